@@ -1,0 +1,114 @@
+"""What came in and could not be read: nothing a customer sent is out of sight."""
+
+from datetime import datetime
+
+import strawberry
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from api.context import Context, Info, plain
+from api.ids import public_id, row_id
+from api.mutations import changed, mutation
+from api.node import Node
+from api.paging import page_size
+from api.staff import OkPayload
+from domain.actors import Actor
+from domain.channels import Channel, ChannelKind
+from domain.db import Json, ring
+from domain.errors import NotAllowed, NotFound
+from domain.inbound import ARRIVALS, ArrivalState
+from domain.inbound import Arrival as ArrivalRow
+
+strawberry.enum(ArrivalState)
+
+SHOWN = 20_000
+
+
+@strawberry.type(description="The original of something that came in.")
+class Arrival(Node):
+    channel: ChannelKind
+    received_at: datetime
+    state: ArrivalState
+    reason: str | None = strawberry.field(description="Why it could not be read, or was not acted on.")
+    bytes: int
+    raw: str = strawberry.field(
+        description="Its beginning, as it came; letters that cannot be read are replaced."
+    )
+
+
+async def _arrivals(info: Info, states: list[ArrivalState] | None = None, first: int = 25) -> list[Arrival]:
+    _managers_only(info.context)
+    row_of = ArrivalRow
+    async with info.context.reading() as reading:
+        rows = await reading.connection.execute(
+            select(
+                row_of.id,
+                row_of.received_at,
+                row_of.state,
+                row_of.last_error,
+                func.length(row_of.raw).label("bytes"),
+                func.substring(row_of.raw, 1, SHOWN).label("raw"),
+                Channel.kind,
+            )
+            .join(Channel, Channel.id == row_of.channel_id)
+            .where(row_of.state.in_(states if states is not None else [ArrivalState.FAILED]))
+            .order_by(row_of.id.desc())
+            .limit(page_size(first))
+        )
+        return [
+            plain(
+                Arrival,
+                {
+                    "id": public_id("Arrival", row.id),
+                    "channel": row.kind,
+                    "received_at": row.received_at,
+                    "state": row.state,
+                    "reason": row.last_error,
+                    "bytes": row.bytes,
+                    "raw": row.raw.decode("utf-8", "replace").replace("\x00", "�"),
+                },
+            )
+            for row in rows
+        ]
+
+
+def _managers_only(context: Context) -> None:
+    if not context.actor.manages:
+        raise NotAllowed
+
+
+@strawberry.input
+class ArrivalRetryInput:
+    id: strawberry.ID
+    client_mutation_id: strawberry.ID
+
+
+async def _arrival_retry(info: Info, input: ArrivalRetryInput) -> OkPayload:
+    _managers_only(info.context)
+
+    async def change(session: AsyncSession, actor: Actor, now: datetime) -> Json:
+        arrival = await session.get(ArrivalRow, row_id("Arrival", input.id), with_for_update=True)
+        if arrival is None or arrival.state != ArrivalState.FAILED:
+            raise NotFound(field=["id"])
+        arrival.state, arrival.due_at, arrival.deaths = ArrivalState.WAITING, now, 0
+        ring(session, ARRIVALS.topic)
+        return {"arrival": str(arrival.id)}
+
+    await changed(info, input, change)
+    return OkPayload(ok=True)
+
+
+@strawberry.type
+class ArrivalQueries:
+    arrivals: list[Arrival] = strawberry.field(
+        resolver=_arrivals,
+        description="For managers: what failed, unless other states are asked for; at most 100.",
+    )
+
+
+@strawberry.type
+class ArrivalMutations:
+    arrival_retry: OkPayload = mutation(
+        resolver=_arrival_retry,
+        description="Reads a failed original again: what had been placed is not placed twice.",
+    )

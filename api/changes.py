@@ -1,0 +1,266 @@
+"""The change feed: what happened, in commit order, as the objects are now and as this person may see them."""
+
+import asyncio
+import base64
+import uuid
+from collections.abc import AsyncGenerator, Iterable, Sequence
+from contextlib import suppress
+from datetime import timedelta
+from enum import StrEnum
+from typing import Annotated, Any, NewType
+
+import strawberry
+from sqlalchemy import select
+
+from api.alerts import Alert, alerts_where
+from api.contacts import Contact, contacts_by_id
+from api.context import Context, Info, Reading, plain
+from api.ids import public_id
+from api.selection import Selection, wanted
+from api.tasks import Task, tasks_where
+from api.tickets import Ticket, tickets_by_id
+from api.timeline import TimelineItem, items_by_id, timeline_items
+from domain import access, alerts, contacts, events, tasks, tickets
+from domain.actors import Actor
+from domain.db import one_of
+from domain.errors import InvalidInput
+from domain.events import Event, EventKind, Place
+from domain.history import TOLD
+from domain.languages import N_
+from domain.sign_in import actor_of
+
+Cursor = NewType("Cursor", str)
+
+BATCH = 200
+POLL = 5.0
+"""Seconds after which a stream reads even if nobody rang, and asks whether its session still lives."""
+
+
+class ChangeTopic(StrEnum):
+    TICKETS = "tickets"
+    TIMELINE = "timeline"
+    ALERTS = "alerts"
+    TASKS = "tasks"
+    CONTACTS = "contacts"
+
+
+strawberry.enum(ChangeTopic)
+
+
+@strawberry.type
+class TicketChanged:
+    ticket: Ticket
+
+
+@strawberry.type(description="An item is new, or is not what it was (a message was delivered, a call ended).")
+class TimelineAppended:
+    ticket_id: strawberry.ID
+    item: TimelineItem
+
+
+@strawberry.type
+class AlertChanged:
+    alert: Alert
+
+
+@strawberry.type
+class TaskChanged:
+    task: Task
+
+
+@strawberry.type
+class ContactChanged:
+    contact: Contact
+
+
+@strawberry.type(description="Take it out of every list; `replacedBy` is what it became.")
+class Removed:
+    typename: str
+    id: strawberry.ID
+    replaced_by: strawberry.ID | None
+
+
+Change = Annotated[
+    TicketChanged | TimelineAppended | AlertChanged | TaskChanged | ContactChanged | Removed,
+    strawberry.union("Change"),
+]
+
+
+@strawberry.type(
+    description="`resetRequired`: the cursor is older than the feed reaches back; drop what is kept and ask the screen's "
+    "query again."
+)
+class ChangeBatch:
+    cursor: Cursor
+    has_more: bool
+    reset_required: bool
+    changes: list[Change]
+
+
+def cursor(place: Place) -> Cursor:
+    return Cursor(base64.urlsafe_b64encode(f"1.{place[0]}.{place[1]}".encode()).decode().rstrip("="))
+
+
+def place(cursor: str) -> Place:
+    try:
+        version, xid, seq = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode().split(".")
+        if version == "1" and 0 <= int(xid) < 2**63 and 0 <= int(seq) < 2**63:
+            return int(xid), int(seq)
+    except ValueError:
+        pass
+    raise InvalidInput(N_("This cursor is not one of ours."), field=["since"])
+
+
+async def _batch(
+    reading: Reading, since: Place, topics: set[ChangeTopic], first: int, selection: Selection
+) -> tuple[ChangeBatch, Place]:
+    if await _too_old(reading, since):
+        newest = await events.newest_place(reading.connection)
+        return _made(newest, has_more=False, reset=True, changes=[]), newest
+    found = (
+        await reading.connection.execute(
+            select(Event.__table__).where(events.after(since)).order_by(Event.xid, Event.seq).limit(first + 1)
+        )
+    ).all()
+    read = found[:first]
+    reached = (read[-1].xid, read[-1].seq) if read else since
+    changes = await _changes(reading, read, topics, selection.below("changes"))
+    return _made(reached, has_more=len(found) > first, reset=False, changes=changes), reached
+
+
+def _made(reached: Place, *, has_more: bool, reset: bool, changes: list[Any]) -> ChangeBatch:
+    return ChangeBatch(cursor=cursor(reached), has_more=has_more, reset_required=reset, changes=changes)
+
+
+async def _too_old(reading: Reading, since: Place) -> bool:
+    """Is there something after this place that the feed no longer tells? A cursor from the future is no better."""
+    oldest = reading.at - timedelta(days=events.RETENTION_DAYS)
+    query = select(Event.seq).where(events.after(since), Event.at < oldest).limit(1)
+    if (await reading.connection.execute(query)).first() is not None:
+        return True
+    return since[0] > (await events.newest_place(reading.connection))[0] + 1
+
+
+async def _changes(
+    reading: Reading, read: Sequence[Any], topics: set[ChangeTopic], selection: Selection
+) -> list[Any]:
+    """Each object once, as it is now."""
+    changes: list[Any] = []
+
+    def ids(name: str, *kinds: EventKind) -> list[uuid.UUID]:
+        told = (getattr(event, name) for event in read if not kinds or event.kind in kinds)
+        return list(dict.fromkeys(id for id in told if id))
+
+    if ChangeTopic.CONTACTS in topics:
+        seen = await _visible(
+            reading, contacts.Contact,
+            ids("contact_id", EventKind.CONTACT_OPENED, EventKind.CONTACT_MERGED, EventKind.IDENTITY_LINKED),
+        )  # fmt: skip
+        if seen:
+            people = await contacts_by_id(reading, seen, selection.below("contact"))
+            changes += [plain(ContactChanged, {"contact": contact}) for contact in _once(people.values())]
+        changes += _removed("Contact", read, EventKind.CONTACT_MERGED, "contact_id")
+    if ChangeTopic.TICKETS in topics:
+        found = await tickets_by_id(reading, ids("ticket_id"), selection.below("ticket"))
+        changes += [plain(TicketChanged, {"ticket": ticket}) for ticket in found.values()]
+        changes += _removed("Ticket", read, EventKind.TICKET_MERGED, "ticket_id")
+    if ChangeTopic.TIMELINE in topics:
+        items = list((await items_by_id(reading, ids("item_id"), selection.below("item"))).values())
+        told = [event for event in read if event.kind in TOLD and event.ticket_id]
+        seen = await _visible(reading, tickets.Ticket, [event.ticket_id for event in told])
+        items += await timeline_items(
+            reading, [event for event in told if event.ticket_id in seen], selection.below("item")
+        )
+        for item in sorted(items, key=lambda item: item.seq):
+            changes.append(plain(TimelineAppended, {"ticket_id": item.ticket_id, "item": item}))
+    if ChangeTopic.ALERTS in topics and (wanted_ids := ids("alert_id")):
+        alert_rows = one_of(alerts.Alert.id, wanted_ids)
+        for alert in await alerts_where(reading, alert_rows, selection=selection.below("alert")):
+            changes.append(plain(AlertChanged, {"alert": alert}))
+    if ChangeTopic.TASKS in topics and (wanted_ids := ids("task_id")):
+        task_rows = one_of(tasks.Task.id, wanted_ids)
+        for task in await tasks_where(reading, task_rows, selection=selection.below("task")):
+            changes.append(plain(TaskChanged, {"task": task}))
+    return changes
+
+
+async def _visible(reading: Reading, model: Any, ids: list[uuid.UUID]) -> set[uuid.UUID]:
+    if not ids:
+        return set()
+    seen = access.visible(model, to=reading.actor).with_only_columns(model.id).where(one_of(model.id, ids))
+    return set((await reading.connection.execute(seen)).scalars())
+
+
+def _once(found: Iterable[Contact]) -> Iterable[Contact]:
+    return {contact.row_id: contact for contact in found}.values()
+
+
+def _removed(typename: str, read: Sequence[Any], kind: EventKind, survivor: str) -> list[Removed]:
+    return [
+        Removed(
+            typename=typename,
+            id=strawberry.ID(public_id(typename, uuid.UUID(event.data["merged"]))),
+            replaced_by=strawberry.ID(public_id(typename, getattr(event, survivor))),
+        )
+        for event in read
+        if event.kind == kind
+    ]
+
+
+async def _query(
+    info: Info, since: Cursor, topics: list[ChangeTopic] | None = None, first: int = BATCH
+) -> ChangeBatch:
+    if not 1 <= first <= BATCH:
+        raise InvalidInput(N_("`first` is a number from 1 to {most}."), field=["first"], most=BATCH)
+    async with info.context.reading() as reading:
+        batch, _ = await _batch(reading, place(since), set(topics or ChangeTopic), first, wanted(info))
+        return batch
+
+
+async def _change_cursor(info: Info) -> Cursor:
+    async with info.context.reading() as reading:
+        return cursor(await events.newest_place(reading.connection))
+
+
+async def _stream(
+    info: Info, since: Cursor, topics: list[ChangeTopic] | None = None
+) -> AsyncGenerator[ChangeBatch, None]:
+    context: Context = info.context
+    db, reached = context.house.db, place(since)
+    asked = set(topics or ChangeTopic)
+    with db.bell.listening(events.TOPIC) as rung:
+        while True:
+            rung.clear()
+            context.somebody = await _still(context)
+            async with context.reading() as reading:
+                batch, reached = await _batch(reading, reached, asked, BATCH, wanted(info))
+                held_back = await events.any_pending(reading.connection)
+            if batch.changes or batch.reset_required:
+                yield batch
+            if batch.has_more:
+                continue
+            with suppress(TimeoutError):
+                await asyncio.wait_for(rung.wait(), 0.02 if held_back else POLL)
+
+
+async def _still(context: Context) -> Actor | None:
+    """Whoever opened the stream, with the rights of this moment; none when the session has ended."""
+    if context.token is None:
+        return None
+    async with context.house.db.reading() as connection:
+        return await actor_of(connection, context.token)
+
+
+@strawberry.type
+class ChangeQueries:
+    change_cursor: Cursor = strawberry.field(
+        resolver=_change_cursor, description="Ask for it with a screen's query: `changes` goes on from there."
+    )
+    changes: ChangeBatch = strawberry.field(resolver=_query)
+
+
+@strawberry.type
+class ChangeSubscriptions:
+    changes: AsyncGenerator[ChangeBatch, None] = strawberry.subscription(
+        resolver=_stream, description="Batches as they happen, from a cursor on."
+    )

@@ -1,0 +1,264 @@
+"""`heddle`, the command line."""
+
+import asyncio
+import re
+import secrets
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Annotated, Literal
+
+import uvicorn
+from cyclopts import App, Parameter
+
+from api.app import application
+from api.context import House
+from api.logs import log_to_stderr
+from api.running import Settings, database_url, load_settings, mail_door, opened, working
+from domain import sla
+from domain.actors import Role
+from domain.channels import ChannelKind, add_channel
+from domain.db import database_time
+from domain.errors import Refused
+from domain.hours import Hours
+from domain.migrations import differences, write_migration
+from domain.postgres import CannotStart
+from domain.settings import WrongSetting
+from domain.sign_in import hash_password
+from domain.sla import Metric, Target
+from domain.staff import add_agent
+from integrations.channel_settings import read_settings
+
+app = App(name="heddle", help="A helpdesk for online shops.", version_flags=[])
+agent = App(name="agent", help="The people of the shop.")
+channel = App(name="channel", help="The ways in.")
+app.command(agent)
+app.command(channel)
+
+SCHEMA_FILE = Path("schema.graphql")
+
+
+@asynccontextmanager
+async def _house(settings: Settings | None = None) -> AsyncIterator[tuple[House, Settings]]:
+    settings = settings or load_settings()
+    with database_url(settings.domain) as url:
+        async with opened(settings, url) as house:
+            yield house, settings
+
+
+@app.command
+async def serve(
+    *, host: str = "127.0.0.1", port: int = 8000, data: Path | None = None, workers: bool = True
+) -> None:
+    """Answers on HTTP and, with HEDDLE_SMTP_IN_PORT, on SMTP.
+
+    Parameters
+    ----------
+    data
+        The folder of the embedded database and the stored files; otherwise HEDDLE_DATA.
+    workers
+        With --no-workers only the doors; run `heddle worker` beside it.
+    """
+    async with _house(_settings(data)) as (house, settings), mail_door(house, settings):
+        if workers:
+            async with working(house, settings):
+                await _answer(house, host, port)
+        else:
+            await _answer(house, host, port)
+
+
+async def _answer(house: House, host: str, port: int) -> None:
+    config = uvicorn.Config(
+        application(house),
+        host=host,
+        port=port,
+        lifespan="off",
+        log_level="warning",
+        access_log=False,
+        ws_max_size=64 * 1024,
+        timeout_graceful_shutdown=3,
+    )
+    print(f"Heddle answers at http://{host}:{port}", flush=True)
+    await uvicorn.Server(config).serve()
+
+
+@app.command
+async def worker(*, data: Path | None = None) -> None:
+    """Works behind the doors, without answering itself: any number of them, on any machine."""
+    async with _house(_settings(data)) as (house, settings), working(house, settings):
+        stop = asyncio.Event()
+        for sign in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(sign, stop.set)
+        print("Heddle works.", flush=True)
+        await stop.wait()
+
+
+def _settings(data: Path | None) -> Settings:
+    settings = load_settings()
+    if data:
+        settings.domain.data = data
+    return settings
+
+
+@app.command
+async def migrate() -> None:
+    """Brings the database up to date. Every start does so too."""
+    async with _house():
+        print("The database is up to date.")
+
+
+@app.command
+async def migration(message: str) -> None:
+    """Writes a migration for what the models say and the database does not (developers)."""
+    async with _house() as (house, _):
+        if not await differences(house.db):
+            print("The database says what the models say: nothing to write.")
+            return
+        await write_migration(house.db, message)
+
+
+@app.command
+def schema(*, check: bool = False) -> None:
+    """Writes schema.graphql from the code; with --check only says whether it is the same."""
+    from api.schema import schema as built
+
+    text = built.as_str() + "\n"
+    if not check:
+        SCHEMA_FILE.write_text(text)
+    elif not SCHEMA_FILE.exists() or SCHEMA_FILE.read_text() != text:
+        raise WrongSetting("schema.graphql is not what the code says: run ./run schema")
+
+
+@agent.command
+async def add(
+    email: str,
+    *,
+    name: str,
+    role: Role = Role.AGENT,
+    locale: Literal["en", "pl", "es", "ca"] = "en",
+    timezone: str = "Europe/Madrid",
+    password_stdin: bool = False,
+) -> None:
+    """Adds a person of the shop. Without --password-stdin a password is made up and printed."""
+    given = sys.stdin.readline().rstrip("\n") if password_stdin else secrets.token_urlsafe(12)
+    hashed = await hash_password(given)
+    async with _house() as (house, _), house.db.transaction() as session:
+        await add_agent(
+            session,
+            email=email,
+            name=name,
+            role=role,
+            password_hash=hashed,
+            locale=locale,
+            timezone=timezone,
+            at=await database_time(session),
+        )
+    print(f"{name} <{email}> is here, as {role.value}." + ("" if password_stdin else f" Password: {given}"))
+
+
+@channel.command(name="add")
+async def add_a_channel(
+    kind: ChannelKind,
+    *settings: Annotated[str, Parameter(help="KEY=VALUE; a list is separated by commas")],
+    name: str,
+    slug: str | None = None,
+) -> None:
+    """Adds a way in: `heddle channel add email --name Support address=help@shop.example`."""
+    values = dict(_pair(setting) for setting in settings)
+    read = read_settings(kind, values)
+    made = slug or re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+    async with _house() as (house, _), house.db.transaction() as session:
+        added = await add_channel(
+            session,
+            house.keys,
+            kind=kind,
+            slug=made,
+            name=name,
+            address=read.place(),
+            config=read.config(),
+            secrets=read.secrets(),
+            at=await database_time(session),
+        )
+    print(f"The {kind.value} channel {name!r} is here as {added.slug!r}.")
+
+
+LISTS = {"relays", "origins"}
+
+
+def _pair(setting: str) -> tuple[str, str | list[str]]:
+    key, equals, value = setting.partition("=")
+    if not equals:
+        raise WrongSetting(f"{setting!r} should be KEY=VALUE")
+    return key, value.split(",") if key in LISTS else value
+
+
+@app.command
+async def policy(
+    *targets: Annotated[str, Parameter(help="CHANNEL=TIME, such as email=4h chat=60s; or just TIME for all")],
+    name: str = "Default",
+    zone: str = "Europe/Madrid",
+    open: Annotated[
+        str, Parameter(help='"mon-fri 09:00-17:00", more separated by commas; or "always"')
+    ] = "always",
+) -> None:
+    """Sets how soon a customer gets a first reply, counted in the hours in which the shop is open."""
+    hours = _hours(zone, open)
+    read = [_target(target) for target in targets]
+    async with _house() as (house, _), house.db.transaction() as session:
+        await sla.set_default_policy(session, name=name, hours=hours, targets=read)
+    print(f"The policy {name!r} promises: {', '.join(targets) or 'nothing'} ({open}, {zone}).")
+
+
+UNITS = {"s": 1, "m": 60, "h": 3600}
+
+
+def _target(written: str) -> Target:
+    kind, _, length = written.rpartition("=")
+    match = re.fullmatch(r"(\d{1,7})([smh])", length)
+    if not match or (kind and kind not in set(ChannelKind)):
+        raise WrongSetting(f"{written!r} should be like 4h, email=4h or chat=60s")
+    seconds = int(match[1]) * UNITS[match[2]]
+    return Target(Metric.FIRST_REPLY, seconds, channel=ChannelKind(kind) if kind else None)
+
+
+DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+def _hours(zone: str, written: str) -> Hours:
+    weekly: dict[str, list[list[str]]] = {}
+    try:
+        if written == "always":
+            return Hours.from_json({"zone": zone, "weekly": {day: [["00:00", "24:00"]] for day in DAYS}})
+        for part in written.split(","):
+            days, span = part.split()
+            first, _, last = days.partition("-")
+            for day in DAYS[DAYS.index(first) : DAYS.index(last or first) + 1]:
+                weekly.setdefault(day, []).append(span.split("-"))
+        return Hours.from_json({"zone": zone, "weekly": weekly})
+    except ValueError as problem:
+        raise WrongSetting(f'--open {written!r} should be like "mon-fri 09:00-17:00": {problem}') from None
+
+
+@app.command
+async def demo(*, once: bool = False, port: int = 8000) -> None:
+    """Plays the story on this machine: four channels, one ticket, a manager's phone. Stays up afterwards.
+
+    Parameters
+    ----------
+    once
+        Ends after the story; exit status 0 only if every step was seen.
+    """
+    from demo.story import play
+
+    raise SystemExit(await play(once=once, port=port))
+
+
+def main() -> None:
+    log_to_stderr()
+    try:
+        app()
+    except (WrongSetting, CannotStart, Refused) as problem:
+        print(f"heddle: {problem}", file=sys.stderr)
+        raise SystemExit(2) from None

@@ -1,0 +1,293 @@
+"""Customers: who they are, by what they can be reached, and their whole history."""
+
+import uuid
+from collections.abc import Collection
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import strawberry
+from sqlalchemy import ColumnElement, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from api.context import Info, Reading, by, plain
+from api.errors import UserError
+from api.ids import public_id, row_id
+from api.mutations import changed, mutation
+from api.node import Node
+from api.selection import Selection, wanted
+from api.timeline import TimelineConnection, timeline_of_contact
+from domain import access, channels, contacts, people
+from domain.access import visible
+from domain.actors import Actor
+from domain.channels import ChannelKind
+from domain.contacts import Claim, IdentityKind, normalised
+from domain.db import Json, one_of
+from domain.errors import InvalidInput, NotFound
+from domain.languages import N_
+from domain.replies import MESSENGER_WINDOW
+from domain.threads import Thread
+from domain.tickets import LIVE
+from domain.tickets import Ticket as TicketRow
+from integrations.messenger.links import link
+
+if TYPE_CHECKING:
+    from api.tasks import Task
+    from api.tickets import Ticket
+
+CHANNELS = {
+    IdentityKind.EMAIL: ChannelKind.EMAIL,
+    IdentityKind.PHONE: ChannelKind.PHONE,
+    IdentityKind.MESSENGER: ChannelKind.MESSENGER,
+    IdentityKind.CHAT: ChannelKind.CHAT,
+}
+
+
+@strawberry.type(description="`closesAt` null: always open.")
+class ReplyWindow:
+    is_open: bool
+    closes_at: datetime | None
+
+
+@strawberry.type(
+    description="One way in which the customer is known: an address, a number, a Messenger person."
+)
+class Identity(Node):
+    channel: ChannelKind
+    label: str
+    verified: bool
+    verified_by: str | None = strawberry.field(description="What proved it, as a code.")
+    can_reply: bool
+    reply_window: ReplyWindow | None
+    last_used_at: datetime | None
+    row: strawberry.Private[Any]
+
+
+@strawberry.type(description="A customer.")
+class Contact(Node):
+    name: str
+    locale: str | None
+    timezone: str | None
+    identities: list[Identity]
+    open_tickets: list[Annotated["Ticket", strawberry.lazy("api.tickets")]]
+    tasks: list[Annotated["Task", strawberry.lazy("api.tasks")]]
+    row_id: strawberry.Private[uuid.UUID]
+
+    @strawberry.field(
+        description="Everything with this customer, across all channels and tickets, newest first."
+    )
+    async def timeline(self, info: Info, first: int = 30, before: str | None = None) -> TimelineConnection:
+        return await timeline_of_contact(info, self.row_id, first=first, before=before)
+
+
+async def contacts_by_id(
+    reading: Reading, ids: Collection[uuid.UUID], selection: Selection
+) -> dict[uuid.UUID, Contact]:
+    """By the id asked for: of a merged contact, the one it became."""
+    asked, became = contacts.Contact.__table__.alias(), contacts.Contact.__table__.alias()
+    rows = await reading.connection.execute(
+        select(asked.c.id.label("asked_id"), became.c.id, became.c.name, became.c.locale, became.c.timezone)
+        .join_from(asked, became, became.c.id == func.coalesce(asked.c.canonical_id, asked.c.id))
+        .where(one_of(asked.c.id, ids))
+    )
+    found: dict[uuid.UUID, Contact] = {}
+    by_asked = {}
+    for row in rows:
+        by_asked[row.asked_id] = found.setdefault(
+            row.id,
+            plain(
+                Contact,
+                {
+                    "id": public_id("Contact", row.id),
+                    "row_id": row.id,
+                    "name": row.name,
+                    "locale": row.locale,
+                    "timezone": row.timezone,
+                },
+            ),
+        )
+    await _fill(reading, list(found.values()), selection)
+    return by_asked
+
+
+async def _fill(reading: Reading, found: list[Contact], selection: Selection) -> None:
+    ids = [contact.row_id for contact in found]
+    if "identities" in selection:
+        groups = by_contact(await identities_where(reading, one_of(contacts.Identity.contact_id, ids)))
+        for contact in found:
+            contact.identities = groups.get(contact.row_id, [])
+    if "openTickets" in selection:
+        from api.tickets import tickets_where
+
+        open_tickets = await tickets_where(
+            reading,
+            one_of(TicketRow.contact_id, ids),
+            TicketRow.status.in_(LIVE),
+            TicketRow.merged_into_id.is_(None),
+            selection=selection["openTickets"],
+        )
+        tickets = by("contact_id", open_tickets)
+        for contact in found:
+            contact.open_tickets = tickets.get(contact.row_id, [])
+    if "tasks" in selection:
+        from api.tasks import tasks_where
+        from domain.tasks import Task as TaskRow
+
+        tasks = by(
+            "contact_id",
+            await tasks_where(reading, one_of(TaskRow.contact_id, ids), selection=selection["tasks"]),
+        )
+        for contact in found:
+            contact.tasks = tasks.get(contact.row_id, [])
+
+
+def by_contact(identities: list[Identity]) -> dict[uuid.UUID, list[Identity]]:
+    groups: dict[uuid.UUID, list[Identity]] = {}
+    for identity in identities:
+        groups.setdefault(identity.row.contact_id, []).append(identity)
+    return groups
+
+
+async def identities_where(reading: Reading, condition: ColumnElement[bool]) -> list[Identity]:
+    """What can be shown and answered to: the shop's own customer ids are neither."""
+    table = contacts.Identity.__table__
+    last = select(func.max(Thread.last_inbound_at)).where(Thread.identity_id == table.c.id).scalar_subquery()
+    rows = await reading.connection.execute(
+        select(table, last.label("last_inbound_at"))
+        .where(condition, table.c.kind.in_(CHANNELS))
+        .order_by(table.c.created_at)
+    )
+    return [_identity(reading, row) for row in rows]
+
+
+def _identity(reading: Reading, row: Any) -> Identity:
+    window = None
+    can_reply = row.kind != IdentityKind.PHONE
+    if row.kind == IdentityKind.MESSENGER:
+        closes_at = row.last_inbound_at + MESSENGER_WINDOW if row.last_inbound_at else None
+        can_reply = closes_at is not None and reading.at < closes_at
+        window = ReplyWindow(is_open=can_reply, closes_at=closes_at)
+    return plain(
+        Identity,
+        {
+            "id": public_id("Identity", row.id),
+            "row": row,
+            "channel": CHANNELS[row.kind],
+            "label": row.label,
+            "verified": row.verified_at is not None,
+            "verified_by": row.verified_by.value.upper() if row.verified_by else None,
+            "can_reply": can_reply,
+            "reply_window": window,
+            "last_used_at": row.last_used_at,
+        },
+    )
+
+
+async def _contact(info: Info, id: strawberry.ID) -> Contact | None:
+    asked = row_id("Contact", id)
+    async with info.context.reading() as reading:
+        allowed = await reading.connection.scalar(
+            visible(contacts.Contact, to=reading.actor)
+            .with_only_columns(contacts.Contact.id)
+            .where(contacts.Contact.id == asked)
+        )
+        if allowed is None:
+            return None
+        return (await contacts_by_id(reading, [asked], wanted(info))).get(asked)
+
+
+@strawberry.input(
+    description="Either an identity that is here already (an anonymous Messenger person's), or an address or a number."
+)
+class IdentityLinkInput:
+    contact_id: strawberry.ID
+    identity_id: strawberry.ID | None = None
+    channel: ChannelKind | None = None
+    value: str | None = None
+    client_mutation_id: strawberry.ID
+
+
+@strawberry.input(description="A link that opens a Messenger conversation and proves whose it is.")
+class MessengerLinkInput:
+    contact_id: strawberry.ID
+    channel_id: strawberry.ID
+    client_mutation_id: strawberry.ID
+
+
+@strawberry.type
+class ContactPayload:
+    contact: Contact | None = None
+    user_errors: list[UserError] = strawberry.field(default_factory=list)
+
+
+@strawberry.type
+class LinkPayload:
+    url: str | None = None
+    user_errors: list[UserError] = strawberry.field(default_factory=list)
+
+
+async def read_contact(info: Info, id: str) -> Contact:
+    async with info.context.reading() as reading:
+        asked = uuid.UUID(id)
+        return (await contacts_by_id(reading, [asked], wanted(info).below("contact")))[asked]
+
+
+async def _identity_link(info: Info, input: IdentityLinkInput) -> ContactPayload:
+    async def change(session: AsyncSession, actor: Actor, now: datetime) -> Json:
+        contact = await access.one(
+            session,
+            contacts.Contact,
+            row_id("Contact", input.contact_id, field="contactId"),
+            to=actor,
+            lock=True,
+        )
+        claim = await _claim(session, actor, input)
+        await people.link(session, contact, claim, by=actor, at=now)
+        return {"contact": str(contact.id)}
+
+    done = await changed(info, input, change)
+    return ContactPayload(contact=await read_contact(info, done["contact"]))
+
+
+async def _claim(session: AsyncSession, actor: Actor, input: IdentityLinkInput) -> Claim:
+    if input.identity_id:
+        asked = row_id("Identity", input.identity_id, field="identityId")
+        named = await session.get(contacts.Identity, asked)
+        if named is None:
+            raise NotFound(field=["identityId"])
+        await access.one(session, contacts.Contact, named.contact_id, to=actor)
+        return Claim(named.kind, named.value, None, named.scope, named.label)
+    kinds = {ChannelKind.EMAIL: IdentityKind.EMAIL, ChannelKind.PHONE: IdentityKind.PHONE}
+    if input.channel not in kinds or not input.value:
+        raise InvalidInput(N_("Give an identityId, or an email address or phone number."), field=["value"])
+    kind = kinds[input.channel]
+    return Claim(kind, normalised(kind, input.value), None, label=input.value.strip())
+
+
+async def _messenger_link(info: Info, input: MessengerLinkInput) -> LinkPayload:
+    async def change(session: AsyncSession, actor: Actor, now: datetime) -> Json:
+        contact = await access.one(
+            session, contacts.Contact, row_id("Contact", input.contact_id, field="contactId"), to=actor
+        )
+        channel = await access.one(
+            session, channels.Channel, row_id("Channel", input.channel_id, field="channelId"), to=actor
+        )
+        if channel.kind != ChannelKind.MESSENGER:
+            raise InvalidInput(N_("This channel is no Messenger page."), field=["channelId"])
+        return {"url": link(info.context.house.keys, channel, contact)}
+
+    done = await changed(info, input, change)
+    return LinkPayload(url=done["url"])
+
+
+@strawberry.type
+class ContactQueries:
+    contact: Contact | None = strawberry.field(resolver=_contact)
+
+
+@strawberry.type
+class ContactMutations:
+    identity_link: ContactPayload = mutation(
+        resolver=_identity_link,
+        description="An agent's word that an address, a number or an anonymous person is this contact.",
+    )
+    messenger_link: LinkPayload = mutation(resolver=_messenger_link)

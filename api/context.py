@@ -1,0 +1,80 @@
+"""What every resolver has at hand, and how it reads."""
+
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, TypeAlias, TypeVar
+
+import strawberry
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from api.selection import Selections
+from domain.actors import Actor
+from domain.db import Database, database_time
+from domain.errors import NotSignedIn
+from domain.files import Files
+from domain.keys import Keys
+
+
+@dataclass(frozen=True)
+class House:
+    """What all requests of a process share."""
+
+    db: Database
+    keys: Keys
+    files: Files
+    base_url: str
+
+
+@dataclass
+class Context:
+    house: House
+    token: str | None
+    somebody: Actor | None
+    locale: str
+    selections: Selections = field(default_factory=dict)
+    connection_params: dict[str, Any] | None = None
+    """What `connection_init` brought, on a socket."""
+
+    @property
+    def actor(self) -> Actor:
+        if self.somebody is None:
+            raise NotSignedIn
+        return self.somebody
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator["Reading"]:
+        """Each root field and each batch reads on a connection of its own: siblings run at the same time."""
+        actor = self.actor
+        async with self.house.db.reading() as connection:
+            yield Reading(connection, actor, self.locale, await database_time(connection), self.house)
+
+
+@dataclass(frozen=True)
+class Reading:
+    connection: AsyncConnection
+    actor: Actor
+    locale: str
+    at: datetime
+    house: House
+
+
+Info: TypeAlias = strawberry.Info[Context, None]
+
+T = TypeVar("T")
+
+
+def plain(kind: type[T], values: dict[str, Any]) -> T:
+    """An object of a GraphQL type that holds what was read and no more: its fields are plain attributes."""
+    made = object.__new__(kind)
+    made.__dict__.update(values)
+    return made
+
+
+def by(attribute: str, rows: Iterable[T]) -> dict[Any, list[T]]:
+    """Rows grouped by an attribute: one statement reads a to-many level for all parents."""
+    groups: dict[Any, list[T]] = {}
+    for row in rows:
+        groups.setdefault(getattr(row, attribute), []).append(row)
+    return groups

@@ -1,0 +1,71 @@
+"""How a refusal reaches the caller: in `userErrors` of a mutation, with a stable code at the top of a query."""
+
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any
+
+import strawberry
+import structlog
+from graphql import GraphQLError
+from strawberry.extensions import FieldExtension, SchemaExtension
+
+from domain.errors import NotSignedIn, Refused
+
+log = structlog.get_logger()
+
+
+@strawberry.type(
+    description="An expected refusal; an empty list means done. `code` is stable, `field` is the path in the input, "
+    "`message` is in the caller's language."
+)
+class UserError:
+    code: str
+    field: list[str] | None
+    message: str
+
+
+class UserErrors(FieldExtension):
+    """Turns what the domain refuses into the payload's `userErrors`."""
+
+    async def resolve_async(
+        self,
+        next_: Callable[..., Awaitable[Any]],
+        source: Any,
+        info: strawberry.Info[Any, Any],
+        **arguments: Any,
+    ) -> Any:
+        try:
+            return await next_(source, info, **arguments)
+        except NotSignedIn:
+            raise
+        except Refused as refusal:
+            payload: Any = info._field.type
+            error = UserError(
+                code=refusal.code, field=refusal.field, message=refusal.in_language(info.context.locale)
+            )
+            return payload(user_errors=[error])
+
+
+class Errors(SchemaExtension):
+    """Refusals keep their code and speak the caller's language; whatever else went wrong is logged, and masked."""
+
+    def on_operation(self) -> Iterator[None]:
+        yield
+        result = self.execution_context.result
+        errors = getattr(result, "errors", None)
+        if errors:
+            result.errors = [self._shown(error) for error in errors]  # type: ignore[union-attr]
+
+    def _shown(self, error: GraphQLError) -> GraphQLError:
+        cause = error.original_error
+        while isinstance(cause, GraphQLError) and cause.original_error:
+            cause = cause.original_error
+        if cause is None or isinstance(cause, GraphQLError):
+            return error
+        if isinstance(cause, Refused):
+            locale = self.execution_context.context.locale
+            return self._at(error, cause.in_language(locale), cause.code)
+        log.error("resolver_failed", path=error.path, exc_info=cause)
+        return self._at(error, "Something went wrong on our side.", "INTERNAL")
+
+    def _at(self, error: GraphQLError, message: str, code: str) -> GraphQLError:
+        return GraphQLError(message, nodes=error.nodes, path=error.path, extensions={"code": code})

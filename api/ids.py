@@ -1,0 +1,22 @@
+"""Public ids: opaque, and they know their type, so that an id of one thing never finds another."""
+
+import base64
+import binascii
+import uuid
+
+from domain.errors import NotFound
+
+
+def public_id(typename: str, id: uuid.UUID | int) -> str:
+    return base64.urlsafe_b64encode(f"{typename}:{id}".encode()).decode().rstrip("=")
+
+
+def row_id(typename: str, id: str, *, field: str = "id") -> uuid.UUID:
+    """The row's own id; what is no id of this type does not exist."""
+    try:
+        named, _, value = base64.urlsafe_b64decode(id + "=" * (-len(id) % 4)).decode().partition(":")
+        if named == typename:
+            return uuid.UUID(value)
+    except (binascii.Error, ValueError):
+        pass
+    raise NotFound(field=[field])

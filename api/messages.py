@@ -1,0 +1,130 @@
+"""Answering, and noting."""
+
+import uuid
+from datetime import datetime
+from typing import Any
+
+import strawberry
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from api.context import Info
+from api.errors import UserError
+from api.ids import row_id
+from api.mutations import changed, mutation
+from api.selection import wanted
+from api.tickets import Ticket, held, read_ticket
+from api.timeline import Message, Note, TimelineItem, items_by_id
+from domain import contacts, replies
+from domain.actors import Actor
+from domain.db import Json
+from domain.errors import NotFound, SomebodyAnswered
+from domain.messages import Item
+from domain.tickets import TicketStatus
+
+
+@strawberry.input(
+    description="`lastSeenSeq`: the newest item the agent has seen; what came after it stops the answer."
+)
+class MessageSendInput:
+    ticket_id: strawberry.ID
+    identity_id: strawberry.ID
+    text: str
+    last_seen_seq: int
+    force: bool = strawberry.field(default=False, description="Send although something newer is there.")
+    after: TicketStatus | None = strawberry.field(
+        default=None, description="The ticket's status from then on."
+    )
+    client_mutation_id: strawberry.ID
+
+
+@strawberry.type(
+    description="`collision`: nothing was sent, these came after `lastSeenSeq`. Show them, then send again with `force`."
+)
+class SendPayload:
+    message: Message | None = None
+    ticket: Ticket | None = None
+    collision: list[TimelineItem] | None = None
+    user_errors: list[UserError] = strawberry.field(default_factory=list)
+
+
+async def _message_send(info: Info, input: MessageSendInput) -> SendPayload:
+    async def change(session: AsyncSession, actor: Actor, now: datetime) -> Json:
+        ticket = await held(session, input.ticket_id, actor)
+        identity = await session.get(
+            contacts.Identity, row_id("Identity", input.identity_id, field="identityId")
+        )
+        if identity is None:
+            raise NotFound(field=["identityId"])
+        message = await replies.send(
+            session,
+            info.context.house.keys,
+            ticket,
+            to=identity,
+            text=input.text,
+            by=actor,
+            at=now,
+            last_seen_seq=input.last_seen_seq,
+            force=input.force,
+            after=input.after,
+        )
+        return {"item": str(message.id), "ticket": str(ticket.id)}
+
+    try:
+        done = await changed(info, input, change)
+    except SomebodyAnswered as stopped:
+        error = UserError(
+            code=stopped.code, field=stopped.field, message=stopped.in_language(info.context.locale)
+        )
+        return SendPayload(collision=await _collision(info, input), user_errors=[error])
+    return SendPayload(
+        message=await _item(info, done["item"], "message"), ticket=await read_ticket(info, done["ticket"])
+    )
+
+
+async def _collision(info: Info, input: MessageSendInput) -> list[TimelineItem]:
+    async with info.context.house.db.transaction() as session:
+        ticket = await held(session, input.ticket_id, info.context.actor)
+        newer: list[Item] = await replies.newer_than(session, ticket, input.last_seen_seq, info.context.actor)
+    async with info.context.reading() as reading:
+        found = await items_by_id(reading, [item.id for item in newer], wanted(info).below("collision"))
+        return [found[item.id] for item in newer if item.id in found]
+
+
+async def _item(info: Info, id: str, field: str) -> Any:
+    async with info.context.reading() as reading:
+        asked = uuid.UUID(id)
+        return (await items_by_id(reading, [asked], wanted(info).below(field))).get(asked)
+
+
+@strawberry.input
+class NoteAddInput:
+    ticket_id: strawberry.ID
+    text: str
+    client_mutation_id: strawberry.ID
+
+
+@strawberry.type
+class NotePayload:
+    note: Note | None = None
+    ticket: Ticket | None = None
+    user_errors: list[UserError] = strawberry.field(default_factory=list)
+
+
+async def _note_add(info: Info, input: NoteAddInput) -> NotePayload:
+    async def change(session: AsyncSession, actor: Actor, now: datetime) -> Json:
+        ticket = await held(session, input.ticket_id, actor)
+        note = ticket.note(input.text, by=actor, at=now)
+        return {"item": str(note.id), "ticket": str(ticket.id)}
+
+    done = await changed(info, input, change)
+    return NotePayload(
+        note=await _item(info, done["item"], "note"), ticket=await read_ticket(info, done["ticket"])
+    )
+
+
+@strawberry.type
+class MessageMutations:
+    message_send: SendPayload = mutation(
+        resolver=_message_send, description="Answers the customer, by the channel of the identity."
+    )
+    note_add: NotePayload = mutation(resolver=_note_add)

@@ -1,0 +1,45 @@
+"""What every mutation does: its refusals become `userErrors`, and the same request twice is one change."""
+
+import hashlib
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+import orjson
+import strawberry
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from api.context import Info
+from api.errors import UserErrors
+from domain.actors import Actor
+from domain.db import Json, database_time
+from domain.errors import InvalidInput
+from domain.languages import N_
+from domain.once import once
+
+mutation = partial(strawberry.mutation, extensions=[UserErrors()])
+
+Change = Callable[[AsyncSession, Actor, datetime], Awaitable[Json]]
+
+LONGEST_MUTATION_ID = 100
+
+
+async def changed(info: Info, input: Any, change: Change) -> Json:
+    """Makes the change in one transaction, once per `clientMutationId`; the result names the rows it touched."""
+    actor = info.context.actor
+    id = str(input.client_mutation_id)
+    if not 0 < len(id) <= LONGEST_MUTATION_ID:
+        raise InvalidInput(N_("A clientMutationId has 1 to 100 characters."), field=["clientMutationId"])
+    asked = orjson.dumps([info.field_name, asdict(input)], option=orjson.OPT_SORT_KEYS, default=str)
+    async with info.context.house.db.transaction() as session:
+        now = await database_time(session)
+        return await once(
+            session,
+            partial(change, session, actor, now),
+            by=actor,
+            client_mutation_id=id,
+            input_hash=hashlib.sha256(asked).digest(),
+            at=now,
+        )

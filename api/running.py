@@ -1,0 +1,128 @@
+"""Heddle, put together from its settings: the database, the doors, and those who work behind them."""
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+import structlog
+
+from api.context import House
+from domain import deadlines
+from domain.db import Database
+from domain.files import Files
+from domain.keys import open_keys
+from domain.migrations import migrate
+from domain.postgres import embedded
+from domain.settings import DomainSettings, load
+from integrations.courier import Courier
+from integrations.mail import smtp_in
+from integrations.mailroom import Mailroom
+from integrations.media import Media
+from integrations.settings import IntegrationSettings
+from notifications import dispatch
+from notifications.deliver import Pusher
+from notifications.push import Fcm
+from notifications.settings import NotificationSettings
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Settings:
+    domain: DomainSettings
+    integrations: IntegrationSettings
+    notifications: NotificationSettings
+
+
+def load_settings() -> Settings:
+    """All of them, before anything starts: a wrong one is one sentence that names its variable."""
+    return Settings(load(DomainSettings), load(IntegrationSettings), load(NotificationSettings))
+
+
+@contextmanager
+def database_url(settings: DomainSettings) -> Iterator[str]:
+    """The address of the database of the settings; embedded, it runs as long as somebody is in here."""
+    if settings.database_url:
+        yield settings.database_url
+        return
+    settings.data.mkdir(parents=True, exist_ok=True)
+    with embedded(settings.data) as url:
+        yield url
+
+
+@asynccontextmanager
+async def opened(settings: Settings, url: str) -> AsyncIterator[House]:
+    """The house over a database that is up to date."""
+    keys = open_keys(settings.domain)
+    db = Database(url)
+    try:
+        await migrate(db)
+        await db.open()
+        yield House(db, keys, Files(settings.domain.data / "files"), settings.domain.base_url)
+    finally:
+        await db.close()
+
+
+@asynccontextmanager
+async def working(house: House, settings: Settings) -> AsyncIterator[None]:
+    """Everybody behind the doors: who opens what arrived, answers, fetches, watches the clocks, and rings phones."""
+    fcm = Fcm(settings.notifications)
+    if not fcm.ready:
+        log.warning("pushes_not_configured", missing="HEDDLE_FCM_CREDENTIALS")
+    async with house.db.transaction() as session:
+        await dispatch.begin(session)
+    workers = (
+        Mailroom(house.db, house.keys, house.files).run(),
+        Courier(house.db, house.keys, settings.integrations).run(),
+        Media(house.db, house.files, settings.integrations).run(),
+        deadlines.turn(house.db),
+        dispatch.run(house.db),
+        Pusher(house.db, fcm).run(),
+    )
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(fcm.close)
+        await stack.enter_async_context(_together(*workers))
+        yield
+
+
+@asynccontextmanager
+async def mail_door(house: House, settings: Settings) -> AsyncIterator[None]:
+    port = settings.integrations.smtp_in_port
+    if port is None:
+        yield
+        return
+    server = await smtp_in.listen(
+        house.db,
+        house.keys,
+        host=settings.integrations.smtp_in_host,
+        port=port,
+        hostname=urlsplit(house.base_url).hostname or "heddle",
+    )
+    async with server:
+        yield
+
+
+@asynccontextmanager
+async def _together(*workers: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Runs them beside the body; one that fails takes the process down, loudly: half a Heddle helps nobody."""
+    tasks = [asyncio.create_task(worker) for worker in workers]
+    body = asyncio.current_task()
+
+    def watch(task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (failure := task.exception()):
+            log.error("worker_failed", exc_info=failure)
+            if body:
+                body.cancel()
+
+    for task in tasks:
+        task.add_done_callback(watch)
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.remove_done_callback(watch)
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

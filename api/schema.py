@@ -1,0 +1,82 @@
+"""The public API, put together from its subjects. `schema.graphql` is its text; a test keeps the two equal."""
+
+from datetime import UTC, datetime
+
+import strawberry
+from graphql import GraphQLError
+from strawberry.schema.config import StrawberryConfig
+from strawberry.types import ExecutionContext
+
+from api.alerts import AlertMutations, AlertQueries
+from api.arrivals import ArrivalMutations, ArrivalQueries
+from api.changes import ChangeQueries, ChangeSubscriptions, Cursor
+from api.channels import ChannelQueries
+from api.contacts import ContactMutations, ContactQueries
+from api.errors import Errors
+from api.execution import Documents
+from api.messages import MessageMutations
+from api.notices import NoticeMutations, NoticeQueries
+from api.staff import StaffMutations, StaffQueries
+from api.tasks import TaskMutations, TaskQueries
+from api.tickets import TicketMutations, TicketQueries
+
+
+@strawberry.type
+class Query(
+    StaffQueries,
+    ChannelQueries,
+    TicketQueries,
+    ContactQueries,
+    TaskQueries,
+    AlertQueries,
+    NoticeQueries,
+    ArrivalQueries,
+    ChangeQueries,
+):
+    @strawberry.field
+    def server_time(self) -> datetime:
+        return datetime.now(UTC)
+
+
+@strawberry.type
+class Mutation(
+    StaffMutations,
+    TicketMutations,
+    MessageMutations,
+    ContactMutations,
+    TaskMutations,
+    AlertMutations,
+    NoticeMutations,
+    ArrivalMutations,
+):
+    pass
+
+
+@strawberry.type
+class Subscription(ChangeSubscriptions):
+    pass
+
+
+class _Schema(strawberry.Schema):
+    def process_errors(
+        self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None
+    ) -> None:
+        """`Errors` has logged what is to be logged."""
+
+
+schema = _Schema(
+    query=Query,
+    mutation=Mutation,
+    subscription=Subscription,
+    extensions=[Errors, Documents],
+    config=StrawberryConfig(
+        scalar_map={
+            Cursor: strawberry.scalar(
+                name="Cursor",
+                description="A place in the change feed. Opaque.",
+                serialize=str,
+                parse_value=str,
+            )
+        }
+    ),
+)

@@ -1,0 +1,70 @@
+"""Promises as screens show them."""
+
+import uuid
+from collections.abc import Collection
+from datetime import datetime
+from typing import Any
+
+import strawberry
+from sqlalchemy import select
+
+from api.context import Reading, by, plain
+from api.ids import public_id
+from api.node import Node
+from domain import sla
+from domain.db import one_of
+from domain.hours import Hours
+from domain.sla import ClockState, Metric
+
+strawberry.enum(Metric, name="ClockMetric")
+strawberry.enum(ClockState)
+
+
+@strawberry.type(
+    description="One running promise. Seconds are business seconds of the policy's calendar; negative when overdue."
+)
+class Clock(Node):
+    metric: Metric
+    state: ClockState
+    started_at: datetime
+    due_at: datetime
+    target_seconds: int
+    seconds_left: int
+    met_at: datetime | None
+    breached_at: datetime | None
+
+
+async def clocks_of(reading: Reading, ticket_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, list[Clock]]:
+    """By ticket, the most urgent first: running ones by their due time, then those that are kept."""
+    clock = sla.Clock
+    rows = await reading.connection.execute(
+        select(clock.__table__, sla.Calendar.hours)
+        .join_from(clock.__table__, sla.Policy.__table__, sla.Policy.id == clock.__table__.c.policy_id)
+        .join(sla.Calendar, sla.Calendar.id == sla.Policy.calendar_id)
+        .where(one_of(clock.ticket_id, ticket_ids), clock.ended_at.is_(None))
+        .order_by(clock.met_at.is_not(None), clock.due_at)
+    )
+    return {
+        ticket_id: [_clock(reading, row) for row in group]
+        for ticket_id, group in by("ticket_id", rows.all()).items()
+    }
+
+
+def _clock(reading: Reading, row: Any) -> Clock:
+    hours = Hours.from_json(row.hours)
+    return plain(
+        Clock,
+        {
+            "id": public_id("Clock", row.id),
+            "metric": row.metric,
+            "state": sla.clock_state(
+                at=reading.at, at_risk_at=row.at_risk_at, due_at=row.due_at, met_at=row.met_at
+            ),
+            "started_at": row.started_at,
+            "due_at": row.due_at,
+            "target_seconds": row.target_seconds,
+            "seconds_left": hours.between(row.met_at or reading.at, row.due_at),
+            "met_at": row.met_at,
+            "breached_at": row.breached_at,
+        },
+    )

@@ -1,0 +1,88 @@
+"""The conversations of a ticket, each with the reason why it is there."""
+
+import uuid
+from collections.abc import Collection
+from datetime import datetime
+
+import strawberry
+from sqlalchemy import func, select
+
+from api.contacts import Identity, identities_where
+from api.context import Reading, by, plain
+from api.ids import public_id
+from api.node import Node
+from api.selection import Selection
+from domain import threads
+from domain.channels import Channel, ChannelKind
+from domain.contacts import Identity as IdentityRow
+from domain.db import one_of
+from domain.messages import Item
+
+
+@strawberry.type(description="Why a thread belongs to its ticket: a stable code, and words for a person.")
+class JoinReason:
+    code: str
+    text: str
+    automatic: bool = strawberry.field(description="Decided by a rule; otherwise it was somebody's word.")
+
+
+@strawberry.type(description="One conversation in one channel.")
+class Thread(Node):
+    channel: ChannelKind
+    identity: Identity | None = strawberry.field(
+        description="Whom an answer goes to; none for a caller who withheld the number."
+    )
+    subject: str | None
+    joined_because: JoinReason
+    joined_at: datetime
+    message_count: int
+    last_message_at: datetime | None
+
+
+async def threads_of(
+    reading: Reading, ticket_ids: Collection[uuid.UUID], wanted: Selection
+) -> dict[uuid.UUID, list[Thread]]:
+    """By ticket, in the order in which they joined."""
+    row_of = threads.Thread
+    items = (
+        select(Item.thread_id, func.count().label("messages"), func.max(Item.at).label("last_at"))
+        .join(row_of, row_of.id == Item.thread_id)
+        .where(one_of(row_of.ticket_id, ticket_ids))
+        .group_by(Item.thread_id)
+        .subquery()
+    )
+    rows = await reading.connection.execute(
+        select(row_of.__table__, Channel.kind, items.c.messages, items.c.last_at)
+        .join_from(row_of.__table__, Channel, Channel.id == row_of.__table__.c.channel_id)
+        .outerjoin(items, items.c.thread_id == row_of.__table__.c.id)
+        .where(one_of(row_of.ticket_id, ticket_ids))
+        .order_by(row_of.joined_at, row_of.number)
+    )
+    found = rows.all()
+    identities: dict[uuid.UUID, Identity] = {}
+    if "identity" in wanted:
+        ids = [row.identity_id for row in found if row.identity_id]
+        identities = {one.row.id: one for one in await identities_where(reading, one_of(IdentityRow.id, ids))}
+    return {
+        ticket_id: [
+            plain(
+                Thread,
+                {
+                    "id": public_id("Thread", row.id),
+                    "channel": row.kind,
+                    "identity": identities.get(row.identity_id),
+                    "subject": row.subject or None,
+                    "joined_because": JoinReason(
+                        code=row.joined_code.value.upper(),
+                        text=threads.sentence(row.joined_code, reading.locale),
+                        automatic=row.joined_by_id is None,
+                    ),
+                    "joined_at": row.joined_at,
+                    "message_count": row.messages or 0,
+                    "last_message_at": row.last_at,
+                },
+            )
+            for row in group
+        ]
+        for ticket_id, group in by("ticket_id", found).items()
+    }

@@ -1,0 +1,292 @@
+"""Messages, calls, notes and what happened, in one line, for a ticket or for a whole contact."""
+
+import uuid
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Annotated, Any
+
+import strawberry
+from sqlalchemy import select
+
+from api import files
+from api.context import Info, Reading, by, plain
+from api.ids import public_id
+from api.node import Node
+from api.paging import PageInfo, page_size
+from api.selection import Selection, wanted
+from api.staff import Agent, agents_by_id
+from domain import history, messages, threads
+from domain.access import may_see
+from domain.channels import ChannelKind
+from domain.contacts import same_person
+from domain.db import one_of
+from domain.events import EventKind
+from domain.languages import N_, translate
+from domain.messages import CallState, DeliveryState, Direction, ItemKind
+from domain.threads import JoinCode
+from domain.tickets import Ticket
+
+strawberry.enum(Direction)
+strawberry.enum(CallState)
+strawberry.enum(DeliveryState, name="MessageDelivery")
+
+
+@strawberry.type
+class Attachment(Node):
+    name: str
+    mime: str
+    bytes: int
+    url: str | None = strawberry.field(
+        description="A link for this person that lives ten minutes; none while the file is still being fetched."
+    )
+
+
+@strawberry.type(description="What a customer or an agent wrote.")
+class Message(Node):
+    seq: int
+    ticket_id: strawberry.ID
+    channel: ChannelKind
+    direction: Direction
+    author: str
+    at: datetime
+    text: str
+    html: str | None
+    automatic: bool = strawberry.field(
+        description="Written by no person: an out-of-office note, a newsletter."
+    )
+    sender_verified: bool = strawberry.field(description="Is it proven that this customer wrote it?")
+    delivery: DeliveryState | None = strawberry.field(description="Of an answer of ours.")
+    delivery_error: str | None
+    attachments: list[Attachment]
+
+
+@strawberry.type
+class Call(Node):
+    seq: int
+    ticket_id: strawberry.ID
+    direction: Direction
+    state: CallState
+    number: str = strawberry.field(description="As the line showed it: a caller's number proves nothing.")
+    agent: Agent | None
+    at: datetime
+    seconds: int | None = strawberry.field(description="Of talk, once it has ended.")
+
+
+@strawberry.type(description="What only the shop sees.")
+class Note(Node):
+    seq: int
+    ticket_id: strawberry.ID
+    author: str
+    at: datetime
+    text: str
+
+
+@strawberry.type(description="Something that happened, told in the reader's language.")
+class SystemEvent(Node):
+    seq: int
+    ticket_id: strawberry.ID | None
+    at: datetime
+    text: str
+
+
+TimelineItem = Annotated[Message | Call | Note | SystemEvent, strawberry.union("TimelineItem")]
+
+
+@strawberry.type
+class TimelineEdge:
+    cursor: str
+    node: TimelineItem
+
+
+@strawberry.type(description="Newest first.")
+class TimelineConnection:
+    edges: list[TimelineEdge]
+    page_info: PageInfo
+
+
+SENTENCES = {
+    EventKind.TICKET_OPENED: N_("The ticket was opened."),
+    EventKind.TICKET_CHANGED: N_("{who} changed the ticket."),
+    EventKind.TICKET_REOPENED: N_("The customer wrote again: the ticket is open again."),
+    EventKind.TICKET_MERGED: N_("Another ticket became part of this one."),
+    EventKind.CONTACT_MERGED: N_("Another contact turned out to be this one."),
+    EventKind.SLA_BREACHED: N_("The promised time for a first reply passed."),
+    EventKind.ALERT_ACKED: N_("{who} has seen the alert."),
+}
+
+
+async def timeline_of_ticket(
+    info: Info, ticket_id: uuid.UUID, *, first: int, before: str | None
+) -> TimelineConnection:
+    async with info.context.reading() as reading:
+        rows = await history.of_ticket(
+            reading.connection,
+            ticket_id,
+            before=history.moment(before) if before else None,
+            limit=page_size(first) + 1,
+        )
+        return await _connection(reading, rows, first, wanted(info))
+
+
+async def timeline_of_contact(
+    info: Info, contact_id: uuid.UUID, *, first: int, before: str | None
+) -> TimelineConnection:
+    async with info.context.reading() as reading:
+        mine = select(Ticket.id).where(
+            same_person(Ticket.contact_id, contact_id), may_see(Ticket, reading.actor)
+        )
+        rows = await history.of_contact(
+            reading.connection,
+            contact_id,
+            tickets=mine,
+            before=history.moment(before) if before else None,
+            limit=page_size(first) + 1,
+        )
+        return await _connection(reading, rows, first, wanted(info))
+
+
+async def _connection(
+    reading: Reading, rows: Sequence[Any], first: int, selection: Selection
+) -> TimelineConnection:
+    shown = rows[:first]
+    nodes = await timeline_items(reading, shown, selection.below("edges", "node"))
+    edges = [
+        plain(TimelineEdge, {"cursor": history.cursor((row.at, row.seq)), "node": node})
+        for row, node in zip(shown, nodes, strict=True)
+    ]
+    return plain(
+        TimelineConnection,
+        {
+            "edges": edges,
+            "page_info": PageInfo(
+                end_cursor=edges[-1].cursor if edges else None, has_next_page=len(rows) > first
+            ),
+        },
+    )
+
+
+async def items_by_id(
+    reading: Reading, ids: Collection[uuid.UUID], selection: Selection
+) -> dict[uuid.UUID, TimelineItem]:
+    """Items of tickets that this person sees."""
+    rows = await reading.connection.execute(
+        history.ITEMS.join(Ticket, Ticket.id == messages.Item.__table__.c.ticket_id).where(
+            one_of(messages.Item.__table__.c.id, ids), may_see(Ticket, reading.actor)
+        )
+    )
+    found = rows.all()
+    return dict(zip([row.id for row in found], await timeline_items(reading, found, selection), strict=True))
+
+
+async def timeline_items(reading: Reading, rows: Sequence[Any], selection: Selection) -> list[TimelineItem]:
+    """GraphQL objects of rows of `history.ITEMS` and of events."""
+    attachments: dict[Any, list[Attachment]] = {}
+    if "attachments" in selection:
+        attachments = await _attachments(reading, [row.id for row in rows if _is(row, ItemKind.MESSAGE)])
+    named = [row.agent_id if hasattr(row, "direction") else row.actor_id for row in rows]
+    named += [_uuid(row.data.get("to")) for row in rows if not hasattr(row, "direction")]
+    agents = await agents_by_id(reading, named)
+    return [_item(reading, row, attachments, agents) for row in rows]
+
+
+def _is(row: Any, kind: ItemKind) -> bool:
+    return hasattr(row, "direction") and row.kind == kind
+
+
+def _uuid(text: str | None) -> uuid.UUID | None:
+    return uuid.UUID(text) if text else None
+
+
+def _item(
+    reading: Reading,
+    row: Any,
+    attachments: dict[Any, list[Attachment]],
+    agents: dict[uuid.UUID | None, Agent],
+) -> TimelineItem:
+    ticket_id = public_id("Ticket", row.ticket_id) if row.ticket_id else None
+    shared = {"seq": row.seq, "at": row.at, "ticket_id": ticket_id}
+    if not hasattr(row, "direction"):
+        return plain(
+            SystemEvent,
+            {**shared, "id": public_id("SystemEvent", row.seq), "text": _told(row, agents, reading.locale)},
+        )
+    author = row.agent_name or row.author
+    match row.kind:
+        case ItemKind.MESSAGE:
+            return plain(
+                Message,
+                {
+                    **shared,
+                    "id": public_id("Message", row.id),
+                    "channel": row.channel,
+                    "direction": row.direction,
+                    "author": author,
+                    "text": row.text,
+                    "html": row.html,
+                    "automatic": bool(row.automatic),
+                    "sender_verified": bool(row.sender_verified),
+                    "delivery": row.delivery,
+                    "delivery_error": row.last_error,
+                    "attachments": attachments.get(row.id, []),
+                },
+            )
+        case ItemKind.CALL:
+            talked = row.ended_at and row.answered_at and row.ended_at - row.answered_at
+            return plain(
+                Call,
+                {
+                    **shared,
+                    "id": public_id("Call", row.id),
+                    "direction": row.direction,
+                    "state": row.call_state,
+                    "number": row.number or "",
+                    "agent": agents.get(row.agent_id),
+                    "seconds": max(0, int(talked.total_seconds())) if talked is not None else None,
+                },
+            )
+        case _:
+            return plain(
+                Note, {**shared, "id": public_id("Note", row.id), "author": author, "text": row.text}
+            )
+
+
+def _told(event: Any, agents: dict[uuid.UUID | None, Agent], locale: str) -> str:
+    actor = agents.get(event.actor_id)
+    who = actor.name if actor else translate(locale, N_("Heddle"))
+    match event.kind:
+        case EventKind.THREAD_JOINED:
+            return threads.sentence(JoinCode(event.data["code"]), locale)
+        case EventKind.TICKET_ASSIGNED:
+            to = agents.get(_uuid(event.data.get("to")))
+            if to is None:
+                return translate(locale, N_("{who} put the ticket back: nobody has it."), who=who)
+            if to is actor:
+                return translate(locale, N_("{who} took the ticket."), who=who)
+            return translate(locale, N_("{who} gave the ticket to {to}."), who=who, to=to.name)
+        case kind:
+            return translate(locale, SENTENCES[kind], who=who)
+
+
+async def _attachments(reading: Reading, item_ids: list[uuid.UUID]) -> dict[Any, list[Attachment]]:
+    kept = messages.Attachment
+    rows = await reading.connection.execute(
+        select(kept.id, kept.item_id, kept.name, kept.mime, kept.bytes, kept.file)
+        .where(one_of(kept.item_id, item_ids))
+        .order_by(kept.id)
+    )
+    return {
+        item_id: [
+            plain(
+                Attachment,
+                {
+                    "id": public_id("Attachment", row.id),
+                    "name": row.name,
+                    "mime": row.mime,
+                    "bytes": row.bytes,
+                    "url": files.link(reading.house, reading.actor, row.id) if row.file else None,
+                },
+            )
+            for row in group
+        ]
+        for item_id, group in by("item_id", rows.all()).items()
+    }

@@ -1,0 +1,158 @@
+"""A call is the sum of its steps: they may come twice, late or out of order, and the end is the same."""
+
+import uuid
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from domain import sla
+from domain.actors import Actor, customer
+from domain.channels import Channel
+from domain.contacts import Identity, add_contact
+from domain.db import new_id
+from domain.events import EventKind, record
+from domain.inbound import Arrival, CallStep, InboundCall
+from domain.messages import Call, CallState, Direction
+from domain.people import recognise
+from domain.staff import Agent
+from domain.threads import Thread, place
+from domain.tickets import Ticket, live_tickets, locked, open_thread, open_ticket
+from domain.work import TryLater
+
+
+async def receive(session: AsyncSession, channel: Channel, arrival: Arrival, step: InboundCall) -> None:
+    await session.execute(
+        select(func.pg_advisory_xact_lock(func.hashtextextended(f"{channel.id}\n{step.call_id}", 0)))
+    )
+    call = await session.scalar(
+        select(Call).where(Call.channel_id == channel.id, Call.external_id == step.call_id)
+    )
+    if call is None:
+        if step.step != CallStep.RINGING and step.claim is None and not step.withheld:
+            raise TryLater("the call's first step has not come yet", after=2)
+        call = await _begin(session, channel, arrival, step)
+    ticket = await locked(session, call.ticket_id)
+    before = (call.call_state, call.answered_at, call.ended_at)
+    _add(call, step)
+    if step.agent and call.agent_id is None:
+        call.agent_id = await session.scalar(
+            select(Agent.id).where(func.lower(Agent.email) == step.agent.lower(), Agent.left_at.is_(None))
+        )
+    if (call.call_state, call.answered_at, call.ended_at) == before and step.step != CallStep.RINGING:
+        return
+    by = customer(call.contact_id)
+    record(
+        session,
+        EventKind.CALL_CHANGED,
+        by=by,
+        at=step.at,
+        ticket_id=ticket.id,
+        contact_id=ticket.contact_id,
+        thread_id=call.thread_id,
+        item_id=call.id,
+        data={"state": call.call_state},
+    )
+    await _promises(session, channel, ticket, call, by)
+
+
+def _add(call: Call, step: InboundCall) -> None:
+    match step.step:
+        case CallStep.RINGING:
+            call.at = min(call.at, step.at)
+        case CallStep.ANSWERED:
+            call.answered_at = min(step.at, call.answered_at or step.at)
+        case CallStep.ENDED:
+            call.ended_at = min(step.at, call.ended_at or step.at)
+            call.cause = call.cause or step.cause
+    if call.ended_at:
+        call.call_state = CallState.ENDED if call.answered_at else CallState.MISSED
+    elif call.answered_at:
+        call.call_state = CallState.ANSWERED
+
+
+async def _promises(session: AsyncSession, channel: Channel, ticket: Ticket, call: Call, by: Actor) -> None:
+    """A missed call waits for an answer; an answered one is an answer."""
+    if call.call_state == CallState.MISSED and call.ended_at and call.direction == Direction.OUT:
+        return
+    if call.call_state == CallState.MISSED and call.ended_at:
+        await sla.customer_waits(
+            session, ticket.id, priority=ticket.priority, channel=channel.kind, since=call.ended_at
+        )
+    elif call.answered_at:
+        await sla.customer_waits(
+            session,
+            ticket.id,
+            priority=ticket.priority,
+            channel=channel.kind,
+            since=call.at,
+            answered_at=call.answered_at,
+        )
+        await sla.answered(session, ticket.id, ticket.contact_id, by=by, at=call.answered_at)
+
+
+async def _begin(session: AsyncSession, channel: Channel, arrival: Arrival, step: InboundCall) -> Call:
+    """Places the call on the one contact its number matches and on that contact's only open ticket, not verified."""
+    at = step.at
+    identity: Identity | None = None
+    known = False
+    if step.claim:
+        person = await recognise(session, (step.claim,), name="", locale=None, linked=None, at=at)
+        contact, identity, known = person.contact, person.identity, person.known
+    else:
+        contact = add_contact(session, name="", locale=None, by=customer(uuid.UUID(int=0)), at=at)
+        await session.flush()
+    by = customer(contact.id)
+    key = step.claim.value if step.claim else step.call_id
+    thread = await session.scalar(
+        select(Thread).where(
+            Thread.channel_id == channel.id,
+            Thread.key == key,
+            Thread.contact_id == contact.id,
+            Thread.ended_at.is_(None),
+        )
+    )
+    ticket = await locked(session, thread.ticket_id) if thread else None
+    if thread and ticket and not ticket.takes_more(at=at):
+        thread.ended_at, thread, ticket = at, None, None
+        await session.flush()
+    if thread is None or ticket is None:
+        placement = place(
+            proof=None,
+            by_caller_number=known,
+            open_tickets=[ticket.id for ticket in await live_tickets(session, contact.id)],
+        )
+        if placement.ticket_id:
+            ticket = await locked(session, placement.ticket_id)
+        else:
+            ticket = open_ticket(session, contact, subject="", by=by, at=at, team_id=channel.team_id)
+            await session.flush()
+        thread = open_thread(
+            session,
+            ticket,
+            placement,
+            channel_id=channel.id,
+            key=key,
+            identity=identity,
+            subject="",
+            by=by,
+            at=at,
+        )
+        await session.flush()
+    if not step.outgoing:
+        ticket.customer_wrote(by=by, at=at)
+    call = Call(
+        id=new_id(),
+        ticket_id=ticket.id,
+        contact_id=ticket.contact_id,
+        thread_id=thread.id,
+        channel_id=channel.id,
+        direction=Direction.OUT if step.outgoing else Direction.IN,
+        at=at,
+        external_id=step.call_id,
+        arrival_id=arrival.id,
+        call_state=CallState.RINGING,
+        number=step.number,
+    )
+    session.add(call)
+    await session.flush()
+    return call

@@ -1,0 +1,91 @@
+"""The ways in: mailboxes, chat widgets, Messenger pages, phone lines, SMS numbers."""
+
+import re
+import uuid
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import ForeignKey, Index, func, select, text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+from sqlalchemy.orm import Mapped, mapped_column
+
+from domain.db import Base, Json, new_id
+from domain.errors import InvalidInput
+from domain.keys import Keys
+from domain.languages import N_
+
+
+class ChannelKind(StrEnum):
+    EMAIL = "email"
+    CHAT = "chat"
+    MESSENGER = "messenger"
+    PHONE = "phone"
+    SMS = "sms"
+
+
+class Channel(Base):
+    __tablename__ = "channel"
+    __table_args__ = (Index("uq_channel_address", "kind", text("lower(address)"), unique=True),)
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
+    kind: Mapped[ChannelKind]
+    slug: Mapped[str] = mapped_column(unique=True)
+    name: Mapped[str]
+    address: Mapped[str | None]
+    """What the world calls it: a mail address, a page's id, a number in E.164; none for a chat widget."""
+    config: Mapped[Json] = mapped_column(default=dict)
+    secrets: Mapped[bytes | None]
+    team_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("team.id"))
+    created_at: Mapped[datetime]
+    disabled_at: Mapped[datetime | None]
+    last_error: Mapped[str | None]
+    last_error_at: Mapped[datetime | None]
+
+    def secret(self, keys: Keys, name: str) -> str:
+        return str(keys.decrypt(self.secrets)[name]) if self.secrets else ""
+
+    def is_healthy(self) -> bool:
+        return self.disabled_at is None and self.last_error is None
+
+
+_SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,60}\Z")
+
+
+async def add_channel(
+    session: AsyncSession,
+    keys: Keys,
+    *,
+    kind: ChannelKind,
+    slug: str,
+    name: str,
+    address: str | None,
+    config: Json,
+    secrets: dict[str, str],
+    at: datetime,
+) -> Channel:
+    if not _SLUG.match(slug):
+        raise InvalidInput(N_("A slug is made of small letters, digits and hyphens."), field=["slug"])
+    same_place = (Channel.kind == kind) & (func.lower(Channel.address) == (address or "").lower())
+    if await session.scalar(select(Channel.id).where((Channel.slug == slug) | same_place)):
+        raise InvalidInput(N_("There is a channel with this slug or address already."), field=["slug"])
+    channel = Channel(
+        kind=kind,
+        slug=slug,
+        name=name,
+        address=address,
+        config=config,
+        created_at=at,
+        secrets=keys.encrypt(secrets) if secrets else None,
+    )
+    session.add(channel)
+    return channel
+
+
+async def channel_called(
+    connection: AsyncConnection | AsyncSession, kind: ChannelKind, slug: str
+) -> Channel | None:
+    """The working channel behind a door; none when there is no such channel or it is switched off."""
+    found = await connection.execute(
+        select(Channel).where(Channel.kind == kind, Channel.slug == slug, Channel.disabled_at.is_(None))
+    )
+    return found.scalar_one_or_none()

@@ -1,0 +1,205 @@
+"""The database as every room meets it: the tables' base, a transaction, and the bell that wakes who waits."""
+
+import asyncio
+import enum
+import uuid
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from datetime import datetime
+from typing import Any
+
+import asyncpg
+import orjson
+import structlog
+import uuid_utils.compat
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    DateTime,
+    Enum,
+    LargeBinary,
+    MetaData,
+    Sequence,
+    Text,
+    Uuid,
+    any_,
+    func,
+    literal,
+    select,
+    types,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.dialects.postgresql.base import ischema_names
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.orm import DeclarativeBase, Session, object_session
+from sqlalchemy.sql.elements import SQLCoreOperations
+
+log = structlog.get_logger()
+
+Json = dict[str, Any]
+
+
+class XID8(types.UserDefinedType[int]):
+    """A transaction's number, 64 bits. SQLAlchemy has no such type."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_: Any) -> str:
+        return "xid8"
+
+
+ischema_names["xid8"] = XID8  # so that comparing migrations with models knows it
+
+
+class Base(DeclarativeBase):
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {
+        datetime: DateTime(timezone=True),
+        uuid.UUID: Uuid(),
+        str: Text(),
+        bytes: LargeBinary(),
+        Json: JSONB(),
+        list[str]: JSONB(),
+        enum.StrEnum: Enum(
+            enum.StrEnum,
+            native_enum=False,
+            length=40,
+            values_callable=lambda kind: [word.value for word in kind],
+        ),
+    }
+
+
+HISTORY = Sequence("history_seq", metadata=Base.metadata, data_type=BigInteger())
+"""One line for everything that happened: items of a timeline and events draw their `seq` here."""
+
+
+def new_id() -> uuid.UUID:
+    return uuid_utils.compat.uuid7()
+
+
+def one_of(column: SQLCoreOperations[Any], values: Iterable[Any]) -> ColumnElement[bool]:
+    """`column = ANY(array)`: one bind however many values. An `IN` is written anew, bind by bind, at each call."""
+    among = literal(list(values), ARRAY(column.type))  # type: ignore[attr-defined]
+    return column == any_(among)
+
+
+def session_of(row: Base) -> Session:
+    session = object_session(row)
+    if session is None:
+        raise RuntimeError(f"{row!r} belongs to no session")
+    return session
+
+
+def ring(session: Session | AsyncSession, topic: str) -> None:
+    """Wakes who listens to `topic`, in every process, when this transaction has committed."""
+    session.info.setdefault("rings", set()).add(topic)
+
+
+class Bell:
+    """Hears what other transactions rang. It may miss a ring while it reconnects: every listener also polls."""
+
+    CHANNEL = "heddle"
+
+    def __init__(self) -> None:
+        self._waiting: dict[str, set[asyncio.Event]] = {}
+        self._task: asyncio.Task[None] | None = None
+
+    @contextmanager
+    def listening(self, *topics: str) -> Iterator[asyncio.Event]:
+        rung = asyncio.Event()
+        for topic in topics:
+            self._waiting.setdefault(topic, set()).add(rung)
+        try:
+            yield rung
+        finally:
+            for topic in topics:
+                self._waiting[topic].discard(rung)
+                if not self._waiting[topic]:
+                    del self._waiting[topic]
+
+    def start(self, url: str) -> None:
+        self._task = asyncio.create_task(self._hear(url.replace("+asyncpg", "")))
+
+    async def stop(self) -> None:
+        if self._task:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _hear(self, url: str) -> None:
+        while True:
+            try:
+                connection = await asyncpg.connect(url)
+                gone = asyncio.Event()
+                connection.add_termination_listener(lambda _, gone=gone: gone.set())
+                try:
+                    await connection.add_listener(self.CHANNEL, lambda *heard: self._rung(str(heard[3])))
+                    self._everyone()  # what was rung while nobody heard
+                    await gone.wait()
+                finally:
+                    connection.terminate()
+            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as failure:
+                log.warning("bell_lost", error=type(failure).__name__)
+            await asyncio.sleep(1)
+
+    def _rung(self, topic: str) -> None:
+        for event in self._waiting.get(topic, ()):
+            event.set()
+
+    def _everyone(self) -> None:
+        for events in self._waiting.values():
+            for event in events:
+                event.set()
+
+
+class Database:
+    def __init__(self, url: str, *, pool_size: int = 20) -> None:
+        self.url = url
+        self.engine: AsyncEngine = create_async_engine(
+            url,
+            pool_size=pool_size,
+            max_overflow=10,
+            hide_parameters=True,  # they hold what people wrote, and would stand in logs
+            json_serializer=lambda value: orjson.dumps(value).decode(),
+            json_deserializer=orjson.loads,
+            connect_args={"server_settings": {"application_name": "heddle", "timezone": "UTC"}},
+        )
+        self.bell = Bell()
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncSession]:
+        """Opened by the edge, committed once at its end; rung topics are heard after the commit."""
+        async with AsyncSession(self.engine, expire_on_commit=False) as session, session.begin():
+            yield session
+            await session.flush()
+            await send_rings(session)
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncConnection]:
+        async with self.engine.connect() as connection:
+            yield connection
+
+    async def open(self) -> None:
+        self.bell.start(self.url)
+
+    async def close(self) -> None:
+        await self.bell.stop()
+        await self.engine.dispose()
+
+
+async def send_rings(session: AsyncSession) -> None:
+    if topics := session.info.pop("rings", None):
+        await session.execute(select(*(func.pg_notify(Bell.CHANNEL, topic) for topic in sorted(topics))))
+
+
+async def database_time(session: AsyncSession | AsyncConnection) -> datetime:
+    """The transaction's time by the database's clock: the one clock all processes share."""
+    now: datetime = (await session.execute(select(func.now()))).scalar_one()
+    return now

@@ -1,0 +1,104 @@
+"""What Heddle refuses, by name.
+
+Refused                      an expected refusal: reaches the caller as a user error
+├── NotFound                 no such thing, or not for these eyes
+├── NotAllowed
+├── NotSignedIn
+├── WrongCredentials
+├── InvalidInput
+├── Conflict                 the world has moved on
+│   ├── AlreadyResolved
+│   ├── SomebodyAnswered
+│   ├── SomebodyElseAssigned
+│   ├── IdentityTaken
+│   └── MutationIdReused
+└── CannotReply              this channel cannot carry the answer
+    └── WindowClosed
+"""
+
+from typing import Any
+
+from domain.languages import N_, translate
+
+
+class Refused(Exception):
+    """`code` is stable; `field` is the path in the input; `values` fill the sentence."""
+
+    code: str
+    sentence: str
+
+    def __init__(self, *, field: list[str] | None = None, **values: Any) -> None:
+        super().__init__(self.sentence.format(**values) if values else self.sentence)
+        self.field = field
+        self.values = values
+
+    def in_language(self, locale: str) -> str:
+        return translate(locale, self.sentence, **self.values)
+
+
+class NotFound(Refused):
+    code = "NOT_FOUND"
+    sentence = N_("There is no such thing, or you may not see it.")
+
+
+class NotAllowed(Refused):
+    code = "NOT_ALLOWED"
+    sentence = N_("You may not do that.")
+
+
+class NotSignedIn(Refused):
+    code = "UNAUTHENTICATED"
+    sentence = N_("Sign in first.")
+
+
+class WrongCredentials(Refused):
+    code = "WRONG_CREDENTIALS"
+    sentence = N_("The email address or the password is wrong.")
+
+
+class InvalidInput(Refused):
+    code = "INVALID"
+
+    def __init__(self, sentence: str, *, field: list[str] | None = None, **values: Any) -> None:
+        self.sentence = sentence
+        super().__init__(field=field, **values)
+
+
+class Conflict(Refused):
+    code = "CONFLICT"
+    sentence = N_("This has changed meanwhile.")
+
+
+class AlreadyResolved(Conflict):
+    code = "ALREADY_RESOLVED"
+    sentence = N_("This is resolved already.")
+
+
+class SomebodyAnswered(Conflict):
+    code = "SOMEBODY_ANSWERED"
+    sentence = N_("There is something newer on this ticket: read it, then send again.")
+
+
+class SomebodyElseAssigned(Conflict):
+    code = "ASSIGNEE_CHANGED"
+    sentence = N_("The ticket was handed to somebody else meanwhile.")
+
+
+class IdentityTaken(Conflict):
+    code = "IDENTITY_TAKEN"
+    sentence = N_("This address is proven to be another contact's.")
+
+
+class MutationIdReused(Conflict):
+    code = "MUTATION_ID_REUSED"
+    sentence = N_("This clientMutationId was used with another input.")
+
+
+class CannotReply(Refused):
+    code = "CANNOT_REPLY"
+    sentence = N_("This channel cannot carry a written answer.")
+
+
+class WindowClosed(CannotReply):
+    code = "WINDOW_CLOSED"
+    sentence = N_("Messenger allows an answer within 24 hours of the customer's last message.")

@@ -1,0 +1,164 @@
+"""What happened, append-only: the audit trail, the timeline, the live update and the change feed are these rows.
+
+Rows hold ids and codes, never a person's text. The feed is read in commit order: each row stores its transaction's
+number, and readers stop below the oldest transaction still running (a bare serial would skip a slow transaction's row).
+"""
+
+import uuid
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import BigInteger, ColumnElement, Index, func, literal_column, select, text, tuple_
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from domain.actors import Actor
+from domain.db import HISTORY, XID8, Base, Json, ring
+
+RETENTION_DAYS = 7
+"""How far back the feed looks. The rows themselves are kept."""
+
+TOPIC = "events"
+
+
+class EventKind(StrEnum):
+    TICKET_OPENED = "ticket_opened"
+    TICKET_ASSIGNED = "ticket_assigned"
+    TICKET_CHANGED = "ticket_changed"
+    TICKET_REOPENED = "ticket_reopened"
+    TICKET_MERGED = "ticket_merged"
+    THREAD_JOINED = "thread_joined"
+    MESSAGE_RECEIVED = "message_received"
+    MESSAGE_QUEUED = "message_queued"
+    MESSAGE_SENT = "message_sent"
+    MESSAGE_DELIVERED = "message_delivered"
+    MESSAGE_READ = "message_read"
+    MESSAGE_FAILED = "message_failed"
+    ATTACHMENT_FETCHED = "attachment_fetched"
+    CALL_CHANGED = "call_changed"
+    NOTE_ADDED = "note_added"
+    TASK_SAVED = "task_saved"
+    CONTACT_OPENED = "contact_opened"
+    CONTACT_MERGED = "contact_merged"
+    IDENTITY_LINKED = "identity_linked"
+    ARRIVAL_FAILED = "arrival_failed"
+    SLA_BREACHED = "sla_breached"
+    SLA_MET = "sla_met"
+    ALERT_FIRED = "alert_fired"
+    ALERT_ACKED = "alert_acked"
+    ALERT_RESOLVED = "alert_resolved"
+    AGENT_ADDED = "agent_added"
+
+
+class Event(Base):
+    __tablename__ = "event"
+    __table_args__ = (
+        Index(None, "xid", "seq"),
+        Index(None, "ticket_id", "at", "seq"),
+        Index(None, "contact_id", "at", "seq"),
+        {"postgresql_partition_by": "RANGE (at)"},
+    )
+
+    seq: Mapped[int] = mapped_column(BigInteger, primary_key=True, server_default=HISTORY.next_value())
+    at: Mapped[datetime] = mapped_column(primary_key=True)
+    xid: Mapped[int] = mapped_column(XID8, server_default=func.pg_current_xact_id())
+    kind: Mapped[EventKind]
+    actor_kind: Mapped[str]
+    actor_id: Mapped[uuid.UUID | None]
+    ticket_id: Mapped[uuid.UUID | None]
+    contact_id: Mapped[uuid.UUID | None]
+    thread_id: Mapped[uuid.UUID | None]
+    item_id: Mapped[uuid.UUID | None]
+    task_id: Mapped[uuid.UUID | None]
+    alert_id: Mapped[uuid.UUID | None]
+    data: Mapped[Json] = mapped_column(default=dict, server_default=text("'{}'"))
+
+
+def record(
+    session: Session | AsyncSession,
+    kind: EventKind,
+    *,
+    by: Actor,
+    at: datetime,
+    ticket_id: uuid.UUID | None = None,
+    contact_id: uuid.UUID | None = None,
+    thread_id: uuid.UUID | None = None,
+    item_id: uuid.UUID | None = None,
+    task_id: uuid.UUID | None = None,
+    alert_id: uuid.UUID | None = None,
+    data: Json | None = None,
+) -> None:
+    event = Event(
+        at=at,
+        kind=kind,
+        actor_kind=by.kind,
+        actor_id=by.id,
+        ticket_id=ticket_id,
+        contact_id=contact_id,
+        thread_id=thread_id,
+        item_id=item_id,
+        task_id=task_id,
+        alert_id=alert_id,
+        data=data or {},
+    )
+    session.add(event)
+    ring(session, TOPIC)
+
+
+class Reader(Base):
+    """A consumer's own place in the feed. Holding the row is being the one process that reads on."""
+
+    __tablename__ = "reader"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    xid: Mapped[int] = mapped_column(XID8)
+    seq: Mapped[int] = mapped_column(BigInteger)
+
+
+Place = tuple[int, int]
+"""A reader's place in the feed: transaction number and seq of the last event it has seen."""
+
+
+HORIZON = func.pg_snapshot_xmin(func.pg_current_snapshot())
+
+
+def after(place: Place) -> Any:
+    """Events that came after `place` and below which nothing can still appear."""
+    xid: ColumnElement[int] = literal_column(f"'{int(place[0])}'::xid8")
+    return (tuple_(Event.xid, Event.seq) > tuple_(xid, place[1])) & (Event.xid < HORIZON)
+
+
+async def since(connection: AsyncConnection | AsyncSession, place: Place, limit: int) -> Sequence[Event]:
+    found = await connection.execute(
+        select(Event).where(after(place)).order_by(Event.xid, Event.seq).limit(limit)
+    )
+    return found.scalars().all()
+
+
+async def newest_place(connection: AsyncConnection | AsyncSession) -> Place:
+    """Where a reader starts that wants only what comes next."""
+    horizon = (await connection.execute(select(HORIZON))).scalar_one()
+    return int(horizon) - 1, 2**62
+
+
+async def any_pending(connection: AsyncConnection | AsyncSession) -> bool:
+    """Is something committed that an older transaction still holds back? Then look again soon."""
+    query = select(Event.seq).where(Event.xid >= HORIZON).limit(1)
+    return (await connection.execute(query)).first() is not None
+
+
+async def ensure_partitions(session: AsyncSession, today: date) -> None:
+    """A partition for this month and each of the next three; what falls elsewhere lands in the default one."""
+    month = today.replace(day=1)
+    for _ in range(4):
+        following = (month.replace(day=28) + timedelta(days=4)).replace(day=1)
+        name = f"event_{month:%Y_%m}"
+        await session.execute(
+            text(
+                f"CREATE TABLE IF NOT EXISTS {name} PARTITION OF event "
+                f"FOR VALUES FROM ('{month:%Y-%m-%d}') TO ('{following:%Y-%m-%d}')"
+            )
+        )
+        month = following

@@ -1,0 +1,171 @@
+"""What came in: the original as bytes, and what an adapter read in it."""
+
+import uuid
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import ForeignKey, Index, UniqueConstraint, func, text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, mapped_column
+
+from domain.actors import SYSTEM
+from domain.channels import Channel
+from domain.contacts import Claim
+from domain.db import Base, Json, new_id, ring, session_of
+from domain.events import EventKind, record
+from domain.work import Queue, Work
+
+
+class ArrivalState(StrEnum):
+    WAITING = "waiting"
+    PLACED = "placed"
+    IGNORED = "ignored"
+    """Understood, and nothing to do: an event we keep but do not act on."""
+    FAILED = "failed"
+    """Could not be read: shown, and kept to be tried again."""
+
+
+class Arrival(Work, Base):
+    __tablename__ = "arrival"
+    __table_args__ = (
+        UniqueConstraint("channel_id", "external_id"),
+        Index("ix_arrival_due", "due_at", postgresql_where=text("due_at IS NOT NULL")),
+    )
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
+    channel_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("channel.id"))
+    external_id: Mapped[str]
+    raw: Mapped[bytes]
+    envelope: Mapped[Json]
+    """What the carrier knew besides the bytes: SMTP envelope, chat session…"""
+    received_at: Mapped[datetime]
+    state: Mapped[ArrivalState]
+
+    def give_up(self, *, at: datetime) -> None:
+        self.state = ArrivalState.FAILED
+        record(session_of(self), EventKind.ARRIVAL_FAILED, by=SYSTEM, at=at, data={"arrival": str(self.id)})
+
+
+ARRIVALS = Queue(Arrival, topic="arrivals")
+
+
+async def keep(
+    session: AsyncSession, channel: Channel, *, external_id: str, raw: bytes, envelope: Json | None = None
+) -> uuid.UUID | None:
+    """Stores an original, once per channel and external id; none when it was here before."""
+    kept = await session.execute(
+        insert(Arrival)
+        .values(
+            id=new_id(),
+            channel_id=channel.id,
+            external_id=external_id,
+            raw=raw,
+            envelope=envelope or {},
+            received_at=func.now(),
+            state=ArrivalState.WAITING,
+            due_at=func.now(),
+        )
+        .on_conflict_do_nothing(index_elements=["channel_id", "external_id"])
+        .returning(Arrival.id)
+    )
+    ring(session, ARRIVALS.topic)
+    return kept.scalar_one_or_none()
+
+
+@dataclass(frozen=True)
+class InboundAttachment:
+    name: str
+    mime: str
+    content: bytes | None = None
+    file: str | None = None
+    """The key under which the content was stored."""
+    url: str | None = None
+    """Or where the provider keeps it, for a while: fetched after the message is safe."""
+    content_id: str | None = None
+    inline: bool = False
+
+
+@dataclass(frozen=True)
+class InboundMessage:
+    """One thing a customer (or the shop, elsewhere: `from_shop`) said. `claims` begin with the one to answer to."""
+
+    external_id: str
+    claims: tuple[Claim, ...]
+    at: datetime
+    text: str
+    thread_key: str | None = None
+    """What the provider calls the conversation; none for mail, where `references` and `thread_number` tell."""
+    subject: str = ""
+    sender_name: str = ""
+    locale: str | None = None
+    html: str | None = None
+    attachments: tuple[InboundAttachment, ...] = ()
+    references: tuple[str, ...] = ()
+    """Message-IDs this one answers, the nearest first."""
+    thread_number: int | None = None
+    """From a signed reply address: whoever has it got our mail."""
+    linked_contact: uuid.UUID | None = None
+    """From a signed m.me link: whose conversation this is."""
+    automatic: bool = False
+    from_shop: bool = False
+
+
+@dataclass(frozen=True)
+class InboundLink:
+    """A conversation opened by our signed link, before anything was said."""
+
+    claims: tuple[Claim, ...]
+    linked_contact: uuid.UUID
+    at: datetime
+
+
+class CallStep(StrEnum):
+    RINGING = "ringing"
+    ANSWERED = "answered"
+    ENDED = "ended"
+
+
+@dataclass(frozen=True)
+class InboundCall:
+    """One step of a call. Steps may come twice, late or out of order."""
+
+    call_id: str
+    step: CallStep
+    at: datetime
+    claim: Claim | None
+    """The customer's number; none when it was withheld, or when this step does not say."""
+    withheld: bool = False
+    number: str = ""
+    outgoing: bool = False
+    agent: str | None = None
+    """Who took it, as the PBX names them."""
+    cause: str | None = None
+
+
+@dataclass(frozen=True)
+class InboundReceipt:
+    """What became of messages we sent: those named, or all up to a moment."""
+
+    thread_key: str
+    read: bool
+    at: datetime
+    until: datetime | None = None
+    external_ids: tuple[str, ...] = ()
+
+
+Inbound = InboundMessage | InboundLink | InboundCall | InboundReceipt
+
+
+@dataclass(frozen=True)
+class Unread:
+    """An event we keep and do not act on, and why."""
+
+    reason: str
+    failed: bool = False
+    detail: Json = field(default_factory=dict)
+
+
+class Unreadable(Exception):
+    """The original cannot be read. It stays, shown as failed."""

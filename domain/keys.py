@@ -1,0 +1,85 @@
+"""What is signed and what is encrypted, with keys derived from HEDDLE_SECRET_KEY.
+
+Several keys may be given, separated by commas: the first signs and encrypts, every one verifies and decrypts.
+To rotate, put the new key first; drop the old one when what it signed has expired.
+"""
+
+import base64
+import hashlib
+import hmac
+import json
+import os
+import secrets
+from pathlib import Path
+from typing import Any
+
+from cryptography.fernet import Fernet, MultiFernet
+
+from domain.settings import DomainSettings, WrongSetting
+
+
+class Keys:
+    def __init__(self, secret: str) -> None:
+        self._secrets = [part.strip().encode() for part in secret.split(",") if part.strip()]
+        if not self._secrets or min(map(len, self._secrets)) < 32:
+            raise WrongSetting("HEDDLE_SECRET_KEY is wrong: each key needs at least 32 characters.")
+        self._fernet = MultiFernet(
+            [Fernet(base64.urlsafe_b64encode(_derive(key, "encrypt"))) for key in self._secrets]
+        )
+
+    def sign(self, purpose: str, *words: object) -> str:
+        """128 bits as 26 lower-case letters and digits: mail servers may change the case of an address."""
+        return _signature(self._secrets[0], purpose, words)
+
+    def signed(self, signature: str, purpose: str, *words: object) -> bool:
+        given = signature.lower().encode()
+        return any(
+            hmac.compare_digest(_signature(key, purpose, words).encode(), given) for key in self._secrets
+        )
+
+    def encrypt(self, value: dict[str, Any]) -> bytes:
+        return self._fernet.encrypt(json.dumps(value).encode())
+
+    def decrypt(self, sealed: bytes) -> dict[str, Any]:
+        return dict(json.loads(self._fernet.decrypt(sealed)))
+
+
+def _derive(secret: bytes, purpose: str) -> bytes:
+    return hmac.digest(secret, f"heddle/{purpose}".encode(), "sha256")
+
+
+def _signature(secret: bytes, purpose: str, words: tuple[object, ...]) -> str:
+    digest = hmac.digest(
+        _derive(secret, purpose), json.dumps([str(word) for word in words]).encode(), "sha256"
+    )
+    return base64.b32encode(digest[:16]).decode().rstrip("=").lower()
+
+
+def open_keys(settings: DomainSettings) -> Keys:
+    """The keys of the settings; made on first start in the data folder when the database is embedded."""
+    if settings.secret_key:
+        return Keys(settings.secret_key)
+    if settings.database_url:
+        raise WrongSetting(
+            "HEDDLE_SECRET_KEY is missing: with HEDDLE_DATABASE_URL set, every process needs the same key."
+        )
+    return Keys(_kept(settings.data / "secret_key"))
+
+
+def _kept(file: Path) -> str:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return file.read_text().strip()
+    with os.fdopen(handle, "w") as out:
+        out.write(secrets.token_urlsafe(48))
+    return file.read_text().strip()
+
+
+def new_token(prefix: str = "") -> str:
+    return prefix + secrets.token_urlsafe(32)
+
+
+def token_hash(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()

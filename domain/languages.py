@@ -1,0 +1,42 @@
+"""Sentences a person reads, in the person's language. Catalogues: locales/<language>/LC_MESSAGES/heddle.po."""
+
+from functools import lru_cache
+from gettext import GNUTranslations, NullTranslations
+from importlib.resources import files
+from io import BytesIO
+from typing import Any
+
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+
+LANGUAGES = ("en", "pl", "es", "ca")
+
+
+def N_(sentence: str) -> str:
+    return sentence
+
+
+@lru_cache
+def _catalogue(language: str) -> NullTranslations:
+    if language == "en":
+        return NullTranslations()
+    source = files("locales").joinpath(language, "LC_MESSAGES", "heddle.po")
+    compiled = BytesIO()
+    with source.open("rb") as lines:
+        write_mo(compiled, read_po(lines, locale=language))
+    compiled.seek(0)
+    return GNUTranslations(compiled)
+
+
+def best_language(*wanted: str | None) -> str:
+    """The first of `wanted` (`pl-PL`, `ca`, None…) that Heddle speaks; otherwise English."""
+    for locale in wanted:
+        language = (locale or "").replace("_", "-").split("-")[0].lower()
+        if language in LANGUAGES:
+            return language
+    return "en"
+
+
+def translate(locale: str, sentence: str, **values: Any) -> str:
+    found = _catalogue(best_language(locale)).gettext(sentence)
+    return found.format(**values) if values else found

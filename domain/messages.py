@@ -1,0 +1,168 @@
+"""The items of a timeline: messages, calls and notes, in one table, so that a page of history is one read.
+
+An item's `seq` grows in the order in which a ticket's items were committed: writers hold the ticket's row first.
+"""
+
+import uuid
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import BigInteger, ForeignKey, Index, Integer, and_, exists, select, text
+from sqlalchemy.orm import Mapped, aliased, mapped_column
+
+from domain.actors import SYSTEM
+from domain.db import HISTORY, Base, Json, new_id, session_of
+from domain.events import EventKind, record
+from domain.work import Queue, Work
+
+
+class ItemKind(StrEnum):
+    MESSAGE = "message"
+    CALL = "call"
+    NOTE = "note"
+
+
+class Direction(StrEnum):
+    IN = "in"
+    OUT = "out"
+    INTERNAL = "internal"
+
+
+class DeliveryState(StrEnum):
+    QUEUED = "queued"
+    SENT = "sent"
+    DELIVERED = "delivered"
+    READ = "read"
+    FAILED = "failed"
+
+
+class CallState(StrEnum):
+    RINGING = "ringing"
+    ANSWERED = "answered"
+    MISSED = "missed"
+    ENDED = "ended"
+
+
+class Item(Work, Base):
+    __tablename__ = "item"
+    __table_args__ = (
+        Index("ix_item_ticket", "ticket_id", "at", "seq"),
+        Index("ix_item_ticket_seq", "ticket_id", "seq"),
+        Index("ix_item_contact", "contact_id", "at", "seq"),
+        Index("ix_item_thread", "thread_id", "seq"),
+        Index("uq_item_external", "channel_id", "external_id", unique=True),
+        Index("ix_item_external", "external_id"),
+        Index("ix_item_due", "due_at", postgresql_where=text("due_at IS NOT NULL")),
+    )
+    __mapper_args__ = {"polymorphic_on": "kind", "eager_defaults": True}
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
+    seq: Mapped[int] = mapped_column(BigInteger, unique=True, server_default=HISTORY.next_value())
+    kind: Mapped[ItemKind]
+    ticket_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("ticket.id"))
+    contact_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("contact.id"))
+    thread_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("thread.id"))
+    channel_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("channel.id"))
+    direction: Mapped[Direction]
+    agent_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("agent.id"))
+    author: Mapped[str] = mapped_column(default="", server_default="")
+    """The name as it was then; an agent's own name is read from the agent."""
+    at: Mapped[datetime]
+    text: Mapped[str] = mapped_column(default="", server_default="")
+    external_id: Mapped[str | None]
+    """The provider's: a Message-ID, a `mid`, the widget's own id of a message, a call's id."""
+    arrival_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("arrival.id"))
+
+
+class Message(Item):
+    __mapper_args__ = {"polymorphic_identity": ItemKind.MESSAGE}
+
+    html: Mapped[str | None]
+    automatic: Mapped[bool | None]
+    """Written by no person: an out-of-office note, a newsletter, our own acknowledgement."""
+    sender_verified: Mapped[bool | None]
+    """Is it proven that this customer wrote it? A name or an address alone is not."""
+    delivery: Mapped[DeliveryState | None]
+    mail: Mapped[Json | None]
+    """Of a mail: `references` (Message-IDs, oldest first) and `subject`."""
+
+    def sent(self, *, at: datetime) -> None:
+        if self.delivery == DeliveryState.QUEUED:  # its receipt may have been quicker
+            self.delivery = DeliveryState.SENT
+        self._became(EventKind.MESSAGE_SENT, at)
+
+    def give_up(self, *, at: datetime) -> None:
+        self.delivery = DeliveryState.FAILED
+        self._became(EventKind.MESSAGE_FAILED, at)
+
+    def received(self, *, at: datetime, read: bool) -> bool:
+        """The customer's side has it. States only go forward; true when this was news."""
+        order = list(DeliveryState)
+        state = DeliveryState.READ if read else DeliveryState.DELIVERED
+        if self.delivery is None or order.index(state) <= order.index(self.delivery):
+            return False
+        self.delivery = state
+        self._became(EventKind.MESSAGE_READ if read else EventKind.MESSAGE_DELIVERED, at)
+        return True
+
+    def _became(self, kind: EventKind, at: datetime) -> None:
+        record(
+            session_of(self),
+            kind,
+            by=SYSTEM,
+            at=at,
+            ticket_id=self.ticket_id,
+            contact_id=self.contact_id,
+            thread_id=self.thread_id,
+            item_id=self.id,
+        )
+
+
+class Call(Item):
+    __mapper_args__ = {"polymorphic_identity": ItemKind.CALL}
+
+    call_state: Mapped[CallState | None]
+    number: Mapped[str | None]
+    answered_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+    cause: Mapped[str | None]
+
+
+class Note(Item):
+    __mapper_args__ = {"polymorphic_identity": ItemKind.NOTE}
+
+
+class Attachment(Work, Base):
+    __tablename__ = "attachment"
+    __table_args__ = (Index("ix_attachment_due", "due_at", postgresql_where=text("due_at IS NOT NULL")),)
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
+    item_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("item.id"), index=True)
+    name: Mapped[str]
+    mime: Mapped[str]
+    bytes: Mapped[int] = mapped_column(Integer, default=0)
+    file: Mapped[str | None]
+    """The key of the stored bytes; none while they are still with the provider."""
+    source_url: Mapped[str | None]
+    content_id: Mapped[str | None]
+    inline: Mapped[bool] = mapped_column(default=False)
+
+
+_earlier = aliased(Message)
+
+OUTBOX = Queue(
+    Message,
+    topic="outbox",
+    # Answers in one conversation leave in the order in which they were written.
+    ready=~exists(
+        select(_earlier.id).where(
+            and_(
+                _earlier.thread_id == Message.thread_id,
+                _earlier.seq < Message.seq,
+                _earlier.due_at.is_not(None),
+            )
+        )
+    ),
+)
+
+FETCHES = Queue(Attachment, topic="attachments")

@@ -1,0 +1,55 @@
+"""The tables, version by version. `heddle migrate` and every start bring a database up to date."""
+
+from datetime import UTC, datetime
+
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection, text
+
+from domain import access, inbound, once, sign_in, sla  # noqa: F401 - together they import every table
+from domain.db import Base, Database
+from domain.events import ensure_partitions
+
+ONE_AT_A_TIME = 4_811_900_217
+"""The advisory lock that makes several starting processes migrate one after another."""
+
+
+def _config(connection: Connection) -> Config:
+    config = Config(attributes={"connection": connection})
+    config.set_main_option("script_location", "domain:migrations")
+    config.set_main_option("file_template", "%%(year)d_%%(month).2d_%%(day).2d_%%(slug)s")
+    return config
+
+
+def ours(name: str | None, kind: str, *_: object) -> bool:
+    """Partitions are made as months come; they are no tables of the model."""
+    return not (kind == "table" and (name or "").startswith("event_"))
+
+
+async def migrate(db: Database) -> None:
+    async with db.engine.begin() as connection:
+        await connection.execute(text(f"SELECT pg_advisory_xact_lock({ONE_AT_A_TIME})"))
+        await connection.run_sync(lambda sync: command.upgrade(_config(sync), "head"))
+    async with db.transaction() as session:
+        await ensure_partitions(session, datetime.now(UTC).date())
+
+
+async def differences(db: Database) -> list[object]:
+    """What the models say and the database does not, or the other way round."""
+
+    def compare(connection: Connection) -> list[object]:
+        context = MigrationContext.configure(connection, opts={"include_name": ours, "compare_type": True})
+        return list(compare_metadata(context, Base.metadata))
+
+    async with db.reading() as connection:
+        return await connection.run_sync(compare)
+
+
+async def write_migration(db: Database, message: str) -> None:
+    """A new version for what the models say, against a database that is up to date."""
+    async with db.engine.begin() as connection:
+        await connection.run_sync(
+            lambda sync: command.revision(_config(sync), message=message, autogenerate=True)
+        )

@@ -1,0 +1,186 @@
+"""An agent's answer: which conversation carries it, may it go out, and what it does to the ticket."""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from domain import sla
+from domain.actors import Actor
+from domain.channels import Channel, ChannelKind
+from domain.contacts import Identity, IdentityKind, survivor_of
+from domain.db import new_id, ring
+from domain.errors import CannotReply, InvalidInput, NotFound, SomebodyAnswered, WindowClosed
+from domain.events import EventKind, record
+from domain.keys import Keys
+from domain.languages import N_
+from domain.messages import OUTBOX, DeliveryState, Direction, Item, Message
+from domain.threads import JoinCode, Placement, Thread
+from domain.tickets import Ticket, TicketStatus, open_thread
+
+MESSENGER_WINDOW = timedelta(hours=24)
+REFERENCES = 20
+
+CHANNEL_OF = {
+    IdentityKind.EMAIL: ChannelKind.EMAIL,
+    IdentityKind.MESSENGER: ChannelKind.MESSENGER,
+    IdentityKind.CHAT: ChannelKind.CHAT,
+}
+
+
+async def send(
+    session: AsyncSession,
+    keys: Keys,
+    ticket: Ticket,
+    *,
+    to: Identity,
+    text: str,
+    by: Actor,
+    at: datetime,
+    last_seen_seq: int,
+    force: bool = False,
+    after: TicketStatus | None = None,
+) -> Message:
+    """Queues the answer (a chat's is in the open socket at once). `ticket` is held by the caller."""
+    if not text.strip():
+        raise InvalidInput(N_("This may not be empty."), field=["text"])
+    if not force and await newer_than(session, ticket, last_seen_seq, by):
+        raise SomebodyAnswered(field=["lastSeenSeq"])
+    thread, channel = await _conversation(session, ticket, to, by=by, at=at)
+    if to.kind == IdentityKind.MESSENGER and not within_window(thread.last_inbound_at, at):
+        raise WindowClosed(field=["identityId"])
+    message = Message(
+        id=new_id(),
+        ticket_id=ticket.id,
+        contact_id=ticket.contact_id,
+        thread_id=thread.id,
+        channel_id=channel.id,
+        direction=Direction.OUT,
+        agent_id=by.id,
+        at=at,
+        text=text,
+        automatic=False,
+        delivery=DeliveryState.QUEUED,
+        due_at=func.now(),
+    )
+    match to.kind:
+        case IdentityKind.EMAIL:
+            message.external_id = message_id(keys, channel, thread, message)
+            message.mail = await _mail(session, ticket, thread)
+        case IdentityKind.CHAT:
+            message.delivery, message.due_at = DeliveryState.SENT, None
+            ring(session, f"chat:{thread.key}")
+        case _:
+            pass
+    session.add(message)
+    ring(session, OUTBOX.topic)
+    ticket.updated_at = at
+    record(
+        session,
+        EventKind.MESSAGE_QUEUED,
+        by=by,
+        at=at,
+        ticket_id=ticket.id,
+        contact_id=ticket.contact_id,
+        thread_id=thread.id,
+        item_id=message.id,
+    )
+    await sla.answered(session, ticket.id, ticket.contact_id, by=by, at=at)
+    if after is None and ticket.status == TicketStatus.NEW:
+        after = TicketStatus.OPEN
+    ticket.change(by=by, at=at, status=after)
+    return message
+
+
+async def newer_than(session: AsyncSession, ticket: Ticket, seq: int, reader: Actor) -> list[Item]:
+    """What others added to the ticket after the item the reader saw last."""
+    found = await session.scalars(
+        select(Item)
+        .where(Item.ticket_id == ticket.id, Item.seq > seq, Item.agent_id.is_distinct_from(reader.id))
+        .order_by(Item.seq)
+        .limit(50)
+    )
+    return list(found)
+
+
+def within_window(last_inbound_at: datetime | None, at: datetime) -> bool:
+    return last_inbound_at is not None and at - last_inbound_at < MESSENGER_WINDOW
+
+
+async def _conversation(
+    session: AsyncSession, ticket: Ticket, to: Identity, *, by: Actor, at: datetime
+) -> tuple[Thread, Channel]:
+    """The ticket's latest thread with this identity; a mail may begin a new one."""
+    owner = await survivor_of(session, to.contact_id)
+    if owner is None or owner.id != ticket.contact_id:
+        raise NotFound(field=["identityId"])
+    kind = CHANNEL_OF.get(to.kind)
+    if kind is None:
+        raise CannotReply(field=["identityId"])
+    found = await session.execute(
+        select(Thread, Channel)
+        .join(Channel, Channel.id == Thread.channel_id)
+        .where(
+            Thread.ticket_id == ticket.id,
+            Thread.identity_id == to.id,
+            Channel.kind == kind,
+            Channel.disabled_at.is_(None),
+        )
+        .order_by(Thread.last_inbound_at.desc().nulls_last())
+        .limit(1)
+    )
+    if (existing := found.one_or_none()) is not None:
+        return existing.Thread, existing.Channel
+    if kind != ChannelKind.EMAIL:  # a chat or a Messenger conversation is begun by the customer
+        raise CannotReply(field=["identityId"])
+    channel = await session.scalar(
+        select(Channel)
+        .where(Channel.kind == kind, Channel.disabled_at.is_(None))
+        .order_by((Channel.team_id == ticket.team_id).desc().nulls_last(), Channel.created_at)
+        .limit(1)
+    )
+    if channel is None:
+        raise CannotReply(field=["identityId"])
+    thread = open_thread(
+        session,
+        ticket,
+        Placement(ticket.id, JoinCode.AGENT_OPENED),
+        channel_id=channel.id,
+        key=None,
+        identity=to,
+        subject=ticket.subject,
+        by=by,
+        at=at,
+    )
+    await session.flush()
+    return thread, channel
+
+
+def message_id(keys: Keys, channel: Channel, thread: Thread, message: Message) -> str:
+    """Ours for certain: it carries a signature. Without the angle brackets."""
+    domain = (channel.address or "").rpartition("@")[2]
+    local = f"t{thread.number}.{message.id.hex}"
+    return f"{local}.{keys.sign('message-id', local)}@{domain}"
+
+
+async def _mail(session: AsyncSession, ticket: Ticket, thread: Thread) -> dict[str, object]:
+    """`references`: the conversation's Message-IDs, oldest first, the last being the one this answers."""
+    last = await session.scalar(
+        select(Message)
+        .where(Message.thread_id == thread.id, Message.external_id.is_not(None))
+        .order_by(
+            Message.direction, Message.seq.desc()
+        )  # "in" before "out": the customer's last mail, if any
+        .limit(1)
+    )
+    subject = thread.subject or ticket.subject
+    if last is None or last.external_id is None:
+        return {"references": [], "subject": subject}
+    references = [*(last.mail or {}).get("references", ()), last.external_id]
+    if len(references) > REFERENCES:
+        references = [references[0], *references[1 - REFERENCES :]]
+    return {"references": references, "subject": _answering(subject)}
+
+
+def _answering(subject: str) -> str:
+    return subject if subject.lower().startswith("re:") else f"Re: {subject}"

@@ -1,0 +1,241 @@
+"""One matter of one contact, joining any number of threads."""
+
+import uuid
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from sqlalchemy import BigInteger, ForeignKey, Index, Integer, Sequence, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, mapped_column
+
+from domain.actors import Actor
+from domain.contacts import Contact, Identity, same_person
+from domain.db import Base, Json, new_id, session_of
+from domain.errors import InvalidInput, SomebodyElseAssigned
+from domain.events import EventKind, record
+from domain.languages import N_
+from domain.messages import Direction, Note
+from domain.staff import Agent
+from domain.threads import JoinCode, Placement, Thread
+
+REOPENS_WITHIN = timedelta(days=30)
+"""A customer's word on a ticket solved longer ago opens a new one."""
+
+
+class TicketStatus(StrEnum):
+    NEW = "new"
+    OPEN = "open"
+    PENDING = "pending"
+    SOLVED = "solved"
+    CLOSED = "closed"
+
+
+LIVE = (TicketStatus.NEW, TicketStatus.OPEN, TicketStatus.PENDING)
+
+NUMBERS = Sequence("ticket_number_seq", metadata=Base.metadata, data_type=BigInteger())
+
+
+class Ticket(Base):
+    __tablename__ = "ticket"
+    __table_args__ = (
+        Index("ix_ticket_updated", "updated_at", "id"),
+        Index("ix_ticket_contact", "contact_id"),
+        Index("ix_ticket_live", "assignee_id", postgresql_where=text("status IN ('new', 'open', 'pending')")),
+    )
+    __mapper_args__ = {"eager_defaults": True}
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
+    number: Mapped[int] = mapped_column(BigInteger, unique=True, server_default=NUMBERS.next_value())
+    contact_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("contact.id"))
+    subject: Mapped[str]
+    status: Mapped[TicketStatus]
+    priority: Mapped[int] = mapped_column(Integer, default=3, server_default="3")
+    """1 urgent, 2 high, 3 normal, 4 low."""
+    team_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("team.id"))
+    assignee_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("agent.id"))
+    tags: Mapped[list[str]] = mapped_column(default=list, server_default=text("'[]'"))
+    merged_into_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("ticket.id"))
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+    solved_at: Mapped[datetime | None]
+
+    def is_live(self) -> bool:
+        return self.status in LIVE
+
+    def takes_more(self, *, at: datetime) -> bool:
+        """May the customer's next word in a thread of this ticket still belong here?"""
+        if self.status == TicketStatus.SOLVED:
+            return self.solved_at is None or at - self.solved_at < REOPENS_WITHIN
+        return self.is_live()
+
+    def assign(self, *, to: Agent | None, by: Actor, at: datetime, expected: uuid.UUID | None = None) -> None:
+        """`expected`: who the caller believes has it; somebody else → refused."""
+        if expected is not None and self.assignee_id != expected:
+            raise SomebodyElseAssigned(field=["expectedAssigneeId"])
+        before, self.assignee_id = self.assignee_id, to.id if to else None
+        if self.assignee_id == before:
+            return
+        if to and self.status == TicketStatus.NEW:
+            self.status = TicketStatus.OPEN
+        self._record(
+            EventKind.TICKET_ASSIGNED,
+            by=by,
+            at=at,
+            to=str(to.id) if to else None,
+            before=str(before) if before else None,
+        )
+
+    def change(
+        self,
+        *,
+        by: Actor,
+        at: datetime,
+        status: TicketStatus | None = None,
+        priority: int | None = None,
+        add_tags: list[str] | None = None,
+        remove_tags: list[str] | None = None,
+    ) -> None:
+        if priority is not None and not 1 <= priority <= 4:
+            raise InvalidInput(N_("A priority is 1 (urgent), 2, 3 or 4 (low)."), field=["priority"])
+        changed: Json = {}
+        if status and status != self.status:
+            changed["status"] = [self.status, status]
+            self.status = status
+            self.solved_at = at if status in (TicketStatus.SOLVED, TicketStatus.CLOSED) else None
+        if priority and priority != self.priority:
+            changed["priority"] = [self.priority, priority]
+            self.priority = priority
+        tags = [tag for tag in self.tags if tag not in (remove_tags or [])]
+        tags += [tag for tag in dict.fromkeys(add_tags or []) if tag not in tags]
+        if tags != self.tags:
+            changed["tags"] = len(tags)
+            self.tags = tags
+        if changed:
+            self._record(EventKind.TICKET_CHANGED, by=by, at=at, **changed)
+
+    def customer_wrote(self, *, by: Actor, at: datetime) -> None:
+        """A person's word reopens what was put aside."""
+        self.updated_at = at
+        if self.status in (TicketStatus.PENDING, TicketStatus.SOLVED):
+            self.status, self.solved_at = TicketStatus.OPEN, None
+            self._record(EventKind.TICKET_REOPENED, by=by, at=at)
+
+    def note(self, text: str, *, by: Actor, at: datetime) -> Note:
+        if not text.strip():
+            raise InvalidInput(N_("This may not be empty."), field=["text"])
+        note = Note(
+            id=new_id(),
+            ticket_id=self.id,
+            contact_id=self.contact_id,
+            direction=Direction.INTERNAL,
+            agent_id=by.id,
+            at=at,
+            text=text,
+        )
+        session_of(self).add(note)
+        self._record(EventKind.NOTE_ADDED, by=by, at=at, item_id=note.id)
+        return note
+
+    def _record(
+        self, kind: EventKind, *, by: Actor, at: datetime, item_id: uuid.UUID | None = None, **data: object
+    ) -> None:
+        self.updated_at = at
+        record(
+            session_of(self),
+            kind,
+            by=by,
+            at=at,
+            ticket_id=self.id,
+            contact_id=self.contact_id,
+            item_id=item_id,
+            data=data,
+        )
+
+
+def open_ticket(
+    session: AsyncSession,
+    contact: Contact,
+    *,
+    subject: str,
+    by: Actor,
+    at: datetime,
+    team_id: uuid.UUID | None = None,
+    priority: int = 3,
+) -> Ticket:
+    ticket = Ticket(
+        id=new_id(),
+        contact_id=contact.id,
+        subject=subject,
+        status=TicketStatus.NEW,
+        priority=priority,
+        team_id=team_id,
+        tags=[],
+        created_at=at,
+        updated_at=at,
+    )
+    session.add(ticket)
+    record(session, EventKind.TICKET_OPENED, by=by, at=at, ticket_id=ticket.id, contact_id=contact.id)
+    return ticket
+
+
+def open_thread(
+    session: AsyncSession,
+    ticket: Ticket,
+    placement: Placement,
+    *,
+    channel_id: uuid.UUID,
+    key: str | None,
+    identity: Identity | None,
+    subject: str,
+    by: Actor,
+    at: datetime,
+) -> Thread:
+    thread = Thread(
+        id=new_id(),
+        channel_id=channel_id,
+        key=key,
+        contact_id=ticket.contact_id,
+        ticket_id=ticket.id,
+        identity_id=identity.id if identity else None,
+        subject=subject,
+        joined_at=at,
+    )
+    session.add(thread)
+    join(thread, placement.code, identity=identity, by=by, at=at)
+    return thread
+
+
+def join(thread: Thread, code: JoinCode, *, identity: Identity | None, by: Actor, at: datetime) -> None:
+    """Writes down why the thread is where it is: on the thread, and in the history."""
+    thread.joined_code, thread.joined_at = code, at
+    thread.joined_by_id = by.id if by.role else None
+    thread.joined_evidence = {"identity": str(identity.id)} if identity else {}
+    record(
+        session_of(thread),
+        EventKind.THREAD_JOINED,
+        by=by,
+        at=at,
+        ticket_id=thread.ticket_id,
+        contact_id=thread.contact_id,
+        thread_id=thread.id,
+        data={"code": code},
+    )
+
+
+async def locked(session: AsyncSession, ticket_id: uuid.UUID) -> Ticket:
+    """The ticket that survives, held until the transaction ends: so its items get their `seq` in commit order."""
+    ticket = await session.get_one(Ticket, ticket_id, with_for_update=True, populate_existing=True)
+    return await locked(session, ticket.merged_into_id) if ticket.merged_into_id else ticket
+
+
+async def live_tickets(session: AsyncSession, contact_id: uuid.UUID) -> list[Ticket]:
+    found = await session.scalars(
+        select(Ticket)
+        .where(
+            same_person(Ticket.contact_id, contact_id),
+            Ticket.status.in_(LIVE),
+            Ticket.merged_into_id.is_(None),
+        )
+        .order_by(Ticket.created_at)
+    )
+    return list(found)

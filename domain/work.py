@@ -1,0 +1,204 @@
+"""One small loop for all rows that wait to be worked on: claim with a lease → do → settle if the lease is still mine.
+
+A row that waits has `due_at`. Claiming it moves `due_at` to the end of the lease and counts `attempts`, which is the
+lease's number: who settles with an older number has lost it. A claim that nobody settles is a death; after three the
+row is set aside, so that a poisonous one cannot kill worker after worker.
+"""
+
+import asyncio
+import random
+import uuid
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Generic, TypeVar
+
+import structlog
+from sqlalchemy import ColumnElement, and_, func, select, update
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, mapped_column
+
+from domain.db import Database, database_time
+
+log = structlog.get_logger()
+
+DEATHS = 3
+
+
+class Work:
+    """The columns of a table whose rows are work."""
+
+    id: Mapped[uuid.UUID]
+    due_at: Mapped[datetime | None] = mapped_column(default=None)
+    """When somebody should take it up; none: nothing to do."""
+    attempts: Mapped[int] = mapped_column(default=0, server_default="0")
+    deaths: Mapped[int] = mapped_column(default=0, server_default="0")
+    last_error: Mapped[str | None] = mapped_column(default=None)
+
+    def give_up(self, *, at: datetime) -> None:
+        """Nobody will try again: the row says so, and so does the history. `last_error` says why."""
+
+
+Row = TypeVar("Row", bound=Work)
+
+
+class LeaseLost(Exception):
+    """Somebody else has this row now: whatever was done for it must not be committed."""
+
+
+class TryLater(Exception):
+    """Not now. `after` in seconds, where the far end said so; otherwise the queue's own back-off."""
+
+    def __init__(self, error: str, *, after: float | None = None) -> None:
+        super().__init__(error)
+        self.after = after
+
+
+@dataclass(frozen=True)
+class Lease(Generic[Row]):
+    model: type[Row]
+    id: uuid.UUID
+    number: int
+
+    async def settle(self, session: AsyncSession, **values: Any) -> Row:
+        """Done: the row, as it is now."""
+        return await self._write(session, due_at=None, deaths=0, **values)
+
+    async def retry(self, session: AsyncSession, *, after: float, error: str) -> None:
+        await self._write(session, due_at=func.now() + timedelta(seconds=after), deaths=0, last_error=error)
+
+    async def give_up(self, session: AsyncSession, *, error: str | None) -> None:
+        row = await self.settle(session, last_error=error)
+        row.give_up(at=await database_time(session))
+
+    async def _write(self, session: AsyncSession, **values: Any) -> Row:
+        mine = and_(
+            self.model.id == self.id, self.model.attempts == self.number, self.model.due_at.is_not(None)
+        )
+        written = await session.scalars(
+            update(self.model).where(mine).values(**values).returning(self.model),
+            execution_options={"synchronize_session": False, "populate_existing": True},
+        )
+        row = written.one_or_none()
+        if row is None:
+            raise LeaseLost(self.id)
+        return row
+
+
+@dataclass(frozen=True)
+class Queue(Generic[Row]):
+    model: type[Row]
+    topic: str
+    """What is rung when a row is added."""
+    lease: timedelta = timedelta(seconds=60)
+    patience: timedelta = timedelta(hours=24)
+    """How long the back-off may add up to before a row is given up."""
+    ready: ColumnElement[bool] | None = None
+
+    async def claim(self, session: AsyncSession, limit: int) -> Sequence[tuple[Row, Lease[Row]]]:
+        model = self.model
+        waiting = [model.due_at <= func.now(), model.deaths < DEATHS]
+        if self.ready is not None:
+            waiting.append(self.ready)
+        chosen = (
+            select(model.id)
+            .where(*waiting)
+            .order_by(model.due_at, model.id)
+            .limit(limit)
+            .with_for_update(skip_locked=True, of=model)
+        )
+        taken = await session.scalars(
+            update(model)
+            .where(model.id.in_(chosen))
+            .values(due_at=func.now() + self.lease, attempts=model.attempts + 1, deaths=model.deaths + 1)
+            .returning(model),
+            execution_options={"synchronize_session": False, "populate_existing": True},
+        )
+        rows = sorted(taken, key=lambda row: row.id)
+        return [(row, Lease(model, row.id, row.attempts)) for row in rows]
+
+    async def set_aside(self, session: AsyncSession) -> None:
+        """Rows whose worker died three times in a row: given up, so that they kill no other."""
+        model = self.model
+        deadly = await session.scalars(
+            update(model)
+            .where(model.due_at <= func.now(), model.deaths >= DEATHS)
+            .values(due_at=None, last_error="its worker died three times")
+            .returning(model),
+            execution_options={"synchronize_session": False, "populate_existing": True},
+        )
+        for row in deadly.all():
+            row.give_up(at=await database_time(session))
+
+
+def back_off(attempt: int) -> float:
+    """Seconds until the next attempt: 2, 4, 8 … up to an hour, a quarter of it by chance."""
+    return min(2.0**attempt, 3600.0) * random.uniform(0.75, 1.0)
+
+
+async def work(
+    db: Database,
+    queue: Queue[Row],
+    do: Callable[[Row, Lease[Row]], Awaitable[None]],
+    *,
+    hands: int = 1,
+    batch: int = 1,
+    poll: float = 2.0,
+) -> None:
+    """Works on the queue until cancelled. `hands` rows at a time; each hand claims `batch` and does them in order."""
+
+    async def hand() -> None:
+        with db.bell.listening(queue.topic) as rung:
+            while True:
+                rung.clear()
+                try:
+                    async with db.transaction() as session:
+                        claimed = await queue.claim(session, batch)
+                        if not claimed:
+                            await queue.set_aside(session)
+                    for row, lease in claimed:
+                        await _one(db, queue, do, row, lease)
+                    if claimed:
+                        continue
+                except (SQLAlchemyError, OSError) as failure:
+                    log.warning("queue_waits_for_database", queue=queue.topic, error=type(failure).__name__)
+                    await asyncio.sleep(1)
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(rung.wait(), poll)
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(hands):
+            group.create_task(hand())
+
+
+async def _one(
+    db: Database,
+    queue: Queue[Row],
+    do: Callable[[Row, Lease[Row]], Awaitable[None]],
+    row: Row,
+    lease: Lease[Row],
+) -> None:
+    after: float | None
+    try:
+        await do(row, lease)
+        return
+    except LeaseLost:
+        log.warning("lease_lost", queue=queue.topic, id=str(lease.id))
+        return
+    except TryLater as later:
+        after, error = later.after or back_off(lease.number), str(later)
+    except (SQLAlchemyError, OSError) as failure:  # a conflict, a deadlock, the database away: the same again
+        after, error = back_off(min(lease.number, 5)), f"{type(failure).__name__}"
+        log.warning("work_to_repeat", queue=queue.topic, id=str(lease.id), error=str(failure)[:300])
+    except Exception as bug:
+        after, error = back_off(lease.number), f"{type(bug).__name__}: {bug}"[:500]
+        log.exception("work_failed", queue=queue.topic, id=str(lease.id))
+        if lease.number >= DEATHS:
+            after = None
+    async with db.transaction() as session:
+        if after is None or 2.0**lease.number > queue.patience.total_seconds():
+            await lease.give_up(session, error=error)
+        else:
+            await lease.retry(session, after=after, error=error)

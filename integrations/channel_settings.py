@@ -1,0 +1,94 @@
+"""What each kind of channel needs to be told. A SecretStr is kept encrypted; the rest is plain."""
+
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
+
+from domain.channels import Channel, ChannelKind
+from domain.contacts import IdentityKind, normalised
+from domain.db import Json
+from domain.errors import InvalidInput
+from domain.keys import Keys
+from domain.languages import N_
+
+
+class ChannelSettings(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    @classmethod
+    def of(cls, channel: Channel, keys: Keys) -> Self:
+        return cls.model_validate(channel.config | (keys.decrypt(channel.secrets) if channel.secrets else {}))
+
+    def place(self) -> str | None:
+        """What the world calls the channel."""
+        return None
+
+    def config(self) -> Json:
+        return {name: value for name, value in self if not isinstance(value, SecretStr)}
+
+    def secrets(self) -> dict[str, str]:
+        return {name: value.get_secret_value() for name, value in self if isinstance(value, SecretStr)}
+
+
+class Mailbox(ChannelSettings):
+    address: str
+    sender_name: str = ""
+    authserv_id: str | None = None
+    """The name our own receiving host writes into Authentication-Results; others' words do not count."""
+    relays: list[str] = []
+    """Addresses of the hosts that hand mail to us and whose Authentication-Results are believed."""
+
+    def place(self) -> str:
+        return normalised(IdentityKind.EMAIL, self.address)
+
+
+class MessengerPage(ChannelSettings):
+    page_id: str
+    page_token: SecretStr
+    app_secret: SecretStr
+    verify_token: SecretStr
+
+    def place(self) -> str:
+        return self.page_id
+
+
+class ChatWidget(ChannelSettings):
+    identity_key: SecretStr = SecretStr("")
+    """The shop signs who its visitor is with it (HS256); without one every visitor is anonymous."""
+    origins: list[str] = []
+    """The pages the widget may stand on, as `https://shop.example`; none: any."""
+
+
+class PhoneLine(ChannelSettings):
+    number: str
+    region: str | None = None
+    """Two letters, to read national numbers."""
+    key: SecretStr
+    """Signs the PBX's events, or is the token in their address."""
+
+    def place(self) -> str:
+        return normalised(IdentityKind.PHONE, self.number, region=self.region)
+
+
+KINDS: dict[ChannelKind, type[ChannelSettings]] = {
+    ChannelKind.EMAIL: Mailbox,
+    ChannelKind.MESSENGER: MessengerPage,
+    ChannelKind.CHAT: ChatWidget,
+    ChannelKind.PHONE: PhoneLine,
+}
+
+
+def read_settings(kind: ChannelKind, values: dict[str, Any]) -> ChannelSettings:
+    settings = KINDS.get(kind)
+    if settings is None:
+        raise InvalidInput(N_("Channels of this kind are not here yet."), field=["kind"])
+    try:
+        return settings.model_validate(values)
+    except ValidationError as refusal:
+        first = refusal.errors()[0]
+        raise InvalidInput(
+            N_("{name}: {problem}"),
+            field=["settings"],
+            name=".".join(map(str, first["loc"])),
+            problem=first["msg"],
+        ) from None

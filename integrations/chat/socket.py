@@ -1,0 +1,223 @@
+"""`WS /chat/{channel}`: the website widget's protocol, one JSON object a frame.
+
+visitor → hello    {session?, identity?, seq?, locale?}     first; `seq`: the last message the widget has shown
+visitor → message  {id, text}                               `id` is the widget's own: sent twice, it is kept once
+visitor → ack      {seq}                                    shown up to here
+heddle  → hello    {session, refused?}                      keep `session` for the next visit
+heddle  → message  {seq, id, from: visitor|agent, author?, text, at}
+heddle  → ack      {id}                                     it is safe
+heddle  → error    {code, message}
+"""
+
+import asyncio
+from contextlib import suppress
+from typing import Any
+
+import orjson
+from sqlalchemy import select
+from starlette.routing import WebSocketRoute
+from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
+
+from domain.channels import Channel, ChannelKind, channel_called
+from domain.db import Database, database_time
+from domain.inbound import keep
+from domain.keys import Keys
+from domain.messages import Direction, Message
+from domain.staff import Agent
+from domain.threads import Thread
+from integrations.channel_settings import ChatWidget
+from integrations.chat.identity import IdentityRefused, new_session, session_id, signed_identity
+
+LARGEST_FRAME = 64 * 1024
+LONGEST_TEXT = 8000
+LOOK_AGAIN = 25.0
+"""Seconds after which an open socket reads the table even if nobody rang."""
+
+POLICY_VIOLATION = 1008
+
+
+class BadFrame(Exception):
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def routes(db: Database, keys: Keys) -> list[WebSocketRoute]:
+    async def chat(socket: WebSocket) -> None:
+        async with db.transaction() as session:
+            channel = await channel_called(session, ChannelKind.CHAT, socket.path_params["channel"])
+        if channel is None or not _welcome(ChatWidget.of(channel, keys), socket.headers.get("origin")):
+            await socket.close(POLICY_VIOLATION)
+            return
+        await socket.accept()
+        with suppress(WebSocketDisconnect):
+            await Visit(db, keys, channel, socket).run()
+
+    return [WebSocketRoute("/chat/{channel}", chat)]
+
+
+def _welcome(widget: ChatWidget, origin: str | None) -> bool:
+    """A browser always says where the page stands; what says nothing is no page that could abuse a visitor."""
+    return origin is None or not widget.origins or origin in widget.origins
+
+
+class Visit:
+    """One open socket."""
+
+    def __init__(self, db: Database, keys: Keys, channel: Channel, socket: WebSocket) -> None:
+        self._db = db
+        self._keys = keys
+        self._channel = channel
+        self._socket = socket
+        self._shown = 0
+        self._envelope: dict[str, Any] = {}
+
+    async def run(self) -> None:
+        while not self._envelope:
+            if (frame := await self._next()) is not None:
+                await self._guarded(self._hello, frame)
+        with self._db.bell.listening(f"chat:{self._envelope['session']}") as rung:
+            writing = asyncio.create_task(self._write(rung))
+            try:
+                while True:
+                    if (frame := await self._next()) is not None:
+                        await self._guarded(self._take, frame)
+            finally:
+                writing.cancel()
+                await asyncio.gather(writing, return_exceptions=True)
+
+    async def _next(self) -> dict[str, Any] | None:
+        text = await self._socket.receive_text()
+        if len(text) > LARGEST_FRAME:
+            await self._socket.close(1009)
+            raise WebSocketDisconnect(1009)
+        try:
+            frame = orjson.loads(text)
+        except orjson.JSONDecodeError:
+            frame = None
+        if not isinstance(frame, dict):
+            await self._say("error", code="not_json", message="a frame is one JSON object")
+            return None
+        return frame
+
+    async def _guarded(self, act: Any, frame: dict[str, Any]) -> None:
+        try:
+            await act(frame)
+        except BadFrame as bad:
+            await self._say("error", code=bad.code, message=str(bad))
+
+    async def _hello(self, frame: dict[str, Any]) -> None:
+        if frame.get("type") != "hello":
+            raise BadFrame("hello_first", "the first frame is hello")
+        self._shown = _whole_number(frame.get("seq", 0), "seq")
+        given = str(frame.get("session") or "")
+        slug = self._channel.slug
+        session = given if session_id(self._keys, slug, given) else new_session(self._keys, slug)
+        said: dict[str, Any] = {"session": session}
+        envelope: dict[str, Any] = {"session": session_id(self._keys, slug, session)}
+        if token := frame.get("identity"):
+            widget = ChatWidget.of(self._channel, self._keys)
+            try:
+                envelope["identity"] = signed_identity(
+                    widget.identity_key.get_secret_value(), slug, str(token)
+                )
+            except IdentityRefused as refusal:
+                said["refused"] = str(refusal)
+        if locale := frame.get("locale"):
+            envelope["locale"] = str(locale)[:20]
+        await self._say("hello", **said)
+        self._envelope = envelope
+
+    async def _take(self, frame: dict[str, Any]) -> None:
+        match frame.get("type"):
+            case "message":
+                await self._keep(frame)
+            case "ack":
+                await self._acknowledged(_whole_number(frame.get("seq"), "seq"))
+            case "hello":
+                raise BadFrame("hello_once", "hello was said already")
+            case other:
+                raise BadFrame("unknown_type", f"there is no frame of type {str(other)[:40]!r}")
+
+    async def _keep(self, frame: dict[str, Any]) -> None:
+        id, text = frame.get("id"), frame.get("text")
+        if not isinstance(id, str) or not 0 < len(id) <= 64 or not id.isprintable():
+            raise BadFrame("bad_id", "a message has an id of its own, at most 64 characters")
+        if not isinstance(text, str) or not text.strip():
+            raise BadFrame("empty", "a message has a text")
+        if len(text) > LONGEST_TEXT:
+            raise BadFrame("too_long", f"a text has at most {LONGEST_TEXT} characters")
+        async with self._db.transaction() as session:
+            await keep(
+                session,
+                self._channel,
+                external_id=f"{self._envelope['session']}:{id}",
+                raw=orjson.dumps(frame),
+                envelope=self._envelope,
+            )
+        await self._say("ack", id=id)
+
+    async def _acknowledged(self, seq: int) -> None:
+        async with self._db.transaction() as session:
+            shown = await session.scalars(
+                self._messages(Message)
+                .where(Message.direction == Direction.OUT, Message.seq <= seq, Message.delivery == "sent")
+                .with_for_update(of=Message)
+            )
+            now = await database_time(session)
+            for message in shown.all():
+                message.received(at=now, read=False)
+
+    async def _write(self, rung: asyncio.Event) -> None:
+        while self._socket.application_state == WebSocketState.CONNECTED:
+            rung.clear()
+            async with self._db.reading() as connection:
+                rows = await connection.execute(
+                    self._messages(
+                        Message.seq,
+                        Message.external_id,
+                        Message.id,
+                        Message.direction,
+                        Message.text,
+                        Message.at,
+                        Agent.name,
+                    )
+                    .outerjoin(Agent, Agent.id == Message.agent_id)
+                    .where(Message.seq > self._shown)
+                    .order_by(Message.seq)
+                )
+                messages = rows.all()
+            for row in messages:
+                await self._show(row)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(rung.wait(), LOOK_AGAIN)
+
+    async def _show(self, row: Any) -> None:
+        mine = row.direction == Direction.IN
+        id = row.external_id.partition(":")[2] if mine else str(row.id)
+        said = {
+            "seq": row.seq,
+            "id": id,
+            "from": "visitor" if mine else "agent",
+            "text": row.text,
+            "at": row.at,
+        }
+        await self._say("message", **said, **({"author": row.name} if row.name else {}))
+        self._shown = row.seq
+
+    def _messages(self, *columns: Any) -> Any:
+        return (
+            select(*columns)
+            .select_from(Message)
+            .join(Thread, Thread.id == Message.thread_id)
+            .where(Thread.channel_id == self._channel.id, Thread.key == self._envelope["session"])
+        )
+
+    async def _say(self, type: str, **said: Any) -> None:
+        await self._socket.send_text(orjson.dumps({"type": type, **said}).decode())
+
+
+def _whole_number(value: Any, name: str) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**62:
+        raise BadFrame("bad_number", f"{name} is a whole number")
+    return value

@@ -1,0 +1,110 @@
+"""How the bytes of a mail become letters.
+
+Valid UTF-8 beats the label, which is wrong more often than chance makes UTF-8; then the label; then a guess,
+made once for a whole mail. What comes out can be stored: PostgreSQL refuses NUL, and UTF-8 has no surrogates.
+"""
+
+import codecs
+import re
+
+import charset_normalizer
+
+# What a label means when it says less than its writer wrote (by Python's name), or says it in words Python does
+# not know. "" says nothing.
+_MEANT = {
+    "ascii": "",
+    "iso8859-1": "cp1252",
+    "iso8859-9": "cp1254",
+    "iso8859-11": "cp874",
+    "tis-620": "cp874",
+    "gb2312": "gb18030",
+    "gbk": "gb18030",
+    "euc_kr": "cp949",
+    "shift_jis": "cp932",
+    "big5": "big5hkscs",
+    "unicode-1-1-utf-7": "utf-7",
+    "iso-8859-8-i": "iso8859-8",
+    "windows-874": "cp874",
+    "utf8mb4": "utf-8",
+}
+_MULTIBYTE = {"utf-8", "gb18030", "big5hkscs", "cp932", "cp949", "euc_jp", "euc_jis_2004", "johab"}
+# Written in seven bits, so that they are valid UTF-8 as well: here the label decides.
+_SEVEN_BIT = {"utf-7", "hz", "iso2022_jp", "iso2022_jp_1", "iso2022_jp_2", "iso2022_jp_ext", "iso2022_kr"}
+_WIDE = {"utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"}
+_SINGLE_BYTE = {f"iso8859-{n}" for n in range(2, 17)} | {f"cp{n}" for n in range(1250, 1259)}
+_SINGLE_BYTE |= {"cp437", "cp850", "cp852", "cp866", "cp874", "koi8-r", "koi8-u", "mac-roman", "mac-latin2"}
+# Anything else is no charset of mail; punycode alone can take minutes.
+_ALLOWED = _MULTIBYTE | _SEVEN_BIT | _WIDE | _SINGLE_BYTE
+
+_EUROPEAN = ["cp1250", "iso8859_2", "cp1252"]
+_ANY = [*_EUROPEAN, "cp1251", "koi8_r", "gb18030", "big5", "cp932", "euc_jp", "cp949"]
+_GUESS_FROM = 50_000
+
+
+class Letters:
+    """The letters of one mail: what has to be guessed is guessed once, from the first bytes that need it."""
+
+    def __init__(self) -> None:
+        self._guess: str | None = None
+
+    def decode(self, raw: bytes, label: str = "") -> str:
+        codec = codec_of(label)
+        for candidate in _in_order(codec, raw):
+            try:
+                text = raw.decode(candidate)
+            except UnicodeError:
+                text = raw.decode(candidate, "replace")
+                if candidate not in _MULTIBYTE or not _is_mostly_right(text):
+                    continue
+            if candidate in _SINGLE_BYTE:
+                self._guess = self._guess or candidate  # what one part says is the best guess for the next
+            return _storable(text)
+        if self._guess is None:
+            self._guess = _guess(raw[:_GUESS_FROM]) or codec or "cp1252"
+        return _storable(raw.decode(self._guess, "replace"))
+
+
+def codec_of(label: str) -> str:
+    """Python's name of the charset a label means, or "" when it means none that a mail may use."""
+    name = label.strip().lower().removeprefix("x-")
+    name = _MEANT.get(name, name)
+    if not re.fullmatch(r"[a-z0-9_.:-]{1,40}", name):
+        return ""
+    try:
+        name = codecs.lookup(name).name
+    except LookupError:
+        return ""
+    name = _MEANT.get(name, name)
+    return name if name in _ALLOWED else ""
+
+
+def _in_order(codec: str, raw: bytes) -> list[str]:
+    # A wide label is often a lie; the truth has zero bytes, or a byte order mark.
+    if codec in _SEVEN_BIT or (codec in _WIDE and (b"\0" in raw or raw[:2] in (b"\xff\xfe", b"\xfe\xff"))):
+        return [codec, "utf-8"]
+    return ["utf-8", codec] if codec and codec not in _WIDE else ["utf-8"]
+
+
+def _is_mostly_right(text: str) -> bool:
+    """One letter in five may be broken: a text cut within a letter is no reason to doubt the others."""
+    broken = text.count("\ufffd")
+    return broken * 5 <= len(text) - len(text.encode("ascii", "ignore")) - broken
+
+
+def _guess(raw: bytes) -> str:
+    # A few bytes above ASCII look like Chinese to the guesser; a whole text of them is not European.
+    high = sum(byte > 127 for byte in raw)
+    isolation = _ANY if high > 20 and high * 2 > len(raw) else _EUROPEAN
+    best = charset_normalizer.from_bytes(raw, cp_isolation=isolation).best()
+    if (
+        best
+        and best.encoding == "cp1250"
+        and re.search(b"[\xb1\xb6\xbc]", raw)
+        and not re.search(b"[\x80-\x9f]", raw)
+    ):
+        return "iso8859_2"  # ą ś ź, which in cp1250 would be ± ¶ Ľ
+    return best.encoding if best else ""
+
+
+def _storable(text: str) -> str:
+    return re.sub("[\0\ud800-\udfff]", "", text.removeprefix("\ufeff"))

@@ -1,0 +1,140 @@
+"""HTML out of a mail: cleaned for the screen, and as plain text.
+
+Both work in time we can afford: nh3 and lexbor are quadratic in depth (100,000 nested divs take lexbor 22 s) and
+in attributes (100,000 on one tag 37 s), and unclosed <b>s are written anew in every paragraph. Such a page has no
+HTML; its text is what stands between the tags.
+"""
+
+import html
+import re
+from urllib.parse import unquote
+
+import nh3
+from selectolax.lexbor import LexborHTMLParser, LexborNode
+
+LONGEST = 500_000
+_MOST_WORK = 2_000_000
+_MOST_ATTRIBUTES = 1_000
+
+_TAG = re.compile(r"<(/?)([a-zA-Z][^\s/>]*+)([^<>]*+)")
+_VOID = {
+    "area",
+    "base",
+    "br",
+    "col",
+    "embed",
+    "hr",
+    "img",
+    "input",
+    "link",
+    "meta",
+    "param",
+    "source",
+    "track",
+    "wbr",
+}
+# Closed by the next of their kind, so that they need no end tag and never pile up.
+_CLOSED_BY_NEXT = {"p", "li", "dd", "dt", "tr", "td", "th", "tbody", "thead", "option"}
+_UNSEEN = {"head", "script", "style", "title", "template", "noscript", "iframe", "object"}
+# How many new lines at least stand before and after.
+_GAPS = dict.fromkeys(
+    ("p", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "dl", "table", "blockquote", "pre"), 2
+)
+_GAPS |= dict.fromkeys(
+    ("div", "li", "tr", "dt", "dd", "hr", "section", "article", "header", "footer", "center"), 1
+)
+
+
+def without_data(page: str) -> str:
+    """Leaves out images written into the page itself, which we do not show and which would make it too long."""
+    return re.sub(r"data:[\w.+-]+/[\w.+-]+;base64,[A-Za-z0-9+/=\s]*+", "", page)
+
+
+def clean(page: str) -> str | None:
+    """Safe to show: no scripts, no styles, and nothing loaded from afar; of images only those sent along (cid:).
+
+    None for a page that is too long or too tangled, or shows nothing.
+    """
+    if len(page) > LONGEST or is_tangled(page):
+        return None
+    cleaned = nh3.clean(
+        page,
+        clean_content_tags=_UNSEEN - {"head"},
+        attribute_filter=_only_what_came_along,
+        url_schemes={"http", "https", "mailto", "tel", "cid"},
+        url_relative="deny",
+    )
+    return cleaned.strip() if "<img" in cleaned or re.sub("<[^>]*+>", "", cleaned).strip() else None
+
+
+def content_ids(cleaned: str) -> set[str]:
+    """The parts of the mail that a cleaned page shows."""
+    found = {html.unescape(source) for source in re.findall('<img [^>]*?src="cid:([^"]*+)"', cleaned)}
+    return found | {unquote(source) for source in found}
+
+
+def to_text(page: str) -> str:
+    page = page[:LONGEST]
+    body = None if is_tangled(page) else LexborHTMLParser(page).body
+    if body is None:
+        return _tidy(html.unescape(re.sub("<[^<>]*+>?", " ", page)))
+    out: list[str] = []
+    gap = 0
+    stack: list[LexborNode | int] = [body]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, int):
+            gap = max(gap, node)
+        elif node.tag == "-text":
+            text = node.text_content or ""
+            if node.parent is None or node.parent.tag != "pre":
+                text = re.sub(r"\s+", " ", text)
+            if text.strip():
+                out += ["\n" * min(gap, 2), text]
+                gap = 0
+            elif not gap:
+                out.append(" ")
+        elif node.tag == "br":
+            gap += 1
+        elif node.tag not in _UNSEEN:
+            around = _GAPS.get(node.tag or "", 0)
+            gap = max(gap, around)
+            stack.append(around)
+            stack += reversed(list(node.iter(include_text=True)))
+            if node.tag in ("td", "th") and not gap:
+                out.append(" ")
+    return _tidy("".join(out))
+
+
+def is_tangled(page: str) -> bool:
+    """Whether reading the page would cost too much: the depth at each tag, summed up, and the attributes of a tag.
+
+    An estimate that a determined writer can fool; the limits of the process are for him.
+    """
+    opened: list[str] = []
+    work = 0
+    for tag in _TAG.finditer(page):
+        closing, name, rest = tag[1], tag[2].lower(), tag[3]
+        work += len(opened) + 1
+        if work > _MOST_WORK or _attributes(rest) > _MOST_ATTRIBUTES:
+            return True
+        if closing:
+            if name in opened:
+                while opened.pop() != name:
+                    pass
+        elif name not in _VOID and name not in _CLOSED_BY_NEXT:
+            opened.append(name)
+    return False
+
+
+def _attributes(rest: str) -> int:
+    return len(re.findall(r"[\s/=]", rest)) if len(rest) > _MOST_ATTRIBUTES else 0
+
+
+def _only_what_came_along(tag: str, attribute: str, value: str) -> str | None:
+    return value if attribute != "src" or value.startswith("cid:") else None
+
+
+def _tidy(text: str) -> str:
+    lines = [re.sub("[ \t\xa0]+", " ", line).strip() for line in text.splitlines()]
+    return re.sub("\n{3,}", "\n\n", "\n".join(lines)).strip()

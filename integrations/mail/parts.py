@@ -1,0 +1,218 @@
+"""The parts of a mail: what it says, and what is attached.
+
+Our own walk over the bytes, in place of the standard library's: parts are counted and depth is measured while they
+are found, a nested mail stays the bytes it came as, and nothing is copied before it is decoded.
+"""
+
+import binascii
+import html
+import mimetypes
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from integrations.mail import markup
+from integrations.mail.headers import LONGEST_NAME, Headers, begin, one_line, split, unbase64, words
+from integrations.mail.letters import Letters
+
+MOST_HEADER_BYTES = 256 * 1024
+MOST_PARTS = 1_000
+DEEPEST = 50
+# Of one multipart; twenty is much. Only the boundaries of nested parts look like those of their parent.
+MOST_LINES = 10_000
+
+_KINDS = mimetypes.MimeTypes()  # its own table, whatever the machine has in /etc/mime.types
+_KINDS.add_type("image/webp", ".webp")
+_KINDS.add_type("text/calendar", ".ics")
+
+
+class Unreadable(Exception):
+    """Not a mail at all, or too much of one."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class Attachment:
+    name: str
+    mime: str
+    content: bytes
+    content_id: str | None
+    inline: bool
+    """Shown within the HTML, which says `cid:` and its content id."""
+
+
+@dataclass(frozen=True)
+class Text:
+    """A piece of what the mail says, as plain text, as HTML, or as both."""
+
+    text: str | None
+    html: str | None
+
+
+@dataclass(frozen=True)
+class Part:
+    raw: bytes
+    start: int
+    end: int
+    headers: Headers
+    default: str
+
+    @cached_property
+    def type(self) -> tuple[str, dict[str, str]]:
+        mime, parameters = self.headers.parameters("content-type")
+        if not re.fullmatch(r"[\w.+-]{1,127}/[\w.+-]{1,127}", mime, re.ASCII):
+            mime = "application/octet-stream" if self.name else self.default
+        return mime, parameters
+
+    @property
+    def mime(self) -> str:
+        return self.type[0]
+
+    @cached_property
+    def name(self) -> str:
+        """The file name, without a path; "" when it has none."""
+        written = self.headers.parameters("content-disposition")[1].get("filename")
+        written = written or self.headers.parameters("content-type")[1].get("name", "")
+        path = one_line(words(written, self.headers.letters)).replace("\\", "/")
+        return path.rpartition("/")[2].strip(". ")[-LONGEST_NAME:]
+
+    def content(self) -> bytes:
+        raw = self.raw[self.start : self.end]
+        match self.headers.first("content-transfer-encoding").lower().split()[:1]:
+            case ["base64"]:
+                return unbase64(raw)
+            case ["quoted-printable"]:
+                return binascii.a2b_qp(raw)
+        return raw
+
+    def text(self) -> str:
+        content = self.content()
+        label = self.type[1].get("charset", "")
+        if not label and self.mime == "text/html":
+            meta = re.search(rb"""charset=["']?([\w-]+)""", content[:2_000])
+            label = meta[1].decode("ascii") if meta else ""
+        return self.headers.letters.decode(content, label).replace("\r\n", "\n").replace("\r", "\n")
+
+    def is_text(self, *, is_root: bool) -> bool:
+        if self.mime not in ("text/plain", "text/html"):
+            return False
+        disposition = self.headers.parameters("content-disposition")[0]
+        return is_root or (disposition != "attachment" and not self.name)
+
+    def children(self) -> Iterator[tuple[int, int]]:
+        """Where the parts between the boundary lines begin and end. None at all when there is no such line."""
+        boundary = self.type[1].get("boundary", "").encode()
+        if not boundary:
+            return
+        line = b"\n--" + boundary
+        begun = None
+        is_first = self.raw.startswith(line[1:], self.start, self.end)
+        at = self.start - 1 if is_first else self.raw.find(line, self.start, self.end)
+        for _ in range(MOST_LINES):
+            if at < 0:
+                break
+            after = at + len(line)
+            line_end = self.raw.find(b"\n", after, self.end)
+            line_end = self.end if line_end < 0 else line_end
+            rest = self.raw[after:line_end].strip()
+            if rest in (b"", b"--"):
+                if begun is not None:
+                    yield begun, max(begun, at - (self.raw[at - 1 : at] == b"\r"))
+                if rest:
+                    return
+                begun = min(line_end + 1, self.end)
+                after = line_end  # the next boundary may follow at once
+            at = self.raw.find(line, after, self.end)
+        else:
+            raise Unreadable(f"more than {MOST_LINES} lines like a boundary")
+        if begun is not None:
+            yield begun, self.end
+
+    def attachment(self, number: int, shown: set[str]) -> Attachment:
+        content = self.content()
+        content_id = self.headers.first("content-id").strip("<> ") or None
+        name = self.name
+        if not name and self.mime == "message/rfc822":
+            inner, _ = split(
+                content, begin(content), min(len(content), MOST_HEADER_BYTES), self.headers.letters
+            )
+            subject = one_line(re.sub(r"[/\\]", " ", inner.line("subject")))
+            name = f"{subject[: LONGEST_NAME - 4] or 'message'}.eml"
+        elif not name:
+            textual = self.mime.startswith(("text/", "message/"))
+            name = f"part-{number}{_KINDS.guess_extension(self.mime) or ('.txt' if textual else '.bin')}"
+        return Attachment(name, self.mime, content, content_id, inline=content_id in shown)
+
+
+@dataclass
+class Reading:
+    """One mail being read: counts its parts, collects what is attached."""
+
+    raw: bytes
+    letters: Letters
+    parts: int = 0
+    attached: list[Part] = field(default_factory=list)
+    room: int = markup.LONGEST
+
+    def part(self, start: int, end: int, default: str = "text/plain") -> Part:
+        self.parts += 1
+        if self.parts > MOST_PARTS:
+            raise Unreadable(f"more than {MOST_PARTS} parts")
+        headers, body = split(self.raw, start, min(end, start + MOST_HEADER_BYTES + 1), self.letters)
+        if body > start + MOST_HEADER_BYTES:
+            raise Unreadable(f"more than {MOST_HEADER_BYTES} bytes of headers")
+        return Part(self.raw, body, end, headers, default)
+
+    def texts(self, part: Part, depth: int = 0, *, is_root: bool = False) -> Iterator[Text]:
+        """What a part says, in order. What it does not say is attached; a nested mail is one attachment."""
+        if depth > DEEPEST:
+            raise Unreadable(f"parts nested deeper than {DEEPEST}")
+        is_text = part.is_text(is_root=is_root)
+        if part.mime.startswith("multipart/"):
+            default = "message/rfc822" if part.mime == "multipart/digest" else "text/plain"
+            children = [self.part(start, end, default) for start, end in part.children()]
+            said = [list(self.texts(child, depth + 1)) for child in children]
+            if part.mime == "multipart/alternative":
+                yield from _best(said)
+            else:
+                yield from (text for texts in said for text in texts)
+            is_text = not children
+        if is_text:
+            text = part.text()
+            if part.mime != "text/html":
+                yield Text(text, None)
+            else:
+                page = markup.without_data(text)
+                fits, self.room = len(page) <= self.room, max(0, self.room - len(page))
+                yield Text(None, page) if fits else Text(markup.to_text(page), None)
+        elif not part.mime.startswith("multipart/"):
+            self.attached.append(part)
+
+
+def _best(alternatives: list[list[Text]]) -> Iterator[Text]:
+    """Alternatives say the same: the first that is plain text, and the last that is HTML."""
+    plain = [texts for texts in alternatives if texts and not any(text.html for text in texts)]
+    text = next((text for text in map(joined_text, plain) if text), None)
+    page = next(
+        (joined_html(texts) for texts in reversed(alternatives) if any(one.html for one in texts)), None
+    )
+    if text is not None or page is not None:
+        yield Text(text, page)
+
+
+def joined_text(texts: list[Text]) -> str:
+    said = (one.text if one.text is not None else markup.to_text(one.html or "") for one in texts)
+    return "\n\n".join(text.strip("\n") for text in said if text.strip())
+
+
+def joined_html(texts: list[Text]) -> str:
+    said = (one.html if one.html is not None else _as_html(one.text or "") for one in texts)
+    return "\n".join(said)
+
+
+def _as_html(text: str) -> str:
+    return f"<pre>{html.escape(text)}</pre>" if text.strip() else ""

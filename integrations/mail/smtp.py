@@ -1,0 +1,85 @@
+"""An answer as a mail: built from the message's row, so that sending it again sends the same."""
+
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import format_datetime
+from urllib.parse import unquote, urlsplit
+
+import aiosmtplib
+
+from domain.keys import Keys
+from integrations.channel_settings import Mailbox
+from integrations.mail.addresses import reply_address
+from integrations.outbound import Letter, SendFailed, SendRefused
+from integrations.settings import IntegrationSettings
+
+TIMEOUT = 30
+
+
+def compose(letter: Letter, mailbox: Mailbox, keys: Keys) -> EmailMessage:
+    message, mail = letter.message, letter.message.mail or {}
+    local, _, domain = letter.to.value.rpartition("@")
+    mine, _, here = mailbox.address.rpartition("@")
+    answer_to, _, there = reply_address(keys, mailbox.place(), letter.thread.number).rpartition("@")
+    composed = EmailMessage(policy=SMTP)
+    composed["From"] = Address(_words(_sender_name(letter, mailbox)), mine, here)
+    composed["To"] = Address("", local, domain)
+    composed["Reply-To"] = Address("", answer_to, there)
+    composed["Subject"] = _words(mail.get("subject") or "")
+    composed["Date"] = format_datetime(message.at)
+    composed["Message-ID"] = f"<{message.external_id}>"
+    references = [reference for reference in mail.get("references", ()) if _is_message_id(reference)]
+    if references:
+        composed["In-Reply-To"] = f"<{references[-1]}>"
+        composed["References"] = " ".join(f"<{reference}>" for reference in references)
+    composed.set_content(message.text)
+    return composed
+
+
+async def send(letter: Letter, keys: Keys, settings: IntegrationSettings) -> None:
+    mailbox = Mailbox.of(letter.channel, keys)
+    composed = compose(letter, mailbox, keys)
+    server = urlsplit(settings.smtp_url)
+    try:
+        await aiosmtplib.send(
+            composed.as_bytes(),
+            sender=mailbox.address,
+            recipients=[letter.to.value],
+            hostname=server.hostname,
+            port=server.port,
+            username=unquote(server.username) if server.username else None,
+            password=unquote(server.password) if server.password else None,
+            use_tls=server.scheme == "smtps",
+            start_tls=True if server.scheme == "smtp+starttls" else None,
+            timeout=TIMEOUT,
+        )
+    except aiosmtplib.SMTPRecipientsRefused as refused:
+        first = refused.recipients[0]
+        raise _judged(first.code, first.message) from refused
+    except aiosmtplib.SMTPResponseException as refused:
+        raise _judged(refused.code, refused.message) from refused
+    except (
+        aiosmtplib.SMTPException,
+        OSError,
+    ) as failure:  # unknown whether it arrived: same Message-ID again
+        raise SendFailed(f"{type(failure).__name__}: {failure}"[:300]) from failure
+
+
+def _judged(code: int, message: str) -> Exception:
+    words = f"{code} {message}"[:300]
+    return SendRefused(words) if 500 <= code < 600 else SendFailed(words)
+
+
+def _sender_name(letter: Letter, mailbox: Mailbox) -> str:
+    shop = mailbox.sender_name or letter.channel.name
+    return f"{letter.agent.name} ({shop})" if letter.agent else shop
+
+
+def _words(text: str) -> str:
+    """One line: what a header must not hold would become another header."""
+    return " ".join(text.split())
+
+
+def _is_message_id(reference: str) -> bool:
+    return reference.isascii() and not any(letter in "<> \t\r\n" for letter in reference)

@@ -1,0 +1,83 @@
+"""Opens what arrived: each original is read by its channel's adapter and handed to intake."""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+
+import structlog
+
+from domain import intake
+from domain.channels import Channel, ChannelKind
+from domain.db import Database
+from domain.files import Files
+from domain.inbound import ARRIVALS, Arrival, ArrivalState, Inbound, InboundMessage, Unread, Unreadable
+from domain.keys import Keys
+from domain.work import Lease, work
+from integrations.chat import payloads as chat
+from integrations.mail import payloads as mail
+from integrations.messenger import payloads as messenger
+from integrations.phone import payloads as phone
+
+log = structlog.get_logger()
+
+Reader = Callable[[Channel, Keys, Arrival], Iterable[Inbound | Unread]]
+
+READERS: dict[ChannelKind, Reader] = {
+    ChannelKind.EMAIL: mail.read,
+    ChannelKind.MESSENGER: messenger.read,
+    ChannelKind.CHAT: chat.read,
+    ChannelKind.PHONE: phone.read,
+}
+
+
+class Mailroom:
+    def __init__(self, db: Database, keys: Keys, files: Files) -> None:
+        self._db = db
+        self._keys = keys
+        self._files = files
+
+    async def run(self) -> None:
+        await work(self._db, ARRIVALS, self.open, batch=16)
+
+    async def open(self, arrival: Arrival, lease: Lease[Arrival]) -> None:
+        async with self._db.transaction() as session:
+            channel = await session.get_one(Channel, arrival.channel_id)
+        try:
+            parts = await asyncio.to_thread(lambda: list(READERS[channel.kind](channel, self._keys, arrival)))
+        except Unreadable as reason:
+            parts = [Unread(str(reason), failed=True)]
+        acted = [part for part in parts if not isinstance(part, Unread)]
+        failure: Exception | None = None
+        for (
+            part
+        ) in acted:  # one that fails holds up none of the others; tried again, the others are known already
+            try:
+                await self._take(channel, arrival, part)
+            except Exception as problem:
+                failure = failure or problem
+        if failure:
+            raise failure
+        unread = [part for part in parts if isinstance(part, Unread)]
+        reasons = "; ".join(part.reason for part in unread)[:500] or None
+        async with self._db.transaction() as session:
+            if any(part.failed for part in unread):
+                log.warning("arrival_failed", id=str(arrival.id), reason=reasons)
+                await lease.give_up(session, error=reasons)
+            else:
+                state = ArrivalState.PLACED if acted else ArrivalState.IGNORED
+                await lease.settle(session, state=state, last_error=reasons)
+
+    async def _take(self, channel: Channel, arrival: Arrival, part: Inbound) -> None:
+        if isinstance(part, InboundMessage) and part.attachments:
+            part = await self._stored(part)
+        async with self._db.transaction() as session:
+            await intake.receive(session, channel, arrival, part)
+
+    async def _stored(self, message: InboundMessage) -> InboundMessage:
+        attachments = [
+            replace(attached, file=await self._files.put(attached.content))
+            if attached.content is not None
+            else attached
+            for attached in message.attachments
+        ]
+        return replace(message, attachments=tuple(attachments))

@@ -1,0 +1,92 @@
+"""Fetches what providers keep only for a while: a Messenger photo's address lives for days."""
+
+from urllib.parse import urljoin, urlsplit
+
+import httpx
+import structlog
+from sqlalchemy import select
+
+from domain.actors import SYSTEM
+from domain.db import Database, database_time
+from domain.events import EventKind, record
+from domain.files import Files
+from domain.messages import FETCHES, Attachment, Item
+from domain.work import Lease, TryLater, work
+from integrations.settings import IntegrationSettings
+
+log = structlog.get_logger()
+
+LARGEST_FILE = 50 * 1024 * 1024
+REDIRECTS = 3
+
+
+class Media:
+    def __init__(self, db: Database, files: Files, settings: IntegrationSettings) -> None:
+        self._db = db
+        self._files = files
+        self._suffixes = settings.media_suffixes
+
+    async def run(self) -> None:
+        async with httpx.AsyncClient(timeout=20, follow_redirects=False) as self._http:
+            await work(self._db, FETCHES, self.fetch, hands=2)
+
+    async def fetch(self, attachment: Attachment, lease: Lease[Attachment]) -> None:
+        try:
+            content, mime = await self._download(attachment.source_url or "")
+        except _Refused as refusal:
+            log.warning("attachment_refused", id=str(attachment.id), error=str(refusal))
+            async with self._db.transaction() as session:
+                await lease.settle(session, last_error=str(refusal))
+            return
+        except httpx.HTTPError as failure:
+            raise TryLater(type(failure).__name__) from failure
+        file = await self._files.put(content)
+        async with self._db.transaction() as session:
+            await lease.settle(
+                session,
+                file=file,
+                bytes=len(content),
+                mime=mime or attachment.mime,
+                source_url=None,
+                last_error=None,
+            )
+            item = (await session.execute(select(Item).where(Item.id == attachment.item_id))).scalar_one()
+            record(
+                session,
+                EventKind.ATTACHMENT_FETCHED,
+                by=SYSTEM,
+                at=await database_time(session),
+                ticket_id=item.ticket_id,
+                contact_id=item.contact_id,
+                item_id=item.id,
+            )
+
+    async def _download(self, url: str) -> tuple[bytes, str | None]:
+        for _ in range(REDIRECTS + 1):
+            self._allowed(url)
+            async with self._http.stream("GET", url) as answer:
+                if answer.is_redirect:
+                    url = urljoin(url, answer.headers["location"])
+                    continue
+                if answer.status_code in (401, 403, 404, 410):
+                    raise _Refused(f"the provider answered {answer.status_code}")
+                answer.raise_for_status()
+                content = bytearray()
+                async for part in answer.aiter_bytes():
+                    content += part
+                    if len(content) > LARGEST_FILE:
+                        raise _Refused(f"larger than {LARGEST_FILE} bytes")
+                return bytes(content), answer.headers.get("content-type", "").partition(";")[0] or None
+        raise _Refused("too many redirects")
+
+    def _allowed(self, url: str) -> None:
+        """Only the provider's own hosts: an address in a message must not make us knock on doors of our network."""
+        parts = urlsplit(url)
+        host = (parts.hostname or "").lower()
+        named = any(host == suffix or host.endswith("." + suffix) for suffix in self._suffixes)
+        if parts.scheme not in ("http", "https") or not named:
+            raise _Refused(f"files are not fetched from {host or 'nowhere'}")
+
+
+class _Refused(Exception):
+    pass

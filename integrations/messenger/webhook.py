@@ -1,0 +1,42 @@
+"""`/hooks/messenger/{channel}`: Meta's verification handshake, and its batches of events."""
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from domain.channels import ChannelKind
+from domain.db import Database
+from domain.keys import Keys
+from integrations.channel_settings import MessengerPage
+from integrations.signatures import messenger_signed, same_secret
+from integrations.webhook import body_of, channel_of, keep_body, well_formed
+
+
+def routes(db: Database, keys: Keys) -> list[Route]:
+    async def verify(request: Request) -> Response:
+        page = MessengerPage.of(await channel_of(db, ChannelKind.MESSENGER, request), keys)
+        asked = request.query_params
+        token = asked.get("hub.verify_token", "")
+        if asked.get("hub.mode") != "subscribe" or not same_secret(
+            token, page.verify_token.get_secret_value()
+        ):
+            raise HTTPException(403, "the verify token is not this channel's")
+        return PlainTextResponse(asked.get("hub.challenge", ""))
+
+    async def receive(request: Request) -> Response:
+        channel = await channel_of(db, ChannelKind.MESSENGER, request)
+        page = MessengerPage.of(channel, keys)
+        body = await body_of(request)
+        if not messenger_signed(
+            page.app_secret.get_secret_value(), body, request.headers.get("x-hub-signature-256")
+        ):
+            raise HTTPException(401, "the signature is not right")
+        well_formed(body)
+        await keep_body(db, channel, body)
+        return PlainTextResponse("EVENT_RECEIVED")
+
+    return [
+        Route("/hooks/messenger/{channel}", verify, methods=["GET"]),
+        Route("/hooks/messenger/{channel}", receive, methods=["POST"]),
+    ]

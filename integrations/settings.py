@@ -1,0 +1,45 @@
+"""Where the outside world is. Each is a setting, so that a test or the demo can put a stand-in there."""
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from pydantic import field_validator
+
+from domain.settings import HeddleSettings
+
+
+class IntegrationSettings(HeddleSettings):
+    smtp_in_host: str = "127.0.0.1"
+    smtp_in_port: int | None = None
+    smtp_url: str = "smtp://localhost:25"
+    graph_url: str = "https://graph.facebook.com"
+    graph_version: str = "26.0"
+    media_hosts: str = "fbcdn.net,fbsbx.com,facebook.com"
+
+    @field_validator("smtp_in_port", mode="before")
+    @classmethod
+    def _port(cls, port: Any) -> Any:
+        if port in (None, ""):
+            return None
+        if not str(port).isdigit() or not 1 <= int(port) <= 65535:
+            raise ValueError(f"should be a port number from 1 to 65535, not {port!r}")
+        return port
+
+    @field_validator("smtp_url")
+    @classmethod
+    def _smtp(cls, url: str) -> str:
+        parts = urlsplit(url)
+        if parts.scheme not in ("smtp", "smtps", "smtp+starttls") or not parts.hostname:
+            raise ValueError("should be smtp://user:password@host:port, smtps://… or smtp+starttls://…")
+        return url
+
+    @field_validator("graph_url")
+    @classmethod
+    def _graph(cls, url: str) -> str:
+        if not url.startswith(("http://", "https://")):
+            raise ValueError("should begin with https://")
+        return url.rstrip("/")
+
+    @property
+    def media_suffixes(self) -> tuple[str, ...]:
+        return tuple(host.strip().lower() for host in self.media_hosts.split(",") if host.strip())

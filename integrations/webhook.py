@@ -1,0 +1,46 @@
+"""What every webhook shares: a bounded body that is well-formed JSON, and one insert before the answer."""
+
+import hashlib
+from typing import Any
+
+import orjson
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+
+from domain.channels import Channel, ChannelKind, channel_called
+from domain.db import Database
+from domain.inbound import keep
+
+LARGEST_BODY = 1024 * 1024
+
+
+async def channel_of(db: Database, kind: ChannelKind, request: Request) -> Channel:
+    async with db.transaction() as session:
+        channel = await channel_called(session, kind, request.path_params["channel"])
+    if channel is None:
+        raise HTTPException(404, "no such channel")
+    return channel
+
+
+async def body_of(request: Request) -> bytes:
+    body = bytearray()
+    async for part in request.stream():
+        body += part
+        if len(body) > LARGEST_BODY:
+            raise HTTPException(413, f"a body has at most {LARGEST_BODY} bytes")
+    return bytes(body)
+
+
+def well_formed(body: bytes) -> dict[str, Any]:
+    try:
+        value = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        raise HTTPException(400, "the body is not JSON") from None
+    if not isinstance(value, dict):
+        raise HTTPException(400, "the body is not a JSON object")
+    return value
+
+
+async def keep_body(db: Database, channel: Channel, body: bytes) -> None:
+    async with db.transaction() as session:
+        await keep(session, channel, external_id=hashlib.sha256(body).hexdigest(), raw=body)

@@ -1,0 +1,110 @@
+"""One database server for the whole run (HEDDLE_TEST_DATABASE_URL names another), one database for each worker."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
+
+from domain.db import Base, Database
+from domain.keys import Keys
+from domain.migrations import migrate
+from domain.postgres import embedded
+
+SERVER = "HEDDLE_TEST_DATABASE_URL"
+
+_server = ExitStack()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--slow", action="store_true", help="run the long proofs too")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if hasattr(config, "workerinput") or os.environ.get(SERVER):
+        return
+    for name in [name for name in os.environ if name.startswith("HEDDLE_")]:
+        del os.environ[name]  # no test depends on what is set outside
+    folder = Path(tempfile.mkdtemp(prefix="heddle-tests-"))
+    folder.chmod(0o711)
+    _server.callback(shutil.rmtree, folder, ignore_errors=True)
+    os.environ[SERVER] = _server.enter_context(embedded(folder, durable=False))
+    _server.callback(os.environ.pop, SERVER)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    _server.close()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--slow"):
+        return
+    for item in items:
+        if "slow" in item.keywords:
+            item.add_marker(pytest.mark.skip(reason="a long proof: --slow runs it"))
+
+
+@pytest.fixture(scope="session")
+def database_url(worker_id: str) -> str:
+    """An address for this worker's own database."""
+    return (
+        make_url(os.environ[SERVER]).set(database=f"test_{worker_id}").render_as_string(hide_password=False)
+    )
+
+
+@pytest.fixture(scope="session")
+async def db(database_url: str) -> AsyncIterator[Database]:
+    await new_database(database_url)
+    database = Database(database_url)
+    await migrate(database)
+    await database.open()
+    yield database
+    await database.close()
+
+
+async def new_database(url: str) -> None:
+    """An empty one at this address, whatever was there before."""
+    name = make_url(url).database
+    server = create_async_engine(os.environ[SERVER], isolation_level="AUTOCOMMIT")
+    async with server.connect() as connection:
+        await connection.execute(text(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'))
+        await connection.execute(text(f'CREATE DATABASE "{name}"'))
+    await server.dispose()
+
+
+@pytest.fixture
+async def session(db: Database) -> AsyncIterator[AsyncSession]:
+    """A transaction that is rolled back: for tests of the domain."""
+    async with AsyncSession(db.engine, expire_on_commit=False) as session:
+        await session.begin()
+        yield session
+        await session.rollback()
+
+
+@pytest.fixture
+async def clean(db: Database) -> AsyncIterator[Database]:
+    """For tests that commit: what they wrote is wiped before the next."""
+    yield db
+    tables = ", ".join(f'"{table.name}"' for table in Base.metadata.tables.values())
+    async with db.engine.begin() as connection:
+        await connection.execute(text(f"TRUNCATE {tables} CASCADE"))
+
+
+@pytest.fixture(scope="session")
+def keys() -> Keys:
+    return Keys("a secret for tests, long enough to be one")
+
+
+@pytest.fixture
+def no_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """As on a machine where nothing is set: no HEDDLE_… variable, no .env."""
+    for name in [name for name in os.environ if name.startswith("HEDDLE_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    return

@@ -1,0 +1,66 @@
+"""The arrows of the house: everything may know the domain, the domain knows nobody."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+MAY_IMPORT = {
+    "domain": {"domain"},
+    "integrations": {"domain", "integrations"},
+    "notifications": {"domain", "notifications"},
+    "api": {"api", "domain", "integrations", "notifications", "demo"},
+    "demo": {"demo"},
+}
+
+
+@pytest.mark.parametrize("room", MAY_IMPORT)
+def test_imports_follow_the_arrows(room: str) -> None:
+    against = [
+        f"{file.relative_to(ROOT)}:{line} imports {name}"
+        for file in (ROOT / room).rglob("*.py")
+        for line, name in _imports(file)
+        if name.split(".")[0] in MAY_IMPORT and name.split(".")[0] not in MAY_IMPORT[room]
+    ]
+
+    assert against == []
+
+
+def _imports(file: Path) -> list[tuple[int, str]]:
+    found: list[tuple[int, str]] = []
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            found += [(node.lineno, name.name) for name in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file}:{node.lineno} is a relative import"
+            found.append((node.lineno, node.module or ""))
+    return found
+
+
+def test_the_domain_brings_in_neither_rooms_nor_frameworks() -> None:
+    strangers = [
+        "api",
+        "integrations",
+        "notifications",
+        "demo",
+        "fastapi",
+        "starlette",
+        "strawberry",
+        "firebase_admin",
+        "google",
+    ]
+    code = (
+        "import pkgutil, importlib, sys, domain\n"
+        "for module in pkgutil.iter_modules(domain.__path__): importlib.import_module('domain.' + module.name)\n"
+        f"print([name for name in {strangers} if name in sys.modules])"
+    )
+
+    printed = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+
+    assert printed.stdout.strip() == "[]"
