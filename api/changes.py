@@ -15,6 +15,7 @@ from sqlalchemy import select
 from api.alerts import Alert, alerts_where
 from api.contacts import Contact, contacts_by_id
 from api.context import Context, Info, Reading, plain
+from api.errors import ShownErrors
 from api.ids import public_id
 from api.selection import Selection, wanted
 from api.tasks import Task, tasks_where
@@ -133,10 +134,10 @@ def _made(reached: Place, *, has_more: bool, reset: bool, changes: list[Any]) ->
 
 
 async def _too_old(reading: Reading, since: Place) -> bool:
-    """Is there something after this place that the feed no longer tells? A cursor from the future is no better."""
-    oldest = reading.at - timedelta(days=events.RETENTION_DAYS)
-    query = select(Event.seq).where(events.after(since), Event.at < oldest).limit(1)
-    if (await reading.connection.execute(query)).first() is not None:
+    """Is there something after this place that the feed no longer tells? A place in the future is no better."""
+    following = select(Event.recorded_at).where(events.after(since)).order_by(Event.xid, Event.seq).limit(1)
+    recorded_at = await reading.connection.scalar(following)
+    if recorded_at and recorded_at < reading.at - timedelta(days=events.RETENTION_DAYS):
         return True
     return since[0] > (await events.newest_place(reading.connection))[0] + 1
 
@@ -262,5 +263,5 @@ class ChangeQueries:
 @strawberry.type
 class ChangeSubscriptions:
     changes: AsyncGenerator[ChangeBatch, None] = strawberry.subscription(
-        resolver=_stream, description="Batches as they happen, from a cursor on."
+        resolver=_stream, extensions=[ShownErrors()], description="Batches as they happen, from a cursor on."
     )

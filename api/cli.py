@@ -257,8 +257,15 @@ async def demo(*, once: bool = False, port: int = 8000) -> None:
 
 def main() -> None:
     log_to_stderr()
+    signal.signal(
+        signal.SIGTERM, lambda *_: sys.exit(143)
+    )  # leave by the door: the embedded database is stopped
     try:
         app()
     except (WrongSetting, CannotStart, Refused) as problem:
         print(f"heddle: {problem}", file=sys.stderr)
         raise SystemExit(2) from None
+
+
+if __name__ == "__main__":
+    main()

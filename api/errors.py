@@ -1,6 +1,6 @@
 """How a refusal reaches the caller: in `userErrors` of a mutation, with a stable code at the top of a query."""
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
 import strawberry
@@ -9,6 +9,7 @@ from graphql import GraphQLError
 from strawberry.extensions import FieldExtension, SchemaExtension
 
 from domain.errors import NotSignedIn, Refused
+from domain.languages import N_, translate
 
 log = structlog.get_logger()
 
@@ -51,21 +52,36 @@ class Errors(SchemaExtension):
     def on_operation(self) -> Iterator[None]:
         yield
         result = self.execution_context.result
-        errors = getattr(result, "errors", None)
-        if errors:
-            result.errors = [self._shown(error) for error in errors]  # type: ignore[union-attr]
-
-    def _shown(self, error: GraphQLError) -> GraphQLError:
-        cause = error.original_error
-        while isinstance(cause, GraphQLError) and cause.original_error:
-            cause = cause.original_error
-        if cause is None or isinstance(cause, GraphQLError):
-            return error
-        if isinstance(cause, Refused):
+        if errors := getattr(result, "errors", None):
             locale = self.execution_context.context.locale
-            return self._at(error, cause.in_language(locale), cause.code)
-        log.error("resolver_failed", path=error.path, exc_info=cause)
-        return self._at(error, "Something went wrong on our side.", "INTERNAL")
+            result.errors = [shown(error, locale) for error in errors]  # type: ignore[union-attr]
 
-    def _at(self, error: GraphQLError, message: str, code: str) -> GraphQLError:
-        return GraphQLError(message, nodes=error.nodes, path=error.path, extensions={"code": code})
+
+class ShownErrors(FieldExtension):
+    """The same for a stream, whose errors pass by the operation's end."""
+
+    async def resolve_async(
+        self, next_: Callable[..., Any], source: Any, info: strawberry.Info[Any, Any], **arguments: Any
+    ) -> AsyncIterator[Any]:
+        async def stream() -> AsyncIterator[Any]:
+            try:
+                async for event in next_(source, info, **arguments):
+                    yield event
+            except Exception as failure:
+                raise shown(GraphQLError(str(failure), original_error=failure), info.context.locale) from None
+
+        return stream()
+
+
+def shown(error: GraphQLError, locale: str) -> GraphQLError:
+    cause = error.original_error
+    while isinstance(cause, GraphQLError) and cause.original_error:
+        cause = cause.original_error
+    if cause is None or isinstance(cause, GraphQLError):
+        return error
+    if isinstance(cause, Refused):
+        message, code = cause.in_language(locale), cause.code
+    else:
+        log.error("resolver_failed", path=error.path, exc_info=cause)
+        message, code = translate(locale, N_("Something went wrong on our side.")), "INTERNAL"
+    return GraphQLError(message, nodes=error.nodes, path=error.path, extensions={"code": code})

@@ -63,6 +63,8 @@ class Event(Base):
 
     seq: Mapped[int] = mapped_column(BigInteger, primary_key=True, server_default=HISTORY.next_value())
     at: Mapped[datetime] = mapped_column(primary_key=True)
+    """When it happened: a deadline that fell while nobody watched is recorded later."""
+    recorded_at: Mapped[datetime] = mapped_column(server_default=func.now())
     xid: Mapped[int] = mapped_column(XID8, server_default=func.pg_current_xact_id())
     kind: Mapped[EventKind]
     actor_kind: Mapped[str]

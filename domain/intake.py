@@ -72,6 +72,7 @@ async def _message(session: AsyncSession, channel: Channel, arrival: Arrival, sa
         else None,
     )
     session.add(message)
+    await session.flush()
     _attach(session, message, said)
     record(
         session,

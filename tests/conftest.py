@@ -12,6 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 
+from api.logs import log_to_stderr
 from domain.db import Base, Database
 from domain.keys import Keys
 from domain.migrations import migrate
@@ -27,6 +28,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    log_to_stderr()
     if hasattr(config, "workerinput") or os.environ.get(SERVER):
         return
     for name in [name for name in os.environ if name.startswith("HEDDLE_")]:
@@ -98,7 +100,7 @@ async def clean(db: Database) -> AsyncIterator[Database]:
 
 @pytest.fixture(scope="session")
 def keys() -> Keys:
-    return Keys("a secret for tests, long enough to be one")
+    return Keys("a secret for tests that is long enough")
 
 
 @pytest.fixture

@@ -54,7 +54,7 @@ def read(channel: Channel, keys: Keys, arrival: Arrival) -> Iterator[Inbound | U
         ),
         references=tuple(dict.fromkeys([*mail.in_reply_to, *reversed(mail.references)])),
         thread_number=arrival.envelope.get("thread"),
-        automatic=mail.automatic != "none",
+        automatic=mail.automatic in ("auto_reply", "bounce"),  # a list's mail is a person's
     )
 
 

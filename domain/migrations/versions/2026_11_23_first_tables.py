@@ -56,6 +56,7 @@ def upgrade() -> None:
     op.create_table('event',
     sa.Column('seq', sa.BigInteger(), server_default=sa.text("nextval('history_seq')"), nullable=False),
     sa.Column('at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('recorded_at', sa.DateTime(timezone=True), server_default=sa.text('now()'), nullable=False),
     sa.Column('xid', domain.db.XID8(), server_default=sa.text('pg_current_xact_id()'), nullable=False),
     sa.Column('kind', sa.Enum('ticket_opened', 'ticket_assigned', 'ticket_changed', 'ticket_reopened', 'ticket_merged', 'thread_joined', 'message_received', 'message_queued', 'message_sent', 'message_delivered', 'message_read', 'message_failed', 'attachment_fetched', 'call_changed', 'note_added', 'task_saved', 'contact_opened', 'contact_merged', 'identity_linked', 'arrival_failed', 'sla_breached', 'sla_met', 'alert_fired', 'alert_acked', 'alert_resolved', 'agent_added', name='eventkind', native_enum=False, length=40), nullable=False),
     sa.Column('actor_kind', sa.Text(), nullable=False),

@@ -1,0 +1,63 @@
+"""A Heddle that answers on a real socket, without anybody working behind the doors, and who asks it."""
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+import uvicorn
+
+from api.app import application
+from api.context import House
+from domain.actors import Role
+from domain.db import Database
+from domain.files import Files
+from domain.keys import Keys
+from tests.client import Client
+
+
+@pytest.fixture
+async def house(clean: Database, keys: Keys) -> AsyncIterator[House]:
+    with tempfile.TemporaryDirectory() as folder:
+        yield House(clean, keys, Files(Path(folder)), "http://heddle.test")
+
+
+@pytest.fixture
+async def door(house: House) -> AsyncIterator[str]:
+    """The address of the running application."""
+    config = uvicorn.Config(
+        application(house), port=0, lifespan="off", log_level="warning", timeout_graceful_shutdown=1
+    )
+    server = uvicorn.Server(config)
+    serving = asyncio.create_task(server.serve())
+    while not server.started:
+        await asyncio.sleep(0.005)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    yield f"http://127.0.0.1:{port}"
+    server.should_exit = True
+    with suppress(asyncio.CancelledError):
+        await serving
+
+
+@pytest.fixture
+async def anybody(door: str) -> AsyncIterator[Client]:
+    async with Client(door) as client:
+        yield client
+
+
+@pytest.fixture
+async def mia(house: House, door: str) -> AsyncIterator[Client]:
+    async with _agent(house, door, "Mia", Role.MANAGER) as client:
+        yield client
+
+
+@pytest.fixture
+async def ben(house: House, door: str) -> AsyncIterator[Client]:
+    async with _agent(house, door, "Ben", Role.AGENT) as client:
+        yield client
+
+
+def _agent(house: House, door: str, name: str, role: Role) -> Client:
+    return Client(door, house.db, name, role)

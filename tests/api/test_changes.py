@@ -1,0 +1,127 @@
+"""The change feed, asked and streamed."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import update
+
+from api.context import House
+from domain.channels import ChannelKind
+from domain.events import Event
+from domain.staff import Team
+from tests.client import Client
+from tests.factories import a_channel, a_mail, an_agent, receive, tickets
+
+BATCH = """cursor hasMore resetRequired changes { __typename
+  ... on TicketChanged { ticket { number status contact { name } } }
+  ... on TimelineAppended { item { ... on Message { text attachments { name } } ... on SystemEvent { text } ... on Note { text } } }
+  ... on ContactChanged { contact { name } }
+  ... on TaskChanged { task { title } } }"""
+CHANGES = f"query($since: Cursor!, $first: Int) {{ changes(since: $since, first: $first) {{ {BATCH} }} }}"
+LIVE = f"subscription($since: Cursor!) {{ changes(since: $since) {{ {BATCH} }} }}"
+CURSOR = "{ changeCursor }"
+NOTE = "mutation($input: NoteAddInput!) { noteAdd(input: $input) { userErrors { code } } }"
+SIGN_OUT = "mutation($input: SignOutInput!) { signOut(input: $input) { ok } }"
+
+
+async def caught_up(client: Client, since: str, **arguments: Any) -> dict[str, Any]:
+    """The next batch that says something: an older transaction, even another test's, may hold the feed back."""
+    async with asyncio.timeout(10):
+        while True:
+            batch: dict[str, Any] = (await client.ask(CHANGES, since=since, **arguments))["changes"]
+            if batch["changes"] or batch["resetRequired"]:
+                return batch
+            await asyncio.sleep(0.02)
+
+
+async def a_mail_arrives(house: House, text: str = "Hello") -> None:
+    async with house.db.transaction() as session:
+        mailbox = await a_channel(session, house.keys, ChannelKind.EMAIL)
+        await receive(session, mailbox, a_mail("ada@example.org", text, sender_name="Ada"))
+
+
+async def test_who_catches_up_sees_each_changed_object_as_it_is_now(house: House, ben: Client) -> None:
+    since = (await ben.ask(CURSOR))["changeCursor"]
+    await a_mail_arrives(house)
+
+    batch = await caught_up(ben, since)
+
+    kinds = [change["__typename"] for change in batch["changes"]]
+    assert kinds.count("TicketChanged") == kinds.count("ContactChanged") == 1
+    texts = [change["item"].get("text") for change in batch["changes"] if "item" in change]
+    assert "Hello" in texts
+    assert (await ben.ask(CHANGES, since=batch["cursor"]))["changes"]["changes"] == []
+
+
+async def test_small_batches_tell_the_same_as_a_large_one(house: House, ben: Client) -> None:
+    since = (await ben.ask(CURSOR))["changeCursor"]
+    await a_mail_arrives(house)
+    whole = (await caught_up(ben, since))["changes"]
+
+    pieces = []
+    for _ in range(50):
+        batch = (await ben.ask(CHANGES, since=since, first=1))["changes"]
+        pieces += [change for change in batch["changes"] if change not in pieces]
+        since = batch["cursor"]
+        if not batch["hasMore"]:
+            break
+
+    assert sorted(map(str, pieces)) == sorted(map(str, whole))
+
+
+async def test_a_stream_tells_what_happens_to_who_may_see_it(house: House, ben: Client, mia: Client) -> None:
+    since = (await ben.ask(CURSOR))["changeCursor"]
+    async with (
+        asyncio.timeout(10),
+        ben.listening(LIVE, since=since) as bens,
+        mia.listening(LIVE, since=since) as mias,
+    ):
+        await a_mail_arrives(house, "For everybody")
+        assert "For everybody" in str(await bens.next())
+        assert "For everybody" in str(await mias.next())
+        async with house.db.transaction() as session:
+            team = Team(name="Returns")
+            session.add(team)
+            await session.flush()
+            (ticket,) = await tickets(session)
+            ticket.team_id = team.id
+            await an_agent(session, "Bo", team=team)
+        (edge,) = (await mia.ask("{ tickets { edges { node { id } } } }"))["tickets"]["edges"]
+
+        await mia.do(NOTE, ticketId=edge["node"]["id"], text="Not for Ben")
+
+        assert "Not for Ben" in str(await mias.next())
+        task = asyncio.create_task(bens.next())
+        await asyncio.sleep(0.5)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        assert task.cancelled()
+
+
+async def test_a_stream_ends_with_its_session(ben: Client) -> None:
+    since = (await ben.ask(CURSOR))["changeCursor"]
+    async with asyncio.timeout(10), ben.listening(LIVE, since=since) as stream:
+        await ben.do(SIGN_OUT)
+
+        said = await stream.hear()
+
+        assert said["payload"]["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
+
+
+async def test_a_cursor_older_than_the_feed_asks_for_a_reset(house: House, ben: Client) -> None:
+    since = (await ben.ask(CURSOR))["changeCursor"]
+    await a_mail_arrives(house)
+    async with house.db.transaction() as session:
+        await session.execute(update(Event).values(recorded_at=Event.recorded_at - timedelta(days=8)))
+
+    batch = await caught_up(ben, since)
+
+    assert batch["resetRequired"] is True
+    assert batch["changes"] == []
+
+
+async def test_a_cursor_that_is_not_ours_is_refused(ben: Client) -> None:
+    for cursor in ("", "nonsense", "MS54LjI", "🙂"):
+        (error, *_) = await ben.errors(CHANGES, since=cursor)
+        assert error["extensions"]["code"] == "INVALID"

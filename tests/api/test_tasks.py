@@ -1,0 +1,53 @@
+import pytest
+
+from api.context import House
+from domain.channels import ChannelKind
+from tests.client import Client
+from tests.factories import a_channel, a_mail, receive
+
+SAVE = """mutation($input: TaskSaveInput!) { taskSave(input: $input) {
+  task { id title done dueAt assignee { name } ticket { number } contact { name } } userErrors { code field } } }"""
+TASKS = "query($filter: TaskFilter) { tasks(filter: $filter) { title done } }"
+
+
+@pytest.fixture
+async def ticket_id(house: House, ben: Client) -> str:
+    async with house.db.transaction() as session:
+        mailbox = await a_channel(session, house.keys, ChannelKind.EMAIL)
+        await receive(session, mailbox, a_mail("ada@example.org", sender_name="Ada"))
+    (edge,) = (await ben.ask("{ tickets { edges { node { id } } } }"))["tickets"]["edges"]
+    id: str = edge["node"]["id"]
+    return id
+
+
+async def test_a_task_on_a_ticket_is_also_its_contacts(ben: Client, ticket_id: str) -> None:
+    due = "2026-12-24T12:00:00+00:00"
+
+    saved = await ben.do(SAVE, ticketId=ticket_id, title="Call her", dueAt=due, assigneeId=ben.agent_id)
+
+    task = saved["task"]
+    assert (task["assignee"], task["ticket"], task["contact"]) == (
+        {"name": "Ben"},
+        {"number": 1} | task["ticket"],
+        {"name": "Ada"},
+    )
+    assert task["dueAt"] == due
+
+
+async def test_what_is_left_out_stays_and_null_takes_away(ben: Client, ticket_id: str) -> None:
+    first = await ben.do(
+        SAVE, ticketId=ticket_id, title="Call her", dueAt="2026-12-24T12:00:00Z", assigneeId=ben.agent_id
+    )
+
+    changed = await ben.do(SAVE, id=first["task"]["id"], dueAt=None, done=True)
+
+    assert changed["task"]["dueAt"] is None
+    assert changed["task"]["done"] is True
+    assert changed["task"]["assignee"] == {"name": "Ben"}
+    assert (await ben.ask(TASKS, filter={"done": False}))["tasks"] == []
+
+
+async def test_a_task_needs_a_title_and_a_ticket_that_is_there(ben: Client, ticket_id: str) -> None:
+    assert await ben.refused(SAVE, ticketId=ticket_id, title=" ") == ["INVALID"]
+    assert await ben.refused(SAVE, title="Alone", ticketId="VGlja2V0OjE") == ["NOT_FOUND"]
+    assert await ben.refused(SAVE, title="Alone") == []

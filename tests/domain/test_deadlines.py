@@ -1,0 +1,89 @@
+"""The wheel against a real database, with real workers."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import func, select
+
+from domain import deadlines
+from domain.alerts import Alert
+from domain.channels import ChannelKind
+from domain.db import Database, new_id, ring
+from domain.keys import Keys
+from domain.sla import TOPIC, Clock, Metric, Policy
+from domain.tickets import Ticket
+from tests.factories import NOON, a_channel, a_mail, a_promise, receive
+
+
+async def test_many_workers_fire_each_of_many_deadlines_once(clean: Database, keys: Keys) -> None:
+    await _deadlines(clean, keys, count=300, due_at=NOON)
+
+    fired = await asyncio.gather(*(_fire_all(clean) for _ in range(4)))
+
+    async with clean.transaction() as session:
+        assert await session.scalar(select(func.count()).select_from(Alert)) == 300 == sum(fired)
+
+
+async def test_an_earlier_deadline_wakes_the_wheel(clean: Database, keys: Keys) -> None:
+    await _deadlines(clean, keys, count=1, due_at=datetime.now(UTC) + timedelta(hours=1))
+    turning = asyncio.create_task(deadlines.turn(clean))
+    await asyncio.sleep(0.2)
+
+    async with clean.transaction() as session:
+        (clock,) = (await session.scalars(select(Clock))).all()
+        clock.due_at = clock.next_at = datetime.now(UTC) + timedelta(seconds=0.3)
+        ring(session, TOPIC)
+
+    async with asyncio.timeout(10):
+        while not await _alerts(clean):
+            await asyncio.sleep(0.02)
+    turning.cancel()
+    await asyncio.gather(turning, return_exceptions=True)
+
+
+async def _alerts(db: Database) -> int:
+    async with db.transaction() as session:
+        return await session.scalar(select(func.count()).select_from(Alert)) or 0
+
+
+async def _fire_all(db: Database) -> int:
+    fired = 0
+    while True:
+        async with db.transaction() as session:
+            some = await deadlines.fire_due(session)
+        fired += some
+        if not some:
+            return fired
+
+
+async def _deadlines(db: Database, keys: Keys, *, count: int, due_at: datetime) -> None:
+    async with db.transaction() as session:
+        await receive(session, await a_channel(session, keys, ChannelKind.EMAIL), a_mail("ada@example.org"))
+        await a_promise(session)
+        contact_id = await session.scalar(select(Ticket.contact_id))
+        policy_id = await session.scalar(select(Policy.id))
+        for _ in range(count):
+            ticket = Ticket(
+                id=new_id(),
+                contact_id=contact_id,
+                subject="",
+                status="new",
+                tags=[],
+                created_at=NOON,
+                updated_at=NOON,
+            )
+            session.add(ticket)
+            await session.flush()
+            session.add(
+                Clock(
+                    id=new_id(),
+                    ticket_id=ticket.id,
+                    policy_id=policy_id,
+                    metric=Metric.FIRST_REPLY,
+                    started_at=NOON,
+                    target_seconds=60,
+                    at_risk_at=due_at,
+                    due_at=due_at,
+                    next_at=due_at,
+                )
+            )
