@@ -272,7 +272,7 @@ async def _messenger_link(info: Info, input: MessengerLinkInput) -> LinkPayload:
             session, channels.Channel, row_id("Channel", input.channel_id, field="channelId"), to=actor
         )
         if channel.kind != ChannelKind.MESSENGER:
-            raise InvalidInput(N_("This channel is no Messenger page."), field=["channelId"])
+            raise InvalidInput(N_("This channel is not a Messenger page."), field=["channelId"])
         return {"url": link(info.context.house.keys, channel, contact)}
 
     done = await changed(info, input, change)

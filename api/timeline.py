@@ -252,14 +252,14 @@ def _item(
 
 def _told(event: Any, agents: dict[uuid.UUID | None, Agent], locale: str) -> str:
     actor = agents.get(event.actor_id)
-    who = actor.name if actor else translate(locale, N_("Heddle"))
+    who = actor.name if actor else "Heddle"
     match event.kind:
         case EventKind.THREAD_JOINED:
             return threads.sentence(JoinCode(event.data["code"]), locale)
         case EventKind.TICKET_ASSIGNED:
             to = agents.get(_uuid(event.data.get("to")))
             if to is None:
-                return translate(locale, N_("{who} put the ticket back: nobody has it."), who=who)
+                return translate(locale, N_("{who} released the ticket: nobody has it."), who=who)
             if to is actor:
                 return translate(locale, N_("{who} took the ticket."), who=who)
             return translate(locale, N_("{who} gave the ticket to {to}."), who=who, to=to.name)

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 import httpx
 
@@ -96,7 +97,9 @@ class Shop:
                 verify_token=given.verify_token,
             ),
             self._add_channel("phone", LINE, number=self.number, key=given.phone),
-            self._heddle("policy", *(f"{kind}={promise}s" for kind in ("email", "chat", "messenger", "phone"))),
+            self._heddle(
+                "policy", *(f"{kind}={promise}s" for kind in ("email", "chat", "messenger", "phone"))
+            ),
         ]
         try:
             async with asyncio.TaskGroup() as together:
@@ -143,12 +146,12 @@ class Shop:
         if process.returncode:
             raise CannotOpen(f"`heddle {' '.join(arguments[:3])}` failed: {said.decode().strip()}")
 
-    async def _run(self, *arguments: str, stdin: int = DEVNULL, stdout: object = None) -> Process:
+    async def _run(self, *arguments: str, stdin: int = DEVNULL, stdout: int | IO[bytes]) -> Process:
         return await asyncio.create_subprocess_exec(
             *HEDDLE,
             *arguments,
             stdin=stdin,
-            stdout=stdout,  # type: ignore[arg-type]
+            stdout=stdout,
             stderr=STDOUT,
             cwd=self.folder,  # where no .env of somebody else's lies
             env=self._environment(),

@@ -65,13 +65,7 @@ class InvalidInput(Refused):
 
 
 class Conflict(Refused):
-    code = "CONFLICT"
-    sentence = N_("This has changed meanwhile.")
-
-
-class AlreadyResolved(Conflict):
-    code = "ALREADY_RESOLVED"
-    sentence = N_("This is resolved already.")
+    """The world has moved on."""
 
 
 class SomebodyAnswered(Conflict):
@@ -86,7 +80,7 @@ class SomebodyElseAssigned(Conflict):
 
 class IdentityTaken(Conflict):
     code = "IDENTITY_TAKEN"
-    sentence = N_("This address is proven to be another contact's.")
+    sentence = N_("This address or number is proven to be another contact's.")
 
 
 class MutationIdReused(Conflict):
@@ -97,6 +91,14 @@ class MutationIdReused(Conflict):
 class CannotReply(Refused):
     code = "CANNOT_REPLY"
     sentence = N_("This channel cannot carry a written answer.")
+
+
+class CustomerBegins(CannotReply):
+    sentence = N_("Only the customer can begin a conversation in this channel.")
+
+
+class NoMailbox(CannotReply):
+    sentence = N_("There is no mailbox to answer from.")
 
 
 class WindowClosed(CannotReply):

@@ -84,7 +84,7 @@ async def _whose(
     for claim in proven:
         for identity, contact in like[claim]:
             if identity.verified_at:
-                return contact, claim.proof
+                return contact, identity.verified_by if claim.kind in HANDLES else claim.proof
     for claim in proven:
         for _, contact in like[claim]:
             if await _has_nothing_else(session, contact):
@@ -133,6 +133,8 @@ async def _identity(
         proven_by_another
     ):  # two proofs that contradict each other: this one stays a claim, for a person to look at
         claim = replace(claim, proof=None)
+    if proof == Proof.MESSENGER_LINK and claim.kind in HANDLES:
+        claim = replace(claim, proof=proof)
     return add_identity(session, contact, claim, by=by, at=at)
 
 

@@ -10,7 +10,15 @@ from domain.actors import Actor
 from domain.channels import Channel, ChannelKind
 from domain.contacts import Identity, IdentityKind, survivor_of
 from domain.db import new_id, ring
-from domain.errors import CannotReply, InvalidInput, NotFound, SomebodyAnswered, WindowClosed
+from domain.errors import (
+    CannotReply,
+    CustomerBegins,
+    InvalidInput,
+    NoMailbox,
+    NotFound,
+    SomebodyAnswered,
+    WindowClosed,
+)
 from domain.events import EventKind, record
 from domain.keys import Keys
 from domain.languages import N_
@@ -131,8 +139,8 @@ async def _conversation(
     )
     if (existing := found.one_or_none()) is not None:
         return existing.Thread, existing.Channel
-    if kind != ChannelKind.EMAIL:  # a chat or a Messenger conversation is begun by the customer
-        raise CannotReply(field=["identityId"])
+    if kind != ChannelKind.EMAIL:
+        raise CustomerBegins(field=["identityId"])
     channel = await session.scalar(
         select(Channel)
         .where(Channel.kind == kind, Channel.disabled_at.is_(None))
@@ -140,7 +148,7 @@ async def _conversation(
         .limit(1)
     )
     if channel is None:
-        raise CannotReply(field=["identityId"])
+        raise NoMailbox(field=["identityId"])
     thread = open_thread(
         session,
         ticket,

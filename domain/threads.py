@@ -20,6 +20,7 @@ class JoinCode(StrEnum):
     OPENED_TICKET = "opened_ticket"
     AGENT_OPENED = "agent_opened"
     SAME_VERIFIED_ADDRESS = "same_verified_address"
+    REPLY_ADDRESS = "reply_address"
     SIGNED_CHAT_IDENTITY = "signed_chat_identity"
     SAME_CHAT_SESSION = "same_chat_session"
     SAME_MESSENGER_PERSON = "same_messenger_person"
@@ -32,14 +33,15 @@ SENTENCES = {
     JoinCode.OPENED_TICKET: N_("This conversation opened the ticket."),
     JoinCode.AGENT_OPENED: N_("An agent began this conversation from the ticket."),
     JoinCode.SAME_VERIFIED_ADDRESS: N_("The sender's verified address is this contact's."),
-    JoinCode.SIGNED_CHAT_IDENTITY: N_("The shop signed who the chat visitor is: this contact."),
+    JoinCode.REPLY_ADDRESS: N_("The mail came to the signed address that only our mail to this contact had."),
+    JoinCode.SIGNED_CHAT_IDENTITY: N_("The shop's signature says that the chat visitor is this contact."),
     JoinCode.SAME_CHAT_SESSION: N_("The same browser session as this contact's earlier chat."),
     JoinCode.SAME_MESSENGER_PERSON: N_(
         "The same Messenger person as in this contact's earlier conversation."
     ),
     JoinCode.MESSENGER_LINK: N_("The conversation was opened by the signed link made for this contact."),
     JoinCode.LINKED_BY_AGENT: N_("An agent said that this is the same customer."),
-    JoinCode.CALLER_NUMBER: N_("The caller's number is this contact's only. It is not verified."),
+    JoinCode.CALLER_NUMBER: N_("Only this contact has the caller's number. It is not verified."),
 }
 
 
@@ -89,7 +91,7 @@ class Placement:
 
 REASON_OF_PROOF = {
     Proof.MAIL_AUTHENTICATED: JoinCode.SAME_VERIFIED_ADDRESS,
-    Proof.REPLY_ADDRESS: JoinCode.SAME_VERIFIED_ADDRESS,
+    Proof.REPLY_ADDRESS: JoinCode.REPLY_ADDRESS,
     Proof.CHAT_SIGNATURE: JoinCode.SIGNED_CHAT_IDENTITY,
     Proof.CHAT_SESSION: JoinCode.SAME_CHAT_SESSION,
     Proof.MESSENGER_PAGE: JoinCode.SAME_MESSENGER_PERSON,

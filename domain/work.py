@@ -16,7 +16,7 @@ from typing import Any, Generic, TypeVar
 
 import structlog
 from sqlalchemy import ColumnElement, and_, func, select, update
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -133,6 +133,14 @@ class Queue(Generic[Row]):
             row.give_up(at=await database_time(session))
 
 
+def passes(failure: Exception) -> bool:
+    """Is it the database's state (a deadlock, no connection, shutting down), and not what was asked of it?"""
+    if not isinstance(failure, DBAPIError):
+        return False
+    state = getattr(failure.orig, "sqlstate", None)
+    return state is None or state[:2] in ("08", "40", "53", "55", "57", "58")
+
+
 def back_off(attempt: int) -> float:
     """Seconds until the next attempt: 2, 4, 8 … up to an hour, a quarter of it by chance."""
     return min(2.0**attempt, 3600.0) * random.uniform(0.75, 1.0)
@@ -189,14 +197,14 @@ async def _one(
         return
     except TryLater as later:
         after, error = later.after or back_off(lease.number), str(later)
-    except (SQLAlchemyError, OSError) as failure:  # a conflict, a deadlock, the database away: the same again
-        after, error = back_off(min(lease.number, 5)), f"{type(failure).__name__}"
-        log.warning("work_to_repeat", queue=queue.topic, id=str(lease.id), error=str(failure)[:300])
-    except Exception as bug:
-        after, error = back_off(lease.number), f"{type(bug).__name__}: {bug}"[:500]
-        log.exception("work_failed", queue=queue.topic, id=str(lease.id))
-        if lease.number >= DEATHS:
-            after = None
+    except Exception as failure:
+        after, error = back_off(lease.number), f"{type(failure).__name__}: {failure}"[:500]
+        if isinstance(failure, OSError) or passes(failure):
+            log.warning("work_to_repeat", queue=queue.topic, id=str(lease.id), error=type(failure).__name__)
+        else:
+            log.exception("work_failed", queue=queue.topic, id=str(lease.id))
+            if lease.number >= DEATHS:
+                after = None
     async with db.transaction() as session:
         if after is None or 2.0**lease.number > queue.patience.total_seconds():
             await lease.give_up(session, error=error)

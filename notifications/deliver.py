@@ -69,13 +69,14 @@ class Pusher:
         async with self._db.transaction() as session:
             found = await session.execute(
                 select(Device, Alert, Ticket, Clock)
-                .join(Notice, Notice.id == delivery.notice_id)
+                .select_from(Notice)
+                .join(Device, Device.agent_id == Notice.agent_id)
                 .join(Alert, Alert.id == Notice.alert_id)
                 .join(Ticket, Ticket.id == Alert.ticket_id)
                 .join(Clock, Clock.id == Alert.clock_id)
                 .where(
+                    Notice.id == delivery.notice_id,
                     Device.id == delivery.device_id,
-                    Device.agent_id == Notice.agent_id,
                     Device.removed_at.is_(None),
                 )
             )

@@ -79,7 +79,7 @@ async def test_a_ticket_shows_its_threads_each_with_its_reason(ben: Client) -> N
         "The ticket was opened.",
         "This conversation opened the ticket.",
         "Where is my parcel?",
-        "The shop signed who the chat visitor is: this contact.",
+        "The shop's signature says that the chat visitor is this contact.",
         "Is anybody there?",
     ]
 

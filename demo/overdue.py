@@ -1,0 +1,100 @@
+"""Nobody answers: the clock runs out, a phone rings, and somebody takes over."""
+
+import json
+import re
+from datetime import UTC, datetime, timedelta
+
+from demo.arriving import LETTER, QUESTION, SUBJECT
+from demo.farends import Push
+from demo.scene import Scene
+from demo.staff import Json
+
+HEALTH = "query Health($id: ID!) { pushHealth(alertId: $id) { state providerId device { label } } }"
+TASKS = "query Tasks($of: ID!) { tasks(filter: { assigneeId: $of, done: false }) { title dueAt } }"
+
+
+async def the_clock_runs_out(scene: Scene) -> None:
+    narrator = scene.narrator
+    left = max(0.0, (scene.due_at - datetime.now(UTC)).total_seconds())
+    narrator.tell(f"{left:.1f} s are left of the promise")
+    await narrator.see(
+        f"the time is up: one alert fires, for #{scene.number}",
+        lambda: _firing(scene),
+        equals=[(scene.number, scene.due_at.isoformat())],
+        within=left + 5,
+    )
+
+
+async def _firing(scene: Scene) -> list[tuple[int, str]]:
+    """Number and moment: an alert bears the deadline itself, however late somebody looks."""
+    alerts = (await scene.mia.ask("{ alerts { id firedAt ticket { number } } }"))["alerts"]
+    for alert in alerts:
+        scene.alert_id = alert["id"]
+    return [(alert["ticket"]["number"], alert["firedAt"]) for alert in alerts]
+
+
+async def mias_phone_rings(scene: Scene) -> None:
+    narrator = scene.narrator
+    push = await narrator.awaits("a push for Mia's phone", scene.shop.fcm.next_push(20), within=15)
+    late = (push.at - scene.due_at).total_seconds()
+    narrator.check(
+        f"Mia's phone rings, {late:.1f} s after the deadline", push.handle, equals=scene.mias_phone
+    )
+    title = push.data["title"]
+    narrator.check(f"it shows “{title}”", title, equals=f"Ticket {scene.number}: first reply overdue")
+    narrator.check(
+        "and no name, address or word of the customer: anybody can read a lock screen",
+        _given_away(scene, push),
+        equals=[],
+    )
+
+    async def ledger() -> list[tuple[str, str, str]]:
+        found = (await scene.mia.ask(HEALTH, id=scene.alert_id))["pushHealth"]
+        return [(one["device"]["label"], one["state"], one["providerId"]) for one in found]
+
+    await narrator.see(
+        "the ledger says so too: ACCEPTED, by Google's own id",
+        ledger,
+        equals=[("Mia's phone", "ACCEPTED", push.name)],
+    )
+
+
+def _given_away(scene: Scene, push: Push) -> list[str]:
+    """What of the customer's own anybody could read on the phone's way."""
+    public = json.dumps([push.data, push.notification, push.android, push.apns], ensure_ascii=False).lower()
+    zofia = scene.zofia
+    private = {*zofia.name.split(), zofia.email, zofia.phone, zofia.psid}
+    private.update(re.findall(r"[^\W\d_]{5,}", f"{SUBJECT} {LETTER} {QUESTION}"))
+    return sorted(word for word in private if word.lower() in public)
+
+
+async def mia_acknowledges(scene: Scene) -> None:
+    narrator = scene.narrator
+    narrator.tell("Mia acknowledges; her train is in a tunnel, so she taps twice")
+    answers: list[Json] = [
+        await scene.mia.do("alertAck", "applied alert { state ackedBy { name } }", id=scene.alert_id)
+        for _ in range(2)
+    ]
+    narrator.check("it counts once", [one["applied"] for one in answers], equals=[True, False])
+    acked = {"state": "ACKED", "ackedBy": {"name": "Mia"}}
+    narrator.check("the alert is hers", answers[-1]["alert"], equals=acked)
+
+
+async def mia_takes_over(scene: Scene) -> None:
+    narrator = scene.narrator
+    narrator.tell("She takes the ticket, leaves a note, and gives Ben a task for tomorrow")
+    await scene.mia.do("ticketAssign", "tickets { id }", ticketIds=[scene.ticket_id], takeOver=True)
+    await scene.mia.do("noteAdd", "note { id }", ticketId=scene.ticket_id, text="I send her a new one.")
+    ben = (await scene.ben.ask("{ viewer { agent { id } } }"))["viewer"]["agent"]["id"]
+    tomorrow = (datetime.now(UTC) + timedelta(days=1)).replace(microsecond=0).isoformat()
+    task = {"title": "Has the new mug arrived?", "dueAt": tomorrow}
+    await scene.mia.do("taskSave", "task { id }", **task, assigneeId=ben, ticketId=scene.ticket_id)
+    ticket = await scene.ticket()
+    narrator.check(
+        "Ben sees that Mia has it, and her note",
+        (ticket.shown["assignee"], ticket.shown["status"], ticket.said()[-1]),
+        equals=({"name": "Mia"}, "OPEN", "NOTE"),
+    )
+    narrator.check(
+        "and his task, with its time", (await scene.ben.ask(TASKS, of=ben))["tasks"], equals=[task]
+    )

@@ -1,0 +1,245 @@
+"""Originals of every channel, read and handed on as they would be by a worker."""
+
+from collections.abc import AsyncIterator
+from email.message import EmailMessage
+from typing import Any
+
+import aiosmtplib
+import pytest
+from sqlalchemy import select
+
+from api.context import House
+from demo.farends import GraphStandIn, messenger_events
+from domain.channels import Channel, ChannelKind
+from domain.inbound import ARRIVALS, Arrival, ArrivalState, keep
+from domain.messages import Message
+from domain.threads import JoinCode, Thread
+from integrations.mail.addresses import recipient, reply_address
+from integrations.mail.smtp_in import listen
+from integrations.mailroom import Mailroom
+from tests.factories import SETTINGS, a_channel, messages, tickets
+
+HELP = SETTINGS[ChannelKind.EMAIL]["address"]
+PAGE_ID = SETTINGS[ChannelKind.MESSENGER]["page_id"]
+
+
+@pytest.fixture
+async def mailbox(house: House) -> Channel:
+    async with house.db.transaction() as session:
+        return await a_channel(session, house.keys, ChannelKind.EMAIL)
+
+
+@pytest.fixture
+async def page(house: House) -> Channel:
+    async with house.db.transaction() as session:
+        return await a_channel(session, house.keys, ChannelKind.MESSENGER)
+
+
+@pytest.fixture
+async def smtp(house: House) -> AsyncIterator[dict[str, Any]]:
+    server = await listen(house.db, house.keys, host="127.0.0.1", port=0, hostname="heddle.test")
+    async with server:
+        host, port = server.sockets[0].getsockname()
+        yield {"hostname": host, "port": port, "start_tls": False}
+
+
+def a_mail(text: str = "Where is it?", *, sender: str = "ada@example.org", **headers: str) -> bytes:
+    mail = EmailMessage()
+    mail["From"], mail["To"], mail["Subject"] = f"Ada <{sender}>", HELP, "My order"
+    for name, value in headers.items():
+        mail[name.replace("_", "-")] = value
+    mail.set_content(text)
+    return mail.as_bytes()
+
+
+def authenticated(raw: bytes, *, by: str = "mx.shop.example", domain: str = "example.org") -> bytes:
+    return f"Authentication-Results: {by}; spf=pass; dmarc=pass header.from={domain}\r\n".encode() + raw
+
+
+async def deliver(
+    smtp: dict[str, Any], raw: bytes, *recipients: str, sender: str = "ada@example.org"
+) -> None:
+    await aiosmtplib.send(raw, sender=sender, recipients=list(recipients) or [HELP], **smtp)
+
+
+async def open_all(house: House) -> list[Arrival]:
+    mailroom = Mailroom(house.db, house.keys, house.files)
+    while True:
+        async with house.db.transaction() as session:
+            claimed = await ARRIVALS.claim(session, 10)
+        if not claimed:
+            break
+        for arrival, lease in claimed:
+            await mailroom.open(arrival, lease)
+    async with house.db.transaction() as session:
+        return list(await session.scalars(select(Arrival).order_by(Arrival.id)))
+
+
+async def test_mail_for_nobody_here_is_refused_at_the_door(
+    smtp: dict[str, Any], mailbox: Channel, house: House
+) -> None:
+    forged = f"help+t1.{'a' * 26}@shop.example"
+    for address in ("sales@shop.example", "help@elsewhere.example", forged, "help+x@shop.example"):
+        with pytest.raises(aiosmtplib.SMTPRecipientsRefused) as refused:
+            await deliver(smtp, a_mail(), address)
+        assert refused.value.recipients[0].code == 550
+
+    assert await open_all(house) == []
+
+
+async def test_a_mail_is_kept_before_it_is_accepted_and_then_placed(
+    smtp: dict[str, Any], mailbox: Channel, house: House
+) -> None:
+    await deliver(smtp, authenticated(a_mail("Where is my mug?")))
+
+    (arrival,) = await open_all(house)
+
+    assert arrival.state == ArrivalState.PLACED
+    async with house.db.transaction() as session:
+        (ticket,) = await tickets(session)
+        (message,) = await messages(session, ticket)
+    assert (ticket.subject, message.text.strip(), message.sender_verified) == (
+        "My order",
+        "Where is my mug?",
+        True,
+    )
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        a_mail(),
+        authenticated(a_mail(), by="mx.elsewhere.example"),
+        authenticated(a_mail(), domain="example.net"),
+        a_mail(Received="from x").replace(
+            b"\n\n", b"\nAuthentication-Results: mx.shop.example; dmarc=fail\n\n"
+        ),
+        b"Authentication-Results: mx.shop.example; dmarc=none\r\n" + authenticated(a_mail()),
+    ],
+)
+async def test_only_our_own_relays_first_word_proves_a_sender(
+    smtp: dict[str, Any], mailbox: Channel, house: House, raw: bytes
+) -> None:
+    await deliver(smtp, raw)
+    await open_all(house)
+
+    async with house.db.transaction() as session:
+        (message,) = await session.scalars(select(Message))
+        assert message.sender_verified is False
+
+
+async def test_an_answer_to_the_signed_address_reaches_its_thread(
+    smtp: dict[str, Any], mailbox: Channel, house: House
+) -> None:
+    await deliver(smtp, a_mail("First"))
+    await open_all(house)
+    async with house.db.transaction() as session:
+        (thread,) = await session.scalars(select(Thread))
+    address = reply_address(house.keys, HELP, thread.number)
+
+    await deliver(smtp, a_mail("Second"), address.upper())
+    await open_all(house)
+
+    async with house.db.transaction() as session:
+        (ticket,) = await tickets(session)
+        assert [m.text.strip() for m in await messages(session, ticket)] == ["First", "Second"]
+    changed = address.replace("+t", "+t1")
+    assert recipient(house.keys, changed) is None
+
+
+async def test_a_mail_that_cannot_be_read_is_accepted_kept_and_shown_as_failed(
+    smtp: dict[str, Any], mailbox: Channel, house: House
+) -> None:
+    await deliver(smtp, b"X-Filler: %s\r\n" % (b"a" * 900) * 300 + b"\r\nhello")
+    await deliver(smtp, a_mail())
+
+    failed, placed = await open_all(house)
+
+    assert (failed.state, placed.state) == (ArrivalState.FAILED, ArrivalState.PLACED)
+    assert failed.last_error
+    assert failed.raw.startswith(b"X-Filler")
+
+
+async def test_an_attached_photo_is_stored_with_its_message(
+    smtp: dict[str, Any], mailbox: Channel, house: House
+) -> None:
+    mail = EmailMessage()
+    mail["From"], mail["To"], mail["Subject"] = "ada@example.org", HELP, "Photo"
+    mail.set_content("See the crack.")
+    mail.add_attachment(b"\x89PNG-picture", maintype="image", subtype="png", filename="mug.png")
+
+    await deliver(smtp, mail.as_bytes())
+    await open_all(house)
+
+    from domain.messages import Attachment
+
+    async with house.db.transaction() as session:
+        (attached,) = await session.scalars(select(Attachment))
+    assert (attached.name, attached.bytes) == ("mug.png", 12)
+    assert attached.file
+    assert await house.files.get(attached.file) == b"\x89PNG-picture"
+
+
+async def batch(house: House, page: Channel, events: list[dict[str, Any]]) -> Arrival:
+    body, _ = GraphStandIn(page_token="", app_secret="x").webhook(events, PAGE_ID)
+    async with house.db.transaction() as session:
+        await keep(session, page, external_id=str(hash(body)), raw=body)
+    return (await open_all(house))[-1]
+
+
+async def test_every_event_of_a_batch_is_read_whatever_stands_beside_it(page: Channel, house: House) -> None:
+    said = messenger_events
+    arrival = await batch(
+        house,
+        page,
+        [
+            said.text_message("p1", PAGE_ID, "One"),
+            {"hologram": {}, "sender": {"id": "p1"}, "recipient": {"id": PAGE_ID}},
+            said.text_message("p2", PAGE_ID, "Two\x00"),
+            {"message": {"mid": "m"}, "sender": "nobody"},
+            said.postback("p1", PAGE_ID, "HELP", title="Three"),
+        ],
+    )
+
+    async with house.db.transaction() as session:
+        texts = list(await session.scalars(select(Message.text).order_by(Message.seq)))
+    assert texts == ["One", "Two", "Three"]
+    assert arrival.state == ArrivalState.FAILED
+    assert "another shape" in (arrival.last_error or "")
+    assert "hologram" in (arrival.last_error or "")
+
+
+async def test_the_echo_of_our_own_message_tells_nothing_and_of_the_pages_inbox_is_an_answer(
+    page: Channel, house: House
+) -> None:
+    await batch(house, page, [messenger_events.text_message("p1", PAGE_ID, "Hi")])
+    ours = messenger_events.echo("p1", PAGE_ID, "Ours")
+    ours["message"]["metadata"] = "heddle:1"
+
+    ignored = await batch(house, page, [ours])
+    await batch(house, page, [messenger_events.echo("p1", PAGE_ID, "From the page's inbox")])
+
+    assert ignored.state == ArrivalState.IGNORED
+    async with house.db.transaction() as session:
+        texts = list(await session.scalars(select(Message.text).order_by(Message.seq)))
+    assert texts == ["Hi", "From the page's inbox"]
+
+
+async def test_a_forged_link_proves_nothing(
+    page: Channel, mailbox: Channel, house: House, smtp: dict[str, Any]
+) -> None:
+    await deliver(smtp, authenticated(a_mail()))
+    await open_all(house)
+    async with house.db.transaction() as session:
+        (ticket,) = await tickets(session)
+    ref = f"{ticket.contact_id.hex}.{'a' * 26}"
+
+    await batch(
+        house,
+        page,
+        [messenger_events.referral("p1", PAGE_ID, ref), messenger_events.text_message("p1", PAGE_ID, "Hi")],
+    )
+
+    async with house.db.transaction() as session:
+        assert len(await tickets(session)) == 2
+        assert JoinCode.MESSENGER_LINK not in list(await session.scalars(select(Thread.joined_code)))

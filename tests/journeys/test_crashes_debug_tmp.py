@@ -1,0 +1,258 @@
+"""`kill -9` in the middle of intake, and a restart: every accepted input is in the ticket, once."""
+
+import asyncio
+import os
+import random
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import func, or_, select, update
+from sqlalchemy.engine import make_url
+
+from domain.actors import Role
+from domain.channels import ChannelKind
+from domain.contacts import Contact
+from domain.db import Database
+from domain.events import Event, EventKind
+from domain.inbound import Arrival, ArrivalState
+from domain.keys import Keys
+from domain.messages import Call, Message
+from domain.migrations import migrate
+from domain.sla import Clock
+from domain.tickets import Ticket
+from domain.work import DEATHS
+from tests.client import Client
+from tests.conftest import new_database
+from tests.factories import a_channel, a_promise
+from tests.journeys.senders import Crowd, Doors
+
+SEED = 4
+KILLS = 5
+SECRET = "a secret for killed processes that is long enough"
+
+
+async def test_what_was_accepted_survives_kill_9_and_is_there_once(db: Database, tmp_path: Path) -> None:
+    dice = random.Random(SEED)
+    async with asyncio.timeout(100), heddle(db, tmp_path) as house:
+        T0 = asyncio.get_running_loop().time(); crowd = Crowd(house.doors, SEED)
+
+        async with asyncio.TaskGroup() as sending:
+            for sender in crowd.everybody():
+                sending.create_task(sender)
+            for _ in range(KILLS):
+                await house.in_the_middle(placed=dice.randint(5, 30))
+                print("KILL", round(asyncio.get_running_loop().time()-T0,2), crowd.inputs, await house._arrivals()); await house.kill()
+                await house.start(); print("UP", round(asyncio.get_running_loop().time()-T0,2), crowd.inputs)
+            crowd.enough.set()
+        print("SENT", asyncio.get_running_loop().time()-T0); await house.nothing_waits(); print("QUIET", asyncio.get_running_loop().time()-T0)
+
+        async with Client(house.doors.address, db, "Mia", Role.MANAGER) as mia:
+            shown = await tickets(mia)
+    assert crowd.inputs >= 200
+    assert sum(1 for held in house.held_when_killed if held) >= KILLS
+    assert sorted(items for _, items in shown) == sorted(map(sorted, crowd.said.values()))
+    assert len({contact for contact, _ in shown}) == len(crowd.said)
+    print(house.held_when_killed, crowd.inputs, await rows(db))
+    assert await rows(db) == wanted(crowd)
+    assert house.complaints() == []
+
+
+@pytest.fixture
+async def db(database_url: str) -> AsyncIterator[Database]:
+    """One of its own, with the four channels and a promise: what a process writes is not rolled back."""
+    url = make_url(database_url)
+    own = url.set(database=f"{url.database}_crashes").render_as_string(hide_password=False)
+    await new_database(own)
+    database = Database(own)
+    await migrate(database)
+    async with database.transaction() as session:
+        for kind in (ChannelKind.EMAIL, ChannelKind.CHAT, ChannelKind.MESSENGER, ChannelKind.PHONE):
+            await a_channel(session, Keys(SECRET), kind)
+        await a_promise(session)
+    yield database
+    await database.close()
+
+
+class Heddle:
+    """`heddle serve` as a process of its own, that can be killed and comes back at the same address."""
+
+    def __init__(self, db: Database, folder: Path) -> None:
+        # Below those the kernel gives to who connects: asking again and again for one of these while nobody listens
+        # ends in a connection with oneself.
+        self.doors = Doors(*_free_ports(20_000, 30_000))
+        self.held_when_killed: list[int] = []
+        self._db = db
+        self._folder = folder
+        self._log = folder / "log"
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def start(self) -> None:
+        outside = {name: value for name, value in os.environ.items() if not name.startswith("HEDDLE_")}
+        settings = {
+            "HEDDLE_DATABASE_URL": self._db.url,
+            "HEDDLE_SECRET_KEY": SECRET,
+            "HEDDLE_DATA": str(self._folder),
+            "HEDDLE_SMTP_IN_PORT": str(self.doors.smtp),
+        }
+        with self._log.open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                Path(sys.executable).with_name("heddle"),
+                *("serve", "--port", str(self.doors.http)),
+                cwd=self._folder,
+                env=outside | settings,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        async with asyncio.timeout(30), httpx.AsyncClient(base_url=self.doors.address) as http:
+            while True:
+                assert self._process.returncode is None, self._log.read_text()
+                with suppress(httpx.TransportError):
+                    if (await http.get("/healthz")).is_success:
+                        return
+                await asyncio.sleep(0.02)
+
+    async def in_the_middle(self, *, placed: int) -> None:
+        """Returns when so many more have been placed and the worker holds some that are not.
+
+        Never while one would die for the third time: it would be set aside, as a row should that kills its workers.
+        """
+        goal = (await self._arrivals()).placed + placed
+        async with asyncio.timeout(20):
+            while (now := await self._arrivals()).placed < goal or now.held < 2 or now.dying:
+                await asyncio.sleep(0.002)
+
+    async def kill(self) -> None:
+        """The leases of the dead last for a minute. Here nobody waits for it: what it held falls due now."""
+        await self.end()
+        async with self._db.transaction() as session:
+            held = await session.scalars(
+                update(Arrival)
+                .where(Arrival.deaths > 0, Arrival.due_at > func.now())
+                .values(due_at=func.now())
+                .returning(Arrival.id)
+            )
+            self.held_when_killed.append(len(held.all()))
+
+    async def nothing_waits(self) -> None:
+        async with asyncio.timeout(30):
+            while (await self._arrivals()).waiting:
+                await asyncio.sleep(0.05)
+
+    def complaints(self) -> list[str]:
+        """What it says when something went wrong that no crash explains."""
+        wrong = ("failed", "error", "Traceback", "lease_lost", "work_to_repeat")
+        return [line for line in self._log.read_text().splitlines() if any(word in line for word in wrong)]
+
+    async def end(self) -> None:
+        if self._process and self._process.returncode is None:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            await self._process.wait()
+
+    async def _arrivals(self) -> Any:
+        count, leased = func.count(), Arrival.due_at > func.now()
+        dying = or_(Arrival.deaths >= DEATHS, (Arrival.deaths == DEATHS - 1) & ~leased)
+        async with self._db.reading() as connection:
+            counted = await connection.execute(
+                select(
+                    count.filter(Arrival.state == ArrivalState.PLACED).label("placed"),
+                    count.filter(Arrival.state == ArrivalState.WAITING).label("waiting"),
+                    count.filter(Arrival.deaths > 0, leased).label("held"),
+                    count.filter(dying).label("dying"),
+                )
+            )
+            return counted.one()
+
+
+@asynccontextmanager
+async def heddle(db: Database, folder: Path) -> AsyncIterator[Heddle]:
+    house = Heddle(db, folder)
+    try:
+        await house.start()
+        yield house
+    finally:
+        await house.end()
+
+
+def _free_ports(first: int, last: int) -> tuple[int, int]:
+    free: list[int] = []
+    while len(free) < 2:
+        port = random.randrange(first, last)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            free.append(port)
+    return free[0], free[1]
+
+
+TICKETS = """query($after: String) { tickets(first: 10, after: $after) {
+  edges { node { id contact { id } } } pageInfo { endCursor hasNextPage } } }"""
+
+TIMELINE = """query($id: ID!, $before: String) { ticket(id: $id) { timeline(first: 20, before: $before) {
+  edges { node { ... on Message { text } ... on Call { number state } } } pageInfo { endCursor hasNextPage } } } }"""
+
+
+async def tickets(agent: Client) -> list[tuple[str, list[str]]]:
+    """Of each ticket the contact, and what was said in it."""
+    found: list[tuple[str, list[str]]] = []
+    page: dict[str, Any] = {"pageInfo": {"endCursor": None, "hasNextPage": True}}
+    while page["pageInfo"]["hasNextPage"]:
+        page = (await agent.ask(TICKETS, after=page["pageInfo"]["endCursor"]))["tickets"]
+        for ticket in (edge["node"] for edge in page["edges"]):
+            found.append((ticket["contact"]["id"], await said(agent, ticket["id"])))
+    return found
+
+
+async def said(agent: Client, ticket_id: str) -> list[str]:
+    """Messages by their text, calls by number and end; sorted."""
+    found: list[str] = []
+    page: dict[str, Any] = {"pageInfo": {"endCursor": None, "hasNextPage": True}}
+    while page["pageInfo"]["hasNextPage"]:
+        answer = await agent.ask(TIMELINE, id=ticket_id, before=page["pageInfo"]["endCursor"])
+        page = answer["ticket"]["timeline"]
+        for item in (edge["node"] for edge in page["edges"]):
+            if "text" in item:
+                found.append(item["text"])
+            elif "state" in item:
+                found.append(f"{item['number']} {item['state']}")
+    return sorted(found)
+
+
+async def rows(db: Database) -> dict[str, int]:
+    told = Event.kind == EventKind.MESSAGE_RECEIVED
+    counts = {
+        "arrivals": select(func.count(Arrival.id)),
+        "placed arrivals": select(func.count(Arrival.id)).where(Arrival.state == ArrivalState.PLACED),
+        "messages": select(func.count(Message.id)),
+        "calls": select(func.count(Call.id)),
+        "message_received": select(func.count(Event.seq)).where(told),
+        "messages told of": select(func.count(Event.item_id.distinct())).where(told),
+        "contacts": select(func.count(Contact.id)),
+        "tickets": select(func.count(Ticket.id)),
+        "promises": select(func.count(Clock.id)),
+    }
+    async with db.reading() as connection:
+        return {name: (await connection.execute(query)).scalar_one() for name, query in counts.items()}
+
+
+def wanted(crowd: Crowd) -> dict[str, int]:
+    items = [item for items in crowd.said.values() for item in items]
+    calls = sum(item.endswith(("ENDED", "MISSED")) for item in items)
+    customers, messages = len(crowd.said), len(items) - calls
+    return {
+        "arrivals": crowd.inputs,
+        "placed arrivals": crowd.inputs,
+        "messages": messages,
+        "calls": calls,
+        "message_received": messages,
+        "messages told of": messages,
+        "contacts": customers,
+        "tickets": customers,
+        "promises": customers,
+    }
