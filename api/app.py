@@ -6,7 +6,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from api import files, graphql_http
-from api.context import House
+from api.house import House
 from domain.db import database_time
 from integrations.chat import socket as chat
 from integrations.messenger import webhook as messenger

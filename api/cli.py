@@ -10,11 +10,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated, Literal
 
-import uvicorn
 from cyclopts import App, Parameter
 
-from api.app import application
-from api.context import House
+from api.house import House
 from api.logs import log_to_stderr
 from api.running import Settings, database_url, load_settings, mail_door, opened, working
 from domain import sla
@@ -70,6 +68,10 @@ async def serve(
 
 
 async def _answer(house: House, host: str, port: int) -> None:
+    import uvicorn
+
+    from api.app import application  # a second's import that no other command needs
+
     config = uvicorn.Config(
         application(house),
         host=host,
@@ -261,7 +263,7 @@ def main() -> None:
         signal.SIGTERM, lambda *_: sys.exit(143)
     )  # leave by the door: the embedded database is stopped
     try:
-        app()
+        app(sys.argv[1:])
     except (WrongSetting, CannotStart, Refused) as problem:
         print(f"heddle: {problem}", file=sys.stderr)
         raise SystemExit(2) from None

@@ -9,22 +9,11 @@ from typing import Any, TypeAlias, TypeVar
 import strawberry
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from api.house import House
 from api.selection import Selections
 from domain.actors import Actor
-from domain.db import Database, database_time
+from domain.db import database_time
 from domain.errors import NotSignedIn
-from domain.files import Files
-from domain.keys import Keys
-
-
-@dataclass(frozen=True)
-class House:
-    """What all requests of a process share."""
-
-    db: Database
-    keys: Keys
-    files: Files
-    base_url: str
 
 
 @dataclass

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from api.context import House
+from api.house import House
 from domain.access import may_see
 from domain.actors import Actor
 from domain.messages import Attachment

@@ -13,7 +13,8 @@ from strawberry.exceptions import ConnectionRejectionError
 from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
 
 from api import explorer
-from api.context import Context, House
+from api.context import Context
+from api.house import House
 from api.schema import schema
 from domain.languages import best_language
 from domain.sign_in import actor_of

@@ -8,15 +8,16 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import structlog
+from sqlalchemy.exc import DBAPIError
 
-from api.context import House
+from api.house import House
 from domain import deadlines
-from domain.db import Database
+from domain.db import Database, database_time
 from domain.files import Files
 from domain.keys import open_keys
 from domain.migrations import migrate
 from domain.postgres import embedded
-from domain.settings import DomainSettings, load
+from domain.settings import DomainSettings, WrongSetting, load
 from integrations.courier import Courier
 from integrations.mail import smtp_in
 from integrations.mailroom import Mailroom
@@ -24,7 +25,7 @@ from integrations.media import Media
 from integrations.settings import IntegrationSettings
 from notifications import dispatch
 from notifications.deliver import Pusher
-from notifications.push import Fcm
+from notifications.push import Fcm, read_credentials
 from notifications.settings import NotificationSettings
 
 log = structlog.get_logger()
@@ -39,7 +40,9 @@ class Settings:
 
 def load_settings() -> Settings:
     """All of them, before anything starts: a wrong one is one sentence that names its variable."""
-    return Settings(load(DomainSettings), load(IntegrationSettings), load(NotificationSettings))
+    settings = Settings(load(DomainSettings), load(IntegrationSettings), load(NotificationSettings))
+    read_credentials(settings.notifications)
+    return settings
 
 
 @contextmanager
@@ -59,11 +62,21 @@ async def opened(settings: Settings, url: str) -> AsyncIterator[House]:
     keys = open_keys(settings.domain)
     db = Database(url)
     try:
+        await _reach(db)
         await migrate(db)
         await db.open()
         yield House(db, keys, Files(settings.domain.data / "files"), settings.domain.base_url)
     finally:
         await db.close()
+
+
+async def _reach(db: Database) -> None:
+    try:
+        async with db.reading() as connection:
+            await database_time(connection)
+    except (OSError, DBAPIError) as failure:
+        said = str(getattr(failure, "orig", failure)).splitlines()[0]
+        raise WrongSetting(f"HEDDLE_DATABASE_URL: no database answers there ({said}).") from failure
 
 
 @asynccontextmanager

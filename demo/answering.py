@@ -44,7 +44,7 @@ async def mia_answers_by_mail(scene: Scene) -> SentMail:
         (sent.recipients, mail["In-Reply-To"], scene.first_mail in mail["References"].split()),
         equals=([scene.zofia.email], scene.first_mail, True),
     )
-    narrator.check("word for word", mail.get_content().strip(), equals=LETTER)
+    narrator.check("word for word", mail.get_content().splitlines(), equals=LETTER.splitlines())
     narrator.check(
         "with a signed address to reply to", bool(REPLY_ADDRESS.fullmatch(mail["Reply-To"])), equals=True
     )
@@ -79,15 +79,15 @@ async def zofia_replies_to_the_mail(scene: Scene, answered: SentMail) -> None:
 async def the_promise_is_settled(scene: Scene) -> None:
     alert = "query Alert($id: ID!) { alert(id: $id) { state } }"
 
-    async def states() -> tuple[str, str]:
+    async def states() -> tuple[str, str, str]:
         state: str = (await scene.mia.ask(alert, id=scene.alert_id))["alert"]["state"]
-        clock: str = (await scene.ticket()).shown["clock"]["state"]
-        return state, clock
+        clock = (await scene.ticket()).shown["clock"]
+        return state, clock["state"], clock["breachedAt"]
 
     await scene.narrator.see(
-        "the alert is RESOLVED; the promise is MET, and how late stays known",
+        "the alert is RESOLVED; the promise is MET, and stays known as a broken one",
         states,
-        equals=("RESOLVED", "MET"),
+        equals=("RESOLVED", "MET", scene.due_at.isoformat()),
     )
 
 

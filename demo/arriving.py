@@ -63,7 +63,8 @@ async def zofia_opens_the_chat(scene: Scene) -> None:
     narrator.check(
         "the chat knows her by the shop's signature", "refused" in scene.chat.greeting, equals=False
     )
-    await narrator.awaits("the chat says that her question is safe", scene.chat.writes(QUESTION))
+    await narrator.awaits("her question is safe", scene.chat.writes(QUESTION))
+    narrator.saw("her question is safe: the chat says so")
     await _joins(scene, 2, "the shop signed who she is")
 
 
@@ -101,7 +102,7 @@ async def zofia_rings_and_hangs_up(scene: Scene) -> None:
     narrator.check("there it is, by an agent's word", dict(ticket.identities()).get("PHONE"), equals="AGENT")
     narrator.tell("She rings; nobody takes the call; she hangs up")
     await scene.zofia.rings_and_hangs_up()
-    await _joins(scene, 4, "the number is on her card alone, and proves nothing")
+    await _joins(scene, 4, "the number is on her card alone")
     await narrator.see(
         "the timeline, in order: a mail, a chat, a photo, a missed call",
         scene.shown(Ticket.said),

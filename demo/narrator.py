@@ -104,4 +104,4 @@ class Narrator:
 
 
 def _short(value: Any) -> str:
-    return textwrap.shorten(value if isinstance(value, str) else repr(value), 700)
+    return textwrap.shorten(repr(value), 700)

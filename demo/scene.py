@@ -10,7 +10,7 @@ from demo.narrator import Narrator
 from demo.shop import Shop
 from demo.staff import Colleague, Json, Ticket
 
-PROMISE = 8
+PROMISE = 6
 """Seconds in which a customer is promised a first reply."""
 
 T = TypeVar("T")

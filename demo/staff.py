@@ -22,7 +22,7 @@ query Ticket($id: ID!) {
     contact { id name identities { channel label verified verifiedBy } openTickets { id } }
     assignee { name }
     threads { channel joinedBecause { code text } }
-    clock { metric state targetSeconds dueAt }
+    clock { metric state targetSeconds dueAt breachedAt }
     replyChannels { id channel canReply }
     timeline(first: 100) {
       edges {

@@ -4,8 +4,8 @@ import asyncio
 import secrets
 import signal
 import sys
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from demo import answering, arriving, overdue
 from demo.customer import Customer
@@ -23,13 +23,13 @@ async def play(*, once: bool, port: int) -> int:
     """The exit status: 0 only if every step was seen, 2 if the demo could not begin."""
     narrator = Narrator()
     seen = False
+    _end_on_signals()
     try:
-        with _ended_by_signals():
-            async with shop_at(port) as shop:
-                seen = await _told(shop, narrator, LONGEST_STORY if once else PATIENT_STORY)
-                if seen and not once:
-                    _what_to_open(shop, narrator)
-                    await asyncio.Event().wait()
+        async with shop_at(port) as shop:
+            seen = await _told(shop, narrator, LONGEST_STORY if once else PATIENT_STORY)
+            if seen and not once:
+                _what_to_open(shop, narrator)
+                await asyncio.Event().wait()
     except CannotOpen as problem:
         print(f"heddle: {problem}", file=sys.stderr)
         return 2
@@ -114,26 +114,24 @@ def _what_to_open(shop: Shop, narrator: Narrator) -> None:
         "Chat": f"{shop.url.replace('http', 'ws', 1)}/chat/{CHAT}, from a page of {WEBSITE}",
         "Messenger": f"{shop.url}/hooks/messenger/{PAGE}",
         "Phone": f"{shop.url}/hooks/phone/{LINE}/{shop.secrets.phone}",
-        "Stand-ins": f"{shop.graph.url}/_seen (Meta), {shop.fcm.url}/_seen (Google): what they received",
+        "At Meta": f"{shop.graph.url}/_seen: what Heddle sent there",
+        "At Google": f"{shop.fcm.url}/_seen: what Heddle pushed",
         "Data": str(shop.folder),
     }
     for name, place in places.items():
         print(f"  {name:<11} {place}")
-    print(f"\nEve's promise runs out {PROMISE} s after her mail: ask for `alerts` and see it fire.")
-    print("Ctrl-C ends all of it and removes the data.", flush=True)
+    print(f"\n  Eve's promise runs out {PROMISE} s after her mail: ask for `alerts` and see it fire.")
+    print("  Ctrl-C ends all of it and removes the data.", flush=True)
 
 
-@contextmanager
-def _ended_by_signals() -> Iterator[None]:
-    """Ctrl-C and SIGTERM cancel the story, once: what it started is ended in order, undisturbed by a second one."""
+def _end_on_signals() -> None:
+    """Cancels the story, once: what it started is ended in order, undisturbed by a second Ctrl-C."""
     loop, story = asyncio.get_running_loop(), asyncio.current_task()
-    signs = [signal.SIGINT, signal.SIGTERM]
+    stories = [story] if story else []
 
     def end() -> None:
-        if signs and story:
-            signs.clear()
-            story.cancel()
+        while stories:
+            stories.pop().cancel()
 
-    for sign in (signal.SIGINT, signal.SIGTERM):
+    for sign in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(sign, end)
-    yield

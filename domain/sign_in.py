@@ -6,6 +6,7 @@ Tokens are random and stored as SHA-256: what leaks from the database opens noth
 import asyncio
 import uuid
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from argon2 import PasswordHasher
@@ -27,7 +28,11 @@ SHORTEST_PASSWORD = 10
 _hasher = PasswordHasher()
 _HASHING = asyncio.Semaphore(2)
 """argon2 takes 64 MiB and tens of milliseconds each time: no flood of sign-ins may take the machine."""
-_NOBODY = _hasher.hash("nobody has this password")
+
+
+@lru_cache
+def _nobodys() -> str:
+    return _hasher.hash("nobody has this password")
 
 
 class SignIn(Base):
@@ -69,8 +74,9 @@ async def sign_in(
     agent = await session.scalar(
         select(Agent).where(func.lower(Agent.email) == email.strip().lower(), Agent.left_at.is_(None))
     )
-    hashed = agent.password_hash if agent and agent.password_hash else _NOBODY
-    if not await _right(password, hashed) or agent is None or hashed is _NOBODY:
+    hashed = (agent and agent.password_hash) or await asyncio.to_thread(_nobodys)
+    right = await _right(password, hashed)
+    if agent is None or agent.password_hash is None or not right:
         raise WrongCredentials
     token = new_token()
     row = SignIn(

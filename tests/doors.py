@@ -10,7 +10,7 @@ import pytest
 import uvicorn
 
 from api.app import application
-from api.context import House
+from api.house import House
 from domain.actors import Role
 from domain.db import Database
 from domain.files import Files

@@ -16,13 +16,16 @@ from integrations.settings import IntegrationSettings
 
 TIMEOUT = 30
 
+# A Message-ID that begins on its second line is not found by every mail program.
+POLICY = SMTP.clone(max_line_length=200)
+
 
 def compose(letter: Letter, mailbox: Mailbox, keys: Keys) -> EmailMessage:
     message, mail = letter.message, letter.message.mail or {}
     local, _, domain = letter.to.value.rpartition("@")
     mine, _, here = mailbox.address.rpartition("@")
     answer_to, _, there = reply_address(keys, mailbox.place(), letter.thread.number).rpartition("@")
-    composed = EmailMessage(policy=SMTP)
+    composed = EmailMessage(policy=POLICY)
     composed["From"] = Address(_words(_sender_name(letter, mailbox)), mine, here)
     composed["To"] = Address("", local, domain)
     composed["Reply-To"] = Address("", answer_to, there)

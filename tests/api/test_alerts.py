@@ -2,7 +2,7 @@
 
 import pytest
 
-from api.context import House
+from api.house import House
 from domain.channels import ChannelKind
 from domain.deadlines import fire_due
 from domain.events import any_pending

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import update
 
-from api.context import House
+from api.house import House
 from domain.channels import ChannelKind
 from domain.events import Event
 from domain.staff import Team

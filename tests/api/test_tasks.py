@@ -1,6 +1,6 @@
 import pytest
 
-from api.context import House
+from api.house import House
 from domain.channels import ChannelKind
 from tests.client import Client
 from tests.factories import a_channel, a_mail, receive

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from api.context import House
+from api.house import House
 from domain.actors import Role
 from domain.channels import ChannelKind
 from domain.staff import Team

@@ -8,7 +8,7 @@ import aiosmtplib
 import pytest
 from sqlalchemy import select
 
-from api.context import House
+from api.house import House
 from demo.farends import GraphStandIn, messenger_events
 from domain.channels import Channel, ChannelKind
 from domain.inbound import ARRIVALS, Arrival, ArrivalState, keep

@@ -7,7 +7,7 @@ import orjson
 import pytest
 from sqlalchemy import select
 
-from api.context import House
+from api.house import House
 from demo.farends import GraphStandIn, messenger_events
 from domain.channels import ChannelKind
 from domain.inbound import Arrival

@@ -15,7 +15,7 @@ import orjson
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
 
-from api.context import House
+from api.house import House
 from api.running import Settings, working
 from demo.farends import FcmStandIn, GraphStandIn, SmtpSink, messenger_events
 from domain.channels import ChannelKind

@@ -1,0 +1,136 @@
+"""What an operator types, and what is said when it is wrong."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+from sqlalchemy.engine import make_url
+
+from api.cli import _hours, _target, main
+from domain.channels import Channel, ChannelKind
+from domain.db import Database
+from domain.hours import ALWAYS
+from domain.keys import Keys
+from domain.migrations import migrate
+from domain.settings import WrongSetting
+from domain.sla import Metric, Target
+from domain.staff import Agent
+from integrations.channel_settings import PhoneLine
+from tests.conftest import new_database
+
+SECRET = "a secret of the command line's tests"
+
+
+def heddle(
+    *arguments: str, folder: Path, stdin: str = "", **settings: str
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "api.cli", *arguments],
+        cwd=folder,
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={"PATH": "/usr/bin:/bin", **settings},
+    )
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"HEDDLE_DATABASE_URL": "mysql://x"}, "HEDDLE_DATABASE_URL is wrong: should be postgresql://"),
+        ({"HEDDLE_DATABASE_URL": "postgresql://x/y"}, "HEDDLE_SECRET_KEY is missing"),
+        (
+            {"HEDDLE_DATABASE_URL": "postgresql://x/y", "HEDDLE_SECRET_KEY": "short"},
+            "HEDDLE_SECRET_KEY is wrong",
+        ),
+        (
+            {"HEDDLE_DATABASE_URL": "postgresql://h@127.0.0.1:9/y", "HEDDLE_SECRET_KEY": SECRET},
+            "HEDDLE_DATABASE_URL: no database answers there",
+        ),
+        ({"HEDDLE_SMTP_IN_PORT": "many"}, "HEDDLE_SMTP_IN_PORT is wrong"),
+        ({"HEDDLE_SMTP_URL": "mail.example"}, "HEDDLE_SMTP_URL is wrong"),
+        ({"HEDDLE_BASE_URL": "shop.example"}, "HEDDLE_BASE_URL is wrong"),
+        ({"HEDDLE_GRAPH_URL": "graph"}, "HEDDLE_GRAPH_URL is wrong"),
+        ({"HEDDLE_FCM_URL": "fcm"}, "HEDDLE_FCM_URL is wrong"),
+        ({"HEDDLE_FCM_CREDENTIALS": "/nowhere.json"}, "HEDDLE_FCM_CREDENTIALS is wrong"),
+    ],
+)
+@pytest.mark.usefixtures("no_settings")
+def test_a_wrong_setting_stops_the_start_with_one_sentence_that_names_it(
+    settings: dict[str, str],
+    sentence: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
+    for name, value in {"HEDDLE_DATA": str(tmp_path), **settings}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(sys, "argv", ["heddle", "serve"])
+
+    with pytest.raises(SystemExit) as end:
+        main()
+
+    assert end.value.code == 2
+    (said,) = capsys.readouterr().err.strip().splitlines()
+    assert said.startswith(f"heddle: {sentence}")
+
+
+async def test_the_first_agent_and_channel_come_from_the_command_line(
+    database_url: str, tmp_path: Path
+) -> None:
+    url = make_url(database_url).set(database="cli").render_as_string(hide_password=False)
+    await new_database(url)
+    settings = {"HEDDLE_DATABASE_URL": url, "HEDDLE_SECRET_KEY": SECRET, "HEDDLE_DATA": str(tmp_path)}
+
+    added = heddle(
+        "agent", "add", "mia@shop.example", "--name", "Mia", "--role", "manager", "--password-stdin",
+        folder=tmp_path, stdin="a good password\n", **settings,
+    )  # fmt: skip
+    again = heddle("agent", "add", "MIA@shop.example", "--name", "Mia", folder=tmp_path, **settings)
+    line = heddle(
+        "channel",
+        "add",
+        "phone",
+        "--name",
+        "Main line",
+        "number=+48221234567",
+        "key=s3cret",
+        folder=tmp_path,
+        **settings,
+    )
+    wrong = heddle(
+        "channel", "add", "email", "--name", "Mail", "adress=help@shop.example", folder=tmp_path, **settings
+    )
+
+    assert "Mia <mia@shop.example> is here, as manager." in added.stdout
+    assert again.returncode == 2
+    assert "already" in again.stderr
+    assert "'main-line'" in line.stdout
+    assert wrong.returncode == 2
+    assert "address" in wrong.stderr
+    db = Database(url)
+    await migrate(db)
+    async with db.transaction() as session:
+        assert [agent.name for agent in await session.scalars(select(Agent))] == ["Mia"]
+        (channel,) = await session.scalars(select(Channel))
+        assert (channel.kind, channel.address) == (ChannelKind.PHONE, "+48221234567")
+        assert "s3cret" not in str(channel.config)
+        assert PhoneLine.of(channel, Keys(SECRET)).key.get_secret_value() == "s3cret"
+    await db.close()
+
+
+def test_targets_and_opening_hours_are_read_as_people_write_them() -> None:
+    assert _target("4h") == Target(Metric.FIRST_REPLY, 14400)
+    assert _target("chat=90s") == Target(Metric.FIRST_REPLY, 90, channel=ChannelKind.CHAT)
+    assert _hours("UTC", "always") == ALWAYS
+    week = _hours("Europe/Warsaw", "mon-fri 09:00-13:00,mon-fri 14:00-18:00,sat 10:00-14:00")
+    assert week.to_json()["weekly"]["fri"] == [["09:00", "13:00"], ["14:00", "18:00"]]
+    for wrong in ("x", "4", "fax=4h", "=4h4"):
+        with pytest.raises(WrongSetting):
+            _target(wrong)
+    for wrong in ("mon", "mon 9-5", "mon-fri 18:00-09:00", "someday 09:00-10:00"):
+        with pytest.raises(WrongSetting):
+            _hours("UTC", wrong)

@@ -1,0 +1,187 @@
+"""The website widget's socket."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import jwt
+import orjson
+import pytest
+from sqlalchemy import select
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+from api.house import House
+from domain.channels import ChannelKind
+from domain.contacts import Identity, IdentityKind
+from domain.inbound import ARRIVALS, Arrival
+from domain.replies import send
+from integrations.mailroom import Mailroom
+from tests.factories import NOON, SETTINGS, a_channel, an_agent, tickets
+
+KEY = SETTINGS[ChannelKind.CHAT]["identity_key"]
+
+
+@pytest.fixture(autouse=True)
+async def widget(house: House) -> None:
+    async with house.db.transaction() as session:
+        await a_channel(session, house.keys, ChannelKind.CHAT)
+        await a_channel(
+            session, house.keys, ChannelKind.CHAT, slug="strict", origins=["https://shop.example"]
+        )
+
+
+class Visitor:
+    def __init__(self, socket: ClientConnection) -> None:
+        self.socket = socket
+
+    async def say(self, **frame: Any) -> dict[str, Any]:
+        await self.socket.send(orjson.dumps(frame).decode())
+        return await self.hear()
+
+    async def hear(self) -> dict[str, Any]:
+        frame: dict[str, Any] = orjson.loads(await asyncio.wait_for(self.socket.recv(), 10))
+        return frame
+
+
+@asynccontextmanager
+async def visiting(door: str, slug: str = "chat", **headers: str) -> AsyncIterator[Visitor]:
+    async with connect(f"{door.replace('http', 'ws')}/chat/{slug}", additional_headers=headers) as socket:
+        yield Visitor(socket)
+
+
+async def placed(house: House) -> None:
+    """Everything that arrived is placed."""
+    mailroom = Mailroom(house.db, house.keys, house.files)
+    async with house.db.transaction() as session:
+        claimed = await ARRIVALS.claim(session, 100)
+    for arrival, lease in claimed:
+        await mailroom.open(arrival, lease)
+
+
+async def answer(house: House, text: str) -> None:
+    async with house.db.transaction() as session:
+        (ticket,) = await tickets(session)
+        identity = (await session.scalars(select(Identity).where(Identity.kind == IdentityKind.CHAT))).one()
+        ben = await an_agent(session, f"Ben{text[:1]}")
+        await send(
+            session,
+            house.keys,
+            ticket,
+            to=identity,
+            text=text,
+            by=ben.as_actor(),
+            at=NOON,
+            last_seen_seq=10**9,
+        )
+
+
+async def test_a_message_is_acknowledged_when_it_is_safe_and_kept_once_however_often_it_is_sent(
+    door: str, house: House
+) -> None:
+    async with visiting(door) as visitor:
+        assert (await visitor.say(type="hello"))["type"] == "hello"
+        for _ in range(3):
+            assert await visitor.say(type="message", id="m1", text="Hello?") == {"type": "ack", "id": "m1"}
+
+    async with house.db.transaction() as session:
+        assert len((await session.scalars(select(Arrival))).all()) == 1
+
+
+async def test_who_comes_back_with_the_session_sees_what_came_meanwhile_and_nothing_twice(
+    door: str, house: House
+) -> None:
+    async with visiting(door) as visitor:
+        session = (await visitor.say(type="hello"))["session"]
+        await visitor.say(type="message", id="m1", text="Anybody there?")
+    await placed(house)
+    await answer(house, "Yes, how can I help?")
+
+    async with visiting(door) as visitor:
+        assert (await visitor.say(type="hello", session=session))["session"] == session
+        mine, theirs = await visitor.hear(), await visitor.hear()
+        assert (mine["from"], mine["id"], mine["text"]) == ("visitor", "m1", "Anybody there?")
+        assert (theirs["from"], theirs["text"]) == ("agent", "Yes, how can I help?")
+    async with visiting(door) as visitor:
+        await visitor.say(type="hello", session=session, seq=theirs["seq"])
+        await answer(house, "Still there?")
+        assert (await visitor.hear())["text"] == "Still there?"
+
+
+async def test_a_session_nobody_was_given_is_a_new_one(door: str) -> None:
+    async with visiting(door) as visitor:
+        session = (await visitor.say(type="hello"))["session"]
+    forged = "a" + session[1:]
+    for guess in (forged, "x", "a.b"):
+        async with visiting(door) as visitor:
+            assert (await visitor.say(type="hello", session=guess))["session"] != guess
+    async with visiting(door, "strict") as visitor:
+        assert (await visitor.say(type="hello", session=session))["session"] != session
+
+
+def signed(**claims: Any) -> str:
+    said = {"sub": "7", "email": "ada@example.org", "email_verified": True, "aud": "chat"}
+    said["exp"] = datetime.now(UTC) + timedelta(minutes=5)
+    return jwt.encode({**said, **claims}, claims.pop("key", KEY))
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        "nonsense",
+        signed(key="not the shop's own key, though long enough"),
+        signed(aud="strict"),
+        signed(exp=datetime.now(UTC) - timedelta(minutes=5)),
+        jwt.encode({"sub": "7", "aud": "chat", "exp": 9999999999}, "", algorithm="none"),
+        jwt.encode({"sub": "7", "aud": "chat"}, KEY),
+    ],
+)
+async def test_an_identity_the_shop_did_not_sign_is_refused_and_the_visitor_stays_anonymous(
+    door: str, house: House, token: str
+) -> None:
+    async with visiting(door) as visitor:
+        assert (await visitor.say(type="hello", identity=token))["refused"]
+        await visitor.say(type="message", id="m1", text="Hello?")
+    await placed(house)
+
+    async with house.db.transaction() as session:
+        kinds = await session.scalars(select(Identity.kind))
+        assert kinds.all() == [IdentityKind.CHAT]
+
+
+async def test_a_page_elsewhere_may_not_open_the_widget(door: str) -> None:
+    with pytest.raises((InvalidStatus, ConnectionClosed)):
+        async with visiting(door, "strict", Origin="https://evil.example") as visitor:
+            await visitor.say(type="hello")
+    async with visiting(door, "strict", Origin="https://shop.example") as visitor:
+        assert (await visitor.say(type="hello"))["type"] == "hello"
+
+
+@pytest.mark.parametrize(
+    ("frame", "code"),
+    [
+        ({"type": "message", "text": "no id"}, "bad_id"),
+        ({"type": "message", "id": "1", "text": " "}, "empty"),
+        ({"type": "message", "id": "1", "text": "a" * 8001}, "too_long"),
+        ({"type": "message", "id": 1, "text": "x"}, "bad_id"),
+        ({"type": "ack", "seq": "x"}, "bad_number"),
+        ({"type": "ack", "seq": -1}, "bad_number"),
+        ({"type": "dance"}, "unknown_type"),
+        ({"type": "hello"}, "hello_once"),
+        ({}, "unknown_type"),
+    ],
+)
+async def test_an_odd_frame_is_answered_with_what_is_wrong(
+    door: str, frame: dict[str, Any], code: str
+) -> None:
+    async with visiting(door) as visitor:
+        assert (await visitor.say(**{"type": "message", "id": "1", "text": "early"}))["code"] == "hello_first"
+        await visitor.say(type="hello")
+
+        assert (await visitor.say(**frame))["code"] == code
+
+        await visitor.socket.send("not json")
+        assert (await visitor.hear())["code"] == "not_json"
+        assert (await visitor.say(type="message", id="1", text="Still here"))["type"] == "ack"

@@ -1,0 +1,212 @@
+"""Answers on their way out, through the real libraries, to providers in all moods."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select
+
+from api.house import House
+from demo.farends import GraphStandIn, SmtpSink
+from domain.channels import Channel, ChannelKind
+from domain.contacts import Identity, IdentityKind
+from domain.db import database_time
+from domain.errors import WindowClosed
+from domain.events import Event, EventKind
+from domain.inbound import InboundMessage
+from domain.messages import OUTBOX, DeliveryState, Message
+from domain.replies import send
+from domain.work import TryLater
+from integrations.courier import Courier
+from integrations.mail.addresses import recipient
+from integrations.settings import IntegrationSettings
+from tests.factories import SETTINGS, a_channel, a_mail, a_messenger_message, an_agent, receive, tickets
+
+PAGE = SETTINGS[ChannelKind.MESSENGER]
+
+
+@dataclass
+class Outside:
+    graph: GraphStandIn
+    smtp: SmtpSink
+    courier: Courier
+
+
+@pytest.fixture
+async def outside(house: House) -> AsyncIterator[Outside]:
+    async with (
+        GraphStandIn(page_token=PAGE["page_token"], app_secret=PAGE["app_secret"]) as graph,
+        SmtpSink() as smtp,
+    ):
+        settings = IntegrationSettings(smtp_url=f"smtp://{smtp.host}:{smtp.port}", graph_url=graph.url)
+        yield Outside(graph, smtp, Courier(house.db, house.keys, settings))
+
+
+async def an_answer(
+    house: House, kind: ChannelKind, said: InboundMessage, text: str = "On its way."
+) -> Message:
+    """Ben answers what was said."""
+    async with house.db.transaction() as session:
+        channel: Channel = await a_channel(session, house.keys, kind)
+        await receive(session, channel, said)
+        (ticket,) = await tickets(session)
+        identity = (await session.scalars(select(Identity).where(Identity.kind == IdentityKind(kind)))).one()
+        ben = await an_agent(session, "Ben")
+        return await send(
+            session,
+            house.keys,
+            ticket,
+            to=identity,
+            text=text,
+            by=ben.as_actor(),
+            at=said.at,
+            last_seen_seq=10**9,
+        )
+
+
+async def carried(house: House, outside: Outside) -> Message:
+    async with house.db.transaction() as session:
+        ((message, lease),) = await OUTBOX.claim(session, 5)
+    await outside.courier.carry(message, lease)
+    async with house.db.transaction() as session:
+        return await session.get_one(Message, message.id)
+
+
+async def test_a_mail_answers_in_its_thread_and_asks_to_be_answered_at_a_signed_address(
+    house: House, outside: Outside
+) -> None:
+    said = a_mail(
+        "ada@example.org",
+        external_id="two@example.org",
+        references=("one@example.org",),
+        subject="Mug\r\nBcc: eve@example.net",
+    )
+    await an_answer(house, ChannelKind.EMAIL, said)
+
+    message = await carried(house, outside)
+
+    mail = await outside.smtp.next_mail()
+    assert message.delivery == DeliveryState.SENT
+    assert mail.recipients == ["ada@example.org"]
+    assert mail.message["Subject"] == "Re: Mug Bcc: eve@example.net"
+    assert mail.message["In-Reply-To"] == "<two@example.org>"
+    assert mail.message["References"] == "<one@example.org> <two@example.org>"
+    assert mail.message["Message-ID"] == f"<{message.external_id}>"
+    back = recipient(house.keys, str(mail.message["Reply-To"]))
+    assert back is not None
+    assert back.thread_number
+
+
+async def test_a_mail_nobody_takes_is_failed_and_the_ticket_shows_why(house: House, outside: Outside) -> None:
+    await an_answer(house, ChannelKind.EMAIL, a_mail("ada@example.org"))
+    outside.smtp.misbehave("refuse")
+
+    message = await carried(house, outside)
+
+    assert message.delivery == DeliveryState.FAILED
+    assert (message.last_error or "").startswith("550")
+    async with house.db.transaction() as session:
+        told = await session.scalars(select(Event.item_id).where(Event.kind == EventKind.MESSAGE_FAILED))
+        assert told.all() == [message.id]
+
+
+@pytest.mark.parametrize("mood", ["busy", "greylist", "closing", "reset_after_dot"])
+async def test_what_may_pass_is_tried_again_with_the_same_message_id(
+    house: House, outside: Outside, mood: str
+) -> None:
+    queued = await an_answer(house, ChannelKind.EMAIL, a_mail("ada@example.org"))
+    outside.smtp.misbehave(mood)
+
+    with pytest.raises(TryLater):
+        await carried(house, outside)
+    async with house.db.transaction() as session:
+        again = await session.get_one(Message, queued.id)
+        assert again.delivery == DeliveryState.QUEUED
+        again.due_at = await database_time(session)
+    await carried(house, outside)
+
+    mails = outside.smtp.mails
+    assert {mail.message["Message-ID"] for mail in mails} == {f"<{queued.external_id}>"}
+
+
+async def test_a_messenger_answer_has_graphs_id(house: House, outside: Outside) -> None:
+    await an_answer(house, ChannelKind.MESSENGER, a_messenger_message("p1"))
+
+    message = await carried(house, outside)
+
+    sent = await outside.graph.next_sent()
+    assert (sent.to, sent.text, sent.messaging_type) == ("p1", "On its way.", "RESPONSE")
+    assert message.external_id == sent.message_id
+
+
+@pytest.mark.parametrize(("mood", "code"), [("code_190", "190"), ("window_closed", "10")])
+async def test_graphs_final_no_is_failed_with_its_code(
+    house: House, outside: Outside, mood: str, code: str
+) -> None:
+    await an_answer(house, ChannelKind.MESSENGER, a_messenger_message("p1"))
+    outside.graph.misbehave(mood)
+
+    message = await carried(house, outside)
+
+    assert message.delivery == DeliveryState.FAILED
+    assert (message.last_error or "").startswith(f"{code}/")
+    assert PAGE["page_token"] not in (message.last_error or "")
+
+
+@pytest.mark.parametrize("mood", ["rate_limited", "server_error", "html"])
+async def test_graphs_passing_no_is_tried_again(house: House, outside: Outside, mood: str) -> None:
+    await an_answer(house, ChannelKind.MESSENGER, a_messenger_message("p1"))
+    outside.graph.misbehave(mood)
+
+    with pytest.raises(TryLater):
+        await carried(house, outside)
+
+
+async def test_after_24_hours_a_messenger_answer_is_refused_before_it_is_sent(
+    house: House, outside: Outside
+) -> None:
+    said = a_messenger_message("p1")
+    await an_answer(house, ChannelKind.MESSENGER, said)
+    async with house.db.transaction() as session:
+        (ticket,) = await tickets(session)
+        identity = (await session.scalars(select(Identity))).one()
+        bo = await an_agent(session, "Bo")
+        late = said.at + timedelta(hours=24)
+
+        with pytest.raises(WindowClosed):
+            await send(
+                session,
+                house.keys,
+                ticket,
+                to=identity,
+                text="Late",
+                by=bo.as_actor(),
+                at=late,
+                last_seen_seq=10**9,
+            )
+
+
+async def test_answers_in_one_conversation_leave_in_the_order_in_which_they_were_written(
+    house: House, outside: Outside
+) -> None:
+    first = await an_answer(house, ChannelKind.EMAIL, a_mail("ada@example.org"), "First")
+    async with house.db.transaction() as session:
+        (ticket,) = await tickets(session)
+        identity = (await session.scalars(select(Identity))).one()
+        bo = await an_agent(session, "Bo")
+        await send(
+            session,
+            house.keys,
+            ticket,
+            to=identity,
+            text="Second",
+            by=bo.as_actor(),
+            at=first.at,
+            last_seen_seq=10**9,
+        )
+
+    async with house.db.transaction() as session:
+        claimed = await OUTBOX.claim(session, 5)
+
+    assert [message.text for message, _ in claimed] == ["First"]
