@@ -57,7 +57,7 @@ class Crowd:
     said: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     """By customer, what was accepted: messages by their text, calls by number and end."""
     inputs: int = 0
-    """Accepted ones; what was sent once more counts once."""
+    """Accepted ones; the same bytes sent once more count once."""
 
     def everybody(self) -> Iterator[Coroutine[Any, Any, None]]:
         for shopper in (f"shopper{number}@mail.example" for number in range(10)):
@@ -103,7 +103,7 @@ class Crowd:
         await widget.close()
 
     async def _posts_of_meta(self, server: str, *, least: int) -> None:
-        """Batches of several people's messages."""
+        """Batches of several people's messages. One that is sent once more is another body about the same."""
         meta, dice = GraphStandIn(PAGE["page_token"], PAGE["app_secret"]), self._dice(server)
         async with httpx.AsyncClient(base_url=self.doors.address, timeout=PATIENCE) as http:
             for number in self._turns(least):
@@ -112,8 +112,11 @@ class Crowd:
                     messenger_events.text_message(fan, PAGE["page_id"], f"{fan}, {mid}", mid=mid)
                     for mid, fan in batch.items()
                 ]
-                body, headers = meta.webhook(events, PAGE["page_id"])
-                await self._insist(partial(_post, http, "/hooks/messenger/messenger", body, headers), dice)
+                for _ in range(2 if dice.random() < UNSURE else 1):
+                    body, headers = meta.webhook(events, PAGE["page_id"])
+                    await self._insist(
+                        partial(_post, http, "/hooks/messenger/messenger", body, headers), dice
+                    )
                 for mid, fan in batch.items():
                     self.said[fan].append(f"{fan}, {mid}")
 
