@@ -74,9 +74,9 @@ async def sign_in(
     agent = await session.scalar(
         select(Agent).where(func.lower(Agent.email) == email.strip().lower(), Agent.left_at.is_(None))
     )
-    hashed = (agent and agent.password_hash) or await asyncio.to_thread(_nobodys)
-    right = await _right(password, hashed)
-    if agent is None or agent.password_hash is None or not right:
+    hashed = agent.password_hash if agent else None
+    right = await _right(password, hashed or await asyncio.to_thread(_nobodys))
+    if agent is None or hashed is None or not right:
         raise WrongCredentials
     token = new_token()
     row = SignIn(

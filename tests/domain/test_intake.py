@@ -363,11 +363,13 @@ async def test_a_person_reopens_a_solved_ticket_and_an_out_of_office_note_does_n
     ticket.change(by=SYSTEM, at=NOON, status=TicketStatus.SOLVED)
     answer = a_mail(ADA, references=("first@example.org",), at=NOON + timedelta(days=1))
 
-    await receive(session, mailbox, replace(answer, external_id="away@example.org", automatic=True))
-    assert ticket.status == TicketStatus.SOLVED
+    after: list[TicketStatus] = []
 
-    await receive(session, mailbox, answer)
-    assert ticket.status == TicketStatus.OPEN
+    for said in (replace(answer, external_id="away@example.org", automatic=True), answer):
+        await receive(session, mailbox, said)
+        after.append(ticket.status)
+
+    assert after == [TicketStatus.SOLVED, TicketStatus.OPEN]
 
 
 async def test_a_messenger_conversation_goes_on_in_a_new_ticket_when_its_old_one_is_closed(

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from api.house import House
-from demo.farends import GraphStandIn, SmtpSink
+from demo.farends import GraphStandIn, SmtpSink, graph, smtp
 from domain.channels import Channel, ChannelKind
 from domain.contacts import Identity, IdentityKind
 from domain.db import database_time
@@ -36,11 +36,11 @@ class Outside:
 @pytest.fixture
 async def outside(house: House) -> AsyncIterator[Outside]:
     async with (
-        GraphStandIn(page_token=PAGE["page_token"], app_secret=PAGE["app_secret"]) as graph,
-        SmtpSink() as smtp,
+        GraphStandIn(page_token=PAGE["page_token"], app_secret=PAGE["app_secret"]) as graph_api,
+        SmtpSink() as sink,
     ):
-        settings = IntegrationSettings(smtp_url=f"smtp://{smtp.host}:{smtp.port}", graph_url=graph.url)
-        yield Outside(graph, smtp, Courier(house.db, house.keys, settings))
+        settings = IntegrationSettings(smtp_url=f"smtp://{sink.host}:{sink.port}", graph_url=graph_api.url)
+        yield Outside(graph_api, sink, Courier(house.db, house.keys, settings))
 
 
 async def an_answer(
@@ -113,7 +113,7 @@ async def test_a_mail_nobody_takes_is_failed_and_the_ticket_shows_why(house: Hou
 
 @pytest.mark.parametrize("mood", ["busy", "greylist", "closing", "reset_after_dot"])
 async def test_what_may_pass_is_tried_again_with_the_same_message_id(
-    house: House, outside: Outside, mood: str
+    house: House, outside: Outside, mood: smtp.Fault
 ) -> None:
     queued = await an_answer(house, ChannelKind.EMAIL, a_mail("ada@example.org"))
     outside.smtp.misbehave(mood)
@@ -142,7 +142,7 @@ async def test_a_messenger_answer_has_graphs_id(house: House, outside: Outside) 
 
 @pytest.mark.parametrize(("mood", "code"), [("code_190", "190"), ("window_closed", "10")])
 async def test_graphs_final_no_is_failed_with_its_code(
-    house: House, outside: Outside, mood: str, code: str
+    house: House, outside: Outside, mood: graph.Fault, code: str
 ) -> None:
     await an_answer(house, ChannelKind.MESSENGER, a_messenger_message("p1"))
     outside.graph.misbehave(mood)
@@ -155,7 +155,7 @@ async def test_graphs_final_no_is_failed_with_its_code(
 
 
 @pytest.mark.parametrize("mood", ["rate_limited", "server_error", "html"])
-async def test_graphs_passing_no_is_tried_again(house: House, outside: Outside, mood: str) -> None:
+async def test_graphs_passing_no_is_tried_again(house: House, outside: Outside, mood: graph.Fault) -> None:
     await an_answer(house, ChannelKind.MESSENGER, a_messenger_message("p1"))
     outside.graph.misbehave(mood)
 

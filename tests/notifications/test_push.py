@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from demo.farends import FcmStandIn
+from demo.farends.fcm import Fault
 from domain.settings import WrongSetting
 from notifications.push import Accepted, Failed, Fcm, Push, read_credentials
 from notifications.settings import NotificationSettings
@@ -14,7 +15,7 @@ from notifications.wording import Words
 PUSH = Push("phone", Words("Ticket 7: first reply overdue", "Email"), {"v": "1", "a": "alert", "t": "ticket"})
 
 
-async def sent(*faults: str) -> Accepted | Failed:
+async def sent(*faults: Fault) -> Accepted | Failed:
     async with FcmStandIn() as stand_in:
         for fault in faults:
             stand_in.misbehave(fault)
@@ -45,7 +46,7 @@ async def test_an_accepted_push_has_the_providers_id() -> None:
     ],
 )
 async def test_a_refusal_says_whether_to_try_again_and_whether_the_device_is_gone(
-    fault: str, meaning: Failed
+    fault: Fault, meaning: Failed
 ) -> None:
     assert await sent(fault) == meaning
 
