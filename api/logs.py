@@ -21,5 +21,5 @@ def log_to_stderr() -> None:
             *([] if sys.stderr.isatty() else [structlog.processors.format_exc_info]),
             shown,
         ],
-        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        logger_factory=lambda *_: structlog.WriteLogger(sys.stderr),
     )

@@ -75,7 +75,7 @@ async def sign_in(
         select(Agent).where(func.lower(Agent.email) == email.strip().lower(), Agent.left_at.is_(None))
     )
     hashed = agent.password_hash if agent else None
-    right = await _right(password, hashed or await asyncio.to_thread(_nobodys))
+    right = await _right(password, hashed if hashed else await asyncio.to_thread(_nobodys))
     if agent is None or hashed is None or not right:
         raise WrongCredentials
     token = new_token()

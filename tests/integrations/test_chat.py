@@ -137,6 +137,7 @@ def signed(**claims: Any) -> str:
         jwt.encode({"sub": "7", "aud": "chat", "exp": 9999999999}, "", algorithm="none"),
         jwt.encode({"sub": "7", "aud": "chat"}, KEY),
     ],
+    ids=["nonsense", "another key", "another widget", "out of date", "unsigned", "for ever"],
 )
 async def test_an_identity_the_shop_did_not_sign_is_refused_and_the_visitor_stays_anonymous(
     door: str, house: House, token: str

@@ -133,6 +133,7 @@ async def test_a_pbx_signs_its_events_or_has_the_key_in_the_path(anybody: Client
         phone_signature(KEY, CALL, at=int(time.time()) - 3600),
         phone_signature(KEY, b"{}", at=int(time.time())),
     ],
+    ids=["empty", "nonsense", "another key", "an hour old", "another body"],
 )
 async def test_a_forged_or_old_phone_signature_is_refused(
     anybody: Client, house: House, signature: str
