@@ -4,6 +4,7 @@ import re
 
 from demo.arriving import FOUR_THREADS, SUBJECT
 from demo.farends import SentMail
+from demo.narrator import PATIENCE
 from demo.scene import Scene
 from demo.staff import Ticket
 
@@ -24,7 +25,7 @@ async def mia_answers_by_the_channel_used_last(scene: Scene) -> None:
     )
     narrator.tell("Mia answers there")
     await _answer(scene, "MESSENGER", APOLOGY)
-    sent = await narrator.awaits("the answer reaches Meta", scene.shop.graph.next_sent(20))
+    sent = await narrator.awaits("the answer reaches Meta", scene.shop.graph.next_sent(PATIENCE))
     narrator.check(
         "Meta has the answer, for Zofia, as a RESPONSE",
         (sent.to, sent.text, sent.messaging_type),
@@ -37,7 +38,7 @@ async def mia_answers_by_mail(scene: Scene) -> SentMail:
     narrator = scene.narrator
     narrator.tell("She answers the mail, too")
     await _answer(scene, "EMAIL", LETTER)
-    sent = await narrator.awaits("the answer reaches the mail server", scene.shop.sink.next_mail(20))
+    sent = await narrator.awaits("the answer reaches the mail server", scene.shop.sink.next_mail(PATIENCE))
     mail = sent.message
     narrator.check(
         "Zofia's mail server has it, in answer to her own mail",

@@ -1,5 +1,6 @@
 """Customers at the shop's doors: what a mail server, a website, Meta and a telephone exchange send for them."""
 
+import asyncio
 import hashlib
 import hmac
 import json
@@ -21,6 +22,7 @@ import jwt
 from websockets.asyncio.client import ClientConnection, connect
 
 from demo.farends import messenger_events
+from demo.narrator import PATIENCE
 from demo.shop import ADDRESS, CHAT, LINE, PAGE, RELAY, WEBSITE, Shop
 
 
@@ -142,9 +144,10 @@ class Chat:
     async def hear(self, type: str, **said: str) -> dict[str, Any]:
         """The next frame of this kind; others are passed over."""
         wanted = {"type": type, **said}
-        while True:
-            frame: dict[str, Any] = json.loads(await self._socket.recv())
-            if frame["type"] == "error":
-                raise ConnectionError(f"the chat said: {frame['message']}")
-            if wanted.items() <= frame.items():
-                return frame
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                frame: dict[str, Any] = json.loads(await self._socket.recv())
+                if frame["type"] == "error":
+                    raise ConnectionError(f"the chat said: {frame['message']}")
+                if wanted.items() <= frame.items():
+                    return frame

@@ -33,11 +33,7 @@ class Narrator:
         self._since = time.monotonic()
         self._coloured = sys.stdout.isatty() and "NO_COLOR" not in os.environ
         self._told = "Heddle starts"
-        self.observations = 0
-
-    @property
-    def seconds(self) -> float:
-        return time.monotonic() - self._since
+        self._observations = 0
 
     def chapter(self, title: str) -> None:
         print(f"\n{self._in(BOLD, title)}", flush=True)
@@ -48,7 +44,7 @@ class Narrator:
         self._line(" ", what)
 
     def saw(self, what: str) -> None:
-        self.observations += 1
+        self._observations += 1
         self._line(self._in(GREEN, "✓"), what)
 
     def check(self, what: str, seen: T, *, equals: T) -> None:
@@ -67,41 +63,47 @@ class Narrator:
             await asyncio.sleep(0.05)
         self.saw(what)
 
-    async def awaits(self, what: str, coming: Awaitable[T], *, within: float = PATIENCE) -> T:
-        """The one thing that comes; what it is like is for the caller to check."""
+    async def awaits(self, what: str, coming: Awaitable[T]) -> T:
+        """The one thing that comes, in its own time; what it is like is for the caller to check."""
         try:
-            return await asyncio.wait_for(coming, within)
+            return await coming
         except TimeoutError:
-            raise NotSeen(what, expected=what, seen=f"nothing within {within:.0f} s") from None
+            raise NotSeen(what, expected="it comes in time", seen="nothing") from None
 
     def failed(self, why: Exception, log: Iterable[str]) -> None:
         match why:
             case NotSeen():
                 what, expected, seen = why.what, why.expected, why.seen
             case TimeoutError():
-                what, expected, seen = self._told, "all of the story in time", "it took longer"
+                what, expected, seen = self._told, "the whole story in time", "it took longer"
             case _:
-                what, expected, seen = self._told, "no trouble", f"{type(why).__name__}: {why}"
+                what, expected, seen = self._told, "it goes well", f"{type(why).__name__}: {why}"
         self._line(self._in(RED, "✗"), what)
-        self.plain(f"expected  {_short(expected)}")
-        self.plain(f"seen      {_short(seen)}")
-        self.plain("The server's log ends:")
+        self._below(f"expected  {_short(expected)}")
+        self._below(f"seen      {_short(seen)}")
+        self._below("The server's log ends:")
         for line in log:
-            self.plain(line)
+            self._below(line)
 
-    def plain(self, text: str) -> None:
-        for line in textwrap.wrap(text, WIDTH - MARGIN) or [""]:
+    def end(self) -> None:
+        self.chapter(f"Every step was seen: {self._observations} observations in {self._seconds:.0f} s.")
+
+    @property
+    def _seconds(self) -> float:
+        return time.monotonic() - self._since
+
+    def _below(self, text: str) -> None:
+        for line in textwrap.wrap(text, WIDTH - MARGIN):
             print(" " * MARGIN + line, flush=True)
 
     def _line(self, mark: str, what: str) -> None:
         first, *others = textwrap.wrap(what, WIDTH - MARGIN)
-        print(f"{self._in(DIM, f'{self.seconds:6.1f} s')}  {mark} {first}", flush=True)
-        for line in others:
-            print(" " * MARGIN + line, flush=True)
+        print(f"{self._in(DIM, f'{self._seconds:6.1f} s')}  {mark} {first}", flush=True)
+        self._below(" ".join(others))
 
     def _in(self, style: str, text: str) -> str:
         return f"\033[{style}m{text}\033[0m" if self._coloured else text
 
 
 def _short(value: Any) -> str:
-    return textwrap.shorten(repr(value), 700)
+    return textwrap.shorten(value if isinstance(value, str) else repr(value), 700)

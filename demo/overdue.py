@@ -35,7 +35,7 @@ async def _firing(scene: Scene) -> list[tuple[int, str]]:
 
 async def mias_phone_rings(scene: Scene) -> None:
     narrator = scene.narrator
-    push = await narrator.awaits("a push for Mia's phone", scene.shop.fcm.next_push(20), within=15)
+    push = await narrator.awaits("a push for Mia's phone", scene.shop.fcm.next_push(15))
     late = (push.at - scene.due_at).total_seconds()
     narrator.check(
         f"Mia's phone rings, {late:.1f} s after the deadline", push.handle, equals=scene.mias_phone

@@ -198,7 +198,7 @@ def _try(port: int) -> None:
     try:
         socket.create_server(("127.0.0.1", port)).close()
     except (OSError, OverflowError) as problem:
-        why = problem.strerror if isinstance(problem, OSError) else "there is no such port"
+        why = os.strerror(problem.errno or 0) if isinstance(problem, OSError) else "There is no such port"
         raise CannotOpen(f"Port {port} cannot be used ({why}): choose another with --port.") from None
 
 

@@ -45,6 +45,7 @@ async def _told(shop: Shop, narrator: Narrator, longest: float) -> bool:
             await _open(shop, narrator)
             async with _scene(shop, narrator) as scene:
                 await tell(scene)
+            narrator.end()
     except Exception as why:
         narrator.failed(why, shop.log_tail())
         return False

@@ -40,7 +40,7 @@ SECRET = "a secret for killed processes that is long enough"
 
 async def test_what_was_accepted_survives_kill_9_and_is_there_once(db: Database, tmp_path: Path) -> None:
     dice = random.Random(SEED)
-    async with asyncio.timeout(100), heddle(db, tmp_path) as house:
+    async with asyncio.timeout(150), heddle(db, tmp_path) as house:
         crowd = Crowd(house.doors, SEED)
 
         async with asyncio.TaskGroup() as sending:
@@ -56,7 +56,7 @@ async def test_what_was_accepted_survives_kill_9_and_is_there_once(db: Database,
         async with Client(house.doors.address, db, "Mia", Role.MANAGER) as mia:
             shown = await tickets(mia)
     assert crowd.inputs >= 200
-    assert sum(1 for held in house.held_when_killed if held) >= KILLS
+    assert all(house.held_when_killed)
     assert sorted(items for _, items in shown) == sorted(map(sorted, crowd.said.values()))
     assert len({contact for contact, _ in shown}) == len(crowd.said)
     assert await rows(db) == wanted(crowd)
@@ -121,12 +121,11 @@ class Heddle:
     async def in_the_middle(self, *, placed: int, of_one: bool) -> None:
         """Returns when so many more have been placed and the worker holds some that are not.
 
-        `of_one`: of one of these something is in its ticket already, all the same.
-
-        Never while one would die for the third time: it would be set aside, as a row should that kills its workers.
+        `of_one`: of one of these something is in a ticket already. Never while one would die for the third time: it
+        would be set aside, as a row should that kills its workers.
         """
         goal = (await self._arrivals()).placed + placed
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(40):
             while True:
                 now = await self._arrivals()
                 if now.placed >= goal and now.held > 1 and not now.dying and (now.half_way or not of_one):
@@ -134,13 +133,13 @@ class Heddle:
                 await asyncio.sleep(0.002)
 
     async def kill(self) -> None:
-        """The leases of the dead last for a minute. Here nobody waits for it: what it held falls due now."""
+        """The leases of the dead last for a minute. Here nobody waits for it: what it held is first in the line again."""
         await self.end()
         async with self._db.transaction() as session:
             held = await session.scalars(
                 update(Arrival)
                 .where(Arrival.deaths > 0, Arrival.due_at > func.now())
-                .values(due_at=func.now())
+                .values(due_at=Arrival.received_at)
                 .returning(Arrival.id)
             )
             self.held_when_killed.append(len(held.all()))
