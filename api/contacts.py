@@ -7,28 +7,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import strawberry
 from sqlalchemy import ColumnElement, func, select
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.context import Info, Reading, by, plain
-from api.errors import UserError
 from api.ids import public_id, row_id
-from api.mutations import changed, mutation
 from api.node import Node
 from api.selection import Selection, wanted
 from api.timeline import TimelineConnection, timeline_of_contact
-from domain import access, channels, contacts, people
+from domain import contacts
 from domain.access import visible
-from domain.actors import Actor
 from domain.channels import ChannelKind
-from domain.contacts import Claim, IdentityKind, normalised
-from domain.db import Json, one_of
-from domain.errors import InvalidInput, NotFound
-from domain.languages import N_
+from domain.contacts import IdentityKind
+from domain.db import one_of
 from domain.replies import MESSENGER_WINDOW
 from domain.threads import Thread
 from domain.tickets import LIVE
 from domain.tickets import Ticket as TicketRow
-from integrations.messenger.links import link
 
 if TYPE_CHECKING:
     from api.tasks import Task
@@ -195,99 +188,12 @@ async def _contact(info: Info, id: strawberry.ID) -> Contact | None:
         return (await contacts_by_id(reading, [asked], wanted(info))).get(asked)
 
 
-@strawberry.input(
-    description="Either an identity that is here already (an anonymous Messenger person's), or an address or a number."
-)
-class IdentityLinkInput:
-    contact_id: strawberry.ID
-    identity_id: strawberry.ID | None = None
-    channel: ChannelKind | None = None
-    value: str | None = None
-    client_mutation_id: strawberry.ID
-
-
-@strawberry.input(description="A link that opens a Messenger conversation and proves whose it is.")
-class MessengerLinkInput:
-    contact_id: strawberry.ID
-    channel_id: strawberry.ID
-    client_mutation_id: strawberry.ID
-
-
-@strawberry.type
-class ContactPayload:
-    contact: Contact | None = None
-    user_errors: list[UserError] = strawberry.field(default_factory=list)
-
-
-@strawberry.type
-class LinkPayload:
-    url: str | None = None
-    user_errors: list[UserError] = strawberry.field(default_factory=list)
-
-
 async def read_contact(info: Info, id: str) -> Contact:
     async with info.context.reading() as reading:
         asked = uuid.UUID(id)
         return (await contacts_by_id(reading, [asked], wanted(info).below("contact")))[asked]
 
 
-async def _identity_link(info: Info, input: IdentityLinkInput) -> ContactPayload:
-    async def change(session: AsyncSession, actor: Actor, now: datetime) -> Json:
-        contact = await access.one(
-            session,
-            contacts.Contact,
-            row_id("Contact", input.contact_id, field="contactId"),
-            to=actor,
-            lock=True,
-        )
-        claim = await _claim(session, actor, input)
-        await people.link(session, contact, claim, by=actor, at=now)
-        return {"contact": str(contact.id)}
-
-    done = await changed(info, input, change)
-    return ContactPayload(contact=await read_contact(info, done["contact"]))
-
-
-async def _claim(session: AsyncSession, actor: Actor, input: IdentityLinkInput) -> Claim:
-    if input.identity_id:
-        asked = row_id("Identity", input.identity_id, field="identityId")
-        named = await session.get(contacts.Identity, asked)
-        if named is None:
-            raise NotFound(field=["identityId"])
-        await access.one(session, contacts.Contact, named.contact_id, to=actor)
-        return Claim(named.kind, named.value, None, named.scope, named.label)
-    kinds = {ChannelKind.EMAIL: IdentityKind.EMAIL, ChannelKind.PHONE: IdentityKind.PHONE}
-    if input.channel not in kinds or not input.value:
-        raise InvalidInput(N_("Give an identityId, or an email address or phone number."), field=["value"])
-    kind = kinds[input.channel]
-    return Claim(kind, normalised(kind, input.value), None, label=input.value.strip())
-
-
-async def _messenger_link(info: Info, input: MessengerLinkInput) -> LinkPayload:
-    async def change(session: AsyncSession, actor: Actor, now: datetime) -> Json:
-        contact = await access.one(
-            session, contacts.Contact, row_id("Contact", input.contact_id, field="contactId"), to=actor
-        )
-        channel = await access.one(
-            session, channels.Channel, row_id("Channel", input.channel_id, field="channelId"), to=actor
-        )
-        if channel.kind != ChannelKind.MESSENGER:
-            raise InvalidInput(N_("This channel is not a Messenger page."), field=["channelId"])
-        return {"url": link(info.context.house.keys, channel, contact)}
-
-    done = await changed(info, input, change)
-    return LinkPayload(url=done["url"])
-
-
 @strawberry.type
 class ContactQueries:
     contact: Contact | None = strawberry.field(resolver=_contact)
-
-
-@strawberry.type
-class ContactMutations:
-    identity_link: ContactPayload = mutation(
-        resolver=_identity_link,
-        description="An agent's word that an address, a number or an anonymous person is this contact.",
-    )
-    messenger_link: LinkPayload = mutation(resolver=_messenger_link)

@@ -11,20 +11,24 @@ from api.alerts import AlertMutations, AlertQueries
 from api.arrivals import ArrivalMutations, ArrivalQueries
 from api.changes import ChangeQueries, ChangeSubscriptions, Cursor
 from api.channels import ChannelQueries
-from api.contacts import ContactMutations, ContactQueries
+from api.contacts import ContactQueries
 from api.errors import Errors
 from api.execution import Documents
+from api.handling import TicketMutations
+from api.inbox import InboxQueries
+from api.linking import LinkMutations
 from api.messages import MessageMutations
 from api.notices import NoticeMutations, NoticeQueries
 from api.staff import StaffMutations, StaffQueries
 from api.tasks import TaskMutations, TaskQueries
-from api.tickets import TicketMutations, TicketQueries
+from api.tickets import TicketQueries
 
 
 @strawberry.type
 class Query(
     StaffQueries,
     ChannelQueries,
+    InboxQueries,
     TicketQueries,
     ContactQueries,
     TaskQueries,
@@ -43,7 +47,7 @@ class Mutation(
     StaffMutations,
     TicketMutations,
     MessageMutations,
-    ContactMutations,
+    LinkMutations,
     TaskMutations,
     AlertMutations,
     NoticeMutations,

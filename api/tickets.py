@@ -6,34 +6,28 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import strawberry
-from sqlalchemy import ColumnElement, Select, Uuid, func, literal, select, true, tuple_
+from sqlalchemy import ColumnElement, Select, Uuid, func, literal, select, true
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.contacts import Contact, Identity, contacts_by_id, identities_where
 from api.context import Info, Reading, by, plain
-from api.errors import UserError
 from api.ids import public_id, row_id
-from api.mutations import changed, mutation
 from api.node import Node
-from api.paging import COUNTED, PageInfo, cursor_of, page_size, place_of
 from api.selection import Selection, wanted
 from api.sla import Clock, clocks_of
 from api.staff import Agent, Team, agents_by_id, teams_by_id
 from api.threads import Thread, threads_of
 from api.timeline import TimelineConnection, timeline_of_ticket
-from domain import access, contacts, staff
+from domain import access, contacts
 from domain.access import may_see
 from domain.actors import Actor
 from domain.channels import Channel, ChannelKind
-from domain.contacts import same_person
-from domain.db import Json, one_of
-from domain.errors import InvalidInput, NotFound, SomebodyElseAssigned
-from domain.languages import N_
+from domain.db import one_of
 from domain.messages import Item
 from domain.threads import Thread as ThreadRow
 from domain.tickets import Ticket as TicketRow
-from domain.tickets import TicketStatus, open_ticket
+from domain.tickets import TicketStatus
 
 if TYPE_CHECKING:
     from api.alerts import Alert
@@ -81,34 +75,12 @@ class Ticket(Node):
         return await timeline_of_ticket(info, self.row_id, first=first, before=before)
 
 
-@strawberry.type
-class TicketEdge:
-    cursor: str
-    node: Ticket
-
-
-@strawberry.type
-class TicketConnection:
-    edges: list[TicketEdge]
-    page_info: PageInfo
-    total_count: int = strawberry.field(description="Exact up to 1,000; 1,001 means more.")
-
-
-@strawberry.input
-class TicketFilter:
-    statuses: list[TicketStatus] | None = None
-    assignee_ids: list[strawberry.ID] | None = None
-    unassigned: bool | None = None
-    channels: list[ChannelKind] | None = None
-    contact_id: strawberry.ID | None = None
-
-
 async def tickets_where(
     reading: Reading, *conditions: ColumnElement[bool], selection: Selection
 ) -> list[Ticket]:
     """The newest hundred that this person sees."""
-    query = _query(reading, *conditions).order_by(TicketRow.updated_at.desc(), TicketRow.id.desc())
-    return await _load(reading, query.limit(MOST_AT_ONCE), selection)
+    query = seen_tickets(reading, *conditions).order_by(TicketRow.updated_at.desc(), TicketRow.id.desc())
+    return await load_tickets(reading, query.limit(MOST_AT_ONCE), selection)
 
 
 async def tickets_by_id(
@@ -118,11 +90,11 @@ async def tickets_by_id(
     return {ticket.row_id: ticket for ticket in found}
 
 
-def _query(reading: Reading, *conditions: ColumnElement[bool]) -> Select[Any]:
+def seen_tickets(reading: Reading, *conditions: ColumnElement[bool]) -> Select[Any]:
     return select(TicketRow.__table__).where(may_see(TicketRow, reading.actor), *conditions)
 
 
-async def _load(reading: Reading, query: Select[Any], selection: Selection) -> list[Ticket]:
+async def load_tickets(reading: Reading, query: Select[Any], selection: Selection) -> list[Ticket]:
     rows = (await reading.connection.execute(query)).all()
     tickets = [
         plain(
@@ -254,55 +226,6 @@ async def _reply_channels(reading: Reading, tickets: list[Ticket]) -> None:
         ticket.reply_channels = sorted(mine, key=recency, reverse=True)
 
 
-async def _tickets(
-    info: Info, filter: TicketFilter | None = None, first: int = 25, after: str | None = None
-) -> TicketConnection:
-    size = page_size(first)
-    asked = wanted(info)
-    async with info.context.reading() as reading:
-        query = _query(reading, TicketRow.merged_into_id.is_(None), *_filtered(filter))
-        total = 0
-        if "totalCount" in asked:
-            counted = query.with_only_columns(TicketRow.id).limit(COUNTED + 1).subquery()
-            total = await reading.connection.scalar(select(func.count()).select_from(counted)) or 0
-        if after:
-            query = query.where(tuple_(TicketRow.updated_at, TicketRow.id) < tuple_(*place_of(after)))
-        query = query.order_by(TicketRow.updated_at.desc(), TicketRow.id.desc()).limit(size + 1)
-        found = await _load(reading, query, asked.below("edges", "node"))
-    edges = [
-        TicketEdge(cursor=cursor_of(ticket.updated_at, ticket.row_id), node=ticket) for ticket in found[:size]
-    ]
-    return TicketConnection(
-        edges=edges,
-        page_info=PageInfo(end_cursor=edges[-1].cursor if edges else None, has_next_page=len(found) > size),
-        total_count=total,
-    )
-
-
-def _filtered(asked: TicketFilter | None) -> list[ColumnElement[bool]]:
-    if asked is None:
-        return []
-    conditions: list[ColumnElement[bool]] = []
-    if asked.statuses:
-        conditions.append(TicketRow.status.in_(asked.statuses))
-    if asked.assignee_ids:
-        ids = [row_id("Agent", id, field="assigneeIds") for id in asked.assignee_ids]
-        conditions.append(one_of(TicketRow.assignee_id, ids))
-    if asked.unassigned is not None:
-        nobody = TicketRow.assignee_id.is_(None)
-        conditions.append(nobody if asked.unassigned else ~nobody)
-    if asked.channels:
-        used = (
-            select(ThreadRow.ticket_id)
-            .join(Channel, Channel.id == ThreadRow.channel_id)
-            .where(Channel.kind.in_(asked.channels))
-        )
-        conditions.append(TicketRow.id.in_(used))
-    if asked.contact_id:
-        conditions.append(same_person(TicketRow.contact_id, row_id("Contact", asked.contact_id)))
-    return conditions
-
-
 async def _ticket(info: Info, id: strawberry.ID) -> Ticket | None:
     asked = row_id("Ticket", id)
     async with info.context.reading() as reading:
@@ -312,51 +235,6 @@ async def _ticket(info: Info, id: strawberry.ID) -> Ticket | None:
         if survivor is None:
             return None
         return (await tickets_by_id(reading, [survivor], wanted(info))).get(survivor)
-
-
-@strawberry.input
-class TicketCreateInput:
-    contact_id: strawberry.ID
-    subject: str
-    text: str | None = None
-    priority: int = 3
-    assignee_id: strawberry.ID | None = None
-    client_mutation_id: strawberry.ID
-
-
-@strawberry.input(
-    description="`expectedAssigneeId`: who has it, as far as the caller knows; somebody else is a refusal."
-)
-class TicketAssignInput:
-    ticket_ids: list[strawberry.ID]
-    agent_id: strawberry.ID | None = None
-    take_over: bool = strawberry.field(default=False, description="To oneself; then `agentId` is left out.")
-    note: str | None = None
-    expected_assignee_id: strawberry.ID | None = None
-    client_mutation_id: strawberry.ID
-
-
-@strawberry.input(description="What is left out stays.")
-class TicketUpdateInput:
-    ids: list[strawberry.ID]
-    status: TicketStatus | None = None
-    priority: int | None = None
-    add_tags: list[str] | None = None
-    remove_tags: list[str] | None = None
-    client_mutation_id: strawberry.ID
-
-
-@strawberry.type
-class TicketPayload:
-    ticket: Ticket | None = None
-    user_errors: list[UserError] = strawberry.field(default_factory=list)
-
-
-@strawberry.type
-class TicketsPayload:
-    tickets: list[Ticket] = strawberry.field(default_factory=list)
-    conflict: Agent | None = strawberry.field(default=None, description="Who has the ticket, unexpectedly.")
-    user_errors: list[UserError] = strawberry.field(default_factory=list)
 
 
 async def read_ticket(info: Info, id: str) -> Ticket | None:
@@ -373,117 +251,8 @@ async def held(session: AsyncSession, id: str, actor: Actor, *, field: str = "ti
     return ticket
 
 
-async def _ticket_create(info: Info, input: TicketCreateInput) -> TicketPayload:
-    async def change(session: AsyncSession, actor: Actor, now: datetime) -> Json:
-        if not input.subject.strip():
-            raise InvalidInput(N_("This may not be empty."), field=["subject"])
-        contact = await access.one(
-            session, contacts.Contact, row_id("Contact", input.contact_id, field="contactId"), to=actor
-        )
-        ticket = open_ticket(session, contact, subject=input.subject.strip(), by=actor, at=now)
-        await session.flush()
-        ticket.change(by=actor, at=now, priority=input.priority)
-        if input.text:
-            ticket.note(input.text, by=actor, at=now)
-        if input.assignee_id:
-            ticket.assign(to=await _agent(session, input.assignee_id, actor, "assigneeId"), by=actor, at=now)
-        return {"ticket": str(ticket.id)}
-
-    done = await changed(info, input, change)
-    return TicketPayload(ticket=await read_ticket(info, done["ticket"]))
-
-
-async def _agent(session: AsyncSession, id: str, actor: Actor, field: str) -> staff.Agent:
-    agent = await access.one(session, staff.Agent, row_id("Agent", id, field=field), to=actor)
-    if agent.left_at:
-        raise NotFound(field=[field])
-    return agent
-
-
-async def _ticket_assign(info: Info, input: TicketAssignInput) -> TicketsPayload:
-    async def change(session: AsyncSession, actor: Actor, now: datetime) -> Json:
-        to = None
-        if input.take_over:
-            to = await session.get_one(staff.Agent, actor.id)
-        elif input.agent_id:
-            to = await _agent(session, input.agent_id, actor, "agentId")
-        expected = input.expected_assignee_id and row_id(
-            "Agent", input.expected_assignee_id, field="expectedAssigneeId"
-        )
-        tickets = [await held(session, id, actor, field="ticketIds") for id in _few(input.ticket_ids)]
-        for ticket in tickets:
-            ticket.assign(to=to, by=actor, at=now, expected=expected or None)
-            if input.note:
-                ticket.note(input.note, by=actor, at=now)
-        return {"tickets": [str(ticket.id) for ticket in tickets]}
-
-    try:
-        done = await changed(info, input, change)
-    except SomebodyElseAssigned as conflict:
-        return TicketsPayload(
-            conflict=await _conflict(info, input.ticket_ids),
-            user_errors=[
-                UserError(
-                    code=conflict.code,
-                    field=conflict.field,
-                    message=conflict.in_language(info.context.locale),
-                )
-            ],
-        )
-    return await _payload(info, done)
-
-
-async def _conflict(info: Info, ids: list[strawberry.ID]) -> Agent | None:
-    async with info.context.reading() as reading:
-        found = await tickets_by_id(
-            reading, [row_id("Ticket", id) for id in ids], Selection(assignee=Selection())
-        )
-        return next((ticket.assignee for ticket in found.values() if ticket.assignee), None)
-
-
-async def _ticket_update(info: Info, input: TicketUpdateInput) -> TicketsPayload:
-    async def change(session: AsyncSession, actor: Actor, now: datetime) -> Json:
-        tickets = [await held(session, id, actor, field="ids") for id in _few(input.ids)]
-        for ticket in tickets:
-            ticket.change(
-                by=actor,
-                at=now,
-                status=input.status,
-                priority=input.priority,
-                add_tags=input.add_tags,
-                remove_tags=input.remove_tags,
-            )
-        return {"tickets": [str(ticket.id) for ticket in tickets]}
-
-    return await _payload(info, await changed(info, input, change))
-
-
-def _few(ids: list[strawberry.ID]) -> list[strawberry.ID]:
-    """Always in the same order: two people who change the same tickets do not wait for each other in a circle."""
-    if len(ids) > MOST_AT_ONCE:
-        raise InvalidInput(N_("At most {most} tickets at once."), field=["ids"], most=MOST_AT_ONCE)
-    return sorted(set(ids))
-
-
-async def _payload(info: Info, done: Json) -> TicketsPayload:
-    async with info.context.reading() as reading:
-        ids = [uuid.UUID(id) for id in done["tickets"]]
-        found = await tickets_by_id(reading, ids, wanted(info).below("tickets"))
-    return TicketsPayload(tickets=[found[id] for id in ids if id in found])
-
-
 @strawberry.type
 class TicketQueries:
-    tickets: TicketConnection = strawberry.field(
-        resolver=_tickets, description="The inbox, newest activity first."
-    )
     ticket: Ticket | None = strawberry.field(
         resolver=_ticket, description="Of a merged ticket, the one it became."
     )
-
-
-@strawberry.type
-class TicketMutations:
-    ticket_create: TicketPayload = mutation(resolver=_ticket_create)
-    ticket_assign: TicketsPayload = mutation(resolver=_ticket_assign)
-    ticket_update: TicketsPayload = mutation(resolver=_ticket_update)

@@ -65,7 +65,7 @@ async def zofia_opens_the_chat(scene: Scene) -> None:
     )
     await narrator.awaits("her question is safe", scene.chat.writes(QUESTION))
     narrator.saw("her question is safe: the chat says so")
-    await _joins(scene, 2, "the shop signed who she is")
+    await _joins(scene, 2)
 
 
 async def zofia_sends_a_photo_by_messenger(scene: Scene) -> None:
@@ -82,7 +82,7 @@ async def zofia_sends_a_photo_by_messenger(scene: Scene) -> None:
     )
     narrator.tell("She sends a photo of the mug")
     kept_at = await scene.zofia.sends_a_photo("kubek.png")
-    await _joins(scene, 3, "the link was made for her")
+    await _joins(scene, 3)
     await narrator.see(
         "the photo is fetched from Meta, where it stays only for days",
         scene.shown(lambda ticket: bool(_photo(ticket)["url"])),
@@ -102,7 +102,7 @@ async def zofia_rings_and_hangs_up(scene: Scene) -> None:
     narrator.check("there it is, by an agent's word", dict(ticket.identities()).get("PHONE"), equals="AGENT")
     narrator.tell("She rings; nobody takes the call; she hangs up")
     await scene.zofia.rings_and_hangs_up()
-    await _joins(scene, 4, "the number is on her card alone")
+    await _joins(scene, 4)
     await narrator.see(
         "the timeline, in order: a mail, a chat, a photo, a missed call",
         scene.shown(Ticket.said),
@@ -116,12 +116,14 @@ async def zofia_rings_and_hangs_up(scene: Scene) -> None:
     )
 
 
-async def _joins(scene: Scene, count: int, why: str) -> None:
+async def _joins(scene: Scene, count: int) -> None:
     """The newest conversation joins the ticket, for the reason that the screen shows."""
     channels = ", ".join(channel for channel, _ in FOUR_THREADS[:count])
     await scene.narrator.see(
-        f"{count} threads: {channels}; {why}", scene.shown(Ticket.threads), equals=FOUR_THREADS[:count]
+        f"{count} threads: {channels}", scene.shown(Ticket.threads), equals=FOUR_THREADS[:count]
     )
+    ticket = await scene.ticket()
+    scene.narrator.saw(f"Ben reads why: “{ticket.shown['threads'][-1]['joinedBecause']['text']}”")
 
 
 def _photo(ticket: Ticket) -> Json:

@@ -10,7 +10,7 @@ from demo.narrator import Narrator
 from demo.shop import Shop
 from demo.staff import Colleague, Json, Ticket
 
-PROMISE = 6
+PROMISE = 8
 """Seconds in which a customer is promised a first reply."""
 
 T = TypeVar("T")

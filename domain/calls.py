@@ -10,7 +10,7 @@ from domain.actors import Actor, customer
 from domain.channels import Channel
 from domain.contacts import Identity, add_contact
 from domain.db import new_id
-from domain.events import EventKind, record
+from domain.events import EventKind
 from domain.inbound import Arrival, CallStep, InboundCall
 from domain.messages import Call, CallState, Direction
 from domain.people import recognise
@@ -41,17 +41,7 @@ async def receive(session: AsyncSession, channel: Channel, arrival: Arrival, ste
     if (call.call_state, call.answered_at, call.ended_at) == before and step.step != CallStep.RINGING:
         return
     by = customer(call.contact_id)
-    record(
-        session,
-        EventKind.CALL_CHANGED,
-        by=by,
-        at=step.at,
-        ticket_id=ticket.id,
-        contact_id=ticket.contact_id,
-        thread_id=call.thread_id,
-        item_id=call.id,
-        data={"state": call.call_state},
-    )
+    call.tell(EventKind.CALL_CHANGED, by=by, at=step.at, data={"state": call.call_state})
     await _promises(session, channel, ticket, call, by)
 
 

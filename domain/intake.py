@@ -10,7 +10,7 @@ from domain.actors import SYSTEM, customer
 from domain.channels import Channel, ChannelKind
 from domain.contacts import Identity, Proof
 from domain.db import new_id, ring
-from domain.events import EventKind, record
+from domain.events import EventKind
 from domain.inbound import Arrival, Inbound, InboundCall, InboundLink, InboundMessage, InboundReceipt
 from domain.messages import FETCHES, Attachment, Direction, Item, Message
 from domain.people import Person, recognise
@@ -74,16 +74,7 @@ async def _message(session: AsyncSession, channel: Channel, arrival: Arrival, sa
     session.add(message)
     await session.flush()
     _attach(session, message, said)
-    record(
-        session,
-        EventKind.MESSAGE_RECEIVED,
-        by=by,
-        at=said.at,
-        ticket_id=ticket.id,
-        contact_id=ticket.contact_id,
-        thread_id=thread.id,
-        item_id=message.id,
-    )
+    message.tell(EventKind.MESSAGE_RECEIVED, by=by, at=said.at)
     if said.from_shop:
         await sla.answered(session, ticket.id, ticket.contact_id, by=SYSTEM, at=said.at)
     elif not said.automatic:

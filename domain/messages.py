@@ -10,7 +10,7 @@ from enum import StrEnum
 from sqlalchemy import BigInteger, ForeignKey, Index, Integer, and_, exists, select, text
 from sqlalchemy.orm import Mapped, aliased, mapped_column
 
-from domain.actors import SYSTEM
+from domain.actors import SYSTEM, Actor
 from domain.db import HISTORY, Base, Json, new_id, session_of
 from domain.events import EventKind, record
 from domain.work import Queue, Work
@@ -73,6 +73,20 @@ class Item(Work, Base):
     """The provider's: a Message-ID, a `mid`, the widget's own id of a message, a call's id."""
     arrival_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("arrival.id"))
 
+    def tell(self, kind: EventKind, *, by: Actor, at: datetime, data: Json | None = None) -> None:
+        """Writes into the history what happened to this item."""
+        record(
+            session_of(self),
+            kind,
+            by=by,
+            at=at,
+            ticket_id=self.ticket_id,
+            contact_id=self.contact_id,
+            thread_id=self.thread_id,
+            item_id=self.id,
+            data=data,
+        )
+
 
 class Message(Item):
     __mapper_args__ = {"polymorphic_identity": ItemKind.MESSAGE}
@@ -89,11 +103,11 @@ class Message(Item):
     def sent(self, *, at: datetime) -> None:
         if self.delivery == DeliveryState.QUEUED:  # its receipt may have been quicker
             self.delivery = DeliveryState.SENT
-        self._became(EventKind.MESSAGE_SENT, at)
+        self.tell(EventKind.MESSAGE_SENT, by=SYSTEM, at=at)
 
     def give_up(self, *, at: datetime) -> None:
         self.delivery = DeliveryState.FAILED
-        self._became(EventKind.MESSAGE_FAILED, at)
+        self.tell(EventKind.MESSAGE_FAILED, by=SYSTEM, at=at)
 
     def received(self, *, at: datetime, read: bool) -> bool:
         """The customer's side has it. States only go forward; true when this was news."""
@@ -102,20 +116,8 @@ class Message(Item):
         if self.delivery is None or order.index(state) <= order.index(self.delivery):
             return False
         self.delivery = state
-        self._became(EventKind.MESSAGE_READ if read else EventKind.MESSAGE_DELIVERED, at)
+        self.tell(EventKind.MESSAGE_READ if read else EventKind.MESSAGE_DELIVERED, by=SYSTEM, at=at)
         return True
-
-    def _became(self, kind: EventKind, at: datetime) -> None:
-        record(
-            session_of(self),
-            kind,
-            by=SYSTEM,
-            at=at,
-            ticket_id=self.ticket_id,
-            contact_id=self.contact_id,
-            thread_id=self.thread_id,
-            item_id=self.id,
-        )
 
 
 class Call(Item):

@@ -19,7 +19,7 @@ from domain.errors import (
     SomebodyAnswered,
     WindowClosed,
 )
-from domain.events import EventKind, record
+from domain.events import EventKind
 from domain.keys import Keys
 from domain.languages import N_
 from domain.messages import OUTBOX, DeliveryState, Direction, Item, Message
@@ -83,16 +83,7 @@ async def send(
     session.add(message)
     ring(session, OUTBOX.topic)
     ticket.updated_at = at
-    record(
-        session,
-        EventKind.MESSAGE_QUEUED,
-        by=by,
-        at=at,
-        ticket_id=ticket.id,
-        contact_id=ticket.contact_id,
-        thread_id=thread.id,
-        item_id=message.id,
-    )
+    message.tell(EventKind.MESSAGE_QUEUED, by=by, at=at)
     await sla.answered(session, ticket.id, ticket.contact_id, by=by, at=at)
     if after is None and ticket.status == TicketStatus.NEW:
         after = TicketStatus.OPEN

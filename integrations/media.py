@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from domain.actors import SYSTEM
 from domain.db import Database, database_time
-from domain.events import EventKind, record
+from domain.events import EventKind
 from domain.files import Files
 from domain.messages import FETCHES, Attachment, Item
 from domain.work import Lease, TryLater, work
@@ -51,15 +51,7 @@ class Media:
                 last_error=None,
             )
             item = (await session.execute(select(Item).where(Item.id == attachment.item_id))).scalar_one()
-            record(
-                session,
-                EventKind.ATTACHMENT_FETCHED,
-                by=SYSTEM,
-                at=await database_time(session),
-                ticket_id=item.ticket_id,
-                contact_id=item.contact_id,
-                item_id=item.id,
-            )
+            item.tell(EventKind.ATTACHMENT_FETCHED, by=SYSTEM, at=await database_time(session))
 
     async def _download(self, url: str) -> tuple[bytes, str | None]:
         for _ in range(REDIRECTS + 1):

@@ -1,0 +1,172 @@
+"""What agents do with tickets: open, hand over, change."""
+
+import uuid
+from datetime import datetime
+
+import strawberry
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from api.context import Info
+from api.errors import UserError
+from api.ids import row_id
+from api.mutations import changed, mutation
+from api.selection import Selection, wanted
+from api.staff import Agent
+from api.tickets import MOST_AT_ONCE, Ticket, held, read_ticket, tickets_by_id
+from domain import access, contacts, staff
+from domain.actors import Actor
+from domain.db import Json
+from domain.errors import InvalidInput, NotFound, SomebodyElseAssigned
+from domain.languages import N_
+from domain.tickets import TicketStatus, open_ticket
+
+
+@strawberry.input
+class TicketCreateInput:
+    contact_id: strawberry.ID
+    subject: str
+    text: str | None = None
+    priority: int = 3
+    assignee_id: strawberry.ID | None = None
+    client_mutation_id: strawberry.ID
+
+
+@strawberry.input(
+    description="`expectedAssigneeId`: who has it, as far as the caller knows; somebody else is a refusal."
+)
+class TicketAssignInput:
+    ticket_ids: list[strawberry.ID]
+    agent_id: strawberry.ID | None = None
+    take_over: bool = strawberry.field(default=False, description="To oneself; then `agentId` is left out.")
+    note: str | None = None
+    expected_assignee_id: strawberry.ID | None = None
+    client_mutation_id: strawberry.ID
+
+
+@strawberry.input(description="What is left out stays.")
+class TicketUpdateInput:
+    ids: list[strawberry.ID]
+    status: TicketStatus | None = None
+    priority: int | None = None
+    add_tags: list[str] | None = None
+    remove_tags: list[str] | None = None
+    client_mutation_id: strawberry.ID
+
+
+@strawberry.type
+class TicketPayload:
+    ticket: Ticket | None = None
+    user_errors: list[UserError] = strawberry.field(default_factory=list)
+
+
+@strawberry.type
+class TicketsPayload:
+    tickets: list[Ticket] = strawberry.field(default_factory=list)
+    conflict: Agent | None = strawberry.field(default=None, description="Who has the ticket, unexpectedly.")
+    user_errors: list[UserError] = strawberry.field(default_factory=list)
+
+
+async def _ticket_create(info: Info, input: TicketCreateInput) -> TicketPayload:
+    async def change(session: AsyncSession, actor: Actor, now: datetime) -> Json:
+        if not input.subject.strip():
+            raise InvalidInput(N_("This may not be empty."), field=["subject"])
+        contact = await access.one(
+            session, contacts.Contact, row_id("Contact", input.contact_id, field="contactId"), to=actor
+        )
+        ticket = open_ticket(session, contact, subject=input.subject.strip(), by=actor, at=now)
+        await session.flush()
+        ticket.change(by=actor, at=now, priority=input.priority)
+        if input.text:
+            ticket.note(input.text, by=actor, at=now)
+        if input.assignee_id:
+            ticket.assign(to=await _agent(session, input.assignee_id, actor, "assigneeId"), by=actor, at=now)
+        return {"ticket": str(ticket.id)}
+
+    done = await changed(info, input, change)
+    return TicketPayload(ticket=await read_ticket(info, done["ticket"]))
+
+
+async def _agent(session: AsyncSession, id: str, actor: Actor, field: str) -> staff.Agent:
+    agent = await access.one(session, staff.Agent, row_id("Agent", id, field=field), to=actor)
+    if agent.left_at:
+        raise NotFound(field=[field])
+    return agent
+
+
+async def _ticket_assign(info: Info, input: TicketAssignInput) -> TicketsPayload:
+    async def change(session: AsyncSession, actor: Actor, now: datetime) -> Json:
+        to = None
+        if input.take_over:
+            to = await session.get_one(staff.Agent, actor.id)
+        elif input.agent_id:
+            to = await _agent(session, input.agent_id, actor, "agentId")
+        expected = input.expected_assignee_id and row_id(
+            "Agent", input.expected_assignee_id, field="expectedAssigneeId"
+        )
+        tickets = [await held(session, id, actor, field="ticketIds") for id in _few(input.ticket_ids)]
+        for ticket in tickets:
+            ticket.assign(to=to, by=actor, at=now, expected=expected or None)
+            if input.note:
+                ticket.note(input.note, by=actor, at=now)
+        return {"tickets": [str(ticket.id) for ticket in tickets]}
+
+    try:
+        done = await changed(info, input, change)
+    except SomebodyElseAssigned as conflict:
+        return TicketsPayload(
+            conflict=await _conflict(info, input.ticket_ids),
+            user_errors=[
+                UserError(
+                    code=conflict.code,
+                    field=conflict.field,
+                    message=conflict.in_language(info.context.locale),
+                )
+            ],
+        )
+    return await _payload(info, done)
+
+
+async def _conflict(info: Info, ids: list[strawberry.ID]) -> Agent | None:
+    async with info.context.reading() as reading:
+        found = await tickets_by_id(
+            reading, [row_id("Ticket", id) for id in ids], Selection(assignee=Selection())
+        )
+        return next((ticket.assignee for ticket in found.values() if ticket.assignee), None)
+
+
+async def _ticket_update(info: Info, input: TicketUpdateInput) -> TicketsPayload:
+    async def change(session: AsyncSession, actor: Actor, now: datetime) -> Json:
+        tickets = [await held(session, id, actor, field="ids") for id in _few(input.ids)]
+        for ticket in tickets:
+            ticket.change(
+                by=actor,
+                at=now,
+                status=input.status,
+                priority=input.priority,
+                add_tags=input.add_tags,
+                remove_tags=input.remove_tags,
+            )
+        return {"tickets": [str(ticket.id) for ticket in tickets]}
+
+    return await _payload(info, await changed(info, input, change))
+
+
+def _few(ids: list[strawberry.ID]) -> list[strawberry.ID]:
+    """Always in the same order: two people who change the same tickets do not wait for each other in a circle."""
+    if len(ids) > MOST_AT_ONCE:
+        raise InvalidInput(N_("At most {most} tickets at once."), field=["ids"], most=MOST_AT_ONCE)
+    return sorted(set(ids))
+
+
+async def _payload(info: Info, done: Json) -> TicketsPayload:
+    async with info.context.reading() as reading:
+        ids = [uuid.UUID(id) for id in done["tickets"]]
+        found = await tickets_by_id(reading, ids, wanted(info).below("tickets"))
+    return TicketsPayload(tickets=[found[id] for id in ids if id in found])
+
+
+@strawberry.type
+class TicketMutations:
+    ticket_create: TicketPayload = mutation(resolver=_ticket_create)
+    ticket_assign: TicketsPayload = mutation(resolver=_ticket_assign)
+    ticket_update: TicketsPayload = mutation(resolver=_ticket_update)
