@@ -5,8 +5,8 @@ import re
 import secrets
 import signal
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -82,8 +82,16 @@ async def _answer(house: House, host: str, port: int) -> None:
         ws_max_size=64 * 1024,
         timeout_graceful_shutdown=3,
     )
+    server = uvicorn.Server(config)
+    server.capture_signals = nullcontext  # type: ignore[assignment]  # it would raise them again while we leave
+    _when_told(lambda: setattr(server, "should_exit", True))
     print(f"Heddle answers at http://{host}:{port}", flush=True)
-    await uvicorn.Server(config).serve()
+    await server.serve()
+
+
+def _when_told(stop: Callable[[], None]) -> None:
+    for sign in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(sign, stop)
 
 
 @app.command
@@ -91,8 +99,7 @@ async def worker(*, data: Path | None = None) -> None:
     """Works behind the doors, without answering itself: any number of them, on any machine."""
     async with _house(_settings(data)) as (house, settings), working(house, settings):
         stop = asyncio.Event()
-        for sign in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(sign, stop.set)
+        _when_told(stop.set)
         print("Heddle works.", flush=True)
         await stop.wait()
 
@@ -259,14 +266,15 @@ async def demo(*, once: bool = False, port: int = 8000) -> None:
 
 def main() -> None:
     log_to_stderr()
-    signal.signal(
-        signal.SIGTERM, lambda *_: sys.exit(143)
-    )  # leave by the door: the embedded database is stopped
+    # Whatever runs then leaves by the door, and the embedded database is stopped.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         app(sys.argv[1:])
     except (WrongSetting, CannotStart, Refused) as problem:
         print(f"heddle: {problem}", file=sys.stderr)
         raise SystemExit(2) from None
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
 
 
 if __name__ == "__main__":

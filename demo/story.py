@@ -14,9 +14,9 @@ from demo.scene import PROMISE, Scene
 from demo.shop import ADDRESS, CHAT, LINE, PAGE, WEBSITE, CannotOpen, Shop, shop_at
 from demo.staff import Colleague
 
-LONGEST_STORY = 60.0
+LONGEST_STORY = 55.0
 PATIENT_STORY = 300.0
-"""Seconds, where nobody waits for the exit status: a first start compiles and copies a lot."""
+"""Seconds; the longer where nobody waits for the exit status: a first start compiles and copies a lot."""
 
 
 async def play(*, once: bool, port: int) -> int:

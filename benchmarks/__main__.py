@@ -1,0 +1,102 @@
+"""`./run bench [--quick] [--json] [--profile]`."""
+
+import argparse
+import asyncio
+import secrets
+import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from time import perf_counter
+
+import uvloop
+from sqlalchemy import func, select
+
+from api.logs import log_to_stderr
+from benchmarks import arrivals, inbox, next_due, profiling, report, ticket, webhooks
+from benchmarks.bench import Bench, Measured
+from benchmarks.data.loading import load
+from benchmarks.processes import postgres_in, started
+from benchmarks.sizes import FULL, QUICK, Sizes
+from domain.db import Database
+from domain.keys import Keys
+from domain.migrations import migrate
+from domain.postgres import embedded
+
+MEASUREMENTS = (inbox.measure, ticket.measure, next_due.measure, webhooks.measure, arrivals.measure)
+"""In this order: those that write come last."""
+
+
+def say(words: str) -> None:
+    sys.stdout.write(words + "\n")
+    sys.stdout.flush()
+
+
+@contextmanager
+def folder() -> Iterator[Path]:
+    made = Path(tempfile.mkdtemp(prefix="heddle-benchmark-"))
+    try:
+        made.chmod(0o711)
+        yield made
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+
+
+async def run(sizes: Sizes, data: Path, url: str, *, profile: bool) -> list[Measured]:
+    begun = perf_counter()
+    secret = secrets.token_urlsafe(48)
+    keys, db = Keys(secret), Database(url)
+    orders = {"database": url, "secret": secret, "folder": str(data)}
+    measured: list[Measured] = []
+    with ExitStack() as children:
+        try:
+            await migrate(db)
+            shop = await load(db, keys, sizes)
+            say(f"The data set was loaded in {perf_counter() - begun:.0f} s.\n")
+            product, floor, usual = (
+                children.enter_context(started(name, f"benchmarks.peers.{name}", orders))
+                for name in ("product", "floor", "usual")
+            )
+            bench = Bench(sizes, db, keys, shop, orders, postgres_in(data), product, floor, usual)
+            try:
+                async with asyncio.timeout(sizes.patience - (perf_counter() - begun)):
+                    for measure in MEASUREMENTS:
+                        measured.append(await measure(bench))
+                        say(report.written(measured[-1].table) + "\n")
+                    if profile:
+                        for table in await profiling.profile(bench, data):
+                            say(report.written(table) + "\n")
+            except TimeoutError:
+                say(f"Time is up after {sizes.patience:.0f} s: the rest was not measured.")
+            async with db.reading() as connection:
+                version = await connection.scalar(select(func.current_setting("server_version")))
+            report.save(sizes, str(version), measured)
+        finally:
+            await db.close()
+    return measured
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(prog="./run bench", description="Measures Heddle beside its peers.")
+    options.add_argument("--quick", action="store_true", help="a small data set; within three minutes")
+    options.add_argument("--json", action="store_true", help="the last line is one JSON object")
+    options.add_argument("--profile", action="store_true", help="where the time of the inbox page goes, too")
+    chosen = options.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # leave by the door: whoever was started is ended
+    log_to_stderr()
+    sizes = QUICK if chosen.quick else FULL
+    with (
+        folder() as data,
+        embedded(data, durable=False) as url,
+        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+    ):
+        measured = runner.run(run(sizes, data, url, profile=chosen.profile))
+    if chosen.json:
+        say(report.machine_line(measured))
+
+
+if __name__ == "__main__":
+    main()

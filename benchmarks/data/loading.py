@@ -1,0 +1,143 @@
+"""The shop is opened as `heddle` opens one; what was dealt goes by COPY into the same tables."""
+
+import random
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import asyncpg
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from benchmarks.data.customers import PAGE, deal_customers
+from benchmarks.data.rows import COLUMNS, Rows, no_rows
+from benchmarks.data.tickets import Premises, Tickets
+from benchmarks.sizes import Sizes
+from domain import sla
+from domain.actors import Role
+from domain.channels import Channel, ChannelKind, add_channel
+from domain.db import Database
+from domain.hours import Hours
+from domain.keys import Keys, new_token, token_hash
+from domain.sign_in import SignIn
+from domain.sla import Metric, Target
+from domain.staff import Agent, Team, TeamMember, add_agent
+from integrations.channel_settings import read_settings
+
+SEED = 20260302
+BATCH = 5_000
+"""Tickets in a transaction."""
+
+APP_SECRET = "the app's secret"
+MAILBOX = "help@shop.example"
+RELAY = "mx.shop.example"
+SETTINGS: dict[ChannelKind, dict[str, Any]] = {
+    ChannelKind.EMAIL: {"address": MAILBOX, "authserv_id": RELAY, "relays": ["127.0.0.1"]},
+    ChannelKind.MESSENGER: {
+        "page_id": PAGE,
+        "page_token": "the page's token",
+        "app_secret": APP_SECRET,
+        "verify_token": "the verify token",
+    },
+    ChannelKind.CHAT: {"identity_key": "the shop signs its visitors with this"},
+}
+OPEN = {day: [["09:00", "17:00"]] for day in ("mon", "tue", "wed", "thu", "fri")}
+
+
+@dataclass(frozen=True)
+class Shop:
+    token: str
+    """The manager's, for `Authorization: Bearer`."""
+    channels: dict[ChannelKind, Channel]
+    long_tickets: Sequence[uuid.UUID]
+    """Ids of those with 60 messages."""
+    running_clocks: int
+
+
+async def load(db: Database, keys: Keys, sizes: Sizes) -> Shop:
+    now = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    token = new_token()
+    async with db.transaction() as session:
+        channels = {kind: await _channel(session, keys, kind, now) for kind in SETTINGS}
+        premises = await _staffed(session, channels, token, now)
+    long_tickets: list[uuid.UUID] = []
+    connection = await asyncpg.connect(db.url.replace("+asyncpg", ""))
+    try:
+        for rows in _dealt(sizes, premises, now, long_tickets):
+            async with connection.transaction():
+                for table, columns in COLUMNS.items():
+                    await connection.copy_records_to_table(table, columns=columns, records=rows[table])
+        await connection.execute("VACUUM ANALYZE")
+        running = await connection.fetchval("SELECT count(*) FROM clock WHERE next_at IS NOT NULL")
+    finally:
+        await connection.close()
+    return Shop(token, channels, long_tickets, running)
+
+
+def _dealt(sizes: Sizes, premises: Premises, now: datetime, long_tickets: list[uuid.UUID]) -> Iterator[Rows]:
+    dice, rows = random.Random(SEED), no_rows()
+    customers = list(deal_customers(dice, sizes.contacts, now, rows))
+    yield rows
+    rows = no_rows()
+    tickets = Tickets(dice, premises, customers, now)
+    for _ in tickets.deal(sizes.tickets, sizes.messages, rows):
+        if len(rows["ticket"]) == BATCH:
+            yield rows
+            for dealt in rows.values():
+                dealt.clear()
+    yield rows
+    long_tickets += tickets.long_ones
+
+
+async def _channel(session: AsyncSession, keys: Keys, kind: ChannelKind, now: datetime) -> Channel:
+    settings = read_settings(kind, SETTINGS[kind])
+    channel = await add_channel(
+        session,
+        keys,
+        kind=kind,
+        slug=kind.value,
+        name=kind.value.capitalize(),
+        address=settings.place(),
+        config=settings.config(),
+        secrets=settings.secrets(),
+        at=now,
+    )
+    await session.flush()
+    return channel
+
+
+async def _staffed(
+    session: AsyncSession, channels: dict[ChannelKind, Channel], token: str, now: datetime
+) -> Premises:
+    """Twelve people in three teams; the first is a manager, and signed in."""
+    teams = [Team(name=name) for name in ("First line", "Returns", "Wholesale")]
+    session.add_all(teams)
+    await session.flush()
+    agents: list[Agent] = []
+    for place in range(12):
+        role = Role.AGENT if place else Role.MANAGER
+        email, name = f"agent{place}@shop.example", f"Mia Number{place}"
+        agent = await add_agent(session, email=email, name=name, role=role, password_hash=None, at=now)
+        session.add(TeamMember(team_id=teams[place % 3].id, agent_id=agent.id))
+        agents.append(agent)
+    session.add(
+        SignIn(
+            agent_id=agents[0].id,
+            token_hash=token_hash(token),
+            created_at=now,
+            expires_at=now + timedelta(days=1),
+        )
+    )
+    policy = await sla.set_default_policy(
+        session,
+        name="Default",
+        hours=Hours.from_json({"zone": "Europe/Madrid", "weekly": OPEN}),
+        targets=[Target(Metric.FIRST_REPLY, 4 * 3600)],
+    )
+    return Premises(
+        agents=[agent.id for agent in agents],
+        teams=[team.id for team in teams],
+        channels={kind: channel.id for kind, channel in channels.items()},
+        policy=policy.id,
+    )

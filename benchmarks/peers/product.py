@@ -1,0 +1,32 @@
+"""Heddle's doors, as `heddle serve --no-workers` opens them."""
+
+from pathlib import Path
+
+from api.app import application
+from api.house import House
+from benchmarks.peers.serving import Orders, answer, run
+from domain.db import Database
+from domain.files import Files
+from domain.keys import Keys
+
+
+def house(orders: Orders) -> House:
+    return House(
+        Database(orders["database"]),
+        Keys(orders["secret"]),
+        Files(Path(orders["folder"]) / "files"),
+        "http://heddle.test",
+    )
+
+
+async def _serve(orders: Orders) -> None:
+    opened = house(orders)
+    await opened.db.open()
+    try:
+        await answer(application(opened), orders)
+    finally:
+        await opened.db.close()
+
+
+if __name__ == "__main__":
+    run(_serve)

@@ -1,0 +1,55 @@
+"""How every peer runs: the same loop, the same server, the same options; only the application differs."""
+
+import asyncio
+import json
+import socket
+import sys
+import threading
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import uvicorn
+import uvloop
+from starlette.types import ASGIApp
+
+from api.logs import log_to_stderr
+
+Orders = dict[str, str]
+
+
+def run(peer: Callable[[Orders], Coroutine[Any, Any, None]]) -> None:
+    """Does what the line on the standard input orders."""
+    log_to_stderr()
+    orders: Orders = json.loads(sys.stdin.readline())
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(peer(orders))
+
+
+async def dismissed() -> None:
+    """Waits for the end of the standard input: whoever started us wants us to leave, or is gone."""
+    loop, ended = asyncio.get_running_loop(), asyncio.Event()
+
+    def read() -> None:
+        sys.stdin.read()
+        loop.call_soon_threadsafe(ended.set)
+
+    threading.Thread(target=read, daemon=True).start()
+    await ended.wait()
+
+
+async def answer(application: ASGIApp, orders: Orders) -> None:
+    config = uvicorn.Config(
+        application,
+        http="httptools",
+        lifespan="off",
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=1,
+    )
+    server = uvicorn.Server(config)
+    listening = socket.socket(fileno=int(orders["socket"]))
+    serving = asyncio.create_task(server.serve(sockets=[listening]))
+    leaving = asyncio.create_task(dismissed())
+    await asyncio.wait([serving, leaving], return_when=asyncio.FIRST_COMPLETED)
+    server.should_exit = True
+    await serving

@@ -1,0 +1,58 @@
+"""The figures as tables that read well in a terminal and as Markdown, and as JSON."""
+
+import os
+import platform
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import orjson
+
+from benchmarks.bench import Measured, Table
+from benchmarks.sizes import Sizes
+
+FILE = Path(__file__).parent / "results.md"
+
+FIGURES = (
+    "inbox_vs_floor",
+    "ticket_vs_floor",
+    "inbox_vs_fastapi_orm",
+    "webhooks_per_second",
+    "messages_per_second",
+    "next_due_ms",
+)
+
+
+def written(table: Table) -> str:
+    lines = [table.columns, *table.rows]
+    widths = [max(len(line[place]) for line in lines) for place in range(len(table.columns))]
+    ruler = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
+    head, *rows = (_line(line, widths) for line in lines)
+    return "\n".join(
+        [f"## {table.title}", "", head, _line(ruler, widths), *rows, *(["", table.note] * bool(table.note))]
+    )
+
+
+def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+    first, *others = zip(cells, widths, strict=True)
+    return (
+        " | ".join(["| " + first[0].ljust(first[1]), *(cell.rjust(width) for cell, width in others)]) + " |"
+    )
+
+
+def save(sizes: Sizes, postgres: str, measured: Iterable[Measured]) -> None:
+    head = (
+        f"# How fast Heddle is\n\n"
+        f"`./run bench{' --quick' if sizes.name == 'quick' else ''}` on {datetime.now(UTC):%Y-%m-%d}: "
+        f"{sizes.contacts:,} contacts, {sizes.tickets:,} tickets, {sizes.messages:,} messages; "
+        f"Python {platform.python_version()}, PostgreSQL {postgres}, {os.cpu_count()} processors, "
+        f"shared by the servers, the database and the client. Medians of {sizes.rounds} rounds that take turns; "
+        f"read the ratios. The floor is one SQL statement that builds the JSON, behind a bare ASGI application that "
+        f"asks nobody who they are. FastAPI + ORM is the same page as REST: pydantic models over `selectinload`."
+    )
+    FILE.write_text("\n\n".join([head, *(written(one.table) for one in measured)]) + "\n")
+
+
+def machine_line(measured: Iterable[Measured]) -> str:
+    found = {name: value for one in measured for name, value in one.figures.items()}
+    return orjson.dumps({name: found.get(name) for name in FIGURES}).decode()

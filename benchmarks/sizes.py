@@ -1,0 +1,48 @@
+"""How much is loaded, and how long is measured."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Sizes:
+    name: str
+    contacts: int
+    tickets: int
+    messages: int
+    rounds: int
+    requests: int
+    """At most in a burst of page requests or webhooks."""
+    seconds: float
+    """At most for a burst."""
+    messenger: int
+    """Arrivals that a worker opens, all rounds together."""
+    mails: int
+    patience: float
+    """Seconds after which nothing more is measured."""
+
+
+QUICK = Sizes(
+    name="quick",
+    contacts=2_000,
+    tickets=10_000,
+    messages=50_000,
+    rounds=5,
+    requests=1_000,
+    seconds=1.5,
+    messenger=1_000,
+    mails=250,
+    patience=160.0,
+)
+
+FULL = Sizes(
+    name="full",
+    contacts=50_000,
+    tickets=200_000,
+    messages=1_000_000,
+    rounds=9,
+    requests=10_000,
+    seconds=5.0,
+    messenger=2_000,
+    mails=500,
+    patience=1800.0,
+)
