@@ -3,10 +3,10 @@
 import uuid
 from collections.abc import Collection
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import strawberry
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.context import Info, Reading, plain
@@ -14,7 +14,7 @@ from api.errors import UserError
 from api.ids import public_id, row_id
 from api.mutations import changed, mutation
 from api.node import Node
-from api.paging import page_size
+from api.paging import of_each, page_size
 from api.selection import Selection, wanted
 from api.staff import Agent, agents_by_id
 from domain import access, alerts
@@ -45,16 +45,32 @@ class Alert(Node):
     acked_by_id: strawberry.Private[uuid.UUID | None]
 
 
+NEWEST = (alerts.Alert.fired_at.desc(), alerts.Alert.id.desc())
+
+
 async def alerts_where(
-    reading: Reading, *conditions: ColumnElement[bool], selection: Selection, limit: int = 100
+    reading: Reading, *conditions: ColumnElement[bool], selection: Selection, limit: int | None = None
 ) -> list[Alert]:
     """What this person sees, newest first."""
-    rows = await reading.connection.execute(
-        select(alerts.Alert.__table__)
-        .where(may_see(alerts.Alert, reading.actor), *conditions)
-        .order_by(alerts.Alert.fired_at.desc(), alerts.Alert.id.desc())
-        .limit(limit)
-    )
+    return await _load(reading, _seen(reading, *conditions).order_by(*NEWEST).limit(limit), selection)
+
+
+async def newest_alerts(
+    reading: Reading, ticket_ids: Collection[uuid.UUID], selection: Selection
+) -> dict[uuid.UUID, Alert]:
+    """By ticket, of those that are not resolved."""
+    alert = alerts.Alert
+    query = _seen(reading, one_of(alert.ticket_id, ticket_ids), alert.state != AlertState.RESOLVED)
+    newest = of_each(query, alert.ticket_id, *NEWEST, most=1)
+    return {alert.ticket_id: alert for alert in await _load(reading, newest, selection)}
+
+
+def _seen(reading: Reading, *conditions: ColumnElement[bool]) -> Select[Any]:
+    return select(alerts.Alert.__table__).where(may_see(alerts.Alert, reading.actor), *conditions)
+
+
+async def _load(reading: Reading, query: Select[Any], selection: Selection) -> list[Alert]:
+    rows = await reading.connection.execute(query)
     found = [
         plain(
             Alert,
@@ -84,19 +100,6 @@ async def alerts_where(
         for alert in found:
             alert.ticket = tickets.get(alert.ticket_id)
     return found
-
-
-async def newest_alerts(
-    reading: Reading, ticket_ids: Collection[uuid.UUID], selection: Selection
-) -> dict[uuid.UUID, Alert]:
-    found = await alerts_where(
-        reading,
-        one_of(alerts.Alert.ticket_id, ticket_ids),
-        alerts.Alert.state != AlertState.RESOLVED,
-        selection=selection,
-        limit=len(ticket_ids) * 4,
-    )
-    return {alert.ticket_id: alert for alert in reversed(found)}
 
 
 async def _alerts(info: Info, states: list[AlertState] | None = None, first: int = 25) -> list[Alert]:

@@ -90,7 +90,7 @@ async def _arrival_retry(info: Info, input: ArrivalRetryInput) -> OkPayload:
         arrival = await session.get(ArrivalRow, row_id("Arrival", input.id), with_for_update=True)
         if arrival is None or arrival.state != ArrivalState.FAILED:
             raise NotFound(field=["id"])
-        arrival.state, arrival.due_at, arrival.deaths = ArrivalState.WAITING, now, 0
+        arrival.state, arrival.due_at, arrival.deaths, arrival.failures = ArrivalState.WAITING, now, 0, 0
         ring(session, ARRIVALS.topic)
         return {"arrival": str(arrival.id)}
 

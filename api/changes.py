@@ -3,7 +3,7 @@
 import asyncio
 import base64
 import uuid
-from collections.abc import AsyncGenerator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from enum import StrEnum
@@ -13,22 +13,19 @@ import strawberry
 from sqlalchemy import select
 
 from api.alerts import Alert, alerts_where
-from api.contacts import Contact, contacts_by_id
+from api.contacts import Contact, contacts_by_id, seen_contacts
 from api.context import Context, Info, Reading, plain
-from api.errors import ShownErrors
 from api.ids import public_id
 from api.selection import Selection, wanted
 from api.tasks import Task, tasks_where
 from api.tickets import Ticket, tickets_by_id
 from api.timeline import TimelineItem, items_by_id, timeline_items
-from domain import access, alerts, contacts, events, tasks, tickets
-from domain.actors import Actor
+from domain import access, alerts, events, tasks, tickets
 from domain.db import one_of
 from domain.errors import InvalidInput
 from domain.events import Event, EventKind, Place
 from domain.history import TOLD
 from domain.languages import N_
-from domain.sign_in import actor_of
 
 Cursor = NewType("Cursor", str)
 
@@ -74,7 +71,9 @@ class ContactChanged:
     contact: Contact
 
 
-@strawberry.type(description="Take it out of every list; `replacedBy` is what it became.")
+@strawberry.type(
+    description="Take it out of every list; `replacedBy` is what it became, null for what you may not see."
+)
 class Removed:
     typename: str
     id: strawberry.ID
@@ -153,24 +152,31 @@ async def _changes(
         return list(dict.fromkeys(id for id in told if id))
 
     if ChangeTopic.CONTACTS in topics:
-        seen = await _visible(
-            reading, contacts.Contact,
-            ids("contact_id", EventKind.CONTACT_OPENED, EventKind.CONTACT_MERGED, EventKind.IDENTITY_LINKED),
-        )  # fmt: skip
-        if seen:
-            people = await contacts_by_id(reading, seen, selection.below("contact"))
-            changes += [plain(ContactChanged, {"contact": contact}) for contact in _once(people.values())]
-        changes += _removed("Contact", read, EventKind.CONTACT_MERGED, "contact_id")
+        told = ids(
+            "contact_id", EventKind.CONTACT_OPENED, EventKind.CONTACT_MERGED, EventKind.IDENTITY_LINKED
+        )
+        became = await seen_contacts(reading, told)
+        people = await contacts_by_id(reading, set(became.values()), selection.below("contact"))
+        changes += [plain(ContactChanged, {"contact": contact}) for contact in people.values()]
+        merged = [event for event in read if event.kind == EventKind.CONTACT_MERGED]
+        changes += [
+            _removed("Contact", event, event.contact_id) for event in merged if event.contact_id in became
+        ]
     if ChangeTopic.TICKETS in topics:
         found = await tickets_by_id(reading, ids("ticket_id"), selection.below("ticket"))
         changes += [plain(TicketChanged, {"ticket": ticket}) for ticket in found.values()]
-        changes += _removed("Ticket", read, EventKind.TICKET_MERGED, "ticket_id")
+        merged = [event for event in read if event.kind == EventKind.TICKET_MERGED]
+        seen = await _visible(reading, tickets.Ticket, [_merged(event) for event in merged])
+        for event in merged:
+            if event.ticket_id in found or _merged(event) in seen:
+                replaced_by = event.ticket_id if event.ticket_id in found else None
+                changes.append(_removed("Ticket", event, replaced_by))
     if ChangeTopic.TIMELINE in topics:
         items = list((await items_by_id(reading, ids("item_id"), selection.below("item"))).values())
-        told = [event for event in read if event.kind in TOLD and event.ticket_id]
-        seen = await _visible(reading, tickets.Ticket, [event.ticket_id for event in told])
+        events_told = [event for event in read if event.kind in TOLD and event.ticket_id]
+        seen = await _visible(reading, tickets.Ticket, [event.ticket_id for event in events_told])
         items += await timeline_items(
-            reading, [event for event in told if event.ticket_id in seen], selection.below("item")
+            reading, [event for event in events_told if event.ticket_id in seen], selection.below("item")
         )
         for item in sorted(items, key=lambda item: item.seq):
             changes.append(plain(TimelineAppended, {"ticket_id": item.ticket_id, "item": item}))
@@ -192,20 +198,16 @@ async def _visible(reading: Reading, model: Any, ids: list[uuid.UUID]) -> set[uu
     return set((await reading.connection.execute(seen)).scalars())
 
 
-def _once(found: Iterable[Contact]) -> Iterable[Contact]:
-    return {contact.row_id: contact for contact in found}.values()
+def _merged(event: Any) -> uuid.UUID:
+    return uuid.UUID(event.data["merged"])
 
 
-def _removed(typename: str, read: Sequence[Any], kind: EventKind, survivor: str) -> list[Removed]:
-    return [
-        Removed(
-            typename=typename,
-            id=strawberry.ID(public_id(typename, uuid.UUID(event.data["merged"]))),
-            replaced_by=strawberry.ID(public_id(typename, getattr(event, survivor))),
-        )
-        for event in read
-        if event.kind == kind
-    ]
+def _removed(typename: str, event: Any, replaced_by: uuid.UUID | None) -> Removed:
+    return Removed(
+        typename=typename,
+        id=strawberry.ID(public_id(typename, _merged(event))),
+        replaced_by=strawberry.ID(public_id(typename, replaced_by)) if replaced_by else None,
+    )
 
 
 async def _query(
@@ -232,7 +234,7 @@ async def _stream(
     with db.bell.listening(events.TOPIC) as rung:
         while True:
             rung.clear()
-            context.somebody = await _still(context)
+            context.somebody = await context.still()
             async with context.reading() as reading:
                 batch, reached = await _batch(reading, reached, asked, BATCH, wanted(info))
                 held_back = await events.any_pending(reading.connection)
@@ -242,14 +244,6 @@ async def _stream(
                 continue
             with suppress(TimeoutError):
                 await asyncio.wait_for(rung.wait(), 0.02 if held_back else POLL)
-
-
-async def _still(context: Context) -> Actor | None:
-    """Whoever opened the stream, with the rights of this moment; none when the session has ended."""
-    if context.token is None:
-        return None
-    async with context.house.db.reading() as connection:
-        return await actor_of(connection, context.token)
 
 
 @strawberry.type
@@ -263,5 +257,5 @@ class ChangeQueries:
 @strawberry.type
 class ChangeSubscriptions:
     changes: AsyncGenerator[ChangeBatch, None] = strawberry.subscription(
-        resolver=_stream, extensions=[ShownErrors()], description="Batches as they happen, from a cursor on."
+        resolver=_stream, description="Batches as they happen, from a cursor on."
     )

@@ -1,5 +1,7 @@
 """The ways in, as agents see them."""
 
+from typing import Any
+
 import strawberry
 from sqlalchemy import select
 
@@ -30,20 +32,21 @@ async def _channels(info: Info) -> list[Channel]:
             .order_by(channels.Channel.name)
             .limit(100)
         )
-        return [
-            plain(
-                Channel,
-                {
-                    "id": public_id("Channel", row.id),
-                    "kind": row.kind,
-                    "slug": row.slug,
-                    "name": row.name,
-                    "is_healthy": row.disabled_at is None and row.last_error is None,
-                    "last_error": row.last_error,
-                },
-            )
-            for row in rows
-        ]
+        return [_channel(row) for row in rows]
+
+
+def _channel(row: Any) -> Channel:
+    return plain(
+        Channel,
+        {
+            "id": public_id("Channel", row.id),
+            "kind": row.kind,
+            "slug": row.slug,
+            "name": row.name,
+            "is_healthy": channels.Channel.is_healthy(row),
+            "last_error": row.last_error,
+        },
+    )
 
 
 @strawberry.type

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import strawberry
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, exists, func, select
 
 from api.context import Info, Reading, by, plain
 from api.ids import public_id, row_id
@@ -15,13 +15,11 @@ from api.selection import Selection, wanted
 from api.timeline import TimelineConnection, timeline_of_contact
 from domain import contacts
 from domain.access import visible
-from domain.channels import ChannelKind
+from domain.channels import Channel, ChannelKind
 from domain.contacts import IdentityKind
 from domain.db import one_of
 from domain.replies import MESSENGER_WINDOW
 from domain.threads import Thread
-from domain.tickets import LIVE
-from domain.tickets import Ticket as TicketRow
 
 if TYPE_CHECKING:
     from api.tasks import Task
@@ -72,10 +70,23 @@ class Contact(Node):
         return await timeline_of_contact(info, self.row_id, first=first, before=before)
 
 
+async def seen_contacts(reading: Reading, ids: Collection[uuid.UUID]) -> dict[uuid.UUID, uuid.UUID]:
+    """By the id asked for, the id of the contact it became or still is, where this person sees that one."""
+    asked = contacts.Contact.__table__.alias()
+    rows = await reading.connection.execute(
+        visible(contacts.Contact, to=reading.actor)
+        .with_only_columns(asked.c.id.label("asked_id"), contacts.Contact.id)
+        .join(asked, contacts.Contact.id == func.coalesce(asked.c.canonical_id, asked.c.id))
+        .where(one_of(asked.c.id, ids))
+    )
+    return {row.asked_id: row.id for row in rows}
+
+
 async def contacts_by_id(
     reading: Reading, ids: Collection[uuid.UUID], selection: Selection
 ) -> dict[uuid.UUID, Contact]:
-    """By the id asked for: of a merged contact, the one it became."""
+    """By the id asked for: of a merged contact, the one it became. It asks no door: a ticket that is seen shows its
+    contact, and for other ids there is `seen_contacts`."""
     asked, became = contacts.Contact.__table__.alias(), contacts.Contact.__table__.alias()
     rows = await reading.connection.execute(
         select(asked.c.id.label("asked_id"), became.c.id, became.c.name, became.c.locale, became.c.timezone)
@@ -109,26 +120,16 @@ async def _fill(reading: Reading, found: list[Contact], selection: Selection) ->
         for contact in found:
             contact.identities = groups.get(contact.row_id, [])
     if "openTickets" in selection:
-        from api.tickets import tickets_where
+        from api.tickets import open_tickets_of
 
-        open_tickets = await tickets_where(
-            reading,
-            one_of(TicketRow.contact_id, ids),
-            TicketRow.status.in_(LIVE),
-            TicketRow.merged_into_id.is_(None),
-            selection=selection["openTickets"],
-        )
-        tickets = by("contact_id", open_tickets)
+        tickets = by("contact_id", await open_tickets_of(reading, ids, selection["openTickets"]))
         for contact in found:
             contact.open_tickets = tickets.get(contact.row_id, [])
     if "tasks" in selection:
-        from api.tasks import tasks_where
+        from api.tasks import tasks_of
         from domain.tasks import Task as TaskRow
 
-        tasks = by(
-            "contact_id",
-            await tasks_where(reading, one_of(TaskRow.contact_id, ids), selection=selection["tasks"]),
-        )
+        tasks = by("contact_id", await tasks_of(reading, TaskRow.contact_id, ids, selection["tasks"]))
         for contact in found:
             contact.tasks = tasks.get(contact.row_id, [])
 
@@ -143,9 +144,11 @@ def by_contact(identities: list[Identity]) -> dict[uuid.UUID, list[Identity]]:
 async def identities_where(reading: Reading, condition: ColumnElement[bool]) -> list[Identity]:
     """What can be shown and answered to: the shop's own customer ids are neither."""
     table = contacts.Identity.__table__
-    last = select(func.max(Thread.last_inbound_at)).where(Thread.identity_id == table.c.id).scalar_subquery()
+    theirs = Thread.identity_id == table.c.id
+    last = select(func.max(Thread.last_inbound_at)).where(theirs).scalar_subquery()
+    begun = exists().where(theirs, Channel.id == Thread.channel_id, Channel.disabled_at.is_(None))
     rows = await reading.connection.execute(
-        select(table, last.label("last_inbound_at"))
+        select(table, last.label("last_inbound_at"), begun.label("has_begun"))
         .where(condition, table.c.kind.in_(CHANNELS))
         .order_by(table.c.created_at)
     )
@@ -154,11 +157,13 @@ async def identities_where(reading: Reading, condition: ColumnElement[bool]) -> 
 
 def _identity(reading: Reading, row: Any) -> Identity:
     window = None
-    can_reply = row.kind != IdentityKind.PHONE
+    can_reply = row.has_begun or row.kind == IdentityKind.EMAIL
+    if row.kind == IdentityKind.PHONE:
+        can_reply = False
     if row.kind == IdentityKind.MESSENGER:
         closes_at = row.last_inbound_at + MESSENGER_WINDOW if row.last_inbound_at else None
-        can_reply = closes_at is not None and reading.at < closes_at
-        window = ReplyWindow(is_open=can_reply, closes_at=closes_at)
+        is_open = closes_at is not None and reading.at < closes_at
+        window, can_reply = ReplyWindow(is_open=is_open, closes_at=closes_at), can_reply and is_open
     return plain(
         Identity,
         {
@@ -178,20 +183,17 @@ def _identity(reading: Reading, row: Any) -> Identity:
 async def _contact(info: Info, id: strawberry.ID) -> Contact | None:
     asked = row_id("Contact", id)
     async with info.context.reading() as reading:
-        allowed = await reading.connection.scalar(
-            visible(contacts.Contact, to=reading.actor)
-            .with_only_columns(contacts.Contact.id)
-            .where(contacts.Contact.id == asked)
-        )
-        if allowed is None:
-            return None
-        return (await contacts_by_id(reading, [asked], wanted(info))).get(asked)
+        return await _seen(reading, asked, wanted(info))
 
 
-async def read_contact(info: Info, id: str) -> Contact:
+async def read_contact(info: Info, id: str) -> Contact | None:
     async with info.context.reading() as reading:
-        asked = uuid.UUID(id)
-        return (await contacts_by_id(reading, [asked], wanted(info).below("contact")))[asked]
+        return await _seen(reading, uuid.UUID(id), wanted(info).below("contact"))
+
+
+async def _seen(reading: Reading, asked: uuid.UUID, selection: Selection) -> Contact | None:
+    seen = await seen_contacts(reading, [asked])
+    return (await contacts_by_id(reading, seen, selection)).get(asked)
 
 
 @strawberry.type

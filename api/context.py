@@ -14,6 +14,7 @@ from api.selection import Selections
 from domain.actors import Actor
 from domain.db import database_time
 from domain.errors import NotSignedIn
+from domain.sign_in import actor_of
 
 
 @dataclass
@@ -31,6 +32,13 @@ class Context:
         if self.somebody is None:
             raise NotSignedIn
         return self.somebody
+
+    async def still(self) -> Actor | None:
+        """Whoever brought the token, with the rights of this moment; none when the session has ended."""
+        if self.token is None:
+            return None
+        async with self.house.db.reading() as connection:
+            return await actor_of(connection, self.token)
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator["Reading"]:

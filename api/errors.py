@@ -1,6 +1,6 @@
 """How a refusal reaches the caller: in `userErrors` of a mutation, with a stable code at the top of a query."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import strawberry
@@ -51,34 +51,25 @@ class Errors(SchemaExtension):
 
     def on_operation(self) -> Iterator[None]:
         yield
-        result = self.execution_context.result
+        self._show(self.execution_context.result)
+
+    def on_stream_result(self, result: Any) -> Iterator[None]:
+        """On a socket each result is sent before the operation ends."""
+        self._show(result)
+        yield
+
+    def _show(self, result: Any) -> None:
         if errors := getattr(result, "errors", None):
             locale = self.execution_context.context.locale
-            result.errors = [shown(error, locale) for error in errors]  # type: ignore[union-attr]
-
-
-class ShownErrors(FieldExtension):
-    """The same for a stream, whose errors pass by the operation's end."""
-
-    async def resolve_async(
-        self, next_: Callable[..., Any], source: Any, info: strawberry.Info[Any, Any], **arguments: Any
-    ) -> AsyncIterator[Any]:
-        async def stream() -> AsyncIterator[Any]:
-            try:
-                async for event in next_(source, info, **arguments):
-                    yield event
-            except Exception as failure:
-                raise shown(GraphQLError(str(failure), original_error=failure), info.context.locale) from None
-
-        return stream()
+            result.errors = [shown(error, locale) for error in errors]
 
 
 def shown(error: GraphQLError, locale: str) -> GraphQLError:
     cause = error.original_error
     while isinstance(cause, GraphQLError) and cause.original_error:
         cause = cause.original_error
-    if cause is None or isinstance(cause, GraphQLError):
-        return error
+    if cause is None or isinstance(cause, GraphQLError) or (error.nodes and not error.path):
+        return error  # of the document or its variables: no resolver has been asked
     if isinstance(cause, Refused):
         message, code = cause.in_language(locale), cause.code
     else:

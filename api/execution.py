@@ -4,7 +4,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from graphql import DocumentNode
+from graphql import DocumentNode, GraphQLError, StringValueNode, ValidationRule
 from strawberry.extensions import SchemaExtension
 
 from api.selection import Selections
@@ -21,6 +21,14 @@ class Document:
 _documents: OrderedDict[str, Document] = OrderedDict()
 
 
+class StorableText(ValidationRule):
+    """A text in a document may be written with escapes: the door has cleaned only what stood in it as it is."""
+
+    def enter_string_value(self, node: StringValueNode, *_: object) -> None:
+        if "\x00" in node.value:
+            self.report_error(GraphQLError("A text cannot hold the character NUL.", node))
+
+
 class Documents(SchemaExtension):
     def on_operation(self) -> Iterator[None]:
         execution = self.execution_context
@@ -30,6 +38,8 @@ class Documents(SchemaExtension):
             execution.graphql_document = known.node
             execution.validation_rules = ()
             execution.context.selections = known.selections
+        else:
+            execution.validation_rules += (StorableText,)
         yield
 
     def on_execute(self) -> Iterator[None]:

@@ -13,7 +13,7 @@ from api.mutations import changed, mutation
 from api.selection import Selection, wanted
 from api.staff import Agent
 from api.tickets import MOST_AT_ONCE, Ticket, held, read_ticket, tickets_by_id
-from domain import access, contacts, staff
+from domain import access, sla, staff
 from domain.actors import Actor
 from domain.db import Json
 from domain.errors import InvalidInput, NotFound, SomebodyElseAssigned
@@ -32,14 +32,14 @@ class TicketCreateInput:
 
 
 @strawberry.input(
-    description="`expectedAssigneeId`: who has it, as far as the caller knows; somebody else is a refusal."
+    description="`expectedAssigneeId`: who has it, as far as the caller knows, null for nobody; otherwise a refusal."
 )
 class TicketAssignInput:
     ticket_ids: list[strawberry.ID]
     agent_id: strawberry.ID | None = None
     take_over: bool = strawberry.field(default=False, description="To oneself; then `agentId` is left out.")
     note: str | None = None
-    expected_assignee_id: strawberry.ID | None = None
+    expected_assignee_id: strawberry.Maybe[strawberry.ID | None]
     client_mutation_id: strawberry.ID
 
 
@@ -70,8 +70,8 @@ async def _ticket_create(info: Info, input: TicketCreateInput) -> TicketPayload:
     async def change(session: AsyncSession, actor: Actor, now: datetime) -> Json:
         if not input.subject.strip():
             raise InvalidInput(N_("This may not be empty."), field=["subject"])
-        contact = await access.one(
-            session, contacts.Contact, row_id("Contact", input.contact_id, field="contactId"), to=actor
+        contact = await access.contact(
+            session, row_id("Contact", input.contact_id, field="contactId"), to=actor
         )
         ticket = open_ticket(session, contact, subject=input.subject.strip(), by=actor, at=now)
         await session.flush()
@@ -100,12 +100,12 @@ async def _ticket_assign(info: Info, input: TicketAssignInput) -> TicketsPayload
             to = await session.get_one(staff.Agent, actor.id)
         elif input.agent_id:
             to = await _agent(session, input.agent_id, actor, "agentId")
-        expected = input.expected_assignee_id and row_id(
-            "Agent", input.expected_assignee_id, field="expectedAssigneeId"
-        )
         tickets = [await held(session, id, actor, field="ticketIds") for id in _few(input.ticket_ids)]
         for ticket in tickets:
-            ticket.assign(to=to, by=actor, at=now, expected=expected or None)
+            if input.expected_assignee_id is not None:
+                named = input.expected_assignee_id.value
+                ticket.still_with(row_id("Agent", named, field="expectedAssigneeId") if named else None)
+            ticket.assign(to=to, by=actor, at=now)
             if input.note:
                 ticket.note(input.note, by=actor, at=now)
         return {"tickets": [str(ticket.id) for ticket in tickets]}
@@ -146,6 +146,8 @@ async def _ticket_update(info: Info, input: TicketUpdateInput) -> TicketsPayload
                 add_tags=input.add_tags,
                 remove_tags=input.remove_tags,
             )
+            if not ticket.is_live():
+                await sla.take_off(session, ticket.id, at=now)
         return {"tickets": [str(ticket.id) for ticket in tickets]}
 
     return await _payload(info, await changed(info, input, change))

@@ -52,12 +52,8 @@ class LinkPayload:
 
 async def _identity_link(info: Info, input: IdentityLinkInput) -> ContactPayload:
     async def change(session: AsyncSession, actor: Actor, now: datetime) -> Json:
-        contact = await access.one(
-            session,
-            contacts.Contact,
-            row_id("Contact", input.contact_id, field="contactId"),
-            to=actor,
-            lock=True,
+        contact = await access.contact(
+            session, row_id("Contact", input.contact_id, field="contactId"), to=actor, lock=True
         )
         claim = await _claim(session, actor, input)
         await people.link(session, contact, claim, by=actor, at=now)
@@ -73,7 +69,7 @@ async def _claim(session: AsyncSession, actor: Actor, input: IdentityLinkInput) 
         named = await session.get(contacts.Identity, asked)
         if named is None:
             raise NotFound(field=["identityId"])
-        await access.one(session, contacts.Contact, named.contact_id, to=actor)
+        await access.contact(session, named.contact_id, to=actor)
         return Claim(named.kind, named.value, None, named.scope, named.label)
     kinds = {ChannelKind.EMAIL: IdentityKind.EMAIL, ChannelKind.PHONE: IdentityKind.PHONE}
     if input.channel not in kinds or not input.value:
@@ -84,15 +80,15 @@ async def _claim(session: AsyncSession, actor: Actor, input: IdentityLinkInput) 
 
 async def _messenger_link(info: Info, input: MessengerLinkInput) -> LinkPayload:
     async def change(session: AsyncSession, actor: Actor, now: datetime) -> Json:
-        contact = await access.one(
-            session, contacts.Contact, row_id("Contact", input.contact_id, field="contactId"), to=actor
+        contact = await access.contact(
+            session, row_id("Contact", input.contact_id, field="contactId"), to=actor
         )
         channel = await access.one(
             session, channels.Channel, row_id("Channel", input.channel_id, field="channelId"), to=actor
         )
         if channel.kind != ChannelKind.MESSENGER:
             raise InvalidInput(N_("This channel is not a Messenger page."), field=["channelId"])
-        return {"url": link(info.context.house.keys, channel, contact)}
+        return {"url": link(info.context.house.keys, channel, contact, at=now)}
 
     done = await changed(info, input, change)
     return LinkPayload(url=done["url"])

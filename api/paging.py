@@ -3,8 +3,10 @@
 import base64
 import uuid
 from datetime import UTC, datetime
+from typing import Any
 
 import strawberry
+from sqlalchemy import Select, func, select
 
 from domain.errors import InvalidInput
 from domain.languages import N_
@@ -24,6 +26,13 @@ def page_size(first: int) -> int:
     if not 1 <= first <= MOST:
         raise InvalidInput(N_("`first` is a number from 1 to {most}."), field=["first"], most=MOST)
     return first
+
+
+def of_each(query: Select[Any], parent: Any, *order: Any, most: int = MOST) -> Select[Any]:
+    """The first rows of every parent, so that one with many takes nothing from the others."""
+    place = func.row_number().over(partition_by=parent, order_by=order).label("place")
+    ranked = query.add_columns(place).subquery()
+    return select(ranked).where(ranked.c.place <= most).order_by(ranked.c.place)
 
 
 def cursor_of(at: datetime, id: uuid.UUID) -> str:

@@ -11,7 +11,7 @@ import structlog
 from sqlalchemy.exc import DBAPIError
 
 from api.house import House
-from domain import deadlines
+from domain import deadlines, upkeep
 from domain.db import Database, database_time
 from domain.files import Files
 from domain.keys import open_keys
@@ -94,6 +94,7 @@ async def working(house: House, settings: Settings) -> AsyncIterator[None]:
         deadlines.turn(house.db),
         dispatch.run(house.db),
         Pusher(house.db, fcm).run(),
+        upkeep.run(house.db),
     )
     async with AsyncExitStack() as stack:
         stack.push_async_callback(fcm.close)

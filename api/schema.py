@@ -19,9 +19,11 @@ from api.inbox import InboxQueries
 from api.linking import LinkMutations
 from api.messages import MessageMutations
 from api.notices import NoticeMutations, NoticeQueries
+from api.sockets import AskedAnew
 from api.staff import StaffMutations, StaffQueries
 from api.tasks import TaskMutations, TaskQueries
 from api.tickets import TicketQueries
+from api.times import moment_of
 
 
 @strawberry.type
@@ -72,15 +74,21 @@ schema = _Schema(
     query=Query,
     mutation=Mutation,
     subscription=Subscription,
-    extensions=[Errors, Documents],
+    extensions=[Errors, AskedAnew, Documents],
     config=StrawberryConfig(
         scalar_map={
+            datetime: strawberry.scalar(
+                name="DateTime",
+                description="A moment: ISO 8601 with a zone, such as 2026-12-24T12:00:00Z.",
+                serialize=datetime.isoformat,
+                parse_value=moment_of,
+            ),
             Cursor: strawberry.scalar(
                 name="Cursor",
                 description="A place in the change feed. Opaque.",
                 serialize=str,
                 parse_value=str,
-            )
+            ),
         }
     ),
 )

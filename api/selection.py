@@ -20,20 +20,27 @@ class Selection(dict[str, "Selection"]):
         return found
 
 
-Selections = dict[int, tuple[FieldNode, Selection]]
-"""By the identity of the field's node, which is kept beside, so that no other node can come to have it."""
+Selections = dict[tuple[int, ...], tuple[list[FieldNode], Selection]]
+"""By the identities of all nodes that make the field (a field may be written twice, or come by a fragment), which are
+kept beside, so that no other nodes can come to have them."""
+
+KEPT = 200
+"""For one document: `@include` makes many fields of one, by its variables."""
 
 
 def wanted(info: Info[Any, Any]) -> Selection:
     raw: GraphQLResolveInfo[Any] = info._raw_info
     known: Selections = info.context.selections
-    first = raw.field_nodes[0]
-    if id(first) not in known:
+    nodes = raw.field_nodes
+    key = tuple(map(id, nodes))
+    if key not in known:
         selection = Selection()
-        for node in raw.field_nodes:
+        for node in nodes:
             _add(selection, node.selection_set, raw.fragments)
-        known[id(first)] = (first, selection)
-    return known[id(first)][1]
+        if len(known) >= KEPT:
+            known.clear()
+        known[key] = (nodes, selection)
+    return known[key][1]
 
 
 def _add(found: Selection, selection_set: SelectionSetNode | None, fragments: dict[str, Any]) -> None:

@@ -119,11 +119,14 @@ class OkPayload:
 
 async def _sign_in(info: Info, input: SignInInput) -> SessionPayload:
     context: Context = info.context
+    async with context.house.db.reading() as connection:
+        hashed = await sign_in.password_hash_of(connection, input.email)
+    await sign_in.check(input.password, hashed)
     async with context.house.db.transaction() as session:
         token, row = await sign_in.sign_in(
             session,
             email=input.email,
-            password=input.password,
+            checked=hashed,
             device_label=input.device_label,
             at=await database_time(session),
         )

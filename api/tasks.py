@@ -1,25 +1,27 @@
 """Work to do."""
 
 import uuid
+from collections.abc import Collection
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import strawberry
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import InstrumentedAttribute
 
 from api.context import Info, Reading, plain
 from api.errors import UserError
 from api.ids import public_id, row_id
 from api.mutations import changed, mutation
 from api.node import Node
-from api.paging import page_size
+from api.paging import of_each, page_size
 from api.selection import Selection, wanted
 from api.staff import Agent, agents_by_id
 from domain import access, contacts, staff, tasks
 from domain.access import may_see
 from domain.actors import Actor
-from domain.db import Json, new_id
+from domain.db import Json, new_id, one_of
 from domain.tickets import Ticket as TicketRow
 
 if TYPE_CHECKING:
@@ -51,16 +53,30 @@ class TaskFilter:
     contact_id: strawberry.ID | None = None
 
 
+SOONEST = (tasks.Task.done_at.is_not(None), tasks.Task.due_at.nulls_last(), tasks.Task.id)
+
+
 async def tasks_where(
-    reading: Reading, *conditions: ColumnElement[bool], selection: Selection, limit: int = 100
+    reading: Reading, *conditions: ColumnElement[bool], selection: Selection, limit: int | None = None
 ) -> list[Task]:
     """What this person sees, what is due soonest first."""
-    rows = await reading.connection.execute(
-        select(tasks.Task.__table__)
-        .where(may_see(tasks.Task, reading.actor), *conditions)
-        .order_by(tasks.Task.done_at.is_not(None), tasks.Task.due_at.nulls_last(), tasks.Task.id)
-        .limit(limit)
-    )
+    return await _load(reading, _seen(reading, *conditions).order_by(*SOONEST).limit(limit), selection)
+
+
+async def tasks_of(
+    reading: Reading, parent: InstrumentedAttribute[Any], ids: Collection[uuid.UUID], selection: Selection
+) -> list[Task]:
+    """For each ticket or contact (`parent` is the task's column) its first hundred."""
+    query = _seen(reading, one_of(parent, ids))
+    return await _load(reading, of_each(query, parent, *SOONEST), selection)
+
+
+def _seen(reading: Reading, *conditions: ColumnElement[bool]) -> Select[Any]:
+    return select(tasks.Task.__table__).where(may_see(tasks.Task, reading.actor), *conditions)
+
+
+async def _load(reading: Reading, query: Select[Any], selection: Selection) -> list[Task]:
+    rows = await reading.connection.execute(query)
     found = [
         plain(
             Task,
@@ -83,7 +99,7 @@ async def tasks_where(
 
 
 async def _fill(reading: Reading, found: list[Task], selection: Selection) -> None:
-    from api.contacts import contacts_by_id
+    from api.contacts import contacts_by_id, seen_contacts
     from api.tickets import tickets_by_id
 
     if "assignee" in selection:
@@ -97,7 +113,8 @@ async def _fill(reading: Reading, found: list[Task], selection: Selection) -> No
             task.ticket = tickets.get(task.ticket_id) if task.ticket_id else None
     if "contact" in selection:
         ids = {task.contact_id for task in found if task.contact_id}
-        people = await contacts_by_id(reading, ids, selection["contact"]) if ids else {}
+        seen = await seen_contacts(reading, ids) if ids else {}
+        people = await contacts_by_id(reading, seen, selection["contact"]) if seen else {}
         for task in found:
             task.contact = people.get(task.contact_id) if task.contact_id else None
 

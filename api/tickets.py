@@ -14,6 +14,7 @@ from api.contacts import Contact, Identity, contacts_by_id, identities_where
 from api.context import Info, Reading, by, plain
 from api.ids import public_id, row_id
 from api.node import Node
+from api.paging import of_each
 from api.selection import Selection, wanted
 from api.sla import Clock, clocks_of
 from api.staff import Agent, Team, agents_by_id, teams_by_id
@@ -26,8 +27,8 @@ from domain.channels import Channel, ChannelKind
 from domain.db import one_of
 from domain.messages import Item
 from domain.threads import Thread as ThreadRow
+from domain.tickets import LIVE, TicketStatus
 from domain.tickets import Ticket as TicketRow
-from domain.tickets import TicketStatus
 
 if TYPE_CHECKING:
     from api.alerts import Alert
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 strawberry.enum(TicketStatus)
 
+NEWEST = (TicketRow.updated_at.desc(), TicketRow.id.desc())
 PREVIEW = 140
 MOST_AT_ONCE = 100
 
@@ -75,19 +77,25 @@ class Ticket(Node):
         return await timeline_of_ticket(info, self.row_id, first=first, before=before)
 
 
-async def tickets_where(
-    reading: Reading, *conditions: ColumnElement[bool], selection: Selection
-) -> list[Ticket]:
-    """The newest hundred that this person sees."""
-    query = seen_tickets(reading, *conditions).order_by(TicketRow.updated_at.desc(), TicketRow.id.desc())
-    return await load_tickets(reading, query.limit(MOST_AT_ONCE), selection)
-
-
 async def tickets_by_id(
     reading: Reading, ids: Collection[uuid.UUID], selection: Selection
 ) -> dict[uuid.UUID, Ticket]:
-    found = await tickets_where(reading, one_of(TicketRow.id, ids), selection=selection)
-    return {ticket.row_id: ticket for ticket in found}
+    """Those this person sees, newest activity first."""
+    query = seen_tickets(reading, one_of(TicketRow.id, ids)).order_by(*NEWEST)
+    return {ticket.row_id: ticket for ticket in await load_tickets(reading, query, selection)}
+
+
+async def open_tickets_of(
+    reading: Reading, contact_ids: Collection[uuid.UUID], selection: Selection
+) -> list[Ticket]:
+    """For each contact the newest hundred that this person sees."""
+    query = seen_tickets(
+        reading,
+        one_of(TicketRow.contact_id, contact_ids),
+        TicketRow.status.in_(LIVE),
+        TicketRow.merged_into_id.is_(None),
+    )
+    return await load_tickets(reading, of_each(query, TicketRow.contact_id, *NEWEST), selection)
 
 
 def seen_tickets(reading: Reading, *conditions: ColumnElement[bool]) -> Select[Any]:
@@ -161,11 +169,10 @@ async def _fill(reading: Reading, tickets: list[Ticket], selection: Selection) -
         for ticket in tickets:
             ticket.threads = threads.get(ticket.row_id, [])
     if "tasks" in selection:
-        from api.tasks import tasks_where
+        from api.tasks import tasks_of
         from domain.tasks import Task as TaskRow
 
-        tasks = await tasks_where(reading, one_of(TaskRow.ticket_id, ids), selection=selection["tasks"])
-        groups = by("ticket_id", tasks)
+        groups = by("ticket_id", await tasks_of(reading, TaskRow.ticket_id, ids, selection["tasks"]))
         for ticket in tickets:
             ticket.tasks = groups.get(ticket.row_id, [])
     if "replyChannels" in selection:
@@ -223,7 +230,13 @@ async def _reply_channels(reading: Reading, tickets: list[Ticket]) -> None:
             at = last_used.get((ticket.row_id, identity.row.id))
             return at.timestamp() if at else 0.0
 
-        ticket.reply_channels = sorted(mine, key=recency, reverse=True)
+        def here(identity: Identity, ticket: Ticket = ticket) -> Identity:
+            """Only a mail begins a conversation; elsewhere the answer goes where the customer wrote."""
+            if identity.channel == ChannelKind.EMAIL or (ticket.row_id, identity.row.id) in last_used:
+                return identity
+            return plain(Identity, {**vars(identity), "can_reply": False})
+
+        ticket.reply_channels = [here(identity) for identity in sorted(mine, key=recency, reverse=True)]
 
 
 async def _ticket(info: Info, id: strawberry.ID) -> Ticket | None:

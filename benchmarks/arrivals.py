@@ -22,6 +22,8 @@ from domain.messages import Item
 WARMING = 32
 LOOK = 0.05
 """Seconds between two looks at how much is left."""
+LONGEST = 60.0
+"""Seconds for a round."""
 
 
 @dataclass
@@ -63,6 +65,8 @@ async def _open(bench: Bench, worker: Child, name: str, chats: int, letters: int
         async with bench.db.reading() as connection:
             waiting = select(func.count()).select_from(Arrival).where(Arrival.due_at.is_not(None))
             left = await connection.scalar(waiting) or 0
+        if perf_counter() - begun > LONGEST:
+            raise RuntimeError(f"after {LONGEST:.0f} s {left} of {len(rows)} arrivals still wait")
     seconds = perf_counter() - begun
     async with bench.db.reading() as connection:
         after = await connection.scalar(select(func.count()).select_from(Item))

@@ -28,6 +28,12 @@ class Peer:
     def against(self, other: "Peer") -> float:
         return self.rounds.against(other.rounds)
 
+    def compared_with(self, other: "Peer") -> str:
+        """By requests per second, and by processor time, which says less of who else used the machine."""
+        words = f"{self.name} against {other.name}: {self.against(other):.3f}"
+        mine, theirs = self.rounds.cost(), other.rounds.cost()
+        return f"{words}, by processor time {theirs / mine:.3f}." if mine and theirs else f"{words}."
+
 
 async def compare(bench: Bench, peers: Sequence[Peer]) -> None:
     for peer in peers:
@@ -48,4 +54,9 @@ async def compare(bench: Bench, peers: Sequence[Peer]) -> None:
 
 
 def table(title: str, peers: Sequence[Peer], note: str) -> Table:
-    return Table(title, ("", *COLUMNS), [peer.rounds.row(peer.name) for peer in peers], note)
+    return Table(
+        f"{title}, {CONNECTIONS} at once",
+        ("", *COLUMNS),
+        [peer.rounds.row(peer.name) for peer in peers],
+        note,
+    )

@@ -28,7 +28,7 @@ DOCUMENT = """query Inbox($first: Int!) {
 
 async def measure(bench: Bench) -> Measured:
     bearer = f"Bearer {bench.shop.token}"
-    floor = Peer("floor", bench.floor, [request("GET", f"/inbox?first={FIRST}")])
+    floor = Peer("the floor", bench.floor, [request("GET", f"/inbox?first={FIRST}")])
     product = Peer("Heddle", bench.product, [graphql(bench, DOCUMENT, first=FIRST)])
     usual = Peer(
         "FastAPI + ORM", bench.usual, [request("GET", f"/tickets?first={FIRST}", authorization=bearer)]
@@ -36,11 +36,7 @@ async def measure(bench: Bench) -> Measured:
     size = await _agree(floor, product, usual)
     await compare(bench, [floor, product, usual])
     figures = {"inbox_vs_floor": product.against(floor), "inbox_vs_fastapi_orm": product.against(usual)}
-    note = (
-        f"{size / 1024:.0f} KB of JSON. "
-        f"Heddle against the floor {figures['inbox_vs_floor']:.3f}, "
-        f"against FastAPI + ORM {figures['inbox_vs_fastapi_orm']:.2f}."
-    )
+    note = f"{size / 1024:.0f} KB. {product.compared_with(floor)} {product.compared_with(usual)}"
     return Measured(table(f"Inbox page, {FIRST} tickets", [floor, product, usual], note), figures)
 
 

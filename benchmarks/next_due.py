@@ -6,12 +6,15 @@ from time import perf_counter
 from benchmarks.bench import Bench, Measured, Table, number
 from domain.deadlines import seconds_to_next
 
-LOOKS = 200
+LOOKS = 500
+WARMING = 20
 
 
 async def measure(bench: Bench) -> Measured:
     spent = []
     async with bench.db.transaction() as session:
+        for _ in range(WARMING):
+            await seconds_to_next(session)
         for _ in range(LOOKS):
             begun = perf_counter()
             await seconds_to_next(session)

@@ -44,6 +44,11 @@ class Rounds:
         """How many requests were answered here while there it was one."""
         return median(mine / theirs for mine, theirs in zip(self.rates, other.rates, strict=True))
 
+    def cost(self) -> float | None:
+        """Milliseconds of processor time for a request, the application's and the database's together."""
+        app, database = middle(self.app), middle(self.database)
+        return None if app is None or database is None else app + database
+
     def row(self, name: str) -> list[str]:
         shown = ((self.rates, 0), (self.p50, 1), (self.p99, 1), (self.app, 2), (self.database, 2))
         return [name, *(number(middle(values), digits) for values, digits in shown)]

@@ -29,8 +29,8 @@ QUICK = Sizes(
     rounds=5,
     requests=1_000,
     seconds=1.5,
-    messenger=1_000,
-    mails=250,
+    messenger=600,
+    mails=150,
     patience=160.0,
 )
 

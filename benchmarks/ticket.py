@@ -37,12 +37,12 @@ DOCUMENT = """query Ticket($id: ID!, $first: Int!) {
 
 async def measure(bench: Bench) -> Measured:
     ids = [public_id("Ticket", id) for id in bench.shop.long_tickets]
-    floor = Peer("floor", bench.floor, [request("GET", f"/ticket?id={id}&first={FIRST}") for id in ids])
+    floor = Peer("the floor", bench.floor, [request("GET", f"/ticket?id={id}&first={FIRST}") for id in ids])
     product = Peer("Heddle", bench.product, [graphql(bench, DOCUMENT, id=id, first=FIRST) for id in ids])
     size = await _agree(floor, product)
     await compare(bench, [floor, product])
     figures = {"ticket_vs_floor": product.against(floor)}
-    note = f"{size / 1024:.0f} KB of JSON. Heddle against the floor {figures['ticket_vs_floor']:.3f}."
+    note = f"{size / 1024:.0f} KB. {product.compared_with(floor)}"
     return Measured(table(f"Ticket page, {LONG} messages", [floor, product], note), figures)
 
 

@@ -7,7 +7,7 @@ and of contacts those whose tickets they see or who have none.
 import uuid
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Select, and_, exists, false, or_, select, true
+from sqlalchemy import ColumnElement, Select, and_, exists, false, func, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.actors import Actor, ActorKind
@@ -83,8 +83,16 @@ async def one(
     """The row, if this person may see it; "not allowed" and "does not exist" are the same answer."""
     query = visible(model, to=to).where(model.id == id)  # type: ignore[attr-defined]
     if lock:
-        query = query.with_for_update(of=model).execution_options(populate_existing=True)
+        query = query.with_for_update(of=model, key_share=True).execution_options(populate_existing=True)
     row = await session.scalar(query)
     if row is None:
         raise NotFound
     return row  # type: ignore[no-any-return]
+
+
+async def contact(session: AsyncSession, id: uuid.UUID, *, to: Actor, lock: bool = False) -> Contact:
+    """The contact that this one has become, or still is."""
+    survivor = await session.scalar(
+        select(func.coalesce(Contact.canonical_id, Contact.id)).where(Contact.id == id)
+    )
+    return await one(session, Contact, survivor, to=to, lock=lock)

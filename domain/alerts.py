@@ -89,7 +89,7 @@ async def resolve(session: AsyncSession, clock_id: uuid.UUID, *, at: datetime) -
         await session.scalars(
             select(Alert)
             .where(Alert.clock_id == clock_id, Alert.state != AlertState.RESOLVED)
-            .with_for_update()
+            .with_for_update(key_share=True)
         )
     ):
         alert.state, alert.resolved_at = AlertState.RESOLVED, at

@@ -27,9 +27,10 @@ async def receive(session: AsyncSession, channel: Channel, arrival: Arrival, ste
     call = await session.scalar(
         select(Call).where(Call.channel_id == channel.id, Call.external_id == step.call_id)
     )
+    begins = call is None
     if call is None:
         if step.step != CallStep.RINGING and step.claim is None and not step.withheld:
-            raise TryLater("the call's first step has not come yet", after=2)
+            raise TryLater("the call's first step has not come yet")
         call = await _begin(session, channel, arrival, step)
     ticket = await locked(session, call.ticket_id)
     before = (call.call_state, call.answered_at, call.ended_at)
@@ -38,7 +39,7 @@ async def receive(session: AsyncSession, channel: Channel, arrival: Arrival, ste
         call.agent_id = await session.scalar(
             select(Agent.id).where(func.lower(Agent.email) == step.agent.lower(), Agent.left_at.is_(None))
         )
-    if (call.call_state, call.answered_at, call.ended_at) == before and step.step != CallStep.RINGING:
+    if (call.call_state, call.answered_at, call.ended_at) == before and not begins:
         return
     by = customer(call.contact_id)
     call.tell(EventKind.CALL_CHANGED, by=by, at=step.at, data={"state": call.call_state})
@@ -92,15 +93,16 @@ async def _begin(session: AsyncSession, channel: Channel, arrival: Arrival, step
         contact = add_contact(session, name="", locale=None, by=customer(uuid.UUID(int=0)), at=at)
         await session.flush()
     by = customer(contact.id)
-    key = step.claim.value if step.claim else step.call_id
-    thread = await session.scalar(
-        select(Thread).where(
-            Thread.channel_id == channel.id,
-            Thread.key == key,
-            Thread.contact_id == contact.id,
-            Thread.ended_at.is_(None),
+    thread = None
+    if identity:  # a call whose number was withheld continues nothing
+        thread = await session.scalar(
+            select(Thread).where(
+                Thread.channel_id == channel.id,
+                Thread.identity_id == identity.id,
+                Thread.contact_id == contact.id,
+                Thread.ended_at.is_(None),
+            )
         )
-    )
     ticket = await locked(session, thread.ticket_id) if thread else None
     if thread and ticket and not ticket.takes_more(at=at):
         thread.ended_at, thread, ticket = at, None, None
@@ -121,7 +123,7 @@ async def _begin(session: AsyncSession, channel: Channel, arrival: Arrival, step
             ticket,
             placement,
             channel_id=channel.id,
-            key=key,
+            key=None,
             identity=identity,
             subject="",
             by=by,

@@ -10,6 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+import idna
 import phonenumbers
 from sqlalchemy import ColumnElement, ForeignKey, Index, UniqueConstraint, func, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -136,7 +137,8 @@ def normalised(kind: IdentityKind, value: str, *, region: str | None = None) -> 
         case IdentityKind.EMAIL:
             if "@" not in value[1:-1] or any(letter.isspace() for letter in value):
                 raise InvalidInput(N_("This is not an email address."), field=["value"])
-            return value.casefold()
+            local, _, domain = value.rpartition("@")
+            return f"{local.lower()}@{_ascii(domain)}"
         case IdentityKind.PHONE:
             number = phone_number(value, region=region)
             if number is None:
@@ -149,6 +151,14 @@ def normalised(kind: IdentityKind, value: str, *, region: str | None = None) -> 
             if not value:
                 raise InvalidInput(N_("This may not be empty."), field=["value"])
             return value
+
+
+def _ascii(domain: str) -> str:
+    """`faß.de` and `fass.de` are two domains: case-folding would make them one."""
+    try:
+        return idna.encode(domain, uts46=True).decode()
+    except idna.IDNAError:
+        return domain.lower()
 
 
 def phone_number(value: str, *, region: str | None) -> str | None:

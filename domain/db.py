@@ -166,6 +166,7 @@ class Database:
             url,
             pool_size=pool_size,
             max_overflow=10,
+            pool_pre_ping=True,
             hide_parameters=True,  # they hold what people wrote, and would stand in logs
             json_serializer=lambda value: orjson.dumps(value).decode(),
             json_deserializer=orjson.loads,

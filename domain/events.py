@@ -151,16 +151,25 @@ async def any_pending(connection: AsyncConnection | AsyncSession) -> bool:
     return (await connection.execute(query)).first() is not None
 
 
-async def ensure_partitions(session: AsyncSession, today: date) -> None:
-    """A partition for this month and each of the next three; what falls elsewhere lands in the default one."""
+async def ensure_partitions(session: AsyncSession | AsyncConnection, today: date) -> None:
+    """A partition for this month and each of the next three; what falls elsewhere lands in the default one.
+
+    Rows of a month that went there before its partition was made move along: PostgreSQL refuses to make it otherwise.
+    """
     month = today.replace(day=1)
     for _ in range(4):
         following = (month.replace(day=28) + timedelta(days=4)).replace(day=1)
-        name = f"event_{month:%Y_%m}"
-        await session.execute(
-            text(
-                f"CREATE TABLE IF NOT EXISTS {name} PARTITION OF event "
-                f"FOR VALUES FROM ('{month:%Y-%m-%d}') TO ('{following:%Y-%m-%d}')"
-            )
-        )
+        await _partition(session, f"event_{month:%Y_%m}", f"'{month:%Y-%m-%d}'", f"'{following:%Y-%m-%d}'")
         month = following
+
+
+async def _partition(session: AsyncSession | AsyncConnection, name: str, begin: str, end: str) -> None:
+    if await session.scalar(select(func.to_regclass(name))) is not None:
+        return
+    early = f"FROM event_other WHERE at >= {begin} AND at < {end}"
+    await session.execute(text(f"CREATE TABLE {name} (LIKE event INCLUDING DEFAULTS)"))
+    await session.execute(text(f"INSERT INTO {name} SELECT * {early}"))
+    await session.execute(text(f"DELETE {early}"))
+    await session.execute(
+        text(f"ALTER TABLE event ATTACH PARTITION {name} FOR VALUES FROM ({begin}) TO ({end})")
+    )

@@ -1,6 +1,8 @@
 """What came in finds its person, its conversation and its ticket, and is written down: one transaction."""
 
+import hashlib
 from dataclasses import replace
+from datetime import datetime
 
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -8,14 +10,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from domain import calls, sla
 from domain.actors import SYSTEM, customer
 from domain.channels import Channel, ChannelKind
-from domain.contacts import Identity, Proof
+from domain.contacts import Identity, Proof, identities_like, survivor_of
 from domain.db import new_id, ring
 from domain.events import EventKind
 from domain.inbound import Arrival, Inbound, InboundCall, InboundLink, InboundMessage, InboundReceipt
 from domain.messages import FETCHES, Attachment, Direction, Item, Message
 from domain.people import Person, recognise
 from domain.threads import Thread, place
-from domain.tickets import Ticket, live_tickets, locked, open_thread, open_ticket
+from domain.tickets import Ticket, certain_tickets, locked, open_thread, open_ticket
 
 
 async def receive(session: AsyncSession, channel: Channel, arrival: Arrival, inbound: Inbound) -> None:
@@ -33,13 +35,9 @@ async def receive(session: AsyncSession, channel: Channel, arrival: Arrival, inb
 
 
 async def _message(session: AsyncSession, channel: Channel, arrival: Arrival, said: InboundMessage) -> None:
-    if await _seen(session, channel, said.external_id):
-        return
     answered = await _thread_answered(session, channel, said)
-    said, stranger = await _known_by_reply_address(session, said, answered)
-    if answered and stranger and (await locked(session, answered.ticket_id)).takes_more(at=said.at):
-        person = None
-    else:
+    person = await _participant(session, said, answered, at=arrival.received_at) if answered else None
+    if person is None and not (answered and await _takes_strangers(session, said, answered)):
         person = await recognise(
             session,
             said.claims,
@@ -48,10 +46,25 @@ async def _message(session: AsyncSession, channel: Channel, arrival: Arrival, sa
             linked=said.linked_contact,
             at=arrival.received_at,
         )
-        if await _seen(session, channel, said.external_id):  # another worker had the same, and was first
-            return
+        answered = await _thread_answered(
+            session, channel, said
+        )  # while we waited, another worker may have begun it
+        if (
+            answered
+            and person.contact.id != answered.contact_id
+            and not await _moved(session, answered, person)
+        ):
+            await _end(
+                session, answered, at=said.at
+            )  # somebody else holds the session now: another conversation
+            answered = None
+    unheard = await _unheard(session, channel, said)
+    if unheard is None:
+        return
+    said = unheard
     thread, ticket = await _placed(session, channel, said, answered, person)
     by = customer(ticket.contact_id)
+    proven = person is not None and person.proof is not None
     message = Message(
         id=new_id(),
         ticket_id=ticket.id,
@@ -66,7 +79,7 @@ async def _message(session: AsyncSession, channel: Channel, arrival: Arrival, sa
         external_id=said.external_id,
         arrival_id=arrival.id,
         automatic=said.automatic,
-        sender_verified=person is not None and person.proof is not None,
+        sender_verified=proven,
         mail={"references": [*reversed(said.references)], "subject": said.subject}
         if channel.kind == ChannelKind.EMAIL
         else None,
@@ -79,29 +92,63 @@ async def _message(session: AsyncSession, channel: Channel, arrival: Arrival, sa
         await sla.answered(session, ticket.id, ticket.contact_id, by=SYSTEM, at=said.at)
     elif not said.automatic:
         thread.last_inbound_at = max(said.at, thread.last_inbound_at or said.at)
+        thread.joined_proof = thread.joined_proof or (person.proof if person else None)
         ticket.customer_wrote(by=by, at=arrival.received_at)
         await sla.customer_waits(
             session, ticket.id, priority=ticket.priority, channel=channel.kind, since=arrival.received_at
         )
 
 
-async def _known_by_reply_address(
-    session: AsyncSession, said: InboundMessage, answered: Thread | None
-) -> tuple[InboundMessage, bool]:
-    """Who answers from the very address we wrote to has proven it; anybody else is an unconfirmed participant."""
-    if not said.thread_number or not answered:
-        return said, False
+async def _participant(
+    session: AsyncSession, said: InboundMessage, answered: Thread, *, at: datetime
+) -> Person | None:
+    """Who answers a mail from the very address we wrote to. With the token that only our mail had, that is proof."""
     first = said.claims[0]
-    addressee = await session.get(Identity, answered.identity_id)
-    if addressee is None or addressee.kind != first.kind or addressee.value != first.value:
-        return said, True
-    proven = replace(first, proof=first.proof or Proof.REPLY_ADDRESS)
-    return replace(said, claims=(proven, *said.claims[1:])), False
+    if said.thread_key or answered.identity_id is None:
+        return None
+    addressee = await session.get_one(Identity, answered.identity_id)
+    contact = await survivor_of(session, addressee.contact_id)
+    if contact is None or (addressee.kind, addressee.scope, addressee.value) != first.key:
+        return None
+    proof = first.proof or (Proof.REPLY_ADDRESS if said.thread_number else None)
+    if proof and not any(identity.verified_at for identity, _ in await identities_like(session, first)):
+        addressee.prove(proof, by=customer(contact.id), at=at)
+    addressee.last_used_at = at
+    return Person(contact, addressee, proof, known=True)
 
 
-async def _seen(session: AsyncSession, channel: Channel, external_id: str) -> bool:
-    query = select(Item.id).where(Item.channel_id == channel.id, Item.external_id == external_id)
-    return await session.scalar(query) is not None
+async def _takes_strangers(session: AsyncSession, said: InboundMessage, answered: Thread) -> bool:
+    """Anybody else who writes to a signed reply address takes part, unconfirmed; a closed ticket takes no more."""
+    return said.thread_number is not None and (await locked(session, answered.ticket_id)).takes_more(
+        at=said.at
+    )
+
+
+async def _moved(session: AsyncSession, answered: Thread, person: Person) -> bool:
+    """Did the conversation follow the person just now, or is its contact the person under an earlier row?"""
+    await session.refresh(answered)
+    contact = await survivor_of(session, answered.contact_id)
+    return contact is not None and contact.id == person.contact.id
+
+
+async def _end(session: AsyncSession, thread: Thread, *, at: datetime) -> None:
+    thread.ended_at = at
+    await session.flush()
+
+
+async def _unheard(session: AsyncSession, channel: Channel, said: InboundMessage) -> InboundMessage | None:
+    """The message, unless it is here already. Another mail under a Message-ID that is known is another mail."""
+    here = select(Item.text, Item.author).where(Item.channel_id == channel.id)
+    known = (await session.execute(here.where(Item.external_id == said.external_id))).one_or_none()
+    if known is None:
+        return said
+    author = said.sender_name or said.claims[0].label
+    if channel.kind != ChannelKind.EMAIL or tuple(known) == (said.text, author):
+        return None
+    digest = hashlib.sha256(f"{author}\n{said.text}".encode("utf-8", "replace")).hexdigest()[:16]
+    other = replace(said, external_id=f"{said.external_id}#{digest}")
+    again = await session.scalar(here.where(Item.external_id == other.external_id).limit(1))
+    return None if again is not None else other
 
 
 async def _thread_answered(session: AsyncSession, channel: Channel, said: InboundMessage) -> Thread | None:
@@ -148,15 +195,14 @@ async def _placed(
         ticket = await locked(session, answered.ticket_id)
         if ticket.takes_more(at=said.at):
             return answered, ticket
-        answered.ended_at = said.at
-        await session.flush()
+        await _end(session, answered, at=said.at)
     if person is None:
         raise RuntimeError("a message that continues nothing needs a person")
     contact, by = person.contact, customer(person.contact.id)
     placement = place(
         proof=person.proof,
         by_caller_number=False,
-        open_tickets=[ticket.id for ticket in await live_tickets(session, contact.id)],
+        open_tickets=[ticket.id for ticket in await certain_tickets(session, contact.id)],
     )
     if placement.ticket_id:
         ticket = await locked(session, placement.ticket_id)
@@ -177,6 +223,7 @@ async def _placed(
         channel_id=channel.id,
         key=said.thread_key,
         identity=person.identity,
+        proof=person.proof,
         subject=said.subject,
         by=by,
         at=said.at,

@@ -7,6 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain import sla
 from domain.actors import Actor
+from domain.channels import Channel
 from domain.contacts import Contact, Identity
 from domain.events import EventKind, record
 from domain.messages import Item
@@ -39,9 +40,12 @@ async def hand_over(
         )
         if ticket.is_live() and len(open_there) == 1:
             home = await locked(session, open_there[0].id)
-        elif shared:
+        elif shared and ticket.is_live():
             home = open_ticket(session, to, subject=moving[0].subject, by=by, at=at, team_id=ticket.team_id)
             await session.flush()
+            await _still_promised(session, ticket, home, moving)
+        elif shared:
+            continue  # an old matter of several: it stays where it was settled
         else:
             await _belongs_to(session, ticket, to)
             continue
@@ -68,6 +72,18 @@ async def move_thread(
         update(Item).where(Item.thread_id == thread.id).values(ticket_id=to.id, contact_id=to.contact_id)
     )
     join(thread, code, identity=identity, by=by, at=at)
+
+
+async def _still_promised(session: AsyncSession, before: Ticket, home: Ticket, moved: list[Thread]) -> None:
+    """Who waits for a first reply goes on waiting, from the moment of the first word."""
+    if not await sla.is_running(session, before.id):
+        return
+    for thread in moved:
+        kind = await session.scalar(select(Channel.kind).where(Channel.id == thread.channel_id))
+        if kind and thread.last_inbound_at:
+            await sla.customer_waits(
+                session, home.id, priority=home.priority, channel=kind, since=thread.last_inbound_at
+            )
 
 
 async def _give(session: AsyncSession, identity: Identity, to: Contact) -> Identity:
@@ -119,6 +135,9 @@ async def _dissolve(session: AsyncSession, ticket: Ticket, into: Ticket, *, by: 
         update(Item).where(Item.ticket_id == ticket.id).values(ticket_id=into.id, contact_id=into.contact_id)
     )
     await session.execute(update(Task).where(Task.ticket_id == ticket.id).values(ticket_id=into.id))
+    await session.execute(
+        update(Ticket).where(Ticket.merged_into_id == ticket.id).values(merged_into_id=into.id)
+    )
     await sla.follow(session, ticket.id, into.id, at=at)
     record(
         session,

@@ -5,17 +5,19 @@
 | a signed m.me link                        | the contact the link was made for                             |
 | a proven value somebody has proven before | that contact                                                  |
 | a proven address nobody has proven        | the contact known by nothing but this address; else a new one |
-| an unproven mail address                  | the contact that claims it as unproven; never who proved it   |
+| a session or a Messenger person, only     | who held it last, unless another signed person does now       |
+| an unproven mail address                  | the contact that claims it and has proven nothing at all      |
 | a caller's number                         | the one contact that has it; of several none                  |
 """
 
 import uuid
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from domain import access
 from domain.actors import Actor, customer
 from domain.contacts import (
     Claim,
@@ -31,12 +33,16 @@ from domain.contacts import (
 )
 from domain.errors import IdentityTaken
 from domain.merging import hand_over
-from domain.threads import REASON_OF_PROOF, JoinCode
+from domain.threads import REASON_OF_PROOF, JoinCode, Thread
+from domain.tickets import Ticket
 
 Like = dict[Claim, list[tuple[Identity, Contact]]]
 
 # A session and a page's person are handles on a conversation: they follow the person who proves to hold them.
 HANDLES = (IdentityKind.CHAT, IdentityKind.MESSENGER)
+
+OPENING = timedelta(minutes=10)
+"""A first message may be read before the news of the link that it came by."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +68,7 @@ async def recognise(
     for claim in sorted(claims, key=lambda claim: claim.key):
         await lock_identity(session, claim)
     like: Like = {claim: await identities_like(session, claim) for claim in claims}
-    contact, proof = await _whose(session, like, linked)
+    contact, proof = await _whose(session, like, linked, at)
     known = contact is not None
     if contact is None:
         contact = add_contact(session, name=name, locale=locale, by=customer(uuid.UUID(int=0)), at=at)
@@ -76,28 +82,77 @@ async def recognise(
 
 
 async def _whose(
-    session: AsyncSession, like: Like, linked: uuid.UUID | None
+    session: AsyncSession, like: Like, linked: uuid.UUID | None, at: datetime
 ) -> tuple[Contact | None, Proof | None]:
-    if linked and (contact := await survivor_of(session, linked)):
+    if (
+        linked
+        and (contact := await survivor_of(session, linked))
+        and await _opened_by_link(session, like, contact, at)
+    ):
         return contact, Proof.MESSENGER_LINK
-    proven = sorted((claim for claim in like if claim.proof), key=lambda claim: claim.kind in HANDLES)
-    for claim in proven:
+    signed = [claim for claim in like if claim.proof and claim.kind not in HANDLES]
+    handles = [claim for claim in like if claim.proof and claim.kind in HANDLES]
+    for claim in signed:
         for identity, contact in like[claim]:
             if identity.verified_at:
-                return contact, identity.verified_by if claim.kind in HANDLES else claim.proof
-    for claim in proven:
+                return contact, claim.proof
+    for claim in handles:
+        for identity, contact in like[claim]:
+            if identity.verified_at and not (signed and await _is_signed(session, contact)):
+                return contact, identity.verified_by
+    for claim in signed:
         for _, contact in like[claim]:
             if await _has_nothing_else(session, contact):
                 return contact, claim.proof
-    if proven:
+    if signed or handles:
         return None, None
     (claim,) = like
-    claiming = {
-        contact.id: contact
-        for identity, contact in like[claim]
-        if claim.kind == IdentityKind.PHONE or not identity.verified_at
-    }
-    return (next(iter(claiming.values())) if len(claiming) == 1 else None), None
+    return await _claiming(session, claim, like[claim]), None
+
+
+async def _opened_by_link(session: AsyncSession, like: Like, contact: Contact, at: datetime) -> bool:
+    """A link opens a conversation, once. Forwarded to somebody who talks to us already, or used by a second person, it
+    proves nothing."""
+    (claim,) = like
+    for identity, owner in like[claim]:
+        if owner.id != contact.id and at - identity.created_at > OPENING:
+            return False
+    others = select(Identity.id).where(
+        Identity.contact_id == contact.id,
+        Identity.kind == claim.kind,
+        Identity.scope == claim.scope,
+        Identity.value != claim.value,
+        Identity.verified_by == Proof.MESSENGER_LINK,
+    )
+    return await session.scalar(others.limit(1)) is None
+
+
+async def _is_signed(session: AsyncSession, contact: Contact) -> bool:
+    """Has somebody proven to be this contact by more than a handle? Then another signed person is not."""
+    strong = select(Identity.id).where(
+        Identity.contact_id == contact.id, Identity.verified_at.is_not(None), Identity.kind.not_in(HANDLES)
+    )
+    return await session.scalar(strong.limit(1)) is not None
+
+
+async def _claiming(
+    session: AsyncSession, claim: Claim, like: list[tuple[Identity, Contact]]
+) -> Contact | None:
+    """Whom an unproven value leads to: nobody who has proven anything, but for the one contact of a caller's number."""
+    owners = {contact.id: contact for _, contact in like}
+    if claim.kind == IdentityKind.PHONE and len(owners) == 1:
+        return next(iter(owners.values()))
+    unknown = [contact for contact in owners.values() if not await _has_proof(session, contact)]
+    if (
+        claim.kind == IdentityKind.PHONE
+    ):  # several have it: the caller is none of them, but the same as last time
+        unknown = [contact for contact in unknown if await _has_nothing_else(session, contact)]
+    return unknown[0] if len(unknown) == 1 else None
+
+
+async def _has_proof(session: AsyncSession, contact: Contact) -> bool:
+    proven = select(Identity.id).where(Identity.contact_id == contact.id, Identity.verified_at.is_not(None))
+    return await session.scalar(proven.limit(1)) is not None
 
 
 async def _has_nothing_else(session: AsyncSession, contact: Contact) -> bool:
@@ -118,24 +173,24 @@ async def _identity(
 ) -> Identity:
     """The claim's value as an identity of `contact`: found, proven now, taken over, or added."""
     by = customer(contact.id)
-    proven_by_another = False
-    for identity, owner in like:
-        if owner.id == contact.id:
-            identity.last_used_at = at
-            if claim.proof:
-                identity.prove(claim.proof, by=by, at=at)
-            return identity
-        proven_by_another = proven_by_another or identity.verified_at is not None
+    proven_by_another = [pair for pair in like if pair[0].verified_at and pair[1].id != contact.id]
+    mine = next((identity for identity, owner in like if owner.id == contact.id), None)
     if proven_by_another and claim.proof and claim.kind in HANDLES and proof:
-        taken = next(identity for identity, _ in like if identity.verified_at)
-        return await hand_over(session, taken, contact, REASON_OF_PROOF[proof], by=by, at=at)
+        ((taken, owner),) = proven_by_another
+        if not await _is_signed(session, owner):
+            return await hand_over(session, taken, contact, REASON_OF_PROOF[proof], by=by, at=at)
     if (
         proven_by_another
     ):  # two proofs that contradict each other: this one stays a claim, for a person to look at
         claim = replace(claim, proof=None)
-    if proof == Proof.MESSENGER_LINK and claim.kind in HANDLES:
+    elif proof == Proof.MESSENGER_LINK and claim.kind in HANDLES:
         claim = replace(claim, proof=proof)
-    return add_identity(session, contact, claim, by=by, at=at)
+    if mine is None:
+        return add_identity(session, contact, claim, by=by, at=at)
+    mine.last_used_at = at
+    if claim.proof:
+        mine.prove(claim.proof, by=by, at=at)
+    return mine
 
 
 async def link(session: AsyncSession, contact: Contact, claim: Claim, *, by: Actor, at: datetime) -> Identity:
@@ -149,7 +204,10 @@ async def link(session: AsyncSession, contact: Contact, claim: Claim, *, by: Act
     for identity, owner in await identities_like(session, claim):
         if owner.id == contact.id:
             mine = identity
-        elif claim.kind in HANDLES or (not identity.verified_at and await _has_nothing_else(session, owner)):
+            continue
+        if await _holds_unseen(session, identity, by):
+            raise IdentityTaken(field=["value"])
+        if claim.kind in HANDLES or (not identity.verified_at and await _has_nothing_else(session, owner)):
             mine = await hand_over(session, identity, contact, JoinCode.LINKED_BY_AGENT, by=by, at=at)
         elif identity.verified_at:
             raise IdentityTaken(field=["value"])
@@ -157,3 +215,25 @@ async def link(session: AsyncSession, contact: Contact, claim: Claim, *, by: Act
         return add_identity(session, contact, claim, by=by, at=at)
     mine.prove(Proof.AGENT, by=by, at=at)
     return mine
+
+
+async def _holds_unseen(session: AsyncSession, identity: Identity, by: Actor) -> bool:
+    """Would conversations move that this agent may not see? Then the word is not theirs to give."""
+    unseen = (
+        select(Ticket.id)
+        .join(Thread, Thread.ticket_id == Ticket.id)
+        # `NOT` would leave out what is neither seen nor unseen: a ticket that nobody has.
+        .where(Thread.identity_id == identity.id, access.may_see(Ticket, by).is_not(true()))
+    )
+    return await session.scalar(unseen.limit(1)) is not None
+
+
+async def is_anothers_session(session: AsyncSession, handle: Claim, signed: list[Claim]) -> bool:
+    """Has somebody else signed in with this session than who does now? Then what was said in it is not theirs to read."""
+    for identity, owner in await identities_like(session, handle):
+        if not identity.verified_at or not await _is_signed(session, owner):
+            continue
+        theirs = [await identities_like(session, claim) for claim in signed]
+        if not any(known.id == owner.id and one.verified_at for pairs in theirs for one, known in pairs):
+            return True
+    return False

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from domain import sla
 from domain.actors import Actor
 from domain.channels import Channel, ChannelKind
-from domain.contacts import Identity, IdentityKind, survivor_of
+from domain.contacts import Identity, IdentityKind, Proof, survivor_of
 from domain.db import new_id, ring
 from domain.errors import (
     CannotReply,
@@ -150,6 +150,7 @@ async def _conversation(
         subject=ticket.subject,
         by=by,
         at=at,
+        proof=Proof.AGENT,
     )
     await session.flush()
     return thread, channel

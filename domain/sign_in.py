@@ -11,7 +11,7 @@ from typing import Any
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerifyMismatchError
-from sqlalchemy import ForeignKey, Select, func, select, update
+from sqlalchemy import ColumnElement, ForeignKey, Select, and_, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -56,31 +56,36 @@ async def hash_password(password: str) -> str:
         return await asyncio.to_thread(_hasher.hash, password)
 
 
-async def _right(password: str, hashed: str) -> bool:
-    def verify() -> bool:
+async def password_hash_of(connection: AsyncConnection, email: str) -> str | None:
+    """Of whoever works here under this address."""
+    hashed: str | None = await connection.scalar(select(Agent.password_hash).where(_at(email)))
+    return hashed
+
+
+async def check(password: str, hashed: str | None) -> None:
+    """Waits its turn, with no transaction open. An unknown address takes as long as a wrong password."""
+
+    def right() -> bool:
         try:
-            return _hasher.verify(hashed, password)
+            return _hasher.verify(hashed or _nobodys(), password) and hashed is not None
         except (VerifyMismatchError, InvalidHashError):
             return False
 
     async with _HASHING:
-        return await asyncio.to_thread(verify)
+        if not await asyncio.to_thread(right):
+            raise WrongCredentials
 
 
 async def sign_in(
-    session: AsyncSession, *, email: str, password: str, device_label: str | None, at: datetime
+    session: AsyncSession, *, email: str, checked: str | None, device_label: str | None, at: datetime
 ) -> tuple[str, SignIn]:
-    """The token (shown this once) and its row. An unknown address takes as long as a wrong password."""
-    agent = await session.scalar(
-        select(Agent).where(func.lower(Agent.email) == email.strip().lower(), Agent.left_at.is_(None))
-    )
-    hashed = agent.password_hash if agent else None
-    right = await _right(password, hashed if hashed else await asyncio.to_thread(_nobodys))
-    if agent is None or hashed is None or not right:
+    """The token (shown this once) and its row, for who still has the password hash that was checked."""
+    agent_id = await session.scalar(select(Agent.id).where(_at(email), Agent.password_hash == checked))
+    if agent_id is None:
         raise WrongCredentials
     token = new_token()
     row = SignIn(
-        agent_id=agent.id,
+        agent_id=agent_id,
         token_hash=token_hash(token),
         device_label=device_label,
         created_at=at,
@@ -88,6 +93,10 @@ async def sign_in(
     )
     session.add(row)
     return token, row
+
+
+def _at(email: str) -> ColumnElement[bool]:
+    return and_(func.lower(Agent.email) == email.strip().lower(), Agent.left_at.is_(None))
 
 
 async def sign_out(session: AsyncSession, *, token: str, everywhere: bool, at: datetime) -> None:

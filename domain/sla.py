@@ -207,6 +207,25 @@ async def answered(
         await alerts.resolve(session, clock_id, at=at)
 
 
+async def is_running(session: AsyncSession, ticket_id: uuid.UUID) -> bool:
+    running = select(Clock.id).where(
+        Clock.ticket_id == ticket_id, Clock.met_at.is_(None), Clock.ended_at.is_(None)
+    )
+    return await session.scalar(running.limit(1)) is not None
+
+
+async def take_off(session: AsyncSession, ticket_id: uuid.UUID, *, at: datetime) -> None:
+    """The ticket was closed or solved without an answer (spam, settled elsewhere): nobody is to be rung for it."""
+    ended = await session.scalars(
+        update(Clock)
+        .where(Clock.ticket_id == ticket_id, Clock.met_at.is_(None), Clock.ended_at.is_(None))
+        .values(ended_at=at, next_at=None)
+        .returning(Clock.id)
+    )
+    for clock_id in ended.all():
+        await alerts.resolve(session, clock_id, at=at)
+
+
 async def follow(session: AsyncSession, ticket_id: uuid.UUID, into_id: uuid.UUID, *, at: datetime) -> None:
     """A merged ticket's running promise goes on at the survivor, unless the same is running there and falls due first."""
     running = (Clock.met_at.is_(None), Clock.ended_at.is_(None))

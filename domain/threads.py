@@ -68,6 +68,8 @@ class Thread(Base):
     ticket_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("ticket.id"), index=True)
     subject: Mapped[str] = mapped_column(default="", server_default="")
     joined_code: Mapped[JoinCode]
+    joined_proof: Mapped[Proof | None]
+    """What made its customer certain; none for who only claimed to be somebody."""
     joined_evidence: Mapped[Json] = mapped_column(default=dict)
     joined_by_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("agent.id"))
     """The agent whose word it was; none when a rule decided."""

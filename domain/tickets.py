@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from domain.actors import Actor
-from domain.contacts import Contact, Identity, same_person
+from domain.contacts import Contact, Identity, IdentityKind, Proof, same_person
 from domain.db import Base, Json, new_id, session_of
 from domain.errors import InvalidInput, SomebodyElseAssigned
 from domain.events import EventKind, record
@@ -68,10 +68,12 @@ class Ticket(Base):
             return self.solved_at is None or at - self.solved_at < REOPENS_WITHIN
         return self.is_live()
 
-    def assign(self, *, to: Agent | None, by: Actor, at: datetime, expected: uuid.UUID | None = None) -> None:
-        """`expected`: who the caller believes has it; somebody else → refused."""
-        if expected is not None and self.assignee_id != expected:
+    def still_with(self, agent_id: uuid.UUID | None) -> None:
+        """Refuses who acts on an old picture of who has the ticket."""
+        if self.assignee_id != agent_id:
             raise SomebodyElseAssigned(field=["expectedAssigneeId"])
+
+    def assign(self, *, to: Agent | None, by: Actor, at: datetime) -> None:
         before, self.assignee_id = self.assignee_id, to.id if to else None
         if self.assignee_id == before:
             return
@@ -189,6 +191,7 @@ def open_thread(
     subject: str,
     by: Actor,
     at: datetime,
+    proof: Proof | None = None,
 ) -> Thread:
     thread = Thread(
         id=new_id(),
@@ -198,6 +201,7 @@ def open_thread(
         ticket_id=ticket.id,
         identity_id=identity.id if identity else None,
         subject=subject,
+        joined_proof=proof,
         joined_at=at,
     )
     session.add(thread)
@@ -224,7 +228,9 @@ def join(thread: Thread, code: JoinCode, *, identity: Identity | None, by: Actor
 
 async def locked(session: AsyncSession, ticket_id: uuid.UUID) -> Ticket:
     """The ticket that survives, held until the transaction ends: so its items get their `seq` in commit order."""
-    ticket = await session.get_one(Ticket, ticket_id, with_for_update=True, populate_existing=True)
+    ticket = await session.get_one(
+        Ticket, ticket_id, with_for_update={"key_share": True}, populate_existing=True
+    )
     return await locked(session, ticket.merged_into_id) if ticket.merged_into_id else ticket
 
 
@@ -239,3 +245,19 @@ async def live_tickets(session: AsyncSession, contact_id: uuid.UUID) -> list[Tic
         .order_by(Ticket.created_at)
     )
     return list(found)
+
+
+async def certain_tickets(session: AsyncSession, contact_id: uuid.UUID) -> list[Ticket]:
+    """Open tickets without those that only somebody unproven wrote to: a forged mail must not draw the customer's own
+    words to it. A call has no words that could."""
+    open_tickets = await live_tickets(session, contact_id)
+    threads = await session.execute(
+        select(Thread.ticket_id, Thread.joined_proof, Identity.kind)
+        .outerjoin(Identity, Identity.id == Thread.identity_id)
+        .where(Thread.ticket_id.in_([ticket.id for ticket in open_tickets]))
+    )
+    forged: dict[uuid.UUID, bool] = {}
+    for ticket_id, proof, kind in threads:
+        certain = proof is not None or kind in (IdentityKind.PHONE, None)
+        forged[ticket_id] = forged.get(ticket_id, True) and not certain
+    return [ticket for ticket in open_tickets if not forged.get(ticket.id)]

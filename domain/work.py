@@ -25,6 +25,8 @@ from domain.db import Database, database_time
 log = structlog.get_logger()
 
 DEATHS = 3
+LONGEST_WAIT = 3600.0
+UNIQUE_VIOLATION = "23505"
 
 
 class Work:
@@ -35,6 +37,9 @@ class Work:
     """When somebody should take it up; none: nothing to do."""
     attempts: Mapped[int] = mapped_column(default=0, server_default="0")
     deaths: Mapped[int] = mapped_column(default=0, server_default="0")
+    failures: Mapped[int] = mapped_column(default=0, server_default="0")
+    """In a row, until it is done or somebody asks for it anew."""
+    failing_since: Mapped[datetime | None] = mapped_column(default=None)
     last_error: Mapped[str | None] = mapped_column(default=None)
 
     def give_up(self, *, at: datetime) -> None:
@@ -64,10 +69,17 @@ class Lease(Generic[Row]):
 
     async def settle(self, session: AsyncSession, **values: Any) -> Row:
         """Done: the row, as it is now."""
-        return await self._write(session, due_at=None, deaths=0, **values)
+        return await self._write(session, due_at=None, deaths=0, failures=0, failing_since=None, **values)
 
-    async def retry(self, session: AsyncSession, *, after: float, error: str) -> None:
-        await self._write(session, due_at=func.now() + timedelta(seconds=after), deaths=0, last_error=error)
+    async def retry(self, session: AsyncSession, *, after: float, error: str) -> Row:
+        return await self._write(
+            session,
+            due_at=func.now() + timedelta(seconds=after),
+            deaths=0,
+            failures=self.model.failures + 1,
+            failing_since=func.coalesce(self.model.failing_since, func.now()),
+            last_error=error,
+        )
 
     async def give_up(self, session: AsyncSession, *, error: str | None) -> None:
         row = await self.settle(session, last_error=error)
@@ -94,14 +106,27 @@ class Queue(Generic[Row]):
     """What is rung when a row is added."""
     lease: timedelta = timedelta(seconds=60)
     patience: timedelta = timedelta(hours=24)
-    """How long the back-off may add up to before a row is given up."""
+    """How long it may go on failing before a row is given up."""
     ready: ColumnElement[bool] | None = None
+
+    @property
+    def longest(self) -> float:
+        """Seconds that one row may take: so much less than the lease that nobody else has it meanwhile."""
+        return self.lease.total_seconds() * 0.75
 
     async def claim(self, session: AsyncSession, limit: int) -> Sequence[tuple[Row, Lease[Row]]]:
         model = self.model
         waiting = [model.due_at <= func.now(), model.deaths < DEATHS]
         if self.ready is not None:
             waiting.append(self.ready)
+        # Who dies takes the whole batch along: what was held by a dead worker is claimed alone, to find the poisonous one.
+        first = await session.scalar(
+            select(model.deaths).where(*waiting).order_by(model.due_at, model.id).limit(1)
+        )
+        if first:
+            limit = 1
+        else:
+            waiting.append(model.deaths == 0)
         chosen = (
             select(model.id)
             .where(*waiting)
@@ -134,16 +159,16 @@ class Queue(Generic[Row]):
 
 
 def passes(failure: Exception) -> bool:
-    """Is it the database's state (a deadlock, no connection, shutting down), and not what was asked of it?"""
+    """Is it the database's state (a deadlock, a lost race, no connection), and not what was asked of it?"""
     if not isinstance(failure, DBAPIError):
         return False
     state = getattr(failure.orig, "sqlstate", None)
-    return state is None or state[:2] in ("08", "40", "53", "55", "57", "58")
+    return state is None or state == UNIQUE_VIOLATION or state[:2] in ("08", "40", "53", "55", "57", "58")
 
 
 def back_off(attempt: int) -> float:
     """Seconds until the next attempt: 2, 4, 8 … up to an hour, a quarter of it by chance."""
-    return min(2.0**attempt, 3600.0) * random.uniform(0.75, 1.0)
+    return min(2.0 ** min(attempt, 20), LONGEST_WAIT) * random.uniform(0.75, 1.0)
 
 
 async def work(
@@ -155,7 +180,10 @@ async def work(
     batch: int = 1,
     poll: float = 2.0,
 ) -> None:
-    """Works on the queue until cancelled. `hands` rows at a time; each hand claims `batch` and does them in order."""
+    """Works on the queue until cancelled. `hands` rows at a time; each hand claims `batch` and does them in order.
+
+    A row late in a slow batch may lose its lease before its turn: then it is somebody else's, and skipped.
+    """
 
     async def hand() -> None:
         with db.bell.listening(queue.topic) as rung:
@@ -188,25 +216,31 @@ async def _one(
     row: Row,
     lease: Lease[Row],
 ) -> None:
-    after: float | None
+    """Does one row. Whatever happens to it, the hand goes on to the next."""
     try:
-        await do(row, lease)
-        return
+        async with asyncio.timeout(queue.longest):
+            await do(row, lease)
     except LeaseLost:
         log.warning("lease_lost", queue=queue.topic, id=str(lease.id))
-        return
-    except TryLater as later:
-        after, error = later.after or back_off(lease.number), str(later)
     except Exception as failure:
-        after, error = back_off(lease.number), f"{type(failure).__name__}: {failure}"[:500]
-        if isinstance(failure, OSError) or passes(failure):
-            log.warning("work_to_repeat", queue=queue.topic, id=str(lease.id), error=type(failure).__name__)
-        else:
-            log.exception("work_failed", queue=queue.topic, id=str(lease.id))
-            if lease.number >= DEATHS:
-                after = None
+        try:
+            await _failed(db, queue, row, lease, failure)
+        except LeaseLost:
+            log.warning("lease_lost", queue=queue.topic, id=str(lease.id))
+
+
+async def _failed(db: Database, queue: Queue[Row], row: Row, lease: Lease[Row], failure: Exception) -> None:
+    """Not now, or never: what passes is tried until the queue's patience ends, a bug three times."""
+    after, patient, error = back_off(row.failures + 1), True, f"{type(failure).__name__}: {failure}"[:500]
+    if isinstance(failure, TryLater):
+        after, error = min(failure.after or after, LONGEST_WAIT), str(failure)
+    elif isinstance(failure, OSError | TimeoutError) or passes(failure):
+        log.warning("work_to_repeat", queue=queue.topic, id=str(lease.id), error=type(failure).__name__)
+    else:
+        log.error("work_failed", queue=queue.topic, id=str(lease.id), exc_info=failure)
+        patient = row.failures + 1 < DEATHS
     async with db.transaction() as session:
-        if after is None or 2.0**lease.number > queue.patience.total_seconds():
+        waiting = await lease.retry(session, after=after, error=error)
+        now = await database_time(session)
+        if not patient or now - (waiting.failing_since or now) > queue.patience:
             await lease.give_up(session, error=error)
-        else:
-            await lease.retry(session, after=after, error=error)

@@ -37,7 +37,7 @@ class Mailroom:
         self._files = files
 
     async def run(self) -> None:
-        await work(self._db, ARRIVALS, self.open, batch=16)
+        await work(self._db, ARRIVALS, self.open, batch=4)
 
     async def open(self, arrival: Arrival, lease: Lease[Arrival]) -> None:
         async with self._db.transaction() as session:

@@ -53,8 +53,10 @@ async def run(db: Database) -> None:
             pending, read = False, 0
             try:
                 async with db.transaction() as session:
+                    pending = await events.any_pending(
+                        session
+                    )  # before: what ends meanwhile is read or asked again
                     read = await dispatch(session)
-                    pending = await events.any_pending(session)
             except (SQLAlchemyError, OSError) as failure:
                 log.warning("dispatch_waits_for_database", error=type(failure).__name__)
             if read == BATCH:

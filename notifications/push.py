@@ -60,6 +60,7 @@ class Fcm:
         self._url = settings.fcm_url
         self._account = read_credentials(settings)
         self._app: Any = None
+        self._starting = asyncio.Lock()
 
     @property
     def ready(self) -> bool:
@@ -68,8 +69,9 @@ class Fcm:
     async def send(self, push: Push) -> Accepted | Failed:
         if not self.ready:
             return Failed("NOT_CONFIGURED", again=False)
-        if self._app is None:
-            self._app = await asyncio.to_thread(self._start)
+        async with self._starting:
+            if self._app is None:
+                self._app = await asyncio.to_thread(self._start)
         from firebase_admin import exceptions, messaging
 
         try:

@@ -77,15 +77,19 @@ class Client:
         return [error["code"] for error in (await self.do(mutation, **input))["userErrors"]]
 
     @asynccontextmanager
-    async def listening(self, subscription: str, **variables: Any) -> AsyncIterator["Stream"]:
+    async def connected(self) -> AsyncIterator["Stream"]:
+        """A socket that knows who we are."""
         address = self.address.replace("http", "ws") + "/graphql"
         async with connect(address, subprotocols=["graphql-transport-ws"]) as socket:  # type: ignore[list-item]
             stream = Stream(socket)
             await stream.say(type="connection_init", payload={"authorization": f"Bearer {self.token}"})
             assert (await stream.hear())["type"] == "connection_ack"
-            await stream.say(
-                type="subscribe", id="1", payload={"query": subscription, "variables": variables}
-            )
+            yield stream
+
+    @asynccontextmanager
+    async def listening(self, subscription: str, **variables: Any) -> AsyncIterator["Stream"]:
+        async with self.connected() as stream:
+            await stream.ask("1", subscription, **variables)
             yield stream
 
 
@@ -95,6 +99,9 @@ class Stream:
 
     async def say(self, **frame: Any) -> None:
         await self._socket.send(orjson.dumps(frame).decode())
+
+    async def ask(self, id: str, query: str, **variables: Any) -> None:
+        await self.say(type="subscribe", id=id, payload={"query": query, "variables": variables})
 
     async def hear(self) -> dict[str, Any]:
         frame: dict[str, Any] = orjson.loads(await self._socket.recv())

@@ -32,8 +32,7 @@ async def migrate(db: Database) -> None:
     async with db.engine.begin() as connection:
         await connection.execute(text(f"SELECT pg_advisory_xact_lock({ONE_AT_A_TIME})"))
         await connection.run_sync(lambda sync: command.upgrade(_config(sync), "head"))
-    async with db.transaction() as session:
-        await ensure_partitions(session, datetime.now(UTC).date())
+        await ensure_partitions(connection, datetime.now(UTC).date())
 
 
 async def differences(db: Database) -> list[object]:

@@ -17,7 +17,7 @@ def read(channel: Channel, keys: Keys, arrival: Arrival) -> Iterator[Inbound | U
     visitor = arrival.envelope
     yield InboundMessage(
         external_id=arrival.external_id,
-        claims=tuple(_claims(channel, visitor)),
+        claims=tuple(claims(channel, visitor)),
         at=arrival.received_at,
         thread_key=visitor["session"],
         sender_name=visitor.get("identity", {}).get("name", ""),
@@ -26,7 +26,8 @@ def read(channel: Channel, keys: Keys, arrival: Arrival) -> Iterator[Inbound | U
     )
 
 
-def _claims(channel: Channel, visitor: dict[str, Any]) -> Iterator[Claim]:
+def claims(channel: Channel, visitor: dict[str, Any]) -> Iterator[Claim]:
+    """The session's first, whom to answer; then what the shop signed."""
     session = visitor["session"]
     yield Claim(
         IdentityKind.CHAT,
@@ -37,7 +38,7 @@ def _claims(channel: Channel, visitor: dict[str, Any]) -> Iterator[Claim]:
     )
     identity = visitor.get("identity") or {}
     if sub := identity.get("sub"):
-        yield Claim(IdentityKind.CUSTOMER, sub, Proof.CHAT_SIGNATURE, label=sub)
+        yield Claim(IdentityKind.CUSTOMER, sub, Proof.CHAT_SIGNATURE, scope=channel.slug, label=sub)
     if email := identity.get("email"):
         try:
             address = normalised(IdentityKind.EMAIL, email)

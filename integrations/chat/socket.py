@@ -10,23 +10,31 @@ heddle  → error    {code, message}
 """
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
 import orjson
+import structlog
 from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from domain.channels import Channel, ChannelKind, channel_called
 from domain.db import Database, database_time
-from domain.inbound import keep
+from domain.inbound import Arrival, keep
 from domain.keys import Keys
 from domain.messages import Direction, Message
+from domain.people import is_anothers_session
 from domain.staff import Agent
 from domain.threads import Thread
 from integrations.channel_settings import ChatWidget
 from integrations.chat.identity import IdentityRefused, new_session, session_id, signed_identity
+from integrations.chat.payloads import claims
+
+log = structlog.get_logger()
 
 LARGEST_FRAME = 64 * 1024
 LONGEST_TEXT = 8000
@@ -87,7 +95,13 @@ class Visit:
                 await asyncio.gather(writing, return_exceptions=True)
 
     async def _next(self) -> dict[str, Any] | None:
-        text = await self._socket.receive_text()
+        received = await self._socket.receive()
+        if received["type"] == "websocket.disconnect":
+            raise WebSocketDisconnect(received["code"])
+        text = received.get("text")
+        if text is None:
+            await self._say("error", code="not_text", message="a frame is text, not binary")
+            return None
         if len(text) > LARGEST_FRAME:
             await self._socket.close(1009)
             raise WebSocketDisconnect(1009)
@@ -118,15 +132,23 @@ class Visit:
         if token := frame.get("identity"):
             widget = ChatWidget.of(self._channel, self._keys)
             try:
-                envelope["identity"] = signed_identity(
-                    widget.identity_key.get_secret_value(), slug, str(token)
+                envelope["identity"] = _storable(
+                    signed_identity(widget.identity_key.get_secret_value(), slug, str(token))
                 )
             except IdentityRefused as refusal:
                 said["refused"] = str(refusal)
+        if "identity" in envelope and await self._is_anothers(envelope):
+            session = said["session"] = new_session(self._keys, slug)
+            envelope["session"] = session_id(self._keys, slug, session)
         if locale := frame.get("locale"):
-            envelope["locale"] = str(locale)[:20]
+            envelope["locale"] = _stored(str(locale))[:20]
         await self._say("hello", **said)
         self._envelope = envelope
+
+    async def _is_anothers(self, envelope: dict[str, Any]) -> bool:
+        handle, *signed = claims(self._channel, envelope)
+        async with self._db.transaction() as session:
+            return await is_anothers_session(session, handle, [claim for claim in signed if claim.proof])
 
     async def _take(self, frame: dict[str, Any]) -> None:
         match frame.get("type"):
@@ -147,15 +169,26 @@ class Visit:
             raise BadFrame("empty", "a message has a text")
         if len(text) > LONGEST_TEXT:
             raise BadFrame("too_long", f"a text has at most {LONGEST_TEXT} characters")
+        external_id = f"{self._envelope['session']}:{id}"
         async with self._db.transaction() as session:
-            await keep(
+            kept = await keep(
                 session,
                 self._channel,
-                external_id=f"{self._envelope['session']}:{id}",
+                external_id=external_id,
                 raw=orjson.dumps(frame),
                 envelope=self._envelope,
             )
+            if kept is None and text != await self._text_of(session, external_id):
+                raise BadFrame("id_reused", "another message was sent under this id: a new one needs its own")
         await self._say("ack", id=id)
+
+    async def _text_of(self, session: AsyncSession, external_id: str) -> str:
+        raw = await session.scalar(
+            select(Arrival.raw).where(
+                Arrival.channel_id == self._channel.id, Arrival.external_id == external_id
+            )
+        )
+        return str(orjson.loads(raw or b"{}").get("text"))
 
     async def _acknowledged(self, seq: int) -> None:
         async with self._db.transaction() as session:
@@ -171,26 +204,34 @@ class Visit:
     async def _write(self, rung: asyncio.Event) -> None:
         while self._socket.application_state == WebSocketState.CONNECTED:
             rung.clear()
-            async with self._db.reading() as connection:
-                rows = await connection.execute(
-                    self._messages(
-                        Message.seq,
-                        Message.external_id,
-                        Message.id,
-                        Message.direction,
-                        Message.text,
-                        Message.at,
-                        Agent.name,
-                    )
-                    .outerjoin(Agent, Agent.id == Message.agent_id)
-                    .where(Message.seq > self._shown)
-                    .order_by(Message.seq)
-                )
-                messages = rows.all()
+            try:
+                messages = await self._unshown()
+            except (SQLAlchemyError, OSError) as failure:
+                log.warning("chat_waits_for_the_database", error=type(failure).__name__)
+                await asyncio.sleep(1)
+                continue
             for row in messages:
                 await self._show(row)
             with suppress(TimeoutError):
                 await asyncio.wait_for(rung.wait(), LOOK_AGAIN)
+
+    async def _unshown(self) -> Sequence[Any]:
+        async with self._db.reading() as connection:
+            rows = await connection.execute(
+                self._messages(
+                    Message.seq,
+                    Message.external_id,
+                    Message.id,
+                    Message.direction,
+                    Message.text,
+                    Message.at,
+                    Agent.name,
+                )
+                .outerjoin(Agent, Agent.id == Message.agent_id)
+                .where(Message.seq > self._shown)
+                .order_by(Message.seq)
+            )
+            return rows.all()
 
     async def _show(self, row: Any) -> None:
         mine = row.direction == Direction.IN
@@ -215,6 +256,18 @@ class Visit:
 
     async def _say(self, type: str, **said: Any) -> None:
         await self._socket.send_text(orjson.dumps({"type": type, **said}).decode())
+
+
+def _storable(identity: dict[str, Any]) -> dict[str, Any]:
+    """A name loses what the database does not take; who somebody is may not change by that."""
+    if any(_stored(said) != said for said in (identity.get("sub", ""), identity.get("email", ""))):
+        raise IdentityRefused("sub and email hold characters that cannot be stored")
+    return {**identity, "name": _stored(identity.get("name", ""))}
+
+
+def _stored(text: str) -> str:
+    """Without NUL and halves of letters."""
+    return text.replace("\x00", "").encode("utf-8", "ignore").decode()
 
 
 def _whole_number(value: Any, name: str) -> int:

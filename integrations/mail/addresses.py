@@ -3,11 +3,13 @@
 import re
 from dataclasses import dataclass
 
+from domain.contacts import IdentityKind, normalised
+from domain.errors import InvalidInput
 from domain.keys import Keys
 
 PURPOSE = "reply-address"
 
-_TAG = re.compile(r"t(\d{1,18})\.([a-z2-7]{26})\Z")
+_TAG = re.compile(r"t([0-9]{1,18})\.([a-z2-7]{26})")
 
 
 @dataclass(frozen=True)
@@ -23,13 +25,17 @@ def reply_address(keys: Keys, mailbox: str, thread_number: int) -> str:
 
 
 def recipient(keys: Keys, address: str) -> Recipient | None:
-    """Whom an address means; none when it bears a tag that we did not sign."""
-    local, _, domain = address.strip().casefold().rpartition("@")
-    name, plus, tag = local.partition("+")
+    """Whom an address means; none when it bears a tag that we did not sign. Any other plus is the mailbox's own."""
+    try:
+        whole = normalised(IdentityKind.EMAIL, address)
+    except InvalidInput:
+        return None
+    local, _, domain = whole.rpartition("@")
+    name, _, tag = local.rpartition("+")
+    match = _TAG.fullmatch(tag)
+    if not name or not match:
+        return Recipient(whole, None)
     mailbox = f"{name}@{domain}"
-    if not plus:
-        return Recipient(mailbox, None)
-    match = _TAG.match(tag)
-    if match and keys.signed(match[2], PURPOSE, mailbox, int(match[1])):
+    if keys.signed(match[2], PURPOSE, mailbox, int(match[1])):
         return Recipient(mailbox, int(match[1]))
     return None

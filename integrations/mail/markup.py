@@ -16,7 +16,7 @@ LONGEST = 500_000
 _MOST_WORK = 2_000_000
 _MOST_ATTRIBUTES = 1_000
 
-_TAG = re.compile(r"<(/?)([a-zA-Z][^\s/>]*+)([^<>]*+)")
+_TAG = re.compile(r"<(/?)([a-zA-Z][^\s/>]*)([^<>]*)")
 _VOID = {
     "area",
     "base",
@@ -47,7 +47,7 @@ _GAPS |= dict.fromkeys(
 
 def without_data(page: str) -> str:
     """Leaves out images written into the page itself, which we do not show and which would make it too long."""
-    return re.sub(r"data:[\w.+-]+/[\w.+-]+;base64,[A-Za-z0-9+/=\s]*+", "", page)
+    return re.sub(r"data:[\w.+-]+/[\w.+-]+;base64,[A-Za-z0-9+/=\s]*", "", page)
 
 
 def clean(page: str) -> str | None:
@@ -64,12 +64,12 @@ def clean(page: str) -> str | None:
         url_schemes={"http", "https", "mailto", "tel", "cid"},
         url_relative="deny",
     )
-    return cleaned.strip() if "<img" in cleaned or re.sub("<[^>]*+>", "", cleaned).strip() else None
+    return cleaned.strip() if "<img" in cleaned or re.sub("<[^>]*>", "", cleaned).strip() else None
 
 
 def content_ids(cleaned: str) -> set[str]:
     """The parts of the mail that a cleaned page shows."""
-    found = {html.unescape(source) for source in re.findall('<img [^>]*?src="cid:([^"]*+)"', cleaned)}
+    found = {html.unescape(source) for source in re.findall('<img [^>]*?src="cid:([^"]*)"', cleaned)}
     return found | {unquote(source) for source in found}
 
 
@@ -77,7 +77,7 @@ def to_text(page: str) -> str:
     page = page[:LONGEST]
     body = None if is_tangled(page) else LexborHTMLParser(page).body
     if body is None:
-        return _tidy(html.unescape(re.sub("<[^<>]*+>?", " ", page)))
+        return _tidy(html.unescape(re.sub("<[^<>]*>?", " ", page)))
     out: list[str] = []
     gap = 0
     stack: list[LexborNode | int] = [body]

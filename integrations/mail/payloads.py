@@ -5,13 +5,13 @@ import re
 from collections.abc import Iterator
 
 from domain.channels import Channel
-from domain.contacts import Claim, IdentityKind, Proof
+from domain.contacts import Claim, IdentityKind, Proof, normalised
+from domain.errors import InvalidInput
 from domain.inbound import Arrival, Inbound, InboundAttachment, InboundMessage, Unread, Unreadable
 from domain.keys import Keys
 from integrations.channel_settings import Mailbox
 from integrations.mail import parse
-
-_DMARC = re.compile(r";\s*dmarc\s*=\s*pass\b[^;]*\bheader\.from\s*=\s*\"?([^\s;\"]+)", re.IGNORECASE)
+from integrations.mail.headers import unquoted
 
 
 def read(channel: Channel, keys: Keys, arrival: Arrival) -> Iterator[Inbound | Unread]:
@@ -20,10 +20,13 @@ def read(channel: Channel, keys: Keys, arrival: Arrival) -> Iterator[Inbound | U
     except parse.Unreadable as reason:
         raise Unreadable(str(reason)) from None
     sender = mail.from_
-    if sender is None or "@" not in sender.address[1:-1]:
+    address = _normalised(sender.address) if sender else None
+    if sender is None or address is None:
+        if mail.automatic in ("auto_reply", "bounce"):
+            yield Unread("an automatic mail without a sender's address")
+            return
         raise Unreadable("it has no sender's address")
-    address = sender.address.casefold()
-    if address == (channel.address or "").casefold():
+    if address == _normalised(channel.address or ""):
         yield Unread("from this mailbox itself")
         return
     proven = _authenticated(Mailbox.of(channel, keys), arrival, mail, address)
@@ -67,9 +70,31 @@ def _authenticated(mailbox: Mailbox, arrival: Arrival, mail: parse.Mail, address
         return False
     if not mail.authentication_results:
         return False
-    results = mail.authentication_results[0]
-    authserv_id = results.partition(";")[0].split()
-    if not authserv_id or authserv_id[0].casefold() != mailbox.authserv_id.casefold():
+    authserv_id, *results = (
+        " ".join(part.split()) for part in unquoted(mail.authentication_results[0]).split(";")
+    )
+    if authserv_id.partition(" ")[0].casefold() != mailbox.authserv_id.casefold():
         return False
-    passed = _DMARC.search(results)
-    return passed is not None and passed[1].casefold() == address.rpartition("@")[2]
+    verdicts = [verdict for result in results for verdict in _dmarc(result)]
+    own = f"any@{address.rpartition('@')[2]}"
+    return bool(verdicts) and all(
+        passed and _normalised(f"any@{domain}") == own for passed, domain in verdicts
+    )
+
+
+def _dmarc(result: str) -> Iterator[tuple[bool, str]]:
+    """Whether a domain passed, if the result is one of DMARC (RFC 8601: `dmarc=pass … header.from=example.org`)."""
+    (method, _, verdict), *properties = (
+        word.partition("=") for word in re.sub(" ?= ?", "=", result).split(" ")
+    )
+    if method.lower().partition("/")[0] == "dmarc":
+        domains = [value for name, _, value in properties if name.lower() == "header.from"]
+        for domain in domains or [""]:
+            yield verdict.lower() == "pass", domain
+
+
+def _normalised(address: str) -> str | None:
+    try:
+        return normalised(IdentityKind.EMAIL, address)
+    except InvalidInput:
+        return None

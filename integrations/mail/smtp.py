@@ -11,6 +11,7 @@ import aiosmtplib
 from domain.keys import Keys
 from integrations.channel_settings import Mailbox
 from integrations.mail.addresses import reply_address
+from integrations.mail.headers import is_plain
 from integrations.outbound import Letter, SendFailed, SendRefused
 from integrations.settings import IntegrationSettings
 
@@ -41,6 +42,9 @@ def compose(letter: Letter, mailbox: Mailbox, keys: Keys) -> EmailMessage:
 
 
 async def send(letter: Letter, keys: Keys, settings: IntegrationSettings) -> None:
+    # aiosmtplib looks for an address in what it is given; in one that is plain it finds that one.
+    if not (letter.to.value.isascii() and is_plain(letter.to.value)):
+        raise SendRefused(f"{letter.to.value} is no address that mail can be sent to"[:300])
     mailbox = Mailbox.of(letter.channel, keys)
     composed = compose(letter, mailbox, keys)
     server = urlsplit(settings.smtp_url)

@@ -63,7 +63,7 @@ def _event(channel: Channel, keys: Keys, arrival: Arrival, event: dict[str, Any]
     )
     postback: dict[str, Any] = event.get("postback") or {}
     referral = event.get("referral") or postback.get("referral") or message.get("referral") or {}
-    linked = contact_of(keys, channel, str(referral.get("ref") or ""))
+    linked = contact_of(keys, channel, str(referral.get("ref") or ""), at=arrival.received_at)
     if message and not message.get("is_deleted"):
         if echo and str(message.get("metadata", "")).startswith(OURS):
             return Unread("the echo of our own message")
@@ -106,7 +106,9 @@ def _moment(milliseconds: Any, *, otherwise: datetime) -> datetime:
     if not isinstance(milliseconds, int | float) or isinstance(milliseconds, bool):
         return otherwise
     try:
-        return datetime.fromtimestamp(milliseconds / 1000, UTC)
+        return min(
+            datetime.fromtimestamp(milliseconds / 1000, UTC), otherwise
+        )  # nothing was said in the future
     except (OverflowError, ValueError, OSError):
         return otherwise
 

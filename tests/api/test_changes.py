@@ -7,11 +7,14 @@ from typing import Any
 from sqlalchemy import update
 
 from api.house import House
+from api.ids import public_id
+from domain.actors import SYSTEM
 from domain.channels import ChannelKind
-from domain.events import Event
+from domain.events import Event, EventKind, record
 from domain.staff import Team
+from domain.tickets import open_ticket
 from tests.client import Client
-from tests.factories import a_channel, a_mail, an_agent, receive, tickets
+from tests.factories import NOON, a_channel, a_mail, an_agent, contacts, receive, tickets
 
 BATCH = """cursor hasMore resetRequired changes { __typename
   ... on TicketChanged { ticket { number status contact { name } } }
@@ -125,3 +128,48 @@ async def test_a_cursor_that_is_not_ours_is_refused(ben: Client) -> None:
     for cursor in ("", "nonsense", "MS54LjI", "🙂"):
         (error, *_) = await ben.errors(CHANGES, since=cursor)
         assert error["extensions"]["code"] == "INVALID"
+
+
+async def test_a_batch_tells_of_everything_that_changed_in_it(house: House, ben: Client) -> None:
+    await a_mail_arrives(house)
+    since = (await ben.ask(CURSOR))["changeCursor"]
+    async with house.db.transaction() as session:
+        (ada,) = await contacts(session)
+        for number in range(120):
+            open_ticket(session, ada, subject=f"Matter {number}", by=SYSTEM, at=NOON)
+
+    batch = await caught_up(ben, since)
+
+    told = [change for change in batch["changes"] if change["__typename"] == "TicketChanged"]
+    assert len(told) == 120
+    assert batch["hasMore"] is False
+
+
+async def test_a_merged_ticket_leaves_the_lists_of_who_saw_it_and_names_its_survivor_only_to_who_sees_that(
+    house: House, ben: Client, mia: Client
+) -> None:
+    removed = """query($since: Cursor!) { changes(since: $since, topics: [TICKETS]) { resetRequired changes {
+      ... on Removed { id replacedBy } } } }"""
+    await a_mail_arrives(house)
+    since = (await ben.ask(CURSOR))["changeCursor"]
+    async with house.db.transaction() as session:
+        team = Team(name="Vip")
+        session.add(team)
+        await session.flush()
+        (merged,) = await tickets(session)
+        (ada,) = await contacts(session)
+        both = [open_ticket(session, ada, subject="Vip", by=SYSTEM, at=NOON, team_id=team.id) for _ in "ab"]
+        await session.flush()
+        for ticket in (merged, both[0]):
+            data = {"merged": str(ticket.id)}
+            record(session, EventKind.TICKET_MERGED, by=SYSTEM, at=NOON, ticket_id=both[1].id, data=data)
+    await caught_up(mia, since)
+
+    async def told(client: Client) -> list[dict[str, str | None]]:
+        changes = (await client.ask(removed, since=since))["changes"]["changes"]
+        return [change for change in changes if change]
+
+    survivor = public_id("Ticket", both[1].id)
+    seen, unseen = public_id("Ticket", merged.id), public_id("Ticket", both[0].id)
+    assert await told(mia) == [{"id": id, "replacedBy": survivor} for id in (seen, unseen)]
+    assert await told(ben) == [{"id": seen, "replacedBy": None}]

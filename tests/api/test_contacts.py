@@ -1,15 +1,19 @@
 """One history, whatever the channel and the ticket."""
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from api.house import House
+from api.ids import public_id
 from domain.actors import SYSTEM
 from domain.channels import ChannelKind
-from domain.staff import Team
-from domain.tickets import TicketStatus
+from domain.staff import Agent, Team
+from domain.tasks import Task
+from domain.tickets import TicketStatus, open_ticket
 from tests.client import Client
 from tests.factories import NOON, a_channel, a_mail, a_messenger_message, contacts, receive, tickets
 
@@ -19,6 +23,10 @@ CONTACT = """query($id: ID!, $first: Int, $before: String) { contact(id: $id) {
 } }"""
 LINK = """mutation($input: IdentityLinkInput!) { identityLink(input: $input) {
   contact { identities { channel label verified verifiedBy } } userErrors { code field } } }"""
+
+TASK = "mutation($input: TaskSaveInput!) { taskSave(input: $input) { userErrors { code } } }"
+REMOVED = """query($since: Cursor!) { changes(since: $since) { changes { __typename
+  ... on Removed { typename id replacedBy } ... on ContactChanged { contact { name } } } } }"""
 
 
 def texts(contact: dict[str, Any]) -> list[str]:
@@ -133,3 +141,68 @@ async def test_what_another_contact_has_proven_stays_there(
     assert await ben.refused(LINK, contactId=contact_id, channel="EMAIL", value="Zofia@example.org") == [
         "IDENTITY_TAKEN"
     ]
+
+
+async def test_a_merged_contact_shows_its_survivor_only_to_who_may_see_that_one(
+    house: House, mia: Client, ben: Client
+) -> None:
+    async with house.db.transaction() as session:
+        page = await a_channel(session, house.keys, ChannelKind.MESSENGER)
+        mailbox = await a_channel(session, house.keys, ChannelKind.EMAIL)
+        await receive(session, page, a_messenger_message("p1", "Who am I?"))
+        await receive(session, mailbox, a_mail("vip@example.org", "Important", sender_name="Vip"))
+        team = Team(name="Vip")
+        session.add(team)
+        await session.flush()
+        for ticket in await tickets(session):
+            ticket.team_id = team.id
+        stranger, vip = (public_id("Contact", contact.id) for contact in await contacts(session))
+    (unnamed,) = (await mia.ask(CONTACT, id=stranger))["contact"]["identities"]
+    since = (await mia.ask("{ changeCursor }"))["changeCursor"]
+    await ben.do(TASK, title="Bens own", assigneeId=ben.agent_id)
+    await mia.do(TASK, title="Call her", assigneeId=ben.agent_id, contactId=vip)
+
+    await mia.do(LINK, contactId=vip, identityId=unnamed["id"])
+
+    for asked in (stranger, vip):
+        assert (await mia.ask(CONTACT, id=asked))["contact"]["name"] == "Vip"
+        assert (await ben.ask(CONTACT, id=asked))["contact"] is None
+    tasks = (await ben.ask("{ tasks { title contact { name } } }"))["tasks"]
+    assert {task["title"]: task["contact"] for task in tasks} == {"Bens own": None, "Call her": None}
+    removed = {"__typename": "Removed", "typename": "Contact", "id": stranger, "replacedBy": vip}
+    async with asyncio.timeout(10):
+        while removed not in (seen := (await mia.ask(REMOVED, since=since))["changes"]["changes"]):
+            await asyncio.sleep(0.02)
+    assert {"__typename": "ContactChanged", "contact": {"name": "Vip"}} in seen
+    kinds = {change["__typename"] for change in (await ben.ask(REMOVED, since=since))["changes"]["changes"]}
+    assert not kinds & {"Removed", "ContactChanged", "TicketChanged"}
+
+
+async def test_a_contact_with_many_tickets_and_tasks_takes_none_from_another_on_the_same_page(
+    house: House, mia: Client
+) -> None:
+    async with house.db.transaction() as session:
+        mailbox = await a_channel(session, house.keys, ChannelKind.EMAIL)
+        for name in ("Zofia", "Ada"):
+            await receive(session, mailbox, a_mail(f"{name.lower()}@example.org", sender_name=name))
+        manager = (await session.scalars(select(Agent).where(Agent.name == "Mia"))).one()
+        for ticket in await tickets(session):
+            ticket.assignee_id = manager.id
+        zofia, ada = await contacts(session)
+        later = NOON + timedelta(days=1)
+        for number in range(110):
+            open_ticket(session, ada, subject=f"Matter {number}", by=SYSTEM, at=later)
+            session.add(Task(title="Soon", contact_id=ada.id, due_at=NOON, created_at=NOON, updated_at=NOON))
+        session.add(Task(title="Later", contact_id=zofia.id, due_at=later, created_at=NOON, updated_at=NOON))
+
+    page = await mia.ask(
+        """query($mia: ID!) { tickets(filter: {assigneeIds: [$mia]}) { edges { node { contact {
+             name openTickets { number } tasks { title } } } } } }""",
+        mia=mia.agent_id,
+    )
+
+    people = [edge["node"]["contact"] for edge in page["tickets"]["edges"]]
+    assert {one["name"]: (len(one["openTickets"]), len(one["tasks"])) for one in people} == {
+        "Zofia": (1, 1),
+        "Ada": (100, 100),
+    }

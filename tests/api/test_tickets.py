@@ -5,10 +5,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from api.house import House
 from domain.actors import Role
-from domain.channels import ChannelKind
+from domain.channels import Channel, ChannelKind
+from domain.inbound import InboundAttachment
 from domain.staff import Team
 from tests.client import Client
 from tests.factories import NOON, a_channel, a_chat, a_mail, a_promise, an_agent, receive, tickets
@@ -227,3 +229,67 @@ async def test_a_ticket_opened_by_an_agent_promises_nothing_until_the_customer_w
 
     assert made["ticket"]["status"] == "NEW"
     assert made["ticket"]["clock"] is None
+
+
+@pytest.mark.usefixtures("two_threads")
+async def test_a_field_written_twice_is_read_with_all_that_this_time_asks_of_it(ben: Client) -> None:
+    twice = """query($id: ID!, $full: Boolean!) {
+      ticket(id: $id) { number } ticket(id: $id) @include(if: $full) { contact { name } } }"""
+    id = (await only_ticket(ben))["id"]
+
+    short, full = await ben.ask(twice, id=id, full=False), await ben.ask(twice, id=id, full=True)
+
+    assert full["ticket"] == short["ticket"] | {"contact": {"name": "Ada"}}
+
+
+async def test_a_fragment_used_twice_is_read_with_what_stands_beside_it(house: House, ben: Client) -> None:
+    photo = InboundAttachment("photo.jpg", "image/jpeg", b"x", "ab/photo")
+    async with house.db.transaction() as session:
+        mailbox = await a_channel(session, house.keys, ChannelKind.EMAIL)
+        await receive(session, mailbox, a_mail("ada@example.org", attachments=(photo,)))
+
+    found = await ben.ask(
+        """query($id: ID!) {
+          a: ticket(id: $id) { ...F }
+          b: ticket(id: $id) { ...F timeline { edges { node { ... on Message { attachments { name } } } } } }
+        }
+        fragment F on Ticket { timeline { edges { node { __typename } } } }""",
+        id=(await only_ticket(ben))["id"],
+    )
+
+    assert "photo.jpg" not in str(found["a"])
+    assert "photo.jpg" in str(found["b"])
+
+
+@pytest.mark.usefixtures("two_threads")
+async def test_a_chat_can_be_answered_on_the_ticket_it_belongs_to_and_while_its_widget_is_on(
+    house: House, ben: Client
+) -> None:
+    create = "mutation($input: TicketCreateInput!) { ticketCreate(input: $input) { ticket { id } userErrors { code } } }"
+    query = """query($id: ID!) { ticket(id: $id) { seq
+      contact { id identities { channel canReply } } replyChannels { id channel canReply } } }"""
+    id = (await only_ticket(ben))["id"]
+    both = {"EMAIL": True, "CHAT": True}
+
+    def answerable(channels: list[dict[str, Any]]) -> dict[str, bool]:
+        return {channel["channel"]: channel["canReply"] for channel in channels}
+
+    ticket = (await ben.ask(query, id=id))["ticket"]
+    assert answerable(ticket["replyChannels"]) == answerable(ticket["contact"]["identities"]) == both
+
+    made = await ben.do(create, contactId=ticket["contact"]["id"], subject="Another matter")
+    other = (await ben.ask(query, id=made["ticket"]["id"]))["ticket"]
+
+    assert answerable(other["replyChannels"]) == {"EMAIL": True, "CHAT": False}
+    assert answerable(other["contact"]["identities"]) == both
+    chat = next(channel["id"] for channel in other["replyChannels"] if channel["channel"] == "CHAT")
+    given = {"ticketId": made["ticket"]["id"], "identityId": chat, "text": "Hello?", "lastSeenSeq": 10**9}
+    assert await ben.refused(SEND, **given) == ["CANNOT_REPLY"]
+
+    async with house.db.transaction() as session:
+        await session.execute(
+            update(Channel).where(Channel.kind == ChannelKind.CHAT).values(disabled_at=NOON)
+        )
+
+    ticket = (await ben.ask(query, id=id))["ticket"]
+    assert answerable(ticket["contact"]["identities"]) == {"EMAIL": True, "CHAT": False}

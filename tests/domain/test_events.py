@@ -54,3 +54,17 @@ async def test_each_month_has_its_partition(clean: Database) -> None:
         where = await session.scalar(text("SELECT tableoid::regclass::text FROM event"))
 
     assert where == "event_2032_02"
+
+
+async def test_what_fell_beside_the_partitions_moves_into_its_own_when_it_is_made(
+    session: AsyncSession,
+) -> None:
+    record(
+        session, EventKind.AGENT_ADDED, by=SYSTEM, at=datetime(2041, 5, 9, tzinfo=UTC), data={"name": "early"}
+    )
+    await session.flush()
+
+    await events.ensure_partitions(session, date(2041, 4, 1))
+
+    where = await session.scalar(text("SELECT tableoid::regclass::text FROM event"))
+    assert where == "event_2041_05"

@@ -58,16 +58,42 @@ async def test_a_lease_that_ran_out_can_be_taken_and_its_former_holder_cannot_se
     assert ArrivalState.PLACED not in await states(waiting)
 
 
-async def test_a_row_that_kills_its_worker_three_times_is_set_aside_and_shown(waiting: Database) -> None:
-    for _ in range(3):
-        assert len(await claim(waiting, 3)) == 3
+async def test_a_row_that_kills_its_worker_three_times_is_set_aside_and_takes_no_other_along(
+    waiting: Database,
+) -> None:
+    """The second of three mails kills whoever reads it."""
+    for _ in range(20):
+        claimed = await claim(waiting, 3)
+        for row, lease in claimed:
+            if row.external_id == "1":
+                break
+            async with waiting.transaction() as session:
+                await lease.settle(session, state=ArrivalState.PLACED)
+        async with waiting.transaction() as session:
+            await ARRIVALS.set_aside(session)
         await _run_out(waiting)
 
-    assert await claim(waiting) == []
-    async with waiting.transaction() as session:
-        await ARRIVALS.set_aside(session)
+    assert await states(waiting) == [ArrivalState.PLACED, ArrivalState.FAILED, ArrivalState.PLACED]
 
-    assert await states(waiting) == [ArrivalState.FAILED] * 3
+
+async def test_a_hand_goes_on_when_its_lease_was_lost_and_then_the_work_failed(waiting: Database) -> None:
+    done: list[str] = []
+
+    async def do(row: Arrival, lease: Lease[Arrival]) -> None:
+        if row.external_id == "0" and not done:
+            done.append("lost")
+            await _run_out(waiting)
+            assert len(await claim(waiting)) > 0
+            raise TryLater("too late", after=1e18)
+        done.append(row.external_id)
+
+    working = asyncio.create_task(work.work(waiting, ARRIVALS, do, poll=0.02, batch=3))
+    async with asyncio.timeout(10):
+        while len(done) < 3:
+            await asyncio.sleep(0.02)
+    assert not working.done()
+    working.cancel()
+    await asyncio.gather(working, return_exceptions=True)
 
 
 async def test_not_now_is_tried_again_and_a_bug_is_given_up(

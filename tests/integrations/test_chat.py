@@ -9,15 +9,17 @@ from typing import Any
 import jwt
 import orjson
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from api.house import House
 from domain.channels import ChannelKind
-from domain.contacts import Identity, IdentityKind
+from domain.contacts import Contact, Identity, IdentityKind
+from domain.db import ring
 from domain.inbound import ARRIVALS, Arrival
 from domain.replies import send
+from domain.threads import Thread
 from integrations.mailroom import Mailroom
 from tests.factories import NOON, SETTINGS, a_channel, an_agent, tickets
 
@@ -152,6 +154,23 @@ async def test_an_identity_the_shop_did_not_sign_is_refused_and_the_visitor_stay
         assert kinds.all() == [IdentityKind.CHAT]
 
 
+async def test_who_signs_in_on_anothers_session_gets_a_fresh_one_and_sees_nothing_of_it(
+    door: str, house: House
+) -> None:
+    async with visiting(door) as visitor:
+        adas = (await visitor.say(type="hello", identity=signed()))["session"]
+        await visitor.say(type="message", id="m1", text="Ada's own matter")
+    await placed(house)
+
+    async with visiting(door) as visitor:
+        token = signed(sub="8", email="zofia@example.org")
+        assert (await visitor.say(type="hello", session=adas, identity=token))["session"] != adas
+        assert await visitor.say(type="message", id="m1", text="Zofia's") == {"type": "ack", "id": "m1"}
+    async with visiting(door) as visitor:
+        assert (await visitor.say(type="hello", session=adas, identity=signed()))["session"] == adas
+        assert (await visitor.hear())["text"] == "Ada's own matter"
+
+
 async def test_a_page_elsewhere_may_not_open_the_widget(door: str) -> None:
     with pytest.raises((InvalidStatus, ConnectionClosed)):
         async with visiting(door, "strict", Origin="https://evil.example") as visitor:
@@ -186,3 +205,66 @@ async def test_an_odd_frame_is_answered_with_what_is_wrong(
         await visitor.socket.send("not json")
         assert (await visitor.hear())["code"] == "not_json"
         assert (await visitor.say(type="message", id="1", text="Still here"))["type"] == "ack"
+
+
+async def test_another_text_under_an_id_that_was_used_is_not_acknowledged(door: str, house: House) -> None:
+    async with visiting(door) as visitor:
+        await visitor.say(type="hello")
+        await visitor.say(type="message", id="m1", text="Hello?")
+
+        assert (await visitor.say(type="message", id="m1", text="Something else"))["code"] == "id_reused"
+
+        assert (await visitor.say(type="message", id="m1", text="Hello?"))["type"] == "ack"
+    async with house.db.transaction() as session:
+        assert len((await session.scalars(select(Arrival))).all()) == 1
+
+
+async def test_a_binary_frame_is_answered_and_the_socket_stays(door: str) -> None:
+    async with visiting(door) as visitor:
+        for _ in range(2):
+            await visitor.socket.send(b"\x00\x01")
+            assert (await visitor.hear())["code"] == "not_text"
+            await visitor.say(type="hello")
+
+        assert (await visitor.say(type="message", id="1", text="Still here"))["type"] == "ack"
+
+
+async def test_what_cannot_be_stored_is_left_out_of_a_visitors_name_and_language(
+    door: str, house: House
+) -> None:
+    identity = signed(name="A\x00d\ud800a")
+    async with visiting(door) as visitor:
+        said = await visitor.say(type="hello", identity=identity, locale="p\x00l")
+        assert "refused" not in said
+        await visitor.say(type="message", id="1", text="He\x00llo?")
+    await placed(house)
+
+    async with house.db.transaction() as session:
+        contact = (await session.scalars(select(Contact))).one()
+        assert (contact.name, contact.locale) == ("Ada", "pl")
+
+
+async def test_an_identity_that_cannot_be_stored_as_it_was_signed_is_refused(door: str) -> None:
+    for claims in ({"sub": "7\x00"}, {"email": "ada\x00@example.org"}):
+        async with visiting(door) as visitor:
+            assert (await visitor.say(type="hello", identity=signed(**claims)))["refused"]
+            assert (await visitor.say(type="message", id="1", text="Hello?"))["type"] == "ack"
+
+
+async def test_an_answer_reaches_an_open_socket_after_the_database_was_away(door: str, house: House) -> None:
+    async with visiting(door) as visitor:
+        await visitor.say(type="hello")
+        await visitor.say(type="message", id="m1", text="Anybody there?")
+        await placed(house)
+        assert (await visitor.hear())["from"] == "visitor"
+        async with house.db.transaction() as session:
+            key = (await session.scalars(select(Thread.key))).one()
+            await session.execute(text("ALTER TABLE item RENAME TO item_away"))
+            ring(session, f"chat:{key}")
+        await asyncio.sleep(0.3)
+        async with house.db.transaction() as session:
+            await session.execute(text("ALTER TABLE item_away RENAME TO item"))
+
+        await answer(house, "Yes, here we are again.")
+
+        assert (await visitor.hear())["text"] == "Yes, here we are again."

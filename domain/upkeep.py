@@ -1,0 +1,29 @@
+"""What a house that stays up does now and then."""
+
+import asyncio
+from datetime import timedelta
+
+import structlog
+from sqlalchemy import delete, func
+from sqlalchemy.exc import SQLAlchemyError
+
+from domain.db import Database, database_time
+from domain.events import ensure_partitions
+from domain.once import Done
+
+log = structlog.get_logger()
+
+EVERY = 6 * 3600.0
+REMEMBERED = timedelta(hours=24)
+"""How long a `clientMutationId` is known."""
+
+
+async def run(db: Database) -> None:
+    while True:
+        try:
+            async with db.transaction() as session:
+                await ensure_partitions(session, (await database_time(session)).date())
+                await session.execute(delete(Done).where(Done.at < func.now() - REMEMBERED))
+        except (SQLAlchemyError, OSError) as failure:
+            log.warning("upkeep_put_off", error=type(failure).__name__)
+        await asyncio.sleep(EVERY)

@@ -1,0 +1,122 @@
+from datetime import UTC, datetime
+
+import pytest
+
+from domain.channels import Channel, ChannelKind
+from domain.contacts import Proof
+from domain.inbound import Arrival, Inbound, InboundMessage, Unread, Unreadable
+from domain.keys import Keys
+from integrations.mail.payloads import read
+
+KEYS = Keys("k" * 32)
+RELAY = "192.0.2.1"
+OF_BANK = "mx.shop.example; dmarc=pass header.from=bank.example"
+
+
+def taken(*headers: str, sender: str | None = "Ada <ada@bank.example>") -> list[Inbound | Unread]:
+    """What our mailbox reads in a mail that came through our relay."""
+    config = {"address": "help@shop.example", "authserv_id": "mx.shop.example", "relays": [RELAY]}
+    channel = Channel(kind=ChannelKind.EMAIL, address="help@shop.example", config=config)
+    lines = [*headers, "Subject: Mug", *([f"From: {sender}"] if sender else []), "", "Where is it?"]
+    arrival = Arrival(
+        raw="\r\n".join(lines).encode(),
+        envelope={"peer": RELAY},
+        received_at=datetime(2026, 11, 2, tzinfo=UTC),
+    )
+    return list(read(channel, KEYS, arrival))
+
+
+def claimed(*headers: str, sender: str = "Ada <ada@bank.example>") -> tuple[str, Proof | None]:
+    (message,) = taken(*headers, sender=sender)
+    assert isinstance(message, InboundMessage)
+    (claim,) = message.claims
+    return claim.value, claim.proof
+
+
+@pytest.mark.parametrize(
+    "results",
+    [
+        OF_BANK,
+        "MX.shop.example 1; spf=fail; DMARC = Pass (p=reject; dis=none) Header.From = Bank.Example",
+        '(a (nested) one) mx.shop.example; dmarc/1=pass reason="all; well" header.from=bank.example; spf=pass',
+        f"{OF_BANK}; dmarc=pass header.from=bank.example",
+    ],
+)
+def test_dmarc_passed_for_the_senders_domain_proves_the_sender(results: str) -> None:
+    assert claimed(f"Authentication-Results: {results}") == ("ada@bank.example", Proof.MAIL_AUTHENTICATED)
+
+
+@pytest.mark.parametrize(
+    "results",
+    [
+        'mx.shop.example; spf=pass smtp.mailfrom="x; dmarc=pass header.from=bank.example"@evil.net; '
+        "dmarc=fail header.from=bank.example",
+        'mx.shop.example; spf=pass smtp.mailfrom="x\\"; dmarc=pass header.from=bank.example"@evil.net',
+        "mx.shop.example; spf=pass (x (y) ; dmarc=pass header.from=bank.example)",
+        "mx.shop.example; spf=pass (\\); dmarc=pass header.from=bank.example)",
+        'mx.shop.example; dmarc=pass header.from=bank.example; spf=pass smtp.mailfrom="never closed',
+        "mx.shop.example; dmarc=pass header.from=bank.example (never (closed)",
+        f"{OF_BANK}; dmarc=fail header.from=bank.example",
+        f"{OF_BANK}; dmarc=pass header.from=evil.net",
+        f"{OF_BANK} header.from=evil.net",
+        f"{OF_BANK}; dmarc=none",
+        "mx.shop.example; dmarc=pass",
+        "mx.shop.example; dmarc=pass header.from=bank.example.evil.net",
+        'mx.shop.example; dmarc=pass header.from="bank.example"',
+        "mx.shop.example; dmarc=passed header.from=bank.example",
+        "mx.shop.example; xdmarc=pass header.from=bank.example",
+        "mx.shop.example; spf=pass dmarc=pass header.from=bank.example",
+        "mx.shop.example; dkim=pass header.from=bank.example",
+        '"mx.shop.example; dmarc=pass header.from=bank.example"',
+        "",
+    ],
+)
+def test_nothing_but_dmarc_itself_proves_the_sender(results: str) -> None:
+    assert claimed(f"Authentication-Results: {results}") == ("ada@bank.example", None)
+
+
+@pytest.mark.parametrize(
+    ("sender", "passed", "value", "proof"),
+    [
+        ("Ada@FASS.de", "fass.de", "ada@fass.de", Proof.MAIL_AUTHENTICATED),
+        ("ada@faß.de", "fass.de", "ada@xn--fa-hia.de", None),
+        ("ada@faß.de", "xn--fa-hia.de", "ada@xn--fa-hia.de", Proof.MAIL_AUTHENTICATED),
+        ("ada@XN--FA-HIA.de", "faß.de", "ada@xn--fa-hia.de", Proof.MAIL_AUTHENTICATED),
+        ("Weiß@bank.example", "bank.example", "weiß@bank.example", Proof.MAIL_AUTHENTICATED),
+    ],
+)
+def test_no_letter_makes_two_addresses_one(sender: str, passed: str, value: str, proof: Proof | None) -> None:
+    results = f"Authentication-Results: mx.shop.example; dmarc=pass header.from={passed}"
+
+    assert claimed(results, sender=sender) == (value, proof)
+
+
+@pytest.mark.parametrize("sender", ["MAILER-DAEMON (Mail Delivery System)", "<>", None])
+def test_an_automatic_mail_without_a_senders_address_is_kept_and_not_acted_on(sender: str | None) -> None:
+    assert taken("Auto-Submitted: auto-replied", sender=sender) == [
+        Unread("an automatic mail without a sender's address")
+    ]
+
+
+def test_a_persons_mail_without_a_senders_address_is_shown_as_failed() -> None:
+    with pytest.raises(Unreadable, match="no sender's address"):
+        taken(sender="<ada@bank.example,eve@evil.net>")
+
+
+def test_an_id_that_cannot_be_looked_up_gives_way_to_the_mails_own_hash() -> None:
+    (message,) = taken("Message-ID: <łódź@bank.example>", "References: <one@bank.example>")
+
+    assert isinstance(message, InboundMessage)
+    assert message.external_id.startswith("sha256:")
+    assert message.references == ("one@bank.example",)
+
+
+@pytest.mark.parametrize(
+    "token", ["(", '"', '\\"', "(\\", ";", " ", " =", "; dmarc=pass header.from=a", "()"]
+)
+def test_no_result_of_authentication_takes_longer_than_its_length(token: str) -> None:
+    started = datetime.now(UTC)
+
+    assert claimed(f"Authentication-Results: {OF_BANK} {token * (200_000 // len(token))}")
+
+    assert (datetime.now(UTC) - started).total_seconds() < 10
