@@ -4,6 +4,7 @@ A value (an address, a number…) has at most one contact that has proven it; an
 stays, and points to the one it became.
 """
 
+import re
 import uuid
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,6 +23,9 @@ from domain.db import Base, new_id, session_of
 from domain.errors import InvalidInput
 from domain.events import EventKind, record
 from domain.languages import N_
+
+
+_ADDRESS = re.compile(r'(?:[^\s@,;:()<>\[\]\\"]+|"(?:[^"\\\s]|\\\S)*")@[^\s@,;:()<>\[\]\\"]+')
 
 
 class IdentityKind(StrEnum):
@@ -135,7 +139,7 @@ def normalised(kind: IdentityKind, value: str, *, region: str | None = None) -> 
     value = value.strip()
     match kind:
         case IdentityKind.EMAIL:
-            if "@" not in value[1:-1] or any(letter.isspace() for letter in value):
+            if not (_ADDRESS.fullmatch(value) and value.isprintable()):
                 raise InvalidInput(N_("This is not an email address."), field=["value"])
             local, _, domain = value.rpartition("@")
             return f"{local.lower()}@{_ascii(domain)}"

@@ -96,11 +96,9 @@ async def test_what_goes_wrong_on_a_socket_is_masked_there_too(
     assert said["payload"]["errors"][0]["extensions"]["code"] == "INTERNAL"
 
 
-async def test_who_waits_for_a_password_to_be_checked_holds_no_connection(
-    house: House, anybody: Client
-) -> None:
+async def test_who_waits_for_a_password_to_be_checked_holds_no_connection(house: House, ben: Client) -> None:
     async def one() -> list[str]:
-        return await anybody.refused(SIGN_IN, email="eve@shop.example", password="x")
+        return await ben.refused(SIGN_IN, email="ben@shop.example", password="not his")
 
     async with sign_in._HASHING, sign_in._HASHING:
         waiting = [asyncio.create_task(one()) for _ in range(40)]

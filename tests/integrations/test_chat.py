@@ -256,7 +256,6 @@ async def test_an_answer_reaches_an_open_socket_after_the_database_was_away(door
         await visitor.say(type="hello")
         await visitor.say(type="message", id="m1", text="Anybody there?")
         await placed(house)
-        assert (await visitor.hear())["from"] == "visitor"
         async with house.db.transaction() as session:
             key = (await session.scalars(select(Thread.key))).one()
             await session.execute(text("ALTER TABLE item RENAME TO item_away"))
@@ -267,4 +266,4 @@ async def test_an_answer_reaches_an_open_socket_after_the_database_was_away(door
 
         await answer(house, "Yes, here we are again.")
 
-        assert (await visitor.hear())["text"] == "Yes, here we are again."
+        assert [(await visitor.hear())["from"] for _ in range(2)] == ["visitor", "agent"]
