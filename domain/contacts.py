@@ -24,7 +24,6 @@ from domain.errors import InvalidInput
 from domain.events import EventKind, record
 from domain.languages import N_
 
-
 _ADDRESS = re.compile(r'(?:[^\s@,;:()<>\[\]\\"]+|"(?:[^"\\\s]|\\\S)*")@[^\s@,;:()<>\[\]\\"]+')
 
 
@@ -43,9 +42,7 @@ class Proof(StrEnum):
     MAIL_AUTHENTICATED = "mail_authenticated"  # DMARC passed, as our own relay wrote
     CHAT_SIGNATURE = "chat_signature"  # the shop signed who its visitor is
     CHAT_SESSION = "chat_session"  # the browser that holds the session's secret
-    REPLY_ADDRESS = (
-        "reply_address"  # answered from the address we wrote to, with the token only that mail had
-    )
+    REPLY_ADDRESS = "reply_address"  # answered from where we wrote to, with the token only that mail had
     MESSENGER_PAGE = "messenger_page"  # Meta's word, for one page
     MESSENGER_LINK = "messenger_link"  # opened by our signed m.me link
     AGENT = "agent"
