@@ -43,7 +43,7 @@ def _channel(row: Any) -> Channel:
             "kind": row.kind,
             "slug": row.slug,
             "name": row.name,
-            "is_healthy": channels.Channel.is_healthy(row),
+            "is_healthy": channels.is_healthy(disabled_at=row.disabled_at, last_error=row.last_error),
             "last_error": row.last_error,
         },
     )

@@ -2,14 +2,14 @@
 
 from statistics import median
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import func, select, update
 
 from benchmarks.bench import Bench, Measured, Table
 from benchmarks.client import request
 from benchmarks.data.letters import messenger_bodies
 from benchmarks.data.loading import APP_SECRET
 from benchmarks.rounds import COLUMNS, Rounds
-from domain.inbound import Arrival
+from domain.inbound import Arrival, ArrivalState
 from integrations.signatures import messenger_signature
 
 CONNECTIONS = 16
@@ -30,7 +30,7 @@ async def measure(bench: Bench) -> Measured:
             connections=CONNECTIONS,
             seconds=bench.sizes.seconds,
         )
-    await _count_and_forget(bench, accepted)
+    await _count_and_settle(bench, accepted)
     table = Table(
         f"Messenger webhooks, {CONNECTIONS} at once", ("", *COLUMNS), [rounds.row("Heddle accepts")]
     )
@@ -50,10 +50,10 @@ def _posts(name: str, many: int) -> list[bytes]:
     ]
 
 
-async def _count_and_forget(bench: Bench, accepted: int) -> None:
-    """What was accepted is there; and it is gone before a worker's arrivals are counted."""
+async def _count_and_settle(bench: Bench, accepted: int) -> None:
+    """What was accepted is there; and nobody has to open it any more, for a worker's own arrivals come next."""
     async with bench.db.transaction() as session:
         kept = await session.scalar(select(func.count()).select_from(Arrival))
         if kept != accepted:
             raise RuntimeError(f"{accepted} webhooks were accepted and {kept} kept")
-        await session.execute(delete(Arrival))
+        await session.execute(update(Arrival).values(due_at=None, state=ArrivalState.IGNORED))

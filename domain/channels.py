@@ -44,9 +44,6 @@ class Channel(Base):
     def secret(self, keys: Keys, name: str) -> str:
         return str(keys.decrypt(self.secrets)[name]) if self.secrets else ""
 
-    def is_healthy(self) -> bool:
-        return self.disabled_at is None and self.last_error is None
-
 
 _SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,60}\Z")
 
@@ -89,3 +86,7 @@ async def channel_called(
         select(Channel).where(Channel.kind == kind, Channel.slug == slug, Channel.disabled_at.is_(None))
     )
     return found.scalar_one_or_none()
+
+
+def is_healthy(*, disabled_at: datetime | None, last_error: str | None) -> bool:
+    return disabled_at is None and last_error is None

@@ -102,6 +102,8 @@ def cursor(moment: Moment) -> str:
 def moment(cursor: str) -> Moment:
     try:
         at, seq = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode().split(".")
+        if not 0 <= int(seq) < 2**63:
+            raise ValueError(seq)
         return datetime.fromtimestamp(int(at) / 1_000_000, UTC), int(seq)
     except (ValueError, OverflowError, OSError):
         raise InvalidInput(N_("This cursor is not one of ours."), field=["before"]) from None

@@ -41,7 +41,7 @@ def signed_identity(key: str, channel_slug: str, token: str) -> dict[str, Any]:
             audience=channel_slug,
             options={"require": ["sub", "exp", "aud"]},
         )
-    except jwt.PyJWTError as refusal:
+    except (jwt.PyJWTError, RecursionError) as refusal:
         raise IdentityRefused(str(refusal)) from None
     said = {name: str(claims[name])[:300] for name in ("sub", "email", "name") if claims.get(name)}
     return {**said, "email_verified": claims.get("email_verified") is True}

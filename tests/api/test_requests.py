@@ -138,6 +138,7 @@ OUT_OF_RANGE = [
     "-" + "9" * 17 + "." + "0" * 32,
     f"1.{2**63}.1",
     f"1.1.{2**63}",
+    f"1.{2**63}",
     "1.-1.1",
 ]
 
@@ -148,8 +149,9 @@ OUT_OF_RANGE = [
     [
         "query($c: String!, $id: ID!) { tickets(after: $c) { totalCount } ticket(id: $id) { id } }",
         "query($c: Cursor!, $id: ID!) { changes(since: $c) { hasMore } ticket(id: $id) { id } }",
+        "query($c: String!, $id: ID!) { ticket(id: $id) { timeline(before: $c) { pageInfo { hasNextPage } } } }",
     ],
-    ids=["tickets", "changes"],
+    ids=["tickets", "changes", "timeline"],
 )
 async def test_a_cursor_with_numbers_out_of_range_is_not_one_of_ours(
     ben: Client, ticket_id: str, query: str, place: str

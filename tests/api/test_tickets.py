@@ -248,14 +248,15 @@ async def test_a_fragment_used_twice_is_read_with_what_stands_beside_it(house: H
         mailbox = await a_channel(session, house.keys, ChannelKind.EMAIL)
         await receive(session, mailbox, a_mail("ada@example.org", attachments=(photo,)))
 
-    found = await ben.ask(
-        """query($id: ID!) {
-          a: ticket(id: $id) { ...F }
-          b: ticket(id: $id) { ...F timeline { edges { node { ... on Message { attachments { name } } } } } }
-        }
-        fragment F on Ticket { timeline { edges { node { __typename } } } }""",
-        id=(await only_ticket(ben))["id"],
-    )
+    twice = """query($id: ID!, $full: Boolean!) {
+      a: ticket(id: $id) { ...F }
+      b: ticket(id: $id) @include(if: $full) {
+        ...F timeline { edges { node { ... on Message { attachments { name } } } } } } }
+    fragment F on Ticket { timeline { edges { node { __typename } } } }"""
+    id = (await only_ticket(ben))["id"]
+
+    await ben.ask(twice, id=id, full=False)
+    found = await ben.ask(twice, id=id, full=True)
 
     assert "photo.jpg" not in str(found["a"])
     assert "photo.jpg" in str(found["b"])
