@@ -35,36 +35,56 @@ async def receive(session: AsyncSession, channel: Channel, arrival: Arrival, inb
 
 
 async def _message(session: AsyncSession, channel: Channel, arrival: Arrival, said: InboundMessage) -> None:
-    answered = await _thread_answered(session, channel, said)
-    person = await _participant(session, said, answered, at=arrival.received_at) if answered else None
-    if person is None and not (answered and await _takes_strangers(session, said, answered)):
-        person = await recognise(
-            session,
-            said.claims,
-            name=said.sender_name,
-            locale=said.locale,
-            linked=said.linked_contact,
-            at=arrival.received_at,
-        )
-        answered = await _thread_answered(
-            session, channel, said
-        )  # while we waited, another worker may have begun it
-        if (
-            answered
-            and person.contact.id != answered.contact_id
-            and not await _moved(session, answered, person)
-        ):
-            await _end(
-                session, answered, at=said.at
-            )  # somebody else holds the session now: another conversation
-            answered = None
-    unheard = await _unheard(session, channel, said)
+    if await _unheard(session, channel, said) is None:
+        return
+    person, answered = await _who_continues_what(session, channel, said, at=arrival.received_at)
+    unheard = await _unheard(session, channel, said)  # while we waited, another worker may have had the same
     if unheard is None:
         return
-    said = unheard
-    thread, ticket = await _placed(session, channel, said, answered, person)
+    thread, ticket = await _placed(session, channel, unheard, answered, person)
+    message = await _written(session, channel, arrival, unheard, thread, ticket, person)
     by = customer(ticket.contact_id)
-    proven = person is not None and person.proof is not None
+    message.tell(EventKind.MESSAGE_RECEIVED, by=by, at=said.at)
+    if said.from_shop:
+        await sla.answered(session, ticket.id, ticket.contact_id, by=SYSTEM, at=said.at)
+    elif not said.automatic:
+        thread.last_inbound_at = max(said.at, thread.last_inbound_at or said.at)
+        thread.joined_proof = thread.joined_proof or (person.proof if person else None)
+        ticket.customer_wrote(by=by, at=arrival.received_at)
+        await sla.customer_waits(
+            session, ticket.id, priority=ticket.priority, channel=channel.kind, since=arrival.received_at
+        )
+
+
+async def _who_continues_what(
+    session: AsyncSession, channel: Channel, said: InboundMessage, *, at: datetime
+) -> tuple[Person | None, Thread | None]:
+    """The person, none for an unconfirmed participant; and the conversation that goes on, if one does."""
+    answered = await _thread_answered(session, channel, said)
+    if answered and (person := await _participant(session, said, answered, at=at)):
+        return person, answered
+    if answered and await _takes_strangers(session, said, answered):
+        return None, answered
+    person = await recognise(
+        session, said.claims, name=said.sender_name, locale=said.locale, linked=said.linked_contact, at=at
+    )
+    answered = await _thread_answered(session, channel, said)  # another worker may have begun it meanwhile
+    if answered and not await _is_of(session, answered, person):
+        await _end(session, answered, at=said.at)  # somebody else holds the session now: another conversation
+        answered = None
+    return person, answered
+
+
+async def _written(
+    session: AsyncSession,
+    channel: Channel,
+    arrival: Arrival,
+    said: InboundMessage,
+    thread: Thread,
+    ticket: Ticket,
+    person: Person | None,
+) -> Message:
+    by_mail = {"references": [*reversed(said.references)], "subject": said.subject}
     message = Message(
         id=new_id(),
         ticket_id=ticket.id,
@@ -79,24 +99,13 @@ async def _message(session: AsyncSession, channel: Channel, arrival: Arrival, sa
         external_id=said.external_id,
         arrival_id=arrival.id,
         automatic=said.automatic,
-        sender_verified=proven,
-        mail={"references": [*reversed(said.references)], "subject": said.subject}
-        if channel.kind == ChannelKind.EMAIL
-        else None,
+        sender_verified=person is not None and person.proof is not None,
+        mail=by_mail if channel.kind == ChannelKind.EMAIL else None,
     )
     session.add(message)
     await session.flush()
     _attach(session, message, said)
-    message.tell(EventKind.MESSAGE_RECEIVED, by=by, at=said.at)
-    if said.from_shop:
-        await sla.answered(session, ticket.id, ticket.contact_id, by=SYSTEM, at=said.at)
-    elif not said.automatic:
-        thread.last_inbound_at = max(said.at, thread.last_inbound_at or said.at)
-        thread.joined_proof = thread.joined_proof or (person.proof if person else None)
-        ticket.customer_wrote(by=by, at=arrival.received_at)
-        await sla.customer_waits(
-            session, ticket.id, priority=ticket.priority, channel=channel.kind, since=arrival.received_at
-        )
+    return message
 
 
 async def _participant(
@@ -124,10 +133,10 @@ async def _takes_strangers(session: AsyncSession, said: InboundMessage, answered
     )
 
 
-async def _moved(session: AsyncSession, answered: Thread, person: Person) -> bool:
-    """Did the conversation follow the person just now, or is its contact the person under an earlier row?"""
-    await session.refresh(answered)
-    contact = await survivor_of(session, answered.contact_id)
+async def _is_of(session: AsyncSession, thread: Thread, person: Person) -> bool:
+    """Is the conversation this person's, as it is now? It may have followed the person a moment ago."""
+    await session.refresh(thread)
+    contact = await survivor_of(session, thread.contact_id)
     return contact is not None and contact.id == person.contact.id
 
 
