@@ -168,9 +168,8 @@ async def _mail(session: AsyncSession, ticket: Ticket, thread: Thread) -> dict[s
     last = await session.scalar(
         select(Message)
         .where(Message.thread_id == thread.id, Message.external_id.is_not(None))
-        .order_by(
-            Message.direction, Message.seq.desc()
-        )  # "in" before "out": the customer's last mail, if any
+        # "in" comes before "out": the customer's last mail, if there is one
+        .order_by(Message.direction, Message.seq.desc())
         .limit(1)
     )
     subject = thread.subject or ticket.subject

@@ -53,9 +53,8 @@ async def run(db: Database) -> None:
             pending, read = False, 0
             try:
                 async with db.transaction() as session:
-                    pending = await events.any_pending(
-                        session
-                    )  # before: what ends meanwhile is read or asked again
+                    # Asked first: what an older transaction holds back now is read below, or looked for again soon.
+                    pending = await events.any_pending(session)
                     read = await dispatch(session)
             except (SQLAlchemyError, OSError) as failure:
                 log.warning("dispatch_waits_for_database", error=type(failure).__name__)

@@ -106,11 +106,10 @@ def _moment(milliseconds: Any, *, otherwise: datetime) -> datetime:
     if not isinstance(milliseconds, int | float) or isinstance(milliseconds, bool):
         return otherwise
     try:
-        return min(
-            datetime.fromtimestamp(milliseconds / 1000, UTC), otherwise
-        )  # nothing was said in the future
+        said_at = datetime.fromtimestamp(milliseconds / 1000, UTC)
     except (OverflowError, ValueError, OSError):
         return otherwise
+    return min(said_at, otherwise)  # nothing was said in the future
 
 
 def _clean(text: str) -> str:
