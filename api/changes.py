@@ -236,8 +236,8 @@ async def _stream(
             rung.clear()
             context.somebody = await context.still()
             async with context.reading() as reading:
-                batch, reached = await _batch(reading, reached, asked, BATCH, wanted(info))
                 held_back = await events.any_pending(reading.connection)
+                batch, reached = await _batch(reading, reached, asked, BATCH, wanted(info))
             if batch.changes or batch.reset_required:
                 yield batch
             if batch.has_more:

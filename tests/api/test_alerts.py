@@ -44,9 +44,8 @@ async def told(house: House) -> None:
     pending = True
     while pending:
         async with house.db.transaction() as session:
-            await dispatch.dispatch(session)
-        async with house.db.transaction() as session:
             pending = await any_pending(session)
+            await dispatch.dispatch(session)
 
 
 @pytest.mark.usefixtures("broken")
