@@ -52,6 +52,7 @@ class Item(Work, Base):
         Index("ix_item_thread", "thread_id", "seq"),
         Index("uq_item_external", "channel_id", "external_id", unique=True),
         Index("ix_item_external", "external_id"),
+        Index("ix_item_arrival", "arrival_id"),
         Index("ix_item_due", "due_at", postgresql_where=text("due_at IS NOT NULL")),
     )
     __mapper_args__ = {"polymorphic_on": "kind", "eager_defaults": True}

@@ -341,6 +341,7 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('id', name=op.f('pk_item')),
     sa.UniqueConstraint('seq', name=op.f('uq_item_seq'))
     )
+    op.create_index('ix_item_arrival', 'item', ['arrival_id'], unique=False)
     op.create_index('ix_item_contact', 'item', ['contact_id', 'at', 'seq'], unique=False)
     op.create_index('ix_item_due', 'item', ['due_at'], unique=False, postgresql_where=sa.text('due_at IS NOT NULL'))
     op.create_index('ix_item_external', 'item', ['external_id'], unique=False)
