@@ -38,20 +38,22 @@ async def clocks_of(reading: Reading, ticket_ids: Collection[uuid.UUID]) -> dict
     """By ticket, the most urgent first: running ones by their due time, then those that are kept."""
     clock = sla.Clock
     rows = await reading.connection.execute(
-        select(clock.__table__, sla.Calendar.hours)
+        select(clock.__table__, sla.Policy.calendar_id, sla.Calendar.hours)
         .join_from(clock.__table__, sla.Policy.__table__, sla.Policy.id == clock.__table__.c.policy_id)
         .join(sla.Calendar, sla.Calendar.id == sla.Policy.calendar_id)
         .where(one_of(clock.ticket_id, ticket_ids), clock.ended_at.is_(None))
         .order_by(clock.met_at.is_not(None), clock.due_at)
     )
+    found = rows.all()
+    hours = {row.calendar_id: row.hours for row in found}
+    read = {calendar_id: Hours.from_json(stored) for calendar_id, stored in hours.items()}
     return {
-        ticket_id: [_clock(reading, row) for row in group]
-        for ticket_id, group in by("ticket_id", rows.all()).items()
+        ticket_id: [_clock(reading, row, read[row.calendar_id]) for row in group]
+        for ticket_id, group in by("ticket_id", found).items()
     }
 
 
-def _clock(reading: Reading, row: Any) -> Clock:
-    hours = Hours.from_json(row.hours)
+def _clock(reading: Reading, row: Any, hours: Hours) -> Clock:
     return plain(
         Clock,
         {
