@@ -4,11 +4,13 @@ import asyncio
 import re
 import secrets
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import Annotated, Literal
+from zoneinfo import available_timezones
 
 from cyclopts import App, Parameter
 
@@ -59,23 +61,33 @@ async def serve(
     workers
         With --no-workers only the doors; run `heddle worker` beside it.
     """
-    async with _house(_settings(data)) as (house, settings), mail_door(house, settings):
-        if workers:
-            async with working(house, settings):
-                await _answer(house, host, port)
-        else:
-            await _answer(house, host, port)
+    with _bound(host, port) as door:
+        async with _house(_settings(data)) as (house, settings), mail_door(house, settings):
+            if workers:
+                async with working(house, settings):
+                    await _answer(house, door)
+            else:
+                await _answer(house, door)
 
 
-async def _answer(house: House, host: str, port: int) -> None:
+def _bound(host: str, port: int) -> socket.socket:
+    """The address is ours before anything else begins."""
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as failure:
+        raise WrongSetting(
+            f"--port {port}: {host} cannot be listened on there: {failure.strerror}."
+        ) from None
+
+
+async def _answer(house: House, door: socket.socket) -> None:
     import uvicorn
 
     from api.app import application  # a second's import that no other command needs
 
     config = uvicorn.Config(
         application(house),
-        host=host,
-        port=port,
         lifespan="off",
         log_level="warning",
         access_log=False,
@@ -85,8 +97,9 @@ async def _answer(house: House, host: str, port: int) -> None:
     server = uvicorn.Server(config)
     server.capture_signals = nullcontext  # type: ignore[assignment]  # it would raise them again while we leave
     _when_told(lambda: setattr(server, "should_exit", True))
+    host, port, *_ = door.getsockname()
     print(f"Heddle answers at http://{host}:{port}", flush=True)
-    await server.serve()
+    await server.serve(sockets=[door])
 
 
 def _when_told(stop: Callable[[], None]) -> None:
@@ -237,6 +250,8 @@ DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 def _hours(zone: str, written: str) -> Hours:
     weekly: dict[str, list[list[str]]] = {}
+    if zone not in available_timezones():
+        raise WrongSetting(f"--zone {zone!r} is no time zone; one is Europe/Warsaw.")
     try:
         if written == "always":
             return Hours.from_json({"zone": zone, "weekly": {day: [["00:00", "24:00"]] for day in DAYS}})

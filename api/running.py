@@ -108,13 +108,14 @@ async def mail_door(house: House, settings: Settings) -> AsyncIterator[None]:
     if port is None:
         yield
         return
-    server = await smtp_in.listen(
-        house.db,
-        house.keys,
-        host=settings.integrations.smtp_in_host,
-        port=port,
-        hostname=urlsplit(house.base_url).hostname or "heddle",
-    )
+    host = settings.integrations.smtp_in_host
+    hostname = urlsplit(house.base_url).hostname or "heddle"
+    try:
+        server = await smtp_in.listen(house.db, house.keys, host=host, port=port, hostname=hostname)
+    except OSError as failure:
+        raise WrongSetting(
+            f"HEDDLE_SMTP_IN_PORT: {host}:{port} cannot be listened on: {failure.strerror}."
+        ) from failure
     async with server:
         yield
 

@@ -2,7 +2,7 @@
 
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError, field_validator
 
 from domain.channels import Channel, ChannelKind
 from domain.contacts import IdentityKind, normalised
@@ -11,9 +11,19 @@ from domain.errors import InvalidInput
 from domain.keys import Keys
 from domain.languages import N_
 
+SHORTEST_KEY = 32
+"""Characters of a key that signs: who guesses it can be anybody."""
+
 
 class ChannelSettings(BaseModel):
     model_config = ConfigDict(extra="forbid")
+
+    @field_validator("*")
+    @classmethod
+    def _secret_can_be_sent(cls, value: Any) -> Any:
+        if isinstance(value, SecretStr) and not (value.get_secret_value() or "-").isascii():
+            raise ValueError("a token or key is made of plain letters, digits and signs")
+        return value
 
     @classmethod
     def of(cls, channel: Channel, keys: Keys) -> Self:
@@ -58,6 +68,13 @@ class ChatWidget(ChannelSettings):
     origins: list[str] = []
     """The pages the widget may stand on, as `https://shop.example`; none: any."""
 
+    @field_validator("identity_key")
+    @classmethod
+    def _long_enough(cls, key: SecretStr) -> SecretStr:
+        if 0 < len(key.get_secret_value()) < SHORTEST_KEY:
+            raise ValueError(f"the key needs at least {SHORTEST_KEY} characters")
+        return key
+
 
 class PhoneLine(ChannelSettings):
     number: str
@@ -90,5 +107,5 @@ def read_settings(kind: ChannelKind, values: dict[str, Any]) -> ChannelSettings:
             N_("{name}: {problem}"),
             field=["settings"],
             name=".".join(map(str, first["loc"])),
-            problem=first["msg"],
+            problem=first["msg"].removeprefix("Value error, "),
         ) from None

@@ -33,7 +33,7 @@ SETTINGS: dict[ChannelKind, dict[str, Any]] = {
         "authserv_id": "mx.shop.example",
         "relays": ["127.0.0.1"],
     },
-    ChannelKind.CHAT: {"identity_key": "the shop signs its visitors with this"},
+    ChannelKind.CHAT: {"identity_key": "the shop signs its visitors with this key"},
     ChannelKind.MESSENGER: {
         "page_id": "9001",
         "page_token": "page-token",

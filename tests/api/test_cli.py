@@ -1,5 +1,6 @@
 """What an operator types, and what is said when it is wrong."""
 
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -134,3 +135,20 @@ def test_targets_and_opening_hours_are_read_as_people_write_them() -> None:
     for wrong in ("mon", "mon 9-5", "mon-fri 18:00-09:00", "someday 09:00-10:00"):
         with pytest.raises(WrongSetting):
             _hours("UTC", wrong)
+
+
+@pytest.mark.usefixtures("no_settings")
+def test_a_taken_port_stops_the_start_before_anything_begins(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        monkeypatch.setenv("HEDDLE_DATA", str(tmp_path / "data"))
+        monkeypatch.setattr(sys, "argv", ["heddle", "serve", "--port", str(port)])
+
+        with pytest.raises(SystemExit) as end:
+            main()
+
+    assert end.value.code == 2
+    assert capsys.readouterr().err.startswith(f"heddle: --port {port}: 127.0.0.1 cannot be listened on there")
+    assert not (tmp_path / "data").exists()
