@@ -61,8 +61,9 @@ async def serve(
     workers
         With --no-workers only the doors; run `heddle worker` beside it.
     """
+    settings = _settings(data)
     with _bound(host, port) as door:
-        async with _house(_settings(data)) as (house, settings), mail_door(house, settings):
+        async with _house(settings) as (house, _), mail_door(house, settings):
             if workers:
                 async with working(house, settings):
                     await _answer(house, door)

@@ -69,7 +69,7 @@ def test_a_wrong_setting_stops_the_start_with_one_sentence_that_names_it(
 ) -> None:
     for name, value in {"HEDDLE_DATA": str(tmp_path), **settings}.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(sys, "argv", ["heddle", "serve"])
+    monkeypatch.setattr(sys, "argv", ["heddle", "serve", "--port", "0"])
 
     with pytest.raises(SystemExit) as end:
         main()
