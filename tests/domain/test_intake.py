@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.actors import SYSTEM
-from domain.channels import Channel, ChannelKind
+from domain.channels import Channel
 from domain.contacts import Claim, Identity, IdentityKind, Proof
 from domain.events import Event, EventKind
 from domain.inbound import CallStep, InboundLink, InboundReceipt
@@ -22,7 +22,6 @@ from domain.tickets import TicketStatus
 from tests.factories import (
     NOON,
     a_call_step,
-    a_channel,
     a_chat,
     a_mail,
     a_messenger_message,
@@ -37,26 +36,6 @@ from tests.factories import (
 
 ADA = "ada@example.org"
 EVE = "eve@example.net"
-
-
-@pytest.fixture
-async def mailbox(session: AsyncSession, keys: Keys) -> Channel:
-    return await a_channel(session, keys, ChannelKind.EMAIL)
-
-
-@pytest.fixture
-async def chat(session: AsyncSession, keys: Keys) -> Channel:
-    return await a_channel(session, keys, ChannelKind.CHAT)
-
-
-@pytest.fixture
-async def page(session: AsyncSession, keys: Keys) -> Channel:
-    return await a_channel(session, keys, ChannelKind.MESSENGER)
-
-
-@pytest.fixture
-async def line(session: AsyncSession, keys: Keys) -> Channel:
-    return await a_channel(session, keys, ChannelKind.PHONE)
 
 
 async def test_a_first_mail_opens_a_ticket_for_a_new_contact(session: AsyncSession, mailbox: Channel) -> None:

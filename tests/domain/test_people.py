@@ -8,11 +8,10 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.actors import SYSTEM, Role
-from domain.channels import Channel, ChannelKind
+from domain.channels import Channel
 from domain.contacts import Claim, Identity, IdentityKind, Proof
 from domain.errors import IdentityTaken
 from domain.inbound import CallStep, InboundLink
-from domain.keys import Keys
 from domain.people import is_anothers_session, link
 from domain.sla import Clock
 from domain.staff import Team
@@ -21,7 +20,6 @@ from domain.tickets import TicketStatus
 from tests.factories import (
     NOON,
     a_call_step,
-    a_channel,
     a_chat,
     a_mail,
     a_messenger_message,
@@ -38,26 +36,6 @@ ADA = "ada@example.org"
 ZOFIA = "zofia@example.org"
 EVE = "eve@example.net"
 LATER = NOON + timedelta(days=1)
-
-
-@pytest.fixture
-async def mailbox(session: AsyncSession, keys: Keys) -> Channel:
-    return await a_channel(session, keys, ChannelKind.EMAIL)
-
-
-@pytest.fixture
-async def chat(session: AsyncSession, keys: Keys) -> Channel:
-    return await a_channel(session, keys, ChannelKind.CHAT)
-
-
-@pytest.fixture
-async def page(session: AsyncSession, keys: Keys) -> Channel:
-    return await a_channel(session, keys, ChannelKind.MESSENGER)
-
-
-@pytest.fixture
-async def line(session: AsyncSession, keys: Keys) -> Channel:
-    return await a_channel(session, keys, ChannelKind.PHONE)
 
 
 async def test_an_unproven_mail_never_leads_to_a_contact_that_somebody_has_proven_to_be(
