@@ -18,19 +18,14 @@ from domain.access import visible
 from domain.channels import Channel, ChannelKind
 from domain.contacts import IdentityKind
 from domain.db import one_of
-from domain.replies import MESSENGER_WINDOW
+from domain.replies import CHANNEL_OF, MESSENGER_WINDOW
 from domain.threads import Thread
 
 if TYPE_CHECKING:
     from api.tasks import Task
     from api.tickets import Ticket
 
-CHANNELS = {
-    IdentityKind.EMAIL: ChannelKind.EMAIL,
-    IdentityKind.PHONE: ChannelKind.PHONE,
-    IdentityKind.MESSENGER: ChannelKind.MESSENGER,
-    IdentityKind.CHAT: ChannelKind.CHAT,
-}
+CHANNELS = {**CHANNEL_OF, IdentityKind.PHONE: ChannelKind.PHONE}
 
 
 @strawberry.type(description="`closesAt` null: always open.")

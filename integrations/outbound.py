@@ -22,10 +22,6 @@ class Letter:
 class SendRefused(Exception):
     """The provider will not take this message, now or later: the agent must see why."""
 
-    permanent = True
-
 
 class SendFailed(TryLater):
     """The provider could not take it now; the same message is sent again, with the same id."""
-
-    permanent = False

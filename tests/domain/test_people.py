@@ -15,8 +15,8 @@ from domain.inbound import CallStep, InboundLink
 from domain.people import is_anothers_session, link
 from domain.sla import Clock
 from domain.staff import Team
-from domain.threads import JoinCode
-from domain.tickets import TicketStatus
+from domain.threads import JoinCode, Placement
+from domain.tickets import TicketStatus, open_thread
 from tests.factories import (
     NOON,
     a_call_step,
@@ -187,9 +187,6 @@ async def test_an_answer_from_the_address_we_wrote_to_is_its_contacts_own(
     (ticket,) = await tickets(session)
     address = await session.scalar(select(Identity).where(Identity.kind == IdentityKind.EMAIL))
     assert address is not None
-    from domain.threads import Placement
-    from domain.tickets import open_thread
-
     thread = open_thread(
         session,
         ticket,

@@ -12,7 +12,7 @@ from api.house import House
 from demo.farends import GraphStandIn, messenger_events
 from domain.channels import Channel, ChannelKind
 from domain.inbound import ARRIVALS, Arrival, ArrivalState, keep
-from domain.messages import Message
+from domain.messages import Attachment, Message
 from domain.threads import JoinCode, Thread
 from integrations.mail.addresses import recipient, reply_address
 from integrations.mail.smtp_in import listen
@@ -170,8 +170,6 @@ async def test_an_attached_photo_is_stored_with_its_message(
 
     await deliver(smtp, mail.as_bytes())
     await open_all(house)
-
-    from domain.messages import Attachment
 
     async with house.db.transaction() as session:
         (attached,) = await session.scalars(select(Attachment))
