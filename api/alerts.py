@@ -11,7 +11,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.context import Info, Reading, plain
 from api.errors import UserError
-from api.ids import public_id, row_id
 from api.mutations import changed, mutation
 from api.node import Node
 from api.paging import of_each, page_size
@@ -22,6 +21,7 @@ from domain.access import may_see
 from domain.actors import Actor
 from domain.alerts import AlertKind, AlertState
 from domain.db import Json, one_of
+from domain.ids import public_id, row_id
 
 if TYPE_CHECKING:
     from api.tickets import Ticket

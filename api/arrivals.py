@@ -7,7 +7,6 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.context import Context, Info, plain
-from api.ids import public_id, row_id
 from api.mutations import changed, mutation
 from api.node import Node
 from api.paging import page_size
@@ -16,6 +15,7 @@ from domain.actors import Actor
 from domain.channels import Channel, ChannelKind
 from domain.db import Json, ring
 from domain.errors import NotAllowed, NotFound
+from domain.ids import public_id, row_id
 from domain.inbound import ARRIVALS, ArrivalState
 from domain.inbound import Arrival as ArrivalRow
 

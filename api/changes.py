@@ -15,7 +15,6 @@ from sqlalchemy import select
 from api.alerts import Alert, alerts_where
 from api.contacts import Contact, contacts_by_id, seen_contacts
 from api.context import Context, Info, Reading, plain
-from api.ids import public_id
 from api.selection import Selection, wanted
 from api.tasks import Task, tasks_where
 from api.tickets import Ticket, tickets_by_id
@@ -25,6 +24,7 @@ from domain.db import one_of
 from domain.errors import InvalidInput
 from domain.events import Event, EventKind, Place
 from domain.history import TOLD
+from domain.ids import public_id
 from domain.languages import N_
 
 Cursor = NewType("Cursor", str)

@@ -6,11 +6,11 @@ import strawberry
 from sqlalchemy import select
 
 from api.context import Info, plain
-from api.ids import public_id
 from api.node import Node
 from domain import channels
 from domain.access import may_see
 from domain.channels import ChannelKind
+from domain.ids import public_id
 
 strawberry.enum(ChannelKind)
 

@@ -9,7 +9,6 @@ import strawberry
 from sqlalchemy import ColumnElement, exists, func, select
 
 from api.context import Info, Reading, by, plain
-from api.ids import public_id, row_id
 from api.node import Node
 from api.selection import Selection, wanted
 from api.timeline import TimelineConnection, timeline_of_contact
@@ -18,6 +17,7 @@ from domain.access import visible
 from domain.channels import Channel, ChannelKind
 from domain.contacts import IdentityKind
 from domain.db import one_of
+from domain.ids import public_id, row_id
 from domain.replies import CHANNEL_OF, MESSENGER_WINDOW
 from domain.threads import Thread
 

@@ -8,7 +8,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.context import Info
 from api.errors import UserError
-from api.ids import row_id
 from api.mutations import changed, mutation
 from api.selection import Selection, wanted
 from api.staff import Agent
@@ -17,6 +16,7 @@ from domain import access, sla, staff
 from domain.actors import Actor
 from domain.db import Json
 from domain.errors import InvalidInput, NotFound, SomebodyElseAssigned
+from domain.ids import row_id
 from domain.languages import N_
 from domain.tickets import TicketStatus, open_ticket
 

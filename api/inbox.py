@@ -4,13 +4,13 @@ import strawberry
 from sqlalchemy import ColumnElement, func, select, tuple_
 
 from api.context import Info
-from api.ids import row_id
 from api.paging import COUNTED, PageInfo, cursor_of, page_size, place_of
 from api.selection import wanted
 from api.tickets import Ticket, load_tickets, seen_tickets
 from domain.channels import Channel, ChannelKind
 from domain.contacts import same_person
 from domain.db import one_of
+from domain.ids import row_id
 from domain.threads import Thread as ThreadRow
 from domain.tickets import Ticket as TicketRow
 from domain.tickets import TicketStatus

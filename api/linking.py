@@ -8,7 +8,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from api.contacts import Contact, read_contact
 from api.context import Info
 from api.errors import UserError
-from api.ids import row_id
 from api.mutations import changed, mutation
 from domain import access, channels, contacts, people
 from domain.actors import Actor
@@ -16,6 +15,7 @@ from domain.channels import ChannelKind
 from domain.contacts import Claim, IdentityKind, normalised
 from domain.db import Json
 from domain.errors import InvalidInput, NotFound
+from domain.ids import row_id
 from domain.languages import N_
 from integrations.messenger.links import link
 

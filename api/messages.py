@@ -9,7 +9,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.context import Info
 from api.errors import UserError
-from api.ids import row_id
 from api.mutations import changed, mutation
 from api.selection import wanted
 from api.tickets import Ticket, held, read_ticket
@@ -18,6 +17,7 @@ from domain import contacts, replies
 from domain.actors import Actor
 from domain.db import Json
 from domain.errors import NotFound, SomebodyAnswered
+from domain.ids import row_id
 from domain.messages import Item
 from domain.tickets import TicketStatus
 

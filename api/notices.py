@@ -12,7 +12,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from api.alerts import Alert, alerts_where
 from api.context import Info, Reading, plain
 from api.errors import UserError
-from api.ids import public_id, row_id
 from api.mutations import changed, mutation
 from api.node import Node
 from api.paging import page_size
@@ -22,6 +21,7 @@ from domain.access import may_see
 from domain.actors import Actor
 from domain.db import Json, one_of
 from domain.errors import InvalidInput
+from domain.ids import public_id, row_id
 from domain.languages import N_
 from domain.notices import DeliveryStage, Transport
 

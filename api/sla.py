@@ -9,11 +9,11 @@ import strawberry
 from sqlalchemy import select
 
 from api.context import Reading, by, plain
-from api.ids import public_id
 from api.node import Node
 from domain import sla
 from domain.db import one_of
 from domain.hours import Hours
+from domain.ids import public_id
 from domain.sla import ClockState, Metric
 
 strawberry.enum(Metric, name="ClockMetric")

@@ -9,7 +9,6 @@ from sqlalchemy import select
 
 from api.context import Context, Info, Reading, plain
 from api.errors import UserError
-from api.ids import public_id
 from api.mutations import mutation
 from api.node import Node
 from domain import sign_in, staff
@@ -17,6 +16,7 @@ from domain.access import visible
 from domain.actors import Role
 from domain.db import database_time, one_of
 from domain.errors import NotSignedIn
+from domain.ids import public_id
 
 strawberry.enum(Role, description="What an agent may do: answer, manage, administer.")
 

@@ -12,7 +12,6 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from api.context import Info, Reading, plain
 from api.errors import UserError
-from api.ids import public_id, row_id
 from api.mutations import changed, mutation
 from api.node import Node
 from api.paging import of_each, page_size
@@ -22,6 +21,7 @@ from domain import access, contacts, staff, tasks
 from domain.access import may_see
 from domain.actors import Actor
 from domain.db import Json, new_id, one_of
+from domain.ids import public_id, row_id
 from domain.tickets import Ticket as TicketRow
 
 if TYPE_CHECKING:

@@ -9,13 +9,13 @@ from sqlalchemy import func, select
 
 from api.contacts import Identity, identities_where
 from api.context import Reading, by, plain
-from api.ids import public_id
 from api.node import Node
 from api.selection import Selection
 from domain import threads
 from domain.channels import Channel, ChannelKind
 from domain.contacts import Identity as IdentityRow
 from domain.db import one_of
+from domain.ids import public_id
 from domain.messages import Item
 
 

@@ -12,7 +12,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.contacts import Contact, Identity, contacts_by_id, identities_where
 from api.context import Info, Reading, by, plain
-from api.ids import public_id, row_id
 from api.node import Node
 from api.paging import of_each
 from api.selection import Selection, wanted
@@ -25,6 +24,7 @@ from domain.access import may_see
 from domain.actors import Actor
 from domain.channels import Channel, ChannelKind
 from domain.db import one_of
+from domain.ids import public_id, row_id
 from domain.messages import Item
 from domain.threads import Thread as ThreadRow
 from domain.tickets import LIVE, TicketStatus

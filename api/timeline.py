@@ -10,7 +10,6 @@ from sqlalchemy import select
 
 from api import files
 from api.context import Info, Reading, by, plain
-from api.ids import public_id
 from api.node import Node
 from api.paging import PageInfo, page_size
 from api.selection import Selection, wanted
@@ -21,6 +20,7 @@ from domain.channels import ChannelKind
 from domain.contacts import same_person
 from domain.db import one_of
 from domain.events import EventKind
+from domain.ids import public_id
 from domain.languages import N_, translate
 from domain.messages import CallState, DeliveryState, Direction, ItemKind
 from domain.threads import JoinCode

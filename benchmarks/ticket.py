@@ -2,12 +2,12 @@
 
 import orjson
 
-from api.ids import public_id
 from benchmarks.bench import Bench, Measured
 from benchmarks.client import request
 from benchmarks.comparing import Peer, compare, table
 from benchmarks.data.tickets import LONG
 from benchmarks.graphql import graphql
+from domain.ids import public_id
 
 FIRST = LONG + 6
 """The messages, and what happened between them."""

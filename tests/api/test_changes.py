@@ -7,10 +7,10 @@ from typing import Any
 from sqlalchemy import update
 
 from api.house import House
-from api.ids import public_id
 from domain.actors import SYSTEM
 from domain.channels import ChannelKind
 from domain.events import Event, EventKind, record
+from domain.ids import public_id
 from domain.staff import Team
 from domain.tickets import open_ticket
 from tests.client import Client

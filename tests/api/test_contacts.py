@@ -8,9 +8,9 @@ import pytest
 from sqlalchemy import select
 
 from api.house import House
-from api.ids import public_id
 from domain.actors import SYSTEM
 from domain.channels import ChannelKind
+from domain.ids import public_id
 from domain.staff import Agent, Team
 from domain.tasks import Task
 from domain.tickets import TicketStatus, open_ticket
