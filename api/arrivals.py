@@ -6,15 +6,17 @@ import strawberry
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from api.context import Context, Info, plain
+from api.context import Info, plain
 from api.mutations import changed, mutation
 from api.node import Node
 from api.paging import page_size
-from api.staff import OkPayload
+from api.sessions import OkPayload
+from domain import access
+from domain.access import may_see
 from domain.actors import Actor
 from domain.channels import Channel, ChannelKind
 from domain.db import Json, ring
-from domain.errors import NotAllowed, NotFound
+from domain.errors import NotFound
 from domain.ids import public_id, row_id
 from domain.inbound import ARRIVALS, ArrivalState
 from domain.inbound import Arrival as ArrivalRow
@@ -37,7 +39,6 @@ class Arrival(Node):
 
 
 async def _arrivals(info: Info, states: list[ArrivalState] | None = None, first: int = 25) -> list[Arrival]:
-    _managers_only(info.context)
     row_of = ArrivalRow
     async with info.context.reading() as reading:
         rows = await reading.connection.execute(
@@ -51,7 +52,10 @@ async def _arrivals(info: Info, states: list[ArrivalState] | None = None, first:
                 Channel.kind,
             )
             .join(Channel, Channel.id == row_of.channel_id)
-            .where(row_of.state.in_(states if states is not None else [ArrivalState.FAILED]))
+            .where(
+                may_see(row_of, reading.actor),
+                row_of.state.in_(states if states is not None else [ArrivalState.FAILED]),
+            )
             .order_by(row_of.id.desc())
             .limit(page_size(first))
         )
@@ -72,11 +76,6 @@ async def _arrivals(info: Info, states: list[ArrivalState] | None = None, first:
         ]
 
 
-def _managers_only(context: Context) -> None:
-    if not context.actor.manages:
-        raise NotAllowed
-
-
 @strawberry.input
 class ArrivalRetryInput:
     id: strawberry.ID
@@ -84,11 +83,9 @@ class ArrivalRetryInput:
 
 
 async def _arrival_retry(info: Info, input: ArrivalRetryInput) -> OkPayload:
-    _managers_only(info.context)
-
     async def change(session: AsyncSession, actor: Actor, now: datetime) -> Json:
-        arrival = await session.get(ArrivalRow, row_id("Arrival", input.id), with_for_update=True)
-        if arrival is None or arrival.state != ArrivalState.FAILED:
+        arrival = await access.one(session, ArrivalRow, row_id("Arrival", input.id), to=actor, lock=True)
+        if arrival.state != ArrivalState.FAILED:
             raise NotFound(field=["id"])
         arrival.state, arrival.due_at, arrival.deaths, arrival.failures = ArrivalState.WAITING, now, 0, 0
         ring(session, ARRIVALS.topic)

@@ -24,9 +24,9 @@ from domain.db import database_time
 from domain.errors import Refused
 from domain.hours import Hours
 from domain.migrations import differences, write_migration
+from domain.passwords import hash_password
 from domain.postgres_programs import CannotStart
 from domain.settings import WrongSetting
-from domain.sign_in import hash_password
 from domain.sla import Metric, Target
 from domain.staff import add_agent
 from integrations.channel_settings import read_settings

@@ -1,5 +1,6 @@
 """What every resolver has at hand, and how it reads."""
 
+import uuid
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -8,22 +9,33 @@ from typing import Any, TypeAlias, TypeVar
 
 import strawberry
 from sqlalchemy.ext.asyncio import AsyncConnection
+from starlette.responses import Response
 
+from api import auth
 from api.house import House
+from api.permissions import Rule
 from api.selection import Selections
 from domain.actors import Actor
 from domain.db import database_time
 from domain.errors import NotSignedIn
-from domain.sign_in import actor_of
 
 
 @dataclass
 class Context:
     house: House
-    token: str | None
-    somebody: Actor | None
     locale: str
+    address: str | None = None
+    """Of the network, from where this came."""
+    response: Response | None = None
+    """What cookies are set on; none on a socket."""
+    token: str | None = None
+    """What they showed, whether it was good or not."""
+    somebody: Actor | None = None
+    session_id: uuid.UUID | None = None
+    """An agent's."""
     selections: Selections = field(default_factory=dict)
+    needs: list[Rule] = field(default_factory=list)
+    """What the operation asks for, of the table of permissions."""
     connection_params: dict[str, Any] | None = None
     """What `connection_init` brought, on a socket."""
 
@@ -33,12 +45,14 @@ class Context:
             raise NotSignedIn
         return self.somebody
 
+    def permit(self) -> None:
+        for rule in self.needs:
+            rule.check(self.somebody)
+
     async def still(self) -> Actor | None:
         """Whoever brought the token, with the rights of this moment; none when the session has ended."""
-        if self.token is None:
-            return None
-        async with self.house.db.reading() as connection:
-            return await actor_of(connection, self.token)
+        holder = await auth.holder_of(self.house, self.token) if self.token else None
+        return holder.actor if holder else None
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator["Reading"]:

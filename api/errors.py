@@ -8,6 +8,7 @@ import structlog
 from graphql import GraphQLError
 from strawberry.extensions import FieldExtension, SchemaExtension
 
+from api.permissions import rule_of
 from domain.errors import NotSignedIn, Refused
 from domain.languages import N_, translate
 
@@ -25,7 +26,7 @@ class UserError:
 
 
 class UserErrors(FieldExtension):
-    """Turns what the domain refuses into the payload's `userErrors`."""
+    """Asks whether this mutation may be called; turns what is refused, by the table or the domain, into `userErrors`."""
 
     async def resolve_async(
         self,
@@ -35,6 +36,7 @@ class UserErrors(FieldExtension):
         **arguments: Any,
     ) -> Any:
         try:
+            rule_of("Mutation", info.field_name).check(info.context.somebody)
             return await next_(source, info, **arguments)
         except NotSignedIn:
             raise

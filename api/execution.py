@@ -6,8 +6,13 @@ from dataclasses import dataclass, field
 
 from graphql import DocumentNode, GraphQLError, StringValueNode, ValidationRule
 from strawberry.extensions import SchemaExtension
+from strawberry.types.graphql import OperationType
 
+from api.context import Context
+from api.errors import shown
+from api.permissions import Rule, needs_of
 from api.selection import Selections
+from domain.errors import Refused
 
 KEPT = 500
 
@@ -15,6 +20,7 @@ KEPT = 500
 @dataclass(frozen=True)
 class Document:
     node: DocumentNode
+    needs: dict[str | None, list[Rule]]
     selections: Selections = field(default_factory=dict)
 
 
@@ -45,10 +51,31 @@ class Documents(SchemaExtension):
     def on_execute(self) -> Iterator[None]:
         """Only what passed validation gets here."""
         execution = self.execution_context
-        if execution.query and execution.graphql_document and execution.query not in _documents:
-            document = Document(execution.graphql_document)
-            _documents[execution.query] = document
-            execution.context.selections = document.selections
-            if len(_documents) > KEPT:
-                _documents.popitem(last=False)
+        if execution.query and execution.graphql_document:
+            document = _documents.get(execution.query)
+            if document is None:
+                node = execution.graphql_document
+                document = _documents[execution.query] = Document(
+                    node, needs_of(node, execution.schema._schema)
+                )
+                execution.context.selections = document.selections
+                if len(_documents) > KEPT:
+                    _documents.popitem(last=False)
+            execution.context.needs = document.needs[execution.operation_name]
+        yield
+
+
+class Permitted(SchemaExtension):
+    """Nothing is read or done for who may not ask for all that the document asks for.
+
+    What comes without a session may be a sign-in: then it is asked once it is known whose.
+    """
+
+    def on_execute(self) -> Iterator[None]:
+        context: Context = self.execution_context.context
+        if context.somebody or self.execution_context.operation_type is not OperationType.MUTATION:
+            try:
+                context.permit()
+            except Refused as refusal:  # no resolver runs, so nobody else gives it its code
+                raise shown(GraphQLError(str(refusal), original_error=refusal), context.locale) from None
         yield

@@ -16,7 +16,7 @@ from strawberry.asgi import GraphQL
 from strawberry.exceptions import ConnectionRejectionError
 from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
 
-from api import explorer
+from api import auth, explorer
 from api.context import Context
 from api.house import House
 from api.schema import schema
@@ -41,25 +41,39 @@ class GraphQLDoor(GraphQL[Context, None]):
         await super().__call__(scope, _at_most(LARGEST_BODY, receive), send)
 
     async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> Context:
-        context = Context(self._house, None, None, best_language(*_languages(request.headers)))
-        await self._recognise(context, request.headers.get("authorization"))
+        context = Context(
+            self._house,
+            best_language(*_languages(request.headers)),
+            address=request.client.host if request.client else None,
+            response=response if isinstance(response, Response) else None,
+        )
+        context.token = auth.bearer(request.headers.get("authorization"))
+        if context.token:
+            await self._recognise(context)
+        elif token := auth.cookie(self._house, request):
+            context.token = token
+            await self._recognise(context)
+            if context.somebody:
+                auth.check_csrf(self._house, request, context.session_id)
         return context
 
     async def on_ws_connect(self, context: Context) -> Any:
-        """A browser cannot set headers on a socket: the token comes with `connection_init`."""
-        await self._recognise(context, str((context.connection_params or {}).get("authorization") or ""))
+        """A page elsewhere cannot set headers on a socket: the token comes with `connection_init`."""
+        if token := auth.bearer(str((context.connection_params or {}).get("authorization") or "")):
+            context.token = token
+            await self._recognise(context)
         if context.somebody is None:
             raise ConnectionRejectionError
         return await super().on_ws_connect(context)
 
-    async def _recognise(self, context: Context, authorization: str | None) -> None:
-        scheme, _, token = (authorization or "").partition(" ")
-        if scheme.lower() != "bearer" or not token:
-            return
-        context.token = token.strip()
-        context.somebody = await context.still()
-        if context.somebody:
-            context.locale = context.somebody.locale
+    async def _recognise(self, context: Context) -> None:
+        holder = await auth.holder_of(self._house, context.token or "")
+        context.somebody = holder.actor if holder else None
+        context.session_id = holder.session_id if holder else None
+        if holder:
+            context.locale = holder.actor.locale
+            if holder.is_stale:
+                await auth.note_use(self._house, holder, context.address)
 
     def parse_json(self, data: str | bytes) -> Any:
         try:

@@ -97,7 +97,7 @@ async def _ticket_assign(info: Info, input: TicketAssignInput) -> TicketsPayload
     async def change(session: AsyncSession, actor: Actor, now: datetime) -> Json:
         to = None
         if input.take_over:
-            to = await session.get_one(staff.Agent, actor.id)
+            to = await access.one(session, staff.Agent, actor.agent_id, to=actor)
         elif input.agent_id:
             to = await _agent(session, input.agent_id, actor, "agentId")
         tickets = [await held(session, id, actor, field="ticketIds") for id in _few(input.ticket_ids)]

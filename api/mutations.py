@@ -1,6 +1,5 @@
 """What every mutation does: its refusals become `userErrors`, and the same request twice is one change."""
 
-import hashlib
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from datetime import datetime
@@ -26,20 +25,24 @@ Change = Callable[[AsyncSession, Actor, datetime], Awaitable[Json]]
 LONGEST_MUTATION_ID = 100
 
 
-async def changed(info: Info, input: Any, change: Change) -> Json:
-    """Makes the change in one transaction, once per `clientMutationId`; the result names the rows it touched."""
-    actor = info.context.actor
+async def changed(info: Info, input: Any, change: Change, *, by: Actor | None = None) -> Json:
+    """Makes the change in one transaction, once per `clientMutationId`; the result names the rows it touched.
+
+    `by`: whoever it is that asks, where no session says so.
+    """
+    actor = by or info.context.actor
     id = str(input.client_mutation_id)
     if not 0 < len(id) <= LONGEST_MUTATION_ID:
         raise InvalidInput(N_("A clientMutationId has 1 to 100 characters."), field=["clientMutationId"])
-    asked = orjson.dumps([info.field_name, asdict(input)], option=orjson.OPT_SORT_KEYS, default=str)
+    asked = orjson.dumps([info.field_name, asdict(input)], option=orjson.OPT_SORT_KEYS, default=str).decode()
     async with info.context.house.db.transaction() as session:
         now = await database_time(session)
         return await once(
             session,
+            info.context.house.keys,
             partial(change, session, actor, now),
             by=actor,
             client_mutation_id=id,
-            input_hash=hashlib.sha256(asked).digest(),
+            asked=asked,
             at=now,
         )

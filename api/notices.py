@@ -64,6 +64,18 @@ def _device(row: Any) -> Device:
     )
 
 
+async def devices_of(reading: Reading) -> list[Device]:
+    """One's own."""
+    device = notices.Device
+    rows = await reading.connection.execute(
+        select(device.__table__)
+        .where(may_see(device, reading.actor), device.removed_at.is_(None))
+        .order_by(device.last_seen_at.desc())
+        .limit(100)
+    )
+    return [_device(row) for row in rows]
+
+
 async def _push_health(info: Info, alert_id: strawberry.ID | None = None, first: int = 50) -> list[Delivery]:
     mine = notices.Notice.agent_id == info.context.actor.id
     condition = notices.Notice.alert_id == row_id("Alert", alert_id, field="alertId") if alert_id else mine

@@ -20,6 +20,7 @@ from domain.postgres import embedded
 from domain.settings import DomainSettings, WrongSetting, load
 from integrations.courier import Courier
 from integrations.mail import smtp_in
+from integrations.mail.system import SystemPost
 from integrations.mailroom import Mailroom
 from integrations.media import Media
 from integrations.settings import IntegrationSettings
@@ -90,6 +91,7 @@ async def working(house: House, settings: Settings) -> AsyncIterator[None]:
     workers = (
         Mailroom(house.db, house.keys, house.files).run(),
         Courier(house.db, house.keys, settings.integrations).run(),
+        SystemPost(house.db, house.keys, settings.integrations).run(),
         Media(house.db, house.files, settings.integrations).run(),
         deadlines.turn(house.db),
         dispatch.run(house.db),

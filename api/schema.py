@@ -7,28 +7,36 @@ from graphql import GraphQLError
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types import ExecutionContext
 
+from api.account import AccountMutations
+from api.administration import AdministrationMutations, AdministrationQueries
 from api.alerts import AlertMutations, AlertQueries
 from api.arrivals import ArrivalMutations, ArrivalQueries
 from api.changes import ChangeQueries, ChangeSubscriptions, Cursor
 from api.channels import ChannelQueries
 from api.contacts import ContactQueries
 from api.errors import Errors
-from api.execution import Documents
+from api.execution import Documents, Permitted
 from api.handling import TicketMutations
 from api.inbox import InboxQueries
 from api.linking import LinkMutations
 from api.messages import MessageMutations
+from api.nodes import NodeQueries
 from api.notices import NoticeMutations, NoticeQueries
+from api.sessions import SessionMutations, SessionQueries
 from api.sockets import AskedAnew
-from api.staff import StaffMutations, StaffQueries
+from api.staff import StaffQueries
 from api.tasks import TaskMutations, TaskQueries
 from api.tickets import TicketQueries
 from api.times import moment_of
+from api.tokens import TokenMutations, TokenQueries
 
 
 @strawberry.type
 class Query(
+    SessionQueries,
     StaffQueries,
+    AdministrationQueries,
+    TokenQueries,
     ChannelQueries,
     InboxQueries,
     TicketQueries,
@@ -38,6 +46,7 @@ class Query(
     NoticeQueries,
     ArrivalQueries,
     ChangeQueries,
+    NodeQueries,
 ):
     @strawberry.field
     def server_time(self) -> datetime:
@@ -46,7 +55,10 @@ class Query(
 
 @strawberry.type
 class Mutation(
-    StaffMutations,
+    SessionMutations,
+    AccountMutations,
+    AdministrationMutations,
+    TokenMutations,
     TicketMutations,
     MessageMutations,
     LinkMutations,
@@ -74,7 +86,7 @@ schema = _Schema(
     query=Query,
     mutation=Mutation,
     subscription=Subscription,
-    extensions=[Errors, AskedAnew, Documents],
+    extensions=[Errors, AskedAnew, Documents, Permitted],
     config=StrawberryConfig(
         scalar_map={
             datetime: strawberry.scalar(

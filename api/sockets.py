@@ -13,5 +13,7 @@ class AskedAnew(SchemaExtension):
         """The operations of a socket run side by side, so each has a context of its own."""
         context: Context = self.execution_context.context
         if context.connection_params is not None:
-            self.execution_context.context = replace(context, somebody=await context.still(), selections={})
+            self.execution_context.context = replace(
+                context, somebody=await context.still(), selections={}, needs=[]
+            )
         yield

@@ -2,20 +2,16 @@
 
 import uuid
 from collections.abc import Collection
-from datetime import datetime
 
 import strawberry
 from sqlalchemy import select
 
-from api.context import Context, Info, Reading, plain
-from api.errors import UserError
-from api.mutations import mutation
+from api.context import Info, Reading, plain
 from api.node import Node
-from domain import sign_in, staff
-from domain.access import visible
+from domain import staff
+from domain.access import may_see, visible
 from domain.actors import Role
-from domain.db import database_time, one_of
-from domain.errors import NotSignedIn
+from domain.db import one_of
 from domain.ids import public_id
 
 strawberry.enum(Role, description="What an agent may do: answer, manage, administer.")
@@ -33,12 +29,6 @@ class Agent(Node):
 @strawberry.type
 class Team(Node):
     name: str
-
-
-@strawberry.type(description="Who is asking.")
-class Viewer:
-    agent: Agent
-    role: Role
 
 
 async def agents_by_id(reading: Reading, ids: Collection[uuid.UUID | None]) -> dict[uuid.UUID | None, Agent]:
@@ -71,15 +61,6 @@ def _agent(row: dict[str, object]) -> Agent:
     return plain(Agent, {**row, "id": public_id("Agent", id), "initials": staff.initials(str(row["name"]))})
 
 
-async def viewer(info: Info) -> Viewer:
-    async with info.context.reading() as reading:
-        found = await agents_by_id(reading, [reading.actor.id])
-    if not found:
-        raise NotSignedIn
-    (agent,) = found.values()
-    return plain(Viewer, {"agent": agent, "role": agent.role})
-
-
 async def agents(info: Info) -> list[Agent]:
     async with info.context.reading() as reading:
         query = visible(staff.Agent, to=reading.actor).where(staff.Agent.left_at.is_(None))
@@ -89,71 +70,20 @@ async def agents(info: Info) -> list[Agent]:
         ]
 
 
-@strawberry.input
-class SignInInput:
-    email: str
-    password: str
-    device_label: str | None = None
-    client_mutation_id: strawberry.ID
-
-
-@strawberry.input
-class SignOutInput:
-    everywhere: bool = False
-    client_mutation_id: strawberry.ID
-
-
-@strawberry.type(description="`accessToken` goes into `Authorization: Bearer …`, until `expiresAt`.")
-class SessionPayload:
-    access_token: str | None = None
-    expires_at: datetime | None = None
-    viewer: Viewer | None = None
-    user_errors: list[UserError] = strawberry.field(default_factory=list)
-
-
-@strawberry.type
-class OkPayload:
-    ok: bool = False
-    user_errors: list[UserError] = strawberry.field(default_factory=list)
-
-
-async def _sign_in(info: Info, input: SignInInput) -> SessionPayload:
-    context: Context = info.context
-    async with context.house.db.reading() as connection:
-        hashed = await sign_in.password_hash_of(connection, input.email)
-    await sign_in.check(input.password, hashed)
-    async with context.house.db.transaction() as session:
-        token, row = await sign_in.sign_in(
-            session,
-            email=input.email,
-            checked=hashed,
-            device_label=input.device_label,
-            at=await database_time(session),
+async def _teams(info: Info) -> list[Team]:
+    async with info.context.reading() as reading:
+        rows = await reading.connection.execute(
+            select(staff.Team.id, staff.Team.name)
+            .where(may_see(staff.Team, reading.actor))
+            .order_by(staff.Team.name)
+            .limit(100)
         )
-    async with context.house.db.reading() as connection:
-        context.somebody = await sign_in.actor_of(connection, token)
-    return SessionPayload(access_token=token, expires_at=row.expires_at, viewer=await viewer(info))
-
-
-async def _sign_out(info: Info, input: SignOutInput) -> OkPayload:
-    context: Context = info.context
-    if context.somebody is None or context.token is None:
-        raise NotSignedIn
-    async with context.house.db.transaction() as session:
-        now = await database_time(session)
-        await sign_in.sign_out(session, token=context.token, everywhere=input.everywhere, at=now)
-    return OkPayload(ok=True)
+        return [plain(Team, {"id": public_id("Team", row.id), "name": row.name}) for row in rows]
 
 
 @strawberry.type
 class StaffQueries:
-    viewer: Viewer = strawberry.field(resolver=viewer)
     agents: list[Agent] = strawberry.field(
         resolver=agents, description="Everybody who works here, by name; at most 100."
     )
-
-
-@strawberry.type
-class StaffMutations:
-    sign_in: SessionPayload = mutation(resolver=_sign_in)
-    sign_out: OkPayload = mutation(resolver=_sign_out)
+    teams: list[Team] = strawberry.field(resolver=_teams, description="By name; at most 100.")

@@ -197,7 +197,7 @@ async def _task(session: AsyncSession, input: TaskSaveInput, actor: Actor, now: 
         title="",
         ticket_id=ticket.id if ticket else None,
         contact_id=contact.id if contact else ticket.contact_id if ticket else None,
-        created_by_id=actor.id,
+        created_by_id=actor.agent_id,
         created_at=now,
         updated_at=now,
     )

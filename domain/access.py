@@ -1,7 +1,8 @@
-"""The door: what a person may see is asked here and nowhere else.
+"""The door: what somebody may see is asked here and nowhere else.
 
 Managers and admins see everything; agents see their teams' tickets, those of no team, and what is assigned to them,
-and of contacts those whose tickets they see or who have none.
+and of contacts those whose tickets they see or who have none, unless the shop lets them see all. A token sees all teams,
+as far as its scopes go. A chat's visitor sees that conversation. What may be *asked* at all: `api/permissions.md`.
 """
 
 import uuid
@@ -10,35 +11,71 @@ from typing import Any, TypeVar
 from sqlalchemy import ColumnElement, Select, and_, exists, false, func, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain.actors import Actor, ActorKind
+from domain.actors import Actor, ActorKind, Role, Scope
 from domain.alerts import Alert
 from domain.channels import Channel
 from domain.contacts import Contact
 from domain.db import Base
 from domain.errors import NotFound
-from domain.messages import Attachment, Item
+from domain.inbound import Arrival
+from domain.messages import Attachment, Item, Message
 from domain.notices import Delivery, Device, Notice
+from domain.sign_in import SignIn
 from domain.staff import Agent, Team
 from domain.tasks import Task
 from domain.threads import Thread
 from domain.tickets import Ticket
+from domain.tokens import ApiToken
 
 Row = TypeVar("Row", bound=Base)
 
 
+SCOPES: dict[type[Base], Scope] = {
+    Ticket: Scope.TICKETS_READ,
+    Thread: Scope.TICKETS_READ,
+    Item: Scope.TICKETS_READ,
+    Attachment: Scope.TICKETS_READ,
+    Contact: Scope.CONTACTS_READ,
+    Task: Scope.TASKS_READ,
+    Alert: Scope.ALERTS_READ,
+    Agent: Scope.STAFF_READ,
+    Team: Scope.STAFF_READ,
+    Channel: Scope.CHANNELS_READ,
+}
+"""What a token needs to see a row at all."""
+
+
 def may_see(model: type[Base], actor: Actor) -> ColumnElement[bool]:
     """The condition under which `actor` sees a row of `model`."""
-    if actor.kind == ActorKind.SYSTEM:
-        return true()
-    if actor.kind != ActorKind.AGENT:
-        return false()
-    if model is Device:
-        return Device.agent_id == actor.id
+    match actor.kind:
+        case ActorKind.SYSTEM:
+            return true()
+        case ActorKind.AGENT:
+            return _agents(model, actor)
+        case ActorKind.TOKEN:
+            return true() if SCOPES.get(model) in actor.scopes else false()
+        case ActorKind.VISITOR:
+            return _visitors(model, actor)
+        case ActorKind.CUSTOMER:
+            return false()
+
+
+def _agents(model: type[Base], actor: Actor) -> ColumnElement[bool]:
+    if model in (Device, SignIn):
+        return model.agent_id == actor.id
     if model in (Agent, Team, Channel):
         return true()
+    if model is ApiToken:
+        return true() if actor.role == Role.ADMIN else false()
     if model in (Delivery, Notice):
         return _deliveries(model, actor)
+    if model is Arrival:
+        return true() if actor.manages else false()
     if actor.manages:
+        return true()
+    if model is Task:
+        return _tasks(actor)
+    if actor.sees_all_teams:
         return true()
     tickets = _tickets(actor)
     if model is Ticket:
@@ -50,18 +87,31 @@ def may_see(model: type[Base], actor: Actor) -> ColumnElement[bool]:
         return exists().where(Item.id == Attachment.item_id, Ticket.id == Item.ticket_id, tickets)
     if model in (Thread, Item, Alert):
         return exists().where(Ticket.id == model.ticket_id, tickets)
-    if model is Task:
-        return or_(
-            Task.assignee_id == actor.id,
-            Task.created_by_id == actor.id,
-            and_(Task.assignee_id.is_(None), Task.ticket_id.is_(None)),
-            exists().where(Ticket.id == Task.ticket_id, tickets),
-        )
     raise LookupError(f"the door does not know {model.__name__}")
 
 
 def _tickets(actor: Actor) -> ColumnElement[bool]:
+    if actor.sees_all_teams:
+        return true()
     return or_(Ticket.team_id.is_(None), Ticket.team_id.in_(actor.teams), Ticket.assignee_id == actor.id)
+
+
+def _tasks(actor: Actor) -> ColumnElement[bool]:
+    """One's own; those of nobody that stand alone; those of tickets one sees."""
+    return or_(
+        Task.assignee_id == actor.id,
+        Task.created_by_id == actor.id,
+        and_(Task.assignee_id.is_(None), Task.ticket_id.is_(None)),
+        exists().where(Ticket.id == Task.ticket_id, _tickets(actor)),
+    )
+
+
+def _visitors(model: type[Base], actor: Actor) -> ColumnElement[bool]:
+    """What was written in their conversation, by them and to them: no note, no other conversation of the ticket."""
+    if model is not Message or actor.conversation is None:
+        return false()
+    channel_id, key = actor.conversation
+    return exists().where(Thread.id == Message.thread_id, Thread.channel_id == channel_id, Thread.key == key)
 
 
 def _deliveries(model: type[Base], actor: Actor) -> ColumnElement[bool]:

@@ -46,7 +46,7 @@ class Alert(Base):
         """Only a firing alert can be acknowledged; false when it had moved on already."""
         if self.state != AlertState.FIRING:
             return False
-        self.state, self.acked_by_id, self.acked_at = AlertState.ACKED, by.id, at
+        self.state, self.acked_by_id, self.acked_at = AlertState.ACKED, by.agent_id, at
         record(
             session_of(self), EventKind.ALERT_ACKED, by=by, at=at, ticket_id=self.ticket_id, alert_id=self.id
         )

@@ -3,8 +3,13 @@
 Refused                      an expected refusal: reaches the caller as a user error
 ├── NotFound                 no such thing, or not for these eyes
 ├── NotAllowed
+│   └── MissingScope         a token's
 ├── NotSignedIn
 ├── WrongCredentials
+│   ├── CodeNeeded           the password is right: now the second factor
+│   └── WrongCode
+├── TooManyTries
+├── LinkUsedUp
 ├── InvalidInput
 ├── Conflict                 the world has moved on
 │   ├── AlreadyResolved
@@ -46,6 +51,11 @@ class NotAllowed(Refused):
     sentence = N_("You may not do that.")
 
 
+class MissingScope(NotAllowed):
+    code = "MISSING_SCOPE"
+    sentence = N_("This token lacks the scope {scope}.")
+
+
 class NotSignedIn(Refused):
     code = "UNAUTHENTICATED"
     sentence = N_("Sign in first.")
@@ -54,6 +64,26 @@ class NotSignedIn(Refused):
 class WrongCredentials(Refused):
     code = "WRONG_CREDENTIALS"
     sentence = N_("The email address or the password is wrong.")
+
+
+class CodeNeeded(WrongCredentials):
+    code = "CODE_NEEDED"
+    sentence = N_("Give the code of your authenticator too.")
+
+
+class WrongCode(WrongCredentials):
+    code = "WRONG_CODE"
+    sentence = N_("The code is wrong, or was used before.")
+
+
+class TooManyTries(Refused):
+    code = "TOO_MANY_TRIES"
+    sentence = N_("Too many tries: wait {seconds} seconds.")
+
+
+class LinkUsedUp(Refused):
+    code = "LINK_USED_UP"
+    sentence = N_("This link was used already, or is too old: ask for a new one.")
 
 
 class InvalidInput(Refused):

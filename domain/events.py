@@ -50,6 +50,7 @@ class EventKind(StrEnum):
     ALERT_ACKED = "alert_acked"
     ALERT_RESOLVED = "alert_resolved"
     AGENT_ADDED = "agent_added"
+    AGENT_CHANGED = "agent_changed"
 
 
 class Event(Base):

@@ -13,10 +13,16 @@ def public_id(typename: str, id: uuid.UUID | int) -> str:
 
 def row_id(typename: str, id: str, *, field: str = "id") -> uuid.UUID:
     """The row's own id; what is no id of this type does not exist."""
+    named, value = typed(id) or ("", None)
+    if named != typename or value is None:
+        raise NotFound(field=[field])
+    return value
+
+
+def typed(id: str) -> tuple[str, uuid.UUID] | None:
+    """The type's name and the row's id; none of what is no id of a row."""
     try:
         named, _, value = base64.urlsafe_b64decode(id + "=" * (-len(id) % 4)).decode().partition(":")
-        if named == typename:
-            return uuid.UUID(value)
+        return named, uuid.UUID(value)
     except (binascii.Error, ValueError):
-        pass
-    raise NotFound(field=[field])
+        return None

@@ -12,6 +12,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 from domain.actors import Actor
 from domain.db import Base, Json
 from domain.errors import MutationIdReused
+from domain.keys import Keys
+
+PURPOSE = "mutation-input"
 
 
 class Done(Base):
@@ -22,27 +25,33 @@ class Done(Base):
     actor_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
     client_mutation_id: Mapped[str] = mapped_column(primary_key=True)
     input_hash: Mapped[bytes]
-    result: Mapped[Json]
+    """Keyed: inputs may hold a password."""
+    sealed: Mapped[bytes | None]
+    """The result, encrypted: it may hold a token that is shown once. None while the change is being made."""
     at: Mapped[datetime] = mapped_column(index=True)
 
 
 async def once(
     session: AsyncSession,
+    keys: Keys,
     change: Callable[[], Awaitable[Json]],
     *,
     by: Actor,
     client_mutation_id: str,
-    input_hash: bytes,
+    asked: str,
     at: datetime,
 ) -> Json:
     """The result of `change`, or of the earlier time it was asked for under this id.
 
-    The insert makes a simultaneous copy wait until this transaction ends. A refused change leaves nothing behind.
+    `asked` is the whole input. The insert makes a simultaneous copy wait until this transaction ends. A refused change leaves nothing behind.
     """
     begun = await session.execute(
         insert(Done)
         .values(
-            actor_id=by.id, client_mutation_id=client_mutation_id, input_hash=input_hash, result={}, at=at
+            actor_id=by.id,
+            client_mutation_id=client_mutation_id,
+            input_hash=keys.sign(PURPOSE, asked).encode(),
+            at=at,
         )
         .on_conflict_do_nothing()
         .returning(Done.at)
@@ -53,8 +62,9 @@ async def once(
     if done is None:
         raise RuntimeError("neither begun nor done")
     if begun.first() is None:
-        if done.input_hash != input_hash:
+        if done.sealed is None or not keys.signed(done.input_hash.decode("latin1"), PURPOSE, asked):
             raise MutationIdReused(field=["clientMutationId"])
-        return done.result
-    done.result = await change()
-    return done.result
+        return keys.decrypt(done.sealed)
+    result = await change()
+    done.sealed = keys.encrypt(result)
+    return result

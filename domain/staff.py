@@ -1,15 +1,16 @@
 """The people of the shop: agents, managers, admins, and the teams they are in."""
 
 import uuid
+from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, func, select, text
+from sqlalchemy import ForeignKey, Index, delete, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from domain.actors import SYSTEM, Actor, ActorKind, Role
-from domain.db import Base, new_id
-from domain.errors import InvalidInput
+from domain.db import Base, new_id, session_of
+from domain.errors import InvalidInput, NotFound
 from domain.events import EventKind, record
 from domain.languages import N_, best_language
 
@@ -45,6 +46,53 @@ class Agent(Base):
     def as_actor(self, teams: frozenset[uuid.UUID] = frozenset()) -> Actor:
         return Actor(ActorKind.AGENT, self.id, self.role, teams, self.locale)
 
+    def change(
+        self,
+        *,
+        by: Actor,
+        at: datetime,
+        name: str | None = None,
+        role: Role | None = None,
+        left: bool | None = None,
+    ) -> None:
+        """What is left out stays. Nobody takes their own rights away: somebody must be left who can give them back."""
+        if self.id == by.agent_id and (left or (role and role != self.role)):
+            raise InvalidInput(N_("Ask another admin to change your own rights."), field=["id"])
+        if name is not None:
+            if not name.strip():
+                raise InvalidInput(N_("This may not be empty."), field=["name"])
+            self.name = name.strip()
+        if role:
+            self.role = role
+        if left is not None:
+            self.left_at = (self.left_at or at) if left else None
+        self.tell(by=by, at=at)
+
+    def tell(self, *, by: Actor, at: datetime) -> None:
+        record(session_of(self), EventKind.AGENT_CHANGED, by=by, at=at, data={"agent": str(self.id)})
+
+
+async def put_in_teams(session: AsyncSession, agent: Agent, team_ids: Collection[uuid.UUID]) -> None:
+    """In these, and in no others."""
+    await session.execute(delete(TeamMember).where(TeamMember.agent_id == agent.id))
+    session.add_all(TeamMember(agent_id=agent.id, team_id=team_id) for team_id in set(team_ids))
+
+
+async def save_team(session: AsyncSession, team_id: uuid.UUID | None, name: str) -> Team:
+    """Renames it; without an id, a new one."""
+    name = name.strip()
+    if not name:
+        raise InvalidInput(N_("This may not be empty."), field=["name"])
+    if await session.scalar(select(Team.id).where(Team.name == name, Team.id.is_distinct_from(team_id))):
+        raise InvalidInput(N_("There is a team with this name already."), field=["name"])
+    team = await session.get(Team, team_id) if team_id else Team(id=new_id())
+    if team is None:
+        raise NotFound(field=["id"])
+    team.name = name
+    session.add(team)
+    await session.flush()
+    return team
+
 
 async def add_agent(
     session: AsyncSession,
@@ -53,6 +101,7 @@ async def add_agent(
     name: str,
     role: Role,
     password_hash: str | None,
+    by: Actor = SYSTEM,
     at: datetime,
     locale: str = "en",
     timezone: str = "Europe/Madrid",
@@ -74,8 +123,16 @@ async def add_agent(
     )
     session.add(agent)
     await session.flush()
-    record(session, EventKind.AGENT_ADDED, by=SYSTEM, at=at, data={"agent": str(agent.id)})
+    record(session, EventKind.AGENT_ADDED, by=by, at=at, data={"agent": str(agent.id)})
     return agent
+
+
+async def account(session: AsyncSession, email: str) -> Agent | None:
+    """Of whoever works here under this address."""
+    found = await session.scalars(
+        select(Agent).where(func.lower(Agent.email) == email.strip().lower(), Agent.left_at.is_(None))
+    )
+    return found.one_or_none()
 
 
 def initials(name: str) -> str:

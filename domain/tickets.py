@@ -130,7 +130,8 @@ class Ticket(Base):
             ticket_id=self.id,
             contact_id=self.contact_id,
             direction=Direction.INTERNAL,
-            agent_id=by.id,
+            agent_id=by.agent_id,
+            author=by.name,
             at=at,
             text=text,
         )
@@ -212,7 +213,7 @@ def open_thread(
 def join(thread: Thread, code: JoinCode, *, identity: Identity | None, by: Actor, at: datetime) -> None:
     """Writes down why the thread is where it is: on the thread, and in the history."""
     thread.joined_code, thread.joined_at = code, at
-    thread.joined_by_id = by.id if by.role else None
+    thread.joined_by_id = by.agent_id
     thread.joined_evidence = {"identity": str(identity.id)} if identity else {}
     record(
         session_of(thread),

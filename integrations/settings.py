@@ -6,12 +6,14 @@ from urllib.parse import urlsplit
 from pydantic import field_validator
 
 from domain.settings import HeddleSettings
+from integrations.mail.headers import is_plain
 
 
 class IntegrationSettings(HeddleSettings):
     smtp_in_host: str = "127.0.0.1"
     smtp_in_port: int | None = None
     smtp_url: str = "smtp://localhost:25"
+    mail_from: str = "heddle@localhost"
     graph_url: str = "https://graph.facebook.com"
     graph_version: str = "26.0"
     media_hosts: str = "fbcdn.net,fbsbx.com,facebook.com"
@@ -32,6 +34,13 @@ class IntegrationSettings(HeddleSettings):
         if parts.scheme not in ("smtp", "smtps", "smtp+starttls") or not parts.hostname:
             raise ValueError("should be smtp://user:password@host:port, smtps://… or smtp+starttls://…")
         return url
+
+    @field_validator("mail_from")
+    @classmethod
+    def _sender(cls, address: str) -> str:
+        if not is_plain(address):
+            raise ValueError("should be an email address")
+        return address
 
     @field_validator("graph_url")
     @classmethod

@@ -8,7 +8,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, text
 
-from domain import access, inbound, once, sign_in, sla  # noqa: F401 - together they import every table
+from domain import access, invitations, once, second_factor, shop, sla, system_mail, tries  # noqa: F401 - together they import every table
 from domain.db import Base, Database
 from domain.events import ensure_partitions
 

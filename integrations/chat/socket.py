@@ -22,6 +22,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
+from domain.access import may_see
+from domain.actors import visitor
 from domain.channels import Channel, ChannelKind, channel_called
 from domain.db import Database, database_time
 from domain.inbound import Arrival, keep
@@ -29,7 +31,6 @@ from domain.keys import Keys
 from domain.messages import Direction, Message
 from domain.people import is_anothers_session
 from domain.staff import Agent
-from domain.threads import Thread
 from integrations.channel_settings import ChatWidget
 from integrations.chat.identity import IdentityRefused, new_session, session_id, signed_identity
 from integrations.chat.payloads import claims
@@ -247,12 +248,8 @@ class Visit:
         self._shown = row.seq
 
     def _messages(self, *columns: Any) -> Any:
-        return (
-            select(*columns)
-            .select_from(Message)
-            .join(Thread, Thread.id == Message.thread_id)
-            .where(Thread.channel_id == self._channel.id, Thread.key == self._envelope["session"])
-        )
+        reader = visitor(self._channel.id, self._envelope["session"])
+        return select(*columns).select_from(Message).where(may_see(Message, reader))
 
     async def _say(self, type: str, **said: Any) -> None:
         await self._socket.send_text(orjson.dumps({"type": type, **said}).decode())

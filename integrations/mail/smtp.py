@@ -27,10 +27,10 @@ def compose(letter: Letter, mailbox: Mailbox, keys: Keys) -> EmailMessage:
     mine, _, here = mailbox.address.rpartition("@")
     answer_to, _, there = reply_address(keys, mailbox.place(), letter.thread.number).rpartition("@")
     composed = EmailMessage(policy=POLICY)
-    composed["From"] = Address(_words(_sender_name(letter, mailbox)), mine, here)
+    composed["From"] = Address(one_line(_sender_name(letter, mailbox)), mine, here)
     composed["To"] = Address("", local, domain)
     composed["Reply-To"] = Address("", answer_to, there)
-    composed["Subject"] = _words(mail.get("subject") or "")
+    composed["Subject"] = one_line(mail.get("subject") or "")
     composed["Date"] = format_datetime(message.at)
     composed["Message-ID"] = f"<{message.external_id}>"
     references = [reference for reference in mail.get("references", ()) if _is_message_id(reference)]
@@ -42,17 +42,26 @@ def compose(letter: Letter, mailbox: Mailbox, keys: Keys) -> EmailMessage:
 
 
 async def send(letter: Letter, keys: Keys, settings: IntegrationSettings) -> None:
-    # aiosmtplib looks for an address in what it is given; in one that is plain it finds that one.
-    if not (letter.to.value.isascii() and is_plain(letter.to.value)):
-        raise SendRefused(f"{letter.to.value} is no address that mail can be sent to"[:300])
+    check_sendable(letter.to.value)
     mailbox = Mailbox.of(letter.channel, keys)
     composed = compose(letter, mailbox, keys)
+    await hand_over(composed, sender=mailbox.address, to=letter.to.value, settings=settings)
+
+
+def check_sendable(address: str) -> None:
+    # aiosmtplib looks for an address in what it is given; in one that is plain it finds that one.
+    if not (address.isascii() and is_plain(address)):
+        raise SendRefused(f"{address} is no address that mail can be sent to"[:300])
+
+
+async def hand_over(composed: EmailMessage, *, sender: str, to: str, settings: IntegrationSettings) -> None:
+    """To the relay of the settings; raises SendRefused for good, SendFailed for now."""
     server = urlsplit(settings.smtp_url)
     try:
         await aiosmtplib.send(
             composed.as_bytes(),
-            sender=mailbox.address,
-            recipients=[letter.to.value],
+            sender=sender,
+            recipients=[to],
             hostname=server.hostname,
             port=server.port,
             username=unquote(server.username) if server.username else None,
@@ -83,7 +92,7 @@ def _sender_name(letter: Letter, mailbox: Mailbox) -> str:
     return f"{letter.agent.name} ({shop})" if letter.agent else shop
 
 
-def _words(text: str) -> str:
+def one_line(text: str) -> str:
     """One line: what a header must not hold would become another header."""
     return " ".join(text.split())
 

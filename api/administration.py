@@ -1,0 +1,168 @@
+"""What admins decide: who works here, in which teams, and who sees what."""
+
+import uuid
+from datetime import datetime
+
+import strawberry
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from api.context import Info
+from api.errors import UserError
+from api.mutations import changed, mutation
+from api.staff import Agent, Team, agents_by_id, teams_by_id
+from domain import access, shop, staff
+from domain.actors import Actor, Role
+from domain.db import Json
+from domain.ids import row_id
+from domain.invitations import Purpose
+from domain.shop import AgentsSee
+from notifications.welcome import send_link
+
+strawberry.enum(
+    AgentsSee, description="Which tickets and contacts agents see: their teams' and those of no team, or all."
+)
+
+
+@strawberry.type(description="What holds for everybody here.")
+class Shop:
+    agents_see: AgentsSee
+
+
+@strawberry.input(description="A mail invites the person to set a password.")
+class AgentInviteInput:
+    email: str
+    name: str
+    role: Role = Role.AGENT
+    team_ids: list[strawberry.ID] = strawberry.field(default_factory=list)
+    locale: str = "en"
+    timezone: str = "Europe/Madrid"
+    client_mutation_id: strawberry.ID
+
+
+@strawberry.input(
+    description="What is left out stays. `left` ends all sessions of that person within seconds."
+)
+class AgentUpdateInput:
+    id: strawberry.ID
+    name: str | None = None
+    role: Role | None = None
+    team_ids: list[strawberry.ID] | None = None
+    left: bool | None = None
+    client_mutation_id: strawberry.ID
+
+
+@strawberry.input(description="Without `id` a new one.")
+class TeamSaveInput:
+    id: strawberry.ID | None = None
+    name: str
+    client_mutation_id: strawberry.ID
+
+
+@strawberry.input
+class ShopUpdateInput:
+    agents_see: AgentsSee
+    client_mutation_id: strawberry.ID
+
+
+@strawberry.type
+class AgentPayload:
+    agent: Agent | None = None
+    user_errors: list[UserError] = strawberry.field(default_factory=list)
+
+
+@strawberry.type
+class TeamPayload:
+    team: Team | None = None
+    user_errors: list[UserError] = strawberry.field(default_factory=list)
+
+
+@strawberry.type
+class ShopPayload:
+    shop: Shop | None = None
+    user_errors: list[UserError] = strawberry.field(default_factory=list)
+
+
+async def _agent_invite(info: Info, input: AgentInviteInput) -> AgentPayload:
+    house = info.context.house
+
+    async def change(session: AsyncSession, actor: Actor, now: datetime) -> Json:
+        agent = await staff.add_agent(
+            session,
+            email=input.email,
+            name=input.name,
+            role=input.role,
+            password_hash=None,
+            locale=input.locale,
+            timezone=input.timezone,
+            by=actor,
+            at=now,
+        )
+        await _put_in_teams(session, agent, input.team_ids, actor)
+        await send_link(session, house.keys, house.base_url, agent, Purpose.INVITATION, at=now)
+        return {"agent": str(agent.id)}
+
+    return await _agent_payload(info, await changed(info, input, change))
+
+
+async def _agent_update(info: Info, input: AgentUpdateInput) -> AgentPayload:
+    async def change(session: AsyncSession, actor: Actor, now: datetime) -> Json:
+        agent = await access.one(session, staff.Agent, row_id("Agent", input.id), to=actor, lock=True)
+        agent.change(by=actor, at=now, name=input.name, role=input.role, left=input.left)
+        if input.team_ids is not None:
+            await _put_in_teams(session, agent, input.team_ids, actor)
+        return {"agent": str(agent.id)}
+
+    return await _agent_payload(info, await changed(info, input, change))
+
+
+async def _put_in_teams(
+    session: AsyncSession, agent: staff.Agent, ids: list[strawberry.ID], actor: Actor
+) -> None:
+    teams = [
+        await access.one(session, staff.Team, row_id("Team", id, field="teamIds"), to=actor) for id in ids
+    ]
+    await staff.put_in_teams(session, agent, [team.id for team in teams])
+
+
+async def _agent_payload(info: Info, done: Json) -> AgentPayload:
+    id = uuid.UUID(done["agent"])
+    async with info.context.reading() as reading:
+        return AgentPayload(agent=(await agents_by_id(reading, [id])).get(id))
+
+
+async def _team_save(info: Info, input: TeamSaveInput) -> TeamPayload:
+    async def change(session: AsyncSession, actor: Actor, now: datetime) -> Json:
+        team = await staff.save_team(session, row_id("Team", input.id) if input.id else None, input.name)
+        return {"team": str(team.id)}
+
+    done = await changed(info, input, change)
+    async with info.context.reading() as reading:
+        id = uuid.UUID(done["team"])
+        return TeamPayload(team=(await teams_by_id(reading, [id])).get(id))
+
+
+async def _shop(info: Info) -> Shop:
+    async with info.context.reading() as reading:
+        return Shop(agents_see=await shop.agents_see(reading.connection))
+
+
+async def _shop_update(info: Info, input: ShopUpdateInput) -> ShopPayload:
+    async def change(session: AsyncSession, actor: Actor, now: datetime) -> Json:
+        await shop.set_agents_see(session, input.agents_see)
+        return {}
+
+    await changed(info, input, change)
+    return ShopPayload(shop=await _shop(info))
+
+
+@strawberry.type
+class AdministrationQueries:
+    shop: Shop = strawberry.field(resolver=_shop)
+
+
+@strawberry.type
+class AdministrationMutations:
+    agent_invite: AgentPayload = mutation(resolver=_agent_invite)
+    agent_update: AgentPayload = mutation(resolver=_agent_update)
+    team_save: TeamPayload = mutation(resolver=_team_save)
+    shop_update: ShopPayload = mutation(resolver=_shop_update)

@@ -1,0 +1,89 @@
+"""`node(id)`: whatever has an id of its own, found through the same door as everything else."""
+
+import uuid
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import strawberry
+from sqlalchemy import select
+
+from api.alerts import alerts_where
+from api.contacts import contacts_by_id
+from api.context import Info, Reading
+from api.node import Node
+from api.paging import MOST
+from api.selection import Selection, wanted
+from api.staff import agents_by_id, teams_by_id
+from api.tasks import tasks_where
+from api.tickets import tickets_by_id
+from api.timeline import items_by_id
+from domain import alerts, contacts, messages, staff, tasks, tickets
+from domain.access import may_see
+from domain.db import Base, one_of
+from domain.errors import InvalidInput
+from domain.ids import typed
+from domain.languages import N_
+
+Load = Callable[[Reading, list[uuid.UUID], Selection], Awaitable[Mapping[Any, Any]]]
+
+
+async def _alerts(reading: Reading, ids: list[uuid.UUID], selection: Selection) -> dict[uuid.UUID, Node]:
+    found = await alerts_where(reading, one_of(alerts.Alert.id, ids), selection=selection)
+    return {alert.row_id: alert for alert in found}
+
+
+async def _tasks(reading: Reading, ids: list[uuid.UUID], selection: Selection) -> dict[uuid.UUID, Node]:
+    found = await tasks_where(reading, one_of(tasks.Task.id, ids), selection=selection)
+    return {task.row_id: task for task in found}
+
+
+KINDS: dict[str, tuple[type[Base], Load]] = {
+    "Ticket": (tickets.Ticket, tickets_by_id),
+    "Contact": (contacts.Contact, contacts_by_id),
+    "Message": (messages.Message, items_by_id),
+    "Call": (messages.Call, items_by_id),
+    "Note": (messages.Note, items_by_id),
+    "Task": (tasks.Task, _tasks),
+    "Alert": (alerts.Alert, _alerts),
+    "Agent": (staff.Agent, lambda reading, ids, _: agents_by_id(reading, ids)),
+    "Team": (staff.Team, lambda reading, ids, _: teams_by_id(reading, ids)),
+}
+
+
+async def _nodes(info: Info, ids: list[strawberry.ID]) -> list[Node | None]:
+    if len(ids) > MOST:
+        raise InvalidInput(N_("At most {most} ids at once."), field=["ids"], most=MOST)
+    named = [typed(id) for id in ids]
+    found: dict[tuple[str, uuid.UUID], Node] = {}
+    async with info.context.reading() as reading:
+        for kind, (model, load) in KINDS.items():
+            if asked := [named_id[1] for named_id in named if named_id and named_id[0] == kind]:
+                seen = await _seen(reading, model, asked)
+                loaded = await load(reading, seen, wanted(info)) if seen else {}
+                found |= {(kind, id): node for id, node in loaded.items()}
+    return [found.get(named_id) if named_id else None for named_id in named]
+
+
+async def _seen(reading: Reading, model: Any, ids: list[uuid.UUID]) -> list[uuid.UUID]:
+    door = messages.Item if issubclass(model, messages.Item) else model
+    rows = await reading.connection.execute(
+        select(model.id).where(one_of(model.id, ids), may_see(door, reading.actor))
+    )
+    return list(rows.scalars())
+
+
+async def _node(info: Info, id: strawberry.ID) -> Node | None:
+    (found,) = await _nodes(info, [id])
+    return found
+
+
+@strawberry.type
+class NodeQueries:
+    node: Node | None = strawberry.field(
+        resolver=_node,
+        description="A ticket, contact, message, call, note, task, alert, agent or team; null for what does not exist or "
+        "may not be seen.",
+    )
+    nodes: list[Node | None] = strawberry.field(
+        resolver=_nodes, description="In the order of the ids; at most 100."
+    )

@@ -1,0 +1,59 @@
+"""Sends Heddle's own mail by the relay that also carries the answers."""
+
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.utils import format_datetime
+
+import structlog
+
+from domain.db import Database, database_time
+from domain.keys import Keys
+from domain.system_mail import SYSTEM_MAIL, SystemMail
+from domain.work import Lease, work
+from integrations.mail.smtp import POLICY, check_sendable, hand_over, one_line
+from integrations.outbound import SendRefused
+from integrations.settings import IntegrationSettings
+
+log = structlog.get_logger()
+
+
+class SystemPost:
+    def __init__(self, db: Database, keys: Keys, settings: IntegrationSettings) -> None:
+        self._db = db
+        self._keys = keys
+        self._settings = settings
+
+    async def run(self) -> None:
+        await work(self._db, SYSTEM_MAIL, self.send)
+
+    async def send(self, mail: SystemMail, lease: Lease[SystemMail]) -> None:
+        said = self._keys.decrypt(mail.sealed or b"")
+        sender = self._settings.mail_from
+        try:
+            check_sendable(said["to"])
+            composed = _compose(mail, sender=sender, **said)
+            await hand_over(composed, sender=sender, to=said["to"], settings=self._settings)
+        except SendRefused as refusal:
+            log.warning("system_mail_refused", id=str(mail.id))
+            async with self._db.transaction() as session:
+                await lease.give_up(session, error=str(refusal))
+            return
+        async with self._db.transaction() as session:
+            await lease.settle(session, sealed=None, last_error=None, sent_at=await database_time(session))
+
+
+def _compose(mail: SystemMail, *, sender: str, to: str, subject: str, text: str) -> EmailMessage:
+    composed = EmailMessage(policy=POLICY)
+    composed["From"] = _address("Heddle", sender)
+    composed["To"] = _address("", to)
+    composed["Subject"] = one_line(subject)
+    composed["Date"] = format_datetime(mail.created_at)
+    composed["Message-ID"] = f"<{mail.id.hex}@{sender.rpartition('@')[2]}>"
+    composed["Auto-Submitted"] = "auto-generated"
+    composed.set_content(text)
+    return composed
+
+
+def _address(name: str, address: str) -> Address:
+    local, _, domain = address.rpartition("@")
+    return Address(name, local, domain)
