@@ -5,7 +5,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from api import files, graphql_http
+from api import files, graphql_http, password
 from api.house import House
 from domain.db import database_time
 from integrations.chat import socket as chat
@@ -24,6 +24,7 @@ def application(house: House) -> FastAPI:
             *phone.routes(house.db, house.keys),
             *chat.routes(house.db, house.keys),
             *files.routes(house),
+            *password.routes,
         ]
     )
 

@@ -8,6 +8,7 @@ import socket
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, nullcontext
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 from zoneinfo import available_timezones
@@ -17,8 +18,8 @@ from cyclopts import App, Parameter
 from api.house import House
 from api.logs import log_to_stderr
 from api.running import Settings, database_url, load_settings, mail_door, opened, working
-from domain import sla
-from domain.actors import Role
+from domain import sla, tokens
+from domain.actors import SYSTEM, Role, Scope
 from domain.channels import ChannelKind, add_channel
 from domain.db import database_time
 from domain.errors import Refused
@@ -34,8 +35,10 @@ from integrations.channel_settings import read_settings
 app = App(name="heddle", help="A helpdesk for online shops.", version_flags=[])
 agent = App(name="agent", help="The people of the shop.")
 channel = App(name="channel", help="The ways in.")
+token = App(name="token", help="Integrators' tokens.")
 app.command(agent)
 app.command(channel)
+app.command(token)
 
 SCHEMA_FILE = Path("schema.graphql")
 
@@ -179,6 +182,27 @@ async def add(
             at=await database_time(session),
         )
     print(f"{name} <{email}> is here, as {role.value}." + ("" if password_stdin else f" Password: {given}"))
+
+
+@token.command(name="create")
+async def create_a_token(
+    *,
+    name: str,
+    scope: Annotated[list[Scope], Parameter(help="Give it once for each.")],
+    days: Annotated[int | None, Parameter(help="How long it is good; otherwise until it is revoked.")] = None,
+) -> None:
+    """Makes an integrator's token and prints it, this once."""
+    async with _house() as (house, _), house.db.transaction() as session:
+        now = await database_time(session)
+        secret, _ = tokens.create_token(
+            session,
+            name=name,
+            scopes=scope,
+            expires_at=now + timedelta(days=days) if days is not None else None,
+            by=SYSTEM,
+            at=now,
+        )
+    print(secret)
 
 
 @channel.command(name="add")

@@ -15,6 +15,7 @@ from api import auth
 from api.house import House
 from api.permissions import Rule
 from api.selection import Selections
+from domain import sign_in
 from domain.actors import Actor
 from domain.db import database_time
 from domain.errors import NotSignedIn
@@ -51,6 +52,9 @@ class Context:
 
     async def still(self) -> Actor | None:
         """Whoever brought the token, with the rights of this moment; none when the session has ended."""
+        if self.session_id:
+            async with self.house.db.reading() as connection:
+                return await sign_in.still(connection, self.session_id)
         holder = await auth.holder_of(self.house, self.token) if self.token else None
         return holder.actor if holder else None
 

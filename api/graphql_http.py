@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Mapping
 from typing import Any
 
 import orjson
@@ -20,7 +19,7 @@ from api import auth, explorer
 from api.context import Context
 from api.house import House
 from api.schema import schema
-from domain.languages import best_language
+from domain.languages import preferred_language
 
 LARGEST_BODY = 64 * 1024
 
@@ -43,7 +42,7 @@ class GraphQLDoor(GraphQL[Context, None]):
     async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> Context:
         context = Context(
             self._house,
-            best_language(*_languages(request.headers)),
+            preferred_language(request.headers.get("accept-language", "")),
             address=request.client.host if request.client else None,
             response=response if isinstance(response, Response) else None,
         )
@@ -121,10 +120,6 @@ def _storable(said: Any) -> Any:
             return {_storable(name): _storable(value) for name, value in said.items()}
         case _:
             return said
-
-
-def _languages(headers: Mapping[str, str]) -> list[str]:
-    return [part.split(";")[0].strip() for part in headers.get("accept-language", "").split(",")]
 
 
 def routes(house: House) -> list[BaseRoute]:

@@ -37,6 +37,11 @@ def best_language(*wanted: str | None) -> str:
     return "en"
 
 
+def preferred_language(accepted: str) -> str:
+    """Of an `Accept-Language` header, in its order."""
+    return best_language(*(part.split(";")[0].strip() for part in accepted.split(",")))
+
+
 def translate(locale: str, sentence: str, **values: Any) -> str:
     found = _catalogue(best_language(locale)).gettext(sentence)
     return found.format(**values) if values else found

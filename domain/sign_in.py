@@ -187,6 +187,15 @@ async def recognise(connection: AsyncConnection | AsyncSession, token: str) -> R
     return Recognised(_actor(row), row.session_id, row.kind, row[-1]) if row else None
 
 
+async def still(connection: AsyncConnection | AsyncSession, session_id: uuid.UUID) -> Actor | None:
+    """Whose session this is while it lasts: what is open does not end with the access token that opened it."""
+    query = _agents.join(SignIn, SignIn.agent_id == Agent.id).where(
+        SignIn.id == session_id, lives(func.now())
+    )
+    row = (await connection.execute(query)).one_or_none()
+    return _actor(row) if row else None
+
+
 async def seen(session: AsyncSession, session_id: uuid.UUID, *, address: str | None, at: datetime) -> None:
     """Somebody is there: a browser's session lives on."""
     row = await session.get_one(SignIn, session_id)

@@ -10,6 +10,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from domain.db import Database, database_time
 from domain.events import ensure_partitions
 from domain.once import Done
+from domain.sign_in import LONGEST, SignIn
+from domain.tries import FORGOTTEN, Try
 
 log = structlog.get_logger()
 
@@ -24,6 +26,8 @@ async def run(db: Database) -> None:
             async with db.transaction() as session:
                 await ensure_partitions(session, (await database_time(session)).date())
                 await session.execute(delete(Done).where(Done.at < func.now() - REMEMBERED))
+                await session.execute(delete(Try).where(Try.last_at < func.now() - FORGOTTEN))
+                await session.execute(delete(SignIn).where(SignIn.created_at < func.now() - 2 * LONGEST))
         except (SQLAlchemyError, OSError) as failure:
             log.warning("upkeep_put_off", error=type(failure).__name__)
         await asyncio.sleep(EVERY)

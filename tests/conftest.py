@@ -17,7 +17,7 @@ from domain.db import Base, Database
 from domain.keys import Keys
 from domain.migrations import migrate
 from domain.postgres import embedded
-from tests.doors import anybody, ben, door, house, mia  # noqa: F401 - fixtures
+from tests.doors import admin, anybody, ben, door, eve, house, mia  # noqa: F401 - fixtures
 
 SERVER = "HEDDLE_TEST_DATABASE_URL"
 

@@ -59,5 +59,17 @@ async def ben(house: House, door: str) -> AsyncIterator[Client]:
         yield client
 
 
+@pytest.fixture
+async def eve(house: House, door: str) -> AsyncIterator[Client]:
+    async with _agent(house, door, "Eve", Role.AGENT) as client:
+        yield client
+
+
+@pytest.fixture
+async def admin(house: House, door: str) -> AsyncIterator[Client]:
+    async with _agent(house, door, "Admin", Role.ADMIN) as client:
+        yield client
+
+
 def _agent(house: House, door: str, name: str, role: Role) -> Client:
     return Client(door, house.db, name, role)

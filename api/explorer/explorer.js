@@ -5,8 +5,11 @@
 
 const SIGN_IN = `mutation SignIn($input: SignInInput!) {
   signIn(input: $input) {
-    accessToken expiresAt viewer { agent { name } } userErrors { code message field }
+    accessToken refreshToken expiresAt viewer { agent { name } } userErrors { code message field }
   }
+}`;
+const REFRESH = `mutation Refresh($input: SessionRefreshInput!) {
+  sessionRefresh(input: $input) { accessToken refreshToken expiresAt }
 }`;
 const SIGN_OUT = `mutation SignOut($input: SignOutInput!) {
   signOut(input: $input) { ok userErrors { code message } }
@@ -15,6 +18,7 @@ const WHERE_WE_ARE = "query WhereWeAre { changeCursor tickets(first: 1) { edges 
 const NEW_TAB = "{\n  viewer {\n    role\n    agent {\n      name\n    }\n  }\n}\n";
 
 const TOKEN = "heddle-explorer-token";
+const NEXT = "heddle-explorer-refresh"; // the refresh token, and until when the access token is good
 const NAME = "heddle-explorer-name";
 
 /** What GraphiQL keeps: its tabs, and a history with variables and headers, so other people's data and tokens. */
@@ -59,7 +63,7 @@ async function signIn(event) {
       const name = payload.viewer?.agent?.name ?? "";
       if (name !== sessionStorage.getItem(NAME)) memory.clear(); // somebody else, after a session that ended by itself
       sessionStorage.setItem(NAME, name);
-      sessionStorage.setItem(TOKEN, payload.accessToken);
+      keep(payload);
       form.reset();
       await showExplorer();
     } else {
@@ -70,6 +74,24 @@ async function signIn(event) {
   } finally {
     button.disabled = false;
   }
+}
+
+function keep({ accessToken, refreshToken, expiresAt }) {
+  sessionStorage.setItem(TOKEN, accessToken);
+  sessionStorage.setItem(NEXT, JSON.stringify({ refreshToken, until: Date.parse(expiresAt) }));
+}
+
+let refreshing = null;
+
+/** The token, a new one when the old one is about to end. Several questions at once share one refresh. */
+async function freshToken() {
+  const { refreshToken, until } = JSON.parse(sessionStorage.getItem(NEXT) ?? "{}");
+  if (!refreshToken || Date.now() < until - 30_000) return sessionStorage.getItem(TOKEN);
+  refreshing ??= post({ query: REFRESH, variables: { input: { refreshToken, clientMutationId: uuid() } } })
+    .then(({ answer }) => answer.data?.sessionRefresh?.accessToken && keep(answer.data.sessionRefresh))
+    .finally(() => (refreshing = null));
+  await refreshing;
+  return sessionStorage.getItem(TOKEN);
 }
 
 function refuse(errors) {
@@ -97,6 +119,7 @@ async function signOut() {
 
 function showDoor(message = "") {
   sessionStorage.removeItem(TOKEN);
+  sessionStorage.removeItem(NEXT);
   for (const stream of streams) stream.close();
   root?.unmount();
   root = null;
@@ -150,23 +173,22 @@ function fetcher(question, { headers, documentAST }) {
 
 /** One POST. An Authorization from the headers tab wins: that is how an integrator tries an `hd_…` token. */
 async function ask(question, headers = {}) {
-  const token = sessionStorage.getItem(TOKEN);
+  const token = await freshToken();
   const mine = token && !authorization(headers);
-  const response = await fetch("/graphql", {
-    method: "POST",
-    credentials: "omit", // the session cookie of the web inbox is somebody else's business
-    headers: {
-      "Content-Type": "application/json",
-      Accept: "application/json",
-      ...headers,
-      ...(mine && { Authorization: `Bearer ${token}` }),
-    },
-    body: JSON.stringify(question),
-  });
-  const answer = await response.json().catch(() => ({}));
+  const { response, answer } = await post(question, { ...headers, ...(mine && { Authorization: `Bearer ${token}` }) });
   if (mine && (response.status === 401 || isUnauthenticated(answer.errors))) expire(token);
   if (!answer.data && !answer.errors) throw new Error(`The server answered ${response.status} ${response.statusText}.`);
   return answer;
+}
+
+async function post(question, headers = {}) {
+  const response = await fetch("/graphql", {
+    method: "POST",
+    credentials: "omit", // the session cookie of the web inbox is somebody else's business
+    headers: { "Content-Type": "application/json", Accept: "application/json", ...headers },
+    body: JSON.stringify(question),
+  });
+  return { response, answer: await response.json().catch(() => ({})) };
 }
 
 /**

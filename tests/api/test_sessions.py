@@ -1,11 +1,18 @@
 import asyncio
+import json
+import uuid
+from typing import Any
 
 import pytest
 from sqlalchemy import update
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
 
 from api.house import House
 from domain import passwords
+from domain.sign_in import SignIn
 from domain.staff import Agent
+from domain.tries import FREE, Guessed
 from tests.client import PASSWORD, SIGN_IN, Client
 from tests.factories import NOON
 
@@ -124,3 +131,216 @@ async def test_a_password_changed_while_it_was_checked_opens_nothing(house: Hous
             await session.execute(update(Agent).values(password_hash="another"))
 
     assert await waiting == ["WRONG_CREDENTIALS"]
+
+
+REFRESH = """mutation($input: SessionRefreshInput!) {
+  sessionRefresh(input: $input) { accessToken refreshToken expiresAt userErrors { code } }
+}"""
+TOKENS = """mutation($input: SignInInput!) {
+  signIn(input: $input) { accessToken refreshToken csrfToken expiresAt userErrors { code field } }
+}"""
+SESSIONS = "{ viewer { sessions { id kind deviceLabel isCurrent } } }"
+SESSION_END = "mutation($input: SessionEndInput!) { sessionEnd(input: $input) { ok userErrors { code } } }"
+
+
+async def _signed_in(client: Client, **others: Any) -> dict[str, Any]:
+    return await client.do(TOKENS, email="ben@shop.example", password=PASSWORD, **others)
+
+
+async def test_a_refresh_token_gives_the_next_pair_and_the_old_access_token_ends(
+    ben: Client, anybody: Client
+) -> None:
+    first = await _signed_in(anybody)
+
+    second = await anybody.do(REFRESH, refreshToken=first["refreshToken"])
+
+    assert second["refreshToken"] != first["refreshToken"]
+    anybody.token = second["accessToken"]
+    assert await anybody.ask(VIEWER)
+    anybody.token = first["accessToken"]
+    assert await anybody.errors(VIEWER)
+
+
+async def test_a_refresh_token_that_comes_again_ends_the_session_for_both_who_have_it(
+    ben: Client, anybody: Client
+) -> None:
+    first = await _signed_in(anybody)
+    second = await anybody.do(REFRESH, refreshToken=first["refreshToken"])
+
+    (refused,) = await anybody.errors(
+        REFRESH, input={"refreshToken": first["refreshToken"], "clientMutationId": "a thief's"}
+    )
+
+    assert refused["extensions"]["code"] == "UNAUTHENTICATED"
+    anybody.token = second["accessToken"]
+    assert await anybody.errors(VIEWER)
+    assert await anybody.errors(
+        REFRESH, input={"refreshToken": second["refreshToken"], "clientMutationId": "the owner's"}
+    )
+    assert await ben.ask(VIEWER)  # another session of the same person
+
+
+async def test_a_refresh_whose_answer_was_lost_may_be_sent_again(ben: Client, anybody: Client) -> None:
+    first = await _signed_in(anybody)
+    asked = {"refreshToken": first["refreshToken"], "clientMutationId": "lost on the way"}
+
+    answers = await asyncio.gather(*[anybody.do(REFRESH, **asked) for _ in range(2)])
+
+    assert answers[0] == answers[1]
+    anybody.token = answers[0]["accessToken"]
+    assert await anybody.ask(VIEWER)
+
+
+async def test_a_sign_in_sent_twice_is_one_session(ben: Client, anybody: Client) -> None:
+    twice = await asyncio.gather(*[_signed_in(anybody, clientMutationId="once") for _ in range(2)])
+
+    assert twice[0] == twice[1]
+    assert len((await ben.ask(SESSIONS))["viewer"]["sessions"]) == 2
+    other = await anybody.do(
+        TOKENS, email="ben@shop.example", password=PASSWORD, web=True, clientMutationId="once"
+    )
+    assert other["userErrors"] == [{"code": "MUTATION_ID_REUSED", "field": ["clientMutationId"]}]
+
+
+async def test_access_tokens_end_by_themselves_and_an_open_stream_does_not(house: House, ben: Client) -> None:
+    async with asyncio.timeout(20), ben.connected() as stream:
+        async with house.db.transaction() as session:
+            await session.execute(update(SignIn).values(expires_at=NOON))
+
+        assert await ben.errors(VIEWER)
+        await stream.ask("1", VIEWER)
+
+        assert (await stream.next())["viewer"]["agent"]["name"] == "Ben"
+
+
+async def test_people_see_their_sessions_and_end_one_by_one(
+    ben: Client, mia: Client, anybody: Client
+) -> None:
+    phone = await _signed_in(anybody, deviceLabel="Ben's phone")
+    found = {one["deviceLabel"]: one for one in (await ben.ask(SESSIONS))["viewer"]["sessions"]}
+    assert [found[label]["isCurrent"] for label in (None, "Ben's phone")] == [True, False]
+
+    assert await mia.refused(SESSION_END, id=found["Ben's phone"]["id"]) == ["NOT_FOUND"]
+    assert await ben.refused(SESSION_END, id=found["Ben's phone"]["id"]) == []
+
+    anybody.token = phone["accessToken"]
+    assert await anybody.errors(VIEWER)
+    assert len((await ben.ask(SESSIONS))["viewer"]["sessions"]) == 1
+
+
+async def test_a_browsers_session_is_a_cookie_that_no_script_reads(ben: Client, anybody: Client) -> None:
+    answer = await anybody.post(TOKENS, {"input": _input(web=True)})
+
+    payload = answer.json()["data"]["signIn"]
+    cookies = {cookie.partition("=")[0]: cookie for cookie in answer.headers.get_list("set-cookie")}
+    assert payload["accessToken"] is None
+    assert "HttpOnly" in cookies["heddle_session"]
+    assert "SameSite=lax" in cookies["heddle_session"]
+    assert payload["csrfToken"] == anybody.http.cookies["heddle_csrf"]
+
+    without = await anybody.post(VIEWER)
+    with_it = await anybody.post(VIEWER, None, **{"x-csrf-token": payload["csrfToken"]})
+    forged = await anybody.post(VIEWER, None, **{"x-csrf-token": "a" * 26})
+
+    assert (without.status_code, forged.status_code) == (403, 403)
+    assert with_it.json()["data"]["viewer"]["agent"]["name"] == "Ben"
+
+
+async def test_signing_out_takes_the_cookies_away(ben: Client, anybody: Client) -> None:
+    signed_in = (await anybody.post(TOKENS, {"input": _input(web=True)})).json()["data"]["signIn"]
+
+    await anybody.post(
+        SIGN_OUT, {"input": {"clientMutationId": "1"}}, **{"x-csrf-token": signed_in["csrfToken"]}
+    )
+
+    assert not anybody.http.cookies
+
+
+@pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", ""])
+async def test_what_a_foreign_page_can_send_signs_nobody_in(
+    ben: Client, anybody: Client, content_type: str
+) -> None:
+    body = json.dumps({"query": TOKENS, "variables": {"input": _input(web=True)}})
+
+    answer = await anybody.http.post("/graphql", content=body, headers={"content-type": content_type})
+
+    assert answer.status_code == 400
+    assert not anybody.http.cookies
+
+
+@pytest.mark.parametrize(("origin", "opens"), [("https://evil.example", False), (None, True)])
+async def test_a_foreign_page_opens_no_socket_with_somebodys_cookie(
+    ben: Client, anybody: Client, origin: str | None, opens: bool
+) -> None:
+    await anybody.post(TOKENS, {"input": _input(web=True)})
+    cookie = f"heddle_session={anybody.http.cookies['heddle_session']}"
+    address = anybody.address.replace("http", "ws") + "/graphql"
+
+    async def connected() -> bool:
+        async with connect(
+            address,
+            subprotocols=["graphql-transport-ws"],  # type: ignore[list-item]
+            origin=origin or anybody.address,  # type: ignore[arg-type]
+            additional_headers={"cookie": cookie},
+        ) as socket:
+            await socket.send('{"type": "connection_init"}')
+            return "connection_ack" in str(await socket.recv())
+
+    if opens:
+        assert await connected()
+    else:
+        with pytest.raises(InvalidStatus):
+            await connected()
+
+
+def _input(**others: Any) -> dict[str, Any]:
+    return {
+        "email": "ben@shop.example",
+        "password": PASSWORD,
+        "clientMutationId": str(uuid.uuid4()),
+        **others,
+    }
+
+
+async def test_guessing_is_slowed_for_the_account_whoever_guesses(ben: Client, anybody: Client) -> None:
+    codes = [
+        await anybody.refused(SIGN_IN, email="ben@shop.example", password=f"guess {number}")
+        for number in range(12)
+    ]
+
+    right = await anybody.refused(SIGN_IN, email="BEN@shop.example ", password=PASSWORD)
+
+    assert codes[:10] == [["WRONG_CREDENTIALS"]] * 10
+    assert codes[-1] == right == ["TOO_MANY_TRIES"]
+
+
+async def test_a_thousand_guesses_at_once_are_a_thousand_tries(ben: Client, anybody: Client) -> None:
+    guesses = [
+        anybody.refused(SIGN_IN, email="ben@shop.example", password=f"guess {number}") for number in range(60)
+    ]
+
+    codes = [code for (code,) in await asyncio.gather(*guesses)]
+
+    assert codes.count("WRONG_CREDENTIALS") <= FREE[Guessed.ACCOUNT]
+
+
+async def test_an_address_that_tries_many_accounts_is_slowed_too(anybody: Client) -> None:
+    guesses = [
+        anybody.refused(SIGN_IN, email=f"{number}@shop.example", password="a guess") for number in range(70)
+    ]
+
+    codes = [code for (code,) in await asyncio.gather(*guesses)]
+
+    assert codes.count("WRONG_CREDENTIALS") == FREE[Guessed.ADDRESS]
+
+
+async def test_who_signs_in_starts_anew_with_tries(ben: Client, anybody: Client) -> None:
+    for number in range(9):
+        await anybody.refused(SIGN_IN, email="ben@shop.example", password=f"guess {number}")
+
+    assert await anybody.refused(SIGN_IN, email="ben@shop.example", password=PASSWORD) == []
+
+    for number in range(9):
+        assert await anybody.refused(SIGN_IN, email="ben@shop.example", password=f"guess {number}") == [
+            "WRONG_CREDENTIALS"
+        ]
