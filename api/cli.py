@@ -188,16 +188,18 @@ async def add(
 async def create_a_token(
     *,
     name: str,
-    scope: Annotated[list[Scope], Parameter(help="Give it once for each.")],
+    scope: Annotated[list[str], Parameter(help="Such as tickets:read; given once for each.")],
     days: Annotated[int | None, Parameter(help="How long it is good; otherwise until it is revoked.")] = None,
 ) -> None:
     """Makes an integrator's token and prints it, this once."""
+    if unknown := set(scope) - set(Scope):
+        raise WrongSetting(f"--scope {min(unknown)!r} is none of {', '.join(Scope)}.")
     async with _house() as (house, _), house.db.transaction() as session:
         now = await database_time(session)
         secret, _ = tokens.create_token(
             session,
             name=name,
-            scopes=scope,
+            scopes=[Scope(one) for one in scope],
             expires_at=now + timedelta(days=days) if days is not None else None,
             by=SYSTEM,
             at=now,

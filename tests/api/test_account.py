@@ -1,0 +1,242 @@
+"""Passwords, links by mail, and the second factor."""
+
+import re
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pyotp
+import pytest
+from sqlalchemy import text, update
+
+from api.house import House
+from demo.farends import SmtpSink
+from domain.db import database_time
+from domain.invitations import PasswordLink
+from domain.second_factor import SecondFactor
+from domain.system_mail import SYSTEM_MAIL
+from integrations.mail.system import SystemPost
+from integrations.settings import IntegrationSettings
+from tests.client import PASSWORD, SIGN_IN, Client
+
+VIEWER = "{ viewer { hasSecondFactor email agent { name } } }"
+CHANGE = "mutation($input: PasswordChangeInput!) { passwordChange(input: $input) { ok userErrors { code field } } }"
+RESET = "mutation($input: PasswordResetRequestInput!) { passwordResetRequest(input: $input) { ok userErrors { code } } }"
+SET = "mutation($input: PasswordSetInput!) { passwordSet(input: $input) { ok userErrors { code field } } }"
+INVITE = """mutation($input: AgentInviteInput!) {
+  agentInvite(input: $input) { agent { id name role } userErrors { code field } }
+}"""
+BEGIN = "mutation($input: SecondFactorBeginInput!) { secondFactorBegin(input: $input) { secret uri userErrors { code } } }"
+CONFIRM = """mutation($input: SecondFactorCodeInput!) {
+  secondFactorConfirm(input: $input) { recoveryCodes userErrors { code } }
+}"""
+REMOVE = "mutation($input: SecondFactorCodeInput!) { secondFactorRemove(input: $input) { ok userErrors { code } } }"
+
+NEW = "an entirely new one"
+
+
+class Letterbox:
+    """What Heddle's own mail says, once the post has sent it by a real relay."""
+
+    def __init__(self, house: House, sink: SmtpSink) -> None:
+        self._house, self._sink = house, sink
+        settings = IntegrationSettings(smtp_url=f"smtp://{sink.host}:{sink.port}")
+        self._post = SystemPost(house.db, house.keys, settings)
+
+    async def empty(self) -> list[tuple[str, str, str]]:
+        """Recipient, subject and text of each new mail."""
+        begun = len(self._sink.mails)
+        async with self._house.db.transaction() as session:
+            claimed = await SYSTEM_MAIL.claim(session, 10)
+        for mail, lease in claimed:
+            await self._post.send(mail, lease)
+        return [
+            (sent.recipients[0], sent.message["Subject"], sent.message.get_content())
+            for sent in self._sink.mails[begun:]
+        ]
+
+
+@pytest.fixture
+async def letterbox(house: House) -> AsyncIterator[Letterbox]:
+    async with SmtpSink() as sink:
+        yield Letterbox(house, sink)
+
+
+def _token(text: str) -> str:
+    (token,) = re.findall(r"http://heddle\.test/auth/password#(\S+)", text)
+    return str(token)
+
+
+async def test_changing_the_password_ends_all_other_sessions(ben: Client, anybody: Client) -> None:
+    other = await anybody.do(SIGN_IN, email="ben@shop.example", password=PASSWORD)
+
+    assert await ben.refused(CHANGE, currentPassword="not it", password=NEW) == ["WRONG_CREDENTIALS"]
+    assert await ben.refused(CHANGE, currentPassword=PASSWORD, password="short") == ["INVALID"]
+    assert await ben.refused(CHANGE, currentPassword=PASSWORD, password=NEW) == []
+
+    assert await ben.ask(VIEWER)
+    anybody.token = other["accessToken"]
+    assert await anybody.errors(VIEWER)
+    assert await anybody.refused(SIGN_IN, email="ben@shop.example", password=PASSWORD) == [
+        "WRONG_CREDENTIALS"
+    ]
+    assert await anybody.refused(SIGN_IN, email="ben@shop.example", password=NEW) == []
+
+
+async def test_a_forgotten_password_is_set_anew_by_a_link_that_works_once(
+    ben: Client, anybody: Client, letterbox: Letterbox
+) -> None:
+    assert await anybody.refused(RESET, email="BEN@shop.example") == []
+    ((to, subject, mail),) = await letterbox.empty()
+    assert (to, subject) == ("ben@shop.example", "A new password")
+
+    assert await anybody.refused(SET, token=_token(mail), password="short") == ["INVALID"]
+    assert await anybody.refused(SET, token=_token(mail), password=NEW) == []
+
+    assert await ben.errors(VIEWER), "whoever knew the old password is out"
+    assert await anybody.refused(SIGN_IN, email="ben@shop.example", password=NEW) == []
+    assert await anybody.refused(SET, token=_token(mail), password="once more, please") == ["LINK_USED_UP"]
+
+
+async def test_asking_for_a_reset_does_not_tell_who_works_here(
+    ben: Client, anybody: Client, letterbox: Letterbox
+) -> None:
+    known = await anybody.do(RESET, email="ben@shop.example")
+    unknown = await anybody.do(RESET, email="zofia@example.org")
+
+    assert known == unknown == {"ok": True, "userErrors": []}
+    assert len(await letterbox.empty()) == 1
+
+
+async def test_a_newer_link_and_time_end_an_older_one(
+    house: House, ben: Client, anybody: Client, letterbox: Letterbox
+) -> None:
+    await anybody.do(RESET, email="ben@shop.example")
+    await anybody.do(RESET, email="ben@shop.example")
+    (_, _, older), (_, _, newer) = await letterbox.empty()
+    assert await anybody.refused(SET, token=_token(older), password=NEW) == ["LINK_USED_UP"]
+
+    async with house.db.transaction() as session:
+        await session.execute(update(PasswordLink).values(expires_at=await database_time(session)))
+
+    assert await anybody.refused(SET, token=_token(newer), password=NEW) == ["LINK_USED_UP"]
+
+
+async def test_a_mailbox_may_be_flooded_with_resets_no_more_than_passwords_guessed(
+    ben: Client, anybody: Client, letterbox: Letterbox
+) -> None:
+    codes = [await anybody.refused(RESET, email="ben@shop.example") for _ in range(12)]
+
+    assert codes[-1] == ["TOO_MANY_TRIES"]
+
+
+async def test_who_is_invited_chooses_a_password_in_their_language(
+    admin: Client, anybody: Client, letterbox: Letterbox
+) -> None:
+    invited = await admin.do(INVITE, email="bo@shop.example", name="Bo", role="AGENT", locale="pl")
+    assert invited["agent"]["name"] == "Bo"
+    assert await anybody.refused(SIGN_IN, email="bo@shop.example", password="") == ["WRONG_CREDENTIALS"]
+
+    ((to, subject, mail),) = await letterbox.empty()
+    assert (to, subject) == ("bo@shop.example", "Twoje miejsce w helpdesku")
+    assert await anybody.refused(SET, token=_token(mail), password=NEW) == []
+
+    assert await anybody.refused(SIGN_IN, email="bo@shop.example", password=NEW) == []
+
+
+async def test_what_was_mailed_cannot_be_read_in_the_database(
+    house: House, ben: Client, anybody: Client, letterbox: Letterbox
+) -> None:
+    await anybody.do(RESET, email="ben@shop.example")
+    async with house.db.transaction() as session:
+        waiting = str((await session.execute(text("SELECT * FROM system_mail"))).all())
+    assert "ben@shop.example" not in waiting
+
+    await letterbox.empty()
+
+    async with house.db.transaction() as session:
+        assert (await session.execute(text("SELECT sealed FROM system_mail"))).scalar_one() is None
+
+
+async def test_the_page_behind_the_link_speaks_the_readers_language(anybody: Client) -> None:
+    answer = await anybody.http.get("/auth/password", headers={"accept-language": "ca;q=0.9, en"})
+
+    assert "Tria una contrasenya" in answer.text
+    assert "script-src 'self'" in answer.headers["content-security-policy"]
+    assert (await anybody.http.get("/auth/password.js")).status_code == 200
+
+
+async def _with_second_factor(client: Client) -> tuple[pyotp.TOTP, list[str]]:
+    begun = await client.do(BEGIN)
+    totp = pyotp.TOTP(begun["secret"])
+    assert begun["uri"].startswith("otpauth://totp/")
+    confirmed = await client.do(CONFIRM, code=totp.now())
+    return totp, confirmed["recoveryCodes"]
+
+
+async def test_a_second_factor_is_asked_for_once_it_is_confirmed(ben: Client, anybody: Client) -> None:
+    begun = await ben.do(BEGIN)
+    assert await ben.refused(CONFIRM, code="000000") == ["WRONG_CODE"]
+    assert await anybody.refused(SIGN_IN, email="ben@shop.example", password=PASSWORD) == []
+    await ben.do(CONFIRM, code=pyotp.TOTP(begun["secret"]).now())
+
+    assert (await ben.ask(VIEWER))["viewer"]["hasSecondFactor"]
+    asked = {"email": "ben@shop.example", "password": PASSWORD}
+    assert await anybody.refused(SIGN_IN, **asked) == ["CODE_NEEDED"]
+    assert await anybody.refused(SIGN_IN, **asked, totp="000000") == ["WRONG_CODE"]
+    wrong_password = await anybody.refused(
+        SIGN_IN, email="ben@shop.example", password="a guess", totp="000000"
+    )
+    assert wrong_password == ["WRONG_CREDENTIALS"]
+
+
+async def test_a_code_opens_once(house: House, ben: Client, anybody: Client) -> None:
+    totp, _ = await _with_second_factor(ben)
+    async with house.db.transaction() as session:
+        at = await database_time(session)
+        await session.execute(update(SecondFactor).values(last_step=0))
+    asked = {"email": "ben@shop.example", "password": PASSWORD, "totp": totp.at(at)}
+
+    assert await anybody.refused(SIGN_IN, **asked) == []
+    assert await anybody.refused(SIGN_IN, **asked) == ["WRONG_CODE"]
+
+
+@pytest.mark.parametrize(("late", "opens"), [(-1, True), (1, True), (-3, False), (3, False)])
+async def test_a_clock_may_be_half_a_minute_off(
+    house: House, ben: Client, anybody: Client, late: int, opens: bool
+) -> None:
+    totp, _ = await _with_second_factor(ben)
+    async with house.db.transaction() as session:
+        at = await database_time(session)
+        await session.execute(update(SecondFactor).values(last_step=0))
+
+    code = totp.at(at + timedelta(seconds=30 * late))
+    codes = await anybody.refused(SIGN_IN, email="ben@shop.example", password=PASSWORD, totp=code)
+
+    assert codes == ([] if opens else ["WRONG_CODE"])
+
+
+async def test_a_recovery_code_stands_in_once(ben: Client, anybody: Client) -> None:
+    _, (first, *others) = await _with_second_factor(ben)
+    asked = {"email": "ben@shop.example", "password": PASSWORD, "totp": first.upper()}
+
+    assert await anybody.refused(SIGN_IN, **asked) == []
+    assert await anybody.refused(SIGN_IN, **asked) == ["WRONG_CODE"]
+    assert len(others) == 9
+
+
+async def test_only_a_code_takes_the_second_factor_away(ben: Client, anybody: Client) -> None:
+    _, (first, *_) = await _with_second_factor(ben)
+
+    assert [error for error in (await ben.do(BEGIN))["userErrors"]]
+    assert await ben.refused(REMOVE, code="123456") == ["WRONG_CODE"]
+    assert await ben.refused(REMOVE, code=first) == []
+
+    assert await anybody.refused(SIGN_IN, email="ben@shop.example", password=PASSWORD) == []
+
+
+async def test_codes_are_not_guessed_by_a_signed_in_thief(ben: Client) -> None:
+    await _with_second_factor(ben)
+
+    codes = [await ben.refused(REMOVE, code=f"{number:06}") for number in range(12)]
+
+    assert codes[-1] == ["TOO_MANY_TRIES"]
