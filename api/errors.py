@@ -8,7 +8,7 @@ import structlog
 from graphql import GraphQLError
 from strawberry.extensions import FieldExtension, SchemaExtension
 
-from api.permissions import rule_of
+from api.permissions import RULES
 from domain.errors import NotSignedIn, Refused
 from domain.languages import N_, translate
 
@@ -36,7 +36,7 @@ class UserErrors(FieldExtension):
         **arguments: Any,
     ) -> Any:
         try:
-            rule_of("Mutation", info.field_name).check(info.context.somebody)
+            RULES[f"Mutation.{info.field_name}"].check(info.context.somebody)
             return await next_(source, info, **arguments)
         except NotSignedIn:
             raise

@@ -56,7 +56,7 @@ class Rule:
 
 
 def read(table: str) -> dict[str, Rule]:
-    """By element: `Type.field`, `Type` for all fields without a row of their own, or a pattern of types."""
+    """By element: `Type.field`, or `Type` for all its fields without a row of their own."""
     rules = {}
     for line in table.splitlines():
         cells = [cell.strip() for cell in line.strip("|").split("|")]
@@ -81,14 +81,18 @@ def _yes(cell: str) -> bool:
 RULES = read(TABLE.read_text(encoding="utf-8"))
 
 
+WRAPPERS = ("*Payload", "*Connection", "*Edge", "*Changed", "PageInfo", "UserError")
+"""Types that hold nothing of their own: what is around and in them decides."""
+
+
 @cache
-def rule_of(type_name: str, field: str) -> Rule:
+def rule_of(type_name: str, field: str) -> Rule | None:
+    """None: of a wrapper."""
     for element in (f"{type_name}.{field}", type_name):
         if element in RULES:
             return RULES[element]
-    for element, rule in RULES.items():
-        if fnmatchcase(type_name, element):
-            return rule
+    if any(fnmatchcase(type_name, wrapper) for wrapper in WRAPPERS):
+        return None
     raise LookupError(f"{type_name}.{field} has no row in {TABLE.name}")
 
 
@@ -139,6 +143,6 @@ class _Collector(Visitor):
         elements = {element for at in reached for element in self._elements[at] if element[0] != "Mutation"}
         rules: list[Rule] = []
         for element in sorted(elements):
-            if (rule := rule_of(*element)) not in rules:
+            if (rule := rule_of(*element)) and rule not in rules:
                 rules.append(rule)
         return rules

@@ -1,0 +1,425 @@
+"""Every cell of `api/permissions.md`, asked through the door."""
+
+import asyncio
+import json
+import sys
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from inspect import isawaitable
+from typing import Any
+
+import pyotp
+import pytest
+from graphql import GraphQLObjectType
+from sqlalchemy import delete, select, update
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
+
+from api.house import House
+from api.permissions import RULES, Rule, rule_of
+from api.schema import schema
+from domain import invitations, tokens
+from domain.actors import SYSTEM, Role, Scope
+from domain.db import database_time
+from domain.ids import public_id, row_id
+from domain.inbound import Arrival, ArrivalState
+from domain.invitations import Purpose
+from domain.second_factor import SecondFactor
+from domain.staff import Agent
+from domain.tickets import Ticket
+from domain.tries import Try
+from tests.client import PASSWORD, SIGN_IN, Client
+from tests.two_teams import TwoTeams
+
+REFUSALS = {"UNAUTHENTICATED", "NOT_ALLOWED", "MISSING_SCOPE"}
+GRAPHQL = schema._schema
+
+Values = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Principal:
+    name: str
+    token: str
+
+
+@dataclass
+class Asking:
+    """What samples make their variables of."""
+
+    house: House
+    anybody: Client
+    shop: TwoTeams
+    start: str
+    """A cursor from before everything."""
+    made: int = 0
+
+    def __getattr__(self, name: str) -> str:
+        """The public id of what belongs to the other team."""
+        return self.shop.ids[name]
+
+    def new_address(self) -> str:
+        self.made += 1
+        return f"{self.made}@example.net"
+
+    async def ask(self, token: str, query: str, variables: Values) -> Values:
+        self.anybody.token = token
+        return dict((await self.anybody.post(query, variables)).json())
+
+    async def session(self, name: str) -> Values:
+        """A new one of this person's."""
+        query = SIGN_IN.replace("accessToken", "accessToken refreshToken")
+        asked = {"email": f"{name.lower()}@shop.example", "password": PASSWORD}
+        answer = await self.ask("", query, {"input": {**asked, "clientMutationId": str(uuid.uuid4())}})
+        return dict(answer["data"]["signIn"])
+
+
+def by_name(principal: Principal) -> str:
+    return principal.name if principal.name in ("ben", "eve", "mia", "admin") else "ben"
+
+
+async def _link(asking: Asking) -> str:
+    async with asking.house.db.transaction() as session:
+        bo = (await session.scalars(select(Agent).where(Agent.name == "Bo"))).one()
+        return await invitations.new_link(session, bo.id, Purpose.RESET, at=await database_time(session))
+
+
+async def _code(asking: Asking, principal: Principal, *, confirmed: bool) -> str:
+    begun = await asking.ask(principal.token, *_mutation("secondFactorBegin", {}))
+    payload = (begun.get("data") or {}).get("secondFactorBegin") or {}
+    if not payload.get("secret"):
+        return "000000"
+    code = pyotp.TOTP(payload["secret"]).now()
+    if not confirmed:
+        return code
+    query, variables = _mutation("secondFactorConfirm", {"code": code}, "recoveryCodes")
+    done = await asking.ask(principal.token, query, variables)
+    return str(done["data"]["secondFactorConfirm"]["recoveryCodes"][0])
+
+
+async def _ends_another(asking: Asking, principal: Principal) -> Values:
+    signed_in = await asking.session(by_name(principal))
+    query = "{ viewer { sessions { id isCurrent } } }"
+    found = await asking.ask(signed_in["accessToken"], query, {})
+    (id,) = [one["id"] for one in found["data"]["viewer"]["sessions"] if one["isCurrent"]]
+    return {"id": id}
+
+
+async def _a_token(asking: Asking) -> str:
+    async with asking.house.db.transaction() as session:
+        _, row = tokens.create_token(
+            session,
+            name="Another",
+            scopes=[Scope.TICKETS_READ],
+            expires_at=None,
+            by=SYSTEM,
+            at=await database_time(session),
+        )
+        return public_id("Token", row.id)
+
+
+# For each mutation its input, for each query or type a document and its variables.
+
+MUTATIONS: dict[str, Callable[[Asking, Principal], Any]] = {
+    "signIn": lambda a, p: {"email": "bo@shop.example", "password": PASSWORD},
+    "sessionRefresh": lambda a, p: _refresh(a),
+    "signOut": lambda a, p: {},
+    "sessionEnd": _ends_another,
+    "passwordChange": lambda a, p: {"currentPassword": PASSWORD, "password": PASSWORD},
+    "passwordResetRequest": lambda a, p: {"email": "zofia@example.org"},
+    "passwordSet": lambda a, p: _set(a),
+    "secondFactorBegin": lambda a, p: {},
+    "secondFactorConfirm": lambda a, p: _with_code(a, p, confirmed=False),
+    "secondFactorRemove": lambda a, p: _with_code(a, p, confirmed=True),
+    "deviceRegister": lambda a, p: {
+        "transport": "FCM",
+        "handle": f"phone of {p.name}",
+        "label": "Phone",
+        "locale": "en",
+        "timezone": "Europe/Madrid",
+    },
+    "ticketCreate": lambda a, p: {"contactId": a.Contact, "subject": "Another matter"},
+    "ticketAssign": lambda a, p: {"ticketIds": [a.Ticket], "agentId": a.Bo},
+    "ticketUpdate": lambda a, p: {"ids": [a.Ticket], "priority": 2},
+    "noteAdd": lambda a, p: {"ticketId": a.Ticket, "text": "Noted."},
+    "messageSend": lambda a, p: {
+        "ticketId": a.Ticket,
+        "identityId": a.Identity,
+        "text": "On its way.",
+        "lastSeenSeq": 0,
+        "force": True,
+    },
+    "identityLink": lambda a, p: {"contactId": a.Contact, "channel": "EMAIL", "value": a.new_address()},
+    "messengerLink": lambda a, p: {"contactId": a.Contact, "channelId": a.shop.ids["messenger channel"]},
+    "taskSave": lambda a, p: {"id": a.Task, "title": "Call Ada again"},
+    "alertAck": lambda a, p: {"id": a.Alert},
+    "arrivalRetry": lambda a, p: {"id": a.Arrival},
+    "agentInvite": lambda a, p: {"email": a.new_address(), "name": "Zofia"},
+    "agentUpdate": lambda a, p: {"id": a.Bo, "name": "Bo"},
+    "teamSave": lambda a, p: {"name": a.new_address()},
+    "shopUpdate": lambda a, p: {"agentsSee": "TEAMS"},
+    "tokenCreate": lambda a, p: {"name": "Orders", "scopes": ["TICKETS_READ"]},
+    "tokenRevoke": lambda a, p: _revoke(a),
+}
+
+
+async def _refresh(asking: Asking) -> Values:
+    return {"refreshToken": (await asking.session("bo"))["refreshToken"]}
+
+
+async def _set(asking: Asking) -> Values:
+    return {"token": await _link(asking), "password": PASSWORD}
+
+
+async def _with_code(asking: Asking, principal: Principal, *, confirmed: bool) -> Values:
+    return {"code": await _code(asking, principal, confirmed=confirmed)}
+
+
+async def _revoke(asking: Asking) -> Values:
+    return {"id": await _a_token(asking)}
+
+
+def _ticket(selection: str) -> str:
+    return f"query($Ticket: ID!) {{ ticket(id: $Ticket) {{ {selection} }} }}"
+
+
+def _item(type: str, selection: str) -> str:
+    return f"query(${type}: ID!) {{ node(id: ${type}) {{ ... on {type} {{ {selection} }} }} }}"
+
+
+CHANGES = "changes(since: $start) { cursor changes { __typename } }"
+
+QUERIES = {
+    "Query.serverTime": "{ serverTime }",
+    "Query.viewer": "{ viewer { role } }",
+    "Query.agents": "{ agents { id } }",
+    "Query.teams": "{ teams { id } }",
+    "Query.channels": "{ channels { id } }",
+    "Query.shop": "{ shop { agentsSee } }",
+    "Query.tokens": "{ tokens { id } }",
+    "Query.tickets": "{ tickets { edges { node { id } } } }",
+    "Query.ticket": _ticket("id"),
+    "Query.contact": "query($Contact: ID!) { contact(id: $Contact) { id } }",
+    "Query.tasks": "{ tasks { id } }",
+    "Query.alerts": "{ alerts(states: [FIRING, ACKED]) { id } }",
+    "Query.alert": "query($Alert: ID!) { alert(id: $Alert) { id } }",
+    "Query.pushHealth": "query($Alert: ID!) { pushHealth(alertId: $Alert) { id } }",
+    "Query.arrivals": "{ arrivals { id } }",
+    "Query.node": "query($Ticket: ID!) { node(id: $Ticket) { id } }",
+    "Query.nodes": "query($Ticket: ID!, $Note: ID!) { nodes(ids: [$Ticket, $Note]) { id } }",
+    "Query.changeCursor": "{ changeCursor }",
+    "Query.changes": f"query($start: Cursor!) {{ {CHANGES} }}",
+    "Subscription.changes": f"subscription($start: Cursor!) {{ {CHANGES} }}",
+    "Ticket": _ticket("subject"),
+    "Thread": _ticket("threads { subject }"),
+    "JoinReason": _ticket("threads { joinedBecause { text } }"),
+    "Clock": _ticket("clocks { dueAt }"),
+    "Message": _item("Message", "text"),
+    "Attachment": _item("Message", "attachments { name }"),
+    "Attachment.url": _item("Message", "attachments { url }"),
+    "Call": _item("Call", "number"),
+    "Note": _item("Note", "text"),
+    "SystemEvent": _ticket("timeline { edges { node { ... on SystemEvent { text } } } }"),
+    "Contact": "query($Contact: ID!) { contact(id: $Contact) { name } }",
+    "Identity": "query($Contact: ID!) { contact(id: $Contact) { identities { label } } }",
+    "ReplyWindow": "query($Contact: ID!) { contact(id: $Contact) { identities { replyWindow { isOpen } } } }",
+    "Task": _item("Task", "title"),
+    "Alert": "query($Alert: ID!) { alert(id: $Alert) { kind } }",
+    "Agent": "{ agents { name } }",
+    "Team": "{ teams { name } }",
+    "Channel": "{ channels { name } }",
+    "Delivery": "query($Alert: ID!) { pushHealth(alertId: $Alert) { state } }",
+    "Device": "query($Alert: ID!) { pushHealth(alertId: $Alert) { device { label } } }",
+    "Arrival": "{ arrivals { raw } }",
+    "Viewer": "{ viewer { email } }",
+    "Session": "{ viewer { sessions { deviceLabel } } }",
+    "Shop": "{ shop { agentsSee } }",
+    "Token": "{ tokens { name } }",
+    "ChangeBatch": f"query($start: Cursor!) {{ {CHANGES} }}",
+    "TimelineAppended": "query($start: Cursor!) { changes(since: $start, topics: [TIMELINE]) "
+    "{ changes { ... on TimelineAppended { ticketId } } } }",
+    "Removed": "query($start: Cursor!) { changes(since: $start) { changes { ... on Removed { id } ... on TimelineAppended "
+    "{ ticketId } } } }",
+    "Node": "query($Note: ID!) { node(id: $Note) { id } }",
+}
+
+
+def _mutation(name: str, input: Values, selection: str = "") -> tuple[str, Values]:
+    type = GRAPHQL.mutation_type.fields[name].args["input"].type  # type: ignore[union-attr]
+    extra = "secret" if name == "secondFactorBegin" else selection
+    query = f"mutation($input: {type}) {{ {name}(input: $input) {{ {extra} userErrors {{ code }} }} }}"
+    return query, {"input": {"clientMutationId": str(uuid.uuid4()), **input}}
+
+
+async def _asked(asking: Asking, principal: Principal, element: str) -> tuple[str, Values]:
+    root, _, name = element.partition(".")
+    if root == "Mutation":
+        input = MUTATIONS[name](asking, principal)
+        return _mutation(name, await input if isawaitable(input) else input)
+    query = QUERIES[element]
+    names = [name for name in [*asking.shop.ids, "start"] if f"${name}:" in query]
+    return query, {name: asking.start if name == "start" else asking.shop.ids[name] for name in names}
+
+
+async def _outcome(asking: Asking, principal: Principal, element: str) -> str:
+    """`refused`, `nothing` or `found`; otherwise what went wrong."""
+    async with asking.house.db.transaction() as session:  # what earlier cells left behind
+        await session.execute(delete(SecondFactor))
+        await session.execute(delete(Try))
+        await session.execute(update(Ticket).values(team_id=row_id("Team", asking.Team)))
+        await session.execute(
+            update(Arrival).where(Arrival.external_id == "unreadable").values(state=ArrivalState.FAILED)
+        )
+    query, variables = await _asked(asking, principal, element)
+    token = principal.token
+    if element == "Mutation.signOut" and principal.name in ("ben", "eve", "mia", "admin"):
+        token = (await asking.session(principal.name))["accessToken"]
+    if query.startswith("subscription"):
+        answer = await _first(asking, token, query, variables)
+    else:
+        answer = await asking.ask(token, query, variables)
+    codes = {error.get("extensions", {}).get("code") for error in answer.get("errors") or ()}
+    data = answer.get("data") or {}
+    for payload in data.values():
+        if isinstance(payload, dict):
+            codes |= {error["code"] for error in payload.pop("userErrors", ())}
+    if codes & REFUSALS:
+        return "refused"
+    if codes == {"NOT_FOUND"} or (not codes and not _something(data, element)):
+        return "nothing"
+    return f"{codes}" if codes else "found"
+
+
+async def _first(asking: Asking, token: str, query: str, variables: Values) -> Values:
+    """What a stream says first; a stream that says nothing for a while has nothing to say."""
+    address = asking.anybody.address.replace("http", "ws") + "/graphql"
+    try:
+        async with connect(address, subprotocols=["graphql-transport-ws"]) as socket:  # type: ignore[list-item]
+            await socket.send(
+                json.dumps({"type": "connection_init", "payload": {"authorization": f"Bearer {token}"}})
+            )
+            await socket.recv()
+            frame = {"type": "subscribe", "id": "1", "payload": {"query": query, "variables": variables}}
+            await socket.send(json.dumps(frame))
+            async with asyncio.timeout(0.7):
+                said = json.loads(await socket.recv())
+    except ConnectionClosed:
+        return {"errors": [{"extensions": {"code": "UNAUTHENTICATED"}}]}
+    except TimeoutError:
+        return {"data": {}}
+    payload = said["payload"]
+    return dict(payload) if said["type"] == "next" else {"errors": payload}
+
+
+def _something(data: Values, element: str) -> bool:
+    """Is there anything of the other team in it? What is not of a row counts as something."""
+    if element.startswith("Mutation."):
+        return True
+    return any(_holds(value) for value in data.values())
+
+
+def _holds(value: Any) -> bool:
+    match value:
+        case {"changes": changes}:
+            return any(change for change in changes)
+        case {"edges": edges}:
+            return bool(edges)
+        case list():
+            return any(one is not None for one in value)
+        case _:
+            return value is not None
+
+
+async def _program(house: House, scopes: set[Scope], *, revoked: bool = False) -> Principal:
+    async with house.db.transaction() as session:
+        now = await database_time(session)
+        secret, row = tokens.create_token(
+            session, name="Program", scopes=list(scopes), expires_at=None, by=SYSTEM, at=now
+        )
+        row.revoked_at = now if revoked else None
+    return Principal("program", secret)
+
+
+async def _visitor(house: House, anybody: Client) -> Principal:
+    address = anybody.address.replace("http", "ws") + "/chat/chat"
+    async with connect(address) as socket:
+        await socket.send('{"type": "hello"}')
+        return Principal("visitor", json.loads(await socket.recv())["session"])
+
+
+def _expected(rule: Rule, cell: str) -> str:
+    allowed = {
+        "anonymous": rule.anonymous,
+        "visitor": rule.visitor,
+        "revoked": rule.anonymous,
+        "revoked token": rule.anonymous,
+        "ben": rule.roles[Role.AGENT],
+        "mia": rule.roles[Role.MANAGER],
+        "admin": rule.roles[Role.ADMIN],
+        "scope": rule.for_tokens,
+        "no scope": rule.for_tokens and rule.scope is None,
+    }
+    if cell == "eve":
+        if not rule.roles[Role.AGENT]:
+            return "refused"
+        return "nothing" if rule.other_teams is False else "found"
+    return "found" if allowed[cell] else "refused"
+
+
+async def test_every_cell_of_the_table(
+    house: House, anybody: Client, two_teams: TwoTeams, capsys: pytest.CaptureFixture[str]
+) -> None:
+    start = "MS4xLjE"  # 1.1.1: the first transaction there is
+    asking = Asking(house, anybody, two_teams, start)
+    people = {
+        name: Principal(name, client.token)
+        for name, client in (
+            ("ben", two_teams.ben),
+            ("eve", two_teams.eve),
+            ("mia", two_teams.mia),
+            ("admin", two_teams.admin),
+        )
+    }
+    ended = await asking.session("bo")
+    await asking.ask(ended["accessToken"], *_mutation("signOut", {}))
+    people |= {
+        "anonymous": Principal("anonymous", ""),
+        "visitor": await _visitor(house, anybody),
+        "revoked": Principal("revoked", ended["accessToken"]),
+        "revoked token": await _program(house, set(Scope), revoked=True),
+    }
+    async with asyncio.timeout(20):
+        while await _outcome(asking, people["mia"], "Query.changes") != "found":
+            await asyncio.sleep(0.1)  # the feed waits for transactions elsewhere
+
+    wrong, cells = [], 0
+    for element, rule in RULES.items():
+        programs = {
+            "scope": await _program(house, set(Scope)),
+            "no scope": await _program(house, set(Scope) - {rule.scope}),
+        }
+        for cell, principal in {**people, **programs}.items():
+            outcome = await _outcome(asking, principal, element)
+            cells += 1
+            expected = _expected(rule, cell)
+            if outcome != expected:
+                wrong.append(f"{element}: {cell} is {outcome}, not {expected}")
+
+    with capsys.disabled():
+        sys.stdout.write(f"\npermissions: {cells} cells asked, of {len(RULES)} elements\n")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_every_element_of_the_schema_has_its_row_and_its_sample() -> None:
+    roots = ("Query", "Mutation", "Subscription")
+    elements = set()
+    for name, type in GRAPHQL.type_map.items():
+        if not isinstance(type, GraphQLObjectType) or name.startswith("__"):
+            continue
+        for field in type.fields:
+            if rule_of(name, field):
+                elements.add(f"{name}.{field}" if name in roots or f"{name}.{field}" in RULES else name)
+
+    assert elements | {"Node"} == set(RULES), "rows without an element, or elements without a row"
+    assert {*QUERIES, *(f"Mutation.{name}" for name in MUTATIONS)} == set(RULES)

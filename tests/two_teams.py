@@ -1,0 +1,148 @@
+"""A shop with two teams: what Ada wrote belongs to Support, where Ben is; Eve is in Returns and must not see it."""
+
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+import pytest
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from api.house import House
+from domain import deadlines, notices
+from domain.actors import Role
+from domain.alerts import Alert
+from domain.channels import Channel, ChannelKind
+from domain.contacts import Identity
+from domain.db import new_id
+from domain.events import Event
+from domain.ids import public_id, row_id
+from domain.inbound import Arrival, ArrivalState, CallStep, keep
+from domain.messages import Attachment, Item, ItemKind
+from domain.notices import Device, Notice, Transport
+from domain.sign_in import actor_by_id
+from domain.staff import Agent, Team, TeamMember
+from domain.tasks import Task
+from domain.threads import Thread
+from domain.tickets import Ticket
+from tests.client import PASSWORD_HASH, Client
+from tests.factories import NOON, a_call_step, a_channel, a_mail, a_promise, an_agent, receive
+
+PHOTO = b"the bytes of Ada's photo"
+
+
+@dataclass
+class TwoTeams:
+    ben: Client
+    eve: Client
+    mia: Client
+    admin: Client
+    ids: dict[str, str]
+    """Public ids of what belongs to Support, by type."""
+
+
+@pytest.fixture
+async def two_teams(house: House, door: str) -> AsyncIterator[TwoTeams]:
+    people = {"Ben": Role.AGENT, "Eve": Role.AGENT, "Mia": Role.MANAGER, "Admin": Role.ADMIN}
+    async with AsyncExitStack() as stack:
+        clients = {
+            name: await stack.enter_async_context(Client(door, house.db, name, role))
+            for name, role in people.items()
+        }
+        async with house.db.transaction() as session:
+            await _written(session, house, clients)
+        async with house.db.transaction() as session:
+            assert await deadlines.fire_due(session) > 0
+        async with house.db.transaction() as session:
+            await _worked_on(session, house, clients["Ben"])
+        async with house.db.transaction() as session:
+            ids = await _ids(session)
+        yield TwoTeams(clients["Ben"], clients["Eve"], clients["Mia"], clients["Admin"], ids)
+
+
+async def _written(session: AsyncSession, house: House, clients: dict[str, Client]) -> None:
+    await a_promise(session, 60)
+    channels = {kind: await a_channel(session, house.keys, kind) for kind in ChannelKind if kind != "sms"}
+    teams = {name: Team(id=new_id(), name=name) for name in ("Support", "Returns")}
+    session.add_all(teams.values())
+    await session.flush()
+    for name, team in (("Ben", "Support"), ("Eve", "Returns")):
+        agent_id = row_id("Agent", clients[name].agent_id)
+        session.add(TeamMember(team_id=teams[team].id, agent_id=agent_id))
+    await an_agent(session, "Bo", password_hash=PASSWORD_HASH)
+    await receive(session, channels[ChannelKind.EMAIL], a_mail("ada@example.org"))
+    await receive(session, channels[ChannelKind.PHONE], a_call_step("1", CallStep.RINGING))
+    await session.execute(update(Ticket).values(team_id=teams["Support"].id))
+    await keep(session, channels[ChannelKind.EMAIL], external_id="unreadable", raw=b"Subject: Ada's\r\n\r\n")
+    await session.execute(
+        update(Arrival).where(Arrival.external_id == "unreadable").values(state=ArrivalState.FAILED)
+    )
+
+
+async def _worked_on(session: AsyncSession, house: House, ben: Client) -> None:
+    ben_id = row_id("Agent", ben.agent_id)
+    message = (await session.scalars(select(Item).where(Item.kind == ItemKind.MESSAGE))).one()
+    ticket = await session.get_one(Ticket, message.ticket_id)
+    fired = (await session.scalars(select(Event).where(Event.alert_id.is_not(None)).limit(1))).one()
+    by = await actor_by_id(session, ben_id)
+    assert by
+    ticket.assign(to=None, by=by, at=NOON)
+    ticket.note("She is right.", by=by, at=NOON)
+    task = Task(
+        id=new_id(),
+        title="Call Ada",
+        ticket_id=ticket.id,
+        contact_id=ticket.contact_id,
+        assignee_id=None,
+        created_by_id=ben_id,
+        created_at=NOON,
+    )
+    session.add(task)
+    task.saved(by=by, at=NOON)
+    session.add(
+        Attachment(
+            id=new_id(),
+            item_id=message.id,
+            name="photo.png",
+            mime="image/png",
+            bytes=len(PHOTO),
+            file=await house.files.put(PHOTO),
+        )
+    )
+    await notices.register_device(
+        session,
+        owner=by,
+        transport=Transport.FCM,
+        handle="bens-phone",
+        label="Ben's phone",
+        locale="en",
+        timezone="Europe/Madrid",
+        at=NOON,
+    )
+    await notices.address(session, agent_id=ben_id, event_seq=fired.seq, alert_id=fired.alert_id, at=NOON)
+
+
+async def _ids(session: AsyncSession) -> dict[str, str]:
+    ticket = (await session.scalars(select(Ticket).join(Item).where(Item.kind == ItemKind.NOTE))).one()
+    ids: dict[str, uuid.UUID] = {"Ticket": ticket.id, "Contact": ticket.contact_id}
+    for item in await session.scalars(select(Item)):
+        ids[item.kind.capitalize()] = item.id
+    for model in (Task, Attachment, Device, Notice, Thread):
+        ids[model.__name__] = (await session.scalars(select(model.id).order_by(model.id))).first()
+    ids["Alert"] = (await session.scalars(select(Alert.id).where(Alert.ticket_id == ticket.id))).one()
+    ids["Identity"] = (
+        await session.scalars(select(Identity.id).where(Identity.contact_id == ticket.contact_id))
+    ).one()
+    for kind in (ChannelKind.MESSENGER, ChannelKind.CHAT):
+        ids[f"{kind} channel"] = (await session.scalars(select(Channel.id).where(Channel.kind == kind))).one()
+    ids["Arrival"] = (
+        await session.scalars(select(Arrival.id).where(Arrival.external_id == "unreadable"))
+    ).one()
+    ids["Team"] = (await session.scalars(select(Team.id).where(Team.name == "Support"))).one()
+    for agent in await session.scalars(select(Agent)):
+        ids[agent.name] = agent.id
+    types = {"messenger channel": "Channel", "chat channel": "Channel"} | dict.fromkeys(
+        ("Ben", "Bo", "Eve", "Mia", "Admin"), "Agent"
+    )
+    return {name: public_id(types.get(name, name), id) for name, id in ids.items()}
