@@ -30,8 +30,8 @@ from domain.languages import N_
 Cursor = NewType("Cursor", str)
 
 BATCH = 200
-POLL = 5.0
-"""Seconds after which a stream reads even if nobody rang, and asks whether its session still lives."""
+POLL = 4.0
+"""Seconds after which a stream reads even if nobody rang, and asks whether its session still lives: an end is felt in five."""
 
 
 class ChangeTopic(StrEnum):

@@ -129,7 +129,7 @@ async def _ids(session: AsyncSession) -> dict[str, str]:
     for item in await session.scalars(select(Item)):
         ids[item.kind.capitalize()] = item.id
     for model in (Task, Attachment, Device, Notice, Thread):
-        ids[model.__name__] = (await session.scalars(select(model.id).order_by(model.id))).first()
+        ids[model.__name__] = (await session.scalars(select(model.id).order_by(model.id).limit(1))).one()
     ids["Alert"] = (await session.scalars(select(Alert.id).where(Alert.ticket_id == ticket.id))).one()
     ids["Identity"] = (
         await session.scalars(select(Identity.id).where(Identity.contact_id == ticket.contact_id))

@@ -1,0 +1,241 @@
+"""A word planted wherever Support's texts are kept is found by nobody of Returns, whatever they ask."""
+
+import asyncio
+import json
+import re
+import time
+import uuid
+from collections.abc import Iterator
+from typing import Any, cast
+
+import pytest
+from graphql import GraphQLField, GraphQLObjectType, get_named_type, is_composite_type, is_required_argument
+from sqlalchemy import Table, Text, func, literal, select, update
+from sqlalchemy.dialects.postgresql import JSONB
+
+from api.files import PURPOSE
+from api.house import House
+from api.schema import schema
+from domain.contacts import Contact, Identity
+from domain.db import Base
+from domain.events import Event
+from domain.ids import row_id
+from domain.inbound import Arrival
+from domain.messages import Attachment, Item
+from domain.notices import Delivery, Device
+from domain.sign_in import SignIn
+from domain.system_mail import SystemMail
+from domain.tasks import Task
+from domain.threads import Thread
+from domain.tickets import Ticket
+from notifications.recipients import recipients
+from tests.api.test_permissions import MUTATIONS, Asking, Principal, _mutation
+from tests.client import Client
+from tests.two_teams import TwoTeams
+
+GRAPHQL = schema._schema
+START = "MS4xLjE"
+LEVELS = 4
+TURNS = 24
+"""As many as an interface has members, and more."""
+
+KEPT: list[type[Base]] = [
+    Ticket, Item, Attachment, Thread, Contact, Identity, Task, Arrival, Delivery, Device, SignIn
+]  # fmt: skip
+WORK_FOR_FILES = {("attachment", "file")}
+"""The key of stored bytes: it would not be found any more."""
+
+
+async def _plant(house: House) -> None:
+    """Every text column, and every JSON, of what belongs to Support says where it stands."""
+    async with house.db.transaction() as session:
+        for model in KEPT:
+            table = cast(Table, model.__table__)
+            values: dict[str, Any] = {}
+            for column in table.columns:
+                word = f"canary:{table.name}.{column.name}"
+                if (table.name, column.name) in WORK_FOR_FILES:
+                    continue
+                if isinstance(column.type, Text):
+                    values[column.name] = func.concat(word, literal(" "), table.c.id)
+                elif isinstance(column.type, JSONB):
+                    values[column.name] = [word] if column.name == "tags" else {"said": word}
+                elif column.name == "raw":
+                    values[column.name] = word.encode()
+            owner = "agent_id" if "agent_id" in table.c and model in (Device, SignIn) else None
+            theirs = table.c[owner] == await _ben(session) if owner else True
+            await session.execute(update(table).where(theirs).values(values))  # type: ignore[arg-type]
+
+
+async def _ben(session: Any) -> uuid.UUID:
+    from domain.staff import Agent
+
+    return uuid.UUID(str(await session.scalar(select(Agent.id).where(Agent.name == "Ben"))))
+
+
+def _selection(type: Any, turn: int, levels: int = LEVELS, above: tuple[str, ...] = ()) -> str:
+    """Everything below a field; of a union or an interface, one member at each turn."""
+    members = [type] if isinstance(type, GraphQLObjectType) else GRAPHQL.get_possible_types(type)
+    member = members[turn % len(members)]
+    said = ["__typename"]
+    for name, field in member.fields.items():
+        below = get_named_type(field.type)
+        if not is_composite_type(below):
+            said.append(name)
+        elif levels and below.name not in above:
+            selection = _selection(below, turn, levels - 1, (*above, member.name))
+            said.append(f"{name}{_arguments(field, {})} {{ {selection} }}")
+    all_of_it = " ".join(said)
+    return all_of_it if member is type else f"... on {member.name} {{ {all_of_it} }}"
+
+
+def _arguments(field: GraphQLField, ids: dict[str, str]) -> str:
+    given = dict(ids) | ({"first": "5"} if "first" in field.args else {})
+    return f"({', '.join(f'{name}: {value}' for name, value in given.items())})" if given else ""
+
+
+def _questions(ids: dict[str, str]) -> Iterator[str]:
+    """Every query, with each of the foreign ids wherever an id can be said."""
+    quoted = {name: json.dumps(id) for name, id in ids.items()}
+    for root in (GRAPHQL.query_type, GRAPHQL.subscription_type):
+        assert isinstance(root, GraphQLObjectType)
+        kind = "subscription" if root is GRAPHQL.subscription_type else "query"
+        for name, field in root.fields.items():
+            for arguments in _ways(field, quoted):
+                type = get_named_type(field.type)
+                called = f"{name}{_arguments(field, arguments)}"
+                if not is_composite_type(type):
+                    yield f"{kind} {{ {called} }}"
+                    continue
+                misses = "id" in arguments and name != "node" and arguments["id"] != quoted.get(type.name)
+                yield from dict.fromkeys(
+                    f"{kind} {{ {called} {{ {_selection(type, turn)} }} }}"
+                    for turn in range(1 if misses else TURNS)
+                )
+
+
+def _ways(field: GraphQLField, quoted: dict[str, str]) -> Iterator[dict[str, str]]:
+    names = set(field.args)
+    if "since" in names:
+        yield {"since": f'"{START}"'}
+    elif "ids" in names:
+        yield {"ids": f"[{', '.join(quoted.values())}]"}
+    elif field.args.get("id") and is_required_argument(field.args["id"]):
+        for id in quoted.values():
+            yield {"id": id}
+    else:
+        yield {}
+        if "alertId" in names:
+            yield {"alertId": quoted["Alert"]}
+        if "filter" in names:
+            yield {"filter": f"{{ contactId: {quoted['Contact']} }}"}
+    if "states" in names:
+        yield {"states": "[FAILED, WAITING]" if "Arrival" in str(field.type) else "[FIRING, ACKED]"}
+
+
+async def _everything(client: Client, ids: dict[str, str]) -> tuple[str, int]:
+    """All that anybody answers, in one text."""
+    heard, asked = [], 0
+    for question in _questions(ids):
+        asked += 1
+        if question.startswith("subscription"):
+            async with client.listening(question) as stream:
+                try:
+                    async with asyncio.timeout(0.2):
+                        heard.append(json.dumps(await stream.hear()))
+                except TimeoutError:
+                    pass
+        else:
+            heard.append((await client.post(question)).text)
+    return "\n".join(heard), asked
+
+
+async def test_no_question_of_another_teams_agent_finds_a_canary(
+    house: House, two_teams: TwoTeams, anybody: Client
+) -> None:
+    await _plant(house)
+
+    manager, asked = await _everything(two_teams.mia, two_teams.ids)
+    stranger, _ = await _everything(two_teams.eve, two_teams.ids)
+
+    found = set(re.findall(r"canary:([a-z_.]+)", manager))
+    assert asked > 200
+    assert {"ticket.subject", "ticket.tags", "item.text", "item.author", "contact.name"} <= found
+    assert {"identity.label", "task.title", "thread.subject", "attachment.name", "arrival.raw"} <= found
+    assert set(re.findall(r"canary:([a-z_.]+)", stranger)) == set()
+    assert '"totalCount":0' in stranger
+
+
+async def test_no_refusal_of_a_change_holds_a_canary(
+    house: House, two_teams: TwoTeams, anybody: Client
+) -> None:
+    await _plant(house)
+    asking = Asking(house, anybody, two_teams, START)
+    eve = Principal("eve", two_teams.eve.token)
+
+    heard = []
+    for name in ("ticketAssign", "ticketUpdate", "noteAdd", "messageSend", "taskSave", "alertAck"):
+        heard.append(await asking.ask(eve.token, *_mutation(name, MUTATIONS[name](asking, eve))))
+    for name in ("ticketCreate", "identityLink", "messengerLink", "arrivalRetry"):
+        heard.append(await asking.ask(eve.token, *_mutation(name, MUTATIONS[name](asking, eve))))
+
+    assert "canary" not in json.dumps(heard)
+    assert all(answer["data"] for answer in heard)
+
+
+async def test_a_files_link_opens_for_nobody_of_another_team(
+    house: House, two_teams: TwoTeams, anybody: Client
+) -> None:
+    attachment = row_id("Attachment", two_teams.ids["Attachment"])
+    until = int(time.time()) + 60
+
+    async def status(name: str) -> int:
+        agent = row_id("Agent", two_teams.ids[name])
+        signature = house.keys.sign(PURPOSE, attachment, agent, until)
+        return (await anybody.http.get(f"/files/{attachment}?a={agent}&u={until}&s={signature}")).status_code
+
+    assert [await status(name) for name in ("Ben", "Mia", "Eve")] == [200, 200, 404]
+
+
+async def test_no_push_and_no_mail_tells_another_team(house: House, two_teams: TwoTeams) -> None:
+    async with house.db.transaction() as session:
+        told = set()
+        for event in await session.scalars(select(Event)):
+            told |= set(await recipients(session, event))
+        mails = (await session.scalars(select(SystemMail))).all()
+
+    assert row_id("Agent", two_teams.ids["Eve"]) not in told
+    assert row_id("Agent", two_teams.ids["Mia"]) in told
+    assert not mails
+
+
+@pytest.mark.parametrize(("agents_see", "sees"), [("ALL", True), ("TEAMS", False)])
+async def test_the_shop_decides_whether_agents_see_other_teams(
+    two_teams: TwoTeams, agents_see: str, sees: bool
+) -> None:
+    update = "mutation($input: ShopUpdateInput!) { shopUpdate(input: $input) { shop { agentsSee } } }"
+    await two_teams.admin.do(update, agentsSee=agents_see)
+
+    found = await two_teams.eve.ask(
+        "query($t: ID!, $c: ID!) { ticket(id: $t) { subject } contact(id: $c) { name } tickets { totalCount } }",
+        t=two_teams.ids["Ticket"],
+        c=two_teams.ids["Contact"],
+    )
+
+    assert [bool(found["ticket"]), bool(found["contact"]), found["tickets"]["totalCount"] > 0] == [sees] * 3
+
+
+async def test_who_leaves_a_team_sees_its_tickets_no_longer_not_even_on_an_open_socket(
+    house: House, two_teams: TwoTeams
+) -> None:
+    question = "query($t: ID!) { ticket(id: $t) { subject } }"
+    change = "mutation($input: AgentUpdateInput!) { agentUpdate(input: $input) { userErrors { code } } }"
+    async with asyncio.timeout(10), two_teams.ben.connected() as stream:
+        await stream.ask("1", question, t=two_teams.ids["Ticket"])
+        assert (await stream.next())["ticket"]
+        assert (await stream.hear())["type"] == "complete"
+
+        await two_teams.admin.do(change, id=two_teams.ids["Ben"], teamIds=[])
+
+        await stream.ask("2", question, t=two_teams.ids["Ticket"])
+        assert await stream.next() == {"ticket": None}
