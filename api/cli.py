@@ -86,19 +86,10 @@ def _bound(host: str, port: int) -> socket.socket:
 
 
 async def _answer(house: House, door: socket.socket) -> None:
-    import uvicorn
-
     from api.app import application  # a second's import that no other command needs
+    from api.server import server as serving
 
-    config = uvicorn.Config(
-        application(house),
-        lifespan="off",
-        log_level="warning",
-        access_log=False,
-        ws_max_size=64 * 1024,
-        timeout_graceful_shutdown=3,
-    )
-    server = uvicorn.Server(config)
+    server = serving(application(house), timeout_graceful_shutdown=3)
     server.capture_signals = nullcontext  # type: ignore[assignment]  # it would raise them again while we leave
     _when_told(lambda: setattr(server, "should_exit", True))
     host, port, *_ = door.getsockname()

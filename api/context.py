@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import strawberry
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -13,12 +13,14 @@ from starlette.responses import Response
 
 from api import auth
 from api.house import House
-from api.permissions import Rule
 from api.selection import Selections
 from domain import sign_in
 from domain.actors import Actor
-from domain.db import database_time
+from domain.db import begin_request
 from domain.errors import NotSignedIn
+
+if TYPE_CHECKING:
+    from api.execution import Operation
 
 
 @dataclass
@@ -35,8 +37,7 @@ class Context:
     session_id: uuid.UUID | None = None
     """An agent's."""
     selections: Selections = field(default_factory=dict)
-    needs: list[Rule] = field(default_factory=list)
-    """What the operation asks for, of the table of permissions."""
+    operation: "Operation | None" = None
     connection_params: dict[str, Any] | None = None
     """What `connection_init` brought, on a socket."""
 
@@ -47,8 +48,18 @@ class Context:
         return self.somebody
 
     def permit(self) -> None:
-        for rule in self.needs:
+        for rule in self.operation.needs.rules if self.operation else ():
             rule.check(self.somebody)
+
+    @property
+    def principal(self) -> str:
+        """Whose rate it is."""
+        return self.who if self.somebody else f"address {self.address}"
+
+    @property
+    def who(self) -> str:
+        """As logs say it."""
+        return f"{self.somebody.kind} {self.somebody.id}" if self.somebody else "nobody"
 
     async def still(self) -> Actor | None:
         """Whoever brought the token, with the rights of this moment; none when the session has ended."""
@@ -63,7 +74,7 @@ class Context:
         """Each root field and each batch reads on a connection of its own: siblings run at the same time."""
         actor = self.actor
         async with self.house.db.reading() as connection:
-            yield Reading(connection, actor, self.locale, await database_time(connection), self.house)
+            yield Reading(connection, actor, self.locale, await begin_request(connection), self.house)
 
 
 @dataclass(frozen=True)

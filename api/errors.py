@@ -1,18 +1,23 @@
 """How a refusal reaches the caller: in `userErrors` of a mutation, with a stable code at the top of a query."""
 
+import re
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import strawberry
 import structlog
-from graphql import GraphQLError
+from graphql import GraphQLError, GraphQLSyntaxError
 from strawberry.extensions import FieldExtension, SchemaExtension
 
+from api.limits import TOKENS
 from api.permissions import RULES
-from domain.errors import NotSignedIn, Refused
+from domain.errors import NotSignedIn, OverLimit, Refused
 from domain.languages import N_, translate
 
 log = structlog.get_logger()
+
+_SUGGESTION = re.compile(r" Did you mean .*\?$")
+"""Who is not signed in is not told what there is."""
 
 
 @strawberry.type(
@@ -62,11 +67,18 @@ class Errors(SchemaExtension):
 
     def _show(self, result: Any) -> None:
         if errors := getattr(result, "errors", None):
-            locale = self.execution_context.context.locale
-            result.errors = [shown(error, locale) for error in errors]
+            context = self.execution_context.context
+            result.errors = [shown(error, context.locale) for error in errors]
+            if context.somebody is None:
+                for error in result.errors:
+                    error.message = _SUGGESTION.sub("", error.message)
 
 
 def shown(error: GraphQLError, locale: str) -> GraphQLError:
+    if isinstance(error, GraphQLSyntaxError) and "tokens" in error.message:
+        return shown(
+            GraphQLError("", original_error=OverLimit(limit="tokens", value=TOKENS + 1, most=TOKENS)), locale
+        )
     cause = error.original_error
     while isinstance(cause, GraphQLError) and cause.original_error:
         cause = cause.original_error
@@ -74,6 +86,8 @@ def shown(error: GraphQLError, locale: str) -> GraphQLError:
         return error  # of the document or its variables: no resolver has been asked
     if isinstance(cause, Refused):
         message, code = cause.in_language(locale), cause.code
+        if isinstance(cause, OverLimit):
+            return GraphQLError(message, extensions={"code": code, **cause.values})
     else:
         log.error("resolver_failed", path=error.path, exc_info=cause)
         message, code = translate(locale, N_("Something went wrong on our side.")), "INTERNAL"

@@ -1,26 +1,42 @@
-"""Documents are parsed and validated once: what screens send again and again costs neither the second time."""
+"""What happens to every operation before a resolver runs.
 
+Documents are parsed, validated and measured once: what screens send again and again costs neither the second time.
+"""
+
+import asyncio
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 
-from graphql import DocumentNode, GraphQLError, StringValueNode, ValidationRule
+import structlog
+from graphql import DocumentNode, GraphQLError, OperationDefinitionNode, StringValueNode, ValidationRule
 from strawberry.extensions import SchemaExtension
 from strawberry.types.graphql import OperationType
 
+from api import limits, metrics
 from api.context import Context
 from api.errors import shown
-from api.permissions import Rule, needs_of
+from api.limits import Size, size_of
+from api.permissions import Needs, needs_of
 from api.selection import Selections
-from domain.errors import Refused
+from domain.errors import OverLimit, Refused
 
 KEPT = 500
+
+
+@dataclass
+class Operation:
+    node: OperationDefinitionNode
+    document: DocumentNode
+    needs: Needs
+    size: Size | None = None
+    """Where it is the same whatever the variables are."""
 
 
 @dataclass(frozen=True)
 class Document:
     node: DocumentNode
-    needs: dict[str | None, list[Rule]]
+    operations: dict[str | None, Operation]
     selections: Selections = field(default_factory=dict)
 
 
@@ -38,6 +54,7 @@ class StorableText(ValidationRule):
 class Documents(SchemaExtension):
     def on_operation(self) -> Iterator[None]:
         execution = self.execution_context
+        execution.parse_options["max_tokens"] = limits.TOKENS
         known = _documents.get(execution.query or "")
         if known:
             _documents.move_to_end(execution.query or "")
@@ -54,28 +71,69 @@ class Documents(SchemaExtension):
         if execution.query and execution.graphql_document:
             document = _documents.get(execution.query)
             if document is None:
-                node = execution.graphql_document
-                document = _documents[execution.query] = Document(
-                    node, needs_of(node, execution.schema._schema)
-                )
+                document = _documents[execution.query] = self._read(execution.graphql_document)
                 execution.context.selections = document.selections
                 if len(_documents) > KEPT:
                     _documents.popitem(last=False)
-            execution.context.needs = document.needs[execution.operation_name]
+            execution.context.operation = document.operations[execution.operation_name]
         yield
 
+    def _read(self, node: DocumentNode) -> Document:
+        needs = needs_of(node, self.execution_context.schema._schema)
+        operations = {
+            one.name.value if one.name else None: one
+            for one in node.definitions
+            if isinstance(one, OperationDefinitionNode)
+        }
+        return Document(node, {name: Operation(one, node, needs[name]) for name, one in operations.items()})
 
-class Permitted(SchemaExtension):
-    """Nothing is read or done for who may not ask for all that the document asks for.
 
-    What comes without a session may be a sign-in: then it is asked once it is known whose.
-    """
+class Admitted(SchemaExtension):
+    """Nothing is read or done for who asks too much, or may not ask for all that is asked."""
 
     def on_execute(self) -> Iterator[None]:
         context: Context = self.execution_context.context
-        if context.somebody or self.execution_context.operation_type is not OperationType.MUTATION:
-            try:
-                context.permit()
-            except Refused as refusal:  # no resolver runs, so nobody else gives it its code
-                raise shown(GraphQLError(str(refusal), original_error=refusal), context.locale) from None
+        fields = context.operation.needs.fields if context.operation else ()
+        structlog.contextvars.bind_contextvars(who=context.who, fields=fields)
+        try:
+            if context.operation:
+                self._admit(context, context.operation)
+            metrics.asked(fields, refused=False)
+        except Refused as refusal:  # no resolver runs, so nobody else gives it its code
+            metrics.asked(fields, refused=True)
+            raise shown(GraphQLError(str(refusal), original_error=refusal), context.locale) from None
         yield
+
+    def _admit(self, context: Context, operation: Operation) -> None:
+        execution = self.execution_context
+        variables = execution.variables or {}
+        size = operation.size or size_of(
+            execution.schema._schema, operation.document, operation.node, variables
+        )
+        if size.fixed:
+            operation.size = size
+        size.check()
+        limits.check_variables(variables)
+        context.house.rates.take(context.principal, size.roots, signed_in=context.somebody is not None)
+        # What comes without a session may be a sign-in: then it is asked once it is known whose.
+        if context.somebody or execution.operation_type is not OperationType.MUTATION:
+            context.permit()
+
+
+class Timed(SchemaExtension):
+    """Queries and mutations end in time: what they have begun is rolled back."""
+
+    async def on_execute(self) -> AsyncIterator[None]:
+        execution = self.execution_context
+        if execution.operation_type is OperationType.SUBSCRIPTION:
+            yield
+            return
+        try:
+            async with asyncio.timeout(limits.SECONDS) as clock:
+                yield
+        except TimeoutError:
+            if not clock.expired():
+                raise
+            refusal = OverLimit(limit="seconds", value=limits.SECONDS, most=limits.SECONDS)
+            locale = execution.context.locale
+            raise shown(GraphQLError(str(refusal), original_error=refusal), locale) from None

@@ -1,7 +1,9 @@
 """What a process holds."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from api.rates import Rates
+from api.settings import ApiSettings
 from domain.db import Database
 from domain.files import Files
 from domain.keys import Keys
@@ -15,3 +17,5 @@ class House:
     keys: Keys
     files: Files
     base_url: str
+    rates: Rates = field(default_factory=Rates)
+    settings: ApiSettings = field(default_factory=ApiSettings.model_construct)

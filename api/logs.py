@@ -16,6 +16,7 @@ def log_to_stderr() -> None:
         shown = structlog.processors.JSONRenderer()
     structlog.configure(
         processors=[
+            structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             *([] if sys.stderr.isatty() else [structlog.processors.format_exc_info]),

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from api.context import Info
 from api.errors import UserErrors
 from domain.actors import Actor
-from domain.db import Json, database_time
+from domain.db import Json, begin_request
 from domain.errors import InvalidInput
 from domain.languages import N_
 from domain.once import once
@@ -36,7 +36,7 @@ async def changed(info: Info, input: Any, change: Change, *, by: Actor | None = 
         raise InvalidInput(N_("A clientMutationId has 1 to 100 characters."), field=["clientMutationId"])
     asked = orjson.dumps([info.field_name, asdict(input)], option=orjson.OPT_SORT_KEYS, default=str).decode()
     async with info.context.house.db.transaction() as session:
-        now = await database_time(session)
+        now = await begin_request(session)
         return await once(
             session,
             info.context.house.keys,

@@ -81,6 +81,17 @@ def _yes(cell: str) -> bool:
 RULES = read(TABLE.read_text(encoding="utf-8"))
 
 
+INTROSPECTION = Rule(
+    anonymous=False,
+    visitor=False,
+    roles=dict.fromkeys(Role, True),
+    other_teams=None,
+    scope=None,
+    for_tokens=True,
+)
+
+ROOTS = ("Query", "Mutation", "Subscription")
+
 WRAPPERS = ("*Payload", "*Connection", "*Edge", "*Changed", "PageInfo", "UserError")
 """Types that hold nothing of their own: what is around and in them decides."""
 
@@ -96,12 +107,21 @@ def rule_of(type_name: str, field: str) -> Rule | None:
     raise LookupError(f"{type_name}.{field} has no row in {TABLE.name}")
 
 
-def needs_of(document: DocumentNode, schema: GraphQLSchema) -> dict[str | None, list[Rule]]:
+@dataclass(frozen=True)
+class Needs:
+    """Of an operation."""
+
+    fields: list[str]
+    """At the root."""
+    rules: list[Rule]
+
+
+def needs_of(document: DocumentNode, schema: GraphQLSchema) -> dict[str | None, Needs]:
     """What each operation of a valid document asks for, by its name."""
     collector = _Collector(TypeInfo(schema))
     visit(document, TypeInfoVisitor(collector.types, collector))
     return {
-        node.name.value if node.name else None: collector.all_of(f"operation {id(node)}")
+        node.name.value if node.name else None: collector.needs_of(f"operation {id(node)}")
         for node in document.definitions
         if isinstance(node, OperationDefinitionNode)
     }
@@ -113,6 +133,7 @@ class _Collector(Visitor):
         self.types = types
         self._elements: dict[str, set[tuple[str, str]]] = {}
         self._spreads: dict[str, set[str]] = {}
+        self._introspects: set[str] = set()
         self._at = ""
 
     def enter_operation_definition(self, node: OperationDefinitionNode, *_: object) -> None:
@@ -127,22 +148,24 @@ class _Collector(Visitor):
 
     def enter_field(self, node: FieldNode, *_: object) -> None:
         parent = self.types.get_parent_type()
+        if node.name.value in ("__schema", "__type"):
+            self._introspects.add(self._at)
         if parent and not node.name.value.startswith("__") and not parent.name.startswith("__"):
             self._elements[self._at].add((parent.name, node.name.value))
 
     def enter_fragment_spread(self, node: FragmentSpreadNode, *_: object) -> None:
         self._spreads[self._at].add(node.name.value)
 
-    def all_of(self, name: str) -> list[Rule]:
+    def needs_of(self, name: str) -> Needs:
         reached, waiting = set[str](), [name]
         while waiting:
             at = waiting.pop()
             if at not in reached:
                 reached.add(at)
                 waiting += self._spreads[at]
-        elements = {element for at in reached for element in self._elements[at] if element[0] != "Mutation"}
-        rules: list[Rule] = []
-        for element in sorted(elements):
-            if (rule := rule_of(*element)) and rule not in rules:
+        elements = sorted({element for at in reached for element in self._elements[at]})
+        rules = [INTROSPECTION] if reached & self._introspects else []
+        for element in elements:
+            if element[0] != "Mutation" and (rule := rule_of(*element)) and rule not in rules:
                 rules.append(rule)
-        return rules
+        return Needs([field for type, field in elements if type in ROOTS], rules)

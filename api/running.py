@@ -11,6 +11,8 @@ import structlog
 from sqlalchemy.exc import DBAPIError
 
 from api.house import House
+from api.rates import Rates
+from api.settings import ApiSettings
 from domain import deadlines, upkeep
 from domain.db import Database, database_time
 from domain.files import Files
@@ -35,13 +37,16 @@ log = structlog.get_logger()
 @dataclass(frozen=True)
 class Settings:
     domain: DomainSettings
+    api: ApiSettings
     integrations: IntegrationSettings
     notifications: NotificationSettings
 
 
 def load_settings() -> Settings:
     """All of them, before anything starts: a wrong one is one sentence that names its variable."""
-    settings = Settings(load(DomainSettings), load(IntegrationSettings), load(NotificationSettings))
+    settings = Settings(
+        load(DomainSettings), load(ApiSettings), load(IntegrationSettings), load(NotificationSettings)
+    )
     read_credentials(settings.notifications)
     return settings
 
@@ -66,7 +71,9 @@ async def opened(settings: Settings, url: str) -> AsyncIterator[House]:
         await _reach(db)
         await migrate(db)
         await db.open()
-        yield House(db, keys, Files(settings.domain.data / "files"), settings.domain.base_url)
+        rates = Rates(settings.api.operations_per_minute, settings.api.anonymous_per_minute)
+        files = Files(settings.domain.data / "files")
+        yield House(db, keys, files, settings.domain.base_url, rates, settings.api)
     finally:
         await db.close()
 

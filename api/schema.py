@@ -15,7 +15,7 @@ from api.changes import ChangeQueries, ChangeSubscriptions, Cursor
 from api.channels import ChannelQueries
 from api.contacts import ContactQueries
 from api.errors import Errors
-from api.execution import Documents, Permitted
+from api.execution import Admitted, Documents, Timed
 from api.handling import TicketMutations
 from api.inbox import InboxQueries
 from api.linking import LinkMutations
@@ -86,7 +86,7 @@ schema = _Schema(
     query=Query,
     mutation=Mutation,
     subscription=Subscription,
-    extensions=[Errors, AskedAnew, Documents, Permitted],
+    extensions=[Errors, AskedAnew, Documents, Admitted, Timed],
     config=StrawberryConfig(
         scalar_map={
             datetime: strawberry.scalar(

@@ -35,23 +35,31 @@ def wanted(info: Info[Any, Any]) -> Selection:
     key = tuple(map(id, nodes))
     if key not in known:
         selection = Selection()
+        added: set[tuple[int, str]] = set()
         for node in nodes:
-            _add(selection, node.selection_set, raw.fragments)
+            _add(selection, node.selection_set, raw.fragments, added)
         if len(known) >= KEPT:
             known.clear()
         known[key] = (nodes, selection)
     return known[key][1]
 
 
-def _add(found: Selection, selection_set: SelectionSetNode | None, fragments: dict[str, Any]) -> None:
+def _add(
+    found: Selection,
+    selection_set: SelectionSetNode | None,
+    fragments: dict[str, Any],
+    added: set[tuple[int, str]],
+) -> None:
+    """`added`: which fragments are in which selection already; spreads of spreads would double at each step."""
     if selection_set is None:
         return
     for node in selection_set.selections:
         match node:
             case FieldNode():
                 below = found.setdefault(node.name.value, Selection())
-                _add(below, node.selection_set, fragments)
+                _add(below, node.selection_set, fragments, added)
             case InlineFragmentNode():
-                _add(found, node.selection_set, fragments)
-            case FragmentSpreadNode():
-                _add(found, fragments[node.name.value].selection_set, fragments)
+                _add(found, node.selection_set, fragments, added)
+            case FragmentSpreadNode() if (id(found), node.name.value) not in added:
+                added.add((id(found), node.name.value))
+                _add(found, fragments[node.name.value].selection_set, fragments, added)

@@ -187,7 +187,7 @@ async def shop_at(port: int) -> AsyncIterator[Shop]:
             SmtpSink() as sink,
         ):
             (folder / "firebase.json").write_text(json.dumps(fcm.credentials))
-            shop = Shop(port, _free_port(), folder, given, graph, fcm, sink)
+            shop = Shop(port, _free_port(but=port), folder, given, graph, fcm, sink)
             try:
                 yield shop
             finally:
@@ -202,10 +202,10 @@ def _try(port: int) -> None:
         raise CannotOpen(f"Port {port} cannot be used ({why}): choose another with --port.") from None
 
 
-def _free_port() -> int:
+def _free_port(*, but: int) -> int:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port: int = server.getsockname()[1]
-        return port
+        return port if port != but else _free_port(but=but)
 
 
 @contextmanager

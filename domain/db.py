@@ -26,6 +26,7 @@ from sqlalchemy import (
     func,
     literal,
     select,
+    true,
     types,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
@@ -187,6 +188,9 @@ class Database:
         async with self.engine.connect() as connection:
             yield connection
 
+    def connections_in_use(self) -> int:
+        return self.engine.pool.checkedout()  # type: ignore[attr-defined,no-any-return]
+
     async def open(self) -> None:
         self.bell.start(self.url)
 
@@ -203,4 +207,14 @@ async def send_rings(session: AsyncSession) -> None:
 async def database_time(session: AsyncSession | AsyncConnection) -> datetime:
     """The transaction's time by the database's clock: the one clock all processes share."""
     now: datetime = (await session.execute(select(func.now()))).scalar_one()
+    return now
+
+
+STATEMENT_SECONDS = 5
+
+
+async def begin_request(session: AsyncSession | AsyncConnection) -> datetime:
+    """The transaction's time, as `database_time`; from here on none of its statements takes longer than a request may."""
+    limit = func.set_config("statement_timeout", f"{STATEMENT_SECONDS}s", true())
+    now: datetime = (await session.execute(select(func.now(), limit))).one()[0]
     return now

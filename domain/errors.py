@@ -9,6 +9,7 @@ Refused                      an expected refusal: reaches the caller as a user e
 │   ├── CodeNeeded           the password is right: now the second factor
 │   └── WrongCode
 ├── TooManyTries
+├── OverLimit                a request asks for too much
 ├── LinkUsedUp
 ├── InvalidInput
 ├── Conflict                 the world has moved on
@@ -79,6 +80,13 @@ class WrongCode(WrongCredentials):
 class TooManyTries(Refused):
     code = "TOO_MANY_TRIES"
     sentence = N_("Too many tries: wait {seconds} seconds.")
+
+
+class OverLimit(Refused):
+    """`limit` is its name; `value` was found, `most` is allowed."""
+
+    code = "OVER_LIMIT"
+    sentence = N_("Over the limit {limit}: {value}, of at most {most}.")
 
 
 class LinkUsedUp(Refused):

@@ -7,10 +7,10 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-import uvicorn
 
 from api.app import application
 from api.house import House
+from api.server import server as serving_at
 from domain.actors import Role
 from domain.db import Database
 from domain.files import Files
@@ -27,10 +27,7 @@ async def house(clean: Database, keys: Keys) -> AsyncIterator[House]:
 @pytest.fixture
 async def door(house: House) -> AsyncIterator[str]:
     """The address of the running application."""
-    config = uvicorn.Config(
-        application(house), port=0, lifespan="off", log_level="warning", timeout_graceful_shutdown=1
-    )
-    server = uvicorn.Server(config)
+    server = serving_at(application(house), port=0, timeout_graceful_shutdown=1)
     serving = asyncio.create_task(server.serve())
     while not server.started:
         await asyncio.sleep(0.005)

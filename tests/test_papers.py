@@ -6,6 +6,7 @@ from pathlib import Path
 from graphql import parse, validate
 
 from api.schema import schema
+from api.settings import ApiSettings
 from domain.settings import DomainSettings
 from integrations.settings import IntegrationSettings
 from notifications.settings import NotificationSettings
@@ -24,7 +25,7 @@ def test_the_explorers_samples_are_valid() -> None:
 
 
 def test_every_setting_stands_in_the_example() -> None:
-    rooms = (DomainSettings, IntegrationSettings, NotificationSettings)
+    rooms = (DomainSettings, ApiSettings, IntegrationSettings, NotificationSettings)
     settings = {f"HEDDLE_{name.upper()}" for room in rooms for name in room.model_fields}
 
     assert set(re.findall(r"^#?(HEDDLE_\w+)=", (ROOT / ".env.example").read_text(), re.MULTILINE)) == settings

@@ -17,6 +17,7 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from api.house import House
 from api.running import Settings, working
+from api.settings import ApiSettings
 from demo.farends import FcmStandIn, GraphStandIn, SmtpSink, messenger_events
 from domain.channels import ChannelKind
 from domain.settings import DomainSettings
@@ -31,7 +32,7 @@ ADA = "ada@example.org"
 HELP = SETTINGS[ChannelKind.EMAIL]["address"]
 PAGE = SETTINGS[ChannelKind.MESSENGER]
 
-TICKETS = """{ tickets { edges { node {
+TICKETS = """{ tickets(first: 5) { edges { node {
   id number status seq contact { id name identities { channel label verified } } assignee { name }
   clock { state } alert { id state }
   threads { channel joinedBecause { code } } replyChannels { id channel canReply }
@@ -68,6 +69,7 @@ async def world(house: House) -> AsyncIterator[World]:
         smtp = await stack.enter_async_context(SmtpSink())
         settings = Settings(
             DomainSettings(),
+            ApiSettings(),
             IntegrationSettings(
                 smtp_url=f"smtp://{smtp.host}:{smtp.port}", graph_url=graph.url, media_hosts="127.0.0.1"
             ),

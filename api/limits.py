@@ -1,0 +1,173 @@
+"""How much one document may ask for: known before anything is read, and refused with the limit's name and its value.
+
+Nodes are the objects that an answer may hold. A list counts as many as its `first` says, any other `PLAIN_LIST`: for what is
+longer there is the clock.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from graphql import (
+    DocumentNode,
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    GraphQLField,
+    GraphQLSchema,
+    InlineFragmentNode,
+    IntValueNode,
+    OperationDefinitionNode,
+    SelectionNode,
+    SelectionSetNode,
+    VariableNode,
+    get_named_type,
+    get_nullable_type,
+    is_abstract_type,
+    is_composite_type,
+    is_list_type,
+)
+
+from domain.errors import OverLimit
+
+TOKENS = 1000
+DEPTH = 8
+ALIASES = 15
+NODES = 5000
+LIST = 100
+"""Entries of a list among the variables."""
+SECONDS = 5.0
+PLAIN_LIST = 10
+
+
+@dataclass(frozen=True)
+class Size:
+    """Of one operation."""
+
+    depth: int
+    aliases: int
+    nodes: int
+    roots: int
+    """Fields at the root: each is an operation of its own."""
+    fixed: bool
+    """The same whatever the variables are."""
+
+    def check(self) -> None:
+        found = {
+            "depth": (self.depth, DEPTH),
+            "aliases": (self.aliases, ALIASES),
+            "nodes": (self.nodes, NODES),
+        }
+        for limit, (value, most) in found.items():
+            if value > most:
+                raise OverLimit(limit=limit, value=value, most=most)
+
+
+def check_variables(said: Any) -> None:
+    match said:
+        case list():
+            if len(said) > LIST:
+                raise OverLimit(limit="list", value=len(said), most=LIST)
+            for one in said:
+                check_variables(one)
+        case dict():
+            for one in said.values():
+                check_variables(one)
+
+
+def size_of(
+    schema: GraphQLSchema,
+    document: DocumentNode,
+    operation: OperationDefinitionNode,
+    variables: Mapping[str, Any],
+) -> Size:
+    """Of an operation of a valid document."""
+    measure = _Measure(schema, document, operation, variables)
+    found = measure.below(operation.selection_set, schema.get_root_type(operation.operation), None)
+    return Size(found.depth, found.aliases, found.nodes, found.fields, not measure.asked_variables)
+
+
+class _Found(NamedTuple):
+    depth: int = 0
+    aliases: int = 0
+    nodes: int = 0
+    fields: int = 0
+
+
+class _Measure:
+    """Each fragment is measured once however often it is spread: spreading spreads makes a bomb."""
+
+    def __init__(
+        self,
+        schema: GraphQLSchema,
+        document: DocumentNode,
+        operation: OperationDefinitionNode,
+        variables: Mapping[str, Any],
+    ) -> None:
+        self._schema = schema
+        self._variables = variables
+        self._defaults = {
+            one.variable.name.value: one.default_value for one in operation.variable_definitions or ()
+        }
+        self._fragments = {
+            one.name.value: one for one in document.definitions if isinstance(one, FragmentDefinitionNode)
+        }
+        self._known: dict[tuple[str, int | None], _Found] = {}
+        self.asked_variables = False
+
+    def below(self, selections: SelectionSetNode | None, parent: Any, first: int | None) -> _Found:
+        """`first`: of the field around, for whose list this is the wrapper."""
+        depth = aliases = nodes = fields = either = 0
+        for selection in selections.selections if selections else ():
+            found = self._one(selection, parent, first)
+            depth, aliases = max(depth, found.depth), aliases + found.aliases
+            fields += found.fields
+            if is_abstract_type(parent) and not isinstance(selection, FieldNode):
+                either = max(either, found.nodes)  # an object is of one type
+            else:
+                nodes += found.nodes
+        return _Found(depth, aliases, nodes + either, fields)
+
+    def _one(self, selection: SelectionNode, parent: Any, first: int | None) -> _Found:
+        match selection:
+            case FieldNode():
+                return self._field(selection, parent, first)
+            case FragmentSpreadNode():
+                known = (selection.name.value, first)
+                if known not in self._known:
+                    fragment = self._fragments[selection.name.value]
+                    inside = self._schema.get_type(fragment.type_condition.name.value)
+                    self._known[known] = self.below(fragment.selection_set, inside, first)
+                return self._known[known]
+            case InlineFragmentNode(type_condition=condition):
+                inside = self._schema.get_type(condition.name.value) if condition else parent
+                return self.below(selection.selection_set, inside, first)
+        raise TypeError(selection)
+
+    def _field(self, node: FieldNode, parent: Any, around: int | None) -> _Found:
+        aliases = 1 if node.alias else 0
+        if node.name.value.startswith("__"):  # the schema is as deep as it is, and only asked by who may
+            return _Found(1, aliases, 0, 1)
+        field: GraphQLField = parent.fields[node.name.value]
+        type = get_named_type(field.type)
+        if not is_composite_type(type):
+            return _Found(1, aliases, 0, 1)
+        asked = self._first(node, field)
+        is_list = is_list_type(get_nullable_type(field.type))
+        below = self.below(node.selection_set, type, None if is_list else asked)
+        count = (asked or around or PLAIN_LIST) if is_list else 1
+        return _Found(1 + below.depth, aliases + below.aliases, count * (1 + below.nodes), 1)
+
+    def _first(self, node: FieldNode, field: GraphQLField) -> int | None:
+        if "first" not in field.args:
+            return None
+        default = field.args["first"].default_value
+        given = next((one.value for one in node.arguments or () if one.name.value == "first"), None)
+        if isinstance(given, VariableNode):
+            self.asked_variables = True
+            name = given.name.value
+            if name in self._variables:
+                value = self._variables[name]
+                return value if isinstance(value, int) else default
+            given = self._defaults.get(name)
+        return int(given.value) if isinstance(given, IntValueNode) else default
