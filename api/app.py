@@ -9,13 +9,20 @@ from starlette.types import ASGIApp
 from api import files, graphql_http, health, metrics, password
 from api.house import House
 from api.requests import Requests
+from api.telemetry import telemetry
 from integrations.chat import socket as chat
 from integrations.messenger import webhook as messenger
 from integrations.phone import webhook as phone
 
 
 def application(house: House) -> ASGIApp:
-    app = FastAPI(title="Heddle", docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(
+        title="Heddle",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        telemetry=telemetry(house.settings.otlp_url),
+    )
     app.router.routes.extend(
         [
             Route("/", _home, methods=["GET"]),
@@ -29,7 +36,7 @@ def application(house: House) -> ASGIApp:
             *metrics.routes(house),
         ]
     )
-    return Requests(app)
+    return Requests(app, app.router.routes)
 
 
 async def _home(request: Request) -> Response:

@@ -87,9 +87,10 @@ def _bound(host: str, port: int) -> socket.socket:
 
 async def _answer(house: House, door: socket.socket) -> None:
     from api.app import application  # a second's import that no other command needs
+    from api.server import Patience
     from api.server import server as serving
 
-    server = serving(application(house), timeout_graceful_shutdown=3)
+    server = serving(application(house), Patience(), timeout_graceful_shutdown=3)
     server.capture_signals = nullcontext  # type: ignore[assignment]  # it would raise them again while we leave
     _when_told(lambda: setattr(server, "should_exit", True))
     host, port, *_ = door.getsockname()

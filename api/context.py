@@ -54,12 +54,9 @@ class Context:
     @property
     def principal(self) -> str:
         """Whose rate it is."""
-        return self.who if self.somebody else f"address {self.address}"
-
-    @property
-    def who(self) -> str:
-        """As logs say it."""
-        return f"{self.somebody.kind} {self.somebody.id}" if self.somebody else "nobody"
+        if self.somebody is None:
+            return f"address {self.address}"
+        return f"{self.somebody.kind} {self.somebody.id}"
 
     async def still(self) -> Actor | None:
         """Whoever brought the token, with the rights of this moment; none when the session has ended."""

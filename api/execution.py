@@ -1,16 +1,20 @@
 """What happens to every operation before a resolver runs.
 
-Documents are parsed, validated and measured once: what screens send again and again costs neither the second time.
+Documents are parsed, validated and measured once: what screens send again and again costs neither the second time, and
+may then be named by its SHA-256 (`extensions.persistedQuery.sha256Hash`, as Apollo's and other clients do).
 """
 
 import asyncio
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
+from hashlib import sha256
 
 import structlog
 from graphql import DocumentNode, GraphQLError, OperationDefinitionNode, StringValueNode, ValidationRule
+from opentelemetry import trace
 from strawberry.extensions import SchemaExtension
+from strawberry.types import ExecutionContext
 from strawberry.types.graphql import OperationType
 
 from api import limits, metrics
@@ -41,6 +45,7 @@ class Document:
 
 
 _documents: OrderedDict[str, Document] = OrderedDict()
+"""By the SHA-256 of their text."""
 
 
 class StorableText(ValidationRule):
@@ -55,9 +60,9 @@ class Documents(SchemaExtension):
     def on_operation(self) -> Iterator[None]:
         execution = self.execution_context
         execution.parse_options["max_tokens"] = limits.TOKENS
-        known = _documents.get(execution.query or "")
-        if known:
-            _documents.move_to_end(execution.query or "")
+        self._hash = _hash(execution)
+        if known := _documents.get(self._hash):
+            _documents.move_to_end(self._hash)
             execution.graphql_document = known.node
             execution.validation_rules = ()
             execution.context.selections = known.selections
@@ -68,10 +73,10 @@ class Documents(SchemaExtension):
     def on_execute(self) -> Iterator[None]:
         """Only what passed validation gets here."""
         execution = self.execution_context
-        if execution.query and execution.graphql_document:
-            document = _documents.get(execution.query)
+        if execution.graphql_document:
+            document = _documents.get(self._hash)
             if document is None:
-                document = _documents[execution.query] = self._read(execution.graphql_document)
+                document = _documents[self._hash] = self._read(execution.graphql_document)
                 execution.context.selections = document.selections
                 if len(_documents) > KEPT:
                     _documents.popitem(last=False)
@@ -88,13 +93,30 @@ class Documents(SchemaExtension):
         return Document(node, {name: Operation(one, node, needs[name]) for name, one in operations.items()})
 
 
+def _hash(execution: ExecutionContext) -> str:
+    """Of the document; one that is only named has to be known."""
+    persisted = (execution.operation_extensions or {}).get("persistedQuery")
+    named = persisted.get("sha256Hash") if isinstance(persisted, dict) else None
+    if not execution.query:
+        if not isinstance(named, str):
+            return ""
+        if named not in _documents:  # in these words: clients then send the text too
+            raise GraphQLError("PersistedQueryNotFound", extensions={"code": "PERSISTED_QUERY_NOT_FOUND"})
+        return named
+    found = sha256(execution.query.encode()).hexdigest()
+    if named not in (None, found):
+        raise GraphQLError("This is not the hash of this document.", extensions={"code": "HASH_MISMATCH"})
+    return found
+
+
 class Admitted(SchemaExtension):
     """Nothing is read or done for who asks too much, or may not ask for all that is asked."""
 
     def on_execute(self) -> Iterator[None]:
         context: Context = self.execution_context.context
         fields = context.operation.needs.fields if context.operation else ()
-        structlog.contextvars.bind_contextvars(who=context.who, fields=fields)
+        structlog.contextvars.bind_contextvars(fields=fields)
+        trace.get_current_span().set_attribute("graphql.fields", fields)
         try:
             if context.operation:
                 self._admit(context, context.operation)

@@ -2,9 +2,11 @@
 
 import json
 import re
+from datetime import timedelta
 from typing import Any
 
 import orjson
+import structlog
 from cross_web import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -13,7 +15,7 @@ from starlette.types import Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 from strawberry.asgi import GraphQL
 from strawberry.exceptions import ConnectionRejectionError
-from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
+from strawberry.subscriptions import GRAPHQL_SSE_PROTOCOL, GRAPHQL_TRANSPORT_WS_PROTOCOL
 
 from api import auth, explorer
 from api.context import Context
@@ -22,17 +24,24 @@ from api.schema import schema
 from domain.languages import preferred_language
 
 LARGEST_BODY = 64 * 1024
+OPERATIONS = 20
+"""That run at the same time on one socket."""
+INIT_WAIT = timedelta(seconds=10)
 
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 class GraphQLDoor(GraphQL[Context, None]):
-    def __init__(self, house: House) -> None:
+    """Subscriptions come by one protocol: `graphql-transport-ws` on a socket, or server-sent events."""
+
+    def __init__(self, house: House, protocol: str = GRAPHQL_TRANSPORT_WS_PROTOCOL) -> None:
         super().__init__(
             schema,
             graphql_ide=None,
             allow_queries_via_get=False,
-            subscription_protocols=[GRAPHQL_TRANSPORT_WS_PROTOCOL],
+            subscription_protocols=[protocol],
+            connection_init_wait_timeout=INIT_WAIT,
+            max_subscriptions_per_connection=OPERATIONS,
         )
         self._house = house
 
@@ -71,6 +80,7 @@ class GraphQLDoor(GraphQL[Context, None]):
         context.session_id = holder.session_id if holder else None
         if holder:
             context.locale = holder.actor.locale
+            structlog.contextvars.bind_contextvars(who=context.principal)
             if holder.is_stale:
                 await auth.note_use(self._house, holder, context.address)
 
@@ -134,6 +144,7 @@ def routes(house: House) -> list[BaseRoute]:
     return [
         Route("/graphql", get, methods=["GET"]),
         Route("/graphql", door),
+        Route("/graphql/stream", GraphQLDoor(house, GRAPHQL_SSE_PROTOCOL)),
         WebSocketRoute("/graphql", door),
         Route("/schema.graphql", schema_text, methods=["GET"]),
         *explorer.routes,

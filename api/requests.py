@@ -5,10 +5,13 @@ The line has the route and no address, no variable and nothing a customer wrote.
 
 import re
 import secrets
+from collections.abc import Iterable
 from time import perf_counter
+from typing import Any
 
 import structlog
 from starlette.requests import ClientDisconnect
+from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import metrics
@@ -22,8 +25,11 @@ UNKNOWN = "unknown"
 
 
 class Requests:
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, routes: Iterable[BaseRoute]) -> None:
         self._app = app
+        self._paths: dict[Any, str] = {
+            route.endpoint: route.path for route in routes if isinstance(route, Route | WebSocketRoute)
+        }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         begun, status = perf_counter(), CLIENT_LEFT
@@ -52,7 +58,7 @@ class Requests:
                 raise
             finally:
                 seconds = perf_counter() - begun
-                route = getattr(scope.get("route"), "path", UNKNOWN)
+                route = self._paths.get(scope.get("endpoint"), UNKNOWN)
                 method = scope.get("method", "SOCKET")
                 metrics.answered(method, route, status, seconds)
                 log.info("request", method=method, route=route, status=status, ms=round(seconds * 1000, 1))

@@ -16,6 +16,8 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 LARGEST_HEAD = 32 * 1024
+PIPELINED = 16
+"""Requests that wait on one connection while another is answered."""
 LARGEST_FRAME = 64 * 1024
 PING = 20.0
 
@@ -29,7 +31,7 @@ class Patience:
     read: float = 30.0
 
 
-def server(app: ASGIApp, patience: Patience = Patience(), **options: Any) -> uvicorn.Server:
+def server(app: ASGIApp, patience: Patience, **options: Any) -> uvicorn.Server:
     class Http(_Http):
         waits = patience
 
@@ -98,7 +100,7 @@ class _Http(_Patient, HttpToolsProtocol):
         self._head = 0
 
     def on_headers_complete(self) -> None:
-        if len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > LARGEST_HEAD:
+        if len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers) > LARGEST_HEAD:
             self._refuse(431)
             raise httptools.HttpParserError
         self._head = None
@@ -107,6 +109,9 @@ class _Http(_Patient, HttpToolsProtocol):
         else:
             self._await(self.waits.body)
         super().on_headers_complete()
+        if len(self.pipeline) > PIPELINED:
+            self._refuse(400)
+            raise httptools.HttpParserError
 
     def on_message_complete(self) -> None:
         self._received()

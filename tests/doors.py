@@ -1,15 +1,18 @@
 """A Heddle that answers on a real socket, without anybody working behind the doors, and who asks it."""
 
 import asyncio
+import socket
 import tempfile
 from collections.abc import AsyncIterator
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
+import uvicorn
 
 from api.app import application
 from api.house import House
+from api.server import Patience
 from api.server import server as serving_at
 from domain.actors import Role
 from domain.db import Database
@@ -26,13 +29,28 @@ async def house(clean: Database, keys: Keys) -> AsyncIterator[House]:
 
 @pytest.fixture
 async def door(house: House) -> AsyncIterator[str]:
+    async with answering(house) as address:
+        yield address
+
+
+@asynccontextmanager
+async def answering(
+    house: House, patience: Patience | None = None, send_buffer: int | None = None
+) -> AsyncIterator[str]:
     """The address of the running application."""
-    server = serving_at(application(house), port=0, timeout_graceful_shutdown=1)
+    server = serving_at(application(house), patience or Patience(), port=0, timeout_graceful_shutdown=1)
+    async with running(server) as address:
+        if send_buffer:
+            server.servers[0].sockets[0].setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)
+        yield address
+
+
+@asynccontextmanager
+async def running(server: uvicorn.Server) -> AsyncIterator[str]:
     serving = asyncio.create_task(server.serve())
     while not server.started:
         await asyncio.sleep(0.005)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    yield f"http://127.0.0.1:{port}"
+    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     server.should_exit = True
     with suppress(asyncio.CancelledError):
         await serving

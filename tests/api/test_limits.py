@@ -1,6 +1,7 @@
 """What asks for too much is refused by the limit's name, with what was found and what is allowed."""
 
 import asyncio
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -183,3 +184,36 @@ def test_what_our_own_screens_ask_is_within_the_limits(name: str) -> None:
     for operation in document.definitions:
         assert isinstance(operation, OperationDefinitionNode)
         size_of(GRAPHQL, document, operation, {}).check()
+
+
+async def test_a_document_that_was_sent_may_be_named(ben: Client) -> None:
+    query = "query Named { viewer { role } }"
+
+    async def named(**body: Any) -> dict[str, Any]:
+        hash = body.pop("hash", sha256(query.encode()).hexdigest())
+        persisted = {"persistedQuery": {"version": 1, "sha256Hash": hash}}
+        headers = {"authorization": f"Bearer {ben.token}"}
+        answer = await ben.http.post("/graphql", json={**body, "extensions": persisted}, headers=headers)
+        return dict(answer.json())
+
+    (unknown,) = (await named())["errors"]
+    (wrong,) = (await named(query=query, hash="0" * 64))["errors"]
+    assert (unknown["message"], unknown["extensions"]["code"]) == (
+        "PersistedQueryNotFound",
+        "PERSISTED_QUERY_NOT_FOUND",
+    )
+    assert wrong["extensions"]["code"] == "HASH_MISMATCH"
+
+    assert (await named(query=query)) == (await named()) == {"data": {"viewer": {"role": "AGENT"}}}
+
+
+async def test_what_is_named_is_admitted_like_what_is_sent(ben: Client, anybody: Client) -> None:
+    query = "query Named { viewer { role } }"
+    await ben.ask(query)
+    named = {
+        "extensions": {"persistedQuery": {"version": 1, "sha256Hash": sha256(query.encode()).hexdigest()}}
+    }
+
+    (error,) = (await anybody.http.post("/graphql", json=named)).json()["errors"]
+
+    assert error["extensions"]["code"] == "UNAUTHENTICATED"
