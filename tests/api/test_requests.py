@@ -11,6 +11,8 @@ import pytest
 from api import graphql_http
 from api.house import House
 from domain.channels import ChannelKind
+from fuzz.asking import ask
+from fuzz.bodies import bodies
 from tests.client import SIGN_IN, Client
 from tests.factories import a_channel, a_mail, receive
 
@@ -161,3 +163,12 @@ async def test_a_cursor_with_numbers_out_of_range_is_not_one_of_ours(
     (error,) = await ben.errors(query, c=cursor, id=ticket_id)
 
     assert error["extensions"]["code"] == "INVALID"
+
+
+async def test_a_sample_of_odd_bodies_is_answered(ben: Client) -> None:
+    """`./run fuzz` sends ten thousand."""
+    outcome = await ask(ben.address, bodies(seed=7, count=300), ben.token)
+
+    assert outcome.ours == []
+    assert outcome.statuses.total() == 300
+    assert outcome.statuses[200] > 100

@@ -1,0 +1,1 @@
+"""Odd requests, against a Heddle that runs: `./run fuzz`."""
