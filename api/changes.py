@@ -1,20 +1,19 @@
 """The change feed: what happened, in commit order, as the objects are now and as this person may see them."""
 
-import asyncio
 import base64
 import uuid
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import suppress
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, Any, NewType
 
+import orjson
 import strawberry
 from sqlalchemy import select
 
 from api.alerts import Alert, alerts_where
 from api.contacts import Contact, contacts_by_id, seen_contacts
-from api.context import Context, Info, Reading, plain
+from api.context import Info, Reading, plain
 from api.selection import Selection, wanted
 from api.tasks import Task, tasks_where
 from api.tickets import Ticket, tickets_by_id
@@ -30,8 +29,6 @@ from domain.languages import N_
 Cursor = NewType("Cursor", str)
 
 BATCH = 200
-POLL = 4.0
-"""Seconds after which a stream reads even if nobody rang, and asks whether its session still lives: an end is felt in five."""
 
 
 class ChangeTopic(StrEnum):
@@ -95,6 +92,21 @@ class ChangeBatch:
     has_more: bool
     reset_required: bool
     changes: list[Change]
+    encoded: strawberry.Private[orjson.Fragment | None] = None
+    """As it was sent to the first of those to whom all of it is the same."""
+
+    @classmethod
+    def of(
+        cls,
+        reached: Place,
+        changes: list[Any] | None = None,
+        *,
+        has_more: bool = False,
+        reset_required: bool = False,
+    ) -> "ChangeBatch":
+        return cls(
+            cursor=cursor(reached), has_more=has_more, reset_required=reset_required, changes=changes or []
+        )
 
 
 def cursor(place: Place) -> Cursor:
@@ -111,12 +123,12 @@ def place(cursor: str) -> Place:
     raise InvalidInput(N_("This cursor is not one of ours."), field=["since"])
 
 
-async def _batch(
-    reading: Reading, since: Place, topics: set[ChangeTopic], first: int, selection: Selection
+async def read_batch(
+    reading: Reading, since: Place, topics: Collection[ChangeTopic], first: int, selection: Selection
 ) -> tuple[ChangeBatch, Place]:
     if await _too_old(reading, since):
         newest = await events.newest_place(reading.connection)
-        return _made(newest, has_more=False, reset=True, changes=[]), newest
+        return ChangeBatch.of(newest, reset_required=True), newest
     found = (
         await reading.connection.execute(
             select(Event.__table__).where(events.after(since)).order_by(Event.xid, Event.seq).limit(first + 1)
@@ -125,11 +137,7 @@ async def _batch(
     read = found[:first]
     reached = (read[-1].xid, read[-1].seq) if read else since
     changes = await _changes(reading, read, topics, selection.below("changes"))
-    return _made(reached, has_more=len(found) > first, reset=False, changes=changes), reached
-
-
-def _made(reached: Place, *, has_more: bool, reset: bool, changes: list[Any]) -> ChangeBatch:
-    return ChangeBatch(cursor=cursor(reached), has_more=has_more, reset_required=reset, changes=changes)
+    return ChangeBatch.of(reached, changes, has_more=len(found) > first), reached
 
 
 async def _too_old(reading: Reading, since: Place) -> bool:
@@ -142,7 +150,7 @@ async def _too_old(reading: Reading, since: Place) -> bool:
 
 
 async def _changes(
-    reading: Reading, read: Sequence[Any], topics: set[ChangeTopic], selection: Selection
+    reading: Reading, read: Sequence[Any], topics: Collection[ChangeTopic], selection: Selection
 ) -> list[Any]:
     """Each object once, as it is now."""
     changes: list[Any] = []
@@ -216,7 +224,7 @@ async def _query(
     if not 1 <= first <= BATCH:
         raise InvalidInput(N_("`first` is a number from 1 to {most}."), field=["first"], most=BATCH)
     async with info.context.reading() as reading:
-        batch, _ = await _batch(reading, place(since), set(topics or ChangeTopic), first, wanted(info))
+        batch, _ = await read_batch(reading, place(since), topics or list(ChangeTopic), first, wanted(info))
         return batch
 
 
@@ -225,37 +233,9 @@ async def _change_cursor(info: Info) -> Cursor:
         return cursor(await events.newest_place(reading.connection))
 
 
-async def _stream(
-    info: Info, since: Cursor, topics: list[ChangeTopic] | None = None
-) -> AsyncGenerator[ChangeBatch, None]:
-    context: Context = info.context
-    db, reached = context.house.db, place(since)
-    asked = set(topics or ChangeTopic)
-    with db.bell.listening(events.TOPIC) as rung:
-        while True:
-            rung.clear()
-            context.somebody = await context.still()
-            async with context.reading() as reading:
-                held_back = await events.any_pending(reading.connection)
-                batch, reached = await _batch(reading, reached, asked, BATCH, wanted(info))
-            if batch.changes or batch.reset_required:
-                yield batch
-            if batch.has_more:
-                continue
-            with suppress(TimeoutError):
-                await asyncio.wait_for(rung.wait(), 0.02 if held_back else POLL)
-
-
 @strawberry.type
 class ChangeQueries:
     change_cursor: Cursor = strawberry.field(
         resolver=_change_cursor, description="Ask for it with a screen's query: `changes` goes on from there."
     )
     changes: ChangeBatch = strawberry.field(resolver=_query)
-
-
-@strawberry.type
-class ChangeSubscriptions:
-    changes: AsyncGenerator[ChangeBatch, None] = strawberry.subscription(
-        resolver=_stream, description="Batches as they happen, from a cursor on."
-    )

@@ -69,9 +69,8 @@ class Context:
     @asynccontextmanager
     async def reading(self) -> AsyncIterator["Reading"]:
         """Each root field and each batch reads on a connection of its own: siblings run at the same time."""
-        actor = self.actor
-        async with self.house.db.reading() as connection:
-            yield Reading(connection, actor, self.locale, await begin_request(connection), self.house)
+        async with reading_as(self.house, self.actor, self.locale) as reading:
+            yield reading
 
 
 @dataclass(frozen=True)
@@ -81,6 +80,12 @@ class Reading:
     locale: str
     at: datetime
     house: House
+
+
+@asynccontextmanager
+async def reading_as(house: House, actor: Actor, locale: str) -> AsyncIterator[Reading]:
+    async with house.db.reading() as connection:
+        yield Reading(connection, actor, locale, await begin_request(connection), house)
 
 
 Info: TypeAlias = strawberry.Info[Context, None]

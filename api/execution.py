@@ -28,7 +28,7 @@ from domain.errors import OverLimit, Refused
 KEPT = 500
 
 
-@dataclass
+@dataclass(eq=False)
 class Operation:
     node: OperationDefinitionNode
     document: DocumentNode

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -12,9 +13,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import Message, Receive, Scope, Send
-from starlette.websockets import WebSocket
-from strawberry.asgi import GraphQL
+from starlette.websockets import WebSocket, WebSocketDisconnect
+from strawberry.asgi import ASGIWebSocketAdapter, GraphQL
 from strawberry.exceptions import ConnectionRejectionError
+from strawberry.http.exceptions import WebSocketDisconnected
 from strawberry.subscriptions import GRAPHQL_SSE_PROTOCOL, GRAPHQL_TRANSPORT_WS_PROTOCOL
 
 from api import auth, explorer
@@ -31,8 +33,20 @@ INIT_WAIT = timedelta(seconds=10)
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
+class TextSocket(ASGIWebSocketAdapter):
+    """A browser does not read binary frames as JSON."""
+
+    async def send_json(self, message: Mapping[str, object]) -> None:
+        try:
+            await self.ws.send_text(self.view.encode_json_string(message))
+        except WebSocketDisconnect as gone:
+            raise WebSocketDisconnected from gone
+
+
 class GraphQLDoor(GraphQL[Context, None]):
     """Subscriptions come by one protocol: `graphql-transport-ws` on a socket, or server-sent events."""
+
+    websocket_adapter_class = TextSocket
 
     def __init__(self, house: House, protocol: str = GRAPHQL_TRANSPORT_WS_PROTOCOL) -> None:
         super().__init__(

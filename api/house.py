@@ -1,12 +1,16 @@
 """What a process holds."""
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from api.rates import Rates
 from api.settings import ApiSettings
 from domain.db import Database
 from domain.files import Files
 from domain.keys import Keys
+
+if TYPE_CHECKING:
+    from api.live import Audience
 
 
 @dataclass(frozen=True)
@@ -18,4 +22,6 @@ class House:
     files: Files
     base_url: str
     rates: Rates = field(default_factory=Rates)
+    audiences: "dict[Any, Audience]" = field(default_factory=dict)
+    """Of the streams that are open."""
     settings: ApiSettings = field(default_factory=ApiSettings.model_construct)

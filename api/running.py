@@ -73,7 +73,7 @@ async def opened(settings: Settings, url: str) -> AsyncIterator[House]:
         await db.open()
         rates = Rates(settings.api.operations_per_minute, settings.api.anonymous_per_minute)
         files = Files(settings.domain.data / "files")
-        yield House(db, keys, files, settings.domain.base_url, rates, settings.api)
+        yield House(db, keys, files, settings.domain.base_url, rates, settings=settings.api)
     finally:
         await db.close()
 

@@ -11,7 +11,7 @@ from api.account import AccountMutations
 from api.administration import AdministrationMutations, AdministrationQueries
 from api.alerts import AlertMutations, AlertQueries
 from api.arrivals import ArrivalMutations, ArrivalQueries
-from api.changes import ChangeQueries, ChangeSubscriptions, Cursor
+from api.changes import ChangeQueries, Cursor
 from api.channels import ChannelQueries
 from api.contacts import ContactQueries
 from api.errors import Errors
@@ -19,6 +19,7 @@ from api.execution import Admitted, Documents, Timed
 from api.handling import TicketMutations
 from api.inbox import InboxQueries
 from api.linking import LinkMutations
+from api.live import ChangeSubscriptions, Executor
 from api.messages import MessageMutations
 from api.nodes import NodeQueries
 from api.notices import NoticeMutations, NoticeQueries
@@ -86,6 +87,7 @@ schema = _Schema(
     query=Query,
     mutation=Mutation,
     subscription=Subscription,
+    execution_context_class=Executor,
     extensions=[Errors, AskedAnew, Documents, Admitted, Timed],
     config=StrawberryConfig(
         scalar_map={

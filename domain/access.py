@@ -6,6 +6,7 @@ as far as its scopes go. A chat's visitor sees that conversation. What may be *a
 """
 
 import uuid
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, Select, and_, exists, false, func, or_, select, true
@@ -121,6 +122,13 @@ def _deliveries(model: type[Base], actor: Actor) -> ColumnElement[bool]:
     if actor.manages:
         return true()
     return exists().where(Notice.id == Delivery.notice_id, Notice.agent_id == actor.id)
+
+
+def sight(actor: Actor) -> Actor:
+    """The same for all who see the same rows: those who manage. Everybody else sees something of their own."""
+    if actor.kind == ActorKind.AGENT and actor.manages:
+        return replace(actor, id=None, role=Role.MANAGER, teams=frozenset(), sees_all_teams=True)
+    return actor
 
 
 def visible(model: type[Row], *, to: Actor) -> Select[Any]:
