@@ -5,7 +5,7 @@ import uuid
 from collections.abc import Collection, Sequence
 from datetime import timedelta
 from enum import StrEnum
-from typing import Annotated, Any, NewType
+from typing import Annotated, Any
 
 import orjson
 import strawberry
@@ -14,6 +14,7 @@ from sqlalchemy import select
 from api.alerts import Alert, alerts_where
 from api.contacts import Contact, contacts_by_id, seen_contacts
 from api.context import Info, Reading, plain
+from api.scalars import Cursor
 from api.selection import Selection, wanted
 from api.tasks import Task, tasks_where
 from api.tickets import Ticket, tickets_by_id
@@ -25,8 +26,6 @@ from domain.events import Event, EventKind, Place
 from domain.history import TOLD
 from domain.ids import public_id
 from domain.languages import N_
-
-Cursor = NewType("Cursor", str)
 
 BATCH = 200
 
@@ -168,7 +167,9 @@ async def _changes(
         changes += [plain(ContactChanged, {"contact": contact}) for contact in people.values()]
         merged = [event for event in read if event.kind == EventKind.CONTACT_MERGED]
         changes += [
-            _removed("Contact", event, event.contact_id) for event in merged if event.contact_id in became
+            _removed("Contact", _merged(event), event.contact_id)
+            for event in merged
+            if event.contact_id in became
         ]
     if ChangeTopic.TICKETS in topics:
         found = await tickets_by_id(reading, ids("ticket_id"), selection.below("ticket"))
@@ -178,7 +179,9 @@ async def _changes(
         for event in merged:
             if event.ticket_id in found or _merged(event) in seen:
                 replaced_by = event.ticket_id if event.ticket_id in found else None
-                changes.append(_removed("Ticket", event, replaced_by))
+                changes.append(_removed("Ticket", _merged(event), replaced_by))
+        lost = {event.ticket_id for event in read if _was_mine(event, reading)} - found.keys()
+        changes += [_removed("Ticket", id) for id in lost]
     if ChangeTopic.TIMELINE in topics:
         items = list((await items_by_id(reading, ids("item_id"), selection.below("item"))).values())
         events_told = [event for event in read if event.kind in TOLD and event.ticket_id]
@@ -210,10 +213,16 @@ def _merged(event: Any) -> uuid.UUID:
     return uuid.UUID(event.data["merged"])
 
 
-def _removed(typename: str, event: Any, replaced_by: uuid.UUID | None) -> Removed:
+def _was_mine(event: Any, reading: Reading) -> bool:
+    """Did this take a ticket from who reads? They may not see it any more."""
+    assigned: bool = event.kind == EventKind.TICKET_ASSIGNED
+    return assigned and event.data["before"] == str(reading.actor.id)
+
+
+def _removed(typename: str, id: uuid.UUID, replaced_by: uuid.UUID | None = None) -> Removed:
     return Removed(
         typename=typename,
-        id=strawberry.ID(public_id(typename, _merged(event))),
+        id=strawberry.ID(public_id(typename, id)),
         replaced_by=strawberry.ID(public_id(typename, replaced_by)) if replaced_by else None,
     )
 

@@ -20,9 +20,10 @@ from graphql import ExecutionResult, VariableNode
 from sqlalchemy.exc import SQLAlchemyError
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
-from api.changes import BATCH, ChangeBatch, ChangeTopic, Cursor, cursor, place, read_batch
+from api.changes import BATCH, ChangeBatch, ChangeTopic, cursor, place, read_batch
 from api.context import Context, Info, Reading, reading_as
 from api.house import House
+from api.scalars import Cursor
 from api.selection import Selection, wanted
 from domain import access, events
 from domain.actors import Actor

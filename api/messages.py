@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from api.context import Info
 from api.errors import UserError
 from api.mutations import changed, mutation
+from api.scalars import BigInt
 from api.selection import wanted
 from api.tickets import Ticket, held, read_ticket
 from api.timeline import Message, Note, TimelineItem, items_by_id
@@ -29,7 +30,7 @@ class MessageSendInput:
     ticket_id: strawberry.ID
     identity_id: strawberry.ID
     text: str
-    last_seen_seq: int
+    last_seen_seq: BigInt
     force: bool = strawberry.field(default=False, description="Send although something newer is there.")
     after: TicketStatus | None = strawberry.field(
         default=None, description="The ticket's status from then on."

@@ -11,7 +11,7 @@ from api.account import AccountMutations
 from api.administration import AdministrationMutations, AdministrationQueries
 from api.alerts import AlertMutations, AlertQueries
 from api.arrivals import ArrivalMutations, ArrivalQueries
-from api.changes import ChangeQueries, Cursor
+from api.changes import ChangeQueries
 from api.channels import ChannelQueries
 from api.contacts import ContactQueries
 from api.errors import Errors
@@ -23,12 +23,12 @@ from api.live import ChangeSubscriptions, Executor
 from api.messages import MessageMutations
 from api.nodes import NodeQueries
 from api.notices import NoticeMutations, NoticeQueries
+from api.scalars import SCALARS
 from api.sessions import SessionMutations, SessionQueries
 from api.sockets import AskedAnew
 from api.staff import StaffQueries
 from api.tasks import TaskMutations, TaskQueries
 from api.tickets import TicketQueries
-from api.times import moment_of
 from api.tokens import TokenMutations, TokenQueries
 
 
@@ -89,20 +89,5 @@ schema = _Schema(
     subscription=Subscription,
     execution_context_class=Executor,
     extensions=[Errors, AskedAnew, Documents, Admitted, Timed],
-    config=StrawberryConfig(
-        scalar_map={
-            datetime: strawberry.scalar(
-                name="DateTime",
-                description="A moment: ISO 8601 with a zone, such as 2026-12-24T12:00:00Z.",
-                serialize=datetime.isoformat,
-                parse_value=moment_of,
-            ),
-            Cursor: strawberry.scalar(
-                name="Cursor",
-                description="A place in the change feed. Opaque.",
-                serialize=str,
-                parse_value=str,
-            ),
-        }
-    ),
+    config=StrawberryConfig(scalar_map=SCALARS),
 )

@@ -14,6 +14,7 @@ from api.contacts import Contact, Identity, contacts_by_id, identities_where
 from api.context import Info, Reading, by, plain
 from api.node import Node
 from api.paging import of_each
+from api.scalars import BigInt
 from api.selection import Selection, wanted
 from api.sla import Clock, clocks_of
 from api.staff import Agent, Team, agents_by_id, teams_by_id
@@ -56,7 +57,9 @@ class Ticket(Node):
     preview: str = strawberry.field(description="The beginning of what was written last.")
     channels: list[ChannelKind]
     last_channel: ChannelKind | None
-    seq: int = strawberry.field(description="Of the newest item: what `messageSend` takes as `lastSeenSeq`.")
+    seq: BigInt = strawberry.field(
+        description="Of the newest item: what `messageSend` takes as `lastSeenSeq`."
+    )
     clock: Clock | None = strawberry.field(description="The most urgent promise.")
     clocks: list[Clock]
     alert: Annotated["Alert", strawberry.lazy("api.alerts")] | None = strawberry.field(
@@ -147,7 +150,7 @@ async def _fill(reading: Reading, tickets: list[Ticket], selection: Selection) -
     if "preview" in selection or "seq" in selection:
         newest = await _newest_items(reading, ids)
         for ticket in tickets:
-            ticket.preview, ticket.seq = newest.get(ticket.row_id, ("", 0))
+            ticket.preview, ticket.seq = newest.get(ticket.row_id, ("", BigInt(0)))
     if "channels" in selection or "lastChannel" in selection:
         kinds = await _channels(reading, ids)
         for ticket in tickets:
@@ -179,7 +182,7 @@ async def _fill(reading: Reading, tickets: list[Ticket], selection: Selection) -
         await _reply_channels(reading, tickets)
 
 
-async def _newest_items(reading: Reading, ids: list[uuid.UUID]) -> dict[uuid.UUID, tuple[str, int]]:
+async def _newest_items(reading: Reading, ids: list[uuid.UUID]) -> dict[uuid.UUID, tuple[str, BigInt]]:
     asked = func.unnest(literal(ids, ARRAY(Uuid))).table_valued("id", name="asked").render_derived()
     item = Item.__table__.c
     newest = (
@@ -193,7 +196,7 @@ async def _newest_items(reading: Reading, ids: list[uuid.UUID]) -> dict[uuid.UUI
     rows = await reading.connection.execute(
         select(asked.c.id, newest.c.text, last_seq.label("seq")).select_from(asked.outerjoin(newest, true()))
     )
-    return {row.id: (" ".join((row.text or "").split()), row.seq or 0) for row in rows}
+    return {row.id: (" ".join((row.text or "").split()), BigInt(row.seq or 0)) for row in rows}
 
 
 async def _channels(reading: Reading, ids: list[uuid.UUID]) -> dict[uuid.UUID, list[ChannelKind]]:

@@ -12,6 +12,7 @@ from api import files
 from api.context import Info, Reading, by, plain
 from api.node import Node
 from api.paging import PageInfo, page_size
+from api.scalars import BigInt
 from api.selection import Selection, wanted
 from api.staff import Agent, agents_by_id
 from domain import history, messages, threads
@@ -43,7 +44,7 @@ class Attachment(Node):
 
 @strawberry.type(description="What a customer or an agent wrote.")
 class Message(Node):
-    seq: int
+    seq: BigInt
     ticket_id: strawberry.ID
     channel: ChannelKind
     direction: Direction
@@ -62,7 +63,7 @@ class Message(Node):
 
 @strawberry.type
 class Call(Node):
-    seq: int
+    seq: BigInt
     ticket_id: strawberry.ID
     direction: Direction
     state: CallState
@@ -74,7 +75,7 @@ class Call(Node):
 
 @strawberry.type(description="What only the shop sees.")
 class Note(Node):
-    seq: int
+    seq: BigInt
     ticket_id: strawberry.ID
     author: str
     at: datetime
@@ -83,7 +84,7 @@ class Note(Node):
 
 @strawberry.type(description="Something that happened, told in the reader's language.")
 class SystemEvent(Node):
-    seq: int
+    seq: BigInt
     ticket_id: strawberry.ID | None
     at: datetime
     text: str

@@ -18,6 +18,9 @@ schemathesis.graphql.scalar(
 )
 
 
+schemathesis.graphql.scalar("BigInt", st.integers(-(2**70), 2**70).map(nodes.Int))
+
+
 @schemathesis.check
 def not_our_failure(context: Any, response: Any, case: Any) -> None:
     """Refusals are errors with a code too; only what is not the caller's doing counts."""

@@ -92,6 +92,25 @@ class Client:
             await stream.ask("1", subscription, **variables)
             yield stream
 
+    @asynccontextmanager
+    async def events(
+        self, subscription: str, **variables: Any
+    ) -> AsyncIterator[AsyncIterator[dict[str, Any]]]:
+        """The data of each server-sent event."""
+        headers = {"authorization": f"Bearer {self.token}", "accept": "text/event-stream"}
+        asked = {"query": subscription, "variables": variables}
+        async with self.http.stream("POST", "/graphql/stream", json=asked, headers=headers) as answer:
+            assert answer.headers["content-type"] == "text/event-stream", await answer.aread()
+
+            async def told() -> AsyncIterator[dict[str, Any]]:
+                async for line in answer.aiter_lines():
+                    if line.startswith("data: {"):
+                        payload = orjson.loads(line.removeprefix("data: "))
+                        assert "errors" not in payload, payload
+                        yield payload["data"]
+
+            yield told()
+
 
 class Stream:
     def __init__(self, socket: Any) -> None:

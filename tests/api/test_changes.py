@@ -131,8 +131,9 @@ async def test_a_cursor_that_is_not_ours_is_refused(ben: Client) -> None:
 
 
 async def test_a_batch_tells_of_everything_that_changed_in_it(house: House, ben: Client) -> None:
+    before = (await ben.ask(CURSOR))["changeCursor"]
     await a_mail_arrives(house)
-    since = (await ben.ask(CURSOR))["changeCursor"]
+    since = (await caught_up(ben, before))["cursor"]
     async with house.db.transaction() as session:
         (ada,) = await contacts(session)
         for number in range(120):
