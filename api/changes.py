@@ -14,6 +14,7 @@ from sqlalchemy import select
 from api.alerts import Alert, alerts_where
 from api.contacts import Contact, contacts_by_id, seen_contacts
 from api.context import Info, Reading, plain
+from api.house import House
 from api.scalars import Cursor
 from api.selection import Selection, wanted
 from api.tasks import Task, tasks_where
@@ -97,6 +98,7 @@ class ChangeBatch:
     @classmethod
     def of(
         cls,
+        house: House,
         reached: Place,
         changes: list[Any] | None = None,
         *,
@@ -104,19 +106,27 @@ class ChangeBatch:
         reset_required: bool = False,
     ) -> "ChangeBatch":
         return cls(
-            cursor=cursor(reached), has_more=has_more, reset_required=reset_required, changes=changes or []
+            cursor=cursor(house, reached),
+            has_more=has_more,
+            reset_required=reset_required,
+            changes=changes or [],
         )
 
 
-def cursor(place: Place) -> Cursor:
-    return Cursor(base64.urlsafe_b64encode(f"1.{place[0]}.{place[1]}".encode()).decode().rstrip("="))
+ELSEWHERE: Place = (-1, -1)
+"""A place in another epoch's feed."""
 
 
-def place(cursor: str) -> Place:
+def cursor(house: House, place: Place) -> Cursor:
+    said = f"{house.epoch}.{place[0]}.{place[1]}"
+    return Cursor(base64.urlsafe_b64encode(said.encode()).decode().rstrip("="))
+
+
+def place(house: House, cursor: str) -> Place:
     try:
-        version, xid, seq = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode().split(".")
-        if version == "1" and 0 <= int(xid) < 2**63 and 0 <= int(seq) < 2**63:
-            return int(xid), int(seq)
+        epoch, xid, seq = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode().split(".")
+        if 0 <= int(xid) < 2**63 and 0 <= int(seq) < 2**63:
+            return (int(xid), int(seq)) if epoch == house.epoch else ELSEWHERE
     except ValueError:
         pass
     raise InvalidInput(N_("This cursor is not one of ours."), field=["since"])
@@ -127,7 +137,7 @@ async def read_batch(
 ) -> tuple[ChangeBatch, Place]:
     if await _too_old(reading, since):
         newest = await events.newest_place(reading.connection)
-        return ChangeBatch.of(newest, reset_required=True), newest
+        return ChangeBatch.of(reading.house, newest, reset_required=True), newest
     found = (
         await reading.connection.execute(
             select(Event.__table__).where(events.after(since)).order_by(Event.xid, Event.seq).limit(first + 1)
@@ -136,11 +146,13 @@ async def read_batch(
     read = found[:first]
     reached = (read[-1].xid, read[-1].seq) if read else since
     changes = await _changes(reading, read, topics, selection.below("changes"))
-    return ChangeBatch.of(reached, changes, has_more=len(found) > first), reached
+    return ChangeBatch.of(reading.house, reached, changes, has_more=len(found) > first), reached
 
 
 async def _too_old(reading: Reading, since: Place) -> bool:
     """Is there something after this place that the feed no longer tells? A place in the future is no better."""
+    if since == ELSEWHERE:
+        return True
     following = select(Event.recorded_at).where(events.after(since)).order_by(Event.xid, Event.seq).limit(1)
     recorded_at = await reading.connection.scalar(following)
     if recorded_at and recorded_at < reading.at - timedelta(days=events.RETENTION_DAYS):
@@ -233,13 +245,15 @@ async def _query(
     if not 1 <= first <= BATCH:
         raise InvalidInput(N_("`first` is a number from 1 to {most}."), field=["first"], most=BATCH)
     async with info.context.reading() as reading:
-        batch, _ = await read_batch(reading, place(since), topics or list(ChangeTopic), first, wanted(info))
+        batch, _ = await read_batch(
+            reading, place(info.context.house, since), topics or list(ChangeTopic), first, wanted(info)
+        )
         return batch
 
 
 async def _change_cursor(info: Info) -> Cursor:
     async with info.context.reading() as reading:
-        return cursor(await events.newest_place(reading.connection))
+        return cursor(info.context.house, await events.newest_place(reading.connection))
 
 
 @strawberry.type

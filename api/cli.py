@@ -18,15 +18,19 @@ from cyclopts import App, Parameter
 from api.house import House
 from api.logs import log_to_stderr
 from api.running import Settings, database_url, load_settings, mail_door, opened, working
-from domain import sla, tokens
+from domain import backup, installation, sla, tokens
 from domain.actors import SYSTEM, Role, Scope
 from domain.channels import ChannelKind, add_channel
-from domain.db import database_time
+from domain.db import Database, database_time, ring
 from domain.errors import Refused
+from domain.files import Files
 from domain.hours import Hours
+from domain.keys import open_keys
 from domain.migrations import differences, write_migration
+from domain.migrations import migrate as bring_up_to_date
 from domain.passwords import hash_password
 from domain.postgres_programs import CannotStart
+from domain.queues import OUTWARD
 from domain.settings import WrongSetting
 from domain.sla import Metric, Target
 from domain.staff import add_agent
@@ -49,6 +53,17 @@ async def _house(settings: Settings | None = None) -> AsyncIterator[tuple[House,
     with database_url(settings.domain) as url:
         async with opened(settings, url) as house:
             yield house, settings
+
+
+@asynccontextmanager
+async def _database(settings: Settings) -> AsyncIterator[Database]:
+    """As it is: not brought up to date."""
+    with database_url(settings.domain) as url:
+        db = Database(url)
+        try:
+            yield db
+        finally:
+            await db.close()
 
 
 @app.command
@@ -127,14 +142,67 @@ async def migrate() -> None:
         print("The database is up to date.")
 
 
+@app.command(name="backup")
+async def back_up(file: Path) -> None:
+    """Writes everything but the secret key into one file, while Heddle works."""
+    settings = load_settings()
+    async with _database(settings) as db:
+        files = Files(settings.domain.data / "files")
+        made = await backup.back_up(db, open_keys(settings.domain), files, file)
+    print(
+        f"{file}: {made.rows['ticket']} tickets, {made.rows['item']} items of conversations, {made.files} files."
+    )
+    if made.missing:
+        print(f"{len(made.missing)} files that the database knows were not in the folder.")
+    print("Keep HEDDLE_SECRET_KEY (or the file secret_key) with it, in another place.")
+
+
+@app.command
+async def restore(
+    file: Path,
+    *,
+    any_key: Annotated[bool, Parameter(help="Though credentials and links in it are lost.")] = False,
+) -> None:
+    """Fills an empty database from a backup. Nothing leaves until `heddle release`."""
+    settings = load_settings()
+    async with _database(settings) as db:
+        files = Files(settings.domain.data / "files")
+        made = await backup.restore(db, open_keys(settings.domain), files, file, any_key=any_key)
+    print(
+        f"As of {made.made_at}: {made.rows['ticket']} tickets, {made.rows['item']} items, {made.files} files."
+    )
+    print("What waits to be sent is held: `heddle release` sends it, `heddle release --discard` gives it up.")
+
+
+@app.command
+async def release(
+    *,
+    discard: Annotated[
+        bool, Parameter(help="Give up what waited when the backup was made: it was sent since.")
+    ] = False,
+) -> None:
+    """Lets a restored Heddle send again."""
+    async with _house() as (house, _), house.db.transaction() as session:
+        held = await installation.held_since(session)
+        if held is None:
+            print("Nothing is held.")
+            return
+        given_up = sum([await queue.discard(session, before=held) for queue in OUTWARD]) if discard else 0
+        await installation.release(session)
+        for queue in OUTWARD:
+            ring(session, queue.topic)
+    print(f"{given_up} given up. Heddle sends again." if discard else "Heddle sends again.")
+
+
 @app.command
 async def migration(message: str) -> None:
     """Writes a migration for what the models say and the database does not (developers)."""
-    async with _house() as (house, _):
-        if not await differences(house.db):
+    async with _database(load_settings()) as db:
+        await bring_up_to_date(db)
+        if not await differences(db):
             print("The database says what the models say: nothing to write.")
             return
-        await write_migration(house.db, message)
+        await write_migration(db, message)
 
 
 @app.command

@@ -22,6 +22,8 @@ class House:
     files: Files
     base_url: str
     rates: Rates = field(default_factory=Rates)
+    epoch: str = "0"
+    """Of the change feed."""
     audiences: "dict[Any, Audience]" = field(default_factory=dict)
     """Of the streams that are open."""
     settings: ApiSettings = field(default_factory=ApiSettings.model_construct)

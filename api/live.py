@@ -83,7 +83,7 @@ class Audience:
             batch, reached = await read_batch(reading, since, self._topics, BATCH, self._selection)
         if not batch.has_more:
             reached = max(reached, below)
-            batch.cursor = cursor(reached)
+            batch.cursor = cursor(self._house, reached)
         return _Kept(since, reached, batch)
 
     async def _read_on(self) -> None:
@@ -161,7 +161,7 @@ async def _stream(
     info: Info, since: Cursor, topics: list[ChangeTopic] | None = None
 ) -> AsyncGenerator[ChangeBatch, None]:
     context: Context = info.context
-    reached, asked = place(since), frozenset(topics or ChangeTopic)
+    reached, asked = place(context.house, since), frozenset(topics or ChangeTopic)
     checked = said = monotonic()
     while True:
         async with _joined(info, asked) as audience:
@@ -180,11 +180,11 @@ async def _stream(
                     continue
                 if monotonic() - said >= QUIET:
                     said = monotonic()
-                    yield ChangeBatch.of(reached)
+                    yield ChangeBatch.of(context.house, reached)
                 await audience.news(max(0.0, min(checked + POLL, said + QUIET) - monotonic()))
         async with context.reading() as reading:  # refused to whose session has ended
             reached = await events.newest_place(reading.connection)
-        yield ChangeBatch.of(reached, reset_required=True)
+        yield ChangeBatch.of(context.house, reached, reset_required=True)
 
 
 @strawberry.type

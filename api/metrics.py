@@ -27,13 +27,9 @@ from api.house import House
 from domain import events
 from domain.db import database_time
 from domain.events import Event, Reader
-from domain.inbound import ARRIVALS
-from domain.messages import FETCHES, OUTBOX
-from domain.notices import PUSHES
-from domain.system_mail import SYSTEM_MAIL
+from domain.installation import held_since
+from domain.queues import QUEUES
 from domain.work import DEATHS
-
-QUEUES = (ARRIVALS, OUTBOX, FETCHES, PUSHES, SYSTEM_MAIL)
 
 _registry = CollectorRegistry()
 _requests = Histogram(
@@ -52,6 +48,7 @@ _lag = Gauge(
     "heddle_reader_lag_seconds", "Since when a reader of the feed has not read what it may.", ["reader"],
     registry=_registry,
 )  # fmt: skip
+_held = Gauge("heddle_held", "1 while nothing leaves, after a restore.", registry=_registry)
 _connections = Gauge("heddle_database_connections", "Of this process, in use.", registry=_registry)
 
 
@@ -79,6 +76,7 @@ async def _read_waiting(connection: AsyncConnection) -> None:
         ).one()
         _waiting.labels(queue.topic).set(count)
         _oldest.labels(queue.topic).set(_since(oldest, now))
+    _held.set(await held_since(connection) is not None)
     for name, xid, seq in (await connection.execute(select(Reader.name, Reader.xid, Reader.seq))).all():
         unread = select(Event.recorded_at).where(events.after((xid, seq))).order_by(Event.xid, Event.seq)
         _lag.labels(name).set(_since(await connection.scalar(unread.limit(1)), now))

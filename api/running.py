@@ -16,6 +16,7 @@ from api.settings import ApiSettings
 from domain import deadlines, upkeep
 from domain.db import Database, database_time
 from domain.files import Files
+from domain.installation import feed_epoch
 from domain.keys import open_keys
 from domain.migrations import migrate
 from domain.postgres import embedded
@@ -73,7 +74,9 @@ async def opened(settings: Settings, url: str) -> AsyncIterator[House]:
         await db.open()
         rates = Rates(settings.api.operations_per_minute, settings.api.anonymous_per_minute)
         files = Files(settings.domain.data / "files")
-        yield House(db, keys, files, settings.domain.base_url, rates, settings=settings.api)
+        async with db.transaction() as session:
+            epoch = await feed_epoch(session)
+        yield House(db, keys, files, settings.domain.base_url, rates, epoch, settings=settings.api)
     finally:
         await db.close()
 

@@ -86,6 +86,11 @@ def new_id() -> uuid.UUID:
     return uuid_utils.compat.uuid7()
 
 
+def first_id(at: datetime) -> uuid.UUID:
+    """Ids made before then are smaller: each begins with its millisecond."""
+    return uuid.UUID(int=int(at.timestamp() * 1000) << 80)
+
+
 def one_of(column: SQLCoreOperations[Any], values: Iterable[Any]) -> ColumnElement[bool]:
     """`column = ANY(array)`: one bind however many values. An `IN` is written anew, bind by bind, at each call."""
     among = literal(list(values), ARRAY(column.type))  # type: ignore[attr-defined]

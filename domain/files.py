@@ -15,8 +15,11 @@ class Files:
         """The key under which `get` finds it."""
         name = secrets.token_hex(20)
         key = f"{name[:2]}/{name}"
-        await obstore.put_async(self._store, key, content)
+        await self.keep(key, content)
         return key
+
+    async def keep(self, key: str, content: bytes) -> None:
+        await obstore.put_async(self._store, key, content)
 
     async def get(self, key: str) -> bytes:
         found = await obstore.get_async(self._store, key)

@@ -156,6 +156,7 @@ _earlier = aliased(Message)
 OUTBOX = Queue(
     Message,
     topic="outbox",
+    outward=True,
     # Answers in one conversation leave in the order in which they were written.
     ready=~exists(
         select(_earlier.id).where(

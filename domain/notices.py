@@ -93,7 +93,7 @@ class Delivery(Work, Base):
         self.stage = DeliveryStage.FAILED
 
 
-PUSHES = Queue(Delivery, topic="pushes")
+PUSHES = Queue(Delivery, topic="pushes", outward=True)
 
 
 async def register_device(

@@ -29,7 +29,7 @@ class SystemMail(Work, Base):
         self.sealed = None
 
 
-SYSTEM_MAIL = Queue(SystemMail, topic="system_mail")
+SYSTEM_MAIL = Queue(SystemMail, topic="system_mail", outward=True)
 
 
 def post(session: AsyncSession, keys: Keys, *, to: str, subject: str, text: str, at: datetime) -> None:

@@ -20,7 +20,8 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from domain.db import Database, database_time
+from domain.db import Database, database_time, first_id
+from domain.installation import nothing_is_held
 
 log = structlog.get_logger()
 
@@ -108,6 +109,8 @@ class Queue(Generic[Row]):
     patience: timedelta = timedelta(hours=24)
     """How long it may go on failing before a row is given up."""
     ready: ColumnElement[bool] | None = None
+    outward: bool = False
+    """Does somebody else hear of it? Then it is held after a restore."""
 
     @property
     def longest(self) -> float:
@@ -119,6 +122,8 @@ class Queue(Generic[Row]):
         waiting = [model.due_at <= func.now(), model.deaths < DEATHS]
         if self.ready is not None:
             waiting.append(self.ready)
+        if self.outward:
+            waiting.append(nothing_is_held)
         # Who dies takes the whole batch along: what was held by a dead worker is claimed alone, to find the poisonous one.
         first = await session.scalar(
             select(model.deaths).where(*waiting).order_by(model.due_at, model.id).limit(1)
@@ -143,6 +148,21 @@ class Queue(Generic[Row]):
         )
         rows = sorted(taken, key=lambda row: row.id)
         return [(row, Lease(model, row.id, row.attempts)) for row in rows]
+
+    async def discard(self, session: AsyncSession, *, before: datetime) -> int:
+        """Gives up what was waiting then."""
+        model = self.model
+        discarded = await session.scalars(
+            update(model)
+            .where(model.due_at.is_not(None), model.id < first_id(before))
+            .values(due_at=None, last_error="given up after a restore")
+            .returning(model),
+            execution_options={"synchronize_session": False, "populate_existing": True},
+        )
+        rows = discarded.all()
+        for row in rows:
+            row.give_up(at=await database_time(session))
+        return len(rows)
 
     async def set_aside(self, session: AsyncSession) -> None:
         """Rows whose worker died three times in a row: given up, so that they kill no other."""

@@ -6,9 +6,11 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain import access, invitations, once, second_factor, shop, sla, system_mail, tries  # noqa: F401 - together they import every table
+from domain import access, installation, invitations, once, second_factor, shop, sla, system_mail, tries  # noqa: F401 - together they import every table
 from domain.db import Base, Database
 from domain.events import ensure_partitions
 
@@ -16,7 +18,10 @@ ONE_AT_A_TIME = 4_811_900_217
 """The advisory lock that makes several starting processes migrate one after another."""
 
 
-def _config(connection: Connection) -> Config:
+HEAD = "head"
+
+
+def _config(connection: Connection | None = None) -> Config:
     config = Config(attributes={"connection": connection})
     config.set_main_option("script_location", "domain:migrations")
     config.set_main_option("file_template", "%%(year)d_%%(month).2d_%%(day).2d_%%(slug)s")
@@ -30,9 +35,19 @@ def ours(name: str | None, kind: str, *_: object) -> bool:
 
 async def migrate(db: Database) -> None:
     async with db.engine.begin() as connection:
-        await connection.execute(text(f"SELECT pg_advisory_xact_lock({ONE_AT_A_TIME})"))
-        await connection.run_sync(lambda sync: command.upgrade(_config(sync), "head"))
-        await ensure_partitions(connection, datetime.now(UTC).date())
+        await upgrade(connection, HEAD)
+
+
+async def upgrade(connection: AsyncConnection, revision: str) -> None:
+    await connection.execute(text(f"SELECT pg_advisory_xact_lock({ONE_AT_A_TIME})"))
+    await connection.run_sync(lambda sync: command.upgrade(_config(sync), revision))
+    await ensure_partitions(connection, datetime.now(UTC).date())
+
+
+def knows_revision(revision: str) -> bool:
+    return any(
+        known.revision == revision for known in ScriptDirectory.from_config(_config()).walk_revisions()
+    )
 
 
 async def differences(db: Database) -> list[object]:
