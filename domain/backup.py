@@ -85,7 +85,7 @@ async def back_up(db: Database, keys: Keys, files: Files, target: Path) -> Manif
                 await _write_files(connection, files, archive, manifest)
             archive.writestr(MANIFEST, json.dumps(asdict(manifest), indent=1))
     except BaseException:
-        target.unlink()
+        os.unlink(target)
         raise
     finally:
         await connection.close()

@@ -123,6 +123,33 @@ async def test_the_first_agent_and_channel_come_from_the_command_line(
     await db.close()
 
 
+async def test_a_shop_moves_from_one_database_to_another(database_url: str, tmp_path: Path) -> None:
+    old, new = [
+        make_url(database_url).set(database=f"cli_{name}").render_as_string(hide_password=False)
+        for name in ("old", "new")
+    ]
+    settings = {"HEDDLE_SECRET_KEY": SECRET, "HEDDLE_DATA": str(tmp_path)}
+    for url in (old, new):
+        await new_database(url)
+    mia = ("agent", "add", "mia@shop.example", "--name", "Mia", "--password-stdin")
+    heddle(*mia, folder=tmp_path, stdin="a good password\n", HEDDLE_DATABASE_URL=old, **settings)
+
+    made = heddle("backup", "shop.zip", folder=tmp_path, HEDDLE_DATABASE_URL=old, **settings)
+    restored = heddle("restore", "shop.zip", folder=tmp_path, HEDDLE_DATABASE_URL=new, **settings)
+    again = heddle("restore", "shop.zip", folder=tmp_path, HEDDLE_DATABASE_URL=new, **settings)
+    released = heddle("release", folder=tmp_path, HEDDLE_DATABASE_URL=new, **settings)
+
+    assert "shop.zip: 0 tickets" in made.stdout
+    assert "`heddle release`" in restored.stdout
+    assert again.returncode == 2
+    assert "not empty" in again.stderr
+    assert released.stdout.strip() == "Heddle sends again."
+    db = Database(new)
+    async with db.transaction() as session:
+        assert [agent.name for agent in await session.scalars(select(Agent))] == ["Mia"]
+    await db.close()
+
+
 def test_targets_and_opening_hours_are_read_as_people_write_them() -> None:
     assert _target("4h") == Target(Metric.FIRST_REPLY, 14400)
     assert _target("chat=90s") == Target(Metric.FIRST_REPLY, 90, channel=ChannelKind.CHAT)

@@ -55,7 +55,9 @@ async def empty(request: pytest.FixtureRequest, database_url: str) -> AsyncItera
 
 
 @pytest.mark.parametrize("source", DATABASES, ids=lambda source: source.stem)
-async def test_a_database_of_an_earlier_version_goes_on(source: Path, empty: Database, tmp_path: Path) -> None:
+async def test_a_database_of_an_earlier_version_goes_on(
+    source: Path, empty: Database, tmp_path: Path
+) -> None:
     keys, files = Keys(source.with_suffix(".key").read_text()), Files(tmp_path)
 
     manifest = await restore(empty, keys, files, source)
@@ -80,16 +82,19 @@ async def test_a_database_of_an_earlier_version_goes_on(source: Path, empty: Dat
 
 async def rows(db: Database, manifest: Manifest) -> dict[str, int]:
     async with db.reading() as connection:
-        counted = {}
+        counted: dict[str, int] = {}
         for table in manifest.rows:
-            counted[table] = await connection.scalar(select(func.count()).select_from(text(f'"{table}"')))
+            count = select(func.count()).select_from(text(f'"{table}"'))
+            counted[table] = await connection.scalar(count) or 0
         return counted
 
 
 async def one_more_mail_is_answered(house: House, bo: Client) -> None:
     async with house.db.transaction() as session:
         mailbox = (await session.scalars(select(Channel).where(Channel.kind == ChannelKind.EMAIL))).one()
-        await receive(session, mailbox, a_mail("zofia@example.com", "Are you still there?", sender_name="Zofia"))
+        await receive(
+            session, mailbox, a_mail("zofia@example.com", "Are you still there?", sender_name="Zofia")
+        )
     (node,) = [
         edge["node"]
         for edge in (await bo.ask(TICKETS))["tickets"]["edges"]
