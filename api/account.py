@@ -11,8 +11,9 @@ from api.context import Context, Info
 from api.errors import UserError
 from api.mutations import changed, mutation
 from api.sessions import OkPayload
-from domain import invitations, passwords, second_factor, sign_in, staff, tries
+from domain import audit, invitations, passwords, second_factor, sign_in, staff, tries
 from domain.actors import Actor, ActorKind
+from domain.audit import AuditKind
 from domain.db import Json, database_time
 from domain.errors import LinkUsedUp, WrongCredentials
 from domain.invitations import Purpose
@@ -107,6 +108,8 @@ async def _password_reset_request(info: Info, input: PasswordResetRequestInput) 
     async def change(session: AsyncSession, actor: Actor, now: datetime) -> Json:
         if agent := await staff.account(session, input.email):
             await send_link(session, house.keys, house.base_url, agent, Purpose.RESET, at=now)
+            asked = AuditKind.PASSWORD_LINK_ASKED
+            audit.note(session, asked, by=actor, at=now, address=context.address, agent_id=agent.id)
         return {}
 
     await changed(info, input, change, by=Actor(ActorKind.CUSTOMER, _nobody(input.email)))

@@ -18,8 +18,9 @@ from cyclopts import App, Parameter
 from api.house import House
 from api.logs import log_to_stderr
 from api.running import Settings, database_url, load_settings, mail_door, opened, working
-from domain import backup, installation, sla, tokens
+from domain import audit, backup, installation, sla, tokens
 from domain.actors import SYSTEM, Role, Scope
+from domain.audit import AuditKind
 from domain.channels import ChannelKind, add_channel
 from domain.db import Database, database_time, ring
 from domain.errors import Refused
@@ -231,7 +232,8 @@ async def add(
     given = sys.stdin.readline().rstrip("\n") if password_stdin else secrets.token_urlsafe(12)
     hashed = await hash_password(given)
     async with _house() as (house, _), house.db.transaction() as session:
-        await add_agent(
+        now = await database_time(session)
+        added = await add_agent(
             session,
             email=email,
             name=name,
@@ -239,8 +241,9 @@ async def add(
             password_hash=hashed,
             locale=locale,
             timezone=timezone,
-            at=await database_time(session),
+            at=now,
         )
+        audit.note(session, AuditKind.AGENT_ADDED, by=SYSTEM, at=now, agent_id=added.id, data={"role": role})
     print(f"{name} <{email}> is here, as {role.value}." + ("" if password_stdin else f" Password: {given}"))
 
 
@@ -264,6 +267,8 @@ async def create_a_token(
             by=SYSTEM,
             at=now,
         )
+        told = {"name": name, "scopes": scope}
+        audit.note(session, AuditKind.TOKEN_CREATED, by=SYSTEM, at=now, data=told)
     print(secret)
 
 

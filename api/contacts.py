@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, exists, func, select
 
 from api.context import Info, Reading, by, plain
 from api.node import Node
+from api.reads import opened
 from api.selection import Selection, wanted
 from api.timeline import TimelineConnection, timeline_of_contact
 from domain import contacts
@@ -178,7 +179,9 @@ def _identity(reading: Reading, row: Any) -> Identity:
 async def _contact(info: Info, id: strawberry.ID) -> Contact | None:
     asked = row_id("Contact", id)
     async with info.context.reading() as reading:
-        return await _seen(reading, asked, wanted(info))
+        found = await _seen(reading, asked, wanted(info))
+    await opened(info.context, [found.row_id] if found else [])
+    return found
 
 
 async def read_contact(info: Info, id: str) -> Contact | None:

@@ -1,9 +1,11 @@
 """What a process holds."""
 
+import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from api.rates import Rates
+from api.remembered import Remembered
 from api.settings import ApiSettings
 from domain.db import Database
 from domain.files import Files
@@ -22,6 +24,10 @@ class House:
     files: Files
     base_url: str
     rates: Rates = field(default_factory=Rates)
+    reads: Remembered[tuple[uuid.UUID | None, uuid.UUID]] = field(
+        default_factory=lambda: Remembered(seconds=3600, most=50_000)
+    )
+    """Who opened which contact."""
     epoch: str = "0"
     """Of the change feed."""
     audiences: "dict[Any, Audience]" = field(default_factory=dict)

@@ -10,6 +10,7 @@ import orjson
 import strawberry
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from api.audited import note_mutation
 from api.context import Info
 from api.errors import UserErrors
 from domain.actors import Actor
@@ -34,15 +35,16 @@ async def changed(info: Info, input: Any, change: Change, *, by: Actor | None = 
     id = str(input.client_mutation_id)
     if not 0 < len(id) <= LONGEST_MUTATION_ID:
         raise InvalidInput(N_("A clientMutationId has 1 to 100 characters."), field=["clientMutationId"])
-    asked = orjson.dumps([info.field_name, asdict(input)], option=orjson.OPT_SORT_KEYS, default=str).decode()
+    values = asdict(input)
+    asked = orjson.dumps([info.field_name, values], option=orjson.OPT_SORT_KEYS, default=str).decode()
     async with info.context.house.db.transaction() as session:
         now = await begin_request(session)
+
+        async def make() -> Json:
+            result = await change(session, actor, now)
+            note_mutation(session, info.context, info.field_name, values, result, actor, now)
+            return result
+
         return await once(
-            session,
-            info.context.house.keys,
-            partial(change, session, actor, now),
-            by=actor,
-            client_mutation_id=id,
-            asked=asked,
-            at=now,
+            session, info.context.house.keys, make, by=actor, client_mutation_id=id, asked=asked, at=now
         )

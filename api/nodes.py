@@ -1,21 +1,22 @@
 """`node(id)`: whatever has an id of its own, found through the same door as everything else."""
 
 import uuid
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import strawberry
 from sqlalchemy import select
 
 from api.alerts import alerts_where
-from api.contacts import contacts_by_id
+from api.contacts import Contact, contacts_by_id
 from api.context import Info, Reading
 from api.node import Node
 from api.paging import MOST
+from api.reads import opened
 from api.selection import Selection, wanted
 from api.staff import agents_by_id, teams_by_id
 from api.tasks import tasks_where
-from api.tickets import tickets_by_id
+from api.tickets import Ticket, tickets_by_id
 from api.timeline import items_by_id
 from domain import alerts, contacts, messages, staff, tasks, tickets
 from domain.access import may_see
@@ -61,7 +62,16 @@ async def _nodes(info: Info, ids: list[strawberry.ID]) -> list[Node | None]:
                 seen = await _seen(reading, model, asked)
                 loaded = await load(reading, seen, wanted(info)) if seen else {}
                 found |= {(kind, id): node for id, node in loaded.items()}
+    await opened(info.context, _contacts(found.values()))
     return [found.get(named_id) if named_id else None for named_id in named]
+
+
+def _contacts(nodes: Iterable[Node]) -> Iterator[uuid.UUID]:
+    for node in nodes:
+        if isinstance(node, Contact):
+            yield node.row_id
+        elif isinstance(node, Ticket):
+            yield node.contact_id
 
 
 async def _seen(reading: Reading, model: Any, ids: list[uuid.UUID]) -> list[uuid.UUID]:

@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from api.house import House
 from api.rates import Rates
 from api.settings import ApiSettings
-from domain import deadlines, upkeep
+from domain import audit, deadlines, upkeep
 from domain.db import Database, database_time
 from domain.files import Files
 from domain.installation import feed_epoch
@@ -76,7 +76,7 @@ async def opened(settings: Settings, url: str) -> AsyncIterator[House]:
         files = Files(settings.domain.data / "files")
         async with db.transaction() as session:
             epoch = await feed_epoch(session)
-        yield House(db, keys, files, settings.domain.base_url, rates, epoch, settings=settings.api)
+        yield House(db, keys, files, settings.domain.base_url, rates, epoch=epoch, settings=settings.api)
     finally:
         await db.close()
 
@@ -107,6 +107,7 @@ async def working(house: House, settings: Settings) -> AsyncIterator[None]:
         dispatch.run(house.db),
         Pusher(house.db, fcm).run(),
         upkeep.run(house.db),
+        audit.run(house.db),
     )
     async with AsyncExitStack() as stack:
         stack.push_async_callback(fcm.close)

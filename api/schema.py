@@ -11,6 +11,7 @@ from api.account import AccountMutations
 from api.administration import AdministrationMutations, AdministrationQueries
 from api.alerts import AlertMutations, AlertQueries
 from api.arrivals import ArrivalMutations, ArrivalQueries
+from api.audit import AuditQueries
 from api.changes import ChangeQueries
 from api.channels import ChannelQueries
 from api.contacts import ContactQueries
@@ -38,6 +39,7 @@ class Query(
     StaffQueries,
     AdministrationQueries,
     TokenQueries,
+    AuditQueries,
     ChannelQueries,
     InboxQueries,
     TicketQueries,

@@ -17,11 +17,12 @@ from api.node import Node
 from api.notices import Device, devices_of
 from api.selection import wanted
 from api.staff import Agent, agents_by_id
-from domain import passwords, second_factor, sign_in, staff, tries
+from domain import audit, passwords, second_factor, sign_in, staff, tries
 from domain.access import may_see
 from domain.actors import Actor, ActorKind, Role
+from domain.audit import AuditKind
 from domain.db import Json, database_time
-from domain.errors import InvalidInput, NotAllowed, NotFound, NotSignedIn, WrongCredentials
+from domain.errors import InvalidInput, NotAllowed, NotFound, NotSignedIn, Refused, WrongCredentials
 from domain.ids import public_id, row_id
 from domain.languages import N_
 from domain.sign_in import Ended, SessionKind, SignIn, Tokens
@@ -165,9 +166,13 @@ async def _sign_in(info: Info, input: SignInInput) -> SessionPayload:
         now = await database_time(session)
         await tries.count(session, house.keys, account=input.email, address=context.address, at=now)
         known = await staff.account(session, input.email)
-    await passwords.check(input.password, known.password_hash if known else None)
-    if known is None:
-        raise WrongCredentials
+    try:
+        await passwords.check(input.password, known.password_hash if known else None)
+        if known is None:
+            raise WrongCredentials
+    except WrongCredentials as refusal:
+        await _note_failure(context, known, refusal)
+        raise
     agent_id, checked = known.id, known.password_hash
 
     async def change(session: AsyncSession, actor: Actor, now: datetime) -> Json:
@@ -181,7 +186,26 @@ async def _sign_in(info: Info, input: SignInInput) -> SessionPayload:
         )
         return _given(row, given)
 
-    return await _session_payload(info, await changed(info, input, change, by=known.as_actor()))
+    try:
+        done = await changed(info, input, change, by=known.as_actor())
+    except WrongCredentials as refusal:
+        await _note_failure(context, known, refusal)
+        raise
+    return await _session_payload(info, done)
+
+
+async def _note_failure(context: Context, known: staff.Agent | None, refusal: Refused) -> None:
+    nobody = Actor(ActorKind.CUSTOMER)
+    async with context.house.db.transaction() as session:
+        audit.note(
+            session,
+            AuditKind.SIGN_IN_FAILED,
+            by=nobody,
+            at=await database_time(session),
+            address=context.address,
+            agent_id=known.id if known else None,
+            data={"code": refusal.code},
+        )
 
 
 def _given(row: SignIn, tokens: Tokens) -> Json:
@@ -221,7 +245,11 @@ async def _session_refresh(info: Info, input: SessionRefreshInput) -> SessionPay
     async def change(session: AsyncSession, actor: Actor, now: datetime) -> Json:
         row = await sign_in.refresh_owner(session, input.refresh_token)
         given = await sign_in.refreshed(session, row, input.refresh_token, at=now)
-        return _given(row, given) if given else {}
+        if given is None:
+            reused = AuditKind.SESSION_REUSED
+            audit.note(session, reused, by=actor, at=now, address=info.context.address, agent_id=row.agent_id)
+            return {}
+        return _given(row, given)
 
     done = await changed(info, input, change, by=Actor(ActorKind.AGENT, agent_id))
     if not done:  # refusing inside the transaction would have left the thief's session alive

@@ -14,6 +14,7 @@ from api.contacts import Contact, Identity, contacts_by_id, identities_where
 from api.context import Info, Reading, by, plain
 from api.node import Node
 from api.paging import of_each
+from api.reads import opened
 from api.scalars import BigInt
 from api.selection import Selection, wanted
 from api.sla import Clock, clocks_of
@@ -250,7 +251,9 @@ async def _ticket(info: Info, id: strawberry.ID) -> Ticket | None:
         )
         if survivor is None:
             return None
-        return (await tickets_by_id(reading, [survivor], wanted(info))).get(survivor)
+        found = (await tickets_by_id(reading, [survivor], wanted(info))).get(survivor)
+    await opened(info.context, [found.contact_id] if found else [])
+    return found
 
 
 async def read_ticket(info: Info, id: str) -> Ticket | None:

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.actors import Actor, ActorKind, Role, Scope
 from domain.alerts import Alert
+from domain.audit import AuditEntry
 from domain.channels import Channel
 from domain.contacts import Contact
 from domain.db import Base
@@ -66,7 +67,7 @@ def _agents(model: type[Base], actor: Actor) -> ColumnElement[bool]:
         return model.agent_id == actor.id
     if model in (Agent, Team, Channel):
         return true()
-    if model is ApiToken:
+    if model in (ApiToken, AuditEntry):
         return true() if actor.role == Role.ADMIN else false()
     if model in (Delivery, Notice):
         return _deliveries(model, actor)

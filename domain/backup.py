@@ -218,6 +218,7 @@ async def _renumber(connection: AsyncConnection) -> None:
     number = str(lowest + len(places))
     for index, (_, xid, seq) in reversed(list(enumerate(places))):
         number = f"CASE WHEN (xid, seq) <= ('{xid}'::xid8, {seq}) THEN {lowest + index} ELSE {number} END"
+    await connection.execute(text(f"UPDATE audit_entry SET xid = '{lowest}' WHERE hash IS NULL"))
     await connection.execute(text(f"UPDATE event SET xid = ({number})::text::xid8"))
     for index, (name, _, _) in enumerate(places):
         await connection.execute(

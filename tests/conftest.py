@@ -97,6 +97,9 @@ async def clean(db: Database) -> AsyncIterator[Database]:
     yield db
     tables = ", ".join(f'"{table.name}"' for table in Base.metadata.tables.values())
     async with db.engine.begin() as connection:
+        await connection.execute(
+            text("SET LOCAL session_replication_role = replica")
+        )  # the audit is append-only
         await connection.execute(text(f"TRUNCATE {tables} CASCADE"))
 
 

@@ -34,7 +34,8 @@ from tests.client import Client
 from tests.two_teams import TwoTeams
 
 GRAPHQL = schema._schema
-START = "MS4xLjE"
+START = "MC4xLjE"
+"""0.1.1: of the first epoch, the first transaction there is."""
 LEVELS = 4
 TURNS = 24
 """As many as an interface has members, and more."""
@@ -160,6 +161,7 @@ async def test_no_question_of_another_teams_agent_finds_a_canary(
 
     found = set(re.findall(r"canary:([a-z_.]+)", manager))
     assert asked > 200
+    assert not re.search(r'"resetRequired": ?true', manager), "the feed told all of it"
     assert {"ticket.subject", "ticket.tags", "item.text", "item.author", "contact.name"} <= found
     assert {"identity.label", "task.title", "thread.subject", "attachment.name", "arrival.raw"} <= found
     assert set(re.findall(r"canary:([a-z_.]+)", stranger)) == set()

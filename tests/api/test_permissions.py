@@ -16,6 +16,7 @@ from sqlalchemy import delete, select, update
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
+from api.changes import cursor
 from api.house import House
 from api.permissions import RULES, Rule, rule_of
 from api.schema import schema
@@ -198,6 +199,7 @@ QUERIES = {
     "Query.channels": "{ channels { id } }",
     "Query.shop": "{ shop { agentsSee } }",
     "Query.tokens": "{ tokens { id } }",
+    "Query.audit": "{ audit { edges { node { kind } } } }",
     "Query.tickets": "{ tickets { edges { node { id } } } }",
     "Query.ticket": _ticket("id"),
     "Query.contact": "query($Contact: ID!) { contact(id: $Contact) { id } }",
@@ -236,6 +238,7 @@ QUERIES = {
     "Session": "{ viewer { sessions { deviceLabel } } }",
     "Shop": "{ shop { agentsSee } }",
     "Token": "{ tokens { name } }",
+    "AuditEntry": "{ audit { edges { node { at } } } }",
     "ChangeBatch": f"query($start: Cursor!) {{ {CHANGES} }}",
     "TimelineAppended": "query($start: Cursor!) { changes(since: $start, topics: [TIMELINE]) "
     "{ changes { ... on TimelineAppended { ticketId } } } }",
@@ -370,7 +373,7 @@ def _expected(rule: Rule, cell: str) -> str:
 async def test_every_cell_of_the_table(
     house: House, anybody: Client, two_teams: TwoTeams, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    start = "MS4xLjE"  # 1.1.1: the first transaction there is
+    start = cursor(house, (1, 1))
     asking = Asking(house, anybody, two_teams, start)
     people = {
         name: Principal(name, client.token)

@@ -284,7 +284,7 @@ async def test_a_chat_can_be_answered_on_the_ticket_it_belongs_to_and_while_its_
     assert answerable(other["replyChannels"]) == {"EMAIL": True, "CHAT": False}
     assert answerable(other["contact"]["identities"]) == both
     chat = next(channel["id"] for channel in other["replyChannels"] if channel["channel"] == "CHAT")
-    given = {"ticketId": made["ticket"]["id"], "identityId": chat, "text": "Hello?", "lastSeenSeq": 10**9}
+    given = {"ticketId": made["ticket"]["id"], "identityId": chat, "text": "Hello?", "lastSeenSeq": 10**15}
     assert await ben.refused(SEND, **given) == ["CANNOT_REPLY"]
 
     async with house.db.transaction() as session:

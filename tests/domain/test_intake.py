@@ -413,7 +413,7 @@ async def test_receipts_move_a_message_forward_only(session: AsyncSession, page:
     identity = (await session.scalars(select(Identity))).one()
     ben = (await an_agent(session, "Ben")).as_actor()
     answer = await send(
-        session, keys, ticket, to=identity, text="We look into it", by=ben, at=NOON, last_seen_seq=10**9
+        session, keys, ticket, to=identity, text="We look into it", by=ben, at=NOON, last_seen_seq=10**15
     )
     answer.external_id, answer.delivery = "m_1", DeliveryState.SENT
     await session.flush()

@@ -61,7 +61,7 @@ async def an_answer(
             text=text,
             by=ben.as_actor(),
             at=said.at,
-            last_seen_seq=10**9,
+            last_seen_seq=10**15,
         )
 
 
@@ -183,7 +183,7 @@ async def test_after_24_hours_a_messenger_answer_is_refused_before_it_is_sent(
                 text="Late",
                 by=bo.as_actor(),
                 at=late,
-                last_seen_seq=10**9,
+                last_seen_seq=10**15,
             )
 
 
@@ -203,7 +203,7 @@ async def test_answers_in_one_conversation_leave_in_the_order_in_which_they_were
             text="Second",
             by=bo.as_actor(),
             at=first.at,
-            last_seen_seq=10**9,
+            last_seen_seq=10**15,
         )
 
     async with house.db.transaction() as session:

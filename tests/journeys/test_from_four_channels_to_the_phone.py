@@ -215,7 +215,7 @@ async def test_from_four_raw_inputs_to_the_phone_and_back(
             SEND, ticketId=now["id"], identityId=reach[channel], text=f"By {channel}", lastSeenSeq=seen["seq"]
         )
         assert sent["userErrors"] == [], sent
-    refused = await mia.do(SEND, ticketId=now["id"], identityId=reach["PHONE"], text="?", lastSeenSeq=10**9)
+    refused = await mia.do(SEND, ticketId=now["id"], identityId=reach["PHONE"], text="?", lastSeenSeq=10**15)
     assert [error["code"] for error in refused["userErrors"]] == ["CANNOT_REPLY"]
 
     message = await world.graph.next_sent(timeout=10)

@@ -1,0 +1,53 @@
+"""Which mutations the audit tells of, and what of their input: never a password, a code or a token."""
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from api.context import Context
+from domain import audit
+from domain.actors import Actor
+from domain.audit import AuditKind
+from domain.db import Json
+
+
+@dataclass(frozen=True)
+class Audited:
+    kind: AuditKind
+    told: tuple[str, ...] = ()
+    """Of the input."""
+
+
+AUDITED = {
+    "signIn": Audited(AuditKind.SIGNED_IN, ("web", "device_label")),
+    "signOut": Audited(AuditKind.SIGNED_OUT, ("everywhere",)),
+    "sessionEnd": Audited(AuditKind.SESSION_ENDED, ("id",)),
+    "passwordChange": Audited(AuditKind.PASSWORD_CHANGED),
+    "passwordSet": Audited(AuditKind.PASSWORD_CHANGED),
+    "secondFactorConfirm": Audited(AuditKind.SECOND_FACTOR_SET),
+    "secondFactorRemove": Audited(AuditKind.SECOND_FACTOR_REMOVED),
+    "agentInvite": Audited(AuditKind.AGENT_ADDED, ("role", "team_ids")),
+    "agentUpdate": Audited(AuditKind.AGENT_CHANGED, ("role", "team_ids", "left")),
+    "teamSave": Audited(AuditKind.TEAM_SAVED, ("id", "name")),
+    "shopUpdate": Audited(AuditKind.SHOP_CHANGED, ("agents_see",)),
+    "tokenCreate": Audited(AuditKind.TOKEN_CREATED, ("name", "scopes", "expires_at")),
+    "tokenRevoke": Audited(AuditKind.TOKEN_REVOKED, ("id",)),
+}
+
+
+def note_mutation(
+    session: AsyncSession,
+    context: Context,
+    name: str,
+    input: dict[str, Any],
+    result: Json,
+    by: Actor,
+    at: datetime,
+) -> None:
+    if audited := AUDITED.get(name):
+        told = {field: str(input[field]) for field in audited.told if input[field] is not None}
+        agent_id = uuid.UUID(result["agent"]) if "agent" in result else by.agent_id
+        audit.note(session, audited.kind, by=by, at=at, address=context.address, agent_id=agent_id, data=told)
