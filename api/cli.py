@@ -196,6 +196,20 @@ async def release(
 
 
 @app.command
+async def doctor() -> None:
+    """Looks whether all is well, and changes nothing. Exit status 1 if something is not."""
+    from api.doctor import Health, examine
+
+    settings, ill = load_settings(), False
+    async with _database(settings) as db:
+        files = Files(settings.domain.data / "files")
+        async for finding in examine(settings, db, open_keys(settings.domain), files):
+            print(f"{finding.health.value} {finding.subject:<20} {finding.said}")
+            ill = ill or finding.health is Health.ILL
+    raise SystemExit(1 if ill else 0)
+
+
+@app.command
 async def migration(message: str) -> None:
     """Writes a migration for what the models say and the database does not (developers)."""
     async with _database(load_settings()) as db:

@@ -1,13 +1,16 @@
 """Heddle, put together from its settings: the database, the doors, and those who work behind them."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any
 from urllib.parse import urlsplit
 
 import structlog
+from dotenv import dotenv_values
 from sqlalchemy.exc import DBAPIError
 
 from api.house import House
@@ -43,12 +46,28 @@ class Settings:
     notifications: NotificationSettings
 
 
+ROOMS = (DomainSettings, ApiSettings, IntegrationSettings, NotificationSettings)
+
+
+def unknown_settings() -> Iterator[tuple[str, str | None]]:
+    """HEDDLE_… names that are set and mean nothing, and what each may have been meant to be."""
+    known = {f"HEDDLE_{name.upper()}" for room in ROOMS for name in room.model_fields}
+    known.add("HEDDLE_TEST_DATABASE_URL")  # of the test suite
+    given = {
+        name.upper() for name in (*os.environ, *dotenv_values(".env")) if name.upper().startswith("HEDDLE_")
+    }
+    for name in sorted(given - known):
+        yield name, next(iter(get_close_matches(name, known, 1)), None)
+
+
 def load_settings() -> Settings:
     """All of them, before anything starts: a wrong one is one sentence that names its variable."""
     settings = Settings(
         load(DomainSettings), load(ApiSettings), load(IntegrationSettings), load(NotificationSettings)
     )
     read_credentials(settings.notifications)
+    for name, meant in unknown_settings():
+        log.warning("unknown_setting", name=name, did_you_mean=meant)
     return settings
 
 

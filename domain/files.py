@@ -21,6 +21,13 @@ class Files:
     async def keep(self, key: str, content: bytes) -> None:
         await obstore.put_async(self._store, key, content)
 
+    async def has(self, key: str) -> bool:
+        try:
+            await obstore.head_async(self._store, key)
+        except FileNotFoundError:
+            return False
+        return True
+
     async def get(self, key: str) -> bytes:
         found = await obstore.get_async(self._store, key)
         return bytes(await found.bytes_async())

@@ -150,6 +150,22 @@ async def test_a_shop_moves_from_one_database_to_another(database_url: str, tmp_
     await db.close()
 
 
+async def test_a_mistyped_setting_is_told_with_what_it_may_have_meant(
+    database_url: str, tmp_path: Path
+) -> None:
+    url = make_url(database_url).set(database="cli_doctor").render_as_string(hide_password=False)
+    await new_database(url)
+    settings = {"HEDDLE_DATABASE_URL": url, "HEDDLE_SECRET_KEY": SECRET, "HEDDLE_DATA": str(tmp_path)}
+
+    migrated = heddle("migrate", folder=tmp_path, HEDDLE_SMPT_URL="smtp://x", **settings)
+    seen = heddle("doctor", folder=tmp_path, HEDDLE_SMPT_URL="smtp://x", **settings)
+
+    assert '"did_you_mean": "HEDDLE_SMTP_URL"' in migrated.stderr
+    assert "there is no HEDDLE_SMPT_URL: did you mean HEDDLE_SMTP_URL?" in seen.stdout
+    assert "✓ tables" in seen.stdout
+    assert seen.returncode == 1, "no relay answers at localhost:25"
+
+
 def test_targets_and_opening_hours_are_read_as_people_write_them() -> None:
     assert _target("4h") == Target(Metric.FIRST_REPLY, 14400)
     assert _target("chat=90s") == Target(Metric.FIRST_REPLY, 90, channel=ChannelKind.CHAT)

@@ -1,0 +1,103 @@
+"""`heddle doctor` finds what is ill."""
+
+import shutil
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text, update
+from sqlalchemy.engine import make_url
+
+from api import doctor
+from api.doctor import Finding, Health, examine
+from api.house import House
+from api.running import Settings
+from api.settings import ApiSettings
+from demo.farends import SmtpSink
+from domain import audit, installation
+from domain.actors import SYSTEM
+from domain.audit import AuditKind
+from domain.db import Database, database_time
+from domain.events import EventKind, Reader, record
+from domain.keys import Keys
+from domain.settings import DomainSettings
+from domain.system_mail import SystemMail, post
+from integrations.settings import IntegrationSettings
+from notifications.settings import NotificationSettings
+from tests.conftest import new_database
+from tests.factories import NOON
+from tests.two_teams import TwoTeams
+
+
+@pytest.fixture
+async def settings(tmp_path: Path) -> AsyncIterator[Settings]:
+    async with SmtpSink() as sink:
+        yield Settings(
+            DomainSettings.model_construct(data=tmp_path, base_url="https://help.shop.example"),
+            ApiSettings.model_construct(),
+            IntegrationSettings.model_construct(smtp_url=f"smtp://{sink.host}:{sink.port}"),
+            NotificationSettings.model_construct(fcm_credentials="{}"),
+        )
+
+
+async def ill(settings: Settings, house: House, keys: Keys | None = None) -> dict[str, str]:
+    found: list[Finding] = [
+        finding async for finding in examine(settings, house.db, keys or house.keys, house.files)
+    ]
+    assert {"database", "tables", "queue outbox", "audit"} <= {finding.subject for finding in found}
+    return {finding.subject: finding.said for finding in found if finding.health is not Health.WELL}
+
+
+async def test_a_shop_that_works_is_well(settings: Settings, house: House, two_teams: TwoTeams) -> None:
+    assert await ill(settings, house) == {}
+
+
+async def test_each_illness_is_named(settings: Settings, house: House, two_teams: TwoTeams) -> None:
+    async with house.db.transaction() as session:
+        now = await database_time(session)
+        post(session, house.keys, to="mia@shop.example", subject="Hello", text="Hello", at=now)
+        session.add(Reader(name="stuck", xid=3, seq=1))
+        record(session, EventKind.AGENT_ADDED, by=SYSTEM, at=NOON)
+        audit.note(session, AuditKind.EXPORTED, by=SYSTEM, at=now)
+        await session.flush()
+        await session.execute(update(SystemMail).values(due_at=now - timedelta(hours=1)))
+        await session.execute(
+            text("UPDATE event SET recorded_at = recorded_at - interval '1 hour', xid = '4'")
+        )
+        await session.execute(
+            text("UPDATE audit_entry SET position = 2, hash = 'wrong' WHERE kind = 'exported'")
+        )
+    shutil.rmtree(house.files._store.prefix)  # type: ignore[arg-type]
+    settings.integrations.smtp_url = "smtp://127.0.0.1:1"
+
+    said = await ill(settings, house, Keys("another secret that is long enough for a key"))
+
+    assert set(said) == {"secret key", "queue system_mail", "reader stuck", "files", "audit", "mail"}
+    assert "the oldest since" in said["queue system_mail"]
+    assert "broken at 1" in said["audit"]
+
+
+async def test_what_is_held_after_a_restore_is_told(settings: Settings, house: House) -> None:
+    async with house.db.reading() as connection:
+        await installation.restored(connection)
+        await connection.commit()
+
+    assert "heddle release" in (await ill(settings, house))["held"]
+
+
+async def test_an_empty_database_is_told_apart(settings: Settings, house: House, database_url: str) -> None:
+    url = make_url(database_url).set(database="doctor").render_as_string(hide_password=False)
+    await new_database(url)
+    db = Database(url)
+
+    found = [finding async for finding in examine(settings, db, house.keys, house.files)]
+    await db.close()
+
+    assert [(finding.subject, finding.health) for finding in found] == [("tables", Health.ILL)]
+
+
+async def test_a_full_disk_is_told(settings: Settings, house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "SPACE", 1 << 60)
+
+    assert "free" in (await ill(settings, house))["space"]
