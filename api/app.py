@@ -3,13 +3,14 @@
 from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
 from api import files, graphql_http, health, metrics, password
 from api.house import House
 from api.requests import Requests
 from api.telemetry import telemetry
+from domain.settings import WrongSetting
 from integrations.chat import socket as chat
 from integrations.messenger import webhook as messenger
 from integrations.phone import webhook as phone
@@ -34,9 +35,21 @@ def application(house: House) -> ASGIApp:
             *password.routes,
             *health.routes(house),
             *metrics.routes(house),
+            *_identity_provider(house),
         ]
     )
     return Requests(app, app.router.routes)
+
+
+def _identity_provider(house: House) -> list[BaseRoute]:
+    settings = house.settings
+    if not (settings.oidc_issuer and settings.oidc_client_id and settings.oidc_client_secret):
+        return []
+    try:
+        from api import oidc
+    except ImportError:
+        raise WrongSetting("HEDDLE_OIDC_ISSUER needs Heddle's extra `oidc`: heddle[oidc].") from None
+    return oidc.routes(house, settings.oidc_issuer, settings.oidc_client_id, settings.oidc_client_secret)
 
 
 async def _home(request: Request) -> Response:

@@ -35,6 +35,9 @@ AUDITED = {
     "shopUpdate": Audited(AuditKind.SHOP_CHANGED, ("agents_see",)),
     "tokenCreate": Audited(AuditKind.TOKEN_CREATED, ("name", "scopes", "expires_at")),
     "tokenRevoke": Audited(AuditKind.TOKEN_REVOKED, ("id",)),
+    "webhookSave": Audited(AuditKind.WEBHOOK_SAVED, ("id", "url", "events", "enabled")),
+    "webhookRotateSecret": Audited(AuditKind.WEBHOOK_SECRET_ROTATED, ("id",)),
+    "webhookDelete": Audited(AuditKind.WEBHOOK_DELETED, ("id",)),
 }
 
 

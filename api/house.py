@@ -28,6 +28,8 @@ class House:
         default_factory=lambda: Remembered(seconds=3600, most=50_000)
     )
     """Who opened which contact."""
+    private_webhooks: bool = False
+    """May they go into our own network?"""
     epoch: str = "0"
     """Of the change feed."""
     audiences: "dict[Any, Audience]" = field(default_factory=dict)

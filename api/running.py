@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from api.house import House
 from api.rates import Rates
 from api.settings import ApiSettings
-from domain import audit, deadlines, upkeep
+from domain import audit, deadlines, following, upkeep
 from domain.db import Database, database_time
 from domain.files import Files
 from domain.installation import feed_epoch
@@ -30,6 +30,8 @@ from integrations.mail.system import SystemPost
 from integrations.mailroom import Mailroom
 from integrations.media import Media
 from integrations.settings import IntegrationSettings
+from integrations.subscribers import posting as subscribers
+from integrations.subscribers.posting import Subscribers
 from notifications import dispatch
 from notifications.deliver import Pusher
 from notifications.push import Fcm, read_credentials
@@ -95,7 +97,16 @@ async def opened(settings: Settings, url: str) -> AsyncIterator[House]:
         files = Files(settings.domain.data / "files")
         async with db.transaction() as session:
             epoch = await feed_epoch(session)
-        yield House(db, keys, files, settings.domain.base_url, rates, epoch=epoch, settings=settings.api)
+        yield House(
+            db,
+            keys,
+            files,
+            settings.domain.base_url,
+            rates,
+            epoch=epoch,
+            private_webhooks=settings.integrations.webhooks_private,
+            settings=settings.api,
+        )
     finally:
         await db.close()
 
@@ -116,14 +127,16 @@ async def working(house: House, settings: Settings) -> AsyncIterator[None]:
     if not fcm.ready:
         log.warning("pushes_not_configured", missing="HEDDLE_FCM_CREDENTIALS")
     async with house.db.transaction() as session:
-        await dispatch.begin(session)
+        for reader in (dispatch.NAME, subscribers.READER):
+            await following.begin(session, reader)
     workers = (
         Mailroom(house.db, house.keys, house.files).run(),
         Courier(house.db, house.keys, settings.integrations).run(),
         SystemPost(house.db, house.keys, settings.integrations).run(),
         Media(house.db, house.files, settings.integrations).run(),
         deadlines.turn(house.db),
-        dispatch.run(house.db),
+        following.follow(house.db, dispatch.NAME, dispatch.dispatch),
+        Subscribers(house.db, house.keys, settings.integrations).run(),
         Pusher(house.db, fcm).run(),
         upkeep.run(house.db),
         audit.run(house.db),

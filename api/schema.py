@@ -31,6 +31,7 @@ from api.staff import StaffQueries
 from api.tasks import TaskMutations, TaskQueries
 from api.tickets import TicketQueries
 from api.tokens import TokenMutations, TokenQueries
+from api.webhooks import WebhookMutations, WebhookQueries
 
 
 @strawberry.type
@@ -40,6 +41,7 @@ class Query(
     AdministrationQueries,
     TokenQueries,
     AuditQueries,
+    WebhookQueries,
     ChannelQueries,
     InboxQueries,
     TicketQueries,
@@ -62,6 +64,7 @@ class Mutation(
     AccountMutations,
     AdministrationMutations,
     TokenMutations,
+    WebhookMutations,
     TicketMutations,
     MessageMutations,
     LinkMutations,

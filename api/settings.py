@@ -1,6 +1,8 @@
 """The settings of the doors."""
 
-from pydantic import Field
+from typing import Self
+
+from pydantic import Field, model_validator
 
 from domain.settings import HeddleSettings
 
@@ -10,3 +12,15 @@ class ApiSettings(HeddleSettings):
     anonymous_per_minute: int = Field(default=600, ge=1)
     metrics_token: str | None = None
     otlp_url: str | None = None
+    oidc_issuer: str | None = None
+    oidc_client_id: str | None = None
+    oidc_client_secret: str | None = None
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        given = {self.oidc_issuer is None, self.oidc_client_id is None, self.oidc_client_secret is None}
+        if len(given) == 2:
+            raise ValueError(
+                "HEDDLE_OIDC_ISSUER, HEDDLE_OIDC_CLIENT_ID and HEDDLE_OIDC_CLIENT_SECRET go together"
+            )
+        return self

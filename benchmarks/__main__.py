@@ -16,7 +16,7 @@ import uvloop
 from sqlalchemy import func, select
 
 from api.logs import log_to_stderr
-from benchmarks import arrivals, inbox, next_due, profiling, report, ticket, webhooks
+from benchmarks import arrivals, inbox, next_due, profiling, report, ticket, two_processes, webhooks
 from benchmarks.bench import Bench, Measured
 from benchmarks.data.loading import load
 from benchmarks.processes import postgres_in, started
@@ -84,6 +84,9 @@ def main() -> None:
     options.add_argument("--quick", action="store_true", help="a small data set; within three minutes")
     options.add_argument("--json", action="store_true", help="the last line is one JSON object")
     options.add_argument("--profile", action="store_true", help="where the time of the inbox page goes, too")
+    options.add_argument(
+        "what", nargs="?", choices=["two_processes"], help="only this; otherwise all of the rest"
+    )
     chosen = options.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # leave by the door: whoever was started is ended
     log_to_stderr()
@@ -93,6 +96,9 @@ def main() -> None:
         embedded(data, durable=False) as url,
         asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
     ):
+        if chosen.what:
+            say(two_processes.told(runner.run(two_processes.measured(url, data))))
+            return
         measured = runner.run(run(sizes, data, url, profile=chosen.profile))
     if chosen.json:
         say(report.machine_line(measured))

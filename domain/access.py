@@ -28,6 +28,7 @@ from domain.tasks import Task
 from domain.threads import Thread
 from domain.tickets import Ticket
 from domain.tokens import ApiToken
+from domain.webhooks import Post, Webhook
 
 Row = TypeVar("Row", bound=Base)
 
@@ -67,7 +68,7 @@ def _agents(model: type[Base], actor: Actor) -> ColumnElement[bool]:
         return model.agent_id == actor.id
     if model in (Agent, Team, Channel):
         return true()
-    if model in (ApiToken, AuditEntry):
+    if model in (ApiToken, AuditEntry, Webhook, Post):
         return true() if actor.role == Role.ADMIN else false()
     if model in (Delivery, Notice):
         return _deliveries(model, actor)

@@ -52,6 +52,9 @@ class AuditKind(StrEnum):
     SHOP_CHANGED = "shop_changed"
     TOKEN_CREATED = "token_created"
     TOKEN_REVOKED = "token_revoked"
+    WEBHOOK_SAVED = "webhook_saved"
+    WEBHOOK_SECRET_ROTATED = "webhook_secret_rotated"
+    WEBHOOK_DELETED = "webhook_deleted"
     CONTACT_READ = "contact_read"
     EXPORTED = "exported"
 

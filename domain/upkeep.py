@@ -12,6 +12,7 @@ from domain.events import ensure_partitions
 from domain.once import Done
 from domain.sign_in import LONGEST, SignIn
 from domain.tries import FORGOTTEN, Try
+from domain.webhooks import KEPT_FOR, Post
 
 log = structlog.get_logger()
 
@@ -27,6 +28,7 @@ async def run(db: Database) -> None:
                 await ensure_partitions(session, (await database_time(session)).date())
                 await session.execute(delete(Done).where(Done.at < func.now() - REMEMBERED))
                 await session.execute(delete(Try).where(Try.last_at < func.now() - FORGOTTEN))
+                await session.execute(delete(Post).where(Post.created_at < func.now() - KEPT_FOR))
                 await session.execute(delete(SignIn).where(SignIn.created_at < func.now() - 2 * LONGEST))
         except (SQLAlchemyError, OSError) as failure:
             log.warning("upkeep_put_off", error=type(failure).__name__)

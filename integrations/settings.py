@@ -16,6 +16,7 @@ class IntegrationSettings(HeddleSettings):
     mail_from: str = "heddle@localhost"
     graph_url: str = "https://graph.facebook.com"
     graph_version: str = "26.0"
+    webhooks_private: bool = False
     media_hosts: str = "fbcdn.net,fbsbx.com,facebook.com"
 
     @field_validator("smtp_in_port", mode="before")

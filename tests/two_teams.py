@@ -10,7 +10,7 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.house import House
-from domain import deadlines, notices
+from domain import deadlines, notices, webhooks
 from domain.actors import Role
 from domain.alerts import Alert
 from domain.channels import Channel, ChannelKind
@@ -26,6 +26,7 @@ from domain.staff import Agent, Team, TeamMember
 from domain.tasks import Task
 from domain.threads import Thread
 from domain.tickets import Ticket
+from domain.webhooks import Attempt, Post, Webhook, add_webhook
 from tests.client import PASSWORD_HASH, Client
 from tests.factories import NOON, a_call_step, a_channel, a_mail, a_promise, an_agent, receive
 
@@ -110,6 +111,13 @@ async def _worked_on(session: AsyncSession, house: House, ben: Client) -> None:
             file=await house.files.put(PHOTO),
         )
     )
+    webhook, _ = await add_webhook(
+        session, house.keys, url="https://example.org/hook", description="Till", kinds=[], at=NOON
+    )
+    await session.flush()
+    posted = webhooks.test(session, webhook, at=NOON)
+    await session.flush()
+    session.add(Attempt(post_id=posted.id, at=NOON, milliseconds=5, status=500, error=None, answer="oh no"))
     await notices.register_device(
         session,
         owner=by,
@@ -128,7 +136,8 @@ async def _ids(session: AsyncSession) -> dict[str, str]:
     ids: dict[str, uuid.UUID] = {"Ticket": ticket.id, "Contact": ticket.contact_id}
     for item in await session.scalars(select(Item)):
         ids[item.kind.capitalize()] = item.id
-    for model in (Task, Attachment, Device, Notice, Thread):
+    ids["WebhookDelivery"] = (await session.scalars(select(Post.id))).one()
+    for model in (Task, Attachment, Device, Notice, Thread, Webhook):
         ids[model.__name__] = (await session.scalars(select(model.id).order_by(model.id).limit(1))).one()
     ids["Alert"] = (await session.scalars(select(Alert.id).where(Alert.ticket_id == ticket.id))).one()
     ids["Identity"] = (

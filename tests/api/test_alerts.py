@@ -6,6 +6,7 @@ from api.house import House
 from domain.channels import ChannelKind
 from domain.deadlines import fire_due
 from domain.events import any_pending
+from domain.following import begin, read_on
 from notifications import dispatch
 from tests.client import Client
 from tests.factories import a_channel, a_mail, a_promise, receive
@@ -29,7 +30,7 @@ PHONE = {
 async def broken(house: House) -> None:
     """Ada's mail was not answered in time."""
     async with house.db.transaction() as session:
-        await dispatch.begin(session)
+        await begin(session, dispatch.NAME)
     async with house.db.transaction() as session:
         await a_promise(session, 60)
         await receive(
@@ -45,7 +46,7 @@ async def told(house: House) -> None:
     while pending:
         async with house.db.transaction() as session:
             pending = await any_pending(session)
-            await dispatch.dispatch(session)
+            await read_on(session, dispatch.NAME, dispatch.dispatch)
 
 
 @pytest.mark.usefixtures("broken")

@@ -124,6 +124,8 @@ def _ways(field: GraphQLField, quoted: dict[str, str]) -> Iterator[dict[str, str
     elif field.args.get("id") and is_required_argument(field.args["id"]):
         for id in quoted.values():
             yield {"id": id}
+    elif "webhookId" in names:
+        yield {"webhookId": quoted["Webhook"]}
     else:
         yield {}
         if "alertId" in names:

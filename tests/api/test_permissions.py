@@ -30,6 +30,7 @@ from domain.second_factor import SecondFactor
 from domain.staff import Agent
 from domain.tickets import Ticket
 from domain.tries import Try
+from domain.webhooks import add_webhook
 from tests.client import PASSWORD, SIGN_IN, Client
 from tests.two_teams import TwoTeams
 
@@ -120,6 +121,15 @@ async def _a_token(asking: Asking) -> str:
         return public_id("Token", row.id)
 
 
+async def _a_webhook(asking: Asking) -> Values:
+    async with asking.house.db.transaction() as session:
+        now = await database_time(session)
+        row, _ = await add_webhook(
+            session, asking.house.keys, url="https://example.org/", description="", kinds=[], at=now
+        )
+        return {"id": public_id("Webhook", row.id)}
+
+
 # For each mutation its input, for each query or type a document and its variables.
 
 MUTATIONS: dict[str, Callable[[Asking, Principal], Any]] = {
@@ -162,6 +172,11 @@ MUTATIONS: dict[str, Callable[[Asking, Principal], Any]] = {
     "shopUpdate": lambda a, p: {"agentsSee": "TEAMS"},
     "tokenCreate": lambda a, p: {"name": "Orders", "scopes": ["TICKETS_READ"]},
     "tokenRevoke": lambda a, p: _revoke(a),
+    "webhookSave": lambda a, p: {"url": "https://example.org/hook"},
+    "webhookRotateSecret": lambda a, p: {"id": a.Webhook},
+    "webhookDelete": lambda a, p: _a_webhook(a),
+    "webhookTest": lambda a, p: {"id": a.Webhook},
+    "webhookReplay": lambda a, p: {"id": a.WebhookDelivery},
 }
 
 
@@ -199,6 +214,8 @@ QUERIES = {
     "Query.channels": "{ channels { id } }",
     "Query.shop": "{ shop { agentsSee } }",
     "Query.tokens": "{ tokens { id } }",
+    "Query.webhooks": "{ webhooks { id } }",
+    "Query.webhookDeliveries": "query($Webhook: ID!) { webhookDeliveries(webhookId: $Webhook) { id } }",
     "Query.audit": "{ audit { edges { node { kind } } } }",
     "Query.tickets": "{ tickets { edges { node { id } } } }",
     "Query.ticket": _ticket("id"),
@@ -238,6 +255,9 @@ QUERIES = {
     "Session": "{ viewer { sessions { deviceLabel } } }",
     "Shop": "{ shop { agentsSee } }",
     "Token": "{ tokens { name } }",
+    "Webhook": "{ webhooks { url } }",
+    "WebhookDelivery": "query($Webhook: ID!) { webhookDeliveries(webhookId: $Webhook) { event } }",
+    "WebhookAttempt": "query($Webhook: ID!) { webhookDeliveries(webhookId: $Webhook) { attempts { status } } }",
     "AuditEntry": "{ audit { edges { node { at } } } }",
     "ChangeBatch": f"query($start: Cursor!) {{ {CHANGES} }}",
     "TimelineAppended": "query($start: Cursor!) { changes(since: $start, topics: [TIMELINE]) "

@@ -1,0 +1,62 @@
+"""Reads the history in commit order, each event once, in one process at a time."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+import structlog
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from domain import events
+from domain.db import Database
+from domain.events import Event, Reader
+
+log = structlog.get_logger()
+
+BATCH = 200
+POLL = 2.0
+HELD_BACK = 0.02
+"""Seconds to wait for an older transaction that holds back what is committed already."""
+
+Take = Callable[[AsyncSession, Event], Awaitable[None]]
+"""What is done for one event, in the transaction in which the reader moves on."""
+
+
+async def begin(session: AsyncSession, name: str) -> None:
+    """A reader that never read starts at the beginning of what happens from now on."""
+    xid, seq = await events.newest_place(session)
+    await session.execute(insert(Reader).values(name=name, xid=xid, seq=seq).on_conflict_do_nothing())
+
+
+async def read_on(session: AsyncSession, name: str, take: Take) -> int:
+    """How many events were read. One process reads at a time: the others find the reader's row taken."""
+    reader = await session.scalar(select(Reader).where(Reader.name == name).with_for_update(skip_locked=True))
+    if reader is None:
+        return 0
+    read = await events.since(session, (reader.xid, reader.seq), BATCH)
+    for event in read:
+        await take(session, event)
+    if read:
+        reader.xid, reader.seq = read[-1].xid, read[-1].seq
+    return len(read)
+
+
+async def follow(db: Database, name: str, take: Take) -> None:
+    with db.bell.listening(events.TOPIC) as rung:
+        while True:
+            rung.clear()
+            pending, read = False, 0
+            try:
+                async with db.transaction() as session:
+                    # Asked first: what an older transaction holds back now is read below, or looked for again soon.
+                    pending = await events.any_pending(session)
+                    read = await read_on(session, name, take)
+            except (SQLAlchemyError, OSError) as failure:
+                log.warning("reader_waits_for_database", reader=name, error=type(failure).__name__)
+            if read == BATCH:
+                continue
+            with suppress(TimeoutError):
+                await asyncio.wait_for(rung.wait(), HELD_BACK if pending else POLL)

@@ -1,0 +1,1 @@
+"""Those who subscribed to events: outgoing webhooks."""

@@ -1,0 +1,85 @@
+"""Where an address leads, decided once: a name is looked up, and what it means is both checked and connected to.
+
+Nobody makes us knock on doors of our own network, however the address is written: numbers are taken apart by the same
+resolver that would connect, and forms of IPv6 that carry an IPv4 address are judged by that.
+"""
+
+import asyncio
+import ipaddress
+import socket
+from dataclasses import dataclass
+
+import httpx
+
+from integrations.outbound import SendRefused
+
+NAT64 = ipaddress.ip_network("64:ff9b::/96")
+LOCAL_NAT64 = ipaddress.ip_network("64:ff9b:1::/48")
+COMPATIBLE = ipaddress.ip_network("::/96")
+
+Ip = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+@dataclass(frozen=True)
+class Target:
+    """An address to connect to, in place of the name, and the name to ask for there."""
+
+    url: httpx.URL
+    host: str
+    """With the port, as a request's `Host` says it."""
+    name: str
+    """Whose certificate it has to be."""
+
+
+def check_url(url: str, *, private: bool) -> httpx.URL:
+    """Whether it can be an endpoint at all. `private`: http and addresses of our own network are allowed."""
+    try:
+        parsed = httpx.URL(url)
+        port = parsed.port
+    except (httpx.InvalidURL, ValueError, UnicodeError):
+        raise SendRefused("this is not a web address") from None
+    if parsed.scheme not in (("https", "http") if private else ("https",)):
+        raise SendRefused("the address should begin with https://")
+    if not parsed.host or parsed.userinfo or port == 0:
+        raise SendRefused("the address should be https://host/path, without user or password")
+    return parsed.copy_with(fragment=None)
+
+
+async def target_of(url: str, *, private: bool) -> Target:
+    parsed = check_url(url, private=private)
+    port = parsed.port or {"https": 443, "http": 80}[parsed.scheme]
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(
+            parsed.raw_host.decode("ascii"), port, type=socket.SOCK_STREAM
+        )
+    except (OSError, UnicodeError) as failure:
+        raise ConnectionError(f"{parsed.host} is not known: {failure}") from failure
+    addresses = [ipaddress.ip_address(str(address[0]).partition("%")[0]) for *_, address in found]
+    if not private and not all(is_public(address) for address in addresses):
+        raise SendRefused(f"{parsed.host} lies in a private network")
+    return Target(parsed.copy_with(host=str(addresses[0])), parsed.netloc.decode("ascii"), parsed.host)
+
+
+def is_public(address: Ip) -> bool:
+    inner = _carried(address)
+    if inner is not None:
+        return is_public(inner)
+    return address.is_global and not (
+        address.is_multicast
+        or address.is_reserved
+        or address.is_unspecified
+        or address.is_loopback
+        or address.is_link_local
+        or (isinstance(address, ipaddress.IPv6Address) and (address.is_site_local or address in LOCAL_NAT64))
+    )
+
+
+def _carried(address: Ip) -> ipaddress.IPv4Address | None:
+    """The IPv4 address to which this one leads."""
+    if isinstance(address, ipaddress.IPv4Address):
+        return None
+    if address.teredo:
+        return address.teredo[1]
+    if address in NAT64 or address in COMPATIBLE:
+        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    return address.ipv4_mapped or address.sixtofour

@@ -1,0 +1,171 @@
+"""Posts events to who subscribed, and writes down what became of each attempt."""
+
+import asyncio
+import random
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
+from time import perf_counter
+
+import httpx
+import orjson
+import structlog
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from domain.db import Database, database_time
+from domain.following import follow
+from domain.keys import Keys
+from domain.webhooks import (
+    OFF_AFTER,
+    POSTS,
+    Attempt,
+    Post,
+    PostState,
+    SwitchedOff,
+    Webhook,
+    signature,
+    switch_off,
+    tell,
+)
+from domain.work import Lease, work
+from integrations.outbound import SendRefused
+from integrations.settings import IntegrationSettings
+from integrations.subscribers.addresses import target_of
+
+log = structlog.get_logger()
+
+READER = "webhooks"
+HANDS = 4
+LONGEST = 15.0
+"""Seconds for one attempt, the looking up of the name included."""
+CONNECT = 5.0
+"""Of these, for a connection; within them httpx itself closes what does not come about."""
+ANSWER = 1024
+"""Bytes that are read of it."""
+WAITS = (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
+"""Seconds before each next attempt; after the last it is given up."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    status: int | None = None
+    error: str | None = None
+    answer: str = ""
+    retry_after: float = 0.0
+
+    @property
+    def arrived(self) -> bool:
+        return self.status is not None and 200 <= self.status < 300
+
+
+class Subscribers:
+    def __init__(self, db: Database, keys: Keys, settings: IntegrationSettings) -> None:
+        self._db = db
+        self._keys = keys
+        self._private = settings.webhooks_private
+        self._http = httpx.AsyncClient(
+            follow_redirects=False, trust_env=False, timeout=httpx.Timeout(LONGEST, connect=CONNECT)
+        )
+
+    async def run(self) -> None:
+        async with self._http, asyncio.TaskGroup() as group:
+            group.create_task(follow(self._db, READER, tell))
+            group.create_task(work(self._db, POSTS, self.post, hands=HANDS))
+
+    async def post(self, post: Post, lease: Lease[Post]) -> None:
+        async with self._db.transaction() as session:
+            webhook = await session.get_one(Webhook, post.webhook_id)
+            now = await database_time(session)
+        begun = perf_counter()
+        outcome = await self._send(webhook, post, now)
+        milliseconds = int((perf_counter() - begun) * 1000)
+        async with self._db.transaction() as session:
+            at = await database_time(session)
+            await self._settle(session, post, lease, outcome, at)
+            session.add(
+                Attempt(
+                    post_id=post.id,
+                    at=now,
+                    milliseconds=milliseconds,
+                    status=outcome.status,
+                    error=outcome.error,
+                    answer=outcome.answer,
+                )
+            )
+
+    async def _settle(
+        self, session: AsyncSession, post: Post, lease: Lease[Post], outcome: Outcome, at: datetime
+    ) -> None:
+        webhook = await session.get_one(Webhook, post.webhook_id, with_for_update=True)
+        if outcome.arrived:
+            webhook.failing_since = None
+            await lease.settle(session, state=PostState.DELIVERED, last_error=None)
+            return
+        error = outcome.error or f"answered {outcome.status}"
+        log.warning("webhook_failed", webhook=str(webhook.id), post=str(post.id), error=error)
+        if post.failures < len(WAITS):
+            wait = max(WAITS[post.failures] * random.uniform(1.0, 1.1), min(outcome.retry_after, WAITS[-1]))
+            await lease.retry(session, after=wait, error=error)
+        else:
+            await lease.give_up(session, error=error)
+        webhook.failing_since = webhook.failing_since or at
+        if webhook.off_at is None and outcome.status == 410:
+            await switch_off(session, self._keys, webhook, SwitchedOff.GONE, at=at)
+        elif webhook.off_at is None and at - webhook.failing_since > OFF_AFTER:
+            await switch_off(session, self._keys, webhook, SwitchedOff.FAILING, at=at)
+
+    async def _send(self, webhook: Webhook, post: Post, at: datetime) -> Outcome:
+        body, timestamp = orjson.dumps(post.payload), int(at.timestamp())
+        signatures = [
+            signature(secret, post.public_id, timestamp, body)
+            for secret in webhook.secrets(self._keys, at=at)
+        ]
+        headers = {
+            "content-type": "application/json",
+            "user-agent": "Heddle-Webhooks",
+            "webhook-id": post.public_id,
+            "webhook-timestamp": str(timestamp),
+            "webhook-signature": " ".join(signatures),
+        }
+        try:
+            async with asyncio.timeout(LONGEST):
+                target = await target_of(webhook.url, private=self._private)
+                request = self._http.build_request(
+                    "POST",
+                    target.url,
+                    content=body,
+                    headers={**headers, "host": target.host},
+                    extensions={"sni_hostname": target.name},
+                )
+                return await self._answer(request, at)
+        except TimeoutError:
+            return Outcome(error=f"no answer in {LONGEST:.0f} s")
+        except SendRefused as refusal:
+            return Outcome(error=str(refusal))
+        except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as failure:
+            return Outcome(error=f"{type(failure).__name__}: {failure}"[:200])
+
+    async def _answer(self, request: httpx.Request, at: datetime) -> Outcome:
+        answer = await self._http.send(request, stream=True)
+        try:
+            said = b""
+            async for part in answer.aiter_raw(ANSWER):
+                said += part
+                if len(said) >= ANSWER:
+                    break
+        finally:
+            await answer.aclose()
+        shown = said[:ANSWER].decode("utf-8", "replace").replace("\x00", "�")
+        return Outcome(answer.status_code, None, shown, _seconds(answer.headers.get("retry-after"), at))
+
+
+def _seconds(retry_after: str | None, at: datetime) -> float:
+    """As a number or as a date; 0 for what is neither."""
+    if not retry_after:
+        return 0.0
+    if retry_after.isascii() and retry_after.isdigit():
+        return float(min(int(retry_after[:9]), WAITS[-1]))
+    try:
+        return max(0.0, (parsedate_to_datetime(retry_after) - at) / timedelta(seconds=1))
+    except (ValueError, TypeError):
+        return 0.0

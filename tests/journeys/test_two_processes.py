@@ -1,0 +1,34 @@
+"""Two processes that answer and two that work share one database."""
+
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy.engine import make_url
+
+from benchmarks.two_processes import measure, told
+from domain.db import Database
+from domain.migrations import migrate
+from tests.conftest import new_database
+
+
+@pytest.fixture
+async def own(database_url: str) -> AsyncIterator[Database]:
+    url = make_url(database_url)
+    address = url.set(database=f"{url.database}_two").render_as_string(hide_password=False)
+    await new_database(address)
+    db = Database(address)
+    await migrate(db)
+    yield db
+    await db.close()
+
+
+async def test_a_change_on_one_process_reaches_a_stream_on_the_other(
+    own: Database, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    took = await measure(own, "a secret that all four of them share", tmp_path, changes=20)
+
+    with capsys.disabled():
+        sys.stdout.write(f"\n{told(took)}\n")
+    assert len(took) == 20
