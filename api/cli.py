@@ -6,8 +6,8 @@ import secrets
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
@@ -15,23 +15,19 @@ from zoneinfo import available_timezones
 
 from cyclopts import App, Parameter
 
+from api.caretaking import commands
 from api.house import House
 from api.logs import log_to_stderr
-from api.running import Settings, database_url, load_settings, mail_door, opened, working
-from domain import audit, backup, installation, sla, tokens
+from api.running import Settings, house_here, load_settings, mail_door, working
+from domain import audit, sla, tokens
 from domain.actors import SYSTEM, Role, Scope
 from domain.audit import AuditKind
 from domain.channels import ChannelKind, add_channel
-from domain.db import Database, database_time, ring
+from domain.db import database_time
 from domain.errors import Refused
-from domain.files import Files
 from domain.hours import Hours
-from domain.keys import open_keys
-from domain.migrations import differences, write_migration
-from domain.migrations import migrate as bring_up_to_date
 from domain.passwords import hash_password
 from domain.postgres_programs import CannotStart
-from domain.queues import OUTWARD
 from domain.settings import WrongSetting
 from domain.sla import Metric, Target
 from domain.staff import add_agent
@@ -44,27 +40,7 @@ token = App(name="token", help="Integrators' tokens.")
 app.command(agent)
 app.command(channel)
 app.command(token)
-
-SCHEMA_FILE = Path("schema.graphql")
-
-
-@asynccontextmanager
-async def _house(settings: Settings | None = None) -> AsyncIterator[tuple[House, Settings]]:
-    settings = settings or load_settings()
-    with database_url(settings.domain) as url:
-        async with opened(settings, url) as house:
-            yield house, settings
-
-
-@asynccontextmanager
-async def _database(settings: Settings) -> AsyncIterator[Database]:
-    """As it is: not brought up to date."""
-    with database_url(settings.domain) as url:
-        db = Database(url)
-        try:
-            yield db
-        finally:
-            await db.close()
+app.update(commands)
 
 
 @app.command
@@ -82,7 +58,7 @@ async def serve(
     """
     settings = _settings(data)
     with _bound(host, port) as door:
-        async with _house(settings) as (house, _), mail_door(house, settings):
+        async with house_here(settings) as (house, _), mail_door(house, settings):
             if workers:
                 async with working(house, settings):
                     await _answer(house, door)
@@ -122,7 +98,7 @@ def _when_told(stop: Callable[[], None]) -> None:
 @app.command
 async def worker(*, data: Path | None = None) -> None:
     """Works behind the doors, without answering itself: any number of them, on any machine."""
-    async with _house(_settings(data)) as (house, settings), working(house, settings):
+    async with house_here(_settings(data)) as (house, settings), working(house, settings):
         stop = asyncio.Event()
         _when_told(stop.set)
         print("Heddle works.", flush=True)
@@ -134,102 +110,6 @@ def _settings(data: Path | None) -> Settings:
     if data:
         settings.domain.data = data
     return settings
-
-
-@app.command
-async def migrate() -> None:
-    """Brings the database up to date. Every start does so too."""
-    async with _house():
-        print("The database is up to date.")
-
-
-@app.command(name="backup")
-async def back_up(file: Path) -> None:
-    """Writes everything but the secret key into one file, while Heddle works."""
-    settings = load_settings()
-    async with _database(settings) as db:
-        files = Files(settings.domain.data / "files")
-        made = await backup.back_up(db, open_keys(settings.domain), files, file)
-    print(
-        f"{file}: {made.rows['ticket']} tickets, {made.rows['item']} items of conversations, {made.files} files."
-    )
-    if made.missing:
-        print(f"{len(made.missing)} files that the database knows were not in the folder.")
-    print("Keep HEDDLE_SECRET_KEY (or the file secret_key) with it, in another place.")
-
-
-@app.command
-async def restore(
-    file: Path,
-    *,
-    any_key: Annotated[bool, Parameter(help="Though credentials and links in it are lost.")] = False,
-) -> None:
-    """Fills an empty database from a backup. Nothing leaves until `heddle release`."""
-    settings = load_settings()
-    async with _database(settings) as db:
-        files = Files(settings.domain.data / "files")
-        made = await backup.restore(db, open_keys(settings.domain), files, file, any_key=any_key)
-    print(
-        f"As of {made.made_at}: {made.rows['ticket']} tickets, {made.rows['item']} items, {made.files} files."
-    )
-    print("What waits to be sent is held: `heddle release` sends it, `heddle release --discard` gives it up.")
-
-
-@app.command
-async def release(
-    *,
-    discard: Annotated[
-        bool, Parameter(help="Give up what waited when the backup was made: it was sent since.")
-    ] = False,
-) -> None:
-    """Lets a restored Heddle send again."""
-    async with _house() as (house, _), house.db.transaction() as session:
-        held = await installation.held_since(session)
-        if held is None:
-            print("Nothing is held.")
-            return
-        given_up = sum([await queue.discard(session, before=held) for queue in OUTWARD]) if discard else 0
-        await installation.release(session)
-        for queue in OUTWARD:
-            ring(session, queue.topic)
-    print(f"{given_up} given up. Heddle sends again." if discard else "Heddle sends again.")
-
-
-@app.command
-async def doctor() -> None:
-    """Looks whether all is well, and changes nothing. Exit status 1 if something is not."""
-    from api.doctor import Health, examine
-
-    settings, ill = load_settings(), False
-    async with _database(settings) as db:
-        files = Files(settings.domain.data / "files")
-        async for finding in examine(settings, db, open_keys(settings.domain), files):
-            print(f"{finding.health.value} {finding.subject:<20} {finding.said}")
-            ill = ill or finding.health is Health.ILL
-    raise SystemExit(1 if ill else 0)
-
-
-@app.command
-async def migration(message: str) -> None:
-    """Writes a migration for what the models say and the database does not (developers)."""
-    async with _database(load_settings()) as db:
-        await bring_up_to_date(db)
-        if not await differences(db):
-            print("The database says what the models say: nothing to write.")
-            return
-        await write_migration(db, message)
-
-
-@app.command
-def schema(*, check: bool = False) -> None:
-    """Writes schema.graphql from the code; with --check only says whether it is the same."""
-    from api.schema import schema as built
-
-    text = built.as_str() + "\n"
-    if not check:
-        SCHEMA_FILE.write_text(text)
-    elif not SCHEMA_FILE.exists() or SCHEMA_FILE.read_text() != text:
-        raise WrongSetting("schema.graphql is not what the code says: run ./run schema")
 
 
 @agent.command
@@ -245,7 +125,7 @@ async def add(
     """Adds a person of the shop. Without --password-stdin a password is made up and printed."""
     given = sys.stdin.readline().rstrip("\n") if password_stdin else secrets.token_urlsafe(12)
     hashed = await hash_password(given)
-    async with _house() as (house, _), house.db.transaction() as session:
+    async with house_here() as (house, _), house.db.transaction() as session:
         now = await database_time(session)
         added = await add_agent(
             session,
@@ -271,7 +151,7 @@ async def create_a_token(
     """Makes an integrator's token and prints it, this once."""
     if unknown := set(scope) - set(Scope):
         raise WrongSetting(f"--scope {min(unknown)!r} is none of {', '.join(Scope)}.")
-    async with _house() as (house, _), house.db.transaction() as session:
+    async with house_here() as (house, _), house.db.transaction() as session:
         now = await database_time(session)
         secret, _ = tokens.create_token(
             session,
@@ -297,7 +177,7 @@ async def add_a_channel(
     values = dict(_pair(setting) for setting in settings)
     read = read_settings(kind, values)
     made = slug or re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
-    async with _house() as (house, _), house.db.transaction() as session:
+    async with house_here() as (house, _), house.db.transaction() as session:
         added = await add_channel(
             session,
             house.keys,
@@ -334,7 +214,7 @@ async def policy(
     """Sets how soon a customer gets a first reply, counted in the hours in which the shop is open."""
     hours = _hours(zone, open)
     read = [_target(target) for target in targets]
-    async with _house() as (house, _), house.db.transaction() as session:
+    async with house_here() as (house, _), house.db.transaction() as session:
         await sla.set_default_policy(session, name=name, hours=hours, targets=read)
     print(f"The policy {name!r} promises: {', '.join(targets) or 'nothing'} ({open}, {zone}).")
 

@@ -5,22 +5,20 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import strawberry
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.responses import Response
 
 from api import auth
+from api.documents import Operation
 from api.house import House
 from api.selection import Selections
 from domain import sign_in
 from domain.actors import Actor
 from domain.db import begin_request
 from domain.errors import NotSignedIn
-
-if TYPE_CHECKING:
-    from api.execution import Operation
 
 
 @dataclass
@@ -37,7 +35,7 @@ class Context:
     session_id: uuid.UUID | None = None
     """An agent's."""
     selections: Selections = field(default_factory=dict)
-    operation: "Operation | None" = None
+    operation: Operation | None = None
     connection_params: dict[str, Any] | None = None
     """What `connection_init` brought, on a socket."""
 

@@ -1,112 +1,20 @@
-"""What happens to every operation before a resolver runs.
-
-Documents are parsed, validated and measured once: what screens send again and again costs neither the second time, and
-may then be named by its SHA-256 (`extensions.persistedQuery.sha256Hash`, as Apollo's and other clients do).
-"""
+"""What happens to every operation before a resolver runs: it is admitted, and it ends in time."""
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass, field
-from hashlib import sha256
 
 import structlog
-from graphql import DocumentNode, GraphQLError, OperationDefinitionNode, StringValueNode, ValidationRule
+from graphql import GraphQLError
 from opentelemetry import trace
 from strawberry.extensions import SchemaExtension
-from strawberry.types import ExecutionContext
 from strawberry.types.graphql import OperationType
 
 from api import limits, metrics
 from api.context import Context
+from api.documents import Operation
 from api.errors import shown
-from api.limits import Size, size_of
-from api.permissions import Needs, needs_of
-from api.selection import Selections
+from api.limits import size_of
 from domain.errors import OverLimit, Refused
-
-KEPT = 500
-
-
-@dataclass(eq=False)
-class Operation:
-    node: OperationDefinitionNode
-    document: DocumentNode
-    needs: Needs
-    size: Size | None = None
-    """Where it is the same whatever the variables are."""
-
-
-@dataclass(frozen=True)
-class Document:
-    node: DocumentNode
-    operations: dict[str | None, Operation]
-    selections: Selections = field(default_factory=dict)
-
-
-_documents: OrderedDict[str, Document] = OrderedDict()
-"""By the SHA-256 of their text."""
-
-
-class StorableText(ValidationRule):
-    """A text in a document may be written with escapes: the door has cleaned only what stood in it as it is."""
-
-    def enter_string_value(self, node: StringValueNode, *_: object) -> None:
-        if "\x00" in node.value:
-            self.report_error(GraphQLError("A text cannot hold the character NUL.", node))
-
-
-class Documents(SchemaExtension):
-    def on_operation(self) -> Iterator[None]:
-        execution = self.execution_context
-        execution.parse_options["max_tokens"] = limits.TOKENS
-        self._hash = _hash(execution)
-        if known := _documents.get(self._hash):
-            _documents.move_to_end(self._hash)
-            execution.graphql_document = known.node
-            execution.validation_rules = ()
-            execution.context.selections = known.selections
-        else:
-            execution.validation_rules += (StorableText,)
-        yield
-
-    def on_execute(self) -> Iterator[None]:
-        """Only what passed validation gets here."""
-        execution = self.execution_context
-        if execution.graphql_document:
-            document = _documents.get(self._hash)
-            if document is None:
-                document = _documents[self._hash] = self._read(execution.graphql_document)
-                execution.context.selections = document.selections
-                if len(_documents) > KEPT:
-                    _documents.popitem(last=False)
-            execution.context.operation = document.operations[execution.operation_name]
-        yield
-
-    def _read(self, node: DocumentNode) -> Document:
-        needs = needs_of(node, self.execution_context.schema._schema)
-        operations = {
-            one.name.value if one.name else None: one
-            for one in node.definitions
-            if isinstance(one, OperationDefinitionNode)
-        }
-        return Document(node, {name: Operation(one, node, needs[name]) for name, one in operations.items()})
-
-
-def _hash(execution: ExecutionContext) -> str:
-    """Of the document; one that is only named has to be known."""
-    persisted = (execution.operation_extensions or {}).get("persistedQuery")
-    named = persisted.get("sha256Hash") if isinstance(persisted, dict) else None
-    if not execution.query:
-        if not isinstance(named, str):
-            return ""
-        if named not in _documents:  # in these words: clients then send the text too
-            raise GraphQLError("PersistedQueryNotFound", extensions={"code": "PERSISTED_QUERY_NOT_FOUND"})
-        return named
-    found = sha256(execution.query.encode()).hexdigest()
-    if named not in (None, found):
-        raise GraphQLError("This is not the hash of this document.", extensions={"code": "HASH_MISMATCH"})
-    return found
 
 
 class Admitted(SchemaExtension):

@@ -2,7 +2,7 @@
 
 import uuid
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from api.rates import Rates
 from api.remembered import Remembered
@@ -10,9 +10,6 @@ from api.settings import ApiSettings
 from domain.db import Database
 from domain.files import Files
 from domain.keys import Keys
-
-if TYPE_CHECKING:
-    from api.live import Audience
 
 
 @dataclass(frozen=True)
@@ -32,6 +29,6 @@ class House:
     """May they go into our own network?"""
     epoch: str = "0"
     """Of the change feed."""
-    audiences: "dict[Any, Audience]" = field(default_factory=dict)
-    """Of the streams that are open."""
+    audiences: dict[Any, Any] = field(default_factory=dict)
+    """Of the streams that are open (`api/live.py`)."""
     settings: ApiSettings = field(default_factory=ApiSettings.model_construct)

@@ -111,6 +111,26 @@ async def opened(settings: Settings, url: str) -> AsyncIterator[House]:
         await db.close()
 
 
+@asynccontextmanager
+async def house_here(settings: Settings | None = None) -> AsyncIterator[tuple[House, Settings]]:
+    """The house of this machine's settings."""
+    settings = settings or load_settings()
+    with database_url(settings.domain) as url:
+        async with opened(settings, url) as house:
+            yield house, settings
+
+
+@asynccontextmanager
+async def database_here(settings: Settings) -> AsyncIterator[Database]:
+    """Its database as it is: not brought up to date."""
+    with database_url(settings.domain) as url:
+        db = Database(url)
+        try:
+            yield db
+        finally:
+            await db.close()
+
+
 async def _reach(db: Database) -> None:
     try:
         async with db.reading() as connection:

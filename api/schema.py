@@ -15,8 +15,9 @@ from api.audit import AuditQueries
 from api.changes import ChangeQueries
 from api.channels import ChannelQueries
 from api.contacts import ContactQueries
+from api.documents import Documents
 from api.errors import Errors
-from api.execution import Admitted, Documents, Timed
+from api.execution import Admitted, Timed
 from api.handling import TicketMutations
 from api.inbox import InboxQueries
 from api.linking import LinkMutations

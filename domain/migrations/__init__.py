@@ -53,7 +53,11 @@ def knows_revision(revision: str) -> bool:
 async def behind(connection: AsyncConnection) -> bool:
     """Is the database of another version, or empty?"""
     revision = await connection.run_sync(lambda sync: MigrationContext.configure(sync).get_current_revision())
-    return revision != ScriptDirectory.from_config(_config()).get_current_head()
+    return revision != newest_revision()
+
+
+def newest_revision() -> str | None:
+    return ScriptDirectory.from_config(_config()).get_current_head()
 
 
 async def differences(db: Database) -> list[object]:

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import pytest
 from graphql import GraphQLField, GraphQLObjectType, get_named_type, is_composite_type, is_required_argument
-from sqlalchemy import Table, Text, func, literal, select, update
+from sqlalchemy import Table, Text, delete, func, literal, select, update
 from sqlalchemy.dialects.postgresql import JSONB
 
 from api.files import PURPOSE
@@ -28,6 +28,7 @@ from domain.system_mail import SystemMail
 from domain.tasks import Task
 from domain.threads import Thread
 from domain.tickets import Ticket
+from domain.webhooks import Post, tell
 from notifications.recipients import recipients
 from tests.api.test_permissions import MUTATIONS, Asking, Principal, _mutation
 from tests.client import Client
@@ -211,6 +212,21 @@ async def test_no_push_and_no_mail_tells_another_team(house: House, two_teams: T
     assert row_id("Agent", two_teams.ids["Eve"]) not in told
     assert row_id("Agent", two_teams.ids["Mia"]) in told
     assert not mails
+
+
+async def test_no_webhook_holds_a_canary(house: House, two_teams: TwoTeams) -> None:
+    await _plant(house)
+    async with house.db.transaction() as session:
+        await session.execute(delete(Post))
+        for event in (await session.scalars(select(Event))).all():
+            await tell(session, event)
+    async with house.db.transaction() as session:
+        bodies = [post.payload for post in await session.scalars(select(Post))]
+
+    assert {"ticket_opened", "message_received", "note_added", "alert_fired"} <= {
+        body["type"] for body in bodies
+    }
+    assert "canary" not in json.dumps(bodies)
 
 
 @pytest.mark.parametrize(("agents_see", "sees"), [("ALL", True), ("TEAMS", False)])

@@ -136,7 +136,8 @@ async def test_what_a_program_writes_stands_under_its_name(
     assert noted["note"] == {"author": "Orders", "text": "Paid."}
 
 
-def test_the_command_line_makes_a_token(database_url: str, tmp_path: Any) -> None:
+@pytest.mark.usefixtures("clean")
+async def test_the_command_line_makes_a_token(database_url: str, tmp_path: Any) -> None:
     made = subprocess.run(
         [sys.executable, "-m", "api.cli", "token", "create", "--name", "Orders", "--scope", "tickets:read"],
         capture_output=True,
