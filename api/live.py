@@ -38,6 +38,8 @@ QUIET = 30.0
 HELD_BACK = 0.02
 """Seconds until the next look, while an older transaction holds back what was committed."""
 KEPT = 50
+FRESH = 60.0
+"""Seconds for which a batch is told as it was read: links in it do not live for ever."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,7 @@ class _Kept:
     since: Place
     reached: Place
     batch: ChangeBatch
+    at: float
 
 
 class Audience:
@@ -74,7 +77,7 @@ class Audience:
     async def after(self, since: Place) -> _Kept | None:
         """The batch that goes on from here; none if there is nothing new."""
         for kept in self._kept:
-            if kept.since <= since < kept.reached:
+            if kept.since <= since < kept.reached and monotonic() - kept.at < FRESH:
                 return kept
         if since >= self.place:
             return None
@@ -84,7 +87,7 @@ class Audience:
         if not batch.has_more:
             reached = max(reached, below)
             batch.cursor = cursor(self._house, reached)
-        return _Kept(since, reached, batch)
+        return _Kept(since, reached, batch, monotonic())
 
     async def _read_on(self) -> None:
         db = self._house.db
@@ -108,7 +111,7 @@ class Audience:
             since = self.place
             batch, reached = await read_batch(reading, since, self._topics, BATCH, self._selection)
         if reached > since:
-            self._kept.append(_Kept(since, reached, batch))
+            self._kept.append(_Kept(since, reached, batch, monotonic()))
             self._reached(reached)
         return 0.0 if batch.has_more else HELD_BACK if held_back else POLL
 
@@ -181,6 +184,7 @@ async def _stream(
                 if monotonic() - said >= QUIET:
                     said = monotonic()
                     yield ChangeBatch.of(context.house, reached)
+                    continue  # there may be news by now
                 await audience.news(max(0.0, min(checked + POLL, said + QUIET) - monotonic()))
         async with context.reading() as reading:  # refused to whose session has ended
             reached = await events.newest_place(reading.connection)

@@ -126,6 +126,7 @@ async def database_here(settings: Settings) -> AsyncIterator[Database]:
     with database_url(settings.domain) as url:
         db = Database(url)
         try:
+            await _reach(db)
             yield db
         finally:
             await db.close()
