@@ -31,6 +31,7 @@ from domain.installation import held_since
 from domain.queues import QUEUES
 from domain.work import DEATHS
 
+disable_created_metrics()
 _registry = CollectorRegistry()
 _requests = Histogram(
     "heddle_request_seconds", "How long requests took, sockets until they closed.", ["method", "route", "status"],
