@@ -6,7 +6,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from api.running import database_here, house_here, load_settings
-from domain import audit, backup, installation
+from domain import audit, backup, following, installation
 from domain.actors import SYSTEM
 from domain.audit import AuditKind
 from domain.db import database_time, ring
@@ -78,7 +78,10 @@ async def release(
         if held is None:
             print("Nothing is held.")
             return
-        given_up = sum([await queue.discard(session, before=held) for queue in OUTWARD]) if discard else 0
+        given_up = 0
+        if discard:
+            given_up = sum([await queue.discard(session, before=held) for queue in OUTWARD])
+            await following.skip(session, until=held)
         await installation.release(session)
         for queue in OUTWARD:
             ring(session, queue.topic)

@@ -135,7 +135,7 @@ def place(house: House, cursor: str) -> Place:
 async def read_batch(
     reading: Reading, since: Place, topics: Collection[ChangeTopic], first: int, selection: Selection
 ) -> tuple[ChangeBatch, Place]:
-    if await _too_old(reading, since):
+    if await too_old(reading, since):
         newest = await events.newest_place(reading.connection)
         return ChangeBatch.of(reading.house, newest, reset_required=True), newest
     found = (
@@ -149,7 +149,7 @@ async def read_batch(
     return ChangeBatch.of(reading.house, reached, changes, has_more=len(found) > first), reached
 
 
-async def _too_old(reading: Reading, since: Place) -> bool:
+async def too_old(reading: Reading, since: Place) -> bool:
     """Is there something after this place that the feed no longer tells? A place in the future is no better."""
     if since == ELSEWHERE:
         return True
@@ -192,8 +192,8 @@ async def _changes(
             if event.ticket_id in found or _merged(event) in seen:
                 replaced_by = event.ticket_id if event.ticket_id in found else None
                 changes.append(_removed("Ticket", _merged(event), replaced_by))
-        lost = {event.ticket_id for event in read if _was_mine(event, reading)} - found.keys()
-        changes += [_removed("Ticket", id) for id in lost]
+        lost = {event.ticket_id for event in read if _was_mine(event, reading) and not event.task_id}
+        changes += [_removed("Ticket", id) for id in lost - found.keys()]
     if ChangeTopic.TIMELINE in topics:
         items = list((await items_by_id(reading, ids("item_id"), selection.below("item"))).values())
         events_told = [event for event in read if event.kind in TOLD and event.ticket_id]
@@ -209,8 +209,10 @@ async def _changes(
             changes.append(plain(AlertChanged, {"alert": alert}))
     if ChangeTopic.TASKS in topics and (wanted_ids := ids("task_id")):
         task_rows = one_of(tasks.Task.id, wanted_ids)
-        for task in await tasks_where(reading, task_rows, selection=selection.below("task")):
-            changes.append(plain(TaskChanged, {"task": task}))
+        seen_tasks = await tasks_where(reading, task_rows, selection=selection.below("task"))
+        changes += [plain(TaskChanged, {"task": task}) for task in seen_tasks]
+        lost = {event.task_id for event in read if _was_mine(event, reading)} - {None}
+        changes += [_removed("Task", id) for id in lost - {task.row_id for task in seen_tasks}]
     return changes
 
 
@@ -226,9 +228,9 @@ def _merged(event: Any) -> uuid.UUID:
 
 
 def _was_mine(event: Any, reading: Reading) -> bool:
-    """Did this take a ticket from who reads? They may not see it any more."""
-    assigned: bool = event.kind == EventKind.TICKET_ASSIGNED
-    return assigned and event.data["before"] == str(reading.actor.id)
+    """Did this take a ticket or a task from who reads? They may not see it any more."""
+    assigned: bool = event.kind in (EventKind.TICKET_ASSIGNED, EventKind.TASK_SAVED)
+    return assigned and event.data.get("before") == str(reading.actor.id)
 
 
 def _removed(typename: str, id: uuid.UUID, replaced_by: uuid.UUID | None = None) -> Removed:

@@ -63,6 +63,7 @@ class Contact(Node):
         description="Everything with this customer, across all channels and tickets, newest first."
     )
     async def timeline(self, info: Info, first: int = 30, before: str | None = None) -> TimelineConnection:
+        await opened(info.context, [self.row_id])
         return await timeline_of_contact(info, self.row_id, first=first, before=before)
 
 

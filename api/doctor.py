@@ -23,7 +23,6 @@ from domain.keys import Keys
 from domain.messages import Attachment
 from domain.migrations import behind, differences
 from domain.queues import OUTWARD, QUEUES
-from domain.work import DEATHS
 
 LATE = 600.0
 """Seconds after which what waits should have been done, and an event should have been read."""
@@ -108,10 +107,7 @@ async def _queues(patient: Patient) -> AsyncIterator[Finding]:
     now = await database_time(patient.connection)
     held = await held_since(patient.connection)
     for queue in QUEUES:
-        model = queue.model
-        waiting = select(func.count(), func.min(model.due_at)).where(
-            model.due_at <= now, model.deaths < DEATHS
-        )
+        waiting = select(func.count(), func.min(queue.model.due_at)).where(*queue.due())
         count, oldest = (await patient.connection.execute(waiting)).one()
         late = oldest is not None and (now - oldest).total_seconds() > LATE
         holds = held is not None and queue in OUTWARD

@@ -167,7 +167,13 @@ class _Measure:
             self.asked_variables = True
             name = given.name.value
             if name in self._variables:
-                value = self._variables[name]
-                return value if isinstance(value, int) else default
+                return _size(self._variables[name], default)
             given = self._defaults.get(name)
-        return int(given.value) if isinstance(given, IntValueNode) else default
+        return _size(int(given.value), default) if isinstance(given, IntValueNode) else default
+
+
+def _size(given: Any, default: int | None) -> int | None:
+    """As GraphQL will take it: a float may be whole. Nobody gets room for one list by asking for less than nothing of another."""
+    if isinstance(given, float) and not given.is_integer():
+        return default
+    return max(0, int(given)) if isinstance(given, int | float) else default

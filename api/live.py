@@ -20,7 +20,7 @@ from graphql import ExecutionResult, VariableNode
 from sqlalchemy.exc import SQLAlchemyError
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
-from api.changes import BATCH, ChangeBatch, ChangeTopic, cursor, place, read_batch
+from api.changes import BATCH, ChangeBatch, ChangeTopic, cursor, place, read_batch, too_old
 from api.context import Context, Info, Reading, reading_as
 from api.house import House
 from api.scalars import Cursor
@@ -69,8 +69,10 @@ class Audience:
     async def news(self, seconds: float) -> None:
         """Waits for the next batch, at most so long."""
         waiting = asyncio.create_task(self._news.wait())
-        await asyncio.wait((waiting, self.reader), timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-        waiting.cancel()
+        try:
+            await asyncio.wait((waiting, self.reader), timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            waiting.cancel()
         if self.reader.done():
             self.reader.result()
 
@@ -166,6 +168,10 @@ async def _stream(
     context: Context = info.context
     reached, asked = place(context.house, since), frozenset(topics or ChangeTopic)
     checked = said = monotonic()
+    async with context.reading() as reading:
+        if await too_old(reading, reached):
+            reached = await events.newest_place(reading.connection)
+            yield ChangeBatch.of(context.house, reached, reset_required=True)
     while True:
         async with _joined(info, asked) as audience:
             while True:

@@ -30,9 +30,8 @@ from domain.db import database_time
 from domain.events import Event, Reader
 from domain.installation import held_since
 from domain.queues import QUEUES
-from domain.work import DEATHS
 
-disable_created_metrics()
+disable_created_metrics()  # type: ignore[no-untyped-call]
 _registry = CollectorRegistry()
 _requests = Histogram(
     "heddle_request_seconds", "How long requests took, sockets until they closed.", ["method", "route", "status"],
@@ -72,10 +71,8 @@ def asked(fields: Iterable[str], *, refused: bool) -> None:
 async def _read_waiting(connection: AsyncConnection) -> None:
     now = await database_time(connection)
     for queue in QUEUES:
-        due = (queue.model.due_at <= now, queue.model.deaths < DEATHS)
-        count, oldest = (
-            await connection.execute(select(func.count(), func.min(queue.model.due_at)).where(*due))
-        ).one()
+        waiting = select(func.count(), func.min(queue.model.due_at)).where(*queue.due())
+        count, oldest = (await connection.execute(waiting)).one()
         _waiting.labels(queue.topic).set(count)
         _oldest.labels(queue.topic).set(_since(oldest, now))
     _held.set(await held_since(connection) is not None)

@@ -1,6 +1,7 @@
 """Whose contact somebody opened: written down before it is shown, once in an hour for each reader and contact.
 
-Opening is to ask for one contact, or for one ticket of theirs. Names in lists are read by everybody all day long.
+Opening is to ask for one contact, for one ticket of theirs, or for a timeline. Names in lists, and what comes by the feed,
+are read by everybody all day long.
 """
 
 import uuid

@@ -1,8 +1,7 @@
 """The HTTP server: uvicorn, with an end to every wait for the other side.
 
-Whoever connects has `HEAD` seconds to say what they want, `BODY` for the rest of it, and may let nobody wait for longer
-than `READ` to take what was answered: the half-open are closed, and what is kept for a slow reader is one answer and the
-64 KiB below which a transport takes more.
+Whoever connects has a while to say what they want, another for the rest of it, and has to take what was answered: the
+half-open are closed, and what is kept for a slow reader is one answer and the 64 KiB below which a transport takes more.
 """
 
 import asyncio
@@ -16,6 +15,10 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 LARGEST_HEAD = 32 * 1024
+LARGEST_FRAMING = 512 * 1024
+"""Of a body in chunks: a byte each takes six."""
+READ = 32 * 1024
+"""Bytes that who is slow has to take in each of the periods for which a server waits."""
 PIPELINED = 16
 """Requests that wait on one connection while another is answered."""
 LARGEST_FRAME = 64 * 1024
@@ -56,15 +59,28 @@ def server(app: ASGIApp, patience: Patience, **options: Any) -> uvicorn.Server:
 
 
 class _Patient(asyncio.Protocol):
-    """Closes the connection of who does not read."""
+    """Ends the connection of who does not read, and of who does not let it be closed."""
 
     waits: Patience
-    transport: asyncio.Transport
+    transport: Any
     _unread: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: Any) -> None:
+        if not isinstance(transport, _Closing):  # a socket takes over that of its handshake
+            transport = _Closing(transport, self.waits.read)
+        super().connection_made(transport)
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self._unread = asyncio.get_running_loop().call_later(self.waits.read, self.transport.abort)
+        self._look(None)
+
+    def _look(self, before: int | None) -> None:
+        """Again and again while something is unread; a large file on a slow line gets its time."""
+        size = self.transport.get_write_buffer_size()
+        if before is not None and before - size < READ:
+            self.transport.abort()
+        else:
+            self._unread = asyncio.get_running_loop().call_later(self.waits.read, self._look, size)
 
     def resume_writing(self) -> None:
         super().resume_writing()
@@ -72,7 +88,27 @@ class _Patient(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         _cancel(self._unread)
+        self.transport.closed()
         super().connection_lost(exc)
+
+
+class _Closing:
+    """A transport: asyncio's own waits for ever to send the rest before it closes."""
+
+    def __init__(self, transport: asyncio.Transport, seconds: float) -> None:
+        self._transport, self._seconds = transport, seconds
+        self._abort: asyncio.TimerHandle | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def close(self) -> None:
+        self._transport.close()
+        if self._abort is None:
+            self._abort = asyncio.get_running_loop().call_later(self._seconds, self._transport.abort)
+
+    def closed(self) -> None:
+        _cancel(self._abort)
 
 
 class _Http(_Patient, HttpToolsProtocol):
@@ -80,6 +116,8 @@ class _Http(_Patient, HttpToolsProtocol):
     """Runs while something of a request is awaited."""
     _head: int | None = None
     """Bytes so far of a head that is not complete; those of the chunk it began in are not counted."""
+    _around: int | None = None
+    """Bytes so far, behind a head, that are no body: the framing of its chunks, and headers that trail them."""
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
@@ -88,11 +126,15 @@ class _Http(_Patient, HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self._late is None:  # another request on a connection that was kept
             self._await(self.waits.head)
-        began = self._head is not None
+        in_head, in_body = self._head is not None, self._around is not None
         super().data_received(data)
-        if began and self._head is not None:
+        if in_head and self._head is not None:
             self._head += len(data)
             if self._head > LARGEST_HEAD:
+                self._refuse(431)
+        elif in_body and self._around is not None:
+            self._around += len(data)
+            if self._around > LARGEST_FRAMING:
                 self._refuse(431)
 
     def on_message_begin(self) -> None:
@@ -103,7 +145,7 @@ class _Http(_Patient, HttpToolsProtocol):
         if len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers) > LARGEST_HEAD:
             self._refuse(431)
             raise httptools.HttpParserError
-        self._head = None
+        self._head, self._around = None, 0
         if self.parser.should_upgrade() and self._should_upgrade():
             self._received()
         else:
@@ -113,8 +155,14 @@ class _Http(_Patient, HttpToolsProtocol):
             self._refuse(400)
             raise httptools.HttpParserError
 
+    def on_body(self, body: bytes) -> None:
+        if self._around is not None:
+            self._around -= len(body)
+        super().on_body(body)
+
     def on_message_complete(self) -> None:
         self._received()
+        self._around = None
         super().on_message_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -158,6 +158,7 @@ class TaskPayload:
 async def _task_save(info: Info, input: TaskSaveInput) -> TaskPayload:
     async def change(session: AsyncSession, actor: Actor, now: datetime) -> Json:
         task = await _task(session, input, actor, now)
+        before = task.assignee_id
         if input.title is not None:
             task.title = input.title
         if input.due_at is not None:
@@ -171,7 +172,7 @@ async def _task_save(info: Info, input: TaskSaveInput) -> TaskPayload:
                 task.assignee_id = agent.id
         if input.done is not None:
             task.finish(input.done, at=now)
-        task.saved(by=actor, at=now)
+        task.saved(by=actor, at=now, before=before)
         return {"task": str(task.id)}
 
     done = await changed(info, input, change)

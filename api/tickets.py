@@ -78,6 +78,7 @@ class Ticket(Node):
 
     @strawberry.field(description="Newest first.")
     async def timeline(self, info: Info, first: int = 30, before: str | None = None) -> TimelineConnection:
+        await opened(info.context, [self.contact_id])
         return await timeline_of_ticket(info, self.row_id, first=first, before=before)
 
 

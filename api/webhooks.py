@@ -189,7 +189,8 @@ async def _webhook_save(info: Info, input: WebhookSaveInput) -> WebhookPayload:
             )
         else:
             row, secret = await _held(session, input.id, actor), ""
-            row.url = input.url if input.url is not None else row.url
+            if input.url is not None and input.url != row.url:
+                row.url, row.failing_since = input.url, None
             row.description = input.description if input.description is not None else row.description
             row.kinds = list(input.events) if input.events is not None else row.kinds
         if input.enabled is not None:

@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from time import monotonic
 from typing import Any
 
 import structlog
@@ -30,6 +31,8 @@ log = structlog.get_logger()
 
 TOPIC = "audit"
 POLL = 10.0
+EVERY = 3600.0
+"""Seconds between two lines in the log that say where the chain ends."""
 BATCH = 500
 CHAINING = 4_811_900_218
 """The advisory lock of the one who chains."""
@@ -179,7 +182,7 @@ async def _chained(connection: AsyncConnection) -> AsyncIterator[Any]:
 
 
 async def run(db: Database) -> None:
-    said = End()
+    said, said_at = End(), -EVERY
     with db.bell.listening(TOPIC) as rung:
         while True:
             rung.clear()
@@ -188,9 +191,9 @@ async def run(db: Database) -> None:
                 async with db.transaction() as session:
                     chained = await chain(session)
                     end = await end_of_chain(session)
-                if end.position // 1000 > said.position // 1000:
+                if end != said and monotonic() - said_at >= EVERY:
                     log.info("audit_chain", position=end.position, hash=end.hash.hex())
-                    said = end
+                    said, said_at = end, monotonic()
             except (SQLAlchemyError, OSError) as failure:
                 log.warning("audit_waits_for_database", error=type(failure).__name__)
             if chained < BATCH:

@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import zipfile
+import zlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field
@@ -21,12 +22,13 @@ import asyncpg
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.db import Database
+from domain.db import HISTORY, Base, Database
 from domain.files import Files
 from domain.installation import restored
 from domain.keys import Keys
 from domain.migrations import HEAD, knows_revision, upgrade
 from domain.settings import WrongSetting
+from domain.tickets import NUMBERS
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -45,6 +47,12 @@ SEQUENCES = """
 FOREIGN_KEYS = """
     SELECT conrelid::regclass::text AS owner, conname, pg_get_constraintdef(oid) AS definition FROM pg_constraint
     WHERE contype = 'f' AND connamespace = current_schema()::regnamespace AND conparentid = 0"""
+
+
+UNREADABLE = (
+    zipfile.BadZipFile, zlib.error, KeyError, ValueError, TypeError, OSError, EOFError, RuntimeError, NotImplementedError,
+)  # fmt: skip
+"""What a file that is no zip, or a damaged one, makes of reading it."""
 
 
 class NoBackup(WrongSetting):
@@ -71,11 +79,12 @@ class Manifest:
 
 
 async def back_up(db: Database, keys: Keys, files: Files, target: Path) -> Manifest:
+    connection = await db.connect()
     try:
         out = os.fdopen(os.open(target, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600), "w+b")
     except OSError as failure:
+        await connection.close()
         raise NoBackup(f"{target} cannot be written: {failure.strerror}.") from None
-    connection = await asyncpg.connect(db.url.replace("+asyncpg", ""))
     try:
         with out, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
             async with connection.transaction(isolation="repeatable_read", readonly=True):
@@ -143,7 +152,7 @@ def read_manifest(source: Path) -> Manifest:
                     raise NoBackup(f"{source} is damaged: {name} is not what was written.")
     except FileNotFoundError:
         raise NoBackup(f"There is no {source}.") from None
-    except (zipfile.BadZipFile, KeyError, ValueError, TypeError, OSError) as failure:
+    except UNREADABLE as failure:
         raise NoBackup(f"{source} is no backup, or a damaged one: {failure}.") from failure
     return manifest
 
@@ -173,15 +182,18 @@ async def restore(db: Database, keys: Keys, files: Files, source: Path, *, any_k
 
 
 async def _empty(connection: AsyncConnection) -> None:
-    tables = await _driver(connection).fetch(TABLES)
-    for table, _ in tables:
-        if table != "installation" and await connection.scalar(
-            text(f"SELECT EXISTS (SELECT FROM {_quoted(table)})")
-        ):
+    """Takes away what a start has made. What is not ours stays."""
+    ours = Base.metadata.tables.keys()
+    there = [table for table, _ in await _driver(connection).fetch(TABLES) if table in ours]
+    for table in there:
+        rows = text(f"SELECT EXISTS (SELECT FROM {_quoted(table)})")
+        if table != "installation" and await connection.scalar(rows):
             raise NoBackup(f"The database is not empty: there are rows in {table}. Restore into a new one.")
-    schema = await connection.scalar(text("SELECT current_schema()"))
-    await connection.execute(text(f"DROP SCHEMA {_quoted(schema)} CASCADE"))
-    await connection.execute(text(f"CREATE SCHEMA {_quoted(schema)}"))
+    for table in (*there, "alembic_version"):
+        await connection.execute(text(f"DROP TABLE IF EXISTS {_quoted(table)} CASCADE"))
+    for sequence in (HISTORY, NUMBERS):
+        await connection.execute(text(f"DROP SEQUENCE IF EXISTS {_quoted(sequence.name)}"))
+    await connection.execute(text("DROP FUNCTION IF EXISTS audit_is_append_only()"))
 
 
 async def _read_tables(connection: AsyncConnection, archive: zipfile.ZipFile, manifest: Manifest) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import enum
 import uuid
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime
 from typing import Any
@@ -31,6 +31,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.dialects.postgresql.base import ischema_names
+from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Session, object_session
 from sqlalchemy.sql.elements import SQLCoreOperations
@@ -131,18 +132,18 @@ class Bell:
                 if not self._waiting[topic]:
                     del self._waiting[topic]
 
-    def start(self, url: str) -> None:
-        self._task = asyncio.create_task(self._hear(url.replace("+asyncpg", "")))
+    def start(self, connect: Callable[[], Awaitable[asyncpg.Connection]]) -> None:
+        self._task = asyncio.create_task(self._hear(connect))
 
     async def stop(self) -> None:
         if self._task:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
-    async def _hear(self, url: str) -> None:
+    async def _hear(self, connect: Callable[[], Awaitable[asyncpg.Connection]]) -> None:
         while True:
             try:
-                connection = await asyncpg.connect(url)
+                connection = await connect()
                 gone = asyncio.Event()
                 connection.add_termination_listener(lambda _, gone=gone: gone.set())
                 try:
@@ -168,15 +169,22 @@ class Bell:
 class Database:
     def __init__(self, url: str, *, pool_size: int = 20) -> None:
         self.url = url
+        address = make_url(url)
+        self._ssl: Any = address.query.get("sslmode") or address.query.get("ssl")
+        """As libpq has it (disable, prefer, require, verify-full …); asyncpg and SQLAlchemy spell it differently."""
+        self._address = address.difference_update_query(["sslmode", "ssl"])
         self.engine: AsyncEngine = create_async_engine(
-            url,
+            self._address,
             pool_size=pool_size,
             max_overflow=10,
             pool_pre_ping=True,
             hide_parameters=True,  # they hold what people wrote, and would stand in logs
             json_serializer=lambda value: orjson.dumps(value).decode(),
             json_deserializer=orjson.loads,
-            connect_args={"server_settings": {"application_name": "heddle", "timezone": "UTC"}},
+            connect_args={
+                "server_settings": {"application_name": "heddle", "timezone": "UTC"},
+                **({"ssl": self._ssl} if self._ssl else {}),
+            },
         )
         self.bell = Bell()
 
@@ -193,11 +201,16 @@ class Database:
         async with self.engine.connect() as connection:
             yield connection
 
+    async def connect(self) -> asyncpg.Connection:
+        """The driver's own connection, which can listen and copy."""
+        dsn = self._address.set(drivername="postgresql").render_as_string(hide_password=False)
+        return await asyncpg.connect(dsn, ssl=self._ssl)
+
     def connections_in_use(self) -> int:
         return self.engine.pool.checkedout()  # type: ignore[attr-defined,no-any-return]
 
     async def open(self) -> None:
-        self.bell.start(self.url)
+        self.bell.start(self.connect)
 
     async def close(self) -> None:
         await self.bell.stop()

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from datetime import datetime
 
 import structlog
 from sqlalchemy import select
@@ -29,6 +30,15 @@ async def begin(session: AsyncSession, name: str) -> None:
     """A reader that never read starts at the beginning of what happens from now on."""
     xid, seq = await events.newest_place(session)
     await session.execute(insert(Reader).values(name=name, xid=xid, seq=seq).on_conflict_do_nothing())
+
+
+async def skip(session: AsyncSession, until: datetime) -> None:
+    """Readers leave out what was recorded before then."""
+    last = select(Event.xid, Event.seq).where(Event.recorded_at < until)
+    place = (await session.execute(last.order_by(Event.xid.desc(), Event.seq.desc()).limit(1))).one_or_none()
+    for reader in (await session.scalars(select(Reader).with_for_update())).all():
+        if place and (reader.xid, reader.seq) < tuple(place):
+            reader.xid, reader.seq = place
 
 
 async def read_on(session: AsyncSession, name: str, take: Take) -> int:

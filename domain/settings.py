@@ -3,9 +3,12 @@
 import os
 from pathlib import Path
 from typing import TypeVar
+from urllib.parse import parse_qs, urlsplit
 
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 
 
 class WrongSetting(Exception):
@@ -35,6 +38,10 @@ class DomainSettings(HeddleSettings):
         scheme, separator, rest = url.partition("://")
         if not separator or scheme.split("+")[0] not in ("postgres", "postgresql"):
             raise ValueError("should be postgresql://user:password@host/database")
+        modes = parse_qs(urlsplit(url).query)
+        for mode in [*modes.get("sslmode", ()), *modes.get("ssl", ())]:
+            if mode not in SSL_MODES:
+                raise ValueError(f"has sslmode={mode}; there are {', '.join(SSL_MODES)}")
         return f"postgresql+asyncpg://{rest}"
 
     @field_validator("base_url")

@@ -32,8 +32,8 @@ class Task(Base):
     updated_at: Mapped[datetime]
     done_at: Mapped[datetime | None]
 
-    def saved(self, *, by: Actor, at: datetime) -> None:
-        """After any change: refuses a task that says nothing, and writes it into the history."""
+    def saved(self, *, by: Actor, at: datetime, before: uuid.UUID | None = None) -> None:
+        """After any change: refuses a task that says nothing, and writes it into the history. `before`: whose it was."""
         if not self.title.strip():
             raise InvalidInput(N_("A task needs a title."), field=["title"])
         self.updated_at = at
@@ -45,7 +45,7 @@ class Task(Base):
             task_id=self.id,
             ticket_id=self.ticket_id,
             contact_id=self.contact_id,
-            data={"done": self.done_at is not None},
+            data={"done": self.done_at is not None, "before": str(before) if before else None},
         )
 
     def finish(self, done: bool, *, at: datetime) -> None:

@@ -12,9 +12,20 @@ import uuid
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import BigInteger, ForeignKey, Index, UniqueConstraint, exists, func, select, text, update
+from sqlalchemy import (
+    BigInteger,
+    ForeignKey,
+    Index,
+    UniqueConstraint,
+    exists,
+    func,
+    or_,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, aliased, mapped_column
 
 from domain.actors import Role
 from domain.db import Base, Json, new_id, ring
@@ -131,11 +142,28 @@ class Attempt(Base):
     """Its beginning."""
 
 
+_other = aliased(Post)
+
 POSTS = Queue(
     Post,
     topic="webhooks",
+    patience=OFF_AFTER,
     outward=True,
-    ready=exists(select(Webhook.id).where(Webhook.id == Post.webhook_id, Webhook.off_at.is_(None))),
+    # Who fails is tried one post at a time: one that hangs does not keep all hands from the others.
+    ready=exists(
+        select(Webhook.id).where(
+            Webhook.id == Post.webhook_id,
+            Webhook.off_at.is_(None),
+            or_(
+                Webhook.failing_since.is_(None),
+                ~exists(
+                    select(_other.id).where(
+                        _other.webhook_id == Post.webhook_id, _other.deaths > 0, _other.due_at > func.now()
+                    )
+                ),
+            ),
+        )
+    ),
 )
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
 
+import sqlalchemy.exc
 import structlog
 from sqlalchemy import ColumnElement, and_, func, select, update
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
@@ -117,11 +118,13 @@ class Queue(Generic[Row]):
         """Seconds that one row may take: so much less than the lease that nobody else has it meanwhile."""
         return self.lease.total_seconds() * 0.75
 
+    def due(self) -> list[ColumnElement[bool]]:
+        """Of rows that somebody should take up now."""
+        waiting = [self.model.due_at <= func.now(), self.model.deaths < DEATHS]
+        return waiting if self.ready is None else [*waiting, self.ready]
+
     async def claim(self, session: AsyncSession, limit: int) -> Sequence[tuple[Row, Lease[Row]]]:
-        model = self.model
-        waiting = [model.due_at <= func.now(), model.deaths < DEATHS]
-        if self.ready is not None:
-            waiting.append(self.ready)
+        model, waiting = self.model, self.due()
         if self.outward:
             waiting.append(nothing_is_held)
         # Who dies takes the whole batch along: what was held by a dead worker is claimed alone, to find the poisonous one.
@@ -180,6 +183,8 @@ class Queue(Generic[Row]):
 
 def passes(failure: Exception) -> bool:
     """Is it the database's state (a deadlock, a lost race, no connection), and not what was asked of it?"""
+    if isinstance(failure, sqlalchemy.exc.TimeoutError):
+        return True  # all connections are in use
     if not isinstance(failure, DBAPIError):
         return False
     state = getattr(failure.orig, "sqlstate", None)

@@ -35,29 +35,27 @@ def check_url(url: str, *, private: bool) -> httpx.URL:
     """Whether it can be an endpoint at all. `private`: http and addresses of our own network are allowed."""
     try:
         parsed = httpx.URL(url)
-        port = parsed.port
+        host, port = parsed.raw_host.decode("ascii"), parsed.port
     except (httpx.InvalidURL, ValueError, UnicodeError):
         raise SendRefused("this is not a web address") from None
     if parsed.scheme not in (("https", "http") if private else ("https",)):
         raise SendRefused("the address should begin with https://")
-    if not parsed.host or parsed.userinfo or port == 0:
+    if not host or parsed.userinfo or port == 0:
         raise SendRefused("the address should be https://host/path, without user or password")
     return parsed.copy_with(fragment=None)
 
 
 async def target_of(url: str, *, private: bool) -> Target:
     parsed = check_url(url, private=private)
-    port = parsed.port or {"https": 443, "http": 80}[parsed.scheme]
+    name, port = parsed.raw_host.decode("ascii"), parsed.port or {"https": 443, "http": 80}[parsed.scheme]
     try:
-        found = await asyncio.get_running_loop().getaddrinfo(
-            parsed.raw_host.decode("ascii"), port, type=socket.SOCK_STREAM
-        )
+        found = await asyncio.get_running_loop().getaddrinfo(name, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as failure:
-        raise ConnectionError(f"{parsed.host} is not known: {failure}") from failure
+        raise ConnectionError(f"{name} is not known: {failure}") from failure
     addresses = [ipaddress.ip_address(str(address[0]).partition("%")[0]) for *_, address in found]
     if not private and not all(is_public(address) for address in addresses):
-        raise SendRefused(f"{parsed.host} lies in a private network")
-    return Target(parsed.copy_with(host=str(addresses[0])), parsed.netloc.decode("ascii"), parsed.host)
+        raise SendRefused(f"{name} lies in a private network")
+    return Target(parsed.copy_with(host=str(addresses[0])), parsed.netloc.decode("ascii"), name)
 
 
 def is_public(address: Ip) -> bool:

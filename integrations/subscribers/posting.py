@@ -2,9 +2,11 @@
 
 import asyncio
 import random
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from time import perf_counter
 
 import httpx
@@ -40,6 +42,8 @@ LONGEST = 15.0
 """Seconds for one attempt, the looking up of the name included."""
 CONNECT = 5.0
 """Of these, for a connection; within them httpx itself closes what does not come about."""
+READING = 2.0
+"""Seconds for the rest of an answer, once its status is known."""
 ANSWER = 1024
 """Bytes that are read of it."""
 WAITS = (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
@@ -64,7 +68,12 @@ class Subscribers:
         self._keys = keys
         self._private = settings.webhooks_private
         self._http = httpx.AsyncClient(
-            follow_redirects=False, trust_env=False, timeout=httpx.Timeout(LONGEST, connect=CONNECT)
+            follow_redirects=False,
+            trust_env=False,
+            timeout=httpx.Timeout(LONGEST, connect=CONNECT),
+            # Two names may lie at one address: neither a connection nor a cookie of the one is the other's.
+            limits=httpx.Limits(max_keepalive_connections=0),
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
         )
 
     async def run(self) -> None:
@@ -81,7 +90,7 @@ class Subscribers:
         milliseconds = int((perf_counter() - begun) * 1000)
         async with self._db.transaction() as session:
             at = await database_time(session)
-            await self._settle(session, post, lease, outcome, at)
+            await self._settle(session, webhook.url, post, lease, outcome, at)
             session.add(
                 Attempt(
                     post_id=post.id,
@@ -94,7 +103,7 @@ class Subscribers:
             )
 
     async def _settle(
-        self, session: AsyncSession, post: Post, lease: Lease[Post], outcome: Outcome, at: datetime
+        self, session: AsyncSession, url: str, post: Post, lease: Lease[Post], outcome: Outcome, at: datetime
     ) -> None:
         webhook = await session.get_one(Webhook, post.webhook_id, with_for_update=True)
         if outcome.arrived:
@@ -108,6 +117,8 @@ class Subscribers:
             await lease.retry(session, after=wait, error=error)
         else:
             await lease.give_up(session, error=error)
+        if webhook.url != url:  # the new address has done nothing wrong
+            return
         webhook.failing_since = webhook.failing_since or at
         if webhook.off_at is None and outcome.status == 410:
             await switch_off(session, self._keys, webhook, SwitchedOff.GONE, at=at)
@@ -137,26 +148,30 @@ class Subscribers:
                     headers={**headers, "host": target.host},
                     extensions={"sni_hostname": target.name},
                 )
-                return await self._answer(request, at)
+                answer = await self._http.send(request, stream=True)
         except TimeoutError:
             return Outcome(error=f"no answer in {LONGEST:.0f} s")
         except SendRefused as refusal:
             return Outcome(error=str(refusal))
         except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as failure:
             return Outcome(error=f"{type(failure).__name__}: {failure}"[:200])
+        said = (await _beginning(answer)).decode("utf-8", "replace").replace("\x00", "�")
+        return Outcome(answer.status_code, None, said, _seconds(answer.headers.get("retry-after"), at))
 
-    async def _answer(self, request: httpx.Request, at: datetime) -> Outcome:
-        answer = await self._http.send(request, stream=True)
-        try:
-            said = b""
-            async for part in answer.aiter_raw(ANSWER):
-                said += part
-                if len(said) >= ANSWER:
-                    break
-        finally:
-            await answer.aclose()
-        shown = said[:ANSWER].decode("utf-8", "replace").replace("\x00", "�")
-        return Outcome(answer.status_code, None, shown, _seconds(answer.headers.get("retry-after"), at))
+
+async def _beginning(answer: httpx.Response) -> bytes:
+    """Of a body: whatever becomes of the rest, the status has said whether it arrived."""
+    said = b""
+    try:
+        with suppress(TimeoutError, httpx.HTTPError):
+            async with asyncio.timeout(READING):
+                async for part in answer.aiter_raw():
+                    said += part
+                    if len(said) >= ANSWER:
+                        break
+    finally:
+        await answer.aclose()
+    return said[:ANSWER]
 
 
 def _seconds(retry_after: str | None, at: datetime) -> float:
@@ -167,5 +182,5 @@ def _seconds(retry_after: str | None, at: datetime) -> float:
         return float(min(int(retry_after[:9]), WAITS[-1]))
     try:
         return max(0.0, (parsedate_to_datetime(retry_after) - at) / timedelta(seconds=1))
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return 0.0

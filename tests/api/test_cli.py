@@ -1,5 +1,6 @@
 """What an operator types, and what is said when it is wrong."""
 
+import asyncio
 import socket
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from sqlalchemy.engine import make_url
 
 from api.cli import _hours, _target, main
 from domain.channels import Channel, ChannelKind
-from domain.db import Database
+from domain.db import Database, ring
 from domain.hours import ALWAYS
 from domain.keys import Keys
 from domain.migrations import migrate
@@ -41,6 +42,10 @@ def heddle(
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
+        (
+            {"HEDDLE_DATABASE_URL": "postgresql://x/y?sslmode=on"},
+            "HEDDLE_DATABASE_URL is wrong: has sslmode=on",
+        ),
         ({"HEDDLE_DATABASE_URL": "mysql://x"}, "HEDDLE_DATABASE_URL is wrong: should be postgresql://"),
         ({"HEDDLE_DATABASE_URL": "postgresql://x/y"}, "HEDDLE_SECRET_KEY is missing"),
         (
@@ -147,6 +152,26 @@ async def test_a_shop_moves_from_one_database_to_another(database_url: str, tmp_
     db = Database(new)
     async with db.transaction() as session:
         assert [agent.name for agent in await session.scalars(select(Agent))] == ["Mia"]
+    await db.close()
+
+
+@pytest.mark.parametrize("tls", ["sslmode=disable", "sslmode=prefer", "ssl=prefer"])
+async def test_an_address_says_how_far_to_trust_the_line(database_url: str, tmp_path: Path, tls: str) -> None:
+    url = make_url(database_url).set(database="cli_tls").render_as_string(hide_password=False)
+    await new_database(url)
+    address = f"{url}{'&' if '?' in url else '?'}{tls}"
+    settings = {"HEDDLE_DATABASE_URL": address, "HEDDLE_SECRET_KEY": SECRET, "HEDDLE_DATA": str(tmp_path)}
+
+    assert heddle("migrate", folder=tmp_path, **settings).stdout.strip() == "The database is up to date."
+    assert "shop.zip" in heddle("backup", "shop.zip", folder=tmp_path, **settings).stdout
+    db = Database(address)
+    await db.open()
+    with db.bell.listening("a topic") as rung:
+        async with asyncio.timeout(10):
+            while not rung.is_set():
+                async with db.transaction() as session:
+                    ring(session, "a topic")
+                await asyncio.sleep(0.05)
     await db.close()
 
 

@@ -83,6 +83,14 @@ async def test_the_size_of_a_list_may_come_with_the_variables(ben: Client) -> No
     assert await ben.ask(query)
 
 
+@pytest.mark.parametrize("first", ["-2000000000", "100.0"])
+async def test_no_odd_size_of_a_list_makes_room_for_another(ben: Client, first: str) -> None:
+    large = "edges { node { threads { id } timeline(first: 50) { edges { node { ... on Note { id } } } } } }"
+    query = f"query($n: Int!) {{ x: tickets(first: $n) @skip(if: true) {{ {large} }} tickets(first: 100) {{ {large} }} }}"
+
+    assert (await refusal(ben, query, n=float(first)))["limit"] == "nodes"
+
+
 async def test_lists_that_are_given(ben: Client) -> None:
     query = "query($ids: [ID!]!) { nodes(ids: $ids) { id } }"
 

@@ -16,12 +16,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from websockets.asyncio.client import connect
 
 from api import live
+from api.changes import cursor
 from api.house import House
 from api.server import Patience
 from domain.actors import SYSTEM
 from domain.channels import Channel, ChannelKind
 from domain.db import send_rings
-from domain.events import EventKind, record
+from domain.events import EventKind, any_pending, record
 from domain.ids import row_id
 from domain.tickets import Ticket
 from tests.client import Client
@@ -47,9 +48,18 @@ AGENT = "mutation($input: AgentUpdateInput!) { agentUpdate(input: $input) { user
 SIGN_OUT = "mutation($input: SignOutInput!) { signOut(input: $input) { userErrors { code } } }"
 
 
-async def cursor_of(client: Client) -> str:
+async def cursor_of(house: House, client: Client) -> str:
+    """After all that happened so far: an older transaction, even another test's, may hold something back."""
+    async with asyncio.timeout(20):
+        while await _pending(house):
+            await asyncio.sleep(0.02)
     cursor: str = (await client.ask(CURSOR))["changeCursor"]
     return cursor
+
+
+async def _pending(house: House) -> bool:
+    async with house.db.reading() as connection:
+        return await any_pending(connection)
 
 
 async def a_mail_arrives(house: House, who: str = "ada", text: str = "Hello") -> None:
@@ -62,7 +72,7 @@ async def a_mail_arrives(house: House, who: str = "ada", text: str = "Hello") ->
 async def test_server_sent_events_tell_the_same_as_a_socket_and_go_on_where_they_were_cut(
     house: House, ben: Client
 ) -> None:
-    since = await cursor_of(ben)
+    since = await cursor_of(house, ben)
     async with asyncio.timeout(10), ben.listening(LIVE, since=since) as stream:
         async with ben.events(LIVE, since=since) as told:
             await a_mail_arrives(house)
@@ -104,7 +114,7 @@ async def test_a_change_is_read_once_for_all_who_see_the_same(
 
     await a_mail_arrives(house)
     async with asyncio.timeout(30):
-        since, ready = await cursor_of(mia), asyncio.Semaphore(0)
+        since, ready = await cursor_of(house, mia), asyncio.Semaphore(0)
         listening = [asyncio.create_task(told(one, since, ready)) for one in [mia, admin, ben] * 20]
         for _ in listening:
             await ready.acquire()
@@ -127,7 +137,7 @@ async def test_a_stream_with_nothing_to_tell_says_where_it_is(
     house: House, ben: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(live, "QUIET", 0.1)
-    since = await cursor_of(ben)
+    since = await cursor_of(house, ben)
 
     async with asyncio.timeout(10), ben.listening(LIVE, since=since) as stream:
         batch = (await stream.next())["changes"]
@@ -139,8 +149,8 @@ async def test_a_stream_with_nothing_to_tell_says_where_it_is(
     assert "Hello" in str(batch)
 
 
-async def test_events_end_with_their_session(ben: Client) -> None:
-    since = await cursor_of(ben)
+async def test_events_end_with_their_session(house: House, ben: Client) -> None:
+    since = await cursor_of(house, ben)
     asked = {"query": LIVE, "variables": {"since": since}}
     headers = {"authorization": f"Bearer {ben.token}", "accept": "text/event-stream"}
 
@@ -155,8 +165,10 @@ async def test_events_end_with_their_session(ben: Client) -> None:
     assert said.rstrip().endswith("event: complete\r\ndata:")
 
 
-async def test_who_loses_a_team_is_told_to_ask_anew_and_hears_no_more_of_it(two_teams: TwoTeams) -> None:
-    since = await cursor_of(two_teams.ben)
+async def test_who_loses_a_team_is_told_to_ask_anew_and_hears_no_more_of_it(
+    house: House, two_teams: TwoTeams
+) -> None:
+    since = await cursor_of(house, two_teams.ben)
     async with asyncio.timeout(15), two_teams.ben.listening(LIVE, since=since) as stream:
         await two_teams.admin.do(AGENT, id=two_teams.ben.agent_id, teamIds=[])
         while not (batch := (await stream.next())["changes"])["resetRequired"]:
@@ -175,7 +187,7 @@ async def test_a_ticket_given_to_somebody_else_leaves_the_lists_of_who_may_not_s
 ) -> None:
     async with house.db.transaction() as session:
         await session.execute(update(Ticket).values(assignee_id=row_id("Agent", two_teams.eve.agent_id)))
-    since = await cursor_of(two_teams.eve)
+    since = await cursor_of(house, two_teams.eve)
 
     async with asyncio.timeout(15), two_teams.eve.listening(LIVE, since=since) as stream:
         await two_teams.mia.do(
@@ -189,6 +201,30 @@ async def test_a_ticket_given_to_somebody_else_leaves_the_lists_of_who_may_not_s
     assert not [change for change in changes if change["__typename"] == "TicketChanged"]
 
 
+async def test_a_task_given_to_somebody_else_leaves_the_lists_too(
+    house: House, ben: Client, mia: Client
+) -> None:
+    made = await mia.do(
+        TASK.replace("userErrors", "task { id } userErrors"), title="Call", assigneeId=ben.agent_id
+    )
+    since = await cursor_of(house, ben)
+
+    async with asyncio.timeout(15), ben.listening(LIVE, since=since) as stream:
+        await mia.do(TASK, id=made["task"]["id"], assigneeId=mia.agent_id)
+        changes = (await stream.next())["changes"]["changes"]
+
+    assert changes == [{"__typename": "Removed", "typename": "Task", "id": made["task"]["id"]}]
+
+
+async def test_a_cursor_from_the_future_is_told_to_reset(house: House, ben: Client) -> None:
+    """As after a database was brought back by a copy of its disk."""
+    future = cursor(house, (2**40, 1))
+
+    async with asyncio.timeout(10), ben.listening(LIVE, since=future) as stream:
+        assert (await stream.next())["changes"]["resetRequired"]
+    assert (await ben.ask(CHANGES, since=future))["changes"]["resetRequired"]
+
+
 async def test_of_two_interleaved_transactions_a_stream_tells_both(house: House, mia: Client) -> None:
     await a_mail_arrives(house)
     (edge,) = (await mia.ask(TICKETS))["tickets"]["edges"]
@@ -198,7 +234,7 @@ async def test_of_two_interleaved_transactions_a_stream_tells_both(house: House,
         record(session, EventKind.TICKET_REOPENED, by=SYSTEM, at=NOON, ticket_id=ticket_id)
         await session.flush()
 
-    async with asyncio.timeout(20), mia.listening(LIVE, since=await cursor_of(mia)) as stream:
+    async with asyncio.timeout(20), mia.listening(LIVE, since=await cursor_of(house, mia)) as stream:
         async with AsyncSession(house.db.engine) as slow:
             await slow.begin()
             await reopened(slow)
@@ -216,7 +252,7 @@ async def test_of_two_interleaved_transactions_a_stream_tells_both(house: House,
 
 
 async def test_who_does_not_read_is_dropped_and_holds_nobody_up(house: House, ben: Client) -> None:
-    mailbox_since = await cursor_of(ben)
+    mailbox_since = await cursor_of(house, ben)
     async with asyncio.timeout(60), answering(house, Patience(read=0.5), send_buffer=8192) as door:
         url = httpx.URL(door)
         deaf = socket.socket()
@@ -315,7 +351,7 @@ async def test_who_was_cut_off_again_and_again_ends_with_what_everybody_else_has
     house: House, mia: Client, admin: Client, cuts: int
 ) -> None:
     chance = random.Random(cuts)
-    since = await cursor_of(mia)
+    since = await cursor_of(house, mia)
     steady, cut = Phone(mia, since), Phone(admin, since)
     working = asyncio.create_task(the_shop_works(house, mia, chance))
     listening = asyncio.create_task(steady.listen())

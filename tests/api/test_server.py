@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -14,7 +15,7 @@ from sqlalchemy import update
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from api import graphql_http
+from api import graphql_http, server
 from api.house import House
 from api.server import Patience
 from domain.db import Database, database_time
@@ -112,6 +113,74 @@ async def test_a_large_body_behind_a_small_head_is_not_a_large_head(door: str) -
     said = await said_to(door, head + b"\r\n" + body + GET + b"Connection: close\r\n\r\n")
 
     assert said.count(b"HTTP/1.1 200") == 2
+
+
+async def test_headers_behind_a_body_are_headers_too(door: str) -> None:
+    head = GET.replace(b"GET /healthz", b"POST /graphql") + b"Content-Type: application/json\r\n"
+    chunked = head + b"Transfer-Encoding: chunked\r\n\r\n"
+    body = b'{"query":"{ serverTime }"}'
+    whole = b"".join(b"1\r\n%c\r\n" % byte for byte in body) + b"0\r\nX-Trailing: yes\r\n\r\n"
+
+    assert b" 200 OK" in await said_to(door, chunked + whole + GET + b"Connection: close\r\n\r\n")
+    flood = [b"0\r\nX: ", *[b"a" * 65536] * 200]
+    url = httpx.URL(door)
+    async with asyncio.timeout(10):
+        _, writer = await asyncio.open_connection(url.host, url.port)
+        with pytest.raises(ConnectionError):  # noqa: PT012
+            for part in [chunked, *flood]:
+                writer.write(part)
+                await writer.drain()
+                await asyncio.sleep(0.001)
+        writer.close()
+
+
+async def test_who_reads_slowly_gets_all_of_it(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "READ", 1024)
+    async with answering(house, Patience(read=0.5), send_buffer=8192) as door:
+        url = httpx.URL(door)
+        loop = asyncio.get_running_loop()
+        with socket.socket() as slow:
+            slow.setblocking(False)
+            slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+            await loop.sock_connect(slow, (url.host, url.port))
+            asked = b"GET /explorer/graphiql.min.js HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+            await loop.sock_sendall(slow, asked)
+            said = 0
+            async with asyncio.timeout(30):
+                while part := await loop.sock_recv(slow, 16384):
+                    said += len(part)
+                    await asyncio.sleep(0.03)
+
+    file = Path(__file__).parents[2] / "api/explorer/graphiql.min.js"
+    assert said > file.stat().st_size
+
+
+async def test_who_does_not_let_a_connection_be_closed_is_not_waited_for(house: House) -> None:
+    async with answering(house, Patience(read=0.3), send_buffer=4096) as door:
+        url = httpx.URL(door)
+        loop = asyncio.get_running_loop()
+        with socket.socket() as deaf:
+            deaf.setblocking(False)
+            deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+            await loop.sock_connect(deaf, (url.host, url.port))
+            # Less than a transport holds back before it says that nobody reads.
+            await loop.sock_sendall(
+                deaf, b"GET /schema.graphql HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+            )
+            async with asyncio.timeout(10):
+                while not server_has_closed(deaf):
+                    await asyncio.sleep(0.05)
+
+
+def server_has_closed(peer: socket.socket) -> bool:
+    """Does the kernel know of no process at the other end? Both ends are on this machine."""
+    host, port = peer.getsockname()
+    other = f"{socket.inet_aton(host)[::-1].hex().upper()}:{port:04X}"
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        fields = line.split()
+        if fields[2] == other:
+            return fields[9] == "0"  # no inode: no process holds it
+    return True
 
 
 async def until_under_way(address: str, requests: int) -> None:

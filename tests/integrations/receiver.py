@@ -15,7 +15,10 @@ ANSWERS = {
     "busy": b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 600\r\nContent-Length: 0\r\n\r\n",
     "elsewhere": b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:%d/inside\r\nContent-Length: 0\r\n\r\n",
     "garbage": b"\x16\x03\x01 what is this \xff\xfe\r\n\r\n",
-    "cut": b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nbut only this",
+    "cut": b"HTTP/1.1 200 OK\r\nContent-Le",
+    "hanging": b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nso far",
+    "short": b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nbut only this",
+    "sweet": b"HTTP/1.1 204 No Content\r\nSet-Cookie: id=1\r\n\r\n",
     "endless": b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n",
     "silent": b"",
     "slow": b"HTTP/1.1 200 OK\r\n",
@@ -76,7 +79,7 @@ class Receiver:
         match self.mood:
             case "cut":
                 writer.transport.abort()
-            case "garbage":
+            case "garbage" | "short":
                 return False
             case "endless":
                 with suppress(ConnectionError):
@@ -84,11 +87,11 @@ class Receiver:
                         writer.write(b"400\r\n" + b"x" * 1024 + b"\r\n")
                         await writer.drain()
                         await asyncio.sleep(0)
-            case "silent":
+            case "silent" | "hanging":
                 await asyncio.sleep(FOREVER)
             case "slow":
                 for byte in b"X-Slow: " + b"y" * FOREVER:
                     writer.write(bytes([byte]))
                     await writer.drain()
                     await asyncio.sleep(0.05)
-        return self.mood not in ("cut", "endless", "silent", "slow")
+        return self.mood not in ("cut", "endless", "silent", "hanging", "slow")

@@ -6,7 +6,7 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from typing import Any
 
@@ -21,6 +21,7 @@ from domain.actors import Role
 from domain.channels import ChannelKind
 from domain.db import database_time, new_id
 from domain.following import begin
+from domain.ids import row_id
 from domain.webhooks import KEPT_FOR, OFF_AFTER, OVERLAP, POSTS, Post, PostState, Webhook
 from integrations.mail.system import SystemPost
 from integrations.outbound import SendRefused
@@ -65,6 +66,7 @@ async def receiver() -> AsyncIterator[Receiver]:
 async def subscribers(house: House, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Subscribers]:
     monkeypatch.setattr(posting, "LONGEST", 0.7)
     monkeypatch.setattr(posting, "CONNECT", 0.3)
+    monkeypatch.setattr(posting, "READING", 0.2)
     made = Subscribers(house.db, house.keys, IntegrationSettings(webhooks_private=True))
     async with made._http:
         yield made
@@ -164,6 +166,78 @@ async def test_an_answer_without_end_is_read_for_a_kilobyte(
     (delivery,) = await deliveries(admin, id)
     assert delivery["state"] == "DELIVERED"
     assert delivery["attempts"][0]["answer"] == "x" * 1024
+
+
+@pytest.mark.parametrize("mood", ["hanging", "short"])
+async def test_what_arrived_has_arrived_whatever_becomes_of_the_answer(
+    house: House, admin: Client, receiver: Receiver, subscribers: Subscribers, mood: str
+) -> None:
+    receiver.mood = mood
+    id, _ = await subscribed(admin, receiver.url)
+    await admin.do(TEST, id=id)
+
+    assert (await posted(house, subscribers)).state == PostState.DELIVERED
+
+
+async def test_one_that_hangs_keeps_no_hand_from_the_others(
+    house: House, admin: Client, receiver: Receiver, subscribers: Subscribers
+) -> None:
+    async with Receiver("silent") as hanging:
+        id, _ = await subscribed(admin, hanging.url)
+        await admin.do(TEST, id=id)
+        await posted(house, subscribers)
+        for _ in range(5):
+            await admin.do(TEST, id=id)
+        other, _ = await subscribed(admin, receiver.url)
+        await admin.do(TEST, id=other)
+
+        async with house.db.transaction() as session:
+            await session.execute(update(Post).where(Post.failures > 0).values(due_at=None))
+        claimed = []
+        for _ in range(4):
+            async with house.db.transaction() as session:
+                claimed += [post.webhook_id for post, _ in await POSTS.claim(session, 1)]
+
+    assert sorted(map(str, claimed)) == sorted(str(row_id("Webhook", one)) for one in (id, other))
+
+
+async def test_two_endpoints_at_one_address_share_neither_connection_nor_cookie(
+    house: House, admin: Client, receiver: Receiver, subscribers: Subscribers
+) -> None:
+    receiver.mood = "sweet"
+    for path in ("one", "other"):
+        id, _ = await subscribed(admin, receiver.url.replace("hook", path))
+        await admin.do(TEST, id=id)
+        await posted(house, subscribers)
+
+    assert receiver.connections == 2
+    assert not any("cookie" in one.headers for one in receiver.posted)
+
+
+async def test_a_new_address_is_not_blamed_for_the_old_one(
+    house: House, admin: Client, receiver: Receiver, subscribers: Subscribers
+) -> None:
+    receiver.mood = "gone"
+    id, _ = await subscribed(admin, receiver.url)
+    await admin.do(TEST, id=id)
+    async with house.db.transaction() as session:
+        ((post, lease),) = await POSTS.claim(session, 5)
+        old = await session.get_one(Webhook, post.webhook_id)
+    outcome = await subscribers._send(old, post, old.created_at)
+    await admin.do(SAVE, id=id, url=receiver.url.replace("hook", "new"))
+
+    async with house.db.transaction() as session:
+        await subscribers._settle(session, old.url, post, lease, outcome, await database_time(session))
+
+    (webhook,) = (await admin.ask(WEBHOOKS))["webhooks"]
+    assert (webhook["enabled"], webhook["failingSince"]) == (True, None)
+
+
+@pytest.mark.parametrize(
+    "said", ["Mon, 01 Jan 2026 00:00:00 +99999999999999999", "9" * 400, "-5", "soon", "²"]
+)
+def test_an_odd_retry_after_is_no_wait(said: str) -> None:
+    assert 0 <= posting._seconds(said, datetime(2026, 1, 1, tzinfo=UTC)) <= WAITS[-1]
 
 
 async def test_it_is_tried_from_five_seconds_to_a_day_and_then_given_up(

@@ -25,6 +25,7 @@ from domain.events import Event, EventKind, Reader, record
 from domain.files import Files
 from domain.keys import Keys
 from domain.messages import OUTBOX
+from domain.migrations import migrate
 from integrations.courier import Courier
 from integrations.settings import IntegrationSettings
 from tests.client import Client
@@ -177,6 +178,18 @@ async def test_readers_of_the_feed_go_on_where_they_were(
     assert await unread(elsewhere, "early") == [2, 3, 4, 5]
 
 
+async def test_what_is_not_ours_in_a_database_stays(house: House, elsewhere: House, tmp_path: Path) -> None:
+    await backup.back_up(house.db, house.keys, house.files, tmp_path / "backup.zip")
+    async with elsewhere.db.transaction() as session:
+        await session.execute(text("CREATE TABLE theirs AS SELECT 1 AS number"))
+    await migrate(elsewhere.db)
+
+    await backup.restore(elsewhere.db, elsewhere.keys, elsewhere.files, tmp_path / "backup.zip")
+
+    async with elsewhere.db.transaction() as session:
+        assert await session.scalar(text("SELECT number FROM theirs")) == 1
+
+
 async def unread(house: House, name: str) -> list[int]:
     async with house.db.transaction() as session:
         reader = await session.get_one(Reader, name)
@@ -190,8 +203,14 @@ async def test_what_cannot_be_restored_is_refused_in_a_sentence(
         await a_channel(session, house.keys, ChannelKind.EMAIL)
     good = tmp_path / "backup.zip"
     await backup.back_up(house.db, house.keys, house.files, good)
-    damaged, newer = tmp_path / "damaged.zip", tmp_path / "newer.zip"
+    damaged, flipped, newer = (tmp_path / f"{name}.zip" for name in ("damaged", "flipped", "newer"))
     damaged.write_bytes(good.read_bytes()[:-200])
+    for at in range(100, 3000, 7):
+        bits = bytearray(good.read_bytes())
+        bits[at] ^= 0xFF
+        flipped.write_bytes(bits)
+        with suppress(NoBackup):  # or it was between the entries
+            backup.read_manifest(flipped)
     _changed(good, newer, revision="from the future")
     (tmp_path / "text.zip").write_text("not a zip")
     other = Keys("another secret that is long enough for a key")
