@@ -59,56 +59,57 @@ def server(app: ASGIApp, patience: Patience, **options: Any) -> uvicorn.Server:
 
 
 class _Patient(asyncio.Protocol):
-    """Ends the connection of who does not read, and of who does not let it be closed."""
+    """Ends the connection of who does not read what was answered, or what is left when it is closed."""
 
     waits: Patience
     transport: Any
-    _unread: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:
-        if not isinstance(transport, _Closing):  # a socket takes over that of its handshake
-            transport = _Closing(transport, self.waits.read)
+        if not isinstance(transport, _Wire):  # a socket takes over that of its handshake
+            transport = _Wire(transport, self.waits.read)
         super().connection_made(transport)
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self._look(None)
-
-    def _look(self, before: int | None) -> None:
-        """Again and again while something is unread; a large file on a slow line gets its time."""
-        size = self.transport.get_write_buffer_size()
-        if before is not None and before - size < READ:
-            self.transport.abort()
-        else:
-            self._unread = asyncio.get_running_loop().call_later(self.waits.read, self._look, size)
+        self.transport.watch()
 
     def resume_writing(self) -> None:
         super().resume_writing()
-        _cancel(self._unread)
+        if not self.transport.is_closing():
+            self.transport.look_away()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        _cancel(self._unread)
-        self.transport.closed()
+        self.transport.look_away()
         super().connection_lost(exc)
 
 
-class _Closing:
-    """A transport: asyncio's own waits for ever to send the rest before it closes."""
+class _Wire:
+    """A transport that is aborted when what it has to send does not get less; asyncio's own waits for ever."""
 
     def __init__(self, transport: asyncio.Transport, seconds: float) -> None:
         self._transport, self._seconds = transport, seconds
-        self._abort: asyncio.TimerHandle | None = None
+        self._watching: asyncio.TimerHandle | None = None
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
 
     def close(self) -> None:
         self._transport.close()
-        if self._abort is None:
-            self._abort = asyncio.get_running_loop().call_later(self._seconds, self._transport.abort)
+        if self._watching is None:
+            self.watch()
 
-    def closed(self) -> None:
-        _cancel(self._abort)
+    def watch(self, before: int | None = None) -> None:
+        """Looks again and again: a large file on a slow line gets its time."""
+        size = self._transport.get_write_buffer_size()
+        if before is not None and before - size < READ:
+            self._transport.abort()
+        else:
+            later = asyncio.get_running_loop().call_later
+            self._watching = later(self._seconds, self.watch, size)
+
+    def look_away(self) -> None:
+        _cancel(self._watching)
+        self._watching = None
 
 
 class _Http(_Patient, HttpToolsProtocol):
