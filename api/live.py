@@ -8,7 +8,7 @@ who comes late for what is kept catches up anew.
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any
@@ -27,6 +27,7 @@ from api.scalars import Cursor
 from api.selection import Selection, wanted
 from domain import access, events
 from domain.actors import Actor
+from domain.db import heard
 from domain.events import Place
 
 log = structlog.get_logger()
@@ -101,8 +102,7 @@ class Audience:
                 except (SQLAlchemyError, OSError) as failure:
                     log.warning("feed_waits_for_database", error=type(failure).__name__)
                     wait = 1.0
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(rung.wait(), wait)
+                await heard(rung, wait)
 
     async def _read(self) -> float:
         """Seconds until the next look."""

@@ -10,7 +10,6 @@ import hashlib
 import json
 import uuid
 from collections.abc import AsyncIterator
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -24,7 +23,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from domain.actors import Actor
-from domain.db import XID8, Base, Database, Json, ring
+from domain.db import XID8, Base, Database, Json, heard, ring
 from domain.events import HORIZON
 
 log = structlog.get_logger()
@@ -197,6 +196,5 @@ async def run(db: Database) -> None:
             except (SQLAlchemyError, OSError) as failure:
                 log.warning("audit_waits_for_database", error=type(failure).__name__)
             if chained < BATCH:
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(rung.wait(), POLL)
+                await heard(rung, POLL)
                 await asyncio.sleep(0.5)  # an older transaction ends meanwhile, and one link holds many rows

@@ -4,7 +4,7 @@ import asyncio
 import enum
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import datetime
 from typing import Any
 
@@ -108,6 +108,17 @@ def session_of(row: Base) -> Session:
 def ring(session: Session | AsyncSession, topic: str) -> None:
     """Wakes who listens to `topic`, in every process, when this transaction has committed."""
     session.info.setdefault("rings", set()).add(topic)
+
+
+async def heard(rung: asyncio.Event, seconds: float) -> None:
+    """Waits for a ring, at most so long.
+
+    Not by `asyncio.wait_for`: up to Python 3.11 it loses the cancellation that comes together with the ring, and whoever
+    waits in a loop is never ended.
+    """
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await rung.wait()
 
 
 class Bell:

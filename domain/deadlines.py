@@ -4,9 +4,6 @@ One statement claims what is due, in the transaction that writes the alert: of a
 and a worker that dies holding it lets go of it. The database's clock decides; the event bears the moment it fell due.
 """
 
-import asyncio
-from contextlib import suppress
-
 import structlog
 from sqlalchemy import func, select, update
 from sqlalchemy.exc import SQLAlchemyError
@@ -15,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from domain import alerts
 from domain.actors import SYSTEM
 from domain.alerts import AlertKind
-from domain.db import Database
+from domain.db import Database, heard
 from domain.events import EventKind, record
 from domain.sla import TOPIC, Clock
 from domain.tickets import Ticket
@@ -96,5 +93,4 @@ async def turn(db: Database) -> None:
                 fired, wait = 0, 1.0
             if fired == BATCH:
                 continue
-            with suppress(TimeoutError):
-                await asyncio.wait_for(earlier.wait(), max(0.005, min(wait, LONGEST_SLEEP)))
+            await heard(earlier, max(0.005, min(wait, LONGEST_SLEEP)))

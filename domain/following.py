@@ -1,8 +1,6 @@
 """Reads the history in commit order, each event once, in one process at a time."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from datetime import datetime
 
 import structlog
@@ -12,7 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain import events
-from domain.db import Database
+from domain.db import Database, heard
 from domain.events import Event, Reader
 
 log = structlog.get_logger()
@@ -68,5 +66,4 @@ async def follow(db: Database, name: str, take: Take) -> None:
                 log.warning("reader_waits_for_database", reader=name, error=type(failure).__name__)
             if read == BATCH:
                 continue
-            with suppress(TimeoutError):
-                await asyncio.wait_for(rung.wait(), HELD_BACK if pending else POLL)
+            await heard(rung, HELD_BACK if pending else POLL)

@@ -9,7 +9,6 @@ import asyncio
 import random
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
@@ -21,7 +20,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from domain.db import Database, database_time, first_id
+from domain.db import Database, database_time, first_id, heard
 from domain.installation import nothing_is_held
 
 log = structlog.get_logger()
@@ -226,8 +225,7 @@ async def work(
                 except (SQLAlchemyError, OSError) as failure:
                     log.warning("queue_waits_for_database", queue=queue.topic, error=type(failure).__name__)
                     await asyncio.sleep(1)
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(rung.wait(), poll)
+                await heard(rung, poll)
 
     async with asyncio.TaskGroup() as group:
         for _ in range(hands):

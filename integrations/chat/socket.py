@@ -25,7 +25,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 from domain.access import may_see
 from domain.actors import visitor
 from domain.channels import Channel, ChannelKind, channel_called
-from domain.db import Database, database_time
+from domain.db import Database, database_time, heard
 from domain.inbound import Arrival, keep
 from domain.keys import Keys
 from domain.messages import Direction, Message
@@ -213,8 +213,7 @@ class Visit:
                 continue
             for row in messages:
                 await self._show(row)
-            with suppress(TimeoutError):
-                await asyncio.wait_for(rung.wait(), LOOK_AGAIN)
+            await heard(rung, LOOK_AGAIN)
 
     async def _unshown(self) -> Sequence[Any]:
         async with self._db.reading() as connection:
