@@ -133,16 +133,21 @@ def place(house: House, cursor: str) -> Place:
 
 
 async def read_batch(
-    reading: Reading, since: Place, topics: Collection[ChangeTopic], first: int, selection: Selection
+    reading: Reading,
+    since: Place,
+    topics: Collection[ChangeTopic],
+    first: int,
+    selection: Selection,
+    until: Place | None = None,
 ) -> tuple[ChangeBatch, Place]:
     if await too_old(reading, since):
         newest = await events.newest_place(reading.connection)
         return ChangeBatch.of(reading.house, newest, reset_required=True), newest
-    found = (
-        await reading.connection.execute(
-            select(Event.__table__).where(events.after(since)).order_by(Event.xid, Event.seq).limit(first + 1)
-        )
-    ).all()
+    query = select(Event.__table__).where(events.after(since))
+    if until:
+        query = query.where(events.up_to(until))
+    query = query.order_by(Event.xid, Event.seq).limit(first + 1)
+    found = (await reading.connection.execute(query)).all()
     read = found[:first]
     reached = (read[-1].xid, read[-1].seq) if read else since
     changes = await _changes(reading, read, topics, selection.below("changes"))

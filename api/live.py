@@ -1,7 +1,7 @@
 """The change feed as a stream: read, resolved and encoded once for all who may see the same and ask for the same.
 
-Each audience has one reader, which keeps the newest batches. Who subscribes catches up by reading alone, then takes what
-the audience read. A subscriber holds one batch at a time: the server closes who does not take it (`api/server.py`), and
+Each audience has one reader, which keeps the newest batches. Who subscribes catches up with it by reading alone, then
+takes what the audience read. A subscriber holds one batch at a time: the server closes who does not take it (`api/server.py`), and
 who comes late for what is kept catches up anew.
 """
 
@@ -86,7 +86,9 @@ class Audience:
             return None
         below = self.place
         async with self._reading() as reading:
-            batch, reached = await read_batch(reading, since, self._topics, BATCH, self._selection)
+            batch, reached = await read_batch(
+                reading, since, self._topics, BATCH, self._selection, until=below
+            )
         if not batch.has_more:
             reached = max(reached, below)
             batch.cursor = cursor(self._house, reached)

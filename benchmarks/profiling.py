@@ -16,9 +16,11 @@ from starlette.types import ASGIApp
 
 from api.app import application
 from api.house import House
+from api.rates import Rates
 from benchmarks import inbox
 from benchmarks.bench import Bench, Table, number
 from benchmarks.graphql import graphql_body
+from benchmarks.peers.product import UNLIMITED
 from benchmarks.processes import ROOT
 from domain.files import Files
 
@@ -31,7 +33,8 @@ Samples = Counter[CodeType]
 
 
 async def profile(bench: Bench, data: Path) -> list[Table]:
-    app = application(House(bench.db, bench.keys, Files(data / "files"), "http://heddle.test"))
+    rates = Rates(UNLIMITED, UNLIMITED)
+    app = application(House(bench.db, bench.keys, Files(data / "files"), "http://heddle.test", rates))
     body = graphql_body(inbox.DOCUMENT, first=inbox.FIRST)
     for _ in range(WARMING):
         await _ask(app, body, bench.shop.token)

@@ -129,8 +129,16 @@ HORIZON = func.pg_snapshot_xmin(func.pg_current_snapshot())
 
 def after(place: Place) -> Any:
     """Events that came after `place` and below which nothing can still appear."""
+    return (tuple_(Event.xid, Event.seq) > _written(place)) & (Event.xid < HORIZON)
+
+
+def up_to(place: Place) -> Any:
+    return tuple_(Event.xid, Event.seq) <= _written(place)
+
+
+def _written(place: Place) -> Any:
     xid: ColumnElement[int] = literal_column(f"'{int(place[0])}'::xid8")
-    return (tuple_(Event.xid, Event.seq) > tuple_(xid, place[1])) & (Event.xid < HORIZON)
+    return tuple_(xid, place[1])
 
 
 async def since(connection: AsyncConnection | AsyncSession, place: Place, limit: int) -> Sequence[Event]:
