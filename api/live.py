@@ -79,12 +79,13 @@ class Audience:
 
     async def after(self, since: Place) -> _Kept | None:
         """The batch that goes on from here; none if there is nothing new."""
-        for kept in self._kept:
-            if kept.since <= since < kept.reached and monotonic() - kept.at < FRESH:
+        fresh = [kept for kept in self._kept if monotonic() - kept.at < FRESH]
+        for kept in fresh:
+            if kept.since <= since < kept.reached:
                 return kept
         if since >= self.place:
             return None
-        below = self.place
+        below = fresh[0].since if fresh and since < fresh[0].since else self.place
         async with self._reading() as reading:
             batch, reached = await read_batch(
                 reading, since, self._topics, BATCH, self._selection, until=below

@@ -120,7 +120,8 @@ async def test_a_change_is_read_once_for_all_who_see_the_same(
             await ready.acquire()
         while sum(audience.listeners for audience in house.audiences.values()) < len(listening):
             await asyncio.sleep(0.01)
-        await asyncio.sleep(0.5)  # all have caught up
+        while min(audience.place for audience in house.audiences.values()) < (0, 0):
+            await asyncio.sleep(0.01)  # nobody reads yet
         async with statements(house) as sent:
             await a_mail_arrives(house, who="zofia")
             said = set(await asyncio.gather(*listening))
