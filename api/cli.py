@@ -19,7 +19,7 @@ from api.caretaking import commands
 from api.house import House
 from api.logs import log_to_stderr
 from api.running import Settings, house_here, load_settings, mail_door, working
-from domain import audit, sla, tokens
+from domain import audit, public_holidays, sla, tokens
 from domain.actors import SYSTEM, Role, Scope
 from domain.audit import AuditKind
 from domain.channels import ChannelKind, add_channel
@@ -210,9 +210,12 @@ async def policy(
     open: Annotated[
         str, Parameter(help='"mon-fri 09:00-17:00", more separated by commas; or "always"')
     ] = "always",
+    holidays: Annotated[
+        list[str] | None, Parameter(help="Whose the shop keeps, such as PL or ES-CT; given once for each.")
+    ] = None,
 ) -> None:
     """Sets how soon a customer gets a first reply, counted in the hours in which the shop is open."""
-    hours = _hours(zone, open)
+    hours = _hours(zone, open, holidays or [])
     read = [_target(target) for target in targets]
     async with house_here() as (house, _), house.db.transaction() as session:
         await sla.set_default_policy(session, name=name, hours=hours, targets=read)
@@ -234,19 +237,26 @@ def _target(written: str) -> Target:
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
-def _hours(zone: str, written: str) -> Hours:
+def _hours(zone: str, written: str, holidays: list[str]) -> Hours:
     weekly: dict[str, list[list[str]]] = {}
     if zone not in available_timezones():
         raise WrongSetting(f"--zone {zone!r} is no time zone; one is Europe/Warsaw.")
     try:
+        for code in holidays:
+            public_holidays.check(code)
+    except ValueError as problem:
+        raise WrongSetting(f"--holidays: {problem}.") from None
+    stored = {"zone": zone, "weekly": weekly, "holidays": holidays}
+    try:
         if written == "always":
-            return Hours.from_json({"zone": zone, "weekly": {day: [["00:00", "24:00"]] for day in DAYS}})
+            weekly |= {day: [["00:00", "24:00"]] for day in DAYS}
+            return Hours.from_json(stored)
         for part in written.split(","):
             days, span = part.split()
             first, _, last = days.partition("-")
             for day in DAYS[DAYS.index(first) : DAYS.index(last or first) + 1]:
                 weekly.setdefault(day, []).append(span.split("-"))
-        return Hours.from_json({"zone": zone, "weekly": weekly})
+        return Hours.from_json(stored)
     except ValueError as problem:
         raise WrongSetting(f'--open {written!r} should be like "mon-fri 09:00-17:00": {problem}') from None
 

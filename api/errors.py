@@ -7,7 +7,9 @@ from typing import Any
 import strawberry
 import structlog
 from graphql import GraphQLError, GraphQLSyntaxError
+from strawberry.exceptions import MissingQueryError
 from strawberry.extensions import FieldExtension, SchemaExtension
+from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 
 from api.limits import TOKENS
 from api.permissions import RULES
@@ -15,6 +17,9 @@ from domain.errors import NotSignedIn, OverLimit, Refused
 from domain.languages import N_, translate
 
 log = structlog.get_logger()
+
+NOT_OURS = MissingQueryError | CannotGetOperationTypeError | InvalidOperationTypeError
+"""What Strawberry says of a request without a query, or with an operation that is not in it."""
 
 _SUGGESTION = re.compile(r" Did you mean .*\?$")
 """Who is not signed in is not told what there is."""
@@ -82,7 +87,7 @@ def shown(error: GraphQLError, locale: str) -> GraphQLError:
     cause = error.original_error
     while isinstance(cause, GraphQLError) and cause.original_error:
         cause = cause.original_error
-    if cause is None or isinstance(cause, GraphQLError) or (error.nodes and not error.path):
+    if cause is None or isinstance(cause, GraphQLError | NOT_OURS) or (error.nodes and not error.path):
         return error  # of the document or its variables: no resolver has been asked
     if isinstance(cause, Refused):
         message, code = cause.in_language(locale), cause.code

@@ -13,6 +13,8 @@ from itertools import pairwise
 from typing import Any, Self, TypeAlias
 from zoneinfo import ZoneInfo
 
+from domain import public_holidays
+
 Period: TypeAlias = tuple[time, time]
 Interval: TypeAlias = tuple[datetime, datetime]
 
@@ -39,10 +41,14 @@ class Hours:
     """0 is Monday. Periods are local wall times on whole minutes; they may touch, not overlap. One that
     runs past midnight is written as two: until MIDNIGHT, and from 00:00 of the next day."""
     closed: frozenset[date] = frozenset()
+    holidays: frozenset[str] = frozenset()
+    """Whose public holidays the shop keeps too, such as PL or ES-CT."""
 
     def __post_init__(self) -> None:
         week = {day: tuple(sorted(self.weekly[day])) for day in sorted(self.weekly) if self.weekly[day]}
         object.__setattr__(self, "weekly", week)
+        for code in self.holidays:
+            public_holidays.check(code)
         for day, periods in week.items():
             if day not in range(7):
                 raise ValueError(f"{day} is no day of the week: 0 is Monday, 6 is Sunday")
@@ -83,13 +89,15 @@ class Hours:
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> Self:
-        """Reads {"zone": "Europe/Warsaw", "weekly": {"mon": [["09:00", "17:00"]]}, "closed": ["2026-12-25"]}.
+        """Reads {"zone": "Europe/Warsaw", "weekly": {"mon": [["09:00", "17:00"]]}, "closed": ["2026-12-31"],
+        "holidays": ["PL"]}.
 
         Raises ValueError with a sentence a person can act on.
         """
         weekly, closed = stored.get("weekly", {}), stored.get("closed", [])
-        if not isinstance(weekly, Mapping) or not isinstance(closed, list):
-            raise ValueError("weekly is an object of days, closed a list of dates")
+        holidays = stored.get("holidays", [])
+        if not isinstance(weekly, Mapping) or not isinstance(closed, list) or not isinstance(holidays, list):
+            raise ValueError("weekly is an object of days, closed a list of dates, holidays one of countries")
         for day, periods in weekly.items():
             if day not in DAYS or not isinstance(periods, list):
                 raise ValueError(f"{day}: a day is one of {', '.join(DAYS)} and has a list of periods")
@@ -99,6 +107,7 @@ class Hours:
                 DAYS.index(day): [_period(day, one) for one in periods] for day, periods in weekly.items()
             },
             closed=frozenset(_date(day) for day in closed),
+            holidays=frozenset(str(code) for code in holidays),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -109,6 +118,7 @@ class Hours:
                 for day, periods in self.weekly.items()
             },
             "closed": sorted(day.isoformat() for day in self.closed),
+            "holidays": sorted(self.holidays),
         }
 
     def _open(
@@ -135,13 +145,16 @@ class Hours:
             day += timedelta(days=1)
 
     def _stretches(self, day: date) -> Iterator[Interval]:
-        if day not in self.closed:
+        if day not in self.closed and not self._is_holiday(day):
             for begin, end in self.weekly.get(day.weekday(), ()):
                 if end == MIDNIGHT:
                     # Where the clocks go back at midnight, the day is over when it first strikes.
                     yield self._moment(day, begin, fold=0), self._moment(day + timedelta(days=1), end, fold=0)
                 else:
                     yield self._moment(day, begin, fold=0), self._moment(day, end, fold=1)
+
+    def _is_holiday(self, day: date) -> bool:
+        return any(day in public_holidays.days(code, day.year) for code in self.holidays)
 
     def _moment(self, day: date, at: time, *, fold: int) -> datetime:
         """The UTC moment of a wall time: of a repeated hour the first (fold 0) or the last (fold 1); a time the

@@ -1,4 +1,4 @@
-"""Sends what was made, a few at a time, and says what came of it."""
+"""Sends what was made, a few at a time, and says what came of it: to `/graphql`, and every fifth to `/graphql/stream`."""
 
 import asyncio
 from collections import Counter
@@ -30,8 +30,11 @@ async def ask(address: str, bodies: Iterable[bytes], token: str) -> Outcome:
             headers = {"content-type": "application/json"}
             if number % 2:
                 headers["authorization"] = f"Bearer {token}"
+            path = "/graphql"
+            if number % 10 in (4, 7):
+                path, headers["accept"] = "/graphql/stream", "text/event-stream"
             begun = perf_counter()
-            answer = await http.post("/graphql", content=body, headers=headers)
+            answer = await http.post(path, content=body, headers=headers)
             took = perf_counter() - begun
             outcome.statuses[answer.status_code] += 1
             if answer.status_code >= 500 or b'"INTERNAL"' in answer.content:

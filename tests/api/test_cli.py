@@ -194,15 +194,18 @@ async def test_a_mistyped_setting_is_told_with_what_it_may_have_meant(
 def test_targets_and_opening_hours_are_read_as_people_write_them() -> None:
     assert _target("4h") == Target(Metric.FIRST_REPLY, 14400)
     assert _target("chat=90s") == Target(Metric.FIRST_REPLY, 90, channel=ChannelKind.CHAT)
-    assert _hours("UTC", "always") == ALWAYS
-    week = _hours("Europe/Warsaw", "mon-fri 09:00-13:00,mon-fri 14:00-18:00,sat 10:00-14:00")
+    assert _hours("UTC", "always", []) == ALWAYS
+    week = _hours("Europe/Warsaw", "mon-fri 09:00-13:00,mon-fri 14:00-18:00,sat 10:00-14:00", [])
     assert week.to_json()["weekly"]["fri"] == [["09:00", "13:00"], ["14:00", "18:00"]]
+    assert _hours("Europe/Madrid", "always", ["ES-CT"]).holidays == {"ES-CT"}
+    with pytest.raises(WrongSetting, match="no holidays are known"):
+        _hours("Europe/Madrid", "always", ["XX"])
     for wrong in ("x", "4", "fax=4h", "=4h4"):
         with pytest.raises(WrongSetting):
             _target(wrong)
     for wrong in ("mon", "mon 9-5", "mon-fri 18:00-09:00", "someday 09:00-10:00"):
         with pytest.raises(WrongSetting):
-            _hours("UTC", wrong)
+            _hours("UTC", wrong, [])
 
 
 @pytest.mark.usefixtures("no_settings")

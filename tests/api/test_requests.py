@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import orjson
 import pytest
+from websockets.exceptions import ConnectionClosed
 
 from api import graphql_http
 from api.house import House
@@ -163,6 +164,29 @@ async def test_a_cursor_with_numbers_out_of_range_is_not_one_of_ours(
     (error,) = await ben.errors(query, c=cursor, id=ticket_id)
 
     assert error["extensions"]["code"] == "INVALID"
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [{}, {"query": ""}, {"query": "query A { viewer { role } }", "operationName": "B"}, {"query": "fragment F on Query { serverTime }"}],
+    ids=["nothing", "no text", "another operation", "no operation"],
+)  # fmt: skip
+async def test_what_is_no_operation_is_the_callers_mistake_on_a_stream_too(
+    ben: Client, asked: dict[str, Any]
+) -> None:
+    headers = {"authorization": f"Bearer {ben.token}", "accept": "text/event-stream"}
+
+    said = (await ben.http.post("/graphql/stream", json=asked, headers=headers)).text
+
+    assert '"errors"' in said
+    assert "INTERNAL" not in said
+    async with asyncio.timeout(10), ben.connected() as stream:
+        await stream.say(type="subscribe", id="1", payload={"query": "", **asked})
+        try:
+            heard = str(await stream.hear())
+        except ConnectionClosed as closed:
+            heard = str(closed)
+    assert "INTERNAL" not in heard
 
 
 async def test_a_sample_of_odd_bodies_is_answered(ben: Client) -> None:

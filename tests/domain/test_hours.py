@@ -1,8 +1,6 @@
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
-from functools import cache
-from itertools import accumulate, pairwise
+from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -11,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.hours import ALWAYS, MIDNIGHT, Hours, Interval, NeverOpen
+from tests.domain.hours_oracle import oracle_add, oracle_between, oracle_is_open
 
 WARSAW = ZoneInfo("Europe/Warsaw")
 OFFICE = Hours(WARSAW, {day: [(time(9), time(17))] for day in range(5)}, frozenset({date(2026, 12, 25)}))
@@ -30,63 +29,6 @@ CHANGES = {
 
 def warsaw(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=WARSAW).astimezone(UTC)
-
-
-# The oracle: slow, and written from the rule alone. It walks through UTC and asks at every minute, or every second
-# near an edge, whether the shop is open.
-
-
-def oracle_is_open(hours: Hours, at: datetime, pauses: Sequence[Interval] = ()) -> bool:
-    """A period has begun once the wall has shown its begin, and lasts while the wall will yet show its end."""
-    local = at.astimezone(hours.zone)
-    if local.date() in hours.closed or any(begin <= at < end for begin, end in pauses):
-        return False
-    minutes, latest, earliest = _walls(hours.zone, local.date())
-    now = int((at - minutes[0]).total_seconds()) // 60
-    return any(
-        latest[now] >= begin and (end == MIDNIGHT or earliest[now] < end or earliest[now + 1] <= end)
-        for begin, end in hours.weekly.get(local.weekday(), ())
-    )
-
-
-def oracle_add(hours: Hours, start: datetime, seconds: int, pauses: Sequence[Interval] = ()) -> datetime:
-    at, left = start, seconds
-    while True:
-        step = _step(at, pauses, most=left or 60)
-        if oracle_is_open(hours, at, pauses):
-            if left == 0:
-                return at
-            left -= step
-            if left == 0:
-                return at + timedelta(seconds=step)
-        at += timedelta(seconds=step)
-
-
-def oracle_between(hours: Hours, start: datetime, end: datetime, pauses: Sequence[Interval] = ()) -> int:
-    if end < start:
-        return -oracle_between(hours, end, start, pauses)
-    at, passed = start, 0
-    while at < end:
-        step = _step(at, pauses, most=(end - at) // timedelta(seconds=1))
-        passed += step if oracle_is_open(hours, at, pauses) else 0
-        at += timedelta(seconds=step)
-    return passed
-
-
-def _step(at: datetime, pauses: Sequence[Interval], *, most: int) -> int:
-    near = any(at < edge < at + timedelta(minutes=1) for pause in pauses for edge in pause)
-    return 1 if at.second or near or most < 60 else 60
-
-
-@cache
-def _walls(zone: ZoneInfo, day: date) -> tuple[list[datetime], list[time], list[time]]:
-    """The UTC minutes of a local day; at each the latest wall time shown so far, and the earliest still to come."""
-    first = datetime.combine(day, time.min, UTC) - timedelta(hours=20)
-    minutes = [first + timedelta(minutes=n) for n in range(64 * 60)]
-    minutes = [minute for minute in minutes if minute.astimezone(zone).date() == day]
-    walls = [minute.astimezone(zone).time() for minute in minutes]
-    earliest = list(accumulate(reversed(walls), min))[::-1]
-    return minutes, list(accumulate(walls, max)), [*earliest, time.max]
 
 
 @st.composite
@@ -168,6 +110,24 @@ def test_a_promise_made_on_friday_afternoon_goes_on_on_monday() -> None:
 def test_a_holiday_is_stepped_over() -> None:
     assert OFFICE.add(warsaw("2026-12-24 16:00"), 2 * HOUR) == warsaw("2026-12-28 10:00")
     assert not OFFICE.is_open(warsaw("2026-12-25 12:00"))
+
+
+def test_public_holidays_are_stepped_over_where_they_are_kept() -> None:
+    catalan, castilian = (replace(OFFICE, holidays=frozenset([code])) for code in ("ES-CT", "ES-MD"))
+    polish = replace(OFFICE, closed=frozenset(), holidays=frozenset(["PL"]))
+
+    assert catalan.add(warsaw("2026-09-10 16:00"), 2 * HOUR) == warsaw("2026-09-14 10:00"), "the Diada"
+    assert castilian.add(warsaw("2026-09-10 16:00"), 2 * HOUR) == warsaw("2026-09-11 10:00")
+    assert polish.add(warsaw("2026-12-23 16:00"), 2 * HOUR) == warsaw("2026-12-28 10:00"), (
+        "Christmas Eve, since 2025"
+    )
+    assert polish.add(warsaw("2024-12-23 16:00"), 2 * HOUR) == warsaw("2024-12-24 10:00")
+
+
+@pytest.mark.parametrize("code", ["XX", "ES-XX", "", "Poland"])
+def test_holidays_of_nowhere_are_refused(code: str) -> None:
+    with pytest.raises(ValueError, match="no holidays are known"):
+        Hours.from_json({"zone": "Europe/Madrid", "holidays": [code]})
 
 
 def test_open_time_ends_with_the_period_that_fills_it() -> None:
@@ -271,7 +231,8 @@ def test_hours_are_stored_as_a_person_would_write_them() -> None:
     stored = {
         "zone": "Europe/Warsaw",
         "weekly": {"mon": [["09:00", "13:00"], ["14:00", "24:00"]]},
-        "closed": ["2026-12-25"],
+        "closed": ["2026-12-31"],
+        "holidays": ["ES-CT", "PL"],
     }
 
     hours = Hours.from_json(stored)

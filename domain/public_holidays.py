@@ -1,0 +1,25 @@
+"""Public holidays, by country and region: PL, ES, ES-CT, …"""
+
+import re
+from datetime import date
+from functools import cache
+
+import holidays
+
+UNKNOWN = "no holidays are known for {!r}; write PL, or ES-CT for Catalonia"
+
+
+def check(code: str) -> None:
+    """Raises ValueError for what is no country or region that is known."""
+    if not re.fullmatch("[A-Z]{2}(-[A-Z0-9]{1,3})?", code):
+        raise ValueError(UNKNOWN.format(code))
+    days(code, 2026)
+
+
+@cache
+def days(code: str, year: int) -> frozenset[date]:
+    country, _, region = code.partition("-")
+    try:
+        return frozenset(holidays.country_holidays(country, subdiv=region or None, years=year))
+    except NotImplementedError:
+        raise ValueError(UNKNOWN.format(code)) from None
