@@ -150,7 +150,7 @@ async def read_batch(
     found = (await reading.connection.execute(query)).all()
     read = found[:first]
     reached = (read[-1].xid, read[-1].seq) if read else since
-    changes = await _changes(reading, read, topics, selection.below("changes"))
+    changes = await _changes(reading, read, topics, selection.below("changes")) if read else []
     return ChangeBatch.of(reading.house, reached, changes, has_more=len(found) > first), reached
 
 
