@@ -20,7 +20,7 @@ from domain.channels import Channel, ChannelKind, add_channel
 from domain.db import Database
 from domain.hours import Hours
 from domain.keys import Keys, new_token, token_hash
-from domain.sign_in import SignIn
+from domain.sign_in import SessionKind, SignIn
 from domain.sla import Metric, Target
 from domain.staff import Agent, Team, TeamMember, add_agent
 from integrations.channel_settings import read_settings
@@ -126,8 +126,10 @@ async def _staffed(
     session.add(
         SignIn(
             agent_id=agents[0].id,
+            kind=SessionKind.APP,
             token_hash=token_hash(token),
             created_at=now,
+            seen_at=now,
             expires_at=now + timedelta(days=1),
         )
     )
