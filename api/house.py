@@ -20,7 +20,6 @@ class House:
     keys: Keys
     files: Files
     base_url: str
-    rates: Rates = field(default_factory=Rates)
     reads: Remembered[tuple[uuid.UUID | None, uuid.UUID]] = field(
         default_factory=lambda: Remembered(seconds=3600, most=50_000)
     )
@@ -32,3 +31,8 @@ class House:
     audiences: dict[Any, Any] = field(default_factory=dict)
     """Of the streams that are open (`api/live.py`)."""
     settings: ApiSettings = field(default_factory=ApiSettings.model_construct)
+    rates: Rates = field(init=False)
+
+    def __post_init__(self) -> None:
+        rates = Rates(self.settings.operations_per_minute, self.settings.anonymous_per_minute)
+        object.__setattr__(self, "rates", rates)

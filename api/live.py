@@ -8,7 +8,7 @@ who comes late for what is kept catches up anew.
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any
@@ -36,8 +36,6 @@ POLL = 4.0
 """Seconds after which a reader looks even if nobody rang, and a stream asks who its session is: an end is felt in five."""
 QUIET = 30.0
 """Seconds after which a stream that has nothing to tell says where it is."""
-HELD_BACK = 0.02
-"""Seconds until the next look, while an older transaction holds back what was committed."""
 KEPT = 50
 FRESH = 60.0
 """Seconds for which a batch is told as it was read: links in it do not live for ever."""
@@ -118,17 +116,15 @@ class Audience:
         if reached > since:
             self._kept.append(_Kept(since, reached, batch, monotonic()))
             self._reached(reached)
-        return 0.0 if batch.has_more else HELD_BACK if held_back else POLL
+        return 0.0 if batch.has_more else events.HELD_BACK if held_back else POLL
 
     def _reached(self, place: Place) -> None:
         self.place = place
         self._news.set()
         self._news = asyncio.Event()
 
-    @asynccontextmanager
-    async def _reading(self) -> AsyncIterator[Reading]:
-        async with reading_as(self._house, self._actor, self._locale) as reading:
-            yield reading
+    def _reading(self) -> AbstractAsyncContextManager[Reading]:
+        return reading_as(self._house, self._actor, self._locale)
 
 
 @asynccontextmanager

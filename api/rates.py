@@ -16,10 +16,7 @@ KEPT = 10_000
 
 class Rates:
     def __init__(
-        self,
-        per_minute: int = 3000,
-        anonymous_per_minute: int = 600,
-        clock: Callable[[], float] = time.monotonic,
+        self, per_minute: int, anonymous_per_minute: int, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._rate = {True: per_minute / 60, False: anonymous_per_minute / 60}
         self._clock = clock

@@ -14,7 +14,6 @@ from dotenv import dotenv_values
 from sqlalchemy.exc import DBAPIError
 
 from api.house import House
-from api.rates import Rates
 from api.settings import ApiSettings
 from domain import audit, deadlines, following, upkeep
 from domain.db import Database, database_time
@@ -93,7 +92,6 @@ async def opened(settings: Settings, url: str) -> AsyncIterator[House]:
         await _reach(db)
         await migrate(db)
         await db.open()
-        rates = Rates(settings.api.operations_per_minute, settings.api.anonymous_per_minute)
         files = Files(settings.domain.data / "files")
         async with db.transaction() as session:
             epoch = await feed_epoch(session)
@@ -102,7 +100,6 @@ async def opened(settings: Settings, url: str) -> AsyncIterator[House]:
             keys,
             files,
             settings.domain.base_url,
-            rates,
             epoch=epoch,
             private_webhooks=settings.integrations.webhooks_private,
             settings=settings.api,

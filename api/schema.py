@@ -26,18 +26,19 @@ from api.messages import MessageMutations
 from api.nodes import NodeQueries
 from api.notices import NoticeMutations, NoticeQueries
 from api.scalars import SCALARS
-from api.sessions import SessionMutations, SessionQueries
+from api.sessions import SessionMutations
 from api.sockets import AskedAnew
 from api.staff import StaffQueries
 from api.tasks import TaskMutations, TaskQueries
 from api.tickets import TicketQueries
 from api.tokens import TokenMutations, TokenQueries
+from api.viewer import ViewerQueries
 from api.webhooks import WebhookMutations, WebhookQueries
 
 
 @strawberry.type
 class Query(
-    SessionQueries,
+    ViewerQueries,
     StaffQueries,
     AdministrationQueries,
     TokenQueries,

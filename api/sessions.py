@@ -1,8 +1,7 @@
-"""Signing in and out: the one who is asking, and their sessions."""
+"""Signing in and out."""
 
 import uuid
 from datetime import datetime
-from typing import Any
 
 import strawberry
 from sqlalchemy import select
@@ -10,99 +9,20 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import Response
 
 from api import auth
-from api.context import Context, Info, plain
+from api.context import Context, Info
 from api.errors import UserError
 from api.mutations import changed, mutation
-from api.node import Node
-from api.notices import Device, devices_of
 from api.selection import wanted
-from api.staff import Agent, agents_by_id
+from api.viewer import Viewer, read_viewer
 from domain import audit, passwords, second_factor, sign_in, staff, tries
 from domain.access import may_see
-from domain.actors import Actor, ActorKind, Role
+from domain.actors import Actor, ActorKind
 from domain.audit import AuditKind
 from domain.db import Json, database_time
-from domain.errors import InvalidInput, NotAllowed, NotFound, NotSignedIn, Refused, WrongCredentials
-from domain.ids import public_id, row_id
+from domain.errors import InvalidInput, NotFound, NotSignedIn, Refused, WrongCredentials
+from domain.ids import row_id
 from domain.languages import N_
 from domain.sign_in import Ended, SessionKind, SignIn, Tokens
-
-strawberry.enum(
-    SessionKind, description="A phone's, with access and refresh tokens, or a browser's, with a cookie."
-)
-
-
-@strawberry.type(description="One sign-in on one device, while it lasts.")
-class Session(Node):
-    kind: SessionKind
-    device_label: str | None
-    address: str | None = strawberry.field(description="Of the network, when it was last seen.")
-    created_at: datetime
-    seen_at: datetime
-    is_current: bool
-
-
-@strawberry.type(description="Who is asking.")
-class Viewer:
-    agent: Agent
-    role: Role
-    email: str
-    has_second_factor: bool
-    sessions: list[Session] = strawberry.field(description="Newest first; at most 100.")
-    devices: list[Device] = strawberry.field(
-        description="Phones that are rung, last seen first; at most 100."
-    )
-
-
-async def viewer(info: Info) -> Viewer:
-    asked = wanted(info)
-    return await _viewer(info.context, asked.below("viewer") if "viewer" in asked else asked)
-
-
-async def _viewer(context: Context, selection: Any) -> Viewer:
-    async with context.reading() as reading:
-        agent_id = reading.actor.agent_id
-        agent = (await agents_by_id(reading, [agent_id])).get(agent_id)
-        if agent is None:
-            raise NotAllowed
-        values: dict[str, Any] = {"agent": agent, "role": agent.role}
-        if "email" in selection:
-            values["email"] = await reading.connection.scalar(
-                select(staff.Agent.email).where(staff.Agent.id == agent_id)
-            )
-        if "hasSecondFactor" in selection:
-            factor = second_factor.SecondFactor
-            values["has_second_factor"] = bool(
-                await reading.connection.scalar(
-                    select(factor.confirmed_at.is_not(None)).where(factor.agent_id == agent_id)
-                )
-            )
-        if "sessions" in selection:
-            rows = await reading.connection.execute(
-                select(SignIn.__table__)
-                .where(may_see(SignIn, reading.actor), sign_in.lives(reading.at))
-                .order_by(SignIn.created_at.desc())
-                .limit(100)
-            )
-            values["sessions"] = [_session(row, context.session_id) for row in rows]
-        if "devices" in selection:
-            values["devices"] = await devices_of(reading)
-    return plain(Viewer, values)
-
-
-def _session(row: Any, current: uuid.UUID | None) -> Session:
-    return plain(
-        Session,
-        {
-            "id": public_id("Session", row.id),
-            "kind": row.kind,
-            "device_label": row.device_label,
-            "address": row.address,
-            "created_at": row.created_at,
-            "seen_at": row.seen_at,
-            "is_current": row.id == current,
-        },
-    )
 
 
 @strawberry.input
@@ -228,7 +148,7 @@ async def _session_payload(info: Info, done: Json) -> SessionPayload:
     context.permit()
     payload = SessionPayload(
         expires_at=datetime.fromisoformat(done["expires_at"]),
-        viewer=await _viewer(context, wanted(info).below("viewer")),
+        viewer=await read_viewer(context, wanted(info).below("viewer")),
     )
     if done["kind"] == SessionKind.WEB and context.response is not None:
         auth.set_cookies(context.house, context.response, done["access"], context.session_id)
@@ -293,11 +213,6 @@ async def _session_end(info: Info, input: SessionEndInput) -> OkPayload:
 
     await changed(info, input, change)
     return OkPayload(ok=True)
-
-
-@strawberry.type
-class SessionQueries:
-    viewer: Viewer = strawberry.field(resolver=viewer)
 
 
 @strawberry.type

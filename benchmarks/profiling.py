@@ -16,11 +16,10 @@ from starlette.types import ASGIApp
 
 from api.app import application
 from api.house import House
-from api.rates import Rates
 from benchmarks import inbox
 from benchmarks.bench import Bench, Table, number
 from benchmarks.graphql import graphql_body
-from benchmarks.peers.product import UNLIMITED
+from benchmarks.peers.product import BUSY
 from benchmarks.processes import ROOT
 from domain.files import Files
 
@@ -33,8 +32,7 @@ Samples = Counter[CodeType]
 
 
 async def profile(bench: Bench, data: Path) -> list[Table]:
-    rates = Rates(UNLIMITED, UNLIMITED)
-    app = application(House(bench.db, bench.keys, Files(data / "files"), "http://heddle.test", rates))
+    app = application(House(bench.db, bench.keys, Files(data / "files"), "http://heddle.test", settings=BUSY))
     body = graphql_body(inbox.DOCUMENT, first=inbox.FIRST)
     for _ in range(WARMING):
         await _ask(app, body, bench.shop.token)

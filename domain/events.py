@@ -154,6 +154,10 @@ async def newest_place(connection: AsyncConnection | AsyncSession) -> Place:
     return int(horizon) - 1, 2**62
 
 
+HELD_BACK = 0.02
+"""Seconds until a reader looks again, while an older transaction holds back what is committed already."""
+
+
 async def any_pending(connection: AsyncConnection | AsyncSession) -> bool:
     """Is something committed that an older transaction still holds back? Then look again soon."""
     query = select(Event.seq).where(Event.xid >= HORIZON).limit(1)

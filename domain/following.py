@@ -17,8 +17,6 @@ log = structlog.get_logger()
 
 BATCH = 200
 POLL = 2.0
-HELD_BACK = 0.02
-"""Seconds to wait for an older transaction that holds back what is committed already."""
 
 Take = Callable[[AsyncSession, Event], Awaitable[None]]
 """What is done for one event, in the transaction in which the reader moves on."""
@@ -66,4 +64,4 @@ async def follow(db: Database, name: str, take: Take) -> None:
                 log.warning("reader_waits_for_database", reader=name, error=type(failure).__name__)
             if read == BATCH:
                 continue
-            await heard(rung, HELD_BACK if pending else POLL)
+            await heard(rung, events.HELD_BACK if pending else POLL)

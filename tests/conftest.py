@@ -72,6 +72,14 @@ async def db(database_url: str) -> AsyncIterator[Database]:
     await database.close()
 
 
+async def another_database(url: str, name: str) -> str:
+    """The address of an empty one beside that of the worker, for a test of that name."""
+    beside = make_url(url)
+    address = beside.set(database=f"{beside.database}_{name}").render_as_string(hide_password=False)
+    await new_database(address)
+    return address
+
+
 async def new_database(url: str) -> None:
     """An empty one at this address, whatever was there before."""
     name = make_url(url).database

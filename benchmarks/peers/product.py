@@ -4,14 +4,14 @@ from pathlib import Path
 
 from api.app import application
 from api.house import House
-from api.rates import Rates
+from api.settings import ApiSettings
 from benchmarks.peers.serving import Orders, answer, run
 from domain.db import Database
 from domain.files import Files
 from domain.keys import Keys
 
-UNLIMITED = 10**9
-"""Operations a minute: a benchmark is one very busy agent."""
+BUSY = ApiSettings.model_construct(operations_per_minute=10**9)
+"""A benchmark is one very busy agent."""
 
 
 def house(orders: Orders) -> House:
@@ -20,7 +20,7 @@ def house(orders: Orders) -> House:
         Keys(orders["secret"]),
         Files(Path(orders["folder"]) / "files"),
         "http://heddle.test",
-        Rates(UNLIMITED, UNLIMITED),
+        settings=BUSY,
     )
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import select
-from sqlalchemy.engine import make_url
 
 from api.cli import _hours, _target, main
 from domain.channels import Channel, ChannelKind
@@ -20,7 +19,7 @@ from domain.settings import WrongSetting
 from domain.sla import Metric, Target
 from domain.staff import Agent
 from integrations.channel_settings import PhoneLine
-from tests.conftest import new_database
+from tests.conftest import another_database
 
 SECRET = "a secret of the command line's tests"
 
@@ -87,8 +86,7 @@ def test_a_wrong_setting_stops_the_start_with_one_sentence_that_names_it(
 async def test_the_first_agent_and_channel_come_from_the_command_line(
     database_url: str, tmp_path: Path
 ) -> None:
-    url = make_url(database_url).set(database="cli").render_as_string(hide_password=False)
-    await new_database(url)
+    url = await another_database(database_url, "cli")
     settings = {"HEDDLE_DATABASE_URL": url, "HEDDLE_SECRET_KEY": SECRET, "HEDDLE_DATA": str(tmp_path)}
 
     added = heddle(
@@ -129,13 +127,8 @@ async def test_the_first_agent_and_channel_come_from_the_command_line(
 
 
 async def test_a_shop_moves_from_one_database_to_another(database_url: str, tmp_path: Path) -> None:
-    old, new = [
-        make_url(database_url).set(database=f"cli_{name}").render_as_string(hide_password=False)
-        for name in ("old", "new")
-    ]
+    old, new = [await another_database(database_url, f"cli_{name}") for name in ("old", "new")]
     settings = {"HEDDLE_SECRET_KEY": SECRET, "HEDDLE_DATA": str(tmp_path)}
-    for url in (old, new):
-        await new_database(url)
     mia = ("agent", "add", "mia@shop.example", "--name", "Mia", "--password-stdin")
     heddle(*mia, folder=tmp_path, stdin="a good password\n", HEDDLE_DATABASE_URL=old, **settings)
 
@@ -157,8 +150,7 @@ async def test_a_shop_moves_from_one_database_to_another(database_url: str, tmp_
 
 @pytest.mark.parametrize("tls", ["sslmode=disable", "sslmode=prefer", "ssl=prefer"])
 async def test_an_address_says_how_far_to_trust_the_line(database_url: str, tmp_path: Path, tls: str) -> None:
-    url = make_url(database_url).set(database="cli_tls").render_as_string(hide_password=False)
-    await new_database(url)
+    url = await another_database(database_url, "cli_tls")
     address = f"{url}{'&' if '?' in url else '?'}{tls}"
     settings = {"HEDDLE_DATABASE_URL": address, "HEDDLE_SECRET_KEY": SECRET, "HEDDLE_DATA": str(tmp_path)}
 
@@ -178,8 +170,7 @@ async def test_an_address_says_how_far_to_trust_the_line(database_url: str, tmp_
 async def test_a_mistyped_setting_is_told_with_what_it_may_have_meant(
     database_url: str, tmp_path: Path
 ) -> None:
-    url = make_url(database_url).set(database="cli_doctor").render_as_string(hide_password=False)
-    await new_database(url)
+    url = await another_database(database_url, "cli_doctor")
     settings = {"HEDDLE_DATABASE_URL": url, "HEDDLE_SECRET_KEY": SECRET, "HEDDLE_DATA": str(tmp_path)}
 
     migrated = heddle("migrate", folder=tmp_path, HEDDLE_SMPT_URL="smtp://x", **settings)

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import text, update
-from sqlalchemy.engine import make_url
 
 from api import doctor
 from api.doctor import Finding, Health, examine
@@ -25,7 +24,7 @@ from domain.settings import DomainSettings
 from domain.system_mail import SystemMail, post
 from integrations.settings import IntegrationSettings
 from notifications.settings import NotificationSettings
-from tests.conftest import new_database
+from tests.conftest import another_database
 from tests.factories import NOON
 from tests.two_teams import TwoTeams
 
@@ -87,9 +86,7 @@ async def test_what_is_held_after_a_restore_is_told(settings: Settings, house: H
 
 
 async def test_an_empty_database_is_told_apart(settings: Settings, house: House, database_url: str) -> None:
-    url = make_url(database_url).set(database="doctor").render_as_string(hide_password=False)
-    await new_database(url)
-    db = Database(url)
+    db = Database(await another_database(database_url, "doctor"))
 
     found = [finding async for finding in examine(settings, db, house.keys, house.files)]
     await db.close()

@@ -176,7 +176,7 @@ async def test_each_field_at_the_root_counts_against_the_rate(house: House, ben:
 
 
 async def test_a_flood_is_told_when_to_come_again(house: House, ben: Client) -> None:
-    object.__setattr__(house, "rates", Rates(per_minute=10))
+    object.__setattr__(house, "rates", Rates(per_minute=10, anonymous_per_minute=10))
 
     answers = [await ben.post("{ a: serverTime b: serverTime c: serverTime }") for _ in range(4)]
 

@@ -2,8 +2,8 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
-from contextlib import suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -31,6 +31,15 @@ POST = b"POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n
 async def impatient(house: House) -> AsyncIterator[str]:
     async with answering(house, Patience(head=0.3, body=0.3, read=0.5), send_buffer=8192) as address:
         yield address
+
+
+@contextmanager
+def a_peer(receive_buffer: int) -> Iterator[socket.socket]:
+    """Not connected yet; takes so much before it is asked to."""
+    with socket.socket() as peer:
+        peer.setblocking(False)
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        yield peer
 
 
 async def said_to(address: str, *chunks: bytes, every: float = 0.0) -> bytes:
@@ -139,9 +148,7 @@ async def test_who_reads_slowly_gets_all_of_it(house: House, monkeypatch: pytest
     async with answering(house, Patience(read=0.5), send_buffer=8192) as door:
         url = httpx.URL(door)
         loop = asyncio.get_running_loop()
-        with socket.socket() as slow:
-            slow.setblocking(False)
-            slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        with a_peer(65536) as slow:
             await loop.sock_connect(slow, (url.host, url.port))
             asked = b"GET /explorer/graphiql.min.js HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
             await loop.sock_sendall(slow, asked)
@@ -159,9 +166,7 @@ async def test_who_does_not_let_a_connection_be_closed_is_not_waited_for(house: 
     async with answering(house, Patience(read=0.3), send_buffer=4096) as door:
         url = httpx.URL(door)
         loop = asyncio.get_running_loop()
-        with socket.socket() as deaf:
-            deaf.setblocking(False)
-            deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+        with a_peer(2048) as deaf:
             await loop.sock_connect(deaf, (url.host, url.port))
             # Less than a transport holds back before it says that nobody reads.
             await loop.sock_sendall(
@@ -204,9 +209,7 @@ async def test_who_does_not_read_is_not_waited_for(impatient: str, ben: Client) 
     )
 
     loop = asyncio.get_running_loop()
-    with socket.socket() as deaf:
-        deaf.setblocking(False)
-        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    with a_peer(4096) as deaf:
         async with asyncio.timeout(20):
             await loop.sock_connect(deaf, (url.host, url.port))
             await loop.sock_sendall(deaf, asked * 5)

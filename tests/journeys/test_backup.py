@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 from sqlalchemy import select, text
-from sqlalchemy.engine import make_url
 
 from api.house import House
 from demo.farends import SmtpSink
@@ -29,7 +28,7 @@ from domain.migrations import migrate
 from integrations.courier import Courier
 from integrations.settings import IntegrationSettings
 from tests.client import Client
-from tests.conftest import new_database
+from tests.conftest import another_database
 from tests.doors import answering
 from tests.factories import NOON, a_channel, a_mail, receive
 from tests.journeys.test_old_databases import rows
@@ -43,10 +42,7 @@ SEND = "mutation($input: MessageSendInput!) { messageSend(input: $input) { messa
 
 @pytest.fixture
 async def elsewhere(database_url: str, keys: Keys, tmp_path: Path) -> AsyncIterator[House]:
-    url = make_url(database_url)
-    own = url.set(database=f"{url.database}_elsewhere").render_as_string(hide_password=False)
-    await new_database(own)
-    db = Database(own)
+    db = Database(await another_database(database_url, "elsewhere"))
     await db.open()
     yield House(db, keys, Files(tmp_path / "files"), "http://heddle.test", epoch="elsewhere")
     await db.close()
@@ -228,6 +224,7 @@ async def test_what_cannot_be_restored_is_refused_in_a_sentence(
     assert "not empty" in await refusal(good, into=house.db)
     with pytest.raises(NoBackup, match="cannot be written"):
         await backup.back_up(house.db, house.keys, house.files, good)
+    await backup.restore(elsewhere.db, other, elsewhere.files, good, any_key=True)
 
 
 def _changed(source: Path, target: Path, **changes: str) -> None:

@@ -18,7 +18,6 @@ from typing import Any
 import httpx
 import pytest
 from sqlalchemy import exists, func, or_, select, update
-from sqlalchemy.engine import make_url
 
 from domain.actors import Role
 from domain.channels import ChannelKind
@@ -33,7 +32,7 @@ from domain.sla import Clock
 from domain.tickets import Ticket
 from domain.work import DEATHS
 from tests.client import Client
-from tests.conftest import new_database
+from tests.conftest import another_database
 from tests.factories import a_channel, a_promise
 from tests.journeys.senders import Crowd, Doors
 
@@ -72,10 +71,7 @@ async def test_what_was_accepted_survives_kill_9_and_is_there_once(
 @pytest.fixture
 async def db(database_url: str) -> AsyncIterator[Database]:
     """One of its own, with the four channels and a promise: what a process writes is not rolled back."""
-    url = make_url(database_url)
-    own = url.set(database=f"{url.database}_crashes").render_as_string(hide_password=False)
-    await new_database(own)
-    database = Database(own)
+    database = Database(await another_database(database_url, "crashes"))
     await migrate(database)
     async with database.transaction() as session:
         for kind in (ChannelKind.EMAIL, ChannelKind.CHAT, ChannelKind.MESSENGER, ChannelKind.PHONE):

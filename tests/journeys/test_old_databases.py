@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import func, select, text
-from sqlalchemy.engine import make_url
 
 from api.house import House
 from demo.farends import SmtpSink
@@ -28,7 +27,7 @@ from domain.postgres import embedded
 from integrations.courier import Courier
 from integrations.settings import IntegrationSettings
 from tests.client import Client
-from tests.conftest import new_database
+from tests.conftest import another_database
 from tests.doors import answering
 from tests.factories import a_mail, receive
 
@@ -46,9 +45,7 @@ async def empty(request: pytest.FixtureRequest, database_url: str) -> AsyncItera
             folder.chmod(0o711)
             url = stack.enter_context(embedded(folder, durable=False))
         else:
-            outside = make_url(database_url)
-            url = outside.set(database=f"{outside.database}_old").render_as_string(hide_password=False)
-            await new_database(url)
+            url = await another_database(database_url, "old")
         db = Database(url)
         yield db
         await db.close()

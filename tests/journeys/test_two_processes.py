@@ -5,20 +5,16 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy.engine import make_url
 
 from benchmarks.two_processes import measure, told
 from domain.db import Database
 from domain.migrations import migrate
-from tests.conftest import new_database
+from tests.conftest import another_database
 
 
 @pytest.fixture
 async def own(database_url: str) -> AsyncIterator[Database]:
-    url = make_url(database_url)
-    address = url.set(database=f"{url.database}_two").render_as_string(hide_password=False)
-    await new_database(address)
-    db = Database(address)
+    db = Database(await another_database(database_url, "two"))
     await migrate(db)
     yield db
     await db.close()
