@@ -13,16 +13,16 @@ from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.running import Settings, unknown_settings
-from domain import audit, events
+from domain import audit
 from domain.channels import Channel
 from domain.db import Database, database_time
-from domain.events import Event, Reader
 from domain.files import Files
+from domain.following import unread_since
 from domain.installation import held_since
 from domain.keys import Keys
 from domain.messages import Attachment
 from domain.migrations import behind, differences
-from domain.queues import OUTWARD, QUEUES
+from domain.queues import waiting
 
 LATE = 600.0
 """Seconds after which what waits should have been done, and an event should have been read."""
@@ -106,13 +106,13 @@ async def _secret_key(patient: Patient) -> AsyncIterator[Finding]:
 async def _queues(patient: Patient) -> AsyncIterator[Finding]:
     now = await database_time(patient.connection)
     held = await held_since(patient.connection)
-    for queue in QUEUES:
-        waiting = select(func.count(), func.min(queue.model.due_at)).where(*queue.due())
-        count, oldest = (await patient.connection.execute(waiting)).one()
-        late = oldest is not None and (now - oldest).total_seconds() > LATE
-        holds = held is not None and queue in OUTWARD
-        said = f"{count} due" + (f", the oldest since {oldest:%Y-%m-%d %H:%M}" if oldest else "")
-        health = Health.ODD if holds and count else Health.ILL if late else Health.WELL
+    for queue in await waiting(patient.connection):
+        late = queue.oldest is not None and (now - queue.oldest).total_seconds() > LATE
+        holds = held is not None and queue.outward
+        said = f"{queue.count} due"
+        if queue.oldest:
+            said += f", the oldest since {queue.oldest:%Y-%m-%d %H:%M}"
+        health = Health.ODD if holds and queue.count else Health.ILL if late else Health.WELL
         yield Finding(f"queue {queue.topic}", health, said + (", held" if holds else ""))
     if held:
         yield Finding(
@@ -122,13 +122,7 @@ async def _queues(patient: Patient) -> AsyncIterator[Finding]:
 
 async def _feed(patient: Patient) -> AsyncIterator[Finding]:
     now = await database_time(patient.connection)
-    for name, xid, seq in (
-        await patient.connection.execute(select(Reader.name, Reader.xid, Reader.seq))
-    ).all():
-        unread = (
-            select(Event.recorded_at).where(events.after((xid, seq))).order_by(Event.xid, Event.seq).limit(1)
-        )
-        since = await patient.connection.scalar(unread)
+    for name, since in (await unread_since(patient.connection)).items():
         late = since is not None and (now - since).total_seconds() > LATE
         said = (
             f"has not read since {since:%Y-%m-%d %H:%M}: does a worker run?"

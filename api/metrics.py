@@ -17,7 +17,6 @@ from prometheus_client import (
     disable_created_metrics,
     generate_latest,
 )
-from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.requests import Request
 from starlette.responses import Response
@@ -25,11 +24,10 @@ from starlette.routing import BaseRoute, Route
 
 from api.auth import bearer
 from api.house import House
-from domain import events
 from domain.db import database_time
-from domain.events import Event, Reader
+from domain.following import unread_since
 from domain.installation import held_since
-from domain.queues import QUEUES
+from domain.queues import waiting
 
 disable_created_metrics()  # type: ignore[no-untyped-call]
 _registry = CollectorRegistry()
@@ -70,15 +68,12 @@ def asked(fields: Iterable[str], *, refused: bool) -> None:
 
 async def _read_waiting(connection: AsyncConnection) -> None:
     now = await database_time(connection)
-    for queue in QUEUES:
-        waiting = select(func.count(), func.min(queue.model.due_at)).where(*queue.due())
-        count, oldest = (await connection.execute(waiting)).one()
-        _waiting.labels(queue.topic).set(count)
-        _oldest.labels(queue.topic).set(_since(oldest, now))
+    for queue in await waiting(connection):
+        _waiting.labels(queue.topic).set(queue.count)
+        _oldest.labels(queue.topic).set(_since(queue.oldest, now))
+    for reader, since in (await unread_since(connection)).items():
+        _lag.labels(reader).set(_since(since, now))
     _held.set(await held_since(connection) is not None)
-    for name, xid, seq in (await connection.execute(select(Reader.name, Reader.xid, Reader.seq))).all():
-        unread = select(Event.recorded_at).where(events.after((xid, seq))).order_by(Event.xid, Event.seq)
-        _lag.labels(name).set(_since(await connection.scalar(unread.limit(1)), now))
 
 
 def _since(moment: datetime | None, now: datetime) -> float:

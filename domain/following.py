@@ -7,7 +7,7 @@ import structlog
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from domain import events
 from domain.db import Database, heard
@@ -26,6 +26,16 @@ async def begin(session: AsyncSession, name: str) -> None:
     """A reader that never read starts at the beginning of what happens from now on."""
     xid, seq = await events.newest_place(session)
     await session.execute(insert(Reader).values(name=name, xid=xid, seq=seq).on_conflict_do_nothing())
+
+
+async def unread_since(connection: AsyncConnection) -> dict[str, datetime | None]:
+    """Of each reader, when what it should read next was recorded; none if it has read what there is."""
+    readers = await connection.execute(select(Reader.name, Reader.xid, Reader.seq))
+    found = {}
+    for name, xid, seq in readers.all():
+        unread = select(Event.recorded_at).where(events.after((xid, seq))).order_by(Event.xid, Event.seq)
+        found[name] = await connection.scalar(unread.limit(1))
+    return found
 
 
 async def skip(session: AsyncSession, until: datetime) -> None:

@@ -1,5 +1,11 @@
 """All that waits to be worked on."""
 
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
 from domain.inbound import ARRIVALS
 from domain.messages import FETCHES, OUTBOX
 from domain.notices import PUSHES
@@ -9,3 +15,23 @@ from domain.work import Queue
 
 QUEUES: tuple[Queue, ...] = (ARRIVALS, OUTBOX, FETCHES, PUSHES, SYSTEM_MAIL, POSTS)  # type: ignore[type-arg]
 OUTWARD = tuple(queue for queue in QUEUES if queue.outward)
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """In one queue."""
+
+    topic: str
+    outward: bool
+    count: int
+    oldest: datetime | None
+    """Since when it is due."""
+
+
+async def waiting(connection: AsyncConnection) -> list[Waiting]:
+    found = []
+    for queue in QUEUES:
+        due = select(func.count(), func.min(queue.model.due_at)).where(*queue.due())
+        count, oldest = (await connection.execute(due)).one()
+        found.append(Waiting(queue.topic, queue.outward, count, oldest))
+    return found
