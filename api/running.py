@@ -33,7 +33,7 @@ from integrations.subscribers import posting as subscribers
 from integrations.subscribers.posting import Subscribers
 from notifications import dispatch
 from notifications.deliver import Pusher
-from notifications.push import Fcm, read_credentials
+from notifications.fcm import Fcm, read_credentials
 from notifications.settings import NotificationSettings
 
 log = structlog.get_logger()

@@ -11,7 +11,8 @@ from domain.sla import Clock
 from domain.threads import Thread
 from domain.tickets import Ticket
 from domain.work import Lease, TryLater, work
-from notifications.push import Accepted, Failed, Fcm, Push
+from notifications.fcm import Fcm
+from notifications.push import Accepted, Failed, Push
 from notifications.wording import words
 
 log = structlog.get_logger()

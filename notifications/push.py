@@ -1,26 +1,49 @@
-"""FCM through firebase-admin: what is sent, and what each answer means for the ledger."""
+"""A push as every transport takes it, and what each answer means for the ledger."""
 
-import asyncio
-import json
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
-from typing import Any
+from enum import StrEnum
 
-from domain.settings import WrongSetting
-from notifications.settings import NotificationSettings
 from notifications.wording import Words
 
-TIMEOUT = 10
-TIME_TO_LIVE = timedelta(minutes=15)
+
+class Urgency(StrEnum):
+    """As RFC 8030 has it; FCM knows the upper two as high and normal."""
+
+    HIGH = "high"
+    NORMAL = "normal"
+    LOW = "low"
+
+
+@dataclass(frozen=True)
+class Action:
+    """A button under a push; it opens a page that asks once more, for a link changes nothing."""
+
+    code: str
+    """What `/m/a/{alert}` takes as `do`."""
+    title: str
 
 
 @dataclass(frozen=True)
 class Push:
     handle: str
+    """What the push service calls the device: an FCM id, the endpoint of a Web Push subscription."""
     words: Words
     data: dict[str, str]
-    """Ids and codes for the app. `v` is the version of this shape."""
+    """Ids and codes for the app. `v` is the version of this shape, `k` the kind, `a` the alert, `t` the ticket,
+    `n` its number, `lvl` the level, `due` the promised moment, `d` the delivery."""
+    link: str = ""
+    """Where it leads, as a full address."""
+    locale: str = "en"
+    urgency: Urgency = Urgency.HIGH
+    time_to_live: timedelta = timedelta(minutes=15)
+    replaces: str = ""
+    """Key of what it takes the place of on the device; at most 32 URL-safe characters."""
+    actions: tuple[Action, ...] = ()
+    badge: int | None = None
+    p256dh: str = ""
+    auth: str = ""
+    """The keys of a Web Push subscription, base64url."""
 
 
 @dataclass(frozen=True)
@@ -35,128 +58,3 @@ class Failed:
     after: float | None = None
     """Seconds the service asked us to wait."""
     device_gone: bool = False
-
-
-def read_credentials(settings: NotificationSettings) -> dict[str, Any] | None:
-    given = settings.fcm_credentials
-    if not given:
-        return None
-    try:
-        text = given if given.lstrip().startswith("{") else Path(given).read_text()
-        account: dict[str, Any] = json.loads(text)
-    except OSError:
-        raise WrongSetting(f"HEDDLE_FCM_CREDENTIALS is wrong: there is no readable file {given!r}.") from None
-    except ValueError:
-        raise WrongSetting("HEDDLE_FCM_CREDENTIALS is wrong: that is not JSON.") from None
-    if not isinstance(account, dict) or account.get("type") != "service_account":
-        raise WrongSetting("HEDDLE_FCM_CREDENTIALS is wrong: that is no service account's key.")
-    return account
-
-
-class Fcm:
-    """One Firebase app, for one event loop: the library's async client belongs to the loop that made it."""
-
-    def __init__(self, settings: NotificationSettings) -> None:
-        self._url = settings.fcm_url
-        self._account = read_credentials(settings)
-        self._app: Any = None
-        self._starting = asyncio.Lock()
-
-    @property
-    def ready(self) -> bool:
-        return self._account is not None
-
-    async def send(self, push: Push) -> Accepted | Failed:
-        if not self.ready:
-            return Failed("NOT_CONFIGURED", again=False)
-        async with self._starting:
-            if self._app is None:
-                self._app = await asyncio.to_thread(self._start)
-        from firebase_admin import exceptions, messaging
-
-        try:
-            await asyncio.to_thread(self._app.credential.get_access_token)  # the library would block the loop
-            batch = await messaging.send_each_async([self._message(push)], app=self._app)
-        except Exception as failure:
-            if not _is_google(failure):
-                raise
-            return Failed(f"UNREACHABLE: {type(failure).__name__}", again=True)
-        answer = batch.responses[0]
-        if answer.success:
-            return Accepted(answer.message_id)
-        return _judged(answer.exception, messaging, exceptions)
-
-    def _start(self) -> Any:
-        import firebase_admin  # 1.2 s and 28 MB: only where something is pushed
-        from firebase_admin import credentials, messaging
-
-        messaging._MessagingService.FCM_URL = self._url + "/v1/projects/{0}/messages:send"
-        return firebase_admin.initialize_app(
-            credentials.Certificate(self._account), {"httpTimeout": TIMEOUT}, name=f"heddle-{id(self)}"
-        )
-
-    def _message(self, push: Push) -> Any:
-        from firebase_admin import messaging
-
-        aps = messaging.Aps(
-            alert=messaging.ApsAlert(title=push.words.title, body=push.words.body),
-            sound="default",
-            thread_id=push.data["t"],
-            category="alert",
-            mutable_content=True,
-            custom_data={"interruption-level": "time-sensitive"},
-        )
-        return messaging.Message(
-            fid=push.handle,
-            data={**push.data, "title": push.words.title, "body": push.words.body},
-            android=messaging.AndroidConfig(priority="high", ttl=TIME_TO_LIVE),
-            apns=messaging.APNSConfig(
-                headers={
-                    "apns-priority": "10",
-                    "apns-push-type": "alert",
-                    "apns-collapse-id": push.data["a"],
-                },
-                payload=messaging.APNSPayload(aps=aps),
-            ),
-        )
-
-    async def close(self) -> None:
-        if self._app is None:
-            return
-        import firebase_admin
-        from firebase_admin import messaging
-
-        await messaging._get_messaging_service(self._app)._async_client.aclose()
-        await asyncio.to_thread(firebase_admin.delete_app, self._app)
-        self._app = None
-
-
-def _is_google(failure: Exception) -> bool:
-    from firebase_admin.exceptions import FirebaseError
-    from google.auth.exceptions import GoogleAuthError
-
-    return isinstance(failure, FirebaseError | GoogleAuthError)
-
-
-def _judged(refusal: Any, messaging: Any, exceptions: Any) -> Failed:
-    """404 UNREGISTERED and a device of another project are gone for good; 429, 5xx and silence are tried again."""
-    code = str(refusal.code)
-    match refusal:
-        case messaging.UnregisteredError():
-            return Failed("UNREGISTERED", again=False, device_gone=True)
-        case messaging.SenderIdMismatchError():
-            return Failed("SENDER_ID_MISMATCH", again=False, device_gone=True)
-        case (
-            exceptions.InvalidArgumentError()
-            | exceptions.PermissionDeniedError()
-            | exceptions.UnauthenticatedError()
-        ):
-            return Failed(code, again=False)
-        case _:
-            return Failed(code, again=True, after=_retry_after(refusal))
-
-
-def _retry_after(refusal: Any) -> float | None:
-    answer = getattr(refusal, "http_response", None)
-    seconds = answer.headers.get("Retry-After", "") if answer is not None else ""
-    return float(seconds) if seconds.isdigit() else None

@@ -8,7 +8,8 @@ import pytest
 from demo.farends import FcmStandIn
 from demo.farends.fcm import Fault
 from domain.settings import WrongSetting
-from notifications.push import Accepted, Failed, Fcm, Push, read_credentials
+from notifications.fcm import Fcm, read_credentials
+from notifications.push import Accepted, Failed, Push
 from notifications.settings import NotificationSettings
 from notifications.wording import Words
 
