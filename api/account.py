@@ -8,9 +8,8 @@ import strawberry
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.context import Context, Info
-from api.errors import UserError
+from api.errors import OkPayload, UserError
 from api.mutations import changed, mutation
-from api.sessions import OkPayload
 from domain import audit, invitations, passwords, second_factor, sign_in, staff, tries
 from domain.actors import Actor, ActorKind
 from domain.audit import AuditKind

@@ -47,6 +47,7 @@ class AgentUpdateInput:
     name: str | None = None
     role: Role | None = None
     team_ids: list[strawberry.ID] | None = None
+    languages: list[str] | None = None
     left: bool | None = None
     client_mutation_id: strawberry.ID
 
@@ -107,7 +108,9 @@ async def _agent_invite(info: Info, input: AgentInviteInput) -> AgentPayload:
 async def _agent_update(info: Info, input: AgentUpdateInput) -> AgentPayload:
     async def change(session: AsyncSession, actor: Actor, now: datetime) -> Json:
         agent = await access.one(session, staff.Agent, row_id("Agent", input.id), to=actor, lock=True)
-        agent.change(by=actor, at=now, name=input.name, role=input.role, left=input.left)
+        agent.change(
+            by=actor, at=now, name=input.name, role=input.role, languages=input.languages, left=input.left
+        )
         if input.team_ids is not None:
             await _put_in_teams(session, agent, input.team_ids, actor)
         return {"agent": str(agent.id)}

@@ -1,4 +1,4 @@
-"""What a manager must know now, and the ledger of who was told and what became of it."""
+"""What a manager must know now: why, who should do what about it, and who has."""
 
 import uuid
 from collections.abc import Collection
@@ -7,45 +7,102 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import strawberry
 from sqlalchemy import ColumnElement, Select, select
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.context import Info, Reading, plain
-from api.errors import UserError
-from api.mutations import changed, mutation
 from api.node import Node
-from api.paging import of_each, page_size
+from api.paging import MOST, of_each, page_size
 from api.selection import Selection, wanted
 from api.staff import Agent, agents_by_id
-from domain import access, alerts
+from domain import alerts, causes, ladders
 from domain.access import may_see
-from domain.actors import Actor
-from domain.alerts import AlertKind, AlertState
-from domain.db import Json, one_of
+from domain.alerts import UNRESOLVED, AlertKind, AlertState
+from domain.causes import AlertCause, NextAction
+from domain.clocks import Clock, ladders_of
+from domain.db import one_of
+from domain.events import Event, EventKind
 from domain.ids import public_id, row_id
+from domain.languages import translate
 
 if TYPE_CHECKING:
     from api.tickets import Ticket
 
 strawberry.enum(AlertKind)
 strawberry.enum(AlertState)
+strawberry.enum(AlertCause, description="Why it came to this, as things are now.")
+strawberry.enum(NextAction, description="What helps best.")
+
+
+@strawberry.type(description="When it climbs next, if nobody acknowledges it.")
+class EscalationStep:
+    level: int
+    at: datetime
+    targets: list[ladders.Told] = strawberry.field(description="Who is told then.")
+
+
+@strawberry.type(description="What happened to an alert.")
+class AlertEvent:
+    at: datetime
+    kind: str = strawberry.field(
+        description="`alert_fired`, `alert_climbed`, `alert_acked`, `alert_snoozed` or `alert_resolved`."
+    )
+    actor: Agent | None = strawberry.field(description="Null: Heddle itself.")
+    level: int
+    note: str | None
+
+
+@strawberry.type(description="Somebody who could take the ticket.")
+class Suggestion:
+    agent: Agent
+    reason: str
 
 
 @strawberry.type(description="Something a manager must know now.")
 class Alert(Node):
     kind: AlertKind
     state: AlertState
-    level: int
-    fired_at: datetime
+    level: int = strawberry.field(description="0 warns, from 1 the promise is broken; it climbs.")
+    fired_at: datetime = strawberry.field(description="The moment it is about.")
     acked_by: Agent | None
     acked_at: datetime | None
+    ack_expires_at: datetime | None = strawberry.field(
+        description="Then it fires again, if it is not resolved."
+    )
+    snoozed_until: datetime | None
     resolved_at: datetime | None
+    next_escalation: EscalationStep | None
+    cause: AlertCause
+    next_action: NextAction
     ticket: Annotated["Ticket", strawberry.lazy("api.tickets")] | None
+    history: list[AlertEvent] = strawberry.field(description="Oldest first; the newest hundred.")
     row_id: strawberry.Private[uuid.UUID]
-    ticket_id: strawberry.Private[uuid.UUID]
+    ticket_id: strawberry.Private[uuid.UUID | None]
+    clock_id: strawberry.Private[uuid.UUID | None]
     acked_by_id: strawberry.Private[uuid.UUID | None]
+    next_at: strawberry.Private[datetime | None]
+    rung: strawberry.Private[int]
+
+    @strawberry.field(
+        description="Who could take the ticket: on shift, speaking the customer's language, with the least to do; at most 10."
+    )
+    async def suggested_assignees(self, info: Info, first: int = 5) -> list[Suggestion]:
+        if self.ticket_id is None:
+            return []
+        async with info.context.reading() as reading:
+            found = await causes.who_could_take(
+                reading.connection, self.ticket_id, at=reading.at, most=min(max(first, 0), 10)
+            )
+            agents = await agents_by_id(reading, [one.agent_id for one in found])
+            return [
+                Suggestion(
+                    agent=agents[one.agent_id], reason=translate(reading.locale, one.sentence, count=one.load)
+                )
+                for one in found
+                if one.agent_id in agents
+            ]
 
 
 NEWEST = (alerts.Alert.fired_at.desc(), alerts.Alert.id.desc())
+URGENT = (alerts.Alert.level.desc(), *NEWEST)
 
 
 async def alerts_where(
@@ -55,14 +112,14 @@ async def alerts_where(
     return await _load(reading, _seen(reading, *conditions).order_by(*NEWEST).limit(limit), selection)
 
 
-async def newest_alerts(
+async def pressing_alerts(
     reading: Reading, ticket_ids: Collection[uuid.UUID], selection: Selection
 ) -> dict[uuid.UUID, Alert]:
-    """By ticket, of those that are not resolved."""
+    """By ticket, of those that are not resolved: the highest, then the newest."""
     alert = alerts.Alert
-    query = _seen(reading, one_of(alert.ticket_id, ticket_ids), alert.state != AlertState.RESOLVED)
-    newest = of_each(query, alert.ticket_id, *NEWEST, most=1)
-    return {alert.ticket_id: alert for alert in await _load(reading, newest, selection)}
+    query = _seen(reading, one_of(alert.ticket_id, ticket_ids), alert.state.in_(UNRESOLVED))
+    pressing = of_each(query, alert.ticket_id, *URGENT, most=1)
+    return {alert.ticket_id: alert for alert in await _load(reading, pressing, selection) if alert.ticket_id}
 
 
 def _seen(reading: Reading, *conditions: ColumnElement[bool]) -> Select[Any]:
@@ -78,28 +135,114 @@ async def _load(reading: Reading, query: Select[Any], selection: Selection) -> l
                 "id": public_id("Alert", row.id),
                 "row_id": row.id,
                 "ticket_id": row.ticket_id,
+                "clock_id": row.clock_id,
                 "acked_by_id": row.acked_by_id,
+                "next_at": row.next_at,
+                "rung": row.rung,
                 "kind": row.kind,
                 "state": row.state,
                 "level": row.level,
                 "fired_at": row.fired_at,
                 "acked_at": row.acked_at,
+                "ack_expires_at": row.ack_expires_at,
+                "snoozed_until": row.snoozed_until,
                 "resolved_at": row.resolved_at,
             },
         )
         for row in rows
     ]
+    if found:
+        await _fill(reading, found, selection)
+    return found
+
+
+async def _fill(reading: Reading, found: list[Alert], selection: Selection) -> None:
     if "ackedBy" in selection:
         agents = await agents_by_id(reading, [alert.acked_by_id for alert in found])
         for alert in found:
             alert.acked_by = agents.get(alert.acked_by_id)
-    if "ticket" in selection and found:
+    if "ticket" in selection:
         from api.tickets import tickets_by_id
 
-        tickets = await tickets_by_id(reading, {alert.ticket_id for alert in found}, selection["ticket"])
+        ids = {alert.ticket_id for alert in found if alert.ticket_id}
+        tickets = await tickets_by_id(reading, ids, selection["ticket"])
         for alert in found:
-            alert.ticket = tickets.get(alert.ticket_id)
-    return found
+            alert.ticket = tickets.get(alert.ticket_id) if alert.ticket_id else None
+    if "nextEscalation" in selection:
+        await _escalations(reading, found)
+    if "cause" in selection or "nextAction" in selection:
+        why = await causes.of_alerts(
+            reading.connection,
+            {alert.row_id: (alert.kind, alert.ticket_id) for alert in found},
+            at=reading.at,
+        )
+        for alert in found:
+            alert.cause, alert.next_action = why[alert.row_id]
+    if "history" in selection:
+        await _histories(reading, found)
+
+
+async def _escalations(reading: Reading, found: list[Alert]) -> None:
+    rows = await reading.connection.execute(
+        select(Clock.id, Clock.policy_id).where(
+            one_of(Clock.id, [one.clock_id for one in found if one.clock_id])
+        )
+    )
+    policy_of = {row.id: row.policy_id for row in rows}
+    ladders_by_policy = await ladders_of(reading.connection, set(policy_of.values()))
+    for alert in found:
+        ladder = ladders_by_policy[policy_of.get(alert.clock_id) if alert.clock_id else None]
+        step = ladder.step(alert.rung + 1, warning=alert.kind in alerts.WARNINGS)
+        climbs = alert.state == AlertState.FIRING and alert.next_at and step
+        alert.next_escalation = (
+            EscalationStep(level=step.level, at=alert.next_at, targets=list(step.tell))
+            if climbs and step and alert.next_at
+            else None
+        )
+
+
+TOLD = (
+    EventKind.ALERT_FIRED,
+    EventKind.ALERT_CLIMBED,
+    EventKind.ALERT_ACKED,
+    EventKind.ALERT_SNOOZED,
+    EventKind.ALERT_RESOLVED,
+)
+
+
+async def _histories(reading: Reading, found: list[Alert]) -> None:
+    earliest = min(alert.fired_at for alert in found)
+    rows = await reading.connection.execute(
+        of_each(
+            select(Event.__table__).where(
+                one_of(Event.alert_id, [alert.row_id for alert in found]),
+                Event.at >= earliest,
+                Event.kind.in_(TOLD),
+            ),
+            Event.alert_id,
+            Event.seq.desc(),
+            most=MOST,
+        )
+    )
+    told = sorted(rows.all(), key=lambda row: row.seq)
+    ids = [uuid.UUID(row.data["note"]) for row in told if "note" in row.data]
+    notes_read = await reading.connection.execute(
+        select(alerts.AlertNote.id, alerts.AlertNote.text).where(one_of(alerts.AlertNote.id, ids))
+    )
+    notes = {str(row.id): row.text for row in notes_read}
+    agents = await agents_by_id(reading, [row.actor_id for row in told if row.actor_kind == "agent"])
+    for alert in found:
+        alert.history = [
+            AlertEvent(
+                at=row.recorded_at,
+                kind=row.kind,
+                actor=agents.get(row.actor_id),
+                level=row.data.get("level", 0),
+                note=notes.get(row.data.get("note", "")),
+            )
+            for row in told
+            if row.alert_id == alert.row_id
+        ]
 
 
 async def _alerts(info: Info, states: list[AlertState] | None = None, first: int = 25) -> list[Alert]:
@@ -117,32 +260,6 @@ async def _alert(info: Info, id: strawberry.ID) -> Alert | None:
         return found[0] if found else None
 
 
-@strawberry.input
-class AlertAckInput:
-    id: strawberry.ID
-    client_mutation_id: strawberry.ID
-
-
-@strawberry.type(description="`applied` false: the alert had moved on already; `alert` is what it is now.")
-class AlertPayload:
-    alert: Alert | None = None
-    applied: bool = False
-    user_errors: list[UserError] = strawberry.field(default_factory=list)
-
-
-async def _alert_ack(info: Info, input: AlertAckInput) -> AlertPayload:
-    async def change(session: AsyncSession, actor: Actor, now: datetime) -> Json:
-        alert = await access.one(session, alerts.Alert, row_id("Alert", input.id), to=actor, lock=True)
-        return {"alert": str(alert.id), "applied": alert.acknowledge(by=actor, at=now)}
-
-    done = await changed(info, input, change)
-    async with info.context.reading() as reading:
-        found = await alerts_where(
-            reading, alerts.Alert.id == uuid.UUID(done["alert"]), selection=wanted(info).below("alert")
-        )
-    return AlertPayload(alert=found[0] if found else None, applied=done["applied"])
-
-
 @strawberry.type
 class AlertQueries:
     alerts: list[Alert] = strawberry.field(
@@ -150,8 +267,3 @@ class AlertQueries:
         description="Newest first; those that fire unless other states are asked for; at most 100.",
     )
     alert: Alert | None = strawberry.field(resolver=_alert)
-
-
-@strawberry.type
-class AlertMutations:
-    alert_ack: AlertPayload = mutation(resolver=_alert_ack)

@@ -7,10 +7,10 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.context import Info, plain
+from api.errors import OkPayload
 from api.mutations import changed, mutation
 from api.node import Node
 from api.paging import page_size
-from api.sessions import OkPayload
 from domain import access
 from domain.access import may_see
 from domain.actors import Actor

@@ -19,7 +19,7 @@ from api.caretaking import commands
 from api.house import House
 from api.logs import log_to_stderr
 from api.running import Settings, house_here, load_settings, mail_door, working
-from domain import audit, public_holidays, sla, tokens
+from domain import audit, policies, public_holidays, tokens
 from domain.actors import SYSTEM, Role, Scope
 from domain.audit import AuditKind
 from domain.channels import ChannelKind, add_channel
@@ -28,8 +28,8 @@ from domain.errors import Refused
 from domain.hours import Hours
 from domain.passwords import hash_password
 from domain.postgres_programs import CannotStart
+from domain.promises import Metric, Target
 from domain.settings import WrongSetting
-from domain.sla import Metric, Target
 from domain.staff import add_agent
 from integrations.channel_settings import read_settings
 
@@ -218,7 +218,7 @@ async def policy(
     hours = _hours(zone, open, holidays or [])
     read = [_target(target) for target in targets]
     async with house_here() as (house, _), house.db.transaction() as session:
-        await sla.set_default_policy(session, name=name, hours=hours, targets=read)
+        await policies.set_default_policy(session, name=name, hours=hours, targets=read)
     print(f"The policy {name!r} promises: {', '.join(targets) or 'nothing'} ({open}, {zone}).")
 
 

@@ -35,6 +35,12 @@ class UserError:
     message: str
 
 
+@strawberry.type
+class OkPayload:
+    ok: bool = False
+    user_errors: list[UserError] = strawberry.field(default_factory=list)
+
+
 class UserErrors(FieldExtension):
     """Asks whether this mutation may be called; turns what is refused, by the table or the domain, into `userErrors`."""
 

@@ -12,7 +12,7 @@ from api.mutations import changed, mutation
 from api.selection import Selection, wanted
 from api.staff import Agent
 from api.tickets import MOST_AT_ONCE, Ticket, held, read_ticket, tickets_by_id
-from domain import access, sla, staff
+from domain import access, clocks, policies, staff
 from domain.actors import Actor
 from domain.db import Json
 from domain.errors import InvalidInput, NotFound, SomebodyElseAssigned
@@ -50,6 +50,9 @@ class TicketUpdateInput:
     priority: int | None = None
     add_tags: list[str] | None = None
     remove_tags: list[str] | None = None
+    policy_id: strawberry.Maybe[strawberry.ID | None] = strawberry.field(
+        description="Promised by hand, whatever the policies' conditions say; null: as these say."
+    )
     client_mutation_id: strawberry.ID
 
 
@@ -80,6 +83,7 @@ async def _ticket_create(info: Info, input: TicketCreateInput) -> TicketPayload:
             ticket.note(input.text, by=actor, at=now)
         if input.assignee_id:
             ticket.assign(to=await _agent(session, input.assignee_id, actor, "assigneeId"), by=actor, at=now)
+        await clocks.reckon(session, ticket, by=actor, at=now)
         return {"ticket": str(ticket.id)}
 
     done = await changed(info, input, change)
@@ -136,8 +140,11 @@ async def _conflict(info: Info, ids: list[strawberry.ID]) -> Agent | None:
 
 async def _ticket_update(info: Info, input: TicketUpdateInput) -> TicketsPayload:
     async def change(session: AsyncSession, actor: Actor, now: datetime) -> Json:
+        policy_id = await _policy(session, input, actor)
         tickets = [await held(session, id, actor, field="ids") for id in _few(input.ids)]
         for ticket in tickets:
+            if input.policy_id is not None:
+                ticket.policy_id = policy_id
             ticket.change(
                 by=actor,
                 at=now,
@@ -146,11 +153,20 @@ async def _ticket_update(info: Info, input: TicketUpdateInput) -> TicketsPayload
                 add_tags=input.add_tags,
                 remove_tags=input.remove_tags,
             )
-            if not ticket.is_live():
-                await sla.take_off(session, ticket.id, at=now)
+            await clocks.reckon(session, ticket, by=actor, at=now)
         return {"tickets": [str(ticket.id) for ticket in tickets]}
 
     return await _payload(info, await changed(info, input, change))
+
+
+async def _policy(session: AsyncSession, input: TicketUpdateInput, actor: Actor) -> uuid.UUID | None:
+    if input.policy_id is None or input.policy_id.value is None:
+        return None
+    id = row_id("Policy", input.policy_id.value, field="policyId")
+    policy = await access.one(session, policies.Policy, id, to=actor)
+    if policy.archived_at:
+        raise NotFound(field=["policyId"])
+    return policy.id
 
 
 def _few(ids: list[strawberry.ID]) -> list[strawberry.ID]:

@@ -1,9 +1,7 @@
-"""Devices that are rung, and the ledger: what became of each push."""
+"""The ledger: what became of each push; and what a device says about it."""
 
 import uuid
 from datetime import datetime
-from typing import Any
-from zoneinfo import available_timezones
 
 import strawberry
 from sqlalchemy import ColumnElement, select
@@ -11,69 +9,63 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.alerts import Alert, alerts_where
 from api.context import Info, Reading, plain
-from api.errors import UserError
+from api.devices import Device, device_of
+from api.errors import OkPayload
 from api.mutations import changed, mutation
 from api.node import Node
 from api.paging import page_size
 from api.selection import wanted
-from domain import alerts, notices
+from api.staff import Agent, agents_by_id
+from domain import access, alerts, devices, notices
 from domain.access import may_see
 from domain.actors import Actor
 from domain.db import Json, one_of
 from domain.errors import InvalidInput
 from domain.ids import public_id, row_id
 from domain.languages import N_
-from domain.notices import DeliveryStage, Transport
+from domain.notices import RECEIPTS, DeliveryStage, NoticeKind, NoticeState
 
-strawberry.enum(Transport, name="PushTransport")
-strawberry.enum(DeliveryStage, name="PushState")
+strawberry.enum(
+    DeliveryStage,
+    name="PushState",
+    description="`SENT`: handed to the push service, whose answer is not known. `ACCEPTED`: it took it. The last three are "
+    "what the device said.",
+)
+strawberry.enum(NoticeKind)
+strawberry.enum(
+    NoticeState,
+    description="`UNSEEN`: every device was tried, and mail, and nothing said that it was seen. `FOLDED`: told as part of a "
+    "storm. `OVER`: its alert was acknowledged or resolved first.",
+)
 
 
-@strawberry.type(description="A phone that can be rung.")
-class Device(Node):
-    label: str
-    transport: Transport
-    last_seen_at: datetime
-    healthy: bool = strawberry.field(description="False once the push service said that it is gone.")
+@strawberry.type(description="What one person is told of one thing.")
+class Notice:
+    kind: NoticeKind
+    state: NoticeState
+    because: str | None = strawberry.field(description="Of one that rang nobody: `quiet` or `muted`.")
+    agent: Agent
+    level: int
+    count: int = strawberry.field(description="Alerts it tells of.")
+    seen_at: datetime | None
 
 
 @strawberry.type(description="One notice tried on one device: the ledger's row.")
 class Delivery(Node):
     alert: Alert | None
-    device: Device
+    notice: Notice
+    transport: devices.Transport
+    device: Device | None = strawberry.field(description="Null: by mail.")
     state: DeliveryStage
     created_at: datetime
     sent_at: datetime | None
     accepted_at: datetime | None
+    shown_at: datetime | None
+    opened_at: datetime | None
+    acted_at: datetime | None
     provider_id: str | None
     error: str | None
     attempts: int
-    alert_id: strawberry.Private[uuid.UUID | None]
-
-
-def _device(row: Any) -> Device:
-    return plain(
-        Device,
-        {
-            "id": public_id("Device", row.id),
-            "label": row.label,
-            "transport": row.transport,
-            "last_seen_at": row.last_seen_at,
-            "healthy": row.removed_at is None,
-        },
-    )
-
-
-async def devices_of(reading: Reading) -> list[Device]:
-    """One's own."""
-    device = notices.Device
-    rows = await reading.connection.execute(
-        select(device.__table__)
-        .where(may_see(device, reading.actor), device.removed_at.is_(None))
-        .order_by(device.last_seen_at.desc())
-        .limit(100)
-    )
-    return [_device(row) for row in rows]
 
 
 async def _push_health(info: Info, alert_id: strawberry.ID | None = None, first: int = 50) -> list[Delivery]:
@@ -86,19 +78,25 @@ async def _push_health(info: Info, alert_id: strawberry.ID | None = None, first:
 async def _deliveries(
     info: Info, reading: Reading, condition: ColumnElement[bool], limit: int
 ) -> list[Delivery]:
-    delivery, device, selection = notices.Delivery, notices.Device, wanted(info)
+    delivery, notice, selection = notices.Delivery, notices.Notice, wanted(info)
     rows = await reading.connection.execute(
-        select(delivery.__table__, notices.Notice.alert_id, notices.Notice.agent_id)
-        .join_from(delivery.__table__, notices.Notice, notices.Notice.id == delivery.__table__.c.notice_id)
-        .where(condition, may_see(notices.Notice, reading.actor))
+        select(
+            delivery.__table__, notice.alert_id, notice.agent_id, notice.kind, notice.state, notice.because,
+            notice.level, notice.count, notice.seen_at,
+        )
+        .join_from(delivery.__table__, notice, notice.id == delivery.__table__.c.notice_id)
+        .where(condition, may_see(notice, reading.actor))
         .order_by(delivery.created_at.desc(), delivery.id.desc())
         .limit(limit)
-    )
+    )  # fmt: skip
     found = rows.all()
     device_rows = await reading.connection.execute(
-        select(device.__table__).where(one_of(device.id, [row.device_id for row in found]))
+        select(devices.Device.__table__).where(
+            one_of(devices.Device.id, [row.device_id for row in found if row.device_id])
+        )
     )
-    devices = {row.id: _device(row) for row in device_rows}
+    rung = {row.id: device_of(row, reading.at) for row in device_rows}
+    agents = await agents_by_id(reading, [row.agent_id for row in found])
     told: dict[uuid.UUID, Alert] = {}
     if "alert" in selection:
         ids = [row.alert_id for row in found if row.alert_id]
@@ -110,11 +108,27 @@ async def _deliveries(
             {
                 "id": public_id("Delivery", row.id),
                 "alert": told.get(row.alert_id),
-                "device": devices[row.device_id],
+                "notice": plain(
+                    Notice,
+                    {
+                        "kind": row.kind,
+                        "state": row.state,
+                        "because": row.because,
+                        "agent": agents[row.agent_id],
+                        "level": row.level,
+                        "count": row.count,
+                        "seen_at": row.seen_at,
+                    },
+                ),
+                "transport": row.transport,
+                "device": rung.get(row.device_id),
                 "state": row.stage,
                 "created_at": row.created_at,
                 "sent_at": row.sent_at,
                 "accepted_at": row.accepted_at,
+                "shown_at": row.shown_at,
+                "opened_at": row.opened_at,
+                "acted_at": row.acted_at,
                 "provider_id": row.provider_id,
                 "error": row.error or row.last_error,
                 "attempts": row.attempts,
@@ -124,47 +138,30 @@ async def _deliveries(
     ]
 
 
-@strawberry.input(description="`handle`: the FCM registration token or installation id.")
-class DeviceRegisterInput:
-    transport: Transport
-    handle: str
-    label: str
-    locale: str
-    timezone: str
+@strawberry.input(
+    description="`deliveryId`: `d` of the push; `at`: when it happened, for a receipt that waited until there was a network."
+)
+class PushReceiptInput:
+    delivery_id: strawberry.ID
+    event: DeliveryStage
+    at: datetime
     client_mutation_id: strawberry.ID
 
 
-@strawberry.type
-class DevicePayload:
-    device: Device | None = None
-    user_errors: list[UserError] = strawberry.field(default_factory=list)
-
-
-async def _device_register(info: Info, input: DeviceRegisterInput) -> DevicePayload:
+async def _push_receipt(info: Info, input: PushReceiptInput) -> OkPayload:
     async def change(session: AsyncSession, actor: Actor, now: datetime) -> Json:
-        if input.timezone not in available_timezones():
-            raise InvalidInput(N_("There is no such time zone."), field=["timezone"])
-        device_id = await notices.register_device(
-            session,
-            owner=actor,
-            transport=input.transport,
-            handle=input.handle,
-            label=input.label,
-            locale=input.locale,
-            timezone=input.timezone,
-            at=now,
-        )
-        return {"device": str(device_id)}
+        if input.event not in RECEIPTS:
+            raise InvalidInput(N_("A receipt says SHOWN, OPENED or ACTED."), field=["event"])
+        delivery_id = row_id("Delivery", input.delivery_id, field="deliveryId")
+        delivery = await access.one(session, notices.Delivery, delivery_id, to=actor)
+        notice = await session.get_one(notices.Notice, delivery.notice_id)
+        if notice.agent_id != actor.agent_id:
+            raise InvalidInput(N_("That push was sent to somebody else."), field=["deliveryId"])
+        await notices.receive_receipt(session, delivery_id, input.event, at=min(input.at, now))
+        return {}
 
-    done = await changed(info, input, change)
-    async with info.context.reading() as reading:
-        rows = await reading.connection.execute(
-            select(notices.Device.__table__).where(
-                notices.Device.id == uuid.UUID(done["device"]), may_see(notices.Device, reading.actor)
-            )
-        )
-        row = rows.one_or_none()
-    return DevicePayload(device=_device(row) if row else None)
+    await changed(info, input, change)
+    return OkPayload(ok=True)
 
 
 @strawberry.type
@@ -177,4 +174,7 @@ class NoticeQueries:
 
 @strawberry.type
 class NoticeMutations:
-    device_register: DevicePayload = mutation(resolver=_device_register)
+    push_receipt: OkPayload = mutation(
+        resolver=_push_receipt,
+        description="What this person's device did with a push. A device without a session says it at `/push/receipt`.",
+    )

@@ -15,8 +15,9 @@ from sqlalchemy.exc import DBAPIError
 
 from api.house import House
 from api.settings import ApiSettings
-from domain import audit, deadlines, following, upkeep
+from domain import audit, clocks, deadlines, following, recounts, upkeep
 from domain.db import Database, database_time
+from domain.devices import Transport
 from domain.files import Files
 from domain.installation import feed_epoch
 from domain.keys import open_keys
@@ -31,7 +32,7 @@ from integrations.media import Media
 from integrations.settings import IntegrationSettings
 from integrations.subscribers import posting as subscribers
 from integrations.subscribers.posting import Subscribers
-from notifications import dispatch
+from notifications import dispatch, pursuit
 from notifications.deliver import Pusher
 from notifications.fcm import Fcm, read_credentials
 from notifications.settings import NotificationSettings
@@ -145,17 +146,20 @@ async def working(house: House, settings: Settings) -> AsyncIterator[None]:
     if not fcm.ready:
         log.warning("pushes_not_configured", missing="HEDDLE_FCM_CREDENTIALS")
     async with house.db.transaction() as session:
-        for reader in (dispatch.NAME, subscribers.READER):
+        for reader in (dispatch.NAME, subscribers.READER, clocks.READER):
             await following.begin(session, reader)
     workers = (
         Mailroom(house.db, house.keys, house.files).run(),
         Courier(house.db, house.keys, settings.integrations).run(),
         SystemPost(house.db, house.keys, settings.integrations).run(),
         Media(house.db, house.files, settings.integrations).run(),
-        deadlines.turn(house.db),
+        deadlines.WHEEL.turn(house.db),
+        pursuit.WHEEL.turn(house.db),
+        recounts.run(house.db),
+        following.follow(house.db, clocks.READER, clocks.mend),
         following.follow(house.db, dispatch.NAME, dispatch.dispatch),
         Subscribers(house.db, house.keys, settings.integrations).run(),
-        Pusher(house.db, fcm).run(),
+        Pusher(house.db, house.keys, house.base_url, {Transport.FCM: fcm}).run(),
         upkeep.run(house.db),
         audit.run(house.db),
     )

@@ -9,13 +9,17 @@ from strawberry.types import ExecutionContext
 
 from api.account import AccountMutations
 from api.administration import AdministrationMutations, AdministrationQueries
-from api.alerts import AlertMutations, AlertQueries
+from api.alerts import AlertQueries
+from api.answering import AlertMutations
 from api.arrivals import ArrivalMutations, ArrivalQueries
 from api.audit import AuditQueries
+from api.calendars import CalendarMutations, CalendarQueries
 from api.changes import ChangeQueries
 from api.channels import ChannelQueries
 from api.contacts import ContactQueries
+from api.devices import DeviceMutations
 from api.documents import Documents
+from api.duty import DutyMutations, DutyQueries
 from api.errors import Errors
 from api.execution import Admitted, Timed
 from api.handling import TicketMutations
@@ -25,6 +29,7 @@ from api.live import ChangeSubscriptions, Executor
 from api.messages import MessageMutations
 from api.nodes import NodeQueries
 from api.notices import NoticeMutations, NoticeQueries
+from api.policies import PolicyMutations, PolicyQueries
 from api.scalars import SCALARS
 from api.sessions import SessionMutations
 from api.sockets import AskedAnew
@@ -51,6 +56,9 @@ class Query(
     TaskQueries,
     AlertQueries,
     NoticeQueries,
+    PolicyQueries,
+    CalendarQueries,
+    DutyQueries,
     ArrivalQueries,
     ChangeQueries,
     NodeQueries,
@@ -73,6 +81,10 @@ class Mutation(
     TaskMutations,
     AlertMutations,
     NoticeMutations,
+    DeviceMutations,
+    PolicyMutations,
+    CalendarMutations,
+    DutyMutations,
     ArrivalMutations,
 ):
     pass

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from api import auth
 from api.context import Context, Info
-from api.errors import UserError
+from api.errors import OkPayload, UserError
 from api.mutations import changed, mutation
 from api.selection import wanted
 from api.viewer import Viewer, read_viewer
@@ -68,12 +68,6 @@ class SessionPayload:
     csrf_token: str | None = None
     expires_at: datetime | None = None
     viewer: Viewer | None = None
-    user_errors: list[UserError] = strawberry.field(default_factory=list)
-
-
-@strawberry.type
-class OkPayload:
-    ok: bool = False
     user_errors: list[UserError] = strawberry.field(default_factory=list)
 
 

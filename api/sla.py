@@ -10,11 +10,13 @@ from sqlalchemy import select
 
 from api.context import Reading, by, plain
 from api.node import Node
-from domain import sla
+from domain import clocks, policies
+from domain.channels import ChannelKind
+from domain.clocks import ClockState
 from domain.db import one_of
 from domain.hours import Hours
 from domain.ids import public_id
-from domain.sla import ClockState, Metric
+from domain.promises import Metric
 
 strawberry.enum(Metric, name="ClockMetric")
 strawberry.enum(ClockState)
@@ -30,19 +32,25 @@ class Clock(Node):
     due_at: datetime
     target_seconds: int
     seconds_left: int
+    paused_since: datetime | None
     met_at: datetime | None
     breached_at: datetime | None
+    channel: ChannelKind | None = strawberry.field(
+        description="Where the customer waits; null for a resolution."
+    )
 
 
 async def clocks_of(reading: Reading, ticket_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, list[Clock]]:
     """By ticket, the most urgent first: running ones by their due time, then those that are kept."""
-    clock = sla.Clock
+    clock = clocks.Clock
     rows = await reading.connection.execute(
-        select(clock.__table__, sla.Policy.calendar_id, sla.Calendar.hours)
-        .join_from(clock.__table__, sla.Policy.__table__, sla.Policy.id == clock.__table__.c.policy_id)
-        .join(sla.Calendar, sla.Calendar.id == sla.Policy.calendar_id)
+        select(clock.__table__, policies.Policy.calendar_id, policies.Calendar.hours)
+        .join_from(
+            clock.__table__, policies.Policy.__table__, policies.Policy.id == clock.__table__.c.policy_id
+        )
+        .join(policies.Calendar, policies.Calendar.id == policies.Policy.calendar_id)
         .where(one_of(clock.ticket_id, ticket_ids), clock.ended_at.is_(None))
-        .order_by(clock.met_at.is_not(None), clock.due_at)
+        .order_by(clock.met_at.is_not(None), clock.paused_since.is_not(None), clock.due_at)
     )
     found = rows.all()
     hours = {row.calendar_id: row.hours for row in found}
@@ -59,13 +67,19 @@ def _clock(reading: Reading, row: Any, hours: Hours) -> Clock:
         {
             "id": public_id("Clock", row.id),
             "metric": row.metric,
-            "state": sla.clock_state(
-                at=reading.at, at_risk_at=row.at_risk_at, due_at=row.due_at, met_at=row.met_at
+            "state": clocks.clock_state(
+                at=reading.at,
+                warn_at=row.warn_at,
+                due_at=row.due_at,
+                met_at=row.met_at,
+                paused_since=row.paused_since,
             ),
             "started_at": row.started_at,
             "due_at": row.due_at,
             "target_seconds": row.target_seconds,
-            "seconds_left": hours.between(row.met_at or reading.at, row.due_at),
+            "seconds_left": hours.between(row.met_at or row.paused_since or reading.at, row.due_at),
+            "paused_since": row.paused_since,
+            "channel": row.channel,
             "met_at": row.met_at,
             "breached_at": row.breached_at,
         },

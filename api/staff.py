@@ -8,8 +8,8 @@ from sqlalchemy import select
 
 from api.context import Info, Reading, plain
 from api.node import Node
-from domain import staff
-from domain.access import may_see, visible
+from domain import duty, staff
+from domain.access import may_see
 from domain.actors import Role
 from domain.db import one_of
 from domain.ids import public_id
@@ -24,6 +24,7 @@ class Agent(Node):
     locale: str
     timezone: str
     role: Role
+    languages: list[str] = strawberry.field(description="In which they can answer, besides `locale`.")
 
 
 @strawberry.type
@@ -50,9 +51,8 @@ async def teams_by_id(reading: Reading, ids: Collection[uuid.UUID | None]) -> di
     return {row.id: plain(Team, {"id": public_id("Team", row.id), "name": row.name}) for row in rows}
 
 
-_columns = select(
-    staff.Agent.id, staff.Agent.name, staff.Agent.locale, staff.Agent.timezone, staff.Agent.role
-)
+COLUMNS = ("id", "name", "locale", "timezone", "role", "languages")
+_columns = select(*(getattr(staff.Agent, name) for name in COLUMNS))
 
 
 def _agent(row: dict[str, object]) -> Agent:
@@ -61,13 +61,14 @@ def _agent(row: dict[str, object]) -> Agent:
     return plain(Agent, {**row, "id": public_id("Agent", id), "initials": staff.initials(str(row["name"]))})
 
 
-async def agents(info: Info) -> list[Agent]:
+async def agents(info: Info, on_shift: bool | None = None) -> list[Agent]:
     async with info.context.reading() as reading:
-        query = visible(staff.Agent, to=reading.actor).where(staff.Agent.left_at.is_(None))
+        query = _columns.where(may_see(staff.Agent, reading.actor), staff.Agent.left_at.is_(None))
+        if on_shift is not None:
+            present = one_of(staff.Agent.id, await duty.on_duty(reading.connection, at=reading.at))
+            query = query.where(present if on_shift else ~present)
         rows = await reading.connection.execute(query.order_by(staff.Agent.name).limit(100))
-        return [
-            _agent({n: getattr(row, n) for n in ("id", "name", "locale", "timezone", "role")}) for row in rows
-        ]
+        return [_agent(row._asdict()) for row in rows]
 
 
 async def _teams(info: Info) -> list[Team]:
@@ -84,6 +85,7 @@ async def _teams(info: Info) -> list[Team]:
 @strawberry.type
 class StaffQueries:
     agents: list[Agent] = strawberry.field(
-        resolver=agents, description="Everybody who works here, by name; at most 100."
+        resolver=agents,
+        description="Who works here, by name; `onShift`: only those who are, or who are not; at most 100.",
     )
     teams: list[Team] = strawberry.field(resolver=_teams, description="By name; at most 100.")

@@ -64,7 +64,7 @@ class Ticket(Node):
     clock: Clock | None = strawberry.field(description="The most urgent promise.")
     clocks: list[Clock]
     alert: Annotated["Alert", strawberry.lazy("api.alerts")] | None = strawberry.field(
-        description="The newest one that is not resolved."
+        description="Of those that are not resolved, the highest."
     )
     threads: list[Thread]
     tasks: list[Annotated["Task", strawberry.lazy("api.tasks")]]
@@ -164,9 +164,9 @@ async def _fill(reading: Reading, tickets: list[Ticket], selection: Selection) -
             ticket.clocks = clocks.get(ticket.row_id, [])
             ticket.clock = ticket.clocks[0] if ticket.clocks else None
     if "alert" in selection:
-        from api.alerts import newest_alerts
+        from api.alerts import pressing_alerts
 
-        alerts = await newest_alerts(reading, ids, selection["alert"])
+        alerts = await pressing_alerts(reading, ids, selection["alert"])
         for ticket in tickets:
             ticket.alert = alerts.get(ticket.row_id)
     if "threads" in selection:

@@ -8,10 +8,9 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.context import Info, plain
-from api.errors import UserError
+from api.errors import OkPayload, UserError
 from api.mutations import changed, mutation
 from api.node import Node
-from api.sessions import OkPayload
 from domain import access, tokens
 from domain.access import may_see
 from domain.actors import Actor, Scope

@@ -8,11 +8,12 @@ import strawberry
 from sqlalchemy import select
 
 from api.context import Context, Info, plain
+from api.devices import Device, devices_of
+from api.duty import AlertPrefs, alert_prefs_of
 from api.node import Node
-from api.notices import Device, devices_of
 from api.selection import Selection, wanted
 from api.staff import Agent, agents_by_id
-from domain import second_factor, sign_in, staff
+from domain import duty, second_factor, sign_in, staff
 from domain.access import may_see
 from domain.actors import Role
 from domain.errors import NotAllowed
@@ -42,8 +43,10 @@ class Viewer:
     has_second_factor: bool
     sessions: list[Session] = strawberry.field(description="Newest first; at most 100.")
     devices: list[Device] = strawberry.field(
-        description="Phones that are rung, last seen first; at most 100."
+        description="Phones and browsers that are rung, last seen first; at most 100."
     )
+    alert_prefs: AlertPrefs
+    on_shift: bool
 
 
 async def read_viewer(context: Context, selection: Selection) -> Viewer:
@@ -74,6 +77,10 @@ async def read_viewer(context: Context, selection: Selection) -> Viewer:
             values["sessions"] = [_session(row, context.session_id) for row in rows]
         if "devices" in selection:
             values["devices"] = await devices_of(reading)
+        if "alertPrefs" in selection:
+            values["alert_prefs"] = await alert_prefs_of(reading)
+        if "onShift" in selection:
+            values["on_shift"] = agent_id in await duty.on_duty(reading.connection, at=reading.at)
     return plain(Viewer, values)
 
 

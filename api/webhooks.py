@@ -10,12 +10,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from strawberry.scalars import JSON
 
 from api.context import Info, Reading, by, plain
-from api.errors import UserError
+from api.errors import OkPayload, UserError
 from api.mutations import changed, mutation
 from api.node import Node
 from api.paging import page_size
 from api.selection import Selection, wanted
-from api.sessions import OkPayload
 from domain import access, webhooks
 from domain.access import may_see
 from domain.actors import Actor

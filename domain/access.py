@@ -18,10 +18,12 @@ from domain.audit import AuditEntry
 from domain.channels import Channel
 from domain.contacts import Contact
 from domain.db import Base
+from domain.devices import Device
 from domain.errors import NotFound
 from domain.inbound import Arrival
 from domain.messages import Attachment, Item, Message
-from domain.notices import Delivery, Device, Notice
+from domain.notices import Delivery, Notice
+from domain.policies import Calendar, Policy
 from domain.sign_in import SignIn
 from domain.staff import Agent, Team
 from domain.tasks import Task
@@ -44,6 +46,8 @@ SCOPES: dict[type[Base], Scope] = {
     Agent: Scope.STAFF_READ,
     Team: Scope.STAFF_READ,
     Channel: Scope.CHANNELS_READ,
+    Policy: Scope.TICKETS_READ,
+    Calendar: Scope.TICKETS_READ,
 }
 """What a token needs to see a row at all."""
 
@@ -66,7 +70,7 @@ def may_see(model: type[Base], actor: Actor) -> ColumnElement[bool]:
 def _agents(model: type[Base], actor: Actor) -> ColumnElement[bool]:
     if model in (Device, SignIn):
         return model.agent_id == actor.id
-    if model in (Agent, Team, Channel):
+    if model in (Agent, Team, Channel, Policy, Calendar):
         return true()
     if model in (ApiToken, AuditEntry, Webhook, Post):
         return true() if actor.role == Role.ADMIN else false()
@@ -88,7 +92,9 @@ def _agents(model: type[Base], actor: Actor) -> ColumnElement[bool]:
         return or_(exists().where(theirs, tickets), ~exists().where(theirs))
     if model is Attachment:
         return exists().where(Item.id == Attachment.item_id, Ticket.id == Item.ticket_id, tickets)
-    if model in (Thread, Item, Alert):
+    if model is Alert:
+        return and_(Alert.ticket_id.is_not(None), exists().where(Ticket.id == Alert.ticket_id, tickets))
+    if model in (Thread, Item):
         return exists().where(Ticket.id == model.ticket_id, tickets)
     raise LookupError(f"the door does not know {model.__name__}")
 

@@ -5,8 +5,8 @@ import uuid
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain import sla
-from domain.actors import Actor, customer
+from domain import clocks
+from domain.actors import customer
 from domain.channels import Channel
 from domain.contacts import Identity, add_contact
 from domain.db import new_id
@@ -16,7 +16,7 @@ from domain.messages import Call, CallState, Direction
 from domain.people import recognise
 from domain.staff import Agent
 from domain.threads import Thread, place
-from domain.tickets import Ticket, live_tickets, locked, open_thread, open_ticket
+from domain.tickets import live_tickets, locked, open_thread, open_ticket
 from domain.work import TryLater
 
 
@@ -43,7 +43,7 @@ async def receive(session: AsyncSession, channel: Channel, arrival: Arrival, ste
         return
     by = customer(call.contact_id)
     call.tell(EventKind.CALL_CHANGED, by=by, at=step.at, data={"state": call.call_state})
-    await _promises(session, channel, ticket, call, by)
+    await clocks.reckon(session, ticket, by=by, at=step.at)
 
 
 def _add(call: Call, step: InboundCall) -> None:
@@ -59,26 +59,6 @@ def _add(call: Call, step: InboundCall) -> None:
         call.call_state = CallState.ENDED if call.answered_at else CallState.MISSED
     elif call.answered_at:
         call.call_state = CallState.ANSWERED
-
-
-async def _promises(session: AsyncSession, channel: Channel, ticket: Ticket, call: Call, by: Actor) -> None:
-    """A missed call waits for an answer; an answered one is an answer."""
-    if call.call_state == CallState.MISSED and call.ended_at and call.direction == Direction.OUT:
-        return
-    if call.call_state == CallState.MISSED and call.ended_at:
-        await sla.customer_waits(
-            session, ticket.id, priority=ticket.priority, channel=channel.kind, since=call.ended_at
-        )
-    elif call.answered_at:
-        await sla.customer_waits(
-            session,
-            ticket.id,
-            priority=ticket.priority,
-            channel=channel.kind,
-            since=call.at,
-            answered_at=call.answered_at,
-        )
-        await sla.answered(session, ticket.id, ticket.contact_id, by=by, at=call.answered_at)
 
 
 async def _begin(session: AsyncSession, channel: Channel, arrival: Arrival, step: InboundCall) -> Call:

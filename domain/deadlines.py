@@ -1,96 +1,118 @@
-"""The deadline wheel: sleeps until the next promise falls due, and fires its alert exactly once.
+"""The deadline wheel: what falls due is done exactly once.
 
-One statement claims what is due, in the transaction that writes the alert: of any number of workers one gets each row,
-and a worker that dies holding it lets go of it. The database's clock decides; the event bears the moment it fell due.
+Clocks warn and break; alerts climb, and wake from an acknowledgement or a snooze. One statement claims what is due, in the
+transaction that writes what comes of it: of any number of workers one gets each row, and a worker that dies holding it lets
+go of it. The database's clock decides; what is written bears the moment it fell due.
 """
 
-import structlog
-from sqlalchemy import func, select, update
-from sqlalchemy.exc import SQLAlchemyError
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnClause, DateTime, Row, case, column, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain import alerts
 from domain.actors import SYSTEM
-from domain.alerts import AlertKind
-from domain.db import Database, heard
+from domain.alerts import TOPIC, Alert, AlertKind, Cause
+from domain.clocks import Clock, ladders_of
+from domain.db import one_of
 from domain.events import EventKind, record
-from domain.sla import TOPIC, Clock
+from domain.ladders import Ladder
 from domain.tickets import Ticket
+from domain.wheel import NOW, Wheel
 
-log = structlog.get_logger()
-
-LONGEST_SLEEP = 30.0
-BATCH = 100
+BATCH = 500
 
 
-async def fire_due(session: AsyncSession) -> int:
-    """Fires the alerts of promises that are broken now; how many."""
+async def fire_due(session: AsyncSession, *, at: datetime | None = None) -> int:
+    """Fires the alerts of promises that are at risk or broken now; how many clocks had come to such a moment.
+
+    `at`: the present, where it is not the database's.
+    """
+    now = at or (await session.execute(select(NOW))).scalar_one()
     due = (
         select(Clock.id)
-        .where(Clock.next_at <= func.clock_timestamp())
+        .where(Clock.next_at <= now)
         .order_by(Clock.next_at)
         .limit(BATCH)
         .with_for_update(skip_locked=True)
     )
-    broken = await session.scalars(
-        update(Clock).where(Clock.id.in_(due)).values(breached_at=Clock.due_at, next_at=None).returning(Clock)
+    moment: ColumnClause[datetime] = column("moment", DateTime(timezone=True))
+    coming = (
+        select(func.min(moment))
+        .select_from(func.unnest(func.array_append(Clock.warn_at, Clock.due_at)).alias("moment"))
+        .where(moment > now)
+        .scalar_subquery()
     )
-    clocks = broken.all()
-    contacts = (
-        {
-            ticket_id: contact_id
-            for ticket_id, contact_id in await session.execute(
-                select(Ticket.id, Ticket.contact_id).where(
-                    Ticket.id.in_([clock.ticket_id for clock in clocks])
-                )
-            )
-        }
-        if clocks
-        else {}
+    broken = Clock.due_at <= now
+    claimed = await session.execute(
+        update(Clock)
+        .where(Clock.id.in_(due))
+        .values(
+            breached_at=case((broken, Clock.due_at), else_=Clock.breached_at),
+            next_at=case((broken, None), else_=coming),
+        )
+        .returning(*Clock.__table__.c),
+        execution_options={"synchronize_session": False},
     )
-    for clock in clocks:
+    rows = claimed.all()
+    if rows:
+        await _fire(session, rows, now)
+    return len(rows)
+
+
+async def _fire(session: AsyncSession, rows: Sequence[Row[Any]], now: datetime) -> None:
+    tickets = await session.execute(
+        select(Ticket.id, Ticket.contact_id).where(one_of(Ticket.id, {row.ticket_id for row in rows}))
+    )
+    contact_of = {row.id: row.contact_id for row in tickets}
+    ladders = await ladders_of(session, {row.policy_id for row in rows})
+    broken = [row for row in rows if row.due_at <= now]
+    for row in broken:
         record(
             session,
             EventKind.SLA_BREACHED,
             by=SYSTEM,
-            at=clock.due_at,
-            ticket_id=clock.ticket_id,
-            contact_id=contacts[clock.ticket_id],
-            data={"clock": str(clock.id), "metric": clock.metric},
+            at=row.due_at,
+            ticket_id=row.ticket_id,
+            contact_id=contact_of[row.ticket_id],
+            data={"clock": str(row.id), "metric": row.metric},
         )
-        alerts.fire(
-            session,
-            AlertKind.SLA_BREACHED,
-            ticket_id=clock.ticket_id,
-            clock_id=clock.id,
-            level=1,
-            at=clock.due_at,
-        )
-    return len(clocks)
+    await alerts.resolve_of_clocks(
+        session, [row.id for row in rows], AlertKind.SLA_AT_RISK, AlertKind.COMPLAINT_DUE, at=now
+    )  # what was warned of has come, or comes nearer
+    causes = [cause_of(row, ladders[row.policy_id], now) for row in rows]
+    await alerts.fire(session, causes, now=now)
 
 
-async def seconds_to_next(session: AsyncSession) -> float | None:
-    seconds = await session.scalar(
-        select(func.extract("epoch", func.min(Clock.next_at) - func.clock_timestamp())).where(
-            Clock.next_at.is_not(None)
-        )
+def cause_of(row: Row[Any], ladder: Ladder, now: datetime) -> Cause:
+    if row.due_at <= now:
+        kind, at = AlertKind.SLA_BREACHED, row.due_at
+    else:
+        kind = AlertKind.COMPLAINT_DUE if row.is_legal else AlertKind.SLA_AT_RISK
+        at = max(moment for moment in row.warn_at if moment <= now)
+    return Cause(kind, at, ticket_id=row.ticket_id, clock_id=row.id, ladder=ladder)
+
+
+async def climb_due(session: AsyncSession, *, at: datetime | None = None) -> int:
+    """Alerts whose moment has come climb, or fire again; how many."""
+    now = at or (await session.execute(select(NOW))).scalar_one()
+    due = await session.execute(
+        select(Alert, Clock.policy_id)
+        .outerjoin(Clock, Clock.id == Alert.clock_id)
+        .where(Alert.next_at <= now)
+        .order_by(Alert.next_at)
+        .limit(BATCH)
+        .with_for_update(of=Alert, skip_locked=True, key_share=True)
+        .execution_options(populate_existing=True)
     )
-    return None if seconds is None else float(seconds)
+    rows = due.all()
+    if rows:
+        ladders = await ladders_of(session, {policy_id for _, policy_id in rows})
+        for alert, policy_id in rows:
+            alert.look(ladders[policy_id], at=now)
+    return len(rows)
 
 
-async def turn(db: Database) -> None:
-    """Turns until cancelled."""
-    with db.bell.listening(TOPIC) as earlier:
-        while True:
-            earlier.clear()
-            try:
-                async with db.transaction() as session:
-                    fired = await fire_due(session)
-                async with db.transaction() as session:
-                    wait = LONGEST_SLEEP if (left := await seconds_to_next(session)) is None else left
-            except (SQLAlchemyError, OSError) as failure:
-                log.warning("wheel_waits_for_database", error=type(failure).__name__)
-                fired, wait = 0, 1.0
-            if fired == BATCH:
-                continue
-            await heard(earlier, max(0.005, min(wait, LONGEST_SLEEP)))
+WHEEL = Wheel(TOPIC, (Clock.next_at, Alert.next_at), (fire_due, climb_due), BATCH)

@@ -46,8 +46,11 @@ class EventKind(StrEnum):
     ARRIVAL_FAILED = "arrival_failed"
     SLA_BREACHED = "sla_breached"
     SLA_MET = "sla_met"
+    SLA_CHANGED = "sla_changed"
     ALERT_FIRED = "alert_fired"
+    ALERT_CLIMBED = "alert_climbed"
     ALERT_ACKED = "alert_acked"
+    ALERT_SNOOZED = "alert_snoozed"
     ALERT_RESOLVED = "alert_resolved"
     AGENT_ADDED = "agent_added"
     AGENT_CHANGED = "agent_changed"
@@ -59,6 +62,7 @@ class Event(Base):
         Index(None, "xid", "seq"),
         Index(None, "ticket_id", "at", "seq"),
         Index(None, "contact_id", "at", "seq"),
+        Index(None, "alert_id", "at", postgresql_where=text("alert_id IS NOT NULL")),
         {"postgresql_partition_by": "RANGE (at)"},
     )
 

@@ -87,6 +87,24 @@ class Hours:
         passed = sum((until - begin for begin, until in self._open(start, end, pauses)), timedelta())
         return passed // timedelta(seconds=1)
 
+    def last_day(self, start: datetime, days: int, *, working: bool) -> date:
+        """The day that is so many days after the day of `start`, which is not counted.
+
+        Working days are Monday to Friday without public holidays; days on which the shop chooses to stay closed count.
+        """
+        day = start.astimezone(self.zone).date()
+        while days > 0:
+            day += timedelta(days=1)
+            days -= not working or (day.weekday() < 5 and not self._is_holiday(day))
+        return day
+
+    def end_of(self, day: date) -> datetime:
+        return self._moment(day + timedelta(days=1), MIDNIGHT, fold=0)
+
+    def morning_of(self, day: date) -> datetime:
+        """When the shop opens; on a day on which it does not, nine o'clock."""
+        return next((begin for begin, _ in self._stretches(day)), self._moment(day, time(9), fold=0))
+
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> Self:
         """Reads {"zone": "Europe/Warsaw", "weekly": {"mon": [["09:00", "17:00"]]}, "closed": ["2026-12-31"],
@@ -187,12 +205,12 @@ def _zone(name: object) -> ZoneInfo:
 
 def _period(day: str, written: object) -> Period:
     match written:
-        case [str(begin), str(end)] if _is_time(begin) and (end == "24:00" or _is_time(end)):
+        case [str(begin), str(end)] if is_time(begin) and (end == "24:00" or is_time(end)):
             return time.fromisoformat(begin), MIDNIGHT if end == "24:00" else time.fromisoformat(end)
     raise ValueError(f'{day}: {written!r} is no period; write ["09:00", "17:00"], until midnight "24:00"')
 
 
-def _is_time(text: str) -> bool:
+def is_time(text: str) -> bool:
     return re.fullmatch("([01][0-9]|2[0-3]):[0-5][0-9]", text) is not None
 
 

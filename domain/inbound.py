@@ -43,7 +43,7 @@ class Arrival(Work, Base):
     received_at: Mapped[datetime]
     state: Mapped[ArrivalState]
 
-    def give_up(self, *, at: datetime) -> None:
+    async def give_up(self, session: AsyncSession, *, at: datetime) -> None:
         self.state = ArrivalState.FAILED
         record(session_of(self), EventKind.ARRIVAL_FAILED, by=SYSTEM, at=at, data={"arrival": str(self.id)})
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain import calls, sla
+from domain import calls, clocks
 from domain.actors import SYSTEM, customer
 from domain.channels import Channel, ChannelKind
 from domain.contacts import Identity, Proof, identities_like, survivor_of
@@ -45,15 +45,11 @@ async def _message(session: AsyncSession, channel: Channel, arrival: Arrival, sa
     message = await _written(session, channel, arrival, unheard, thread, ticket, person)
     by = customer(ticket.contact_id)
     message.tell(EventKind.MESSAGE_RECEIVED, by=by, at=said.at)
-    if said.from_shop:
-        await sla.answered(session, ticket.id, ticket.contact_id, by=SYSTEM, at=said.at)
-    elif not said.automatic:
+    if not said.from_shop and not said.automatic:
         thread.last_inbound_at = max(said.at, thread.last_inbound_at or said.at)
         thread.joined_proof = thread.joined_proof or (person.proof if person else None)
         ticket.customer_wrote(by=by, at=arrival.received_at)
-        await sla.customer_waits(
-            session, ticket.id, priority=ticket.priority, channel=channel.kind, since=arrival.received_at
-        )
+    await clocks.reckon(session, ticket, by=SYSTEM if said.from_shop else by, at=arrival.received_at)
 
 
 async def _who_continues_what(

@@ -5,9 +5,8 @@ from datetime import datetime
 from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain import sla
+from domain import clocks
 from domain.actors import Actor
-from domain.channels import Channel
 from domain.contacts import Contact, Identity
 from domain.events import EventKind, record
 from domain.messages import Item
@@ -43,7 +42,6 @@ async def hand_over(
         elif shared and ticket.is_live():
             home = open_ticket(session, to, subject=moving[0].subject, by=by, at=at, team_id=ticket.team_id)
             await session.flush()
-            await _still_promised(session, ticket, home, moving)
         elif shared:
             continue  # an old matter of several: it stays where it was settled
         else:
@@ -53,6 +51,8 @@ async def hand_over(
             await move_thread(session, thread, home, code, identity=identity, by=by, at=at)
         if not shared:
             await _dissolve(session, ticket, home, by=by, at=at)
+        for changed in (ticket, home):
+            await clocks.reckon(session, changed, by=by, at=at)
     await _follow(session, before, to, by=by, at=at)
     return identity
 
@@ -72,18 +72,6 @@ async def move_thread(
         update(Item).where(Item.thread_id == thread.id).values(ticket_id=to.id, contact_id=to.contact_id)
     )
     join(thread, code, identity=identity, by=by, at=at)
-
-
-async def _still_promised(session: AsyncSession, before: Ticket, home: Ticket, moved: list[Thread]) -> None:
-    """Who waits for a first reply goes on waiting, from the moment of the first word."""
-    if not await sla.is_running(session, before.id):
-        return
-    for thread in moved:
-        kind = await session.scalar(select(Channel.kind).where(Channel.id == thread.channel_id))
-        if kind and thread.last_inbound_at:
-            await sla.customer_waits(
-                session, home.id, priority=home.priority, channel=kind, since=thread.last_inbound_at
-            )
 
 
 async def _give(session: AsyncSession, identity: Identity, to: Contact) -> Identity:
@@ -138,7 +126,6 @@ async def _dissolve(session: AsyncSession, ticket: Ticket, into: Ticket, *, by: 
     await session.execute(
         update(Ticket).where(Ticket.merged_into_id == ticket.id).values(merged_into_id=into.id)
     )
-    await sla.follow(session, ticket.id, into.id, at=at)
     record(
         session,
         EventKind.TICKET_MERGED,

@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from sqlalchemy import BigInteger, ForeignKey, Index, Integer, and_, exists, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, aliased, mapped_column
 
 from domain.actors import SYSTEM, Actor
@@ -106,7 +107,7 @@ class Message(Item):
             self.delivery = DeliveryState.SENT
         self.tell(EventKind.MESSAGE_SENT, by=SYSTEM, at=at)
 
-    def give_up(self, *, at: datetime) -> None:
+    async def give_up(self, session: AsyncSession, *, at: datetime) -> None:
         self.delivery = DeliveryState.FAILED
         self.tell(EventKind.MESSAGE_FAILED, by=SYSTEM, at=at)
 

@@ -1,23 +1,62 @@
-"""Who is told what: a notice to one person, and its delivery to each of that person's devices, with its ledger."""
+"""Who is told what: a notice to one person, and its delivery to that person's devices, one after the other, with the ledger.
+
+A notice tries the device that was seen last; if that does not say within a minute that it showed it, the next one; then
+mail; then it is the next person's turn (`notifications/pursuit.py`).
+"""
 
 import uuid
+from collections.abc import Collection
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import BigInteger, ForeignKey, Index, UniqueConstraint, func, select, text
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import (
+    BigInteger,
+    ForeignKey,
+    Index,
+    Integer,
+    Select,
+    UniqueConstraint,
+    func,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from domain.actors import Actor
 from domain.db import Base, new_id, ring
-from domain.errors import InvalidInput
-from domain.languages import N_, best_language
+from domain.devices import RECEIPT_WITHIN, Device, Transport, devices_to_ring
+from domain.ladders import Way
 from domain.work import Queue, Work
 
+TOPIC = "notices"
+"""Rung when a notice is to be looked at earlier than thought."""
 
-class Transport(StrEnum):
-    FCM = "fcm"
+
+class NoticeKind(StrEnum):
+    ALERT = "alert"
+    STORM = "storm"
+    """Many alerts at once, counted."""
+    DIGEST = "digest"
+    """Once an hour: alerts that nobody has answered."""
+    CLEARED = "cleared"
+    """What was told of is settled."""
+    ASSIGNED = "assigned"
+    TEST = "test"
+
+
+class NoticeState(StrEnum):
+    TRYING = "trying"
+    SEEN = "seen"
+    """A device of the person showed it, or the person acted."""
+    UNSEEN = "unseen"
+    """Everything was tried, and nothing said that it was seen."""
+    SILENCED = "silenced"
+    """Quiet hours, or muted: `because` says which."""
+    FOLDED = "folded"
+    """Part of a storm, which was told in its place."""
+    OVER = "over"
+    """Its alert was acknowledged or resolved first."""
 
 
 class DeliveryStage(StrEnum):
@@ -31,139 +70,226 @@ class DeliveryStage(StrEnum):
     ACTED = "acted"
 
 
-class Device(Base):
-    __tablename__ = "device"
-    __table_args__ = (
-        Index("ix_device_agent", "agent_id"),
-        Index(
-            "uq_device_handle",
-            "transport",
-            "handle",
-            unique=True,
-            postgresql_where=text("removed_at IS NULL"),
-        ),
-    )
-
-    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
-    agent_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("agent.id"))
-    transport: Mapped[Transport]
-    handle: Mapped[str]
-    """What the push service calls the device. A secret: whoever has it can be sent to."""
-    label: Mapped[str]
-    locale: Mapped[str]
-    timezone: Mapped[str]
-    created_at: Mapped[datetime]
-    last_seen_at: Mapped[datetime]
-    removed_at: Mapped[datetime | None]
-    removed_because: Mapped[str | None]
+RECEIPTS = (DeliveryStage.SHOWN, DeliveryStage.OPENED, DeliveryStage.ACTED)
+INSISTING = (NoticeKind.ALERT, NoticeKind.STORM, NoticeKind.DIGEST)
+"""They end in mail, and an alert with the next person, if nothing says that they were seen."""
 
 
 class Notice(Base):
     __tablename__ = "notice"
-    __table_args__ = (UniqueConstraint("agent_id", "event_seq"), Index("ix_notice_alert", "alert_id"))
+    __table_args__ = (
+        UniqueConstraint("agent_id", "event_seq"),
+        UniqueConstraint("agent_id", "kind", "period"),
+        Index("ix_notice_alert", "alert_id"),
+        Index("ix_notice_agent", "agent_id", "created_at"),
+        Index("ix_notice_next", "next_at", postgresql_where=text("next_at IS NOT NULL")),
+    )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
     agent_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("agent.id"))
-    event_seq: Mapped[int] = mapped_column(BigInteger)
+    kind: Mapped[NoticeKind] = mapped_column(default=NoticeKind.ALERT, server_default="alert")
+    event_seq: Mapped[int | None] = mapped_column(BigInteger)
     """The event it tells of: one event is told to one person once."""
+    period: Mapped[datetime | None]
+    """The hour of a digest: one for each."""
     alert_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("alert.id"))
+    ticket_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("ticket.id"))
+    level: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
+    rung: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
+    count: Mapped[int] = mapped_column(Integer, default=1, server_default="1")
+    """Of the alerts it tells of."""
+    state: Mapped[NoticeState] = mapped_column(default=NoticeState.TRYING, server_default="unseen")
+    because: Mapped[str | None]
+    folded_into_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("notice.id"))
     created_at: Mapped[datetime]
+    next_at: Mapped[datetime | None]
+    """When to look whether it was seen."""
+    seen_at: Mapped[datetime | None]
+
+    def end(self, state: NoticeState, because: str | None = None) -> None:
+        self.state, self.because, self.next_at = state, because, None
 
 
 class Delivery(Work, Base):
     __tablename__ = "delivery"
     __table_args__ = (
-        UniqueConstraint("notice_id", "device_id"),
+        UniqueConstraint("notice_id", "device_id", postgresql_nulls_not_distinct=True),
         Index("ix_delivery_device", "device_id"),
         Index("ix_delivery_due", "due_at", postgresql_where=text("due_at IS NOT NULL")),
     )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
     notice_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("notice.id"))
-    device_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("device.id"))
+    device_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("device.id"))
+    """None: by mail."""
+    transport: Mapped[Transport] = mapped_column(server_default="fcm")
     stage: Mapped[DeliveryStage]
     created_at: Mapped[datetime]
     sent_at: Mapped[datetime | None]
     accepted_at: Mapped[datetime | None]
+    shown_at: Mapped[datetime | None]
+    opened_at: Mapped[datetime | None]
+    acted_at: Mapped[datetime | None]
     provider_id: Mapped[str | None]
     error: Mapped[str | None]
     """Why it failed, as a code of the push service's."""
 
-    def give_up(self, *, at: datetime) -> None:
+    async def give_up(self, session: AsyncSession, *, at: datetime) -> None:
         self.stage = DeliveryStage.FAILED
 
 
 PUSHES = Queue(Delivery, topic="pushes", outward=True)
 
 
-async def register_device(
-    session: AsyncSession,
-    *,
-    owner: Actor,
-    transport: Transport,
-    handle: str,
-    label: str,
-    locale: str,
-    timezone: str,
-    at: datetime,
-) -> uuid.UUID:
-    """The person's device; one registered before is refreshed, and leaves whoever had it until now."""
-    if not handle.strip():
-        raise InvalidInput(N_("This may not be empty."), field=["handle"])
-    row = insert(Device).values(
+async def begin(session: AsyncSession, notice: Notice, ways: Collection[Way], *, at: datetime) -> None:
+    """The first device; and mail as well, where the ladder says so."""
+    session.add(notice)
+    await session.flush()
+    if Way.EMAIL in ways:
+        send_mail(session, notice, at=at)
+        await session.flush()
+    if Way.PUSH not in ways or not await try_next(session, notice, at=at):
+        notice.next_at = at + RECEIPT_WITHIN
+        ring(session, TOPIC)
+
+
+async def try_next(session: AsyncSession, notice: Notice, *, at: datetime) -> bool:
+    """The next device, and after the last one mail; false when there is nothing left to try."""
+    tried = set(await session.scalars(select(Delivery.device_id).where(Delivery.notice_id == notice.id)))
+    left = [id for id in await devices_to_ring(session, notice.agent_id) if id not in tried]
+    if left:
+        transport = await session.scalar(select(Device.transport).where(Device.id == left[0]))
+        deliver(session, notice, left[0], transport or Transport.FCM, at=at)
+    elif None not in tried and notice.kind in INSISTING:
+        send_mail(session, notice, at=at)
+    else:
+        return False
+    notice.next_at = at + RECEIPT_WITHIN
+    ring(session, TOPIC)
+    return True
+
+
+def send_mail(session: AsyncSession, notice: Notice, *, at: datetime) -> None:
+    deliver(session, notice, None, Transport.EMAIL, at=at)
+
+
+def deliver(
+    session: AsyncSession, notice: Notice, device_id: uuid.UUID | None, transport: Transport, *, at: datetime
+) -> Delivery:
+    delivery = Delivery(
         id=new_id(),
-        agent_id=owner.id,
+        notice_id=notice.id,
+        device_id=device_id,
         transport=transport,
-        handle=handle.strip(),
-        label=label,
-        locale=best_language(locale),
-        timezone=timezone,
+        stage=DeliveryStage.CREATED,
         created_at=at,
-        last_seen_at=at,
+        due_at=func.now(),
     )
-    registered = await session.execute(
-        row.on_conflict_do_update(
-            index_elements=["transport", "handle"],
-            index_where=text("removed_at IS NULL"),
-            set_={
-                "agent_id": row.excluded.agent_id,
-                "label": row.excluded.label,
-                "locale": row.excluded.locale,
-                "timezone": row.excluded.timezone,
-                "last_seen_at": row.excluded.last_seen_at,
-            },
-        ).returning(Device.id)
-    )
-    return registered.scalar_one()
-
-
-async def address(
-    session: AsyncSession, *, agent_id: uuid.UUID, event_seq: int, alert_id: uuid.UUID | None, at: datetime
-) -> None:
-    """One notice to one person, one delivery to each device."""
-    noted = await session.execute(
-        insert(Notice)
-        .values(id=new_id(), agent_id=agent_id, event_seq=event_seq, alert_id=alert_id, created_at=at)
-        .on_conflict_do_nothing(index_elements=["agent_id", "event_seq"])
-        .returning(Notice.id)
-    )
-    notice_id = noted.scalar_one_or_none()
-    if notice_id is None:
-        return
-    devices = await session.scalars(
-        select(Device.id)
-        .where(Device.agent_id == agent_id, Device.removed_at.is_(None))
-        .order_by(Device.last_seen_at.desc())
-    )
-    for device_id in devices.all():
-        session.add(
-            Delivery(
-                id=new_id(),
-                notice_id=notice_id,
-                device_id=device_id,
-                stage=DeliveryStage.CREATED,
-                created_at=at,
-                due_at=func.now(),
-            )
-        )
+    session.add(delivery)
     ring(session, PUSHES.topic)
+    return delivery
+
+
+async def receive_receipt(
+    session: AsyncSession, delivery_id: uuid.UUID, stage: DeliveryStage, *, at: datetime
+) -> bool:
+    """What a device says it did with a push. It only goes forward: a receipt that comes late or twice changes nothing."""
+    found = await session.execute(
+        select(Delivery, Notice)
+        .join(Notice, Notice.id == Delivery.notice_id)
+        .where(Delivery.id == delivery_id)
+        .with_for_update()
+    )
+    row = found.one_or_none()
+    if row is None:
+        return False
+    delivery, notice = row
+    _forward(delivery, stage, at)
+    if delivery.device_id:
+        await session.execute(
+            update(Device).where(Device.id == delivery.device_id).values(last_receipt_at=at)
+        )
+    notice.seen_at = notice.seen_at or at
+    if notice.state in (NoticeState.TRYING, NoticeState.UNSEEN):
+        notice.end(NoticeState.SEEN)
+    return True
+
+
+async def acted_on(
+    session: AsyncSession, agent_id: uuid.UUID | None, alert_id: uuid.UUID, *, at: datetime
+) -> None:
+    """Somebody did something about an alert: whatever told them of it was read."""
+    found = await session.execute(
+        select(Delivery, Notice)
+        .join(Notice, Notice.id == Delivery.notice_id)
+        .where(
+            Notice.agent_id == agent_id, Notice.alert_id == alert_id, Delivery.stage != DeliveryStage.FAILED
+        )
+        .order_by(Delivery.id)
+        .with_for_update()
+    )
+    for delivery, notice in found.all():
+        _forward(delivery, DeliveryStage.ACTED, at)
+        notice.seen_at = notice.seen_at or at
+        notice.end(NoticeState.SEEN)
+
+
+def _forward(delivery: Delivery, stage: DeliveryStage, at: datetime) -> None:
+    order = list(DeliveryStage)
+    match stage:
+        case DeliveryStage.SHOWN:
+            delivery.shown_at = delivery.shown_at or at
+        case DeliveryStage.OPENED:
+            delivery.opened_at = delivery.opened_at or at
+        case DeliveryStage.ACTED:
+            delivery.acted_at = delivery.acted_at or at
+        case _:
+            raise ValueError(f"{stage} is no receipt")
+    if order.index(stage) > order.index(delivery.stage):
+        delivery.stage = stage
+
+
+async def over(session: AsyncSession, alert_id: uuid.UUID) -> None:
+    """Nobody needs to be told of this alert any more."""
+    await session.execute(
+        update(Notice)
+        .where(Notice.alert_id == alert_id, Notice.state == NoticeState.TRYING)
+        .values(state=NoticeState.OVER, next_at=None)
+    )
+
+
+def told_devices(alert_id: uuid.UUID) -> Select[uuid.UUID | None, Transport, uuid.UUID, uuid.UUID | None]:
+    """The devices that have a push of this alert, with whose they are."""
+    return (
+        select(Delivery.device_id, Delivery.transport, Notice.agent_id, Notice.ticket_id)
+        .distinct()
+        .join(Notice, Notice.id == Delivery.notice_id)
+        .where(
+            Notice.alert_id == alert_id,
+            Notice.kind == NoticeKind.ALERT,
+            Delivery.device_id.is_not(None),
+            Delivery.stage.not_in((DeliveryStage.CREATED, DeliveryStage.FAILED)),
+        )
+    )
+
+
+async def mail_left(session: AsyncSession, delivery_id: uuid.UUID, *, at: datetime) -> None:
+    """Our relay took it: what the push service's yes is for a push."""
+    await session.execute(
+        update(Delivery)
+        .where(Delivery.id == delivery_id, Delivery.stage == DeliveryStage.SENT)
+        .values(stage=DeliveryStage.ACCEPTED, accepted_at=at)
+    )
+
+
+async def mail_failed(session: AsyncSession, delivery_id: uuid.UUID) -> None:
+    failed = update(Delivery).where(Delivery.id == delivery_id, Delivery.stage == DeliveryStage.SENT)
+    await session.execute(failed.values(stage=DeliveryStage.FAILED, error="MAIL_REFUSED"))
+
+
+async def look_again(session: AsyncSession, notice_id: uuid.UUID) -> None:
+    """Something is known before the minute is over: it is the next device's turn."""
+    await session.execute(
+        update(Notice).where(Notice.id == notice_id, Notice.next_at.is_not(None)).values(next_at=func.now())
+    )
+    ring(session, TOPIC)

@@ -9,11 +9,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from domain.inbound import ARRIVALS
 from domain.messages import FETCHES, OUTBOX
 from domain.notices import PUSHES
+from domain.recounts import RECOUNTS
 from domain.system_mail import SYSTEM_MAIL
 from domain.webhooks import POSTS
 from domain.work import Queue
 
-QUEUES: tuple[Queue, ...] = (ARRIVALS, OUTBOX, FETCHES, PUSHES, SYSTEM_MAIL, POSTS)  # type: ignore[type-arg]
+QUEUES: tuple[Queue, ...] = (ARRIVALS, OUTBOX, FETCHES, PUSHES, SYSTEM_MAIL, POSTS, RECOUNTS)  # type: ignore[type-arg]
 OUTWARD = tuple(queue for queue in QUEUES if queue.outward)
 
 

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain import sla
+from domain import clocks
 from domain.actors import Actor
 from domain.channels import Channel, ChannelKind
 from domain.contacts import Identity, IdentityKind, Proof, survivor_of
@@ -85,10 +85,10 @@ async def send(
     ring(session, OUTBOX.topic)
     ticket.updated_at = at
     message.tell(EventKind.MESSAGE_QUEUED, by=by, at=at)
-    await sla.answered(session, ticket.id, ticket.contact_id, by=by, at=at)
     if after is None and ticket.status == TicketStatus.NEW:
         after = TicketStatus.OPEN
     ticket.change(by=by, at=at, status=after)
+    await clocks.reckon(session, ticket, by=by, at=at)
     return message
 
 

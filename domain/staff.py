@@ -39,6 +39,8 @@ class Agent(Base):
     role: Mapped[Role]
     locale: Mapped[str] = mapped_column(default="en", server_default="en")
     timezone: Mapped[str] = mapped_column(default="Europe/Madrid", server_default="Europe/Madrid")
+    languages: Mapped[list[str]] = mapped_column(default=list, server_default=text("'[]'"))
+    """In which they can answer, besides their own."""
     password_hash: Mapped[str | None]
     created_at: Mapped[datetime]
     left_at: Mapped[datetime | None]
@@ -53,6 +55,7 @@ class Agent(Base):
         at: datetime,
         name: str | None = None,
         role: Role | None = None,
+        languages: Collection[str] | None = None,
         left: bool | None = None,
     ) -> None:
         """What is left out stays. Nobody takes their own rights away: somebody must be left who can give them back."""
@@ -64,6 +67,8 @@ class Agent(Base):
             self.name = name.strip()
         if role:
             self.role = role
+        if languages is not None:
+            self.languages = sorted({language.strip().lower() for language in languages} - {""})
         if left is not None:
             self.left_at = (self.left_at or at) if left else None
         self.tell(by=by, at=at)

@@ -6,10 +6,11 @@ Sealed while it waits, for it may hold a link that opens an account; once sent, 
 import uuid
 from datetime import datetime
 
-from sqlalchemy import Index, func, text
+from sqlalchemy import ForeignKey, Index, func, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
+from domain import notices
 from domain.db import Base, new_id, ring
 from domain.keys import Keys
 from domain.work import Queue, Work
@@ -22,17 +23,38 @@ class SystemMail(Work, Base):
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
     sealed: Mapped[bytes | None]
     """`to`, `subject` and `text`; none once it was sent or given up."""
+    delivery_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("delivery.id"))
+    """Of the notice that it brings."""
     created_at: Mapped[datetime]
     sent_at: Mapped[datetime | None]
 
-    def give_up(self, *, at: datetime) -> None:
+    async def give_up(self, session: AsyncSession, *, at: datetime) -> None:
         self.sealed = None
+        if self.delivery_id:
+            await notices.mail_failed(session, self.delivery_id)
+
+    async def left(self, session: AsyncSession, *, at: datetime) -> None:
+        """The relay has it."""
+        self.sealed, self.sent_at = None, at
+        if self.delivery_id:
+            await notices.mail_left(session, self.delivery_id, at=at)
 
 
 SYSTEM_MAIL = Queue(SystemMail, topic="system_mail", outward=True)
 
 
-def post(session: AsyncSession, keys: Keys, *, to: str, subject: str, text: str, at: datetime) -> None:
+def post(
+    session: AsyncSession,
+    keys: Keys,
+    *,
+    to: str,
+    subject: str,
+    text: str,
+    at: datetime,
+    delivery_id: uuid.UUID | None = None,
+) -> None:
     sealed = keys.encrypt({"to": to, "subject": subject, "text": text})
-    session.add(SystemMail(id=new_id(), sealed=sealed, created_at=at, due_at=func.now()))
+    session.add(
+        SystemMail(id=new_id(), sealed=sealed, delivery_id=delivery_id, created_at=at, due_at=func.now())
+    )
     ring(session, SYSTEM_MAIL.topic)

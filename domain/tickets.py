@@ -53,6 +53,8 @@ class Ticket(Base):
     """1 urgent, 2 high, 3 normal, 4 low."""
     team_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("team.id"))
     assignee_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("agent.id"))
+    policy_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("policy.id"))
+    """What was promised by hand, whatever the policies' conditions say."""
     tags: Mapped[list[str]] = mapped_column(default=list, server_default=text("'[]'"))
     merged_into_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("ticket.id"))
     created_at: Mapped[datetime]

@@ -118,7 +118,7 @@ class Post(Work, Base):
         """The same at each attempt: by it a receiver knows what it has seen."""
         return f"msg_{self.id.hex}"
 
-    def give_up(self, *, at: datetime) -> None:
+    async def give_up(self, session: AsyncSession, *, at: datetime) -> None:
         self.state = PostState.FAILED
 
     def again(self, session: AsyncSession) -> None:

@@ -43,7 +43,7 @@ class Work:
     failing_since: Mapped[datetime | None] = mapped_column(default=None)
     last_error: Mapped[str | None] = mapped_column(default=None)
 
-    def give_up(self, *, at: datetime) -> None:
+    async def give_up(self, session: AsyncSession, *, at: datetime) -> None:
         """Nobody will try again: the row says so, and so does the history. `last_error` says why."""
 
 
@@ -84,7 +84,7 @@ class Lease(Generic[Row]):
 
     async def give_up(self, session: AsyncSession, *, error: str | None) -> None:
         row = await self.settle(session, last_error=error)
-        row.give_up(at=await database_time(session))
+        await row.give_up(session, at=await database_time(session))
 
     async def _write(self, session: AsyncSession, **values: Any) -> Row:
         mine = and_(
@@ -163,7 +163,7 @@ class Queue(Generic[Row]):
         )
         rows = discarded.all()
         for row in rows:
-            row.give_up(at=await database_time(session))
+            await row.give_up(session, at=await database_time(session))
         return len(rows)
 
     async def set_aside(self, session: AsyncSession) -> None:
@@ -177,7 +177,7 @@ class Queue(Generic[Row]):
             execution_options={"synchronize_session": False, "populate_existing": True},
         )
         for row in deadly.all():
-            row.give_up(at=await database_time(session))
+            await row.give_up(session, at=await database_time(session))
 
 
 def passes(failure: Exception) -> bool:

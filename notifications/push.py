@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+from typing import Protocol
 
 from notifications.wording import Words
 
@@ -30,8 +31,9 @@ class Push:
     """What the push service calls the device: an FCM id, the endpoint of a Web Push subscription."""
     words: Words
     data: dict[str, str]
-    """Ids and codes for the app. `v` is the version of this shape, `k` the kind, `a` the alert, `t` the ticket,
-    `n` its number, `lvl` the level, `due` the promised moment, `d` the delivery."""
+    """Ids, as the API has them, and codes for the app. `v` is the version of this shape, `k` the kind, `a` the alert, `t` the
+    ticket, `n` its number, `lvl` the level, `due` the promised moment, `c` the count, `d` the delivery, and `r` what its
+    receipt at `/push/receipt` shows."""
     link: str = ""
     """Where it leads, as a full address."""
     locale: str = "en"
@@ -58,3 +60,7 @@ class Failed:
     after: float | None = None
     """Seconds the service asked us to wait."""
     device_gone: bool = False
+
+
+class Carrier(Protocol):
+    async def send(self, push: Push) -> Accepted | Failed: ...

@@ -1,27 +1,108 @@
-"""Who is told of an event."""
+"""Who is told: the people a step of a ladder names, and whose turn it is next."""
 
 import uuid
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import assert_never
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from domain import duty
+from domain.access import may_see
 from domain.actors import Role
-from domain.events import Event, EventKind
-from domain.staff import Agent
+from domain.ladders import Step, Told
+from domain.sign_in import actor_by_id
+from domain.staff import Agent, TeamMember
+from domain.tickets import Ticket
 
 
-async def recipients(session: AsyncSession, event: Event) -> list[uuid.UUID]:
-    match event.kind:
-        case EventKind.ALERT_FIRED:
-            return await _managers(session)
+@dataclass(frozen=True)
+class Person:
+    id: uuid.UUID
+    role: Role
+    teams: frozenset[uuid.UUID] = frozenset()
+    on_duty: bool = True
+
+    @property
+    def manages(self) -> bool:
+        return self.role in (Role.MANAGER, Role.ADMIN)
+
+
+@dataclass(frozen=True)
+class Concern:
+    """Whose ticket it is about, if it is about one."""
+
+    assignee_id: uuid.UUID | None = None
+    team_id: uuid.UUID | None = None
+
+
+def named_by(step: Step, people: Sequence[Person], concern: Concern) -> list[uuid.UUID]:
+    """Everybody a step names, each once. Where it names nobody who is there, those who manage; somebody is always told."""
+    named = [person.id for told in step.tell for person in _told(told, people, concern)]
+    named += [person.id for person in people if person.id in step.agents]
+    return list(dict.fromkeys(named)) or [person.id for person in _whoever_manages(people, concern)]
+
+
+def _told(told: Told, people: Sequence[Person], concern: Concern) -> Iterable[Person]:
+    match told:
+        case Told.ASSIGNEE:
+            present = [person for person in people if person.id == concern.assignee_id and person.on_duty]
+            return present or _told(Told.MANAGER_ON_SHIFT, people, concern)
+        case Told.TEAM:
+            return [person for person in people if concern.team_id in person.teams and person.on_duty]
+        case Told.MANAGER_ON_SHIFT:
+            return _managers_on_shift(people, concern)[:1]
+        case Told.MANAGERS_ON_SHIFT:
+            return _managers_on_shift(people, concern)
+        case Told.MANAGERS:
+            return [person for person in people if person.manages]
+        case Told.ADMINS:
+            return [person for person in people if person.role == Role.ADMIN]
         case _:
-            return []
+            assert_never(told)
 
 
-async def _managers(session: AsyncSession) -> list[uuid.UUID]:
-    found = await session.scalars(
-        select(Agent.id)
-        .where(Agent.role.in_((Role.MANAGER, Role.ADMIN)), Agent.left_at.is_(None))
-        .order_by(Agent.created_at)
+def _managers_on_shift(people: Sequence[Person], concern: Concern) -> list[Person]:
+    """Those of the ticket's team first."""
+    present = [person for person in people if person.manages and person.on_duty]
+    return sorted(present, key=lambda person: concern.team_id not in person.teams)
+
+
+def _whoever_manages(people: Sequence[Person], concern: Concern) -> list[Person]:
+    return _managers_on_shift(people, concern) or [person for person in people if person.manages]
+
+
+def next_after(told: Collection[uuid.UUID], people: Sequence[Person], concern: Concern) -> uuid.UUID | None:
+    """Whose turn it is when those who were told have not seen it: a manager on shift, then any."""
+    order = [*_managers_on_shift(people, concern), *(person for person in people if person.manages)]
+    return next((person.id for person in order if person.id not in told), None)
+
+
+async def people_of_the_shop(session: AsyncSession, *, at: datetime) -> list[Person]:
+    present = await duty.on_duty(session, at=at)
+    teams: dict[uuid.UUID, set[uuid.UUID]] = {}
+    for member in await session.scalars(select(TeamMember)):
+        teams.setdefault(member.agent_id, set()).add(member.team_id)
+    agents = await session.execute(
+        select(Agent.id, Agent.role).where(Agent.left_at.is_(None)).order_by(Agent.created_at, Agent.id)
     )
-    return list(found)
+    return [Person(row.id, row.role, frozenset(teams.get(row.id, ())), row.id in present) for row in agents]
+
+
+async def who_may_see(
+    session: AsyncSession, ids: Iterable[uuid.UUID], ticket_id: uuid.UUID | None
+) -> list[uuid.UUID]:
+    """A notice goes through the same door as everything else."""
+    if ticket_id is None:
+        return list(ids)
+    seeing = []
+    for id in ids:
+        actor = await actor_by_id(session, id)
+        if actor and (
+            actor.manages
+            or await session.scalar(select(Ticket.id).where(Ticket.id == ticket_id, may_see(Ticket, actor)))
+        ):
+            seeing.append(id)
+    return seeing

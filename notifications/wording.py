@@ -1,11 +1,18 @@
-"""What a notice says. Nothing here names a customer or quotes a word: lock screens and push services read along."""
+"""What a notice says. At the default privacy nothing here names a customer or quotes a word: lock screens and push services
+read along."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
+from typing import assert_never
 
+from babel.dates import format_date
+
+from domain.alert_preferences import Privacy
 from domain.alerts import AlertKind
 from domain.channels import ChannelKind
 from domain.languages import N_, translate
+from domain.notices import NoticeKind
+from domain.promises import Metric
 
 CHANNELS = {
     ChannelKind.EMAIL: N_("Email"),
@@ -15,6 +22,17 @@ CHANNELS = {
     ChannelKind.SMS: N_("SMS"),
 }
 
+OVERDUE = {
+    Metric.FIRST_REPLY: N_("Ticket {number}: first reply overdue"),
+    Metric.NEXT_REPLY: N_("Ticket {number}: reply overdue"),
+    Metric.RESOLUTION: N_("Ticket {number}: solution overdue"),
+}
+SOON = {
+    Metric.FIRST_REPLY: N_("Ticket {number}: first reply due in {minutes} min"),
+    Metric.NEXT_REPLY: N_("Ticket {number}: reply due in {minutes} min"),
+    Metric.RESOLUTION: N_("Ticket {number}: solution due in {minutes} min"),
+}
+
 
 @dataclass(frozen=True)
 class Words:
@@ -22,18 +40,92 @@ class Words:
     body: str
 
 
+@dataclass(frozen=True)
+class Matter:
+    """What a notice is about, as far as it is about a ticket and its promise."""
+
+    kind: AlertKind | None = None
+    number: int | None = None
+    channel: ChannelKind | None = None
+    metric: Metric | None = None
+    due_at: datetime | None = None
+    last_day: date | None = None
+    """Of a legal deadline."""
+    customer: str = ""
+    subject: str = ""
+
+
 def words(
-    kind: AlertKind, locale: str, *, number: int, channel: ChannelKind, due_at: datetime, now: datetime
+    kind: NoticeKind, locale: str, matter: Matter, *, privacy: Privacy, now: datetime, count: int = 1
 ) -> Words:
+    if privacy == Privacy.NONE:
+        return Words(translate(locale, N_("Heddle: something is waiting for you")), "")
+    said = _said(kind, locale, matter, now, count)
+    if privacy == Privacy.FULL and matter.number is not None:
+        about = ": ".join(part for part in (matter.customer, matter.subject) if part)
+        return Words(said.title, "\n".join(part for part in (about, said.body) if part))
+    return said
+
+
+def _said(kind: NoticeKind, locale: str, matter: Matter, now: datetime, count: int) -> Words:
+    def line(sentence: str, **values: object) -> str:
+        return translate(locale, sentence, number=matter.number, count=count, **values)
+
+    channel = line(CHANNELS[matter.channel]) if matter.channel else ""
     match kind:
-        case AlertKind.SLA_BREACHED:
-            minutes = max(0, int((now - due_at).total_seconds() // 60))
+        case NoticeKind.ALERT:
+            return _alert(locale, matter, channel, now)
+        case NoticeKind.STORM:
             return Words(
-                translate(locale, N_("Ticket {number}: first reply overdue"), number=number),
-                translate(
-                    locale,
-                    N_("{channel}, {minutes} min past the promised time."),
-                    channel=translate(locale, CHANNELS[channel]),
-                    minutes=minutes,
-                ),
+                line(N_("Alerts at once: {count}")), line(N_("Open the list to see which come first."))
             )
+        case NoticeKind.DIGEST:
+            return Words(
+                line(N_("Alerts that nobody has answered: {count}")),
+                line(N_("You are told again in an hour.")),
+            )
+        case NoticeKind.CLEARED:
+            return Words(line(N_("Ticket {number}: settled")), channel)
+        case NoticeKind.ASSIGNED:
+            return Words(line(N_("Ticket {number} is yours now")), channel)
+        case NoticeKind.TEST:
+            return Words(line(N_("This is a test")), line(N_("Notices from Heddle arrive here.")))
+        case _:
+            assert_never(kind)
+
+
+def _alert(locale: str, matter: Matter, channel: str, now: datetime) -> Words:
+    def line(sentence: str, **values: object) -> str:
+        return translate(locale, sentence, number=matter.number, **values)
+
+    metric, due_at = matter.metric or Metric.FIRST_REPLY, matter.due_at or now
+    minutes = max(0, int(abs((due_at - now).total_seconds()) // 60))
+    match matter.kind:
+        case AlertKind.SLA_AT_RISK:
+            return Words(line(SOON[metric], minutes=minutes), channel)
+        case AlertKind.SLA_BREACHED:
+            late = line(N_("{minutes} min past the promised time"), minutes=minutes)
+            return Words(line(OVERDUE[metric]), f"{channel}, {late}" if channel else late)
+        case AlertKind.COMPLAINT_DUE:
+            day = format_date(matter.last_day, "d MMMM", locale=locale)
+            return Words(
+                line(N_("Ticket {number}: the complaint is to be answered by {day}"), day=day), channel
+            )
+        case AlertKind.CALL_MISSED:
+            return Words(
+                line(N_("Ticket {number}: a call was missed")),
+                line(N_("Somebody is waiting to be called back.")),
+            )
+        case AlertKind.CHANNEL_DOWN:
+            return Words(
+                line(N_("A channel does not work: {channel}"), channel=channel),
+                line(N_("What customers write there may not arrive.")),
+            )
+        case AlertKind.NO_AGENT_ON_SHIFT:
+            return Words(
+                line(N_("Nobody is on shift")), line(N_("The shop is open, and nobody is there to answer."))
+            )
+        case None:
+            raise ValueError("an alert's notice needs its kind")
+        case _:
+            assert_never(matter.kind)

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain import intake, sla
+from domain import intake, policies
 from domain.actors import Role
 from domain.channels import Channel, ChannelKind, add_channel
 from domain.contacts import Claim, Contact, IdentityKind, Proof
@@ -19,7 +19,7 @@ from domain.hours import ALWAYS
 from domain.inbound import Arrival, ArrivalState, CallStep, Inbound, InboundCall, InboundMessage
 from domain.keys import Keys
 from domain.messages import Message
-from domain.sla import Metric, Target
+from domain.promises import Metric, Target
 from domain.staff import Agent, Team, TeamMember, add_agent
 from domain.threads import Thread
 from domain.tickets import Ticket
@@ -86,7 +86,7 @@ async def an_agent(
 
 async def a_promise(session: AsyncSession, seconds: int = 3600, **others: Any) -> None:
     targets = [Target(Metric.FIRST_REPLY, seconds, **others)]
-    await sla.set_default_policy(session, name="Default", hours=ALWAYS, targets=targets)
+    await policies.set_default_policy(session, name="Default", hours=ALWAYS, targets=targets)
 
 
 async def receive(session: AsyncSession, channel: Channel, inbound: Inbound) -> None:

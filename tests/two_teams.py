@@ -10,17 +10,20 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.house import House
-from domain import deadlines, notices, webhooks
+from domain import deadlines, devices, notices, recounts, webhooks
 from domain.actors import Role
 from domain.alerts import Alert
 from domain.channels import Channel, ChannelKind
 from domain.contacts import Identity
 from domain.db import new_id
+from domain.devices import Device, Transport
 from domain.events import Event
 from domain.ids import public_id, row_id
 from domain.inbound import Arrival, ArrivalState, CallStep, keep
+from domain.ladders import Way
 from domain.messages import Attachment, Item, ItemKind
-from domain.notices import Device, Notice, Transport
+from domain.notices import Notice
+from domain.policies import Calendar, Policy
 from domain.sign_in import actor_by_id
 from domain.staff import Agent, Team, TeamMember
 from domain.tasks import Task
@@ -64,6 +67,7 @@ async def two_teams(house: House, door: str) -> AsyncIterator[TwoTeams]:
 
 async def _written(session: AsyncSession, house: House, clients: dict[str, Client]) -> None:
     await a_promise(session, 60)
+    await recounts.recount(session, at=NOON)
     channels = {kind: await a_channel(session, house.keys, kind) for kind in ChannelKind if kind != "sms"}
     teams = {name: Team(id=new_id(), name=name) for name in ("Support", "Returns")}
     session.add_all(teams.values())
@@ -118,7 +122,7 @@ async def _worked_on(session: AsyncSession, house: House, ben: Client) -> None:
     posted = webhooks.test(session, webhook, at=NOON)
     await session.flush()
     session.add(Attempt(post_id=posted.id, at=NOON, milliseconds=5, status=500, error=None, answer="oh no"))
-    await notices.register_device(
+    await devices.register_device(
         session,
         owner=by,
         transport=Transport.FCM,
@@ -128,7 +132,10 @@ async def _worked_on(session: AsyncSession, house: House, ben: Client) -> None:
         timezone="Europe/Madrid",
         at=NOON,
     )
-    await notices.address(session, agent_id=ben_id, event_seq=fired.seq, alert_id=fired.alert_id, at=NOON)
+    notice = Notice(
+        id=new_id(), agent_id=ben_id, event_seq=fired.seq, alert_id=fired.alert_id, ticket_id=ticket.id, created_at=NOON
+    )  # fmt: skip
+    await notices.begin(session, notice, (Way.PUSH,), at=NOON)
 
 
 async def _ids(session: AsyncSession) -> dict[str, str]:
@@ -137,7 +144,7 @@ async def _ids(session: AsyncSession) -> dict[str, str]:
     for item in await session.scalars(select(Item)):
         ids[item.kind.capitalize()] = item.id
     ids["WebhookDelivery"] = (await session.scalars(select(Post.id))).one()
-    for model in (Task, Attachment, Device, Notice, Thread, Webhook):
+    for model in (Task, Attachment, Device, Notice, Thread, Webhook, Policy, Calendar):
         ids[model.__name__] = (await session.scalars(select(model.id).order_by(model.id).limit(1))).one()
     ids["Alert"] = (await session.scalars(select(Alert.id).where(Alert.ticket_id == ticket.id))).one()
     ids["Identity"] = (

@@ -14,14 +14,14 @@ from benchmarks.data.customers import PAGE, deal_customers
 from benchmarks.data.rows import COLUMNS, Rows, no_rows
 from benchmarks.data.tickets import Premises, Tickets
 from benchmarks.sizes import Sizes
-from domain import sla
+from domain import policies
 from domain.actors import Role
 from domain.channels import Channel, ChannelKind, add_channel
 from domain.db import Database
 from domain.hours import Hours
 from domain.keys import Keys, new_token, token_hash
+from domain.promises import Metric, Target
 from domain.sign_in import SessionKind, SignIn
-from domain.sla import Metric, Target
 from domain.staff import Agent, Team, TeamMember, add_agent
 from integrations.channel_settings import read_settings
 
@@ -133,7 +133,7 @@ async def _staffed(
             expires_at=now + timedelta(days=1),
         )
     )
-    policy = await sla.set_default_policy(
+    policy = await policies.set_default_policy(
         session,
         name="Default",
         hours=Hours.from_json({"zone": "Europe/Madrid", "weekly": OPEN}),

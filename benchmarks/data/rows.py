@@ -30,7 +30,7 @@ COLUMNS = {
     "attachment": ("id", "item_id", "name", "mime", "bytes", "file", "inline"),
     "clock": (
         "id", "ticket_id", "policy_id", "metric", "started_at", "target_seconds",
-        "at_risk_at", "due_at", "next_at", "met_at", "breached_at",
+        "warn_at", "due_at", "next_at", "met_at", "breached_at",
     ),
     "event": (
         "at", "kind", "actor_kind", "actor_id", "ticket_id", "contact_id", "thread_id", "item_id", "data",

@@ -15,7 +15,7 @@ from benchmarks.data.history import CODES, History, Talk
 from benchmarks.data.rows import Rows, dealt_id
 from domain.channels import ChannelKind
 from domain.events import EventKind
-from domain.sla import Metric
+from domain.promises import Metric
 from domain.threads import JoinCode
 from domain.tickets import LIVE, TicketStatus
 
@@ -125,6 +125,6 @@ class Tickets:
         rows["clock"].append(
             (
                 dealt_id(dice, created), ticket, self.premises.policy, Metric.FIRST_REPLY, created, PROMISED,
-                due - timedelta(minutes=15), due, None if met or breached else due, met, breached,
+                [due - timedelta(minutes=15)], due, None if met or breached else due, met, breached,
             )
         )  # fmt: skip

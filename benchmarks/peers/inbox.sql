@@ -37,7 +37,7 @@ with page as materialized (
         'clock', (
             select json_build_object('state', case
                 when k.met_at is not null then 'MET' when now() >= k.due_at then 'BREACHED'
-                when now() >= k.at_risk_at then 'AT_RISK' else 'OK' end, 'dueAt', k.due_at)
+                when now() >= k.warn_at[1] then 'AT_RISK' else 'OK' end, 'dueAt', k.due_at)
             from clock k where k.ticket_id = t.id and k.ended_at is null
             order by k.met_at is not null, k.due_at limit 1
         )

@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import func, select
 from sqlalchemy.orm import DeclarativeBase, Mapped, column_property, relationship
 
-from domain import channels, contacts, messages, sign_in, sla, staff, threads, tickets
+from domain import channels, clocks, contacts, messages, sign_in, staff, threads, tickets
 from domain.db import Base
 
 _item = messages.Item.__table__.c
@@ -64,9 +64,9 @@ class Thread(Rows):
 
 
 class Clock(Rows):
-    __table__ = sla.Clock.__table__
+    __table__ = clocks.Clock.__table__
 
-    at_risk_at: Mapped[datetime]
+    warn_at: Mapped[list[datetime]]
     due_at: Mapped[datetime]
     met_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
@@ -74,7 +74,7 @@ class Clock(Rows):
     @property
     def state(self) -> str:
         now = datetime.now(UTC)
-        return sla.clock_state(at=now, at_risk_at=self.at_risk_at, due_at=self.due_at, met_at=self.met_at)
+        return clocks.clock_state(at=now, warn_at=self.warn_at, due_at=self.due_at, met_at=self.met_at)
 
 
 class Ticket(Rows):

@@ -10,7 +10,20 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain import access, installation, invitations, once, second_factor, shop, sla, system_mail, tries  # noqa: F401 - together they import every table
+from domain import (  # noqa: F401 - together they import every table
+    access,
+    alert_preferences,
+    clocks,
+    duty,
+    installation,
+    invitations,
+    once,
+    recounts,
+    second_factor,
+    shop,
+    system_mail,
+    tries,
+)
 from domain.db import Base, Database
 from domain.events import ensure_partitions
 

@@ -39,7 +39,8 @@ class SystemPost:
                 await lease.give_up(session, error=str(refusal))
             return
         async with self._db.transaction() as session:
-            await lease.settle(session, sealed=None, last_error=None, sent_at=await database_time(session))
+            sent = await lease.settle(session, last_error=None)
+            await sent.left(session, at=await database_time(session))
 
 
 def _compose(mail: SystemMail, *, sender: str, to: str, subject: str, text: str) -> EmailMessage:

@@ -16,20 +16,22 @@ from sqlalchemy.dialects.postgresql import JSONB
 from api.files import PURPOSE
 from api.house import House
 from api.schema import schema
+from domain.alerts import Alert
 from domain.contacts import Contact, Identity
 from domain.db import Base
+from domain.devices import Device
 from domain.events import Event
 from domain.ids import row_id
 from domain.inbound import Arrival
 from domain.messages import Attachment, Item
-from domain.notices import Delivery, Device
+from domain.notices import Delivery, Notice
 from domain.sign_in import SignIn
 from domain.system_mail import SystemMail
 from domain.tasks import Task
 from domain.threads import Thread
 from domain.tickets import Ticket
 from domain.webhooks import Post, tell
-from notifications.recipients import recipients
+from notifications.dispatch import dispatch, tell_next
 from tests.api.test_permissions import MUTATIONS, Asking, Principal, _mutation
 from tests.client import Client
 from tests.two_teams import TwoTeams
@@ -203,10 +205,16 @@ async def test_a_files_link_opens_for_nobody_of_another_team(
 
 
 async def test_no_push_and_no_mail_tells_another_team(house: House, two_teams: TwoTeams) -> None:
+    """Neither at once nor when nobody answers and everybody's turn comes."""
     async with house.db.transaction() as session:
-        told = set()
-        for event in await session.scalars(select(Event)):
-            told |= set(await recipients(session, event))
+        await session.execute(delete(Delivery))
+        await session.execute(delete(Notice))
+        for event in (await session.scalars(select(Event))).all():
+            await dispatch(session, event)
+        for alert in (await session.scalars(select(Alert))).all():
+            while await tell_next(session, alert, rung=0, level=3, event_seq=None, at=alert.fired_at):
+                pass
+        told = set(await session.scalars(select(Notice.agent_id)))
         mails = (await session.scalars(select(SystemMail))).all()
 
     assert row_id("Agent", two_teams.ids["Eve"]) not in told

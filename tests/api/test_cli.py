@@ -15,8 +15,8 @@ from domain.db import Database, ring
 from domain.hours import ALWAYS
 from domain.keys import Keys
 from domain.migrations import migrate
+from domain.promises import Metric, Target
 from domain.settings import WrongSetting
-from domain.sla import Metric, Target
 from domain.staff import Agent
 from integrations.channel_settings import PhoneLine
 from tests.conftest import another_database

@@ -6,6 +6,7 @@ import sys
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from inspect import isawaitable
 from typing import Any
 
@@ -13,6 +14,7 @@ import pyotp
 import pytest
 from graphql import GraphQLObjectType
 from sqlalchemy import delete, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
@@ -20,12 +22,15 @@ from api.changes import cursor
 from api.house import House
 from api.permissions import RULES, Rule, rule_of
 from api.schema import schema
-from domain import invitations, tokens
+from domain import devices, invitations, tokens
 from domain.actors import SYSTEM, Role, Scope
-from domain.db import database_time
+from domain.db import database_time, new_id
+from domain.devices import Transport
 from domain.ids import public_id, row_id
 from domain.inbound import Arrival, ArrivalState
 from domain.invitations import Purpose
+from domain.notices import Notice, NoticeKind, deliver
+from domain.policies import save_policy
 from domain.second_factor import SecondFactor
 from domain.staff import Agent
 from domain.tickets import Ticket
@@ -130,6 +135,52 @@ async def _a_webhook(asking: Asking) -> Values:
         return {"id": public_id("Webhook", row.id)}
 
 
+HOURS = {
+    "timezone": "Europe/Warsaw",
+    "weekly": [{"day": "mon", "periods": [{"begin": "09:00", "end": "17:00"}]}],
+}
+
+
+def _in_an_hour() -> str:
+    return (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+
+
+async def _own_device(session: AsyncSession, principal: Principal) -> tuple[uuid.UUID, uuid.UUID]:
+    """A device of who asks, and who that is."""
+    name = by_name(principal).capitalize()
+    agent = (await session.scalars(select(Agent).where(Agent.name == name))).one()
+    device_id = await devices.register_device(
+        session, owner=agent.as_actor(), transport=Transport.FCM, handle=f"{principal.name} {uuid.uuid4()}",
+        label="Phone", locale="en", timezone="Europe/Madrid", at=await database_time(session),
+    )  # fmt: skip
+    return device_id, agent.id
+
+
+async def _a_device(asking: Asking, principal: Principal) -> Values:
+    async with asking.house.db.transaction() as session:
+        device_id, _ = await _own_device(session, principal)
+    return {"id": public_id("Device", device_id)}
+
+
+async def _a_push(asking: Asking, principal: Principal) -> Values:
+    async with asking.house.db.transaction() as session:
+        device_id, agent_id = await _own_device(session, principal)
+        now = await database_time(session)
+        notice = Notice(id=new_id(), agent_id=agent_id, kind=NoticeKind.TEST, created_at=now)
+        session.add(notice)
+        await session.flush()
+        delivery = deliver(session, notice, device_id, Transport.FCM, at=now)
+    return {"deliveryId": public_id("Delivery", delivery.id), "event": "SHOWN", "at": now.isoformat()}
+
+
+async def _a_policy(asking: Asking) -> Values:
+    async with asking.house.db.transaction() as session:
+        policy = await save_policy(
+            session, None, name=asking.new_address(), calendar_id=row_id("Calendar", asking.Calendar)
+        )
+        return {"id": public_id("Policy", policy.id)}
+
+
 # For each mutation its input, for each query or type a document and its variables.
 
 MUTATIONS: dict[str, Callable[[Asking, Principal], Any]] = {
@@ -150,6 +201,11 @@ MUTATIONS: dict[str, Callable[[Asking, Principal], Any]] = {
         "locale": "en",
         "timezone": "Europe/Madrid",
     },
+    "deviceTest": lambda a, p: _a_device(a, p),
+    "deviceRemove": lambda a, p: _a_device(a, p),
+    "pushReceipt": lambda a, p: _a_push(a, p),
+    "alertPrefsSave": lambda a, p: {"privacy": "MINIMAL"},
+    "dutySet": lambda a, p: {"onDuty": True},
     "ticketCreate": lambda a, p: {"contactId": a.Contact, "subject": "Another matter"},
     "ticketAssign": lambda a, p: {"ticketIds": [a.Ticket], "agentId": a.Bo},
     "ticketUpdate": lambda a, p: {"ids": [a.Ticket], "priority": 2},
@@ -165,6 +221,16 @@ MUTATIONS: dict[str, Callable[[Asking, Principal], Any]] = {
     "messengerLink": lambda a, p: {"contactId": a.Contact, "channelId": a.shop.ids["messenger channel"]},
     "taskSave": lambda a, p: {"id": a.Task, "title": "Call Ada again"},
     "alertAck": lambda a, p: {"id": a.Alert},
+    "alertSnooze": lambda a, p: {
+        "id": a.Alert,
+        "until": _in_an_hour(),
+        "reason": "The carrier looks for it.",
+    },
+    "alertEscalate": lambda a, p: {"id": a.Alert},
+    "policySave": lambda a, p: {"name": a.new_address(), "calendarId": a.Calendar},
+    "policyDelete": lambda a, p: _a_policy(a),
+    "calendarSave": lambda a, p: {"name": a.new_address(), "hours": HOURS},
+    "rotaSave": lambda a, p: {"agentId": a.Bo, "hours": HOURS},
     "arrivalRetry": lambda a, p: {"id": a.Arrival},
     "agentInvite": lambda a, p: {"email": a.new_address(), "name": "Zofia"},
     "agentUpdate": lambda a, p: {"id": a.Bo, "name": "Bo"},
@@ -224,6 +290,11 @@ QUERIES = {
     "Query.alerts": "{ alerts(states: [FIRING, ACKED]) { id } }",
     "Query.alert": "query($Alert: ID!) { alert(id: $Alert) { id } }",
     "Query.pushHealth": "query($Alert: ID!) { pushHealth(alertId: $Alert) { id } }",
+    "Query.policies": "{ policies { id } }",
+    "Query.policyTemplates": "{ policyTemplates { code } }",
+    "Query.recount": "{ recount { tickets } }",
+    "Query.calendars": "{ calendars { id } }",
+    "Query.rotas": "{ rotas { isOnShift } }",
     "Query.arrivals": "{ arrivals { id } }",
     "Query.node": "query($Ticket: ID!) { node(id: $Ticket) { id } }",
     "Query.nodes": "query($Ticket: ID!, $Note: ID!) { nodes(ids: [$Ticket, $Note]) { id } }",
@@ -245,6 +316,23 @@ QUERIES = {
     "ReplyWindow": "query($Contact: ID!) { contact(id: $Contact) { identities { replyWindow { isOpen } } } }",
     "Task": _item("Task", "title"),
     "Alert": "query($Alert: ID!) { alert(id: $Alert) { kind } }",
+    "AlertEvent": "query($Alert: ID!) { alert(id: $Alert) { history { kind } } }",
+    "EscalationStep": "query($Alert: ID!) { alert(id: $Alert) { nextEscalation { level } } }",
+    "Suggestion": "query($Alert: ID!) { alert(id: $Alert) { suggestedAssignees { reason } } }",
+    "Notice": "query($Alert: ID!) { pushHealth(alertId: $Alert) { notice { state } } }",
+    "Policy": "{ policies { name } }",
+    "PolicyTarget": "{ policies { targets { seconds } } }",
+    "PolicyConditions": "{ policies { conditions { tags } } }",
+    "PolicyLadder": "{ policies { ladder { rounds } } }",
+    "LadderStep": "{ policies { ladder { steps { level } } } }",
+    "PolicyTemplate": "{ policyTemplates { name } }",
+    "Calendar": "{ calendars { name } }",
+    "WeeklyHours": "{ calendars { hours { timezone } } }",
+    "DayHours": "{ calendars { hours { weekly { day } } } }",
+    "Period": "{ calendars { hours { weekly { periods { begin } } } } }",
+    "Recount": "{ recount { moved } }",
+    "Rota": "{ rotas { isOnShift } }",
+    "AlertPrefs": "{ viewer { alertPrefs { privacy } } }",
     "Agent": "{ agents { name } }",
     "Team": "{ teams { name } }",
     "Channel": "{ channels { name } }",

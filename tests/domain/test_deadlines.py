@@ -6,11 +6,13 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import func, select
 
 from domain import deadlines
-from domain.alerts import Alert
+from domain.alerts import TOPIC, Alert
 from domain.channels import ChannelKind
+from domain.clocks import Clock
 from domain.db import Database, new_id, ring
 from domain.keys import Keys
-from domain.sla import TOPIC, Clock, Metric, Policy
+from domain.policies import Policy
+from domain.promises import Metric
 from domain.tickets import Ticket
 from tests.factories import NOON, a_channel, a_mail, a_promise, receive
 
@@ -26,7 +28,7 @@ async def test_many_workers_fire_each_of_many_deadlines_once(clean: Database, ke
 
 async def test_an_earlier_deadline_wakes_the_wheel(clean: Database, keys: Keys) -> None:
     await _deadlines(clean, keys, count=1, due_at=datetime.now(UTC) + timedelta(hours=1))
-    turning = asyncio.create_task(deadlines.turn(clean))
+    turning = asyncio.create_task(deadlines.WHEEL.turn(clean))
     await asyncio.sleep(0.2)
 
     async with clean.transaction() as session:
@@ -82,7 +84,7 @@ async def _deadlines(db: Database, keys: Keys, *, count: int, due_at: datetime) 
                     metric=Metric.FIRST_REPLY,
                     started_at=NOON,
                     target_seconds=60,
-                    at_risk_at=due_at,
+                    warn_at=[],
                     due_at=due_at,
                     next_at=due_at,
                 )

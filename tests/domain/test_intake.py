@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.actors import SYSTEM
 from domain.channels import Channel
+from domain.clocks import Clock
 from domain.contacts import Claim, Identity, IdentityKind, Proof
 from domain.events import Event, EventKind
 from domain.inbound import CallStep, InboundLink, InboundReceipt
@@ -16,7 +17,6 @@ from domain.keys import Keys
 from domain.messages import Call, CallState, DeliveryState, Direction, Item
 from domain.people import link
 from domain.replies import send
-from domain.sla import Clock
 from domain.threads import JoinCode
 from domain.tickets import TicketStatus
 from tests.factories import (

@@ -9,11 +9,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.actors import SYSTEM, Role
 from domain.channels import Channel
+from domain.clocks import Clock
 from domain.contacts import Claim, Identity, IdentityKind, Proof
 from domain.errors import IdentityTaken
 from domain.inbound import CallStep, InboundLink
 from domain.people import is_anothers_session, link
-from domain.sla import Clock
 from domain.staff import Team
 from domain.threads import JoinCode, Placement
 from domain.tickets import TicketStatus, open_thread

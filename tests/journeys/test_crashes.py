@@ -21,6 +21,7 @@ from sqlalchemy import exists, func, or_, select, update
 
 from domain.actors import Role
 from domain.channels import ChannelKind
+from domain.clocks import Clock
 from domain.contacts import Contact
 from domain.db import Database, database_time
 from domain.events import Event, EventKind
@@ -28,7 +29,6 @@ from domain.inbound import ARRIVALS, Arrival, ArrivalState
 from domain.keys import Keys
 from domain.messages import Call, Item, Message
 from domain.migrations import migrate
-from domain.sla import Clock
 from domain.tickets import Ticket
 from domain.work import DEATHS
 from tests.client import Client

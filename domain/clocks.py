@@ -1,0 +1,314 @@
+"""Clocks: the running promises of a ticket, kept equal to what its history means."""
+
+import uuid
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import DateTime, ForeignKey, Index, Integer, Row, select, text
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+from sqlalchemy.orm import Mapped, mapped_column
+
+from domain import alerts
+from domain.actors import SYSTEM, Actor
+from domain.alerts import TOPIC, Alert
+from domain.channels import Channel, ChannelKind
+from domain.contacts import Contact
+from domain.db import Base, database_time, new_id, one_of, ring
+from domain.events import Event, EventKind, record
+from domain.hours import Hours
+from domain.ladders import DEFAULT, Ladder
+from domain.messages import CallState, DeliveryState, Direction, Item, ItemKind
+from domain.policies import Calendar, Matter, Policy, policies_in_order, policy_for
+from domain.promises import Deed, Fact, Metric, Promise, promised
+from domain.threads import Thread
+from domain.tickets import Ticket, TicketStatus, locked
+
+DAY = 86_400
+
+
+class ClockState(StrEnum):
+    OK = "ok"
+    AT_RISK = "at_risk"
+    BREACHED = "breached"
+    PAUSED = "paused"
+    MET = "met"
+
+
+class Clock(Base):
+    __tablename__ = "clock"
+    __table_args__ = (
+        Index("ix_clock_ticket", "ticket_id"),
+        Index("ix_clock_next", "next_at", postgresql_where=text("next_at IS NOT NULL")),
+        Index(
+            "uq_clock_running",
+            "ticket_id",
+            "metric",
+            "channel",
+            unique=True,
+            postgresql_where=text("met_at IS NULL AND ended_at IS NULL"),
+            postgresql_nulls_not_distinct=True,
+        ),
+    )
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
+    ticket_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("ticket.id"))
+    policy_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("policy.id"))
+    metric: Mapped[Metric]
+    channel: Mapped[ChannelKind | None]
+    """Where the customer waits for a reply."""
+    started_at: Mapped[datetime]
+    target_seconds: Mapped[int] = mapped_column(Integer)
+    is_legal: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
+    """Counted in days, as laws do."""
+    warn_at: Mapped[list[datetime]] = mapped_column(ARRAY(DateTime(timezone=True)))
+    due_at: Mapped[datetime]
+    next_at: Mapped[datetime | None]
+    """When the deadline wheel has to look at it next."""
+    paused_since: Mapped[datetime | None]
+    met_at: Mapped[datetime | None]
+    breached_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+    """Taken off without being kept: settled otherwise, or no longer promised."""
+
+    @property
+    def runs(self) -> bool:
+        return self.met_at is None and self.ended_at is None
+
+
+RUNNING = Clock.met_at.is_(None) & Clock.ended_at.is_(None)
+
+
+def clock_state(
+    *,
+    at: datetime,
+    warn_at: Sequence[datetime],
+    due_at: datetime,
+    met_at: datetime | None,
+    paused_since: datetime | None = None,
+) -> ClockState:
+    if met_at:
+        return ClockState.MET
+    if paused_since:
+        return ClockState.PAUSED
+    if at >= due_at:
+        return ClockState.BREACHED
+    return ClockState.AT_RISK if any(at >= moment for moment in warn_at) else ClockState.OK
+
+
+async def reckon(session: AsyncSession, ticket: Ticket, *, by: Actor = SYSTEM, at: datetime) -> bool:
+    """Makes the ticket's clocks what its history and its policy say now; whether any of them moved.
+
+    `ticket` is held by the caller. What was kept or settled stays as it was reckoned then.
+    """
+    await session.flush()
+    rows = list(
+        await session.scalars(select(Clock).where(Clock.ticket_id == ticket.id).order_by(Clock.started_at))
+    )
+    found = None if ticket.merged_into_id else await policy_of(session, ticket)
+    promises: list[Promise] = []
+    if found:
+        policy, calendar = found
+        terms = policy.terms(Hours.from_json(calendar.hours))
+        facts = await _facts(session, ticket)
+        promises = promised(facts, terms, opened_at=ticket.created_at, priority=ticket.priority)
+    hand = _Hand(session, ticket, by, at)
+    pairs = _pairs(promises, rows)
+    paired = {clock.id for _, clock in pairs if clock}
+    for row in rows:
+        if row.runs and row.id not in paired:
+            hand.end(row)
+    await session.flush()  # what ends makes room for what begins
+    for promise, clock in pairs:
+        if found:
+            hand.set(clock, promise, found[0].id)
+    await hand.tell()
+    return hand.moved
+
+
+def _pairs(promises: Sequence[Promise], rows: Sequence[Clock]) -> list[tuple[Promise, Clock | None]]:
+    """Each promise with its clock: the one that began with it, or the one that runs for the same."""
+    began = {(row.metric, row.channel, row.started_at): row for row in rows}
+    running = {(row.metric, row.channel): row for row in rows if row.runs}
+    pairs: list[tuple[Promise, Clock | None]] = []
+    for promise in promises:
+        row = began.get((promise.metric, promise.channel, promise.started_at))
+        if row is None and promise.runs:
+            row = running.get((promise.metric, promise.channel))
+        pairs.append((promise, row))
+    return pairs
+
+
+class _Hand:
+    """Sets the clocks of one ticket, and afterwards tells what came of it."""
+
+    def __init__(self, session: AsyncSession, ticket: Ticket, by: Actor, at: datetime) -> None:
+        self._session, self._ticket, self._by, self._at = session, ticket, by, at
+        self._quiet: list[uuid.UUID] = []
+        """Clocks whose alerts are over."""
+        self.moved = False
+
+    def end(self, row: Clock) -> None:
+        row.ended_at, row.next_at = self._at, None
+        self._quiet.append(row.id)
+        self.moved = True
+
+    def set(self, row: Clock | None, promise: Promise, policy_id: uuid.UUID) -> None:
+        if row is not None and not row.runs and not promise.runs:
+            return
+        began = row is None
+        if row is None:
+            row = Clock(
+                id=new_id(), ticket_id=self._ticket.id, metric=promise.metric, channel=promise.channel
+            )
+            self._session.add(row)
+        ran = not began and row.runs
+        timed = (promise.due_at, promise.warn_at, promise.paused_since)
+        before = (row.due_at, row.warn_at, row.paused_since)
+        row.started_at, row.policy_id = promise.started_at, policy_id
+        row.target_seconds = promise.target.days * DAY or promise.target.seconds
+        row.is_legal = promise.target.legal
+        row.due_at, row.warn_at, row.paused_since = timed
+        row.met_at, row.ended_at = promise.met_at, promise.ended_at
+        if not promise.runs:
+            self._stop(row, ran=ran)
+        elif not ran or timed != before:
+            self._start(row, ran=ran)
+        else:
+            return
+        self.moved = True
+
+    def _start(self, row: Clock, *, ran: bool) -> None:
+        """It runs from here; an alert for a moment that is no longer the right one is over."""
+        if row.breached_at and row.due_at > self._at:
+            row.breached_at = None
+        if ran:
+            self._quiet.append(row.id)
+        passed = [moment for moment in row.warn_at if moment <= self._at]
+        row.next_at = (
+            None if row.paused_since
+            else row.due_at if row.due_at <= self._at
+            else passed[-1] if passed
+            else min([*row.warn_at, row.due_at])
+        )  # fmt: skip
+        ring(self._session, TOPIC)
+
+    def _stop(self, row: Clock, *, ran: bool) -> None:
+        row.next_at = None
+        if row.met_at and row.met_at > row.due_at:
+            row.breached_at = row.due_at
+        if ran:
+            self._quiet.append(row.id)
+        if ran and row.met_at:
+            record(
+                self._session,
+                EventKind.SLA_MET,
+                by=self._by,
+                at=row.met_at,
+                ticket_id=self._ticket.id,
+                contact_id=self._ticket.contact_id,
+                data={"clock": str(row.id), "metric": row.metric},
+            )
+
+    async def tell(self) -> None:
+        await self._session.flush()
+        if self._quiet:
+            await alerts.resolve_of_clocks(self._session, self._quiet, by=self._by, at=self._at)
+
+
+READER = "promises"
+
+
+async def mend(session: AsyncSession, event: Event) -> None:
+    """An answer that could not be delivered keeps no promise: its clock runs again, as if it had never been written."""
+    if event.kind == EventKind.MESSAGE_FAILED and event.ticket_id:
+        await reckon(session, await locked(session, event.ticket_id), at=await database_time(session))
+
+
+async def policy_of(session: AsyncSession, ticket: Ticket) -> tuple[Policy, Calendar] | None:
+    ordered = await policies_in_order(session)
+    if len(ordered) == 1 and ordered[0][0].is_default:
+        return ordered[0]
+    if not ordered:
+        return None
+    channels = await session.scalars(
+        select(Channel.kind)
+        .join(Thread, Thread.channel_id == Channel.id)
+        .where(Thread.ticket_id == ticket.id)
+        .distinct()
+    )
+    language = await session.scalar(select(Contact.locale).where(Contact.id == ticket.contact_id))
+    matter = Matter(
+        channels=set(channels),
+        team_id=ticket.team_id,
+        priority=ticket.priority,
+        tags=ticket.tags,
+        language=language,
+    )
+    return policy_for(ordered, matter, ticket.policy_id)
+
+
+async def _facts(session: AsyncSession, ticket: Ticket) -> list[Fact]:
+    item = Item.__table__.c
+    said = await session.execute(
+        select(
+            item.seq, item.kind, item.at, item.direction, item.automatic, item.delivery, item.call_state,
+            item.answered_at, item.ended_at, Channel.kind.label("channel"),
+        )
+        .select_from(Item.__table__.outerjoin(Channel, Channel.id == item.channel_id))
+        .where(item.ticket_id == ticket.id, item.kind != ItemKind.NOTE)
+    )  # fmt: skip
+    facts: list[Fact] = []
+    for row in said:
+        spoken = _call(row) if row.kind == ItemKind.CALL else _message(row)
+        facts += [Fact(at, deed, row.channel, seq=row.seq) for at, deed in spoken]
+    changed = await session.execute(
+        select(Event.seq, Event.at, Event.kind, Event.data["status"][1].astext.label("status")).where(
+            Event.ticket_id == ticket.id,
+            Event.at >= ticket.created_at - timedelta(days=1),  # a provider's clock may be slow
+            Event.kind.in_((EventKind.TICKET_CHANGED, EventKind.TICKET_REOPENED)),
+        )
+    )
+    for row in changed:
+        by_customer = row.kind == EventKind.TICKET_REOPENED
+        if status := TicketStatus.OPEN if by_customer else row.status and TicketStatus(row.status):
+            facts.append(Fact(row.at, Deed.STATUS_SET, None, status, by_customer, row.seq))
+    return facts
+
+
+def _message(row: Row[Any]) -> list[tuple[datetime, Deed]]:
+    """An automatic answer keeps no promise, and neither does one that could not be delivered."""
+    if row.automatic or row.delivery == DeliveryState.FAILED:
+        return []
+    return [(row.at, Deed.CUSTOMER_SPOKE if row.direction == Direction.IN else Deed.SHOP_SPOKE)]
+
+
+def _call(row: Row[Any]) -> list[tuple[datetime, Deed]]:
+    """A missed call waits to be called back from its end; an answered one is an answer."""
+    incoming = row.direction == Direction.IN
+    if row.answered_at:
+        spoken = [(row.answered_at, Deed.SHOP_SPOKE)]
+        return [(row.at, Deed.CUSTOMER_SPOKE), *spoken] if incoming else spoken
+    if incoming and row.call_state == CallState.MISSED and row.ended_at:
+        return [(row.ended_at, Deed.CUSTOMER_SPOKE)]
+    return []
+
+
+async def ladders_of(
+    connection: AsyncSession | AsyncConnection, policy_ids: Collection[uuid.UUID | None]
+) -> dict[uuid.UUID | None, Ladder]:
+    """By policy; under None that of the default policy, for what no policy has fired."""
+    asked = one_of(Policy.id, [id for id in policy_ids if id]) | Policy.is_default
+    ladders: dict[uuid.UUID | None, Ladder] = {None: DEFAULT}
+    for row in await connection.execute(select(Policy.id, Policy.ladder, Policy.is_default).where(asked)):
+        ladders[row.id] = Ladder.from_json(row.ladder) if row.ladder else DEFAULT
+        if row.is_default:
+            ladders[None] = ladders[row.id]
+    return ladders
+
+
+async def ladder_of(session: AsyncSession, alert: Alert) -> Ladder:
+    policy_id = await session.scalar(select(Clock.policy_id).where(Clock.id == alert.clock_id))
+    return (await ladders_of(session, [policy_id]))[policy_id]

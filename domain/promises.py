@@ -1,0 +1,234 @@
+"""What a ticket's history means for what was promised: pure functions from facts to promises.
+
+A first reply is promised from the customer's first word, a next reply from the oldest one that nobody has answered, in each
+kind of channel on its own: who waits in the chat is not put off by the mail that is due tomorrow. A person's public word,
+wherever it goes, answers all of them. A resolution is promised from the ticket's opening. Time in which the ticket stands
+in a pausing status, or is solved and reopened soon enough, is a break in the calendar.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, Self
+
+from domain.channels import ChannelKind
+from domain.hours import Hours, Interval, NeverOpen
+from domain.tickets import TicketStatus
+
+AT_RISK_SHARE = 0.75
+AT_RISK_SECONDS = 15 * 60
+
+OVER = (TicketStatus.SOLVED, TicketStatus.CLOSED)
+
+
+class Metric(StrEnum):
+    FIRST_REPLY = "first_reply"
+    NEXT_REPLY = "next_reply"
+    RESOLUTION = "resolution"
+
+
+REPLIES = (Metric.FIRST_REPLY, Metric.NEXT_REPLY)
+
+
+@dataclass(frozen=True)
+class Target:
+    """How soon: business seconds, or whole days as laws count them; for one priority or kind of channel, where given."""
+
+    metric: Metric
+    seconds: int = 0
+    days: int = 0
+    """In place of seconds: due at the end of the last day, the first not counted, and never paused."""
+    working: bool = False
+    """Of the days, do only working days count?"""
+    warn_days: tuple[int, ...] = ()
+    """So many days before the last one, in the morning, somebody is told."""
+    priority: int | None = None
+    channel: ChannelKind | None = None
+
+    @property
+    def legal(self) -> bool:
+        return self.days > 0
+
+    def moments(
+        self, hours: Hours, start: datetime, breaks: Sequence[Interval]
+    ) -> tuple[datetime, list[datetime]]:
+        """When it is due, and when to warn before. Raises NeverOpen."""
+        if self.legal:
+            last = hours.last_day(start, self.days, working=self.working)
+            mornings = [hours.morning_of(last - timedelta(days=before)) for before in self.warn_days]
+            return hours.end_of(last), sorted(moment for moment in mornings if moment > start)
+        at_risk = int(max(self.seconds * AT_RISK_SHARE, self.seconds - AT_RISK_SECONDS))
+        return hours.add(start, self.seconds, breaks), [hours.add(start, at_risk, breaks)]
+
+    @classmethod
+    def from_json(cls, stored: dict[str, Any]) -> Self:
+        return cls(
+            Metric(stored["metric"]),
+            seconds=stored.get("seconds") or 0,
+            days=stored.get("days") or 0,
+            working=bool(stored.get("working")),
+            warn_days=tuple(stored.get("warn_days") or ()),
+            priority=stored.get("priority"),
+            channel=ChannelKind(stored["channel"]) if stored.get("channel") else None,
+        )
+
+
+def choose(
+    targets: Iterable[Target], metric: Metric, *, priority: int, channel: ChannelKind | None
+) -> Target | None:
+    """The most particular target that applies: a channel's counts before a priority's."""
+    applying = [
+        target
+        for target in targets
+        if target.metric == metric
+        and target.priority in (None, priority)
+        and target.channel in (None, channel)
+    ]
+    return max(
+        applying, key=lambda target: (target.channel is not None, target.priority is not None), default=None
+    )
+
+
+class Deed(StrEnum):
+    """What counts for a promise."""
+
+    CUSTOMER_SPOKE = "customer_spoke"
+    """Or rang, and nobody answered."""
+    SHOP_SPOKE = "shop_spoke"
+    """A person of the shop, to the customer."""
+    STATUS_SET = "status_set"
+
+
+@dataclass(frozen=True)
+class Fact:
+    at: datetime
+    deed: Deed
+    channel: ChannelKind | None = None
+    """Where the customer spoke."""
+    status: TicketStatus | None = None
+    """The one that was set."""
+    by_customer: bool = False
+    """Did the customer's word set it?"""
+    seq: int = 0
+    """In the ticket's history."""
+
+    @property
+    def order(self) -> tuple[datetime, int, int]:
+        """Of what happened at once, an answer comes before the status it sets, a customer's word after it."""
+        return self.at, 0 if self.by_customer else 2 if self.status else 1, self.seq
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What a policy promises, in which hours, and what stops its clocks."""
+
+    targets: tuple[Target, ...]
+    hours: Hours
+    pauses: frozenset[TicketStatus] = frozenset({TicketStatus.PENDING})
+    reopens_within: timedelta = timedelta(days=7)
+    """A ticket reopened later than this is promised a new resolution."""
+
+
+@dataclass
+class Promise:
+    metric: Metric
+    started_at: datetime
+    target: Target
+    channel: ChannelKind | None = None
+    met_at: datetime | None = None
+    ended_at: datetime | None = None
+    """The ticket was solved without an answer: nobody waits for one any more."""
+    due_at: datetime = field(init=False)
+    warn_at: list[datetime] = field(init=False)
+    paused_since: datetime | None = None
+
+    @property
+    def runs(self) -> bool:
+        return self.met_at is None and self.ended_at is None
+
+
+def promised(facts: Iterable[Fact], terms: Terms, *, opened_at: datetime, priority: int) -> list[Promise]:
+    """Every promise the history made, kept and running, in the order in which they began."""
+    facts = sorted(facts, key=lambda fact: fact.order)
+    found = [*_resolutions(facts, terms, opened_at, priority), *_replies(facts, terms, priority)]
+    breaks, paused_since = _breaks(facts, terms)
+    timed = [promise for promise in found if _time(promise, terms.hours, breaks, paused_since)]
+    return sorted(timed, key=lambda promise: promise.started_at)
+
+
+def _resolutions(facts: Sequence[Fact], terms: Terms, opened_at: datetime, priority: int) -> list[Promise]:
+    target = choose(terms.targets, Metric.RESOLUTION, priority=priority, channel=None)
+    if target is None:
+        return []
+    found = [Promise(Metric.RESOLUTION, opened_at, target)]
+    for fact in facts:
+        running = found[-1]
+        if fact.status in OVER:
+            running.met_at = running.met_at or fact.at
+        elif fact.status and running.met_at:
+            if fact.at - running.met_at <= terms.reopens_within:
+                running.met_at = None
+            else:
+                found.append(Promise(Metric.RESOLUTION, fact.at, target))
+    return found
+
+
+def _replies(facts: Sequence[Fact], terms: Terms, priority: int) -> list[Promise]:
+    found: list[Promise] = []
+    waiting: dict[ChannelKind | None, Promise] = {}
+    settled: dict[ChannelKind | None, Promise] = {}
+    spoken = answered = False
+    for fact in facts:
+        match fact.deed:
+            case Deed.CUSTOMER_SPOKE:
+                spoken = True
+                settled = {}
+                metric = Metric.NEXT_REPLY if answered else Metric.FIRST_REPLY
+                target = choose(terms.targets, metric, priority=priority, channel=fact.channel)
+                if target and fact.channel not in waiting:
+                    waiting[fact.channel] = Promise(metric, fact.at, target, fact.channel)
+                    found.append(waiting[fact.channel])
+            case Deed.SHOP_SPOKE:
+                answered = spoken
+                for promise in waiting.values():
+                    promise.met_at = fact.at
+                waiting = {}
+                settled = {}
+            case Deed.STATUS_SET if fact.status in OVER:
+                for promise in waiting.values():
+                    promise.ended_at = fact.at
+                settled |= waiting
+                waiting = {}
+            case Deed.STATUS_SET if not fact.by_customer:
+                for promise in settled.values():  # solved by mistake: who was not answered waits still
+                    promise.ended_at = None
+                waiting |= settled
+                settled = {}
+    return found
+
+
+def _breaks(facts: Sequence[Fact], terms: Terms) -> tuple[list[Interval], datetime | None]:
+    """The stretches in a status that stops the clocks; and since when the last of them lasts."""
+    breaks, since = [], None
+    for fact in facts:
+        if fact.status is None:
+            continue
+        stops = fact.status in terms.pauses or fact.status in OVER
+        if since and not stops:
+            breaks.append((since, fact.at))
+            since = None
+        elif stops and since is None:
+            since = fact.at
+    return breaks, since
+
+
+def _time(promise: Promise, hours: Hours, breaks: list[Interval], paused_since: datetime | None) -> bool:
+    """False where the shop never opens: nothing can be promised there."""
+    try:
+        promise.due_at, promise.warn_at = promise.target.moments(hours, promise.started_at, breaks)
+    except NeverOpen:
+        return False
+    if promise.runs and not promise.target.legal and paused_since:
+        promise.paused_since = max(paused_since, promise.started_at)
+    return True

@@ -1,0 +1,203 @@
+"""From a delivery in the ledger to what is sent: everything it is about, its words, and the push that carries them."""
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import assert_never
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from domain.alert_preferences import preferences_of
+from domain.alerts import Alert, AlertKind, AlertState
+from domain.channels import Channel
+from domain.clocks import Clock
+from domain.contacts import Contact
+from domain.db import database_time
+from domain.devices import RINGS, Device
+from domain.ids import public_id
+from domain.keys import Keys
+from domain.languages import N_, translate
+from domain.notices import Delivery, Notice, NoticeKind
+from domain.staff import Agent
+from domain.threads import Thread
+from domain.tickets import Ticket
+from notifications.push import Action, Push, Urgency
+from notifications.wording import Matter, Words, words
+
+TIME_TO_LIVE = timedelta(minutes=15)
+
+
+@dataclass(frozen=True)
+class Told:
+    """A delivery with all that it needs."""
+
+    delivery_id: uuid.UUID
+    kind: NoticeKind
+    level: int
+    count: int
+    agent: Agent
+    device: Device | None
+    alert: Alert | None
+    ticket: Ticket | None
+    matter: Matter
+    words: Words
+    now: datetime
+
+    @property
+    def locale(self) -> str:
+        return self.device.locale if self.device else self.agent.locale
+
+
+async def told_by(session: AsyncSession, delivery: Delivery) -> Told | str:
+    """A code says why nothing is to be sent: the device is gone or somebody else's by now, or the alert is over."""
+    notice = await session.get_one(Notice, delivery.notice_id)
+    agent = await session.get_one(Agent, notice.agent_id)
+    if agent.left_at:
+        return "AGENT_LEFT"
+    device = None
+    if delivery.device_id:
+        mine = select(Device).where(Device.id == delivery.device_id, Device.agent_id == agent.id, RINGS)
+        device = await session.scalar(mine)
+        if device is None:
+            return "DEVICE_REMOVED"
+    alert = await session.get(Alert, notice.alert_id) if notice.alert_id else None
+    if notice.kind == NoticeKind.ALERT and (alert is None or alert.state != AlertState.FIRING):
+        return "OVER"
+    ticket = await session.get(Ticket, notice.ticket_id) if notice.ticket_id else None
+    zone = device.timezone if device else agent.timezone
+    matter, now = await _matter(session, alert, ticket, zone), await database_time(session)
+    preferences = await preferences_of(session, agent.id)
+    said = words(
+        notice.kind,
+        device.locale if device else agent.locale,
+        matter,
+        privacy=preferences.privacy,
+        now=now,
+        count=notice.count,
+    )
+    return Told(
+        delivery.id, notice.kind, notice.level, notice.count, agent, device, alert, ticket, matter, said, now
+    )  # fmt: skip
+
+
+async def _matter(session: AsyncSession, alert: Alert | None, ticket: Ticket | None, zone: str) -> Matter:
+    clock = await session.get(Clock, alert.clock_id) if alert and alert.clock_id else None
+    kind = alert.kind if alert else None
+    if ticket is None:
+        channel = (
+            await session.get(Channel, alert.about_id) if kind == AlertKind.CHANNEL_DOWN and alert else None
+        )
+        return Matter(kind, channel=channel.kind if channel else None)
+    latest = (
+        select(Channel.kind)
+        .join(Thread, Thread.channel_id == Channel.id)
+        .where(Thread.ticket_id == ticket.id)
+        .order_by(Thread.last_inbound_at.desc().nulls_last())
+        .limit(1)
+    )
+    last_day = None
+    if clock and clock.is_legal:
+        last_day = (clock.due_at - timedelta(seconds=1)).astimezone(ZoneInfo(zone)).date()
+    return Matter(
+        kind,
+        number=ticket.number,
+        channel=clock.channel if clock and clock.channel else await session.scalar(latest),
+        metric=clock.metric if clock else None,
+        due_at=clock.due_at if clock else None,
+        last_day=last_day,
+        customer=await session.scalar(select(Contact.name).where(Contact.id == ticket.contact_id)) or "",
+        subject=ticket.subject,
+    )
+
+
+def push_of(told: Told, keys: Keys, base_url: str) -> Push:
+    if told.device is None:
+        raise ValueError("a push needs a device")
+    urgency, time_to_live = _haste(told)
+    return Push(
+        handle=told.device.handle,
+        words=told.words,
+        data=_data(told, keys),
+        link=link(told, keys, base_url),
+        locale=told.locale,
+        urgency=urgency,
+        time_to_live=time_to_live,
+        replaces=_replaces(told),
+        actions=_actions(told),
+        p256dh=told.device.p256dh or "",
+        auth=told.device.auth or "",
+    )
+
+
+def receipt_token(keys: Keys, delivery_id: uuid.UUID) -> str:
+    """Whoever has the push may say what became of it."""
+    return keys.sign("receipt", delivery_id)
+
+
+def link(told: Told, keys: Keys, base_url: str) -> str:
+    """The page that a tap opens, which knows by which delivery."""
+    opened = f"#d={public_id('Delivery', told.delivery_id)}.{receipt_token(keys, told.delivery_id)}"
+    if told.alert:
+        return f"{base_url}/m/a/{public_id('Alert', told.alert.id)}{opened}"
+    return f"{base_url}/m/alerts{opened}"
+
+
+def _data(told: Told, keys: Keys) -> dict[str, str]:
+    data = {
+        "v": "1",
+        "k": told.alert.kind.value if told.alert and told.kind == NoticeKind.ALERT else told.kind.value,
+        "d": public_id("Delivery", told.delivery_id),
+        "r": receipt_token(keys, told.delivery_id),
+        "lvl": str(told.level),
+        "c": str(told.count),
+    }
+    if told.alert:
+        data["a"] = public_id("Alert", told.alert.id)
+    if told.ticket:
+        data |= {"t": public_id("Ticket", told.ticket.id), "n": str(told.ticket.number)}
+    if told.matter.due_at:
+        data["due"] = told.matter.due_at.isoformat()
+    return data
+
+
+def _haste(told: Told) -> tuple[Urgency, timedelta]:
+    match told.kind:
+        case NoticeKind.ALERT if told.matter.kind == AlertKind.SLA_AT_RISK:
+            left = (told.matter.due_at or told.now) - told.now
+            return Urgency.NORMAL, max(left, timedelta(minutes=1))
+        case NoticeKind.ALERT if told.matter.kind == AlertKind.COMPLAINT_DUE:
+            return Urgency.NORMAL, timedelta(hours=12)
+        case NoticeKind.ALERT if told.matter.kind in (AlertKind.CHANNEL_DOWN, AlertKind.NO_AGENT_ON_SHIFT):
+            return Urgency.HIGH, timedelta(hours=1)
+        case NoticeKind.ALERT:
+            return Urgency.HIGH, TIME_TO_LIVE
+        case NoticeKind.STORM:
+            return Urgency.HIGH, timedelta(minutes=10)
+        case NoticeKind.DIGEST:
+            return Urgency.HIGH, timedelta(hours=1)
+        case NoticeKind.CLEARED:
+            return Urgency.LOW, timedelta(minutes=5)
+        case NoticeKind.ASSIGNED:
+            return Urgency.NORMAL, timedelta(hours=1)
+        case NoticeKind.TEST:
+            return Urgency.HIGH, timedelta(minutes=5)
+        case _:
+            assert_never(told.kind)
+
+
+def _replaces(told: Told) -> str:
+    """One notification for a ticket on a device, the newest; one for storms; one for digests."""
+    if told.ticket:
+        return told.ticket.id.hex
+    return told.alert.id.hex if told.alert else told.kind.value
+
+
+def _actions(told: Told) -> tuple[Action, ...]:
+    if told.kind != NoticeKind.ALERT:
+        return ()
+    offered = [Action("ack", translate(told.locale, N_("Acknowledge")))]
+    if told.ticket:
+        offered.append(Action("take", translate(told.locale, N_("Take over"))))
+    return tuple(offered)

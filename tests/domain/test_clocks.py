@@ -1,0 +1,260 @@
+"""Clocks follow what happens to a ticket, and the wheel fires when they say."""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from domain import clocks, policies
+from domain.actors import SYSTEM
+from domain.alerts import Alert, AlertKind, AlertState
+from domain.channels import Channel, ChannelKind
+from domain.clocks import Clock, ClockState, clock_state, reckon
+from domain.contacts import Identity
+from domain.deadlines import WHEEL, fire_due
+from domain.events import Event, EventKind
+from domain.hours import ALWAYS
+from domain.keys import Keys
+from domain.messages import DeliveryState, Message
+from domain.policies import Conditions
+from domain.promises import Metric, Target
+from domain.replies import send
+from domain.tickets import Ticket, TicketStatus
+from tests.factories import NOON, a_chat, a_mail, a_promise, an_agent, receive, tickets
+
+ADA = "ada@example.org"
+KEYS = Keys("a secret for tests that is long enough")
+MINUTE = timedelta(minutes=1)
+
+
+def test_a_promise_is_well_then_at_risk_then_broken_and_kept_is_kept() -> None:
+    def state(minutes: int, *, met: bool = False, paused: bool = False) -> ClockState:
+        return clock_state(
+            at=NOON + minutes * MINUTE,
+            warn_at=[NOON + 45 * MINUTE],
+            due_at=NOON + 60 * MINUTE,
+            met_at=NOON if met else None,
+            paused_since=NOON if paused else None,
+        )
+
+    assert [state(44), state(45), state(60)] == [ClockState.OK, ClockState.AT_RISK, ClockState.BREACHED]
+    assert state(99, met=True) == ClockState.MET
+    assert state(99, paused=True) == ClockState.PAUSED
+
+
+async def the(session: AsyncSession, metric: Metric = Metric.FIRST_REPLY) -> Clock:
+    """The newest clock of this kind."""
+    query = select(Clock).where(Clock.metric == metric).order_by(Clock.started_at.desc()).limit(1)
+    return (await session.scalars(query.execution_options(populate_existing=True))).one()
+
+
+async def alerts(session: AsyncSession) -> list[tuple[AlertKind, AlertState, datetime]]:
+    await session.flush()
+    found = await session.scalars(select(Alert).order_by(Alert.fired_at, Alert.id))
+    return [(alert.kind, alert.state, alert.fired_at) for alert in found.all()]
+
+
+async def answered(session: AsyncSession, ticket: Ticket, *, at: datetime) -> Message:
+    """By Ben, in the ticket's only conversation."""
+    ben = (await an_agent(session, "Ben")).as_actor()
+    identity = (
+        await session.scalars(select(Identity).where(Identity.contact_id == ticket.contact_id))
+    ).first()
+    assert identity
+    return await send(session, KEYS, ticket, to=identity, text="Yes.", by=ben, at=at, last_seen_seq=10**15)
+
+
+async def test_the_wheel_warns_then_fires_each_once_and_stamps_them_with_their_moments(
+    session: AsyncSession, mailbox: Channel
+) -> None:
+    await a_promise(session, 3600)
+    await receive(session, mailbox, a_mail(ADA, at=NOON))
+
+    async def fired(minutes: int) -> list[tuple[AlertKind, AlertState, datetime]]:
+        await fire_due(session, at=NOON + minutes * MINUTE)
+        return await alerts(session)
+
+    warned = (AlertKind.SLA_AT_RISK, AlertState.FIRING, NOON + 45 * MINUTE)
+    assert await fired(44) == []
+    assert await fired(46) == await fired(59) == [warned]
+    resolved = (AlertKind.SLA_AT_RISK, AlertState.RESOLVED, NOON + 45 * MINUTE)
+    broken = (AlertKind.SLA_BREACHED, AlertState.FIRING, NOON + 60 * MINUTE)
+    assert await fired(61) == await fired(600) == [resolved, broken]
+    told = await session.scalars(select(Event.at).where(Event.kind == EventKind.SLA_BREACHED))
+    assert told.all() == [NOON + 60 * MINUTE]
+
+
+async def test_a_wheel_that_comes_late_tells_what_is_broken_and_not_what_was_at_risk(
+    session: AsyncSession, mailbox: Channel
+) -> None:
+    await a_promise(session, 60)
+    await receive(session, mailbox, a_mail(ADA, at=NOON))
+
+    assert [await fire_due(session), await fire_due(session)] == [1, 0]
+
+    assert await alerts(session) == [(AlertKind.SLA_BREACHED, AlertState.FIRING, NOON + MINUTE)]
+
+
+async def test_a_late_answer_resolves_the_alert_and_the_clock_keeps_both_times(
+    session: AsyncSession, mailbox: Channel
+) -> None:
+    await a_promise(session, 60)
+    await receive(session, mailbox, a_mail(ADA, at=NOON))
+    await fire_due(session)
+    (ticket,) = await tickets(session)
+
+    await answered(session, ticket, at=NOON + 5 * MINUTE)
+
+    ((_, state, _),) = await alerts(session)
+    clock = await the(session)
+    assert state == AlertState.RESOLVED
+    assert (clock.breached_at, clock.met_at, clock.next_at) == (NOON + MINUTE, NOON + 5 * MINUTE, None)
+    assert await fire_due(session) == 0
+
+
+async def test_an_answer_that_could_not_be_delivered_keeps_no_promise(
+    session: AsyncSession, mailbox: Channel
+) -> None:
+    await a_promise(session, 3600)
+    await receive(session, mailbox, a_mail(ADA, at=NOON))
+    (ticket,) = await tickets(session)
+    answer = await answered(session, ticket, at=NOON + 5 * MINUTE)
+    assert (await the(session)).met_at
+
+    await answer.give_up(session, at=NOON + 10 * MINUTE)
+    await session.flush()
+    for event in (await session.scalars(select(Event))).all():
+        await clocks.mend(session, event)
+
+    clock = await the(session)
+    assert answer.delivery == DeliveryState.FAILED
+    assert (clock.met_at, clock.due_at) == (None, NOON + 60 * MINUTE)
+    assert clock.next_at
+
+
+async def test_a_pause_stops_the_wheel_and_what_is_left_is_counted_from_its_end(
+    session: AsyncSession, mailbox: Channel
+) -> None:
+    await a_promise(session, 3600)
+    await receive(session, mailbox, a_mail(ADA, at=NOON))
+    (ticket,) = await tickets(session)
+    await fire_due(session, at=NOON + 50 * MINUTE)
+
+    await _set(session, ticket, TicketStatus.PENDING, NOON + 50 * MINUTE)
+    assert await fire_due(session, at=NOON + 90 * MINUTE) == 0
+    ((_, state, _),) = await alerts(session)
+    assert (state, (await the(session)).paused_since) == (AlertState.RESOLVED, NOON + 50 * MINUTE)
+
+    await _set(session, ticket, TicketStatus.OPEN, NOON + 100 * MINUTE)
+    assert (await the(session)).due_at == NOON + 110 * MINUTE
+    await fire_due(session, at=NOON + 111 * MINUTE)
+    assert [kind for kind, state, _ in await alerts(session) if state == AlertState.FIRING] == [
+        AlertKind.SLA_BREACHED
+    ]
+
+
+async def _set(session: AsyncSession, ticket: Ticket, status: TicketStatus, at: datetime) -> None:
+    ticket.change(by=SYSTEM, at=at, status=status)
+    await reckon(session, ticket, at=at)
+
+
+async def test_another_priority_moves_the_deadline_and_what_had_been_broken_is_not_any_more(
+    session: AsyncSession, mailbox: Channel
+) -> None:
+    await a_promise(session, 60)
+    await policies.set_default_policy(
+        session,
+        name="Default",
+        hours=ALWAYS,
+        targets=[Target(Metric.FIRST_REPLY, 60), Target(Metric.FIRST_REPLY, 86400, priority=4)],
+    )
+    await receive(session, mailbox, a_mail(ADA, at=NOON))
+    (ticket,) = await tickets(session)
+    now = NOON + 5 * MINUTE
+    await fire_due(session, at=now)
+
+    ticket.change(by=SYSTEM, at=now, priority=4)
+    assert await reckon(session, ticket, at=now)
+
+    clock = await the(session)
+    assert (clock.breached_at, clock.due_at) == (None, NOON + timedelta(days=1))
+    assert [state for _, state, _ in await alerts(session)] == [AlertState.RESOLVED]
+
+    ticket.change(by=SYSTEM, at=now, priority=3)
+    await reckon(session, ticket, at=now)
+    assert not await reckon(session, ticket, at=now)
+    await fire_due(session, at=now)
+    assert [state for _, state, _ in await alerts(session)] == [AlertState.FIRING]
+
+
+async def test_the_first_policy_whose_conditions_hold_is_the_tickets(
+    session: AsyncSession, mailbox: Channel, chat: Channel
+) -> None:
+    await a_promise(session, 3600)
+    default = (await policies.policies_in_order(session))[0]
+    tagged = await policies.save_policy(
+        session, None, name="Complaints", calendar_id=default[1].id, targets=[Target(Metric.RESOLUTION, days=14)],
+        conditions=Conditions(tags=("reklamacja",)),
+    )  # fmt: skip
+    await policies.save_policy(
+        session, None, name="Chat", calendar_id=default[1].id, targets=[Target(Metric.FIRST_REPLY, 60)],
+        conditions=Conditions(channels=(ChannelKind.CHAT,)),
+    )  # fmt: skip
+    await receive(session, mailbox, a_mail(ADA, at=NOON))
+    await receive(session, chat, a_chat("s1", "Hello?", at=NOON))
+    mailed, chatted = [await running(session, ticket) for ticket in await tickets(session)]
+
+    assert mailed == {(Metric.FIRST_REPLY, 3600)}
+    assert chatted == {(Metric.FIRST_REPLY, 60)}
+
+    ticket = (await tickets(session))[0]
+    ticket.change(by=SYSTEM, at=NOON, add_tags=["reklamacja"])
+    await reckon(session, ticket, at=NOON)
+    assert await running(session, ticket) == {(Metric.RESOLUTION, 14 * 86400)}
+
+    await policies.archive_policy(session, tagged, at=NOON)
+    await reckon(session, ticket, at=NOON)
+    assert await running(session, ticket) == {(Metric.FIRST_REPLY, 3600)}
+
+
+async def running(session: AsyncSession, ticket: Ticket) -> set[tuple[Metric, int]]:
+    found = await session.scalars(
+        select(Clock)
+        .where(Clock.ticket_id == ticket.id, clocks.RUNNING)
+        .execution_options(populate_existing=True)
+    )
+    return {(clock.metric, clock.target_seconds) for clock in found.all()}
+
+
+async def test_a_legal_deadline_warns_as_a_complaint_and_each_warning_takes_the_place_of_the_last(
+    session: AsyncSession, mailbox: Channel
+) -> None:
+    await policies.set_default_policy(
+        session,
+        name="Complaints",
+        hours=ALWAYS,
+        targets=[Target(Metric.RESOLUTION, days=14, warn_days=(7, 3, 1))],
+    )
+    await receive(session, mailbox, a_mail(ADA, at=NOON))
+
+    states = []
+    for day in (6, 8, 12, 15):
+        await fire_due(session, at=NOON + timedelta(days=day))
+        states.append([(kind, state) for kind, state, _ in await alerts(session)][-2:])
+
+    warned, gone = (
+        (AlertKind.COMPLAINT_DUE, AlertState.FIRING),
+        (AlertKind.COMPLAINT_DUE, AlertState.RESOLVED),
+    )
+    assert states == [[], [warned], [gone, warned], [gone, (AlertKind.SLA_BREACHED, AlertState.FIRING)]]
+
+
+async def test_the_wheel_knows_how_long_it_may_sleep(session: AsyncSession, mailbox: Channel) -> None:
+    assert await WHEEL.seconds_to_next(session) is None
+    await a_promise(session, 60)
+    await receive(session, mailbox, a_mail(ADA))
+
+    left = await WHEEL.seconds_to_next(session)
+
+    assert left is not None
+    assert left < 0
