@@ -19,6 +19,7 @@ from domain.db import Json, one_of
 from domain.errors import InvalidInput
 from domain.hours import DAYS, Hours
 from domain.ids import public_id, row_id
+from domain.languages import N_
 
 
 @strawberry.type(description="Wall times of the zone, such as `09:00` to `17:00`; a day ends at `24:00`.")
@@ -102,7 +103,9 @@ def read_hours(given: HoursInput) -> Hours:
             }
         )
     except ValueError as problem:
-        raise InvalidInput("{problem}", field=["hours"], problem=str(problem)) from None
+        raise InvalidInput(
+            N_("These hours make no sense: {problem}"), field=["hours"], problem=str(problem)
+        ) from None
 
 
 def hours_of(stored: Json) -> WeeklyHours:

@@ -331,7 +331,7 @@ async def _read_ladder(session: AsyncSession, given: PolicyLadderInput, actor: A
     try:
         return Ladder(tuple(steps), rounds=given.rounds, round_seconds=given.round_seconds)
     except ValueError as problem:
-        raise InvalidInput("{problem}", field=["ladder"], problem=str(problem)) from None
+        raise InvalidInput(str(problem), field=["ladder"]) from None
 
 
 async def _policy_save(info: Info, input: PolicySaveInput) -> PolicyPayload:

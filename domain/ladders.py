@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import Self
 
 from domain.db import Json
+from domain.languages import N_
 
 
 class Told(StrEnum):
@@ -70,21 +71,21 @@ class Ladder:
 
     def __post_init__(self) -> None:
         if not any(step.level > 0 for step in self.steps):
-            raise ValueError("a ladder needs a step above level 0")
+            raise ValueError(N_("A ladder needs a step above level 0."))
         for warning in (True, False):
             steps = self._climbed(warning)
             if any(not step.tell and not step.agents for step in steps):
-                raise ValueError("each step tells somebody")
+                raise ValueError(N_("Each step tells somebody."))
             if any(not step.ways or step.after < 0 or step.level < 0 for step in steps):
-                raise ValueError("each step has a way, a level from 0 and a time from 0")
+                raise ValueError(N_("Each step has a way, a level from 0 and a time from 0."))
             if steps and steps[0].after:
-                raise ValueError("the first step comes at once")
+                raise ValueError(N_("The first step comes at once."))
             if any(one.after >= other.after for one, other in pairwise(steps)):
-                raise ValueError("each step comes later than the one before")
+                raise ValueError(N_("Each step comes later than the one before."))
             if any(one.level > other.level for one, other in pairwise(steps)):
-                raise ValueError("levels rise from step to step")
+                raise ValueError(N_("Levels rise from step to step."))
         if not 1 <= self.rounds <= 10 or not 60 <= self.round_seconds <= 86_400:
-            raise ValueError("there are 1 to 10 rounds, a minute to a day apart")
+            raise ValueError(N_("There are 1 to 10 rounds, a minute to a day apart."))
 
     def _climbed(self, warning: bool) -> tuple[Step, ...]:
         return tuple(step for step in self.steps if (step.level == 0) == warning)
