@@ -22,6 +22,7 @@ from domain.errors import InvalidInput, NotFound
 from domain.ids import public_id, row_id
 from domain.languages import N_
 from domain.notices import NoticeKind, NoticeState
+from notifications.web_push import check_endpoint, check_keys
 
 strawberry.enum(Transport, name="PushTransport")
 strawberry.enum(
@@ -107,6 +108,9 @@ async def _device_register(info: Info, input: DeviceRegisterInput) -> DevicePayl
     async def change(session: AsyncSession, actor: Actor, now: datetime) -> Json:
         if input.timezone not in available_timezones():
             raise InvalidInput(N_("There is no such time zone."), field=["timezone"])
+        if input.transport == Transport.WEB_PUSH:
+            check_endpoint(input.handle, info.context.house.pushing)
+            check_keys(input.p256dh or "", input.auth or "")
         device_id = await devices.register_device(
             session,
             owner=actor,

@@ -10,6 +10,8 @@ from api.settings import ApiSettings
 from domain.db import Database
 from domain.files import Files
 from domain.keys import Keys
+from notifications.settings import NotificationSettings
+from notifications.vapid import VapidKey
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,9 @@ class House:
     """Who opened which contact."""
     private_webhooks: bool = False
     """May they go into our own network?"""
+    pushing: NotificationSettings = field(default_factory=NotificationSettings.model_construct)
+    vapid: VapidKey | None = None
+    """By which push services know us."""
     epoch: str = "0"
     """Of the change feed."""
     audiences: dict[Any, Any] = field(default_factory=dict)

@@ -35,7 +35,10 @@ from integrations.subscribers.posting import Subscribers
 from notifications import dispatch, pursuit
 from notifications.deliver import Pusher
 from notifications.fcm import Fcm, read_credentials
+from notifications.push import Carrier
 from notifications.settings import NotificationSettings
+from notifications.vapid import vapid_key, vapid_subject
+from notifications.web_push import WebPush
 
 log = structlog.get_logger()
 
@@ -96,6 +99,7 @@ async def opened(settings: Settings, url: str) -> AsyncIterator[House]:
         files = Files(settings.domain.data / "files")
         async with db.transaction() as session:
             epoch = await feed_epoch(session)
+            vapid = await vapid_key(session, keys)
         yield House(
             db,
             keys,
@@ -103,6 +107,8 @@ async def opened(settings: Settings, url: str) -> AsyncIterator[House]:
             settings.domain.base_url,
             epoch=epoch,
             private_webhooks=settings.integrations.webhooks_private,
+            pushing=settings.notifications,
+            vapid=vapid,
             settings=settings.api,
         )
     finally:
@@ -145,6 +151,12 @@ async def working(house: House, settings: Settings) -> AsyncIterator[None]:
     fcm = Fcm(settings.notifications)
     if not fcm.ready:
         log.warning("pushes_not_configured", missing="HEDDLE_FCM_CREDENTIALS")
+    carriers: dict[Transport, Carrier] = {Transport.FCM: fcm}
+    if house.vapid:
+        subject = vapid_subject(
+            settings.notifications, base_url=house.base_url, mail_from=settings.integrations.mail_from
+        )
+        carriers[Transport.WEB_PUSH] = WebPush(settings.notifications, house.vapid, subject=subject)
     async with house.db.transaction() as session:
         for reader in (dispatch.NAME, subscribers.READER, clocks.READER):
             await following.begin(session, reader)
@@ -159,7 +171,7 @@ async def working(house: House, settings: Settings) -> AsyncIterator[None]:
         following.follow(house.db, clocks.READER, clocks.mend),
         following.follow(house.db, dispatch.NAME, dispatch.dispatch),
         Subscribers(house.db, house.keys, settings.integrations).run(),
-        Pusher(house.db, house.keys, house.base_url, {Transport.FCM: fcm}).run(),
+        Pusher(house.db, house.keys, house.base_url, carriers).run(),
         upkeep.run(house.db),
         audit.run(house.db),
     )

@@ -47,6 +47,9 @@ class Viewer:
     )
     alert_prefs: AlertPrefs
     on_shift: bool
+    vapid_public_key: str | None = strawberry.field(
+        description="What a browser's `pushManager.subscribe` takes as `applicationServerKey`."
+    )
 
 
 async def read_viewer(context: Context, selection: Selection) -> Viewer:
@@ -55,7 +58,12 @@ async def read_viewer(context: Context, selection: Selection) -> Viewer:
         agent = (await agents_by_id(reading, [agent_id])).get(agent_id)
         if agent is None:
             raise NotAllowed
-        values: dict[str, Any] = {"agent": agent, "role": agent.role}
+        vapid = context.house.vapid
+        values: dict[str, Any] = {
+            "agent": agent,
+            "role": agent.role,
+            "vapid_public_key": vapid.public if vapid else None,
+        }
         if "email" in selection:
             values["email"] = await reading.connection.scalar(
                 select(staff.Agent.email).where(staff.Agent.id == agent_id)

@@ -20,6 +20,8 @@ class Installation(Base):
     """Each restore begins a new one: a cursor of another epoch says nothing about this database."""
     held_since: Mapped[datetime | None]
     """The restore after which nobody has confirmed yet that what waits is to be sent."""
+    vapid: Mapped[bytes | None]
+    """The key pair by which push services know us, sealed."""
 
 
 nothing_is_held = ~select(Installation.id).where(Installation.held_since.is_not(None)).exists()
@@ -49,3 +51,17 @@ async def held_since(session: AsyncSession | AsyncConnection) -> datetime | None
 
 async def release(session: AsyncSession) -> None:
     await session.execute(update(Installation).values(held_since=None))
+
+
+async def sealed_vapid(session: AsyncSession) -> bytes | None:
+    sealed: bytes | None = await session.scalar(select(Installation.vapid))
+    return sealed
+
+
+async def keep_vapid(session: AsyncSession, sealed: bytes) -> bytes:
+    """What is kept from now on: of several at once, the first."""
+    row = insert(Installation).values(id=1, feed_epoch=secrets.token_hex(4), vapid=sealed)
+    kept = row.on_conflict_do_update(
+        index_elements=["id"], set_={"vapid": func.coalesce(Installation.vapid, row.excluded.vapid)}
+    )
+    return await session.scalar(kept.returning(Installation.vapid)) or sealed

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -81,8 +82,15 @@ class Fcm:
             mutable_content=True,
             custom_data={"interruption-level": "time-sensitive"},
         )
+        # A registration token has a colon, the installation id before it has none. The library deprecates `token`.
+        field = "token" if ":" in push.handle else "fid"
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            return self._to(messaging, {field: push.handle}, push, aps)
+
+    def _to(self, messaging: Any, addressee: dict[str, str], push: Push, aps: Any) -> Any:
         return messaging.Message(
-            fid=push.handle,
+            **addressee,
             data={**push.data, "title": push.words.title, "body": push.words.body},
             android=messaging.AndroidConfig(
                 priority="high" if push.urgency == Urgency.HIGH else "normal", ttl=push.time_to_live

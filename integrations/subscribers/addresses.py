@@ -1,7 +1,7 @@
 """Where an address leads, decided once: a name is looked up, and what it means is both checked and connected to.
 
 Nobody makes us knock on doors of our own network, however the address is written: numbers are taken apart by the same
-resolver that would connect, and forms of IPv6 that carry an IPv4 address are judged by that.
+resolver that would connect.
 """
 
 import asyncio
@@ -11,13 +11,8 @@ from dataclasses import dataclass
 
 import httpx
 
+from domain.addresses import is_public
 from integrations.outbound import SendRefused
-
-NAT64 = ipaddress.ip_network("64:ff9b::/96")
-LOCAL_NAT64 = ipaddress.ip_network("64:ff9b:1::/48")
-COMPATIBLE = ipaddress.ip_network("::/96")
-
-Ip = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 @dataclass(frozen=True)
@@ -56,28 +51,3 @@ async def target_of(url: str, *, private: bool) -> Target:
     if not private and not all(is_public(address) for address in addresses):
         raise SendRefused(f"{name} lies in a private network")
     return Target(parsed.copy_with(host=str(addresses[0])), parsed.netloc.decode("ascii"), name)
-
-
-def is_public(address: Ip) -> bool:
-    inner = _carried(address)
-    if inner is not None:
-        return is_public(inner)
-    return address.is_global and not (
-        address.is_multicast
-        or address.is_reserved
-        or address.is_unspecified
-        or address.is_loopback
-        or address.is_link_local
-        or (isinstance(address, ipaddress.IPv6Address) and (address.is_site_local or address in LOCAL_NAT64))
-    )
-
-
-def _carried(address: Ip) -> ipaddress.IPv4Address | None:
-    """The IPv4 address to which this one leads."""
-    if isinstance(address, ipaddress.IPv4Address):
-        return None
-    if address.teredo:
-        return address.teredo[1]
-    if address in NAT64 or address in COMPATIBLE:
-        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-    return address.ipv4_mapped or address.sixtofour

@@ -18,6 +18,7 @@ from standardwebhooks.webhooks import WebhookVerificationError
 from api.house import House
 from demo.farends import SmtpSink
 from domain.actors import Role
+from domain.addresses import is_public
 from domain.channels import ChannelKind
 from domain.db import database_time, new_id
 from domain.following import begin
@@ -27,7 +28,7 @@ from integrations.mail.system import SystemPost
 from integrations.outbound import SendRefused
 from integrations.settings import IntegrationSettings
 from integrations.subscribers import posting
-from integrations.subscribers.addresses import is_public, target_of
+from integrations.subscribers.addresses import target_of
 from integrations.subscribers.posting import READER, WAITS, Subscribers
 from tests.client import Client
 from tests.doors import answering
