@@ -74,36 +74,35 @@ class Fcm:
     def _message(self, push: Push) -> Any:
         from firebase_admin import messaging
 
+        silent = push.urgency == Urgency.LOW
         aps = messaging.Aps(
-            alert=messaging.ApsAlert(title=push.words.title, body=push.words.body),
-            sound="default",
-            thread_id=push.data["t"],
-            category="alert",
-            mutable_content=True,
-            custom_data={"interruption-level": "time-sensitive"},
+            alert=None if silent else messaging.ApsAlert(title=push.words.title, body=push.words.body),
+            sound=None if silent else "default",
+            content_available=silent or None,
+            thread_id=push.data.get("t"),
+            category=None if silent else "alert",
+            mutable_content=not silent or None,
+            custom_data=None if silent else {"interruption-level": "time-sensitive"},
         )
-        # A registration token has a colon, the installation id before it has none. The library deprecates `token`.
-        field = "token" if ":" in push.handle else "fid"
+        # A registration token has a colon, an installation id none. The library deprecates `token`.
+        addressee = {"token" if ":" in push.handle else "fid": push.handle}
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)
-            return self._to(messaging, {field: push.handle}, push, aps)
-
-    def _to(self, messaging: Any, addressee: dict[str, str], push: Push, aps: Any) -> Any:
-        return messaging.Message(
-            **addressee,
-            data={**push.data, "title": push.words.title, "body": push.words.body},
-            android=messaging.AndroidConfig(
-                priority="high" if push.urgency == Urgency.HIGH else "normal", ttl=push.time_to_live
-            ),
-            apns=messaging.APNSConfig(
-                headers={
-                    "apns-priority": "10",
-                    "apns-push-type": "alert",
-                    "apns-collapse-id": push.data["a"],
-                },
-                payload=messaging.APNSPayload(aps=aps),
-            ),
-        )
+            return messaging.Message(
+                **addressee,
+                data={**push.data, "title": push.words.title, "body": push.words.body, "link": push.link},
+                android=messaging.AndroidConfig(
+                    priority="high" if push.urgency == Urgency.HIGH else "normal", ttl=push.time_to_live
+                ),
+                apns=messaging.APNSConfig(
+                    headers={
+                        "apns-priority": "5" if silent else "10",
+                        "apns-push-type": "background" if silent else "alert",
+                        **({"apns-collapse-id": push.replaces} if push.replaces and not silent else {}),
+                    },
+                    payload=messaging.APNSPayload(aps=aps),
+                ),
+            )
 
     async def close(self) -> None:
         if self._app is None:
