@@ -81,11 +81,23 @@ async def the_promise_is_settled(scene: Scene) -> None:
     narrator = scene.narrator
 
     async def alerts() -> list[tuple[str, str]]:
-        found = await scene.mia.ask("{ alerts(states: [FIRING, ACKED, RESOLVED]) { id state } }")
-        return [(one["id"], one["state"]) for one in found["alerts"]]
+        found = await scene.mia.ask("{ alerts(states: [FIRING, ACKED, RESOLVED]) { kind state } }")
+        return [(one["kind"], one["state"]) for one in found["alerts"]]
 
-    await narrator.see("the alert is RESOLVED", alerts, equals=[(scene.alert_id, "RESOLVED")])
-    narrator.check("it fired once, and the phone rang once", len(scene.shop.fcm.pushed), equals=1)
+    await narrator.see(
+        "the alert is RESOLVED, like the warning before it",
+        alerts,
+        equals=[("SLA_BREACHED", "RESOLVED"), ("SLA_AT_RISK", "RESOLVED")],
+    )
+
+    async def pushed() -> list[str]:
+        return [push.data["k"] for push in scene.shop.fcm.pushed]
+
+    await narrator.see(
+        "the phone rang once in time and once when it was late, and takes both away silently",
+        pushed,
+        equals=["sla_at_risk", "sla_breached", "cleared"],
+    )
     clock = (await scene.ticket()).shown["clock"]
     narrator.check(
         "the promise is MET, and stays known as a broken one",

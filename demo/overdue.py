@@ -13,40 +13,59 @@ HEALTH = "query Health($id: ID!) { pushHealth(alertId: $id) { state providerId d
 TASKS = "query Tasks($of: ID!) { tasks(filter: { assigneeId: $of, done: false }) { title dueAt } }"
 
 
-async def the_clock_runs_out(scene: Scene) -> None:
+async def mias_phone_rings_in_time(scene: Scene) -> None:
     narrator = scene.narrator
     left = max(0.0, (scene.due_at - datetime.now(UTC)).total_seconds())
     narrator.tell(f"{left:.1f} s are left of the promise")
-    await narrator.see(
-        f"the time is up: one alert fires, for #{scene.number}",
-        lambda: _firing(scene),
-        equals=[(scene.number, scene.due_at.isoformat())],
-        within=left + 5,
-    )
-
-
-async def _firing(scene: Scene) -> list[tuple[int, str]]:
-    """Number and moment: an alert bears the deadline itself, however late somebody looks."""
-    alerts = (await scene.mia.ask("{ alerts { id firedAt ticket { number } } }"))["alerts"]
-    for alert in alerts:
-        scene.alert_id = alert["id"]
-    return [(alert["ticket"]["number"], alert["firedAt"]) for alert in alerts]
-
-
-async def mias_phone_rings(scene: Scene) -> None:
-    narrator = scene.narrator
-    push = await narrator.awaits("a push for Mia's phone", scene.shop.fcm.next_push(15))
-    late = (push.at - scene.due_at).total_seconds()
+    push = await _next_push(scene, left + 5)
+    early = (scene.due_at - push.at).total_seconds()
     narrator.check(
-        f"Mia's phone rings, {late:.1f} s after the deadline", push.handle, equals=scene.mias_phone
+        f"Mia's phone rings, {early:.1f} s before the promise would be broken",
+        (push.handle, early > 0),
+        equals=(scene.mias_phone, True),
     )
     title = push.data["title"]
-    narrator.check(f"it shows “{title}”", title, equals=f"Ticket {scene.number}: first reply overdue")
+    narrator.check(f"it shows “{title}”", title, equals=f"Ticket {scene.number}: first reply due in 1 min")
     narrator.check(
         "and no name, address or word of the customer: anybody can read a lock screen",
         _given_away(scene, push),
         equals=[],
     )
+
+
+async def _next_push(scene: Scene, within: float) -> Push:
+    return await scene.narrator.awaits("a push for Mia's phone", scene.shop.fcm.next_push(within))
+
+
+async def the_clock_runs_out(scene: Scene) -> None:
+    narrator = scene.narrator
+    left = max(0.0, (scene.due_at - datetime.now(UTC)).total_seconds())
+    await narrator.see(
+        f"the time is up: one alert fires, for #{scene.number}, a level higher",
+        lambda: _firing(scene),
+        equals=[(scene.number, 1, scene.due_at.isoformat())],
+        within=left + 5,
+    )
+
+
+async def _firing(scene: Scene) -> list[tuple[int, int, str]]:
+    """Number, level and moment: an alert bears the deadline itself, however late somebody looks."""
+    asked = "{ alerts { id level firedAt ticket { number } } }"
+    alerts = (await scene.mia.ask(asked))["alerts"]
+    for alert in alerts:
+        scene.alert_id = alert["id"]
+    return [(alert["ticket"]["number"], alert["level"], alert["firedAt"]) for alert in alerts]
+
+
+async def mias_phone_rings_again(scene: Scene) -> None:
+    narrator = scene.narrator
+    push = await _next_push(scene, 15)
+    late = (push.at - scene.due_at).total_seconds()
+    narrator.check(
+        f"Mia's phone rings again, {late:.1f} s after the deadline", push.handle, equals=scene.mias_phone
+    )
+    title = push.data["title"]
+    narrator.check(f"it shows “{title}”", title, equals=f"Ticket {scene.number}: first reply overdue")
 
     async def ledger() -> list[tuple[str, str, str]]:
         found = (await scene.mia.ask(HEALTH, id=scene.alert_id))["pushHealth"]
@@ -56,6 +75,13 @@ async def mias_phone_rings(scene: Scene) -> None:
         "the ledger says so too: ACCEPTED, by Google's own id",
         ledger,
         equals=[("Mia's phone", "ACCEPTED", push.name)],
+    )
+    shown = {"d": push.data["d"], "r": push.data["r"], "event": "shown"}
+    await scene.mia.receipt(shown)
+    await narrator.see(
+        "the phone says that it showed it, and the ledger knows: SHOWN",
+        ledger,
+        equals=[("Mia's phone", "SHOWN", push.name)],
     )
 
 

@@ -88,8 +88,9 @@ async def tell(scene: Scene) -> None:
     await arriving.zofia_rings_and_hangs_up(scene)
 
     chapter("Nobody answers")
+    await overdue.mias_phone_rings_in_time(scene)
     await overdue.the_clock_runs_out(scene)
-    await overdue.mias_phone_rings(scene)
+    await overdue.mias_phone_rings_again(scene)
     await overdue.mia_acknowledges(scene)
     await overdue.mia_takes_over(scene)
 

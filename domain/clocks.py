@@ -46,10 +46,8 @@ class Clock(Base):
             "uq_clock_running",
             "ticket_id",
             "metric",
-            "channel",
             unique=True,
             postgresql_where=text("met_at IS NULL AND ended_at IS NULL"),
-            postgresql_nulls_not_distinct=True,
         ),
     )
 
@@ -58,7 +56,7 @@ class Clock(Base):
     policy_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("policy.id"))
     metric: Mapped[Metric]
     channel: Mapped[ChannelKind | None]
-    """Where the customer waits for a reply."""
+    """Where the reply is due first."""
     started_at: Mapped[datetime]
     target_seconds: Mapped[int] = mapped_column(Integer)
     is_legal: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
@@ -130,13 +128,13 @@ async def reckon(session: AsyncSession, ticket: Ticket, *, by: Actor = SYSTEM, a
 
 def _pairs(promises: Sequence[Promise], rows: Sequence[Clock]) -> list[tuple[Promise, Clock | None]]:
     """Each promise with its clock: the one that began with it, or the one that runs for the same."""
-    began = {(row.metric, row.channel, row.started_at): row for row in rows}
-    running = {(row.metric, row.channel): row for row in rows if row.runs}
+    began = {(row.metric, row.started_at): row for row in rows}
+    running = {row.metric: row for row in rows if row.runs}
     pairs: list[tuple[Promise, Clock | None]] = []
     for promise in promises:
-        row = began.get((promise.metric, promise.channel, promise.started_at))
+        row = began.get((promise.metric, promise.started_at))
         if row is None and promise.runs:
-            row = running.get((promise.metric, promise.channel))
+            row = running.get(promise.metric)
         pairs.append((promise, row))
     return pairs
 
@@ -160,16 +158,15 @@ class _Hand:
             return
         began = row is None
         if row is None:
-            row = Clock(
-                id=new_id(), ticket_id=self._ticket.id, metric=promise.metric, channel=promise.channel
-            )
+            row = Clock(id=new_id(), ticket_id=self._ticket.id, metric=promise.metric)
             self._session.add(row)
         ran = not began and row.runs
         timed = (promise.due_at, promise.warn_at, promise.paused_since)
         before = (row.due_at, row.warn_at, row.paused_since)
         row.started_at, row.policy_id = promise.started_at, policy_id
-        row.target_seconds = promise.target.days * DAY or promise.target.seconds
-        row.is_legal = promise.target.legal
+        target = promise.first.target
+        row.channel, row.is_legal = promise.first.channel, target.legal
+        row.target_seconds = target.days * DAY or target.seconds
         row.due_at, row.warn_at, row.paused_since = timed
         row.met_at, row.ended_at = promise.met_at, promise.ended_at
         if not promise.runs:

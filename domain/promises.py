@@ -1,8 +1,8 @@
 """What a ticket's history means for what was promised: pure functions from facts to promises.
 
-A first reply is promised from the customer's first word, a next reply from the oldest one that nobody has answered, in each
-kind of channel on its own: who waits in the chat is not put off by the mail that is due tomorrow. A person's public word,
-wherever it goes, answers all of them. A resolution is promised from the ticket's opening. Time in which the ticket stands
+A first reply is promised from the customer's first word, a next reply from the oldest one that nobody has answered. Who waits
+in several channels is promised the one answer that is due first: a chat is not put off by the mail that is due tomorrow. A
+person's public word, wherever it goes, is that answer. A resolution is promised from the ticket's opening. Time in which the ticket stands
 in a pausing status, or is solved and reopened soon enough, is a break in the calendar.
 """
 
@@ -130,18 +130,29 @@ class Terms:
     """A ticket reopened later than this is promised a new resolution."""
 
 
+@dataclass(frozen=True)
+class Wait:
+    since: datetime
+    target: Target
+    channel: ChannelKind | None = None
+
+
 @dataclass
 class Promise:
     metric: Metric
-    started_at: datetime
-    target: Target
-    channel: ChannelKind | None = None
+    waits: list[Wait]
+    """The first began it; the one that is due first counts."""
     met_at: datetime | None = None
     ended_at: datetime | None = None
     """The ticket was solved without an answer: nobody waits for one any more."""
+    first: Wait = field(init=False)
     due_at: datetime = field(init=False)
     warn_at: list[datetime] = field(init=False)
     paused_since: datetime | None = None
+
+    @property
+    def started_at(self) -> datetime:
+        return self.waits[0].since
 
     @property
     def runs(self) -> bool:
@@ -161,7 +172,7 @@ def _resolutions(facts: Sequence[Fact], terms: Terms, opened_at: datetime, prior
     target = choose(terms.targets, Metric.RESOLUTION, priority=priority, channel=None)
     if target is None:
         return []
-    found = [Promise(Metric.RESOLUTION, opened_at, target)]
+    found = [Promise(Metric.RESOLUTION, [Wait(opened_at, target)])]
     for fact in facts:
         running = found[-1]
         if fact.status in OVER:
@@ -170,41 +181,41 @@ def _resolutions(facts: Sequence[Fact], terms: Terms, opened_at: datetime, prior
             if fact.at - running.met_at <= terms.reopens_within:
                 running.met_at = None
             else:
-                found.append(Promise(Metric.RESOLUTION, fact.at, target))
+                found.append(Promise(Metric.RESOLUTION, [Wait(fact.at, target)]))
     return found
 
 
 def _replies(facts: Sequence[Fact], terms: Terms, priority: int) -> list[Promise]:
     found: list[Promise] = []
-    waiting: dict[ChannelKind | None, Promise] = {}
-    settled: dict[ChannelKind | None, Promise] = {}
+    waiting: Promise | None = None
+    settled: Promise | None = None
     spoken = answered = False
     for fact in facts:
         match fact.deed:
             case Deed.CUSTOMER_SPOKE:
-                spoken = True
-                settled = {}
+                spoken, settled = True, None
                 metric = Metric.NEXT_REPLY if answered else Metric.FIRST_REPLY
                 target = choose(terms.targets, metric, priority=priority, channel=fact.channel)
-                if target and fact.channel not in waiting:
-                    waiting[fact.channel] = Promise(metric, fact.at, target, fact.channel)
-                    found.append(waiting[fact.channel])
+                if target is None:
+                    continue
+                wait = Wait(fact.at, target, fact.channel)
+                if waiting is None:
+                    waiting = Promise(metric, [wait])
+                    found.append(waiting)
+                elif all(one.channel != wait.channel for one in waiting.waits):
+                    waiting.waits.append(wait)
             case Deed.SHOP_SPOKE:
                 answered = spoken
-                for promise in waiting.values():
-                    promise.met_at = fact.at
-                waiting = {}
-                settled = {}
+                if waiting:
+                    waiting.met_at = fact.at
+                waiting = settled = None
             case Deed.STATUS_SET if fact.status in OVER:
-                for promise in waiting.values():
-                    promise.ended_at = fact.at
-                settled |= waiting
-                waiting = {}
-            case Deed.STATUS_SET if not fact.by_customer:
-                for promise in settled.values():  # solved by mistake: who was not answered waits still
-                    promise.ended_at = None
-                waiting |= settled
-                settled = {}
+                if waiting:
+                    waiting.ended_at = fact.at
+                waiting, settled = None, waiting or settled
+            case Deed.STATUS_SET if settled and not fact.by_customer:
+                settled.ended_at = None  # solved by mistake: who was not answered waits still
+                waiting, settled = settled, None
     return found
 
 
@@ -226,9 +237,10 @@ def _breaks(facts: Sequence[Fact], terms: Terms) -> tuple[list[Interval], dateti
 def _time(promise: Promise, hours: Hours, breaks: list[Interval], paused_since: datetime | None) -> bool:
     """False where the shop never opens: nothing can be promised there."""
     try:
-        promise.due_at, promise.warn_at = promise.target.moments(hours, promise.started_at, breaks)
+        timed = [(*wait.target.moments(hours, wait.since, breaks), wait) for wait in promise.waits]
     except NeverOpen:
         return False
-    if promise.runs and not promise.target.legal and paused_since:
+    promise.due_at, promise.warn_at, promise.first = min(timed, key=lambda one: one[0])
+    if promise.runs and not promise.first.target.legal and paused_since:
         promise.paused_since = max(paused_since, promise.started_at)
     return True

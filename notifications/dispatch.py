@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from domain import notices
 from domain.actors import ActorKind
 from domain.alert_preferences import preferences_of
-from domain.alerts import Alert, AlertState
+from domain.alerts import UNRESOLVED, Alert, AlertState
 from domain.clocks import ladder_of
 from domain.db import database_time, new_id
 from domain.events import Event, EventKind
@@ -156,7 +156,11 @@ async def _fold(session: AsyncSession, notice: Notice, *, at: datetime) -> None:
 
 
 async def _clear(session: AsyncSession, alert_id: uuid.UUID) -> None:
-    """Phones that showed the alert may take it away."""
+    """Phones that showed the alert may take it away, unless another has taken its place."""
+    ticket_id = select(Alert.ticket_id).where(Alert.id == alert_id).scalar_subquery()
+    open_still = select(Alert.id).where(Alert.ticket_id == ticket_id, Alert.state.in_(UNRESOLVED)).limit(1)
+    if await session.scalar(open_still):
+        return
     shown = await session.execute(notices.told_devices(alert_id))
     for row in shown:
         cleared = Notice(

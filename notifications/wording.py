@@ -3,6 +3,7 @@ read along."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
+from math import ceil
 from typing import assert_never
 
 from babel.dates import format_date
@@ -99,7 +100,8 @@ def _alert(locale: str, matter: Matter, channel: str, now: datetime) -> Words:
         return translate(locale, sentence, number=matter.number, **values)
 
     metric, due_at = matter.metric or Metric.FIRST_REPLY, matter.due_at or now
-    minutes = max(0, int(abs((due_at - now).total_seconds()) // 60))
+    left = (due_at - now).total_seconds()
+    minutes = max(1, ceil(left / 60)) if left > 0 else int(-left // 60)
     match matter.kind:
         case AlertKind.SLA_AT_RISK:
             return Words(line(SOON[metric], minutes=minutes), channel)

@@ -370,7 +370,7 @@ async def test_who_was_cut_off_again_and_again_ends_with_what_everybody_else_has
             await cut.ask()
     listening.cancel()
 
-    assert len(fresh) > 5
+    assert len(fresh) > 2
     assert len(cut.kept) > len(fresh) * 2
 
 

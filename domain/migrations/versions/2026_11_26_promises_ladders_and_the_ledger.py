@@ -74,8 +74,6 @@ def upgrade() -> None:
     op.add_column('clock', sa.Column('is_legal', sa.Boolean(), server_default=sa.text('false'), nullable=False))
     op.add_column('clock', sa.Column('warn_at', postgresql.ARRAY(sa.DateTime(timezone=True)), nullable=True))
     op.add_column('clock', sa.Column('paused_since', sa.DateTime(timezone=True), nullable=True))
-    op.drop_index(op.f('uq_clock_running'), table_name='clock', postgresql_where='((met_at IS NULL) AND (ended_at IS NULL))')
-    op.create_index('uq_clock_running', 'clock', ['ticket_id', 'metric', 'channel'], unique=True, postgresql_where=sa.text('met_at IS NULL AND ended_at IS NULL'), postgresql_nulls_not_distinct=True)
     op.execute("UPDATE clock SET warn_at = ARRAY[at_risk_at], channel = (SELECT c.kind FROM item i JOIN channel c ON c.id = i.channel_id"
                " WHERE i.ticket_id = clock.ticket_id AND i.direction = 'in' ORDER BY i.at, i.seq LIMIT 1)")
     op.execute("UPDATE clock SET next_at = at_risk_at WHERE next_at IS NOT NULL AND at_risk_at > now()")
