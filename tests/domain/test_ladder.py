@@ -1,0 +1,177 @@
+"""A ladder on a set clock: nobody answers, and it climbs; somebody does, and it stops."""
+
+import uuid
+from datetime import datetime, timedelta
+
+import pytest
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from domain import clocks
+from domain.actors import SYSTEM, Actor
+from domain.alerts import Alert, AlertState, Cause, fire
+from domain.alerts import AlertKind as Kind
+from domain.channels import Channel
+from domain.deadlines import climb_due, fire_due
+from domain.errors import InvalidInput
+from domain.events import Event, EventKind
+from domain.ladders import DEFAULT, Ladder, Step, Told, Way
+from domain.tickets import TicketStatus
+from tests.factories import NOON, a_mail, a_promise, an_agent, receive, tickets
+
+MINUTE = timedelta(minutes=1)
+BROKEN = NOON + MINUTE
+
+
+def after(minutes: float) -> datetime:
+    return BROKEN + minutes * MINUTE
+
+
+@pytest.fixture
+async def alert(session: AsyncSession, mailbox: Channel) -> Alert:
+    """Ada's mail was to be answered within a minute, and was not."""
+    await a_promise(session, 60)
+    await receive(session, mailbox, a_mail("ada@example.org", at=NOON))
+    await fire_due(session, at=BROKEN)
+    return (await session.scalars(select(Alert))).one()
+
+
+@pytest.fixture
+async def ben(session: AsyncSession) -> Actor:
+    return (await an_agent(session, "Ben")).as_actor()
+
+
+async def climbs(session: AsyncSession, alert: Alert, *minutes: float) -> list[int]:
+    """The level at each of these moments after the promise was broken."""
+    levels = []
+    for minute in minutes:
+        await climb_due(session, at=after(minute))
+        levels.append(alert.level)
+    return levels
+
+
+async def told(session: AsyncSession) -> list[tuple[EventKind, int]]:
+    await session.flush()
+    found = await session.scalars(
+        select(Event).where(Event.alert_id.is_not(None)).order_by(Event.at, Event.seq)
+    )
+    return [(event.kind, event.data["level"]) for event in found.all()]
+
+
+async def test_nobody_answers_and_the_levels_follow_their_times(session: AsyncSession, alert: Alert) -> None:
+    """Level 3 is said three times, five minutes apart; after that it is for the digest."""
+    assert alert.level == 1
+    assert await climbs(session, alert, 4.9, 5, 9.9, 10, 15, 20, 25, 60) == [1, 2, 2, 3, 3, 3, 3, 3]
+    assert alert.next_at is None
+
+    fired, climbed = (EventKind.ALERT_FIRED, 1), EventKind.ALERT_CLIMBED
+    assert await told(session) == [fired, (climbed, 2), (climbed, 3), (climbed, 3), (climbed, 3)]
+
+
+async def test_one_acknowledges_and_all_stop_until_it_expires(
+    session: AsyncSession, alert: Alert, ben: Actor
+) -> None:
+    await climbs(session, alert, 5)
+
+    assert alert.acknowledge(by=ben, at=after(6))
+    assert await climbs(session, alert, 10, 35) == [2, 2]
+    assert alert.state == AlertState.ACKED
+
+    assert await climbs(session, alert, 36) == [2]
+    assert (alert.state, alert.acked_by_id) == (AlertState.FIRING, None)
+    assert await climbs(session, alert, 40, 41) == [2, 3]
+
+
+async def test_who_comes_second_changes_nothing(session: AsyncSession, alert: Alert, ben: Actor) -> None:
+    assert [alert.acknowledge(by=ben, at=after(0)), alert.acknowledge(by=ben, at=after(1))] == [True, False]
+    assert alert.acked_at == after(0)
+
+
+async def test_the_promise_is_met_and_it_never_fires_again(
+    session: AsyncSession, alert: Alert, ben: Actor
+) -> None:
+    alert.acknowledge(by=ben, at=after(1))
+    (ticket,) = await tickets(session)
+    ticket.change(by=ben, at=after(2), status=TicketStatus.SOLVED)
+    await clocks.reckon(session, ticket, by=ben, at=after(2))
+    assert alert.state == AlertState.RESOLVED
+
+    await climbs(session, alert, 31, 600)
+    await fire_due(session, at=after(600))
+
+    assert (alert.state, alert.next_at) == (AlertState.RESOLVED, None)
+    assert not alert.acknowledge(by=ben, at=after(700))
+    assert not alert.snooze(by=ben, at=after(700), until=after(800), reason="Later.")
+    assert not alert.escalate(DEFAULT, by=ben, at=after(700))
+
+
+async def test_a_snooze_has_a_reason_and_an_end(session: AsyncSession, alert: Alert, ben: Actor) -> None:
+    with pytest.raises(InvalidInput):
+        alert.snooze(by=ben, at=after(0), until=after(60), reason=" ")
+    with pytest.raises(InvalidInput):
+        alert.snooze(by=ben, at=after(0), until=after(-1), reason="The carrier looks for it.")
+
+    assert alert.snooze(by=ben, at=after(0), until=after(60), reason="The carrier looks for it.")
+
+    assert await climbs(session, alert, 5, 59) == [1, 1]
+    assert str(alert.state) == "snoozed"
+    assert await climbs(session, alert, 60, 65) == [1, 2]
+    assert str(alert.state) == "firing"
+
+
+async def test_escalating_by_hand_is_the_next_level_at_once(
+    session: AsyncSession, alert: Alert, ben: Actor
+) -> None:
+    alert.acknowledge(by=ben, at=after(0))
+
+    assert [alert.escalate(DEFAULT, by=ben, at=after(1)) for _ in range(3)] == [True, True, False]
+
+    assert (alert.level, alert.state) == (3, AlertState.FIRING)
+
+
+async def test_a_warning_does_not_climb(session: AsyncSession) -> None:
+    about = uuid.uuid4()
+    await fire(session, [Cause(Kind.CALL_MISSED, NOON, about_id=about)], now=NOON)
+    (missed,) = (await session.scalars(select(Alert))).all()
+
+    assert (missed.level, missed.next_at) == (0, None)
+    assert not missed.escalate(DEFAULT, by=SYSTEM, at=NOON)
+
+
+async def test_the_same_cause_fires_once_while_it_lasts(session: AsyncSession) -> None:
+    cause = Cause(Kind.CHANNEL_DOWN, NOON, about_id=uuid.uuid4())
+
+    fired = [len(await fire(session, [cause], now=NOON)) for _ in range(2)]
+    (alert,) = (await session.scalars(select(Alert))).all()
+    alert.resolve(by=SYSTEM, at=NOON)
+    await session.flush()
+    fired.append(len(await fire(session, [cause], now=NOON)))
+
+    assert fired == [1, 0, 1]
+
+
+@pytest.mark.parametrize(
+    ("steps", "problem"),
+    [
+        ((Step(0, 0, (Told.ASSIGNEE,)),), "above level 0"),
+        ((Step(1, 0),), "tells somebody"),
+        ((Step(1, 0, (Told.ADMINS,), ways=()),), "has a way"),
+        ((Step(1, 60, (Told.ADMINS,)),), "comes at once"),
+        ((Step(1, 0, (Told.ADMINS,)), Step(2, 0, (Told.ADMINS,))), "later than the one before"),
+        ((Step(2, 0, (Told.ADMINS,)), Step(1, 60, (Told.ADMINS,))), "rise"),
+    ],
+)
+def test_a_ladder_that_nobody_could_climb_is_refused(steps: tuple[Step, ...], problem: str) -> None:
+    with pytest.raises(ValueError, match=problem):
+        Ladder(steps)
+
+
+def test_a_ladder_is_data() -> None:
+    ladder = Ladder(
+        (Step(1, 0, (Told.TEAM,), (uuid.uuid4(),), (Way.PUSH, Way.EMAIL)), Step(2, 90, (Told.MANAGERS,))),
+        rounds=2,
+        round_seconds=120,
+    )
+
+    assert Ladder.from_json(ladder.to_json()) == ladder
+    assert [ladder.wait(rung, warning=False) for rung in range(3)] == [90, 120, None]
