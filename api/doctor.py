@@ -13,9 +13,10 @@ from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.running import Settings, unknown_settings
-from domain import audit
+from domain import audit, auditor
 from domain.channels import Channel
 from domain.db import Database, database_time
+from domain.devices import RINGS, Device, Fitness, fitness
 from domain.files import Files
 from domain.following import unread_since
 from domain.installation import held_since
@@ -182,8 +183,41 @@ async def _settings(patient: Patient) -> AsyncIterator[Finding]:
         )
 
 
+async def _promises(patient: Patient) -> AsyncIterator[Finding]:
+    looked = await auditor.last_look(patient.connection)
+    if looked is None:
+        yield Finding("promises", Health.ODD, "nobody has looked after them yet: no worker ran")
+        return
+    at, proven_at, found = looked
+    late = (await database_time(patient.connection) - at).total_seconds() > LATE
+    said = ", ".join(f"{name} {count}" for name, count in found.items() if count) or "nothing open"
+    health = Health.WELL if proven_at == at and not late else Health.ILL
+    yield Finding(
+        "promises",
+        health,
+        f"proven {proven_at:%Y-%m-%d %H:%M}: {said}" if proven_at else f"not proven: {said}",
+    )
+    silent = [
+        row.label
+        for row in await patient.connection.execute(
+            select(Device.label, Device.last_push_at, Device.last_receipt_at, Device.removed_at).where(RINGS)
+        )
+        if fitness(
+            last_push_at=row.last_push_at,
+            last_receipt_at=row.last_receipt_at,
+            removed_at=row.removed_at,
+            at=at,
+        )
+        == Fitness.SILENT
+    ]
+    if silent:
+        yield Finding(
+            "devices", Health.ODD, f"{len(silent)} took the last push and never said that they showed it"
+        )
+
+
 CHECKS: tuple[Callable[[Patient], AsyncIterator[Finding]], ...] = (
-    _settings, _database, _tables, _secret_key, _queues, _feed, _stored, _audit,
+    _settings, _database, _tables, _secret_key, _queues, _feed, _promises, _stored, _audit,
 )  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from api.house import House
+from domain import auditor
 from domain.db import database_time
 
 log = structlog.get_logger()
@@ -23,7 +24,13 @@ def routes(house: House) -> list[BaseRoute]:
     async def ready(request: Request) -> Response:
         try:
             async with asyncio.timeout(PATIENCE), house.db.reading() as connection:
-                return JSONResponse({"database": (await database_time(connection)).isoformat()})
+                looked = await auditor.last_look(connection)
+                return JSONResponse(
+                    {
+                        "database": (await database_time(connection)).isoformat(),
+                        "promises_proven": looked[1].isoformat() if looked and looked[1] else None,
+                    }
+                )
         except (OSError, TimeoutError, SQLAlchemyError) as failure:
             log.warning("not_ready", error=type(failure).__name__)
             return JSONResponse({"database": None}, status_code=503)

@@ -32,7 +32,7 @@ from integrations.media import Media
 from integrations.settings import IntegrationSettings
 from integrations.subscribers import posting as subscribers
 from integrations.subscribers.posting import Subscribers
-from notifications import dispatch, pursuit
+from notifications import dispatch, pursuit, watch
 from notifications.deliver import Pusher
 from notifications.fcm import Fcm, read_credentials
 from notifications.push import Carrier
@@ -167,6 +167,7 @@ async def working(house: House, settings: Settings) -> AsyncIterator[None]:
         Media(house.db, house.files, settings.integrations).run(),
         deadlines.WHEEL.turn(house.db),
         pursuit.WHEEL.turn(house.db),
+        watch.run(house.db, settings.notifications),
         recounts.run(house.db),
         following.follow(house.db, clocks.READER, clocks.mend),
         following.follow(house.db, dispatch.NAME, dispatch.dispatch),

@@ -71,6 +71,9 @@ class Call(Node):
     agent: Agent | None
     at: datetime
     seconds: int | None = strawberry.field(description="Of talk, once it has ended.")
+    answered_in_seconds: int | None = strawberry.field(
+        description="How long it rang until somebody took it: the speed of answer."
+    )
 
 
 @strawberry.type(description="What only the shop sees.")
@@ -243,6 +246,9 @@ def _item(
                     "number": row.number or "",
                     "agent": agents.get(row.agent_id),
                     "seconds": max(0, int(talked.total_seconds())) if talked is not None else None,
+                    "answered_in_seconds": (
+                        max(0, int((row.answered_at - row.at).total_seconds())) if row.answered_at else None
+                    ),
                 },
             )
         case _:

@@ -5,11 +5,12 @@ import uuid
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain import clocks
+from domain import alerts, clocks
 from domain.actors import customer
+from domain.alerts import Alert, AlertKind, Cause
 from domain.channels import Channel
 from domain.contacts import Identity, add_contact
-from domain.db import new_id
+from domain.db import database_time, new_id
 from domain.events import EventKind
 from domain.inbound import Arrival, CallStep, InboundCall
 from domain.messages import Call, CallState, Direction
@@ -44,6 +45,11 @@ async def receive(session: AsyncSession, channel: Channel, arrival: Arrival, ste
     by = customer(call.contact_id)
     call.tell(EventKind.CALL_CHANGED, by=by, at=step.at, data={"state": call.call_state})
     await clocks.reckon(session, ticket, by=by, at=step.at)
+    if call.call_state == CallState.MISSED and call.direction == Direction.IN:
+        missed = Cause(AlertKind.CALL_MISSED, call.ended_at or step.at, ticket_id=ticket.id, about_id=call.id)
+        await alerts.fire(session, [missed], now=await database_time(session))
+    elif call.answered_at:
+        await alerts.resolve(session, Alert.about_id == call.id, by=by, at=step.at)
 
 
 def _add(call: Call, step: InboundCall) -> None:

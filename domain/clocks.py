@@ -13,7 +13,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from domain import alerts
 from domain.actors import SYSTEM, Actor
-from domain.alerts import TOPIC, Alert
+from domain.alerts import TOPIC, Alert, AlertKind
 from domain.channels import Channel, ChannelKind
 from domain.contacts import Contact
 from domain.db import Base, database_time, new_id, one_of, ring
@@ -22,7 +22,7 @@ from domain.hours import Hours
 from domain.ladders import DEFAULT, Ladder
 from domain.messages import CallState, DeliveryState, Direction, Item, ItemKind
 from domain.policies import Calendar, Matter, Policy, policies_in_order, policy_for
-from domain.promises import Deed, Fact, Metric, Promise, promised
+from domain.promises import Deed, Fact, Metric, Promise, is_waited_for, promised
 from domain.threads import Thread
 from domain.tickets import Ticket, TicketStatus, locked
 
@@ -107,10 +107,10 @@ async def reckon(session: AsyncSession, ticket: Ticket, *, by: Actor = SYSTEM, a
     )
     found = None if ticket.merged_into_id else await policy_of(session, ticket)
     promises: list[Promise] = []
+    facts = await _facts(session, ticket)
     if found:
         policy, calendar = found
         terms = policy.terms(Hours.from_json(calendar.hours))
-        facts = await _facts(session, ticket)
         promises = promised(facts, terms, opened_at=ticket.created_at, priority=ticket.priority)
     hand = _Hand(session, ticket, by, at)
     pairs = _pairs(promises, rows)
@@ -123,6 +123,9 @@ async def reckon(session: AsyncSession, ticket: Ticket, *, by: Actor = SYSTEM, a
         if found:
             hand.set(clock, promise, found[0].id)
     await hand.tell()
+    if any(fact.channel == ChannelKind.PHONE for fact in facts) and not is_waited_for(facts):
+        missed = (Alert.ticket_id == ticket.id, Alert.kind == AlertKind.CALL_MISSED)
+        await alerts.resolve(session, *missed, by=by, at=at)
     return hand.moved
 
 

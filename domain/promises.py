@@ -168,6 +168,17 @@ def promised(facts: Iterable[Fact], terms: Terms, *, opened_at: datetime, priori
     return sorted(timed, key=lambda promise: promise.started_at)
 
 
+def is_waited_for(facts: Iterable[Fact]) -> bool:
+    """Is the customer's word, or call, the last that counts?"""
+    waits = False
+    for fact in sorted(facts, key=lambda fact: fact.order):
+        if fact.deed == Deed.CUSTOMER_SPOKE:
+            waits = True
+        elif fact.deed == Deed.SHOP_SPOKE or fact.status in OVER:
+            waits = False
+    return waits
+
+
 def _resolutions(facts: Sequence[Fact], terms: Terms, opened_at: datetime, priority: int) -> list[Promise]:
     target = choose(terms.targets, Metric.RESOLUTION, priority=priority, channel=None)
     if target is None:

@@ -13,6 +13,7 @@ class NotificationSettings(HeddleSettings):
     """A service account of the Firebase project: the file's path, or its JSON itself."""
     web_push_hosts: str = ""
     vapid_subject: str | None = None
+    heartbeat_url: str | None = None
 
     @field_validator("fcm_url")
     @classmethod
@@ -20,6 +21,13 @@ class NotificationSettings(HeddleSettings):
         if not url.startswith(("http://", "https://")):
             raise ValueError("should begin with https://")
         return url.rstrip("/")
+
+    @field_validator("heartbeat_url")
+    @classmethod
+    def _heard(cls, url: str | None) -> str | None:
+        if url and not url.startswith(("http://", "https://")):
+            raise ValueError("should begin with https://")
+        return url or None
 
     @field_validator("web_push_hosts")
     @classmethod

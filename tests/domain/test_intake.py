@@ -8,6 +8,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.actors import SYSTEM
+from domain.alerts import Alert, AlertKind, AlertState
 from domain.channels import Channel
 from domain.clocks import Clock
 from domain.contacts import Claim, Identity, IdentityKind, Proof
@@ -391,6 +392,22 @@ async def test_a_missed_call_waits_for_an_answer_and_an_answered_one_is_one(
 
     missed, taken = (await session.scalars(select(Clock).order_by(Clock.id))).all()
     assert (missed.met_at, taken.met_at) == (None, NOON)
+
+
+async def test_a_missed_call_is_told_until_the_customer_is_called_back(
+    session: AsyncSession, line: Channel
+) -> None:
+    await receive(session, line, a_call_step("missed", CallStep.RINGING))
+    await receive(session, line, a_call_step("missed", CallStep.ENDED))
+    (alert,) = (await session.scalars(select(Alert))).all()
+    assert (alert.kind, alert.state, alert.level) == (AlertKind.CALL_MISSED, AlertState.FIRING, 0)
+
+    later = NOON + timedelta(minutes=5)
+    await receive(session, line, a_call_step("back", CallStep.RINGING, outgoing=True, at=later))
+    assert alert.state == AlertState.FIRING
+    await receive(session, line, a_call_step("back", CallStep.ANSWERED, outgoing=True, at=later))
+
+    assert str(alert.state) == "resolved"
 
 
 async def test_an_answer_given_in_the_pages_own_inbox_is_an_answer(

@@ -1,0 +1,66 @@
+"""What stops a shop from answering at all: nobody is there, or a channel does not carry. Asked once a minute."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from sqlalchemy import or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from domain import alerts, duty
+from domain.alerts import UNRESOLVED, Alert, AlertKind, Cause
+from domain.channels import Channel
+from domain.clocks import ladders_of
+from domain.messages import Message
+from domain.policies import default_hours
+
+PATIENCE = timedelta(minutes=3)
+"""A change of shifts, or a provider that restarts, is no alarm."""
+TRIES = 2
+
+
+async def look(session: AsyncSession, *, at: datetime) -> None:
+    await _nobody_on_shift(session, at)
+    await _channels_down(session, at)
+
+
+async def _nobody_on_shift(session: AsyncSession, at: datetime) -> None:
+    """Open now and three minutes ago, and nobody on shift then or since. Only where the shop keeps shifts at all."""
+    hours, before = await default_hours(session), at - PATIENCE
+    deserted = (
+        hours is not None
+        and await duty.anybody_has_a_rota(session)
+        and hours.is_open(at)
+        and hours.is_open(before)
+        and not await duty.on_duty(session, at=at)
+        and not await duty.on_duty(session, at=before)
+    )
+    if deserted:
+        await _fire(session, Cause(AlertKind.NO_AGENT_ON_SHIFT, at), at)
+    else:
+        await alerts.resolve(session, Alert.kind == AlertKind.NO_AGENT_ON_SHIFT, at=at)
+
+
+async def _channels_down(session: AsyncSession, at: datetime) -> None:
+    """A channel that has an answer waiting which failed twice, for three minutes; or that said itself what is wrong."""
+    stuck = select(Message.channel_id).where(
+        Message.due_at.is_not(None), Message.failures >= TRIES, Message.failing_since <= at - PATIENCE
+    )
+    found = await session.scalars(
+        select(Channel.id).where(
+            Channel.disabled_at.is_(None), or_(Channel.id.in_(stuck), Channel.last_error_at <= at - PATIENCE)
+        )
+    )
+    down = set(found)
+    for channel_id in down:
+        await _fire(session, Cause(AlertKind.CHANNEL_DOWN, at, about_id=channel_id), at)
+    told = await session.scalars(
+        select(Alert.about_id).where(Alert.kind == AlertKind.CHANNEL_DOWN, Alert.state.in_(UNRESOLVED))
+    )
+    works = [id for id in told if id not in down]
+    if works:
+        await alerts.resolve(session, Alert.kind == AlertKind.CHANNEL_DOWN, Alert.about_id.in_(works), at=at)
+
+
+async def _fire(session: AsyncSession, cause: Cause, at: datetime) -> None:
+    ladder = (await ladders_of(session, []))[None]
+    await alerts.fire(session, [replace(cause, ladder=ladder)], now=at)
