@@ -14,7 +14,7 @@ from api.house import House
 from api.running import Settings
 from api.settings import ApiSettings
 from demo.farends import SmtpSink
-from domain import audit, installation
+from domain import audit, auditor, installation
 from domain.actors import SYSTEM
 from domain.audit import AuditKind
 from domain.db import Database, database_time
@@ -49,6 +49,9 @@ async def ill(settings: Settings, house: House, keys: Keys | None = None) -> dic
 
 
 async def test_a_shop_that_works_is_well(settings: Settings, house: House, two_teams: TwoTeams) -> None:
+    async with house.db.transaction() as session:
+        await auditor.look(session)
+
     assert await ill(settings, house) == {}
 
 
@@ -59,6 +62,7 @@ async def test_each_illness_is_named(settings: Settings, house: House, two_teams
         session.add(Reader(name="stuck", xid=3, seq=1))
         record(session, EventKind.AGENT_ADDED, by=SYSTEM, at=NOON)
         audit.note(session, AuditKind.EXPORTED, by=SYSTEM, at=now)
+        await auditor.look(session, at=now - timedelta(hours=1))
         await session.flush()
         await session.execute(update(SystemMail).values(due_at=now - timedelta(hours=1)))
         await session.execute(
@@ -72,7 +76,15 @@ async def test_each_illness_is_named(settings: Settings, house: House, two_teams
 
     said = await ill(settings, house, Keys("another secret that is long enough for a key"))
 
-    assert set(said) == {"secret key", "queue system_mail", "reader stuck", "files", "audit", "mail"}
+    assert set(said) == {
+        "secret key",
+        "queue system_mail",
+        "reader stuck",
+        "files",
+        "audit",
+        "mail",
+        "promises",
+    }
     assert "the oldest since" in said["queue system_mail"]
     assert "broken at 1" in said["audit"]
 
