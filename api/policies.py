@@ -289,7 +289,8 @@ def _read_target(place: int, given: PolicyTargetInput) -> Target:
     field = ["targets", str(place)]
     if (given.seconds is None) == (given.days is None):
         raise InvalidInput(N_("A target has either seconds or days."), field=field)
-    if not 1 <= (given.seconds or 1) <= MOST_SECONDS or not 1 <= (given.days or 1) <= MOST_DAYS:
+    length, most = (given.seconds, MOST_SECONDS) if given.days is None else (given.days, MOST_DAYS)
+    if length is None or not 1 <= length <= most:
         raise InvalidInput(N_("A target lies between a second and a year."), field=field)
     if given.priority is not None and not 1 <= given.priority <= 4:
         raise InvalidInput(N_("A priority is 1 (urgent), 2, 3 or 4 (low)."), field=[*field, "priority"])

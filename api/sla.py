@@ -10,6 +10,8 @@ from sqlalchemy import select
 
 from api.context import Reading, by, plain
 from api.node import Node
+from api.policies import Policy, policies_by_id
+from api.selection import Selection
 from domain import clocks, policies
 from domain.channels import ChannelKind
 from domain.clocks import ClockState
@@ -36,11 +38,14 @@ class Clock(Node):
     met_at: datetime | None
     breached_at: datetime | None
     channel: ChannelKind | None = strawberry.field(
-        description="Where the customer waits; null for a resolution."
+        description="Where the reply is due first; null for a resolution."
     )
+    policy: Policy
 
 
-async def clocks_of(reading: Reading, ticket_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, list[Clock]]:
+async def clocks_of(
+    reading: Reading, ticket_ids: Collection[uuid.UUID], selection: Selection
+) -> dict[uuid.UUID, list[Clock]]:
     """By ticket, the most urgent first: running ones by their due time, then those that are kept."""
     clock = clocks.Clock
     rows = await reading.connection.execute(
@@ -55,13 +60,18 @@ async def clocks_of(reading: Reading, ticket_ids: Collection[uuid.UUID]) -> dict
     found = rows.all()
     hours = {row.calendar_id: row.hours for row in found}
     read = {calendar_id: Hours.from_json(stored) for calendar_id, stored in hours.items()}
+    promised_by = (
+        await policies_by_id(reading, {row.policy_id for row in found}) if "policy" in selection else {}
+    )
     return {
-        ticket_id: [_clock(reading, row, read[row.calendar_id]) for row in group]
+        ticket_id: [
+            _clock(reading, row, read[row.calendar_id], promised_by.get(row.policy_id)) for row in group
+        ]
         for ticket_id, group in by("ticket_id", found).items()
     }
 
 
-def _clock(reading: Reading, row: Any, hours: Hours) -> Clock:
+def _clock(reading: Reading, row: Any, hours: Hours, policy: Policy | None) -> Clock:
     return plain(
         Clock,
         {
@@ -80,6 +90,7 @@ def _clock(reading: Reading, row: Any, hours: Hours) -> Clock:
             "seconds_left": hours.between(row.met_at or row.paused_since or reading.at, row.due_at),
             "paused_since": row.paused_since,
             "channel": row.channel,
+            "policy": policy,
             "met_at": row.met_at,
             "breached_at": row.breached_at,
         },

@@ -159,7 +159,8 @@ async def _fill(reading: Reading, tickets: list[Ticket], selection: Selection) -
             used = kinds.get(ticket.row_id, [])
             ticket.channels, ticket.last_channel = list(dict.fromkeys(used)), used[0] if used else None
     if "clock" in selection or "clocks" in selection:
-        clocks = await clocks_of(reading, ids)
+        asked = Selection(selection.below("clock") | selection.below("clocks"))
+        clocks = await clocks_of(reading, ids, asked)
         for ticket in tickets:
             ticket.clocks = clocks.get(ticket.row_id, [])
             ticket.clock = ticket.clocks[0] if ticket.clocks else None

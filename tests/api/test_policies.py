@@ -1,0 +1,223 @@
+"""What is promised and who is told, managed through the door."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from api.house import House
+from domain import recounts
+from domain.channels import ChannelKind
+from tests.client import Client
+from tests.factories import NOON, a_channel, a_mail, a_promise, receive
+
+OFFICE = {
+    "timezone": "Europe/Warsaw",
+    "weekly": [
+        {"day": "mon", "periods": [{"begin": "09:00", "end": "13:00"}, {"begin": "14:00", "end": "24:00"}]}
+    ],
+    "closed": ["2026-12-31"],
+    "holidays": ["PL"],
+}
+CALENDAR = """mutation($input: CalendarSaveInput!) { calendarSave(input: $input) {
+  calendar { id name timezone hours { weekly { day periods { begin end } } closed holidays } }
+  userErrors { code field message } } }"""
+POLICY = """mutation($input: PolicySaveInput!) { policySave(input: $input) { policy {
+    id name isDefault calendar { name }
+    targets { metric seconds days workingDays warnDays channel priority }
+    conditions { tags channels } pauses ladder { rounds steps { level afterSeconds tells ways } } }
+  userErrors { code field message } } }"""
+DELETE = "mutation($input: PolicyDeleteInput!) { policyDelete(input: $input) { ok userErrors { code } } }"
+TICKETS = (
+    """{ tickets { edges { node { id clocks { metric state dueAt targetSeconds policy { name } } } } } }"""
+)
+UPDATE = "mutation($input: TicketUpdateInput!) { ticketUpdate(input: $input) { userErrors { code field } } }"
+DEFAULT_LADDER = [
+    {"level": 0, "afterSeconds": 0, "tells": ["ASSIGNEE"], "ways": ["PUSH"]},
+    {"level": 1, "afterSeconds": 0, "tells": ["ASSIGNEE", "MANAGER_ON_SHIFT"], "ways": ["PUSH"]},
+    {"level": 2, "afterSeconds": 300, "tells": ["MANAGERS_ON_SHIFT"], "ways": ["PUSH"]},
+    {"level": 3, "afterSeconds": 600, "tells": ["ADMINS"], "ways": ["PUSH", "EMAIL"]},
+]
+
+
+@pytest.fixture
+async def working(house: House) -> AsyncIterator[None]:
+    task = asyncio.create_task(recounts.run(house.db))
+    yield
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def recounted(mia: Client) -> dict[str, Any]:
+    async with asyncio.timeout(20):
+        while True:
+            found = (await mia.ask("{ recount { finishedAt tickets moved } }"))["recount"]
+            if found and found.pop("finishedAt"):
+                return dict(found)
+            await asyncio.sleep(0.05)
+
+
+async def clocks(mia: Client) -> list[tuple[str, int, str]]:
+    (edge,) = (await mia.ask(TICKETS))["tickets"]["edges"]
+    return [(one["metric"], one["targetSeconds"], one["policy"]["name"]) for one in edge["node"]["clocks"]]
+
+
+async def test_a_calendar_is_saved_and_comes_back_as_it_was_given(mia: Client) -> None:
+    done = await mia.do(CALENDAR, name="Office", hours=OFFICE)
+
+    assert done["userErrors"] == []
+    assert done["calendar"]["timezone"] == "Europe/Warsaw"
+    expected = {name: value for name, value in OFFICE.items() if name != "timezone"}
+    assert done["calendar"]["hours"] == expected
+
+
+@pytest.mark.parametrize(
+    ("hours", "says"),
+    [
+        ({"timezone": "Europe/Shopville"}, "unknown time zone"),
+        ({"weekly": [{"day": "someday", "periods": []}]}, "a day is one of"),
+        (
+            {"weekly": [{"day": "mon", "periods": [{"begin": "17:00", "end": "09:00"}]}]},
+            "ends before it begins",
+        ),
+        ({"holidays": ["XX"]}, "no holidays are known"),
+        ({"weekly": []}, "never open"),
+    ],
+)
+async def test_hours_that_make_no_sense_are_refused_in_a_sentence(
+    mia: Client, hours: dict[str, Any], says: str
+) -> None:
+    done = await mia.do(CALENDAR, name="Office", hours=OFFICE | hours)
+
+    (refusal,) = done["userErrors"]
+    assert refusal["code"] == "INVALID"
+    assert says in refusal["message"]
+
+
+async def test_a_template_is_a_policy_to_begin_with(mia: Client) -> None:
+    calendar = (await mia.do(CALENDAR, name="Office", hours=OFFICE))["calendar"]
+
+    policy = (await mia.do(POLICY, template="COMPLAINT_PL", calendarId=calendar["id"]))["policy"]
+
+    assert policy["name"] == "Complaints, Poland"
+    assert policy["conditions"] == {"tags": ["reklamacja"], "channels": []}
+    (legal,) = [target for target in policy["targets"] if target["metric"] == "RESOLUTION"]
+    assert (legal["days"], legal["workingDays"], legal["warnDays"]) == (14, False, [7, 3, 1])
+    assert policy["ladder"] == {"rounds": 3, "steps": DEFAULT_LADDER}
+
+
+async def test_editing_a_policy_moves_the_clocks_of_open_tickets_and_says_how_many(
+    mia: Client, house: House, working: None
+) -> None:
+    async with house.db.transaction() as session:
+        await a_promise(session, 3600)
+        mailbox = await a_channel(session, house.keys, ChannelKind.EMAIL)
+        await receive(session, mailbox, a_mail("ada@example.org", at=NOON))
+    (policy,) = (await mia.ask("{ policies { id name } }"))["policies"]
+    assert await clocks(mia) == [("FIRST_REPLY", 3600, "Default")]
+
+    sooner = [{"metric": "FIRST_REPLY", "seconds": 600}, {"metric": "RESOLUTION", "days": 3}]
+    done = await mia.do(POLICY, id=policy["id"], targets=sooner)
+    assert done["userErrors"] == []
+
+    assert await recounted(mia) == {"tickets": 1, "moved": 1}
+    assert sorted(await clocks(mia)) == [("FIRST_REPLY", 600, "Default"), ("RESOLUTION", 259200, "Default")]
+
+    assert (await mia.do(DELETE, id=policy["id"]))["ok"]
+    assert await recounted(mia) == {"tickets": 1, "moved": 1}
+    assert await clocks(mia) == []
+
+
+async def test_a_policy_can_be_chosen_by_hand(mia: Client, house: House) -> None:
+    async with house.db.transaction() as session:
+        await a_promise(session, 3600)
+        mailbox = await a_channel(session, house.keys, ChannelKind.EMAIL)
+        await receive(session, mailbox, a_mail("ada@example.org", at=NOON))
+    calendar = (await mia.do(CALENDAR, name="Office", hours=OFFICE))["calendar"]
+    quick = [{"metric": "FIRST_REPLY", "seconds": 60}]
+    chosen = (
+        await mia.do(
+            POLICY,
+            name="VIP",
+            calendarId=calendar["id"],
+            targets=quick,
+            conditions={"tags": ["nobody has it"]},
+        )
+    )["policy"]
+    (edge,) = (await mia.ask(TICKETS))["tickets"]["edges"]
+
+    await mia.do(UPDATE, ids=[edge["node"]["id"]], policyId=chosen["id"])
+    assert await clocks(mia) == [("FIRST_REPLY", 60, "VIP")]
+
+    await mia.do(UPDATE, ids=[edge["node"]["id"]], policyId=None)
+    assert await clocks(mia) == [("FIRST_REPLY", 3600, "Default")]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field"),
+    [
+        ({"targets": [{"metric": "FIRST_REPLY"}]}, ["targets", "0"]),
+        ({"targets": [{"metric": "FIRST_REPLY", "seconds": 60, "days": 1}]}, ["targets", "0"]),
+        ({"targets": [{"metric": "FIRST_REPLY", "seconds": 0}]}, ["targets", "0"]),
+        (
+            {"targets": [{"metric": "FIRST_REPLY", "seconds": 60, "priority": 5}]},
+            ["targets", "0", "priority"],
+        ),
+        ({"targets": [{"metric": "RESOLUTION", "days": 3, "warnDays": [3]}]}, ["targets", "0", "warnDays"]),
+        ({"pauses": ["SOLVED"]}, ["pauses"]),
+        ({"reopenSeconds": -1}, ["reopenSeconds"]),
+        ({"ladder": {"steps": []}}, ["ladder"]),
+        ({"ladder": {"steps": [{"level": 1, "afterSeconds": 0}]}}, ["ladder"]),
+        ({"name": " "}, ["name"]),
+    ],
+)
+async def test_a_policy_that_makes_no_sense_is_refused_by_its_field(
+    mia: Client, wrong: dict[str, Any], field: list[str]
+) -> None:
+    calendar = (await mia.do(CALENDAR, name="Office", hours=OFFICE))["calendar"]
+
+    done = await mia.do(POLICY, **{"name": "New", "calendarId": calendar["id"], **wrong})
+
+    assert [(one["code"], one["field"]) for one in done["userErrors"]] == [("INVALID", field)]
+
+
+ROTA = """mutation($input: RotaSaveInput!) { rotaSave(input: $input) {
+  rota { isOnShift onDuty hours { timezone } } userErrors { code } } }"""
+DUTY = "mutation($input: DutySetInput!) { dutySet(input: $input) { rota { isOnShift onDuty } userErrors { code } } }"
+ALWAYS = {
+    "timezone": "UTC",
+    "weekly": [
+        {"day": day, "periods": [{"begin": "00:00", "end": "24:00"}]}
+        for day in ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+    ],
+}
+
+
+async def test_who_is_on_shift_is_said_by_the_shifts_and_by_ones_own_word(mia: Client, ben: Client) -> None:
+    on = "{ agents(onShift: true) { name } viewer { onShift } }"
+    assert (await ben.ask(on))["viewer"] == {"onShift": False}
+
+    saved = await mia.do(ROTA, agentId=ben.agent_id, hours=ALWAYS)
+    assert saved["rota"] == {"isOnShift": True, "onDuty": None, "hours": {"timezone": "UTC"}}
+    assert (await ben.ask(on)) == {"agents": [{"name": "Ben"}], "viewer": {"onShift": True}}
+
+    assert (await ben.do(DUTY, onDuty=False))["rota"] == {"isOnShift": False, "onDuty": False}
+    assert await ben.refused(DUTY, onDuty=True, agentId=mia.agent_id) == ["NOT_ALLOWED"]
+    assert (await mia.do(DUTY, onDuty=None, agentId=ben.agent_id))["rota"]["isOnShift"]
+
+
+PREFS = "mutation($input: AlertPrefsSaveInput!) { alertPrefsSave(input: $input) { ok userErrors { code field } } }"
+
+
+async def test_preferences_stay_as_they_were_where_nothing_is_said(mia: Client) -> None:
+    asked = "{ viewer { alertPrefs { privacy quietFrom quietTo minLevelInQuiet muted groupStorms } } }"
+    await mia.do(PREFS, privacy="NONE", quietFrom="22:00", quietTo="07:00", muted=["CALL_MISSED"])
+    await mia.do(PREFS, groupStorms=False)
+
+    assert (await mia.ask(asked))["viewer"]["alertPrefs"] == {
+        "privacy": "NONE", "quietFrom": "22:00", "quietTo": "07:00", "minLevelInQuiet": 3,
+        "muted": ["CALL_MISSED"], "groupStorms": False,
+    }  # fmt: skip
+    assert await mia.refused(PREFS, quietFrom="22:00") == ["INVALID"]
+    assert await mia.refused(PREFS, quietFrom="22", quietTo="7") == ["INVALID"]
