@@ -152,7 +152,7 @@ async def test_a_phone_rings_says_so_answers_offline_catches_up_and_is_silent_on
     warned, rung = [await world.fcm.next_push(timeout=10) for _ in range(2)]
     assert [push.data["k"] for push in (warned, rung)] == ["sla_at_risk", "sla_breached"]
     assert {push.handle for push in (warned, rung)} == {"mias-phone:1"}
-    assert set(rung.data) == set("v k d r lvl c a t n due title body link".split())
+    assert set(rung.data) == {"v", "k", "d", "r", "lvl", "c", "a", "t", "n", "due", "title", "body", "link"}
     assert rung.data["v"] == "1"
     assert [await phone.reports(push, "shown") for push in (warned, rung)] == [204, 204]
 
