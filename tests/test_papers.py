@@ -35,7 +35,7 @@ def test_what_the_pages_show_is_valid(one: Shown) -> None:
 
     assert validate(schema._schema, document) == []
     if one.variables is not None:
-        values = get_variable_values(schema._schema, operation.variable_definitions, one.variables)
+        values = get_variable_values(schema._schema, operation.variable_definitions or (), one.variables)
         assert not isinstance(values, list), values
 
 
