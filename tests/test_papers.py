@@ -3,13 +3,16 @@
 import re
 from pathlib import Path
 
-from graphql import parse, validate
+import pytest
+from graphql import OperationDefinitionNode, parse, validate
+from graphql.execution.values import get_variable_values
 
 from api.schema import schema
 from api.settings import ApiSettings
 from domain.settings import DomainSettings
 from integrations.settings import IntegrationSettings
 from notifications.settings import NotificationSettings
+from tests.papers import Shown, all_shown
 
 ROOT = Path(__file__).parent.parent
 
@@ -22,6 +25,18 @@ def test_the_explorers_samples_are_valid() -> None:
     samples = parse((ROOT / "api/explorer/samples.graphql").read_text())
 
     assert validate(schema._schema, samples) == []
+
+
+@pytest.mark.parametrize("one", all_shown(), ids=lambda one: f"{one.page}:{one.name}")
+def test_what_the_pages_show_is_valid(one: Shown) -> None:
+    document = parse(one.document)
+    (operation,) = document.definitions
+    assert isinstance(operation, OperationDefinitionNode)
+
+    assert validate(schema._schema, document) == []
+    if one.variables is not None:
+        values = get_variable_values(schema._schema, operation.variable_definitions or (), one.variables)
+        assert not isinstance(values, list), values
 
 
 def test_every_setting_stands_in_the_example() -> None:

@@ -1,0 +1,33 @@
+"""The GraphQL that the pages in `docs` show, as their readers would paste it."""
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+DOCS = Path(__file__).parent.parent / "docs"
+BLOCK = re.compile(r"^```graphql\n(.*?)^```\n(?:\s*^```json\n(.*?)^```$)?", re.MULTILINE | re.DOTALL)
+NAME = re.compile(r"^(?:query|mutation|subscription) (\w+)")
+
+
+@dataclass(frozen=True)
+class Shown:
+    page: str
+    name: str
+    document: str
+    variables: dict[str, Any] | None
+    """Of the JSON that follows it, if some does."""
+
+
+def shown(page: str) -> list[Shown]:
+    found = []
+    for document, variables in BLOCK.findall((DOCS / page).read_text()):
+        name = NAME.match(document)
+        assert name, f"{page}: an operation without a name begins with {document[:40]!r}"
+        found.append(Shown(page, name[1], document, json.loads(variables) if variables else None))
+    return found
+
+
+def all_shown() -> list[Shown]:
+    return [one for page in sorted(DOCS.glob("*.md")) for one in shown(page.name)]
