@@ -149,7 +149,7 @@ def _message(push: Push, body: str) -> bytes:
         "lang": push.locale,
         "navigate": push.link,
         "actions": [
-            {"action": action.code, "title": action.title, "navigate": f"{push.link}?do={action.code}"}
+            {"action": action.code, "title": action.title, "navigate": _arming(push.link, action.code)}
             for action in push.actions
         ],
         "data": push.data,
@@ -160,6 +160,12 @@ def _message(push: Push, body: str) -> bytes:
     if push.badge is not None:
         message["app_badge"] = push.badge
     return orjson.dumps(message)
+
+
+def _arming(link: str, code: str) -> str:
+    """The page with that button marked; what stands behind the # stays there."""
+    page, mark, opened = link.partition("#")
+    return f"{page}?do={code}{mark}{opened}"
 
 
 class _NotPublic(Exception):

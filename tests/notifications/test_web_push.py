@@ -34,7 +34,7 @@ PUSH = Push(
     "",
     Words("Ticket 7: first reply overdue", "Email, 3 min past the promised time."),
     {"v": "1", "k": "sla_breached", "a": "alert", "t": "ticket", "n": "7", "lvl": "1"},
-    link="https://help.shop.example/m/a/alert",
+    link="https://help.shop.example/m/a/alert#d=delivery.receipt",
     locale="pl",
     replaces="ticket-7_abcdefghijklmnopqrstuvw",
     actions=(Action("ack", "Widzę"), Action("take", "Biorę")),
@@ -82,8 +82,16 @@ async def test_a_browser_reads_one_json_that_is_declarative_and_for_its_service_
             "tag": PUSH.replaces,
             "navigate": PUSH.link,
             "actions": [
-                {"action": "ack", "title": "Widzę", "navigate": f"{PUSH.link}?do=ack"},
-                {"action": "take", "title": "Biorę", "navigate": f"{PUSH.link}?do=take"},
+                {
+                    "action": "ack",
+                    "title": "Widzę",
+                    "navigate": "https://help.shop.example/m/a/alert?do=ack#d=delivery.receipt",
+                },
+                {
+                    "action": "take",
+                    "title": "Biorę",
+                    "navigate": "https://help.shop.example/m/a/alert?do=take#d=delivery.receipt",
+                },
             ],
             "data": PUSH.data,
         },

@@ -1,0 +1,80 @@
+"""`/m/`: the pages that a push opens on a phone: one alert, all alerts, and the worker that shows pushes.
+
+The pages are the same for everybody. What they show, their scripts ask `/graphql` for, with the browser's session.
+"""
+
+import json
+from html import escape
+from pathlib import Path
+from string import Template
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from api.explorer import Asset
+from api.mobile.words import WORDS
+from domain.ids import typed
+from domain.languages import preferred_language, translate
+
+FOLDER = Path(__file__).parent
+TYPES = {".js": "text/javascript", ".css": "text/css", ".webmanifest": "application/manifest+json"}
+PAGE = Template((FOLDER / "page.html").read_text(encoding="utf-8"))
+
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+    "connect-src 'self'; worker-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-cache",
+}
+
+assets = {
+    path.name: Asset(TYPES[path.suffix], path.read_bytes())
+    for path in FOLDER.iterdir()
+    if path.suffix in TYPES
+}
+
+
+async def alert(request: Request) -> Response:
+    named = typed(request.path_params["alert"])
+    return _page(request, "alert") if named and named[0] == "Alert" else _unknown()
+
+
+async def alerts(request: Request) -> Response:
+    return _page(request, "alerts")
+
+
+def _page(request: Request, name: str) -> Response:
+    locale = preferred_language(request.headers.get("accept-language", ""))
+    words = {key: translate(locale, sentence) for key, sentence in WORDS.items()}
+    shown = PAGE.substitute(
+        {key: escape(word) for key, word in words.items()},
+        lang=locale,
+        page=name,
+        words=json.dumps(words, ensure_ascii=False).replace("<", "\\u003c"),
+    )
+    return Response(shown, media_type="text/html", headers={**HEADERS, "Vary": "Accept-Language"})
+
+
+async def asset(request: Request) -> Response:
+    """The worker lies here too: its folder is its scope."""
+    found = assets.get(request.path_params["file"])
+    if found is None:
+        return _unknown()
+    headers = {**HEADERS, "ETag": f'"{found.version}"'}
+    if found.version in request.headers.get("if-none-match", ""):
+        return Response(status_code=304, headers=headers)
+    return Response(found.content, media_type=found.media_type, headers=headers)
+
+
+def _unknown() -> Response:
+    return Response("Not found", status_code=404, media_type="text/plain")
+
+
+routes = [
+    Route("/m/a/{alert}", alert, methods=["GET"]),
+    Route("/m/alerts", alerts, methods=["GET"]),
+    Route("/m/{file}", asset, methods=["GET"]),
+]

@@ -1,0 +1,82 @@
+// This browser as a device that rings.
+
+import { change, refusals, say } from "/m/talk.js";
+
+const REGISTER = `mutation Register($input: DeviceRegisterInput!) {
+  deviceRegister(input: $input) { device { id } userErrors { message } }
+}`;
+const REMOVE = "mutation Remove($input: DeviceInput!) { deviceRemove(input: $input) { ok userErrors { message } } }";
+const MINE = "heddle-device"; // whose it is and its id, as long as it should ring
+
+export const canRing = "serviceWorker" in navigator && "PushManager" in window && "Notification" in window;
+
+/** What a person calls it. */
+export function device() {
+  const { userAgent } = navigator;
+  const browser = [["Edg", "Edge"], ["Firefox", "Firefox"], ["FxiOS", "Firefox"], ["Chrome", "Chrome"], ["CriOS", "Chrome"], ["Safari", "Safari"]];
+  const system = [["Android", "Android"], ["iPhone", "iPhone"], ["iPad", "iPad"], ["Windows", "Windows"], ["Mac OS", "Mac"], ["Linux", "Linux"]];
+  const named = (list) => list.find(([sign]) => userAgent.includes(sign))?.[1];
+  return [named(browser), named(system)].filter(Boolean).join(", ") || "Browser";
+}
+
+/** The id of this device, if it rings for this person. */
+export function mine(viewer) {
+  const kept = JSON.parse(localStorage.getItem(MINE) ?? "null");
+  return kept?.agent === viewer.agent.id ? kept.id : null;
+}
+
+export async function ring(viewer) {
+  if (!canRing) throw new Error(say("cannot_ring"));
+  if (!viewer.vapidPublicKey) throw new Error(say("no_key"));
+  if ((await Notification.requestPermission()) !== "granted") throw new Error(say("not_permitted"));
+  await navigator.serviceWorker.register("/m/worker.js", { scope: "/m/" });
+  const { pushManager } = await navigator.serviceWorker.ready;
+  await register(viewer, await subscribed(pushManager, viewer.vapidPublicKey));
+}
+
+/** A session that ends takes its devices along: whoever signs in again on theirs is rung again. */
+export async function ringAgain(viewer) {
+  if (!canRing || !mine(viewer) || Notification.permission !== "granted") return;
+  const subscription = await (await navigator.serviceWorker.getRegistration("/m/"))?.pushManager.getSubscription();
+  if (subscription) await register(viewer, subscription);
+}
+
+export async function ringNoMore(id) {
+  const payload = await change(`remove:${id}`, REMOVE, { id });
+  if (!payload.ok) throw new Error(refusals(payload));
+  if (JSON.parse(localStorage.getItem(MINE) ?? "null")?.id !== id) return;
+  localStorage.removeItem(MINE);
+  const subscription = await (await navigator.serviceWorker?.getRegistration("/m/"))?.pushManager.getSubscription();
+  await subscription?.unsubscribe();
+}
+
+async function subscribed(pushManager, key) {
+  const options = { userVisibleOnly: true, applicationServerKey: bytes(key) };
+  try {
+    return await pushManager.subscribe(options);
+  } catch (problem) {
+    const other = problem.name === "InvalidStateError" && (await pushManager.getSubscription()); // by an older key
+    if (!other) throw new Error(say("push_failed"));
+    await other.unsubscribe();
+    return pushManager.subscribe(options);
+  }
+}
+
+async function register(viewer, subscription) {
+  const { endpoint, keys } = subscription.toJSON();
+  const payload = await change(`register:${endpoint}`, REGISTER, {
+    transport: "WEB_PUSH",
+    handle: endpoint,
+    p256dh: keys.p256dh,
+    auth: keys.auth,
+    label: device(),
+    locale: document.documentElement.lang,
+    timezone: Intl.DateTimeFormat().resolvedOptions().timeZone,
+  });
+  if (!payload.device) throw new Error(refusals(payload));
+  localStorage.setItem(MINE, JSON.stringify({ agent: viewer.agent.id, id: payload.device.id }));
+}
+
+function bytes(base64url) {
+  return Uint8Array.from(atob(base64url.replace(/-/g, "+").replace(/_/g, "/")), (letter) => letter.charCodeAt(0));
+}

@@ -1,0 +1,73 @@
+// A page's picture of things: read when it opens, when it comes back to the front, and every half a minute.
+
+import { NotSignedIn, make, open, say, showDoor, showPlace, tell } from "/m/talk.js";
+import { moment, now, setServerTime } from "/m/telling.js";
+
+const part = (id) => document.getElementById(id);
+const EVERY = 30_000; // milliseconds
+
+/**
+ * `read` asks; `draw` makes elements of the answer. Returned are `refresh`, true if it could be read, and `doing`, for what
+ * is done on the page: it says what came of it, the words that `act` returns or throws, and shows how things are then.
+ */
+export function showing(read, draw) {
+  let wasThere = false;
+  let isBusy = false;
+  let last = null;
+
+  async function refresh() {
+    try {
+      last = await read();
+      setServerTime(last.serverTime);
+      wasThere = true;
+      redraw();
+      return true;
+    } catch (problem) {
+      if (problem instanceof NotSignedIn) {
+        showDoor(wasThere ? say("session_ended") : "");
+        wasThere = false;
+      } else {
+        tell(say("not_read"), { bad: true });
+        part("said").append(" ", make("button", { type: "button", click: again }, say("try_again")));
+      }
+      return false;
+    }
+  }
+
+  function redraw() {
+    const focused = document.activeElement?.id;
+    showPlace(last.viewer, [...draw(last), make("p", { class: "quiet" }, say("as_of", { time: moment(now()) }))]);
+    if (focused) part(focused)?.focus({ preventScroll: true });
+  }
+
+  async function again() {
+    const isWriting = document.activeElement?.tagName === "INPUT";
+    if (document.hidden || isWriting || isBusy || !part("door").hidden) return;
+    if ((await refresh()) && part("said").classList.contains("bad")) tell("");
+  }
+
+  async function doing(act) {
+    if (isBusy) return;
+    isBusy = true;
+    tell(say("sending"));
+    let words;
+    let bad = false;
+    try {
+      words = await act();
+    } catch (problem) {
+      if (problem instanceof NotSignedIn) return showDoor(say("session_ended"));
+      words = problem.message;
+      bad = true;
+    } finally {
+      isBusy = false;
+    }
+    const isRead = await refresh();
+    tell(isRead || bad ? words : `${words} ${say("not_read")}`, { bad: bad || !isRead });
+  }
+
+  document.addEventListener("visibilitychange", again);
+  addEventListener("online", again);
+  setInterval(again, EVERY);
+  open(refresh);
+  return { refresh, doing };
+}

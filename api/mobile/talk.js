@@ -1,0 +1,169 @@
+// How these pages speak with Heddle: words, questions, changes, and the door for who is not signed in.
+
+import { device, ringAgain } from "/m/ringing.js";
+
+const WORDS = JSON.parse(document.getElementById("words").textContent);
+export const LANGUAGE = document.documentElement.lang;
+const PATIENCE = 15_000; // milliseconds for an answer
+const KEPT = 10 * 60_000; // milliseconds for which a change without an answer may be sent again
+
+const SIGN_IN = `mutation SignIn($input: SignInInput!) {
+  signIn(input: $input) { viewer { agent { id name } vapidPublicKey } userErrors { message field } }
+}`;
+const SIGN_OUT = "mutation SignOut($input: SignOutInput!) { signOut(input: $input) { ok userErrors { message } } }";
+
+const part = (id) => document.getElementById(id);
+const form = part("sign-in");
+
+export function say(name, values = {}) {
+  return (WORDS[name] ?? name).replace(/\{(\w+)\}/g, (_, key) => values[key] ?? "");
+}
+
+export function knows(name) {
+  return name in WORDS;
+}
+
+/** Beneath the page, and to screen readers. */
+export function tell(text, { bad = false } = {}) {
+  part("said").textContent = text;
+  part("said").classList.toggle("bad", bad);
+}
+
+/** No answer, or none that says what became of the question. */
+export class Unanswered extends Error {}
+
+/** Nobody is signed in: the door is open. */
+export class NotSignedIn extends Error {}
+
+export async function ask(query, variables) {
+  let response;
+  let answer;
+  try {
+    response = await fetch("/graphql", {
+      method: "POST",
+      credentials: "same-origin",
+      headers: {
+        "Content-Type": "application/json",
+        Accept: "application/json",
+        "Accept-Language": LANGUAGE,
+        ...(csrfToken() && { "X-CSRF-Token": csrfToken() }),
+      },
+      body: JSON.stringify({ query, variables }),
+      signal: AbortSignal.timeout(PATIENCE),
+    });
+    answer = await response.json().catch(() => ({}));
+  } catch {
+    throw new Unanswered(say("offline"));
+  }
+  if (response.status === 401 || response.status === 403 || answer.errors?.some(isUnauthenticated)) throw new NotSignedIn();
+  if (answer.errors) throw new Unanswered(answer.errors.map(({ message }) => message).join(" "));
+  if (!answer.data) throw new Unanswered(say("server_failed", { status: response.status }));
+  return answer.data;
+}
+
+function isUnauthenticated(error) {
+  return error.extensions?.code === "UNAUTHENTICATED";
+}
+
+/** The cookie beside that of the session, which no script reads. */
+function csrfToken() {
+  return /(?:^|; )(?:__Host-)?heddle_csrf=([^;]*)/.exec(document.cookie)?.[1];
+}
+
+/**
+ * A mutation's payload. What was sent stays kept until an answer came: the same `name` is then sent again as it was, with
+ * its clientMutationId, and is one change however often it is tapped.
+ */
+export async function change(name, query, input) {
+  const key = `heddle:${name}`;
+  const kept = JSON.parse(sessionStorage.getItem(key) ?? "null");
+  const sent = kept && Date.now() - kept.at < KEPT ? kept.input : { ...input, clientMutationId: uuid() };
+  sessionStorage.setItem(key, JSON.stringify({ input: sent, at: kept?.input === sent ? kept.at : Date.now() }));
+  const [payload] = Object.values(await ask(query, { input: sent }));
+  sessionStorage.removeItem(key);
+  return payload;
+}
+
+export function refusals(payload) {
+  return payload.userErrors.map(({ message }) => message).join(" ");
+}
+
+// The door
+
+/** `show` is called when somebody is there, and again when somebody else is. */
+export function open(show) {
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const button = form.querySelector("button");
+    button.disabled = true;
+    part("refusal").textContent = "";
+    try {
+      const viewer = await signIn();
+      form.reset();
+      await ringAgain(viewer).catch(() => {});
+      await show();
+    } catch (problem) {
+      part("refusal").textContent = problem.message || say("session_ended");
+    } finally {
+      button.disabled = false;
+    }
+  });
+  part("sign-out").addEventListener("click", async () => {
+    try {
+      const { signOut } = await ask(SIGN_OUT, { input: { clientMutationId: uuid() } });
+      sessionStorage.clear();
+      if (signOut.ok) showDoor(say("signed_out"));
+      else tell(refusals(signOut), { bad: true });
+    } catch (problem) {
+      if (problem instanceof NotSignedIn) showDoor(say("signed_out"));
+      else tell(problem.message, { bad: true });
+    }
+  });
+  return show();
+}
+
+async function signIn() {
+  const input = { email: form.email.value.trim(), password: form.password.value, web: true, deviceLabel: device() };
+  if (!part("code").hidden) input.totp = form.totp.value.trim();
+  const payload = (await ask(SIGN_IN, { input: { ...input, clientMutationId: uuid() } })).signIn;
+  if (payload.viewer) return payload.viewer;
+  const wantsCode = payload.userErrors.some(({ field }) => field?.includes("totp"));
+  if (wantsCode) part("code").hidden = false;
+  (wantsCode ? form.totp : form.password).focus();
+  throw new Error(refusals(payload));
+}
+
+/** What somebody saw is taken off the screen. */
+export function showDoor(message = "") {
+  part("place").replaceChildren();
+  part("place").hidden = part("top").hidden = part("code").hidden = true;
+  part("door").hidden = false;
+  part("refusal").textContent = message;
+  tell("");
+  form.email.focus();
+}
+
+export function showPlace(viewer, children) {
+  part("door").hidden = true;
+  part("place").hidden = part("top").hidden = false;
+  part("who").textContent = viewer.agent.name;
+  part("place").replaceChildren(...children);
+}
+
+/** crypto.randomUUID exists only on https and localhost. */
+export function uuid() {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+// Elements
+
+/** `at`: attributes, and functions that listen. Of the children, what is not there is left out. */
+export function make(tag, at = {}, ...children) {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(at)) {
+    if (typeof value === "function") made.addEventListener(name, value);
+    else if (value !== undefined && value !== false) made.setAttribute(name, value === true ? "" : value);
+  }
+  made.append(...children.filter(Boolean));
+  return made;
+}

@@ -1,0 +1,70 @@
+// Alerts and times in words.
+
+import { LANGUAGE, knows, say } from "/m/talk.js";
+
+let ahead = 0; // milliseconds of the server's clock
+
+export function setServerTime(time) {
+  ahead = Date.parse(time) - Date.now();
+}
+
+export function now() {
+  return Date.now() + ahead;
+}
+
+/** A moment as one says it: the hour, with the day if it is another. */
+export function moment(time) {
+  const date = new Date(time);
+  const isToday = date.toDateString() === new Date(now()).toDateString();
+  const day = isToday ? {} : { weekday: "short", day: "numeric", month: "short" };
+  return new Intl.DateTimeFormat(LANGUAGE, { ...day, hour: "numeric", minute: "2-digit" }).format(date);
+}
+
+/** The two largest parts: `2 h 5 min`. */
+export function duration(milliseconds) {
+  const minutes = Math.floor(Math.abs(milliseconds) / 60_000);
+  const parts = [
+    [Math.floor(minutes / 1440), "day"],
+    [Math.floor((minutes % 1440) / 60), "hour"],
+    [minutes % 60, "minute"],
+  ];
+  const first = parts.findIndex(([count]) => count);
+  const told = first < 0 ? parts.slice(2) : parts.slice(first, first + 2).filter(([count]) => count);
+  return told
+    .map(([count, unit]) => new Intl.NumberFormat(LANGUAGE, { style: "unit", unit, unitDisplay: "short" }).format(count))
+    .join(" ");
+}
+
+export function title(alert) {
+  const kind = alert.kind.toLowerCase();
+  const named = `${kind}_${promise(alert)?.metric.toLowerCase()}`;
+  return say(knows(named) ? named : kind);
+}
+
+/** The clock that the alert is about: of a broken one it is known by its moment. */
+export function promise(alert) {
+  const { clock, clocks } = alert.ticket ?? {};
+  const broken = alert.kind === "SLA_BREACHED" && clocks?.find(({ dueAt }) => Date.parse(dueAt) === Date.parse(alert.firedAt));
+  return broken || (alert.kind === "CALL_MISSED" ? null : clock);
+}
+
+export function lateness(alert) {
+  const clock = promise(alert);
+  if (!clock) return alert.ticket ? "" : say("since", { time: moment(alert.firedAt) });
+  if (clock.state === "PAUSED") return say("paused");
+  if (clock.state === "MET") return "";
+  const left = Date.parse(clock.dueAt) - now();
+  return say(left < 0 ? "late" : "left", { time: duration(left) });
+}
+
+export function state(alert) {
+  const time = alert.ackExpiresAt ?? alert.snoozedUntil ?? alert.resolvedAt;
+  const name = alert.ackedBy?.name ?? say("somebody");
+  return say(`state_${alert.state.toLowerCase()}`, { name, time: time && moment(time) });
+}
+
+/** By name, or how they are known, and where they wrote last. */
+export function customer({ contact, lastChannel }) {
+  const name = contact.name || contact.identities[0]?.label;
+  return [name, lastChannel && say(`channel_${lastChannel.toLowerCase()}`)].filter(Boolean).join(" · ");
+}

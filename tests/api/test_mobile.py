@@ -1,0 +1,406 @@
+"""The pages behind a push: the same for everybody, and everything that can be done about an alert in one tap."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pyotp
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from sqlalchemy import select
+
+from api.house import House
+from api.mobile import assets
+from domain.db import new_id
+from domain.ids import public_id, row_id
+from domain.notices import Delivery, Notice
+from notifications.composing import receipt_token
+from notifications.vapid import VapidKey
+from tests.browser import Page, browsing, in_a_browser
+from tests.client import PASSWORD, Client
+from tests.doors import answering
+from tests.two_teams import TwoTeams
+
+ALERT = """query($id: ID!) { alert(id: $id) {
+  state level ackedBy { name } ticket { assignee { name } }
+} }"""
+HEALTH = "{ pushHealth { id state shownAt openedAt } }"
+ACK = "mutation($input: AlertAckInput!) { alertAck(input: $input) { applied userErrors { code } } }"
+ON_DUTY = "mutation($input: DutySetInput!) { dutySet(input: $input) { userErrors { code } } }"
+KNOWN_BY = "mutation($input: IdentityLinkInput!) { identityLink(input: $input) { userErrors { code } } }"
+DEVICES = "{ viewer { devices { transport fitness } } }"
+BEGIN = "mutation($input: SecondFactorBeginInput!) { secondFactorBegin(input: $input) { secret userErrors { code } } }"
+CONFIRM = """mutation($input: SecondFactorCodeInput!) {
+  secondFactorConfirm(input: $input) { recoveryCodes userErrors { code } }
+}"""
+PAGES = ["/m/alerts", f"/m/a/{public_id('Alert', new_id())}"]
+
+SCREENSHOTS = os.environ.get("SCREENSHOTS")
+
+
+@pytest.mark.parametrize("path", [*PAGES, f"{PAGES[1]}?do=ack"])
+async def test_a_page_runs_nothing_but_our_own_files(anybody: Client, path: str) -> None:
+    answer = await anybody.http.get(path)
+
+    policy = answer.headers["content-security-policy"]
+    assert answer.status_code == 200
+    assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self'; ")
+    assert "unsafe" not in policy
+    assert "<style" not in answer.text
+    assert " style=" not in answer.text
+    assert answer.text.count("<script") == 2  # the words, which are data, and a file
+
+
+async def test_a_page_is_the_same_for_everybody_and_for_every_alert(
+    two_teams: TwoTeams, anybody: Client
+) -> None:
+    ben = two_teams.ben
+    mine = await ben.http.get(
+        f"/m/a/{two_teams.ids['Alert']}", headers={"authorization": f"Bearer {ben.token}"}
+    )
+
+    other = await anybody.http.get(PAGES[1])
+
+    assert mine.text == other.text
+
+
+@pytest.mark.parametrize("path", ["/m/a/nonsense", f"/m/a/{public_id('Ticket', new_id())}", "/m/x.js", "/m/page.html", "/m/a/x/y", "/m/words.py"])  # fmt: skip
+async def test_what_is_no_page_is_not_found(anybody: Client, path: str) -> None:
+    assert (await anybody.http.get(path)).status_code == 404
+
+
+@pytest.mark.parametrize("path", PAGES)
+async def test_reading_a_page_is_all_that_can_be_done_with_it(anybody: Client, path: str) -> None:
+    assert (await anybody.http.post(path)).status_code == 405
+
+
+async def test_the_worker_is_a_script_that_is_asked_for_anew(anybody: Client) -> None:
+    worker = await anybody.http.get("/m/worker.js")
+
+    assert worker.headers["content-type"].startswith("text/javascript")
+    assert worker.headers["cache-control"] == "no-cache"
+    assert worker.headers["x-content-type-options"] == "nosniff"
+    known = await anybody.http.get("/m/worker.js", headers={"if-none-match": worker.headers["etag"]})
+    assert known.status_code == 304
+
+
+@pytest.mark.parametrize(
+    ("accepted", "lang", "words"), [("pl,en;q=0.8", "pl", "Zaloguj się"), ("de", "en", "Sign in")]
+)
+async def test_a_page_speaks_the_readers_language(
+    anybody: Client, accepted: str, lang: str, words: str
+) -> None:
+    answer = await anybody.http.get("/m/alerts", headers={"accept-language": accepted})
+
+    assert f'<html lang="{lang}">' in answer.text
+    assert f"<button>{words}</button>" in answer.text
+    assert "accept-language" in answer.headers["vary"].lower()
+
+
+async def test_every_file_that_a_script_names_is_served(anybody: Client) -> None:
+    named = {
+        part.split('"')[0] for asset in assets.values() for part in asset.content.decode().split('from "')[1:]
+    }
+
+    assert named
+    assert [name for name in named if (await anybody.http.get(name)).status_code != 200] == []
+
+
+# In a browser
+
+
+@pytest.fixture
+async def phone() -> AsyncIterator[Page]:
+    async with browsing() as page:
+        yield page
+        assert page.complaints() == []
+
+
+async def _sign_in(phone: Page, name: str) -> None:
+    await phone.write("#email", f"{name}@shop.example")
+    await phone.write("#password", PASSWORD)
+    await phone.tap("#sign-in button")
+    await phone.until("!document.querySelector('#place').hidden")
+
+
+async def _look(phone: Page, name: str) -> None:
+    if SCREENSHOTS:
+        for scheme in ("light", "dark"):
+            await phone.screenshot(Path(SCREENSHOTS) / f"{name}-{scheme}.png", scheme)
+
+
+async def _alert(client: Client, id: str) -> dict[str, Any]:
+    found: dict[str, Any] = (await client.ask(ALERT, id=id))["alert"]
+    return found
+
+
+@in_a_browser
+async def test_who_opens_an_alert_signs_in_and_acknowledges_and_takes_over_in_one_tap_each(
+    two_teams: TwoTeams, phone: Page
+) -> None:
+    id = two_teams.ids["Alert"]
+    await phone.go(f"{two_teams.ben.address}/m/a/{id}")
+    await phone.until("document.querySelector('#email')?.checkVisibility()")
+    await _look(phone, "door")
+    await _sign_in(phone, "ben")
+    assert "First reply overdue" in await phone.text()
+    await _look(phone, "alert")
+
+    await phone.tap("#ack")
+    await phone.until("document.querySelector('#said').textContent.startsWith('Acknowledged: yours until')")
+
+    assert (await _alert(two_teams.mia, id))["ackedBy"] == {"name": "Ben"}
+    assert (await _alert(two_teams.mia, id))["state"] == "ACKED"
+    await _look(phone, "acked")
+
+    await phone.tap("#take")
+    await phone.until("document.querySelector('#said').textContent === 'The ticket is yours.'")
+
+    assert (await _alert(two_teams.mia, id))["ticket"]["assignee"] == {"name": "Ben"}
+    assert await phone.value("document.documentElement.scrollWidth") == 360
+    assert await phone.value(SMALL) == []
+
+
+SMALL = """[...document.querySelectorAll("button, a, input")].filter((one) => one.checkVisibility()
+  && one.getBoundingClientRect().height < 44).map((one) => one.outerHTML)"""
+
+
+@in_a_browser
+async def test_who_comes_second_is_told_who_has_it(two_teams: TwoTeams, phone: Page) -> None:
+    id = two_teams.ids["Alert"]
+    await phone.go(f"{two_teams.ben.address}/m/a/{id}")
+    await _sign_in(phone, "ben")
+    await two_teams.mia.do(ACK, id=id)
+
+    await phone.tap("#ack")
+
+    await phone.until("document.querySelector('#said').textContent === 'Mia has it already.'")
+    assert (await _alert(two_teams.ben, id))["ackedBy"] == {"name": "Mia"}
+
+
+@in_a_browser
+async def test_a_link_only_marks_the_button(two_teams: TwoTeams, phone: Page) -> None:
+    id = two_teams.ids["Alert"]
+    await phone.go(f"{two_teams.ben.address}/m/a/{id}?do=take")
+
+    await _sign_in(phone, "ben")
+
+    await phone.until("document.querySelector('#take').classList.contains('armed')")
+    await _look(phone, "armed")
+    assert await phone.value("document.querySelectorAll('.armed, .best').length") == 1
+    assert (await _alert(two_teams.ben, id))["ticket"]["assignee"] is None
+
+
+@in_a_browser
+async def test_a_tap_whose_answer_was_lost_is_one_change_when_it_is_tapped_again(
+    two_teams: TwoTeams, phone: Page
+) -> None:
+    id = two_teams.ids["Alert"]
+    await phone.go(f"{two_teams.ben.address}/m/a/{id}")
+    await _sign_in(phone, "ben")
+    level = (await _alert(two_teams.mia, id))["level"]
+    await phone.value(LOSE_THE_NEXT_ANSWER)
+
+    await phone.tap("#escalate")
+    await phone.until("document.querySelector('#said').textContent.startsWith('No network')")
+    assert (await _alert(two_teams.mia, id))["level"] == level + 1
+    await phone.value("void (window.fetch = window.whole)")
+    await phone.tap("#escalate")
+
+    await phone.until("document.querySelector('#said').textContent.startsWith('Escalated')")
+    assert (await _alert(two_teams.mia, id))["level"] == level + 1
+
+
+LOSE_THE_NEXT_ANSWER = """void (window.whole = window.fetch, window.fetch = async (...asked) => {
+  await window.whole(...asked);
+  throw new TypeError("lost");
+})"""
+
+
+@in_a_browser
+async def test_who_may_not_see_an_alert_learns_nothing_of_it(two_teams: TwoTeams, phone: Page) -> None:
+    await phone.go(f"{two_teams.eve.address}/m/a/{two_teams.ids['Alert']}")
+
+    await _sign_in(phone, "eve")
+
+    assert "There is no such alert, or it is not yours to see." in await phone.text()
+    assert "ada" not in (await phone.text()).lower()
+
+
+@in_a_browser
+async def test_all_alerts_lead_to_their_pages(two_teams: TwoTeams, phone: Page) -> None:
+    await phone.go(f"{two_teams.ben.address}/m/alerts")
+    await _sign_in(phone, "ben")
+    await _look(phone, "alerts")
+    assert await phone.value("document.documentElement.scrollWidth") == 360
+    assert await phone.value(SMALL) == []
+
+    await phone.tap(".alerts a")
+
+    await phone.until("document.querySelector('#ack')?.checkVisibility()")
+    assert await phone.value("location.pathname") == f"/m/a/{two_teams.ids['Alert']}"
+
+
+@in_a_browser
+async def test_a_ticket_is_given_to_who_is_suggested_the_alert_is_snoozed_and_the_customer_called(
+    two_teams: TwoTeams, phone: Page
+) -> None:
+    id = two_teams.ids["Alert"]
+    await two_teams.mia.do(ON_DUTY, onDuty=True)
+    assert (
+        await two_teams.ben.refused(
+            KNOWN_BY, contactId=two_teams.ids["Contact"], channel="PHONE", value="+48600100201"
+        )
+        == []
+    )
+    await phone.go(f"{two_teams.ben.address}/m/a/{id}")
+    await _sign_in(phone, "ben")
+    assert await phone.value("document.querySelector('#call').getAttribute('href')") == "tel:+48600100201"
+    await _look(phone, "suggested")
+
+    await phone.tap("[id^=assign-]")
+    await phone.until("document.querySelector('#said').textContent === 'Mia has the ticket now.'")
+    await phone.tap("#snooze-tomorrow")
+    await phone.until("document.querySelector('#said').textContent.startsWith('Snoozed until')")
+
+    found = await _alert(two_teams.mia, id)
+    assert (found["state"], found["ticket"]["assignee"]) == ("SNOOZED", {"name": "Mia"})
+    await phone.value("scrollTo(0, 9999)")
+    await _look(phone, "snoozed")
+
+
+@in_a_browser
+async def test_a_device_of_ones_own_is_tried_and_removed(two_teams: TwoTeams, phone: Page) -> None:
+    await phone.go(f"{two_teams.ben.address}/m/alerts")
+    await _sign_in(phone, "ben")
+
+    await phone.tap("[id^=send_test-]")
+    await phone.until("document.querySelector('#said').textContent.startsWith('A test is on its way')")
+    await phone.tap("#ring")
+    await phone.until(
+        "document.querySelector('#said').textContent === 'This Heddle is not set up to ring browsers.'"
+    )
+    await phone.tap("[id^=remove-]")
+    await phone.until("document.querySelector('#said').textContent.endsWith('rings no more.')")
+
+    assert (await two_teams.ben.ask("{ viewer { devices { id } } }"))["viewer"]["devices"] == []
+
+
+@in_a_browser
+async def test_a_browser_that_rings_is_a_device_until_it_is_switched_off(
+    house: House, ben: Client, phone: Page
+) -> None:
+    vapid = VapidKey(ec.generate_private_key(ec.SECP256R1()))
+    async with answering(replace(house, vapid=vapid)) as address:
+        await phone.say("Browser.grantPermissions", origin=address, permissions=["notifications"])
+        await phone.go(f"{address}/m/alerts")
+        await _sign_in(phone, "ben")
+        await phone.value(SUBSCRIBE)
+
+        await phone.tap("#ring")
+        await phone.until("document.querySelector('#ring').ariaChecked === 'true'")
+
+        (device,) = (await ben.ask(DEVICES))["viewer"]["devices"]
+        assert (device["transport"], device["fitness"]) == ("WEB_PUSH", "UNTRIED")
+        assert await phone.value("window.keyBytes") == 65
+        await _look(phone, "ringing")
+        await phone.tap("#ring")
+        await phone.until("document.querySelector('#ring').ariaChecked === 'false'")
+        assert (await ben.ask(DEVICES))["viewer"]["devices"] == []
+
+
+# Without a window Chromium reaches no push service: this is all that stands in for one.
+SUBSCRIBE = """void (PushManager.prototype.subscribe = async ({ applicationServerKey }) => {
+  window.keyBytes = applicationServerKey.length;
+  return { toJSON: () => ({ endpoint: "https://updates.push.services.mozilla.com/wpush/v2/x", keys: {
+    p256dh: "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4",
+    auth: "BTBZMqHH6r4Tts7J_aSIgg" } }) };
+})"""
+
+
+@in_a_browser
+async def test_who_has_a_second_factor_is_asked_for_its_code(ben: Client, phone: Page) -> None:
+    secret = (await ben.do(BEGIN))["secret"]
+    (recovery, *_) = (await ben.do(CONFIRM, code=pyotp.TOTP(secret).now()))["recoveryCodes"]
+    await phone.go(f"{ben.address}/m/alerts")
+    await phone.write("#email", "ben@shop.example")
+    await phone.write("#password", PASSWORD)
+    await phone.tap("#sign-in button")
+
+    await phone.write("#totp", recovery)
+    await phone.until("!document.querySelector('#sign-in button').disabled")
+    await phone.tap("#sign-in button")
+
+    await phone.until("document.querySelector('#place h1')?.textContent === 'Alerts'")
+
+
+@in_a_browser
+async def test_a_push_is_shown_and_confirmed_by_the_worker_and_by_the_page_it_opens(
+    two_teams: TwoTeams, house: House, phone: Page
+) -> None:
+    async with house.db.transaction() as session:
+        mine = Notice.agent_id == row_id("Agent", two_teams.ben.agent_id)
+        found = await session.scalars(
+            select(Delivery.id).join(Notice, Notice.id == Delivery.notice_id).where(mine)
+        )
+        delivery_id = found.one()
+    d, r = public_id("Delivery", delivery_id), receipt_token(house.keys, delivery_id)
+    link = f"http://heddle.test/m/a/{two_teams.ids['Alert']}"
+    address = two_teams.ben.address
+    await phone.say("Browser.grantPermissions", origin=address, permissions=["notifications"])
+    await phone.go(f"{address}/m/alerts")
+    await phone.until("document.readyState === 'complete'")
+    await phone.value(
+        "navigator.serviceWorker.register('/m/worker.js', { scope: '/m/' }).then(() => navigator.serviceWorker.ready).then(() => 1)"
+    )
+    notification = {
+        "title": "Ticket 1: first reply overdue",
+        "body": "Email",
+        "tag": "ticket",
+        "navigate": f"{link}#d={d}.{r}",
+        "actions": [{"action": "ack", "title": "Acknowledge", "navigate": f"{link}?do=ack#d={d}.{r}"}],
+        "data": {"v": "1", "k": "sla_breached", "d": d, "r": r},
+    }
+
+    await _push(phone, address, notification)
+    assert (await _settled(two_teams.ben, "shownAt"))["openedAt"] is None
+    assert await phone.value(SHOWN) == ["Ticket 1: first reply overdue", "ack"]
+    await _push(
+        phone, address, notification | {"title": "Ticket 1: settled", "actions": [], "data": {"k": "cleared"}}
+    )
+    await phone.until(f"{SHOWN}.then((shown) => shown.join() === 'Ticket 1: settled')")
+
+    await phone.go(f"{address}/m/a/{two_teams.ids['Alert']}?do=ack#d={d}.{r}")
+
+    assert await _settled(two_teams.ben, "openedAt")
+    assert await phone.value("location.hash") == ""
+
+
+SHOWN = """navigator.serviceWorker.ready.then((registration) => registration.getNotifications())
+  .then((shown) => shown.flatMap(({ title, actions }) => [title, ...actions.map(({ action }) => action)]))"""
+
+
+async def _push(phone: Page, origin: str, notification: dict[str, Any]) -> None:
+    (registered,) = {
+        one["registrationId"]
+        for event in phone.events
+        if event.get("method") == "ServiceWorker.workerRegistrationUpdated"
+        for one in event["params"]["registrations"]
+        if one["scopeURL"] == f"{origin}/m/"
+    }
+    data = orjson.dumps({"web_push": 8030, "mutable": True, "notification": notification}).decode()
+    await phone.say("ServiceWorker.deliverPushMessage", origin=origin, registrationId=registered, data=data)
+
+
+async def _settled(client: Client, field: str) -> dict[str, Any]:
+    """The delivery, once the ledger has that moment."""
+    async with asyncio.timeout(20):
+        while True:
+            (found,) = (await client.ask(HEALTH))["pushHealth"]
+            if found[field]:
+                return dict(found)
+            await asyncio.sleep(0.05)

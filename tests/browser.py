@@ -1,0 +1,138 @@
+"""A real browser, without a window, driven over its DevTools socket: https://chromedevtools.github.io/devtools-protocol/."""
+
+import asyncio
+import base64
+import shutil
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from websockets.asyncio.client import ClientConnection, connect
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+PATIENCE = 20
+
+in_a_browser = pytest.mark.skipif(
+    CHROMIUM is None, reason="no Chromium here: apt-get install chromium has one"
+)
+
+
+class Page:
+    """One tab, as large as a phone."""
+
+    def __init__(self, socket: ClientConnection) -> None:
+        self._socket = socket
+        self._asked = 0
+        self._session = ""
+        self.events: list[dict[str, Any]] = []
+
+    async def open(self) -> None:
+        target = await self.say("Target.createTarget", url="about:blank")
+        attached = await self.say("Target.attachToTarget", targetId=target["targetId"], flatten=True)
+        self._session = attached["sessionId"]
+        for domain in ("Page", "Runtime", "Log", "ServiceWorker"):
+            await self.say(f"{domain}.enable")
+        await self.say(
+            "Emulation.setDeviceMetricsOverride", width=360, height=740, deviceScaleFactor=2, mobile=True
+        )
+
+    async def say(self, method: str, **params: Any) -> dict[str, Any]:
+        self._asked += 1
+        session = {"sessionId": self._session} if self._session else {}
+        await self._socket.send(
+            orjson.dumps({"id": self._asked, "method": method, "params": params, **session}).decode()
+        )
+        while True:
+            frame = orjson.loads(await self._socket.recv())
+            if frame.get("id") == self._asked:
+                assert "error" not in frame, frame
+                return dict(frame["result"])
+            self.events.append(frame)
+
+    async def go(self, address: str) -> None:
+        """To another page, even where only what stands behind the # is new."""
+        await self.say("Page.navigate", url="about:blank")
+        await self.say("Page.navigate", url=address)
+
+    async def value(self, expression: str) -> Any:
+        found = await self.say(
+            "Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True
+        )
+        assert "exceptionDetails" not in found, found
+        return found["result"].get("value")
+
+    async def until(self, expression: str) -> Any:
+        """Its value, once it is true."""
+        try:
+            async with asyncio.timeout(PATIENCE):
+                while not (value := await self.value(expression)):
+                    await asyncio.sleep(0.02)
+        except TimeoutError:
+            raise AssertionError(f"never: {expression}\n{await self.text()}") from None
+        return value
+
+    async def text(self) -> str:
+        return str(await self.value("document.body.innerText"))
+
+    async def tap(self, selector: str) -> None:
+        await self.until(f"document.querySelector({selector!r})?.checkVisibility()")
+        await self.value(f"document.querySelector({selector!r}).click()")
+
+    async def write(self, selector: str, text: str) -> None:
+        await self.until(f"document.querySelector({selector!r})?.checkVisibility()")
+        await self.value(f"document.querySelector({selector!r}).value = {text!r}")
+
+    async def screenshot(self, path: Path, scheme: str = "light") -> None:
+        await self.say(
+            "Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}]
+        )
+        taken = await self.say("Page.captureScreenshot")
+        path.write_bytes(base64.b64decode(taken["data"]))
+
+    def complaints(self) -> list[str]:
+        """What the browser found wrong: refused by the policy, thrown by a script."""
+        found = [event["params"] for event in self.events if event.get("method") in WRONG]
+        return [str(one) for one in found if one.get("entry", {}).get("level") in (None, "error")]
+
+
+WRONG = ("Log.entryAdded", "Runtime.exceptionThrown")
+
+
+@asynccontextmanager
+async def browsing(language: str = "en") -> AsyncIterator[Page]:
+    assert CHROMIUM
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        process = await asyncio.create_subprocess_exec(
+            CHROMIUM,
+            "--headless=new",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--no-first-run",
+            "--disable-background-networking",
+            f"--accept-lang={language}",
+            f"--user-data-dir={folder}",
+            "--remote-debugging-port=0",
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+        try:
+            address = await _address(Path(folder) / "DevToolsActivePort")
+            async with connect(address, max_size=None) as socket:
+                page = Page(socket)
+                await page.open()
+                yield page
+        finally:
+            process.terminate()
+            await process.wait()
+
+
+async def _address(file: Path) -> str:
+    async with asyncio.timeout(PATIENCE):
+        while not file.exists() or file.read_text().count("\n") < 1:
+            await asyncio.sleep(0.02)
+    port, path = file.read_text().split("\n")
+    return f"ws://127.0.0.1:{port}{path}"
