@@ -19,7 +19,7 @@ from api.caretaking import commands
 from api.house import House
 from api.logs import log_to_stderr
 from api.running import Settings, house_here, load_settings, mail_door, working
-from domain import audit, policies, public_holidays, tokens
+from domain import audit, policies, public_holidays, recounts, tokens
 from domain.actors import SYSTEM, Role, Scope
 from domain.audit import AuditKind
 from domain.channels import ChannelKind, add_channel
@@ -219,6 +219,7 @@ async def policy(
     read = [_target(target) for target in targets]
     async with house_here() as (house, _), house.db.transaction() as session:
         await policies.set_default_policy(session, name=name, hours=hours, targets=read)
+        await recounts.recount(session, at=await database_time(session))
     print(f"The policy {name!r} promises: {', '.join(targets) or 'nothing'} ({open}, {zone}).")
 
 

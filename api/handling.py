@@ -4,6 +4,7 @@ import uuid
 from datetime import datetime
 
 import strawberry
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.context import Info
@@ -12,8 +13,9 @@ from api.mutations import changed, mutation
 from api.selection import Selection, wanted
 from api.staff import Agent
 from api.tickets import MOST_AT_ONCE, Ticket, held, read_ticket, tickets_by_id
-from domain import access, clocks, policies, staff
+from domain import access, clocks, notices, policies, staff
 from domain.actors import Actor
+from domain.alerts import Alert, AlertState
 from domain.db import Json
 from domain.errors import InvalidInput, NotFound, SomebodyElseAssigned
 from domain.ids import row_id
@@ -37,7 +39,10 @@ class TicketCreateInput:
 class TicketAssignInput:
     ticket_ids: list[strawberry.ID]
     agent_id: strawberry.ID | None = None
-    take_over: bool = strawberry.field(default=False, description="To oneself; then `agentId` is left out.")
+    take_over: bool = strawberry.field(
+        default=False,
+        description="To oneself; then `agentId` is left out. Alerts that fire for the ticket are acknowledged.",
+    )
     note: str | None = None
     expected_assignee_id: strawberry.Maybe[strawberry.ID | None]
     client_mutation_id: strawberry.ID
@@ -112,6 +117,8 @@ async def _ticket_assign(info: Info, input: TicketAssignInput) -> TicketsPayload
             ticket.assign(to=to, by=actor, at=now)
             if input.note:
                 ticket.note(input.note, by=actor, at=now)
+            if input.take_over:
+                await _is_at_it(session, ticket.id, actor, now)
         return {"tickets": [str(ticket.id) for ticket in tickets]}
 
     try:
@@ -128,6 +135,14 @@ async def _ticket_assign(info: Info, input: TicketAssignInput) -> TicketsPayload
             ],
         )
     return await _payload(info, done)
+
+
+async def _is_at_it(session: AsyncSession, ticket_id: uuid.UUID, actor: Actor, now: datetime) -> None:
+    """Who takes a ticket over has seen what it fires, and nobody else needs to be rung."""
+    firing = select(Alert).where(Alert.ticket_id == ticket_id, Alert.state == AlertState.FIRING)
+    for alert in (await session.scalars(firing.with_for_update(key_share=True))).all():
+        alert.acknowledge(by=actor, at=now)
+        await notices.acted_on(session, actor.agent_id, alert.id, at=now)
 
 
 async def _conflict(info: Info, ids: list[strawberry.ID]) -> Agent | None:

@@ -210,8 +210,9 @@ class Cause:
 
 
 async def fire(session: AsyncSession, causes: Sequence[Cause], *, now: datetime) -> list[uuid.UUID]:
-    """One alert for each cause, once: what fires already stays as it is; what was resolved fires anew if it is the same
+    """One alert for each cause that its ladder has a step for, once: what fires already stays as it is; what was resolved fires anew if it is the same
     clock's same moment, for then its promise runs again. Returns the ids of those that fire now and did not."""
+    causes = [cause for cause in causes if cause.ladder.step(0, warning=cause.kind in WARNINGS)]
     if not causes:
         return []
     rows = [_row(cause, now) for cause in causes]

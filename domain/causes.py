@@ -17,6 +17,7 @@ from domain.clocks import RUNNING, Clock
 from domain.contacts import Contact
 from domain.db import one_of
 from domain.languages import N_
+from domain.shop import agents_see_all
 from domain.staff import Agent, TeamMember
 from domain.tickets import LIVE, Ticket
 
@@ -144,6 +145,7 @@ async def who_could_take(
         )
     ).one()
     present = await duty.on_duty(connection, at=at)
+    everybody = (await connection.execute(select(agents_see_all))).scalar_one()
     loads = (
         select(Ticket.assignee_id, func.count().label("load"))
         .where(Ticket.status.in_(LIVE), Ticket.assignee_id.is_not(None))
@@ -169,6 +171,6 @@ async def who_could_take(
                 in_team=row.id in members,
             )
             for row in agents
-            if ticket.team_id is None or row.id in members or row.role != Role.AGENT
+            if everybody or ticket.team_id is None or row.id in members or row.role != Role.AGENT
         ]
     )[:most]

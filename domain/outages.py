@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import or_, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain import alerts, duty
@@ -41,14 +41,12 @@ async def _nobody_on_shift(session: AsyncSession, at: datetime) -> None:
 
 
 async def _channels_down(session: AsyncSession, at: datetime) -> None:
-    """A channel that has an answer waiting which failed twice, for three minutes; or that said itself what is wrong."""
+    """A channel that has an answer waiting which failed twice, for three minutes."""
     stuck = select(Message.channel_id).where(
         Message.due_at.is_not(None), Message.failures >= TRIES, Message.failing_since <= at - PATIENCE
     )
     found = await session.scalars(
-        select(Channel.id).where(
-            Channel.disabled_at.is_(None), or_(Channel.id.in_(stuck), Channel.last_error_at <= at - PATIENCE)
-        )
+        select(Channel.id).where(Channel.disabled_at.is_(None), Channel.id.in_(stuck))
     )
     down = set(found)
     for channel_id in down:

@@ -13,7 +13,7 @@ from domain.notices import PUSHES, Delivery, DeliveryStage
 from domain.work import Lease, TryLater, work
 from notifications.composing import Told, push_of, told_by
 from notifications.mail import send_by_mail
-from notifications.push import Accepted, Carrier, Failed
+from notifications.push import Accepted, Carrier, Failed, Urgency
 
 log = structlog.get_logger()
 
@@ -51,20 +51,20 @@ class Pusher:
         push = push_of(told, self._keys, self._base_url)
         match await self._transports[delivery.transport].send(push):
             case Accepted(provider_id=provider_id):
-                await self._accepted(lease, provider_id)
+                await self._accepted(lease, provider_id, push.urgency)
             case Failed(again=True) as failed:
                 raise TryLater(failed.code, after=failed.after)
             case failed:
                 await self._failed(lease, failed)
 
-    async def _accepted(self, lease: Lease[Delivery], provider_id: str) -> None:
+    async def _accepted(self, lease: Lease[Delivery], provider_id: str, urgency: Urgency) -> None:
         async with self._db.transaction() as session:
             row = await lease.settle(session, error=None, accepted_at=func.now(), provider_id=provider_id)
             if row.stage == DeliveryStage.SENT:  # its receipt may have been quicker
                 row.stage = DeliveryStage.ACCEPTED
-            await session.execute(
-                update(Device).where(Device.id == row.device_id).values(last_push_at=row.accepted_at)
-            )
+            if urgency != Urgency.LOW:  # what is silent need not be shown
+                pushed = update(Device).where(Device.id == row.device_id)
+                await session.execute(pushed.values(last_push_at=row.accepted_at))
 
     async def _failed(self, lease: Lease[Delivery], failed: Failed) -> None:
         log.warning("push_failed", id=str(lease.id), code=failed.code)

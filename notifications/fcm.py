@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 import warnings
 from pathlib import Path
 from typing import Any
@@ -98,6 +99,7 @@ class Fcm:
                     headers={
                         "apns-priority": "5" if silent else "10",
                         "apns-push-type": "background" if silent else "alert",
+                        "apns-expiration": str(int(time.time() + push.time_to_live.total_seconds())),
                         **({"apns-collapse-id": push.replaces} if push.replaces and not silent else {}),
                     },
                     payload=messaging.APNSPayload(aps=aps),

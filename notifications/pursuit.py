@@ -69,7 +69,14 @@ async def digest(session: AsyncSession, *, at: datetime) -> int:
             counts[agent_id] = counts.get(agent_id, 0) + 1
     hour = at.replace(minute=0, second=0, microsecond=0)
     told = 0
+    lately = set(
+        await session.scalars(
+            select(Notice.agent_id).where(Notice.kind == NoticeKind.DIGEST, Notice.created_at > at - AN_HOUR)
+        )
+    )
     for agent_id, count in counts.items():
+        if agent_id in lately:
+            continue
         added = insert(Notice).values(
             id=new_id(), agent_id=agent_id, kind=NoticeKind.DIGEST, period=hour, count=count, level=3,
             state=NoticeState.TRYING, created_at=at,
