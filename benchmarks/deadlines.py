@@ -145,8 +145,8 @@ async def prove(db: Database, folder: Path, deadlines: int, *, seconds: float, k
             await dice.choice(workers).fall()
         await asyncio.sleep(max(0.0, begun + AHEAD + seconds - perf_counter()))
         ended = perf_counter()
-        while not await _is_over(db):
-            await asyncio.sleep(0.2)  # noqa: ASYNC110 - it happens in other processes
+        while not await _is_over(db):  # noqa: ASYNC110 - it happens in other processes
+            await asyncio.sleep(0.2)
         read_in = perf_counter() - ended
         return await _counted(db, deadlines, kills, read_in)
 

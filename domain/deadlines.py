@@ -17,7 +17,7 @@ from domain.actors import SYSTEM
 from domain.alerts import TOPIC, Alert, AlertKind, Cause
 from domain.clocks import Clock, ladders_of
 from domain.db import one_of
-from domain.events import EventKind, record
+from domain.events import EventKind, happened, record_all
 from domain.ladders import Ladder
 from domain.tickets import Ticket
 from domain.wheel import NOW, Wheel
@@ -69,9 +69,8 @@ async def _fire(session: AsyncSession, rows: Sequence[Row[Any]], now: datetime) 
     contact_of = {row.id: row.contact_id for row in tickets}
     ladders = await ladders_of(session, {row.policy_id for row in rows})
     broken = [row for row in rows if row.due_at <= now]
-    for row in broken:
-        record(
-            session,
+    breaches = [
+        happened(
             EventKind.SLA_BREACHED,
             by=SYSTEM,
             at=row.due_at,
@@ -79,6 +78,9 @@ async def _fire(session: AsyncSession, rows: Sequence[Row[Any]], now: datetime) 
             contact_id=contact_of[row.ticket_id],
             data={"clock": str(row.id), "metric": row.metric},
         )
+        for row in broken
+    ]
+    await record_all(session, breaches)
     await alerts.resolve_of_clocks(
         session, [row.id for row in rows], AlertKind.SLA_AT_RISK, AlertKind.COMPLAINT_DUE, at=now
     )  # what was warned of has come, or comes nearer
