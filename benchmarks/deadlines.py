@@ -197,8 +197,10 @@ async def _counted(db: Database, deadlines: int, kills: int, read_in: float) -> 
         select(count).select_from(Clock).where(never),
     )
     async with db.reading() as connection:
-        found = [(await connection.execute(query)).scalar_one() for query in queries]
-    return Proof(deadlines, *found, kills=kills, read_in=read_in)
+        alerts, breaches, early_ones, double, missed = [
+            (await connection.execute(query)).scalar_one() for query in queries
+        ]
+    return Proof(deadlines, alerts, breaches, early_ones, double, missed, kills, read_in)
 
 
 async def lateness(db: Database) -> list[float]:

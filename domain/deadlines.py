@@ -16,11 +16,11 @@ from domain import alerts
 from domain.actors import SYSTEM
 from domain.alerts import TOPIC, Alert, AlertKind, Cause
 from domain.clocks import Clock, ladders_of
-from domain.db import one_of
+from domain.db import database_time, one_of
 from domain.events import EventKind, happened, record_all
 from domain.ladders import Ladder
 from domain.tickets import Ticket
-from domain.wheel import NOW, Wheel
+from domain.wheel import Wheel
 
 BATCH = 500
 
@@ -30,7 +30,7 @@ async def fire_due(session: AsyncSession, *, at: datetime | None = None) -> int:
 
     `at`: the present, where it is not the database's.
     """
-    now = at or (await session.execute(select(NOW))).scalar_one()
+    now = at or await database_time(session)  # the moment that its events are recorded at: none comes early
     due = (
         select(Clock.id)
         .where(Clock.next_at <= now)
@@ -99,7 +99,7 @@ def cause_of(row: Row[Any], ladder: Ladder, now: datetime) -> Cause:
 
 async def climb_due(session: AsyncSession, *, at: datetime | None = None) -> int:
     """Alerts whose moment has come climb, or fire again; how many."""
-    now = at or (await session.execute(select(NOW))).scalar_one()
+    now = at or await database_time(session)
     due = await session.execute(
         select(Alert, Clock.policy_id)
         .outerjoin(Clock, Clock.id == Alert.clock_id)

@@ -9,6 +9,7 @@ import uuid
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from firebase_admin._http_client import DEFAULT_HTTPX_RETRY_CONFIG
@@ -198,7 +199,7 @@ async def test_the_ledger_says_what_became_of_a_push_and_who_is_next(
     if again and row.due_at and row.failing_since:
         assert again[0] <= (row.due_at - row.failing_since).total_seconds() <= again[1]
     else:
-        assert again is row.due_at is None
+        assert (again, row.due_at) == (None, None)
     async with shop.db.transaction() as session:
         phone = (await session.scalars(select(Device).where(Device.id == row.device_id))).one()
         notice = await session.get_one(Notice, row.notice_id)
@@ -303,7 +304,7 @@ async def test_more_than_five_alerts_in_two_minutes_are_one_storm_that_counts_th
     assert len(await shop.deliveries()) == 6
 
 
-SILENCES = {
+SILENCES: dict[Silence, dict[str, Any]] = {
     Silence.MUTED: {"muted": [AlertKind.SLA_BREACHED]},
     Silence.QUIET: {"muted": [], "quiet_from": "00:00", "quiet_to": "24:00"},
 }
