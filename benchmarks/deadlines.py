@@ -36,7 +36,7 @@ ROOT = Path(__file__).parent.parent
 SEED = 8
 KILLS = 8
 WORKERS = 2
-AHEAD = 5.0
+AHEAD = 2.0
 """Seconds from writing the clocks to the first deadline."""
 PATIENCE = 600.0
 NOWHERE = "smtp://127.0.0.1:1"
@@ -142,7 +142,9 @@ async def prove(db: Database, folder: Path, deadlines: int, *, seconds: float, k
         begun = perf_counter()
         for moment in _moments(dice, seconds, kills):
             await asyncio.sleep(max(0.0, begun + AHEAD + moment - perf_counter()))
-            await dice.choice(workers).fall()
+            unlucky = dice.choice(workers)
+            await unlucky.fall()
+            await unlucky.rise()
         await asyncio.sleep(max(0.0, begun + AHEAD + seconds - perf_counter()))
         ended = perf_counter()
         while not await _is_over(db):  # noqa: ASYNC110 - it happens in other processes
@@ -237,17 +239,15 @@ class Worker:
                 stdout=asyncio.subprocess.PIPE,
                 stderr=log,
             )
-        assert self._process.stdout
-        await asyncio.wait_for(self._process.stdout.readline(), 60)
 
-    async def end(self) -> None:
+    async def is_ready(self) -> None:
+        assert self._process.stdout
+        await self._process.stdout.readline()
+
+    async def fall(self) -> None:
         with suppress(ProcessLookupError):
             self._process.kill()
         await self._process.wait()
-
-    async def fall(self) -> None:
-        await self.end()
-        await self.rise()
 
 
 @asynccontextmanager
@@ -256,7 +256,9 @@ async def _working(db: Database, secret: str, folder: Path) -> AsyncIterator[lis
     try:
         for worker in workers:
             await worker.rise()
+        for worker in workers:
+            await worker.is_ready()
         yield workers
     finally:
         for worker in workers:
-            await worker.end()
+            await worker.fall()
