@@ -16,7 +16,17 @@ import uvloop
 from sqlalchemy import func, select
 
 from api.logs import log_to_stderr
-from benchmarks import arrivals, inbox, next_due, profiling, report, ticket, two_processes, webhooks
+from benchmarks import (
+    arrivals,
+    deadlines,
+    inbox,
+    next_due,
+    profiling,
+    report,
+    ticket,
+    two_processes,
+    webhooks,
+)
 from benchmarks.bench import Bench, Measured
 from benchmarks.data.loading import load
 from benchmarks.processes import postgres_in, started
@@ -79,18 +89,33 @@ async def run(sizes: Sizes, data: Path, url: str, *, profile: bool) -> list[Meas
     return measured
 
 
+def prove_deadlines(sizes: Sizes) -> None:
+    """Leaves with 1 if one was missed, came early or twice."""
+    with folder() as data:
+        deadlines.keep_commit_times(data)
+        with embedded(data, durable=False) as url:
+            table, holds = asyncio.run(deadlines.measured(url, data, sizes))
+    say(report.written(table))
+    report.keep(table)
+    if not holds:
+        sys.exit(1)
+
+
 def main() -> None:
     options = argparse.ArgumentParser(prog="./run bench", description="Measures Heddle beside its peers.")
     options.add_argument("--quick", action="store_true", help="a small data set; within three minutes")
     options.add_argument("--json", action="store_true", help="the last line is one JSON object")
     options.add_argument("--profile", action="store_true", help="where the time of the inbox page goes, too")
     options.add_argument(
-        "what", nargs="?", choices=["two_processes"], help="only this; otherwise all of the rest"
+        "what", nargs="?", choices=["two_processes", "deadlines"], help="only this; otherwise all of the rest"
     )
     chosen = options.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # leave by the door: whoever was started is ended
     log_to_stderr()
     sizes = QUICK if chosen.quick else FULL
+    if chosen.what == "deadlines":
+        prove_deadlines(sizes)
+        return
     with (
         folder() as data,
         embedded(data, durable=False) as url,

@@ -22,6 +22,9 @@ FIGURES = (
     "next_due_ms",
 )
 
+DEADLINES = "Deadlines that fall within a minute, half of them in one instant"
+"""Measured apart, by `./run bench deadlines`: whoever measures the rest leaves it as it is."""
+
 
 def written(table: Table) -> str:
     lines = [table.columns, *table.rows]
@@ -50,7 +53,32 @@ def save(sizes: Sizes, postgres: str, measured: Iterable[Measured]) -> None:
         f"read the ratios. The floor is one SQL statement that builds the JSON, behind a bare ASGI application that "
         f"asks nobody who they are. FastAPI + ORM is the same page as REST: pydantic models over `selectinload`."
     )
-    FILE.write_text("\n\n".join([head, *(written(one.table) for one in measured)]) + "\n")
+    _write(
+        head,
+        [
+            *(written(one.table) for one in measured),
+            *(one for one in _sections()[1] if _is_of(DEADLINES, one)),
+        ],
+    )
+
+
+def keep(table: Table) -> None:
+    """Of a measurement of its own: it takes the place of the one before."""
+    head, sections = _sections()
+    _write(head, [*(one for one in sections if not _is_of(table.title, one)), written(table)])
+
+
+def _write(head: str, sections: Iterable[str]) -> None:
+    FILE.write_text("\n\n".join([head, *sections]) + "\n")
+
+
+def _sections() -> tuple[str, list[str]]:
+    head, *sections = FILE.read_text().rstrip("\n").split("\n\n## ")
+    return head, [f"## {section}" for section in sections]
+
+
+def _is_of(title: str, section: str) -> bool:
+    return section.startswith(f"## {title}\n")
 
 
 def machine_line(measured: Iterable[Measured]) -> str:

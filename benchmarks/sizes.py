@@ -17,6 +17,9 @@ class Sizes:
     messenger: int
     """Arrivals that a worker opens, all rounds together."""
     mails: int
+    open_tickets: int
+    deadlines: int
+    """That fall within a minute."""
     patience: float
     """Seconds after which nothing more is measured."""
 
@@ -31,6 +34,8 @@ QUICK = Sizes(
     seconds=1.5,
     messenger=600,
     mails=150,
+    open_tickets=50_000,
+    deadlines=2_000,
     patience=160.0,
 )
 
@@ -44,5 +49,7 @@ FULL = Sizes(
     seconds=5.0,
     messenger=2_000,
     mails=500,
+    open_tickets=1_000_000,
+    deadlines=10_000,
     patience=1800.0,
 )

@@ -21,7 +21,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from domain.actors import SYSTEM, Actor
 from domain.db import Base, Json, new_id, one_of, ring, session_of
 from domain.errors import InvalidInput
-from domain.events import EventKind, record
+from domain.events import EventKind, happened, record, record_all
 from domain.ladders import DEFAULT, Ladder, Step
 from domain.languages import N_
 
@@ -239,9 +239,8 @@ async def fire(session: AsyncSession, causes: Sequence[Cause], *, now: datetime)
         )
         if revived:
             fired.append((revived, cause))
-    for alert_id, cause in fired:
-        record(
-            session,
+    firings = [
+        happened(
             EventKind.ALERT_FIRED,
             by=SYSTEM,
             at=cause.at,
@@ -249,6 +248,9 @@ async def fire(session: AsyncSession, causes: Sequence[Cause], *, now: datetime)
             alert_id=alert_id,
             data={"alert": cause.kind, "level": _first_level(cause), "rung": 0},
         )
+        for alert_id, cause in fired
+    ]
+    await record_all(session, firings)
     ring(session, TOPIC)
     return [alert_id for alert_id, _ in fired]
 

@@ -16,11 +16,11 @@ from domain import alerts
 from domain.actors import SYSTEM
 from domain.alerts import TOPIC, Alert, AlertKind, Cause
 from domain.clocks import Clock, ladders_of
-from domain.db import one_of
-from domain.events import EventKind, record
+from domain.db import database_time, one_of
+from domain.events import EventKind, happened, record_all
 from domain.ladders import Ladder
 from domain.tickets import Ticket
-from domain.wheel import NOW, Wheel
+from domain.wheel import Wheel
 
 BATCH = 500
 
@@ -30,7 +30,7 @@ async def fire_due(session: AsyncSession, *, at: datetime | None = None) -> int:
 
     `at`: the present, where it is not the database's.
     """
-    now = at or (await session.execute(select(NOW))).scalar_one()
+    now = at or await database_time(session)  # the moment that its events are recorded at: none comes early
     due = (
         select(Clock.id)
         .where(Clock.next_at <= now)
@@ -69,9 +69,8 @@ async def _fire(session: AsyncSession, rows: Sequence[Row[Any]], now: datetime) 
     contact_of = {row.id: row.contact_id for row in tickets}
     ladders = await ladders_of(session, {row.policy_id for row in rows})
     broken = [row for row in rows if row.due_at <= now]
-    for row in broken:
-        record(
-            session,
+    breaches = [
+        happened(
             EventKind.SLA_BREACHED,
             by=SYSTEM,
             at=row.due_at,
@@ -79,6 +78,9 @@ async def _fire(session: AsyncSession, rows: Sequence[Row[Any]], now: datetime) 
             contact_id=contact_of[row.ticket_id],
             data={"clock": str(row.id), "metric": row.metric},
         )
+        for row in broken
+    ]
+    await record_all(session, breaches)
     await alerts.resolve_of_clocks(
         session, [row.id for row in rows], AlertKind.SLA_AT_RISK, AlertKind.COMPLAINT_DUE, at=now
     )  # what was warned of has come, or comes nearer
@@ -97,7 +99,7 @@ def cause_of(row: Row[Any], ladder: Ladder, now: datetime) -> Cause:
 
 async def climb_due(session: AsyncSession, *, at: datetime | None = None) -> int:
     """Alerts whose moment has come climb, or fire again; how many."""
-    now = at or (await session.execute(select(NOW))).scalar_one()
+    now = at or await database_time(session)
     due = await session.execute(
         select(Alert, Clock.policy_id)
         .outerjoin(Clock, Clock.id == Alert.clock_id)

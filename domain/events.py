@@ -10,7 +10,7 @@ from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Index, func, literal_column, select, text, tuple_
+from sqlalchemy import BigInteger, ColumnElement, Index, func, insert, literal_column, select, text, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -84,7 +84,22 @@ class Event(Base):
 
 
 def record(
-    session: Session | AsyncSession,
+    session: Session | AsyncSession, kind: EventKind, *, by: Actor, at: datetime, **about: Any
+) -> None:
+    """`about`: the ids of what it happened to, and `data`."""
+    session.add(Event(**happened(kind, by=by, at=at, **about)))
+    ring(session, TOPIC)
+
+
+async def record_all(session: AsyncSession, many: Sequence[Json]) -> None:
+    """Of `happened`, in one statement: a session would ask for the number of each of them."""
+    await session.flush()
+    if many:
+        await session.execute(insert(Event), many)
+        ring(session, TOPIC)
+
+
+def happened(
     kind: EventKind,
     *,
     by: Actor,
@@ -96,22 +111,21 @@ def record(
     task_id: uuid.UUID | None = None,
     alert_id: uuid.UUID | None = None,
     data: Json | None = None,
-) -> None:
-    event = Event(
-        at=at,
-        kind=kind,
-        actor_kind=by.kind,
-        actor_id=by.id,
-        ticket_id=ticket_id,
-        contact_id=contact_id,
-        thread_id=thread_id,
-        item_id=item_id,
-        task_id=task_id,
-        alert_id=alert_id,
-        data=data or {},
-    )
-    session.add(event)
-    ring(session, TOPIC)
+) -> Json:
+    """A row."""
+    return {
+        "at": at,
+        "kind": kind,
+        "actor_kind": by.kind,
+        "actor_id": by.id,
+        "ticket_id": ticket_id,
+        "contact_id": contact_id,
+        "thread_id": thread_id,
+        "item_id": item_id,
+        "task_id": task_id,
+        "alert_id": alert_id,
+        "data": data or {},
+    }
 
 
 class Reader(Base):

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain import notices
@@ -118,15 +118,17 @@ async def concern_of(session: AsyncSession, ticket_id: uuid.UUID | None) -> Conc
 
 
 async def _is_storm(session: AsyncSession, agent_id: uuid.UUID, *, at: datetime) -> bool:
-    recent = await session.scalar(
-        select(func.count()).where(
+    recent = await session.scalars(
+        select(Notice.id)
+        .where(
             Notice.agent_id == agent_id,
             Notice.kind == NoticeKind.ALERT,
             Notice.state != NoticeState.SILENCED,
             Notice.created_at > at - STORM_WITHIN,
         )
+        .limit(STORM)
     )
-    return (recent or 0) >= STORM
+    return len(recent.all()) == STORM
 
 
 async def _fold(session: AsyncSession, notice: Notice, *, at: datetime) -> None:

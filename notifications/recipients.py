@@ -80,7 +80,15 @@ def next_after(told: Collection[uuid.UUID], people: Sequence[Person], concern: C
     return next((person.id for person in order if person.id not in told), None)
 
 
-async def people_of_the_shop(session: AsyncSession, *, at: datetime) -> list[Person]:
+async def people_of_the_shop(session: AsyncSession, *, at: datetime) -> Sequence[Person]:
+    """Asked once for a moment in a transaction: a burst tells thousands of alerts to the same few."""
+    known: dict[datetime, Sequence[Person]] = session.info.setdefault("people", {})
+    if at not in known:
+        known[at] = await _people(session, at=at)
+    return known[at]
+
+
+async def _people(session: AsyncSession, *, at: datetime) -> Sequence[Person]:
     present = await duty.on_duty(session, at=at)
     teams: dict[uuid.UUID, set[uuid.UUID]] = {}
     for member in await session.scalars(select(TeamMember)):

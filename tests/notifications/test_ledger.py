@@ -1,0 +1,349 @@
+"""What the ledger says after each answer of FCM, whom it rings next, and when it rings nobody any more.
+
+Mia has a phone and a tablet, the admin has a phone. Everything is real but Google.
+"""
+
+import asyncio
+import json
+import uuid
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from firebase_admin._http_client import DEFAULT_HTTPX_RETRY_CONFIG
+from sqlalchemy import ColumnElement, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from demo.farends import FcmStandIn
+from demo.farends.fcm import Fault
+from domain import notices, sign_in
+from domain.actors import Role
+from domain.alert_preferences import AlertPreferences, Privacy, Silence
+from domain.alerts import Alert, AlertKind
+from domain.channels import Channel, ChannelKind
+from domain.db import Database, database_time
+from domain.deadlines import fire_due
+from domain.devices import Device, Transport, register_device
+from domain.events import any_pending
+from domain.following import begin, read_on
+from domain.keys import Keys
+from domain.ladders import DEFAULT
+from domain.notices import Delivery, DeliveryStage, Notice, NoticeKind, NoticeState
+from domain.sign_in import Ended, SessionKind, SignIn
+from domain.staff import Agent
+from notifications import dispatch, fcm
+from notifications.deliver import Pusher
+from notifications.pursuit import pursue
+from notifications.settings import NotificationSettings
+from tests.factories import NOON, a_channel, a_mail, a_promise, an_agent, receive
+
+A_MINUTE = timedelta(seconds=60)
+FAILED, SENT, ACCEPTED = DeliveryStage.FAILED, DeliveryStage.SENT, DeliveryStage.ACCEPTED
+
+
+@dataclass
+class Shop:
+    """With Ada's mail, which was not answered in time."""
+
+    db: Database
+    far_end: FcmStandIn
+    pusher: Pusher
+    mia: Agent
+    admin: Agent
+
+    async def told(self) -> None:
+        """Everybody is told of everything; an older transaction, even another test's, may hold the feed back."""
+        pending = True
+        while pending:
+            async with self.db.transaction() as session:
+                pending = await any_pending(session)
+                await read_on(session, dispatch.NAME, dispatch.dispatch)
+
+    async def ring(self) -> None:
+        """Until each delivery that was waiting has been tried once."""
+        pushing = asyncio.create_task(self.pusher.run())
+        untried = (Delivery.attempts == 0) | ((Delivery.due_at > func.now()) & (Delivery.deaths > 0))
+        async with asyncio.timeout(20):
+            while await self._any(untried):
+                await asyncio.sleep(0.01)
+        pushing.cancel()
+        await asyncio.gather(pushing, return_exceptions=True)
+
+    async def _any(self, which: ColumnElement[bool]) -> bool:
+        async with self.db.reading() as connection:
+            return await connection.scalar(select(Delivery.id).where(which).limit(1)) is not None
+
+    async def pursued(self, at: datetime) -> None:
+        async with self.db.transaction() as session:
+            await pursue(session, at=at)
+
+    async def another_breach(self, times: int = 1) -> None:
+        async with self.db.transaction() as session:
+            channel = (await session.scalars(select(Channel))).one()
+            for _ in range(times):
+                number = await session.scalar(select(func.count()).select_from(Alert)) or 0
+                await receive(session, channel, a_mail(f"customer{number}@example.org"))
+                assert await fire_due(session) == 1
+
+    async def deliveries(self) -> list[tuple[str, str]]:
+        """Whom each was for, and on what; in the order in which they were made."""
+        made = (
+            select(Agent.name, func.coalesce(Device.handle, "mail"))
+            .select_from(Delivery)
+            .join(Notice, Notice.id == Delivery.notice_id)
+            .join(Agent, Agent.id == Notice.agent_id)
+            .outerjoin(Device, Device.id == Delivery.device_id)
+            .order_by(Delivery.id)
+        )
+        async with self.db.reading() as connection:
+            return [(name, device) for name, device in await connection.execute(made)]
+
+    async def delivery(self) -> Delivery:
+        """The first."""
+        async with self.db.transaction() as session:
+            return (await session.scalars(select(Delivery).order_by(Delivery.id).limit(1))).one()
+
+    async def notices(self) -> list[tuple[str, NoticeState, str | None]]:
+        told = select(Agent.name, Notice.state, Notice.because).join(Agent, Agent.id == Notice.agent_id)
+        async with self.db.reading() as connection:
+            rows = await connection.execute(told.where(Notice.kind == NoticeKind.ALERT).order_by(Notice.id))
+            return [(name, state, because) for name, state, because in rows]
+
+
+@pytest.fixture
+async def shop(clean: Database, keys: Keys) -> AsyncIterator[Shop]:
+    async with clean.transaction() as session:
+        await begin(session, dispatch.NAME)
+    async with clean.transaction() as session:
+        mia = await an_agent(session, "Mia", Role.MANAGER)
+        admin = await an_agent(session, "Admin", Role.ADMIN)
+        await register(session, mia, "phone:1", at=NOON + A_MINUTE)
+        await register(session, mia, "tablet:1", at=NOON)
+        await register(session, admin, "admin:1", at=NOON)
+        await a_promise(session, 60)
+        await receive(session, await a_channel(session, keys, ChannelKind.EMAIL), a_mail("ada@example.org"))
+        assert await fire_due(session) == 1
+    async with FcmStandIn() as far_end:
+        settings = NotificationSettings(fcm_url=far_end.url, fcm_credentials=json.dumps(far_end.credentials))
+        google = fcm.Fcm(settings)
+        yield Shop(
+            clean, far_end, Pusher(clean, keys, "http://heddle.test", {Transport.FCM: google}), mia, admin
+        )
+        await google.close()
+
+
+async def register(
+    session: AsyncSession,
+    owner: Agent,
+    handle: str,
+    *,
+    at: datetime = NOON,
+    session_id: uuid.UUID | None = None,
+) -> None:
+    await register_device(
+        session, owner=owner.as_actor(), transport=Transport.FCM, handle=handle, label=handle, locale="en",
+        timezone="Europe/Madrid", at=at, session_id=session_id,
+    )  # fmt: skip
+
+
+Seconds = tuple[float, float]
+
+AT_ONCE, SOON = (1.0, 1.0), (1.5, 2.0)
+"""Seconds until the same device is tried again: what Google asked for; our own back-off."""
+
+
+@pytest.mark.parametrize(
+    ("fault", "times", "stage", "error", "again", "gone"),
+    [
+        # Answered yes; the tablet's turn comes if the phone does not say that it showed it.
+        (None,            0, ACCEPTED, None,                        None,    None),
+        # Final: it is the tablet's turn at once.
+        ("invalid",       1, FAILED,   "INVALID_ARGUMENT",          None,    None),
+        ("unauthorized",  9, FAILED,   "UNAUTHENTICATED",           None,    None),
+        ("forbidden",     1, FAILED,   "PERMISSION_DENIED",         None,    None),
+        ("wrong_sender",  1, FAILED,   "SENDER_ID_MISMATCH",        None,    "SENDER_ID_MISMATCH"),
+        ("unregistered",  1, FAILED,   "UNREGISTERED",              None,    "UNREGISTERED"),
+        # Tried again, and after a minute it is the tablet's turn as well.
+        ("quota",         1, SENT,     "RESOURCE_EXHAUSTED",        AT_ONCE, None),
+        ("quota_silent",  1, SENT,     "RESOURCE_EXHAUSTED",        SOON,    None),
+        ("internal",      9, SENT,     "INTERNAL",                  SOON,    None),
+        ("unavailable",   9, SENT,     "UNAVAILABLE",               SOON,    None),
+        ("hang",          9, SENT,     "DEADLINE_EXCEEDED",         SOON,    None),
+        ("reset",         9, SENT,     "UNKNOWN",                   SOON,    None),
+        ("truncated",     9, SENT,     "UNREACHABLE: UnknownError", SOON,    None),
+        ("token_down",    9, SENT,     "UNREACHABLE: RefreshError", SOON,    None),
+    ],
+)  # fmt: skip
+async def test_the_ledger_says_what_became_of_a_push_and_who_is_next(
+    shop: Shop,
+    fault: Fault | None,
+    times: int,
+    stage: DeliveryStage,
+    error: str | None,
+    again: Seconds | None,
+    gone: str | None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(fcm, "TIMEOUT", 0.3)
+    monkeypatch.setattr(DEFAULT_HTTPX_RETRY_CONFIG, "backoff_factor", 0)  # the library's own tries
+    await shop.told()
+    if fault:
+        shop.far_end.misbehave(fault, times)
+
+    await shop.ring()
+
+    row = await shop.delivery()
+    assert (row.stage, row.error or row.last_error, row.attempts) == (stage, error, 1)
+    if again and row.due_at and row.failing_since:
+        assert again[0] <= (row.due_at - row.failing_since).total_seconds() <= again[1]
+    else:
+        assert (again, row.due_at) == (None, None)
+    async with shop.db.transaction() as session:
+        phone = (await session.scalars(select(Device).where(Device.id == row.device_id))).one()
+        notice = await session.get_one(Notice, row.notice_id)
+    assert phone.removed_because == gone
+    waits = A_MINUTE if stage != FAILED else timedelta(0)
+    assert notice.next_at is not None
+    assert (notice.next_at - notice.created_at >= A_MINUTE) == bool(waits)
+    for step in range(3):
+        await shop.pursued(notice.next_at + step * A_MINUTE)
+    assert await shop.deliveries() == [
+        ("Mia", "phone:1"), ("Mia", "tablet:1"), ("Mia", "mail"), ("Admin", "admin:1"),
+    ]  # fmt: skip
+
+
+async def test_a_dead_token_is_used_zero_times_after_its_first_unregistered(shop: Shop) -> None:
+    await shop.told()
+    shop.far_end.uninstalled.add("phone:1")
+    await shop.ring()
+
+    await shop.another_breach()
+    await shop.told()
+    await shop.ring()
+
+    assert await shop.deliveries() == [("Mia", "phone:1"), ("Mia", "tablet:1")]
+    assert [push.handle for push in shop.far_end.pushed] == ["tablet:1"]
+
+
+async def test_a_device_that_somebody_else_has_by_now_is_not_rung_for_its_former_owner(shop: Shop) -> None:
+    await shop.told()
+    async with shop.db.transaction() as session:
+        await register(session, shop.admin, "phone:1")
+
+    await shop.ring()
+
+    assert ((await shop.delivery()).error, shop.far_end.pushed) == ("DEVICE_REMOVED", [])
+
+
+async def test_signing_out_silences_the_device_in_the_same_moment(shop: Shop) -> None:
+    async with shop.db.transaction() as session:
+        here, _ = sign_in.begin(
+            session, shop.mia.id, SessionKind.APP, device_label=None, address=None, at=NOON
+        )
+        await session.flush()
+        await register(session, shop.mia, "phone:1", at=NOON + A_MINUTE, session_id=here.id)
+    await shop.told()
+    async with shop.db.transaction() as session:
+        (await session.get_one(SignIn, here.id)).end(Ended.SIGNED_OUT, at=NOON)
+
+    await shop.ring()
+
+    assert ((await shop.delivery()).error, shop.far_end.pushed) == ("DEVICE_REMOVED", [])
+
+
+async def test_an_acknowledged_alert_is_delivered_no_more(shop: Shop) -> None:
+    await shop.told()
+    async with shop.db.transaction() as session:
+        alert = (await session.scalars(select(Alert))).one()
+        assert alert.acknowledge(by=shop.admin.as_actor(), at=NOON)
+
+    await shop.ring()
+
+    assert ((await shop.delivery()).error, shop.far_end.pushed) == ("OVER", [])
+
+
+async def test_after_a_receipt_nothing_further_is_tried(shop: Shop) -> None:
+    await shop.told()
+    await shop.ring()
+
+    async with shop.db.transaction() as session:
+        now = await database_time(session)
+        assert await notices.receive_receipt(session, (await shop.delivery()).id, DeliveryStage.SHOWN, at=now)
+    await shop.pursued(now + 60 * A_MINUTE)
+
+    assert await shop.notices() == [("Mia", NoticeState.SEEN, None)]
+    assert await shop.deliveries() == [("Mia", "phone:1")]
+
+
+async def test_receipts_only_go_forward_and_may_come_twice(shop: Shop) -> None:
+    await shop.told()
+    await shop.ring()
+    id = (await shop.delivery()).id
+
+    stages = (DeliveryStage.OPENED, DeliveryStage.SHOWN, DeliveryStage.OPENED)
+    for minute, stage in enumerate(stages):
+        async with shop.db.transaction() as session:
+            assert await notices.receive_receipt(session, id, stage, at=NOON + minute * A_MINUTE)
+
+    row = await shop.delivery()
+    assert (row.stage, row.opened_at, row.shown_at) == (DeliveryStage.OPENED, NOON, NOON + A_MINUTE)
+
+
+async def test_more_than_five_alerts_in_two_minutes_are_one_storm_that_counts_them(shop: Shop) -> None:
+    await shop.another_breach(times=8)
+
+    await shop.told()
+
+    async with shop.db.transaction() as session:
+        storm = (await session.scalars(select(Notice).where(Notice.kind == NoticeKind.STORM))).one()
+    states = [state for _, state, _ in await shop.notices()]
+    assert states == [NoticeState.TRYING] * 5 + [NoticeState.FOLDED] * 4
+    assert storm.count == 4
+    assert len(await shop.deliveries()) == 6
+
+
+SILENCES: dict[Silence, dict[str, Any]] = {
+    Silence.MUTED: {"muted": [AlertKind.SLA_BREACHED]},
+    Silence.QUIET: {"muted": [], "quiet_from": "00:00", "quiet_to": "24:00"},
+}
+
+
+async def silenced(session: AsyncSession, agent: Agent, why: Silence) -> None:
+    session.add(
+        AlertPreferences(
+            agent_id=agent.id,
+            privacy=Privacy.MINIMAL,
+            min_level_in_quiet=3,
+            group_storms=True,
+            **SILENCES[why],
+        )
+    )
+
+
+@pytest.mark.parametrize("why", list(Silence))
+async def test_who_is_silent_is_not_rung_and_the_next_person_is_told(shop: Shop, why: Silence) -> None:
+    async with shop.db.transaction() as session:
+        await silenced(session, shop.mia, why)
+
+    await shop.told()
+
+    assert await shop.notices() == [("Mia", NoticeState.SILENCED, why), ("Admin", NoticeState.TRYING, None)]
+    assert await shop.deliveries() == [("Admin", "admin:1")]
+
+
+@pytest.mark.parametrize("why", list(Silence))
+async def test_the_last_level_rings_whoever_is_silent(shop: Shop, why: Silence) -> None:
+    async with shop.db.transaction() as session:
+        await silenced(session, shop.admin, why)
+    await shop.told()
+    async with shop.db.transaction() as session:
+        alert = (await session.scalars(select(Alert))).one()
+        for _ in range(2):
+            alert.look(DEFAULT, at=NOON)
+
+    await shop.told()
+
+    assert ("Admin", NoticeState.TRYING, None) in await shop.notices()
+    assert {("Admin", "admin:1"), ("Admin", "mail")} <= set(await shop.deliveries())
