@@ -15,6 +15,11 @@ TASKS = "query Tasks($of: ID!) { tasks(filter: { assigneeId: $of, done: false })
 
 async def mias_phone_rings_in_time(scene: Scene) -> None:
     narrator = scene.narrator
+    missed = await _next_push(scene, 15)
+    title = missed.data["title"]
+    narrator.check(
+        f"Mia's phone says at once: “{title}”", title, equals=f"Ticket {scene.number}: a call was missed"
+    )
     left = max(0.0, (scene.due_at - datetime.now(UTC)).total_seconds())
     narrator.tell(f"{left:.1f} s are left of the promise")
     push = await _next_push(scene, left + 5)
@@ -50,8 +55,9 @@ async def the_clock_runs_out(scene: Scene) -> None:
 
 async def _firing(scene: Scene) -> list[tuple[int, int, str]]:
     """Number, level and moment: an alert bears the deadline itself, however late somebody looks."""
-    asked = "{ alerts { id level firedAt ticket { number } } }"
-    alerts = (await scene.mia.ask(asked))["alerts"]
+    asked = "{ alerts { id kind level firedAt ticket { number } } }"
+    found = (await scene.mia.ask(asked))["alerts"]
+    alerts = [alert for alert in found if alert["kind"] != "CALL_MISSED"]
     for alert in alerts:
         scene.alert_id = alert["id"]
     return [(alert["ticket"]["number"], alert["level"], alert["firedAt"]) for alert in alerts]

@@ -273,6 +273,21 @@ def told_devices(alert_id: uuid.UUID) -> Select[uuid.UUID | None, Transport, uui
     )
 
 
+async def is_cleared(session: AsyncSession, agent_id: uuid.UUID, ticket_id: uuid.UUID | None) -> bool:
+    """Has this person been told already that the ticket is settled? One word is enough for all of its alerts."""
+    last = await session.scalar(
+        select(Notice.kind)
+        .where(
+            Notice.agent_id == agent_id,
+            Notice.ticket_id == ticket_id,
+            Notice.kind.in_((NoticeKind.ALERT, NoticeKind.CLEARED)),
+        )
+        .order_by(Notice.created_at.desc(), Notice.id.desc())
+        .limit(1)
+    )
+    return last == NoticeKind.CLEARED
+
+
 async def mail_left(session: AsyncSession, delivery_id: uuid.UUID, *, at: datetime) -> None:
     """Our relay took it: what the push service's yes is for a push."""
     await session.execute(

@@ -163,8 +163,9 @@ async def _clear(session: AsyncSession, alert_id: uuid.UUID) -> None:
     open_still = select(Alert.id).where(Alert.ticket_id == ticket_id, Alert.state.in_(UNRESOLVED)).limit(1)
     if await session.scalar(open_still):
         return
-    shown = await session.execute(notices.told_devices(alert_id))
-    for row in shown:
+    for row in (await session.execute(notices.told_devices(alert_id))).all():
+        if await notices.is_cleared(session, row.agent_id, row.ticket_id):
+            continue
         cleared = Notice(
             id=new_id(), agent_id=row.agent_id, kind=NoticeKind.CLEARED, alert_id=alert_id,
             ticket_id=row.ticket_id, created_at=await database_time(session),
