@@ -216,7 +216,7 @@ async def fire(session: AsyncSession, causes: Sequence[Cause], *, now: datetime)
     if not causes:
         return []
     rows = [_row(cause, now) for cause in causes]
-    added = insert(Alert).on_conflict_do_nothing().returning(Alert.id)
+    added = insert(Alert.metadata.tables["alert"]).on_conflict_do_nothing().returning(Alert.id)
     new = set((await session.execute(added, rows)).scalars())
     again = [
         cause for cause, row in zip(causes, rows, strict=True) if row["id"] not in new and cause.clock_id
