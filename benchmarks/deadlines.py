@@ -3,7 +3,6 @@
 import asyncio
 import os
 import random
-import secrets
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -38,6 +37,7 @@ WORKERS = 2
 AHEAD = 2.0
 """Seconds from writing the clocks to the first deadline."""
 PATIENCE = 600.0
+SECRET = "a secret for killed workers that is long enough"
 NOWHERE = "smtp://127.0.0.1:1"
 
 
@@ -135,8 +135,8 @@ async def fill(db: Database, tickets: int) -> None:
 async def prove(db: Database, folder: Path, deadlines: int, *, seconds: float, kills: int) -> Proof:
     async with db.transaction() as session:
         await session.execute(text("TRUNCATE clock, alert, notice, delivery, event CASCADE"))
-    dice, secret = random.Random(SEED), secrets.token_urlsafe(48)
-    async with asyncio.timeout(PATIENCE), _working(db, secret, folder) as workers:
+    dice = random.Random(SEED)
+    async with asyncio.timeout(PATIENCE), _working(db, folder) as workers:
         await _promise(db, dice, deadlines, seconds)
         begun = perf_counter()
         for moment in _moments(dice, seconds, kills):
@@ -226,9 +226,9 @@ def _row(proof: Proof, late: Sequence[float]) -> list[str]:
 class Worker:
     """`heddle worker`, which can be killed and comes back."""
 
-    def __init__(self, db: Database, secret: str, folder: Path) -> None:
+    def __init__(self, db: Database, folder: Path) -> None:
         outside = {name: value for name, value in os.environ.items() if not name.startswith("HEDDLE_")}
-        settings = {"HEDDLE_DATABASE_URL": db.url, "HEDDLE_SECRET_KEY": secret, "HEDDLE_DATA": str(folder)}
+        settings = {"HEDDLE_DATABASE_URL": db.url, "HEDDLE_SECRET_KEY": SECRET, "HEDDLE_DATA": str(folder)}
         self._environment = outside | settings | {"HEDDLE_SMTP_URL": NOWHERE}
         self._log = folder / "workers"
 
@@ -244,7 +244,8 @@ class Worker:
 
     async def is_ready(self) -> None:
         assert self._process.stdout
-        await self._process.stdout.readline()
+        if not await self._process.stdout.readline():
+            raise RuntimeError(f"A worker did not start: {self._log.read_text()[-500:]}")
 
     async def fall(self) -> None:
         with suppress(ProcessLookupError):
@@ -253,8 +254,8 @@ class Worker:
 
 
 @asynccontextmanager
-async def _working(db: Database, secret: str, folder: Path) -> AsyncIterator[list[Worker]]:
-    workers = [Worker(db, secret, folder) for _ in range(WORKERS)]
+async def _working(db: Database, folder: Path) -> AsyncIterator[list[Worker]]:
+    workers = [Worker(db, folder) for _ in range(WORKERS)]
     try:
         for worker in workers:
             await worker.rise()
