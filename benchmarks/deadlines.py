@@ -3,7 +3,6 @@
 import asyncio
 import os
 import random
-import secrets
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -23,8 +22,7 @@ from domain.alerts import TOPIC, Alert, AlertKind
 from domain.clocks import Clock
 from domain.contacts import Contact
 from domain.db import Database, database_time, new_id, ring
-from domain.events import Event, EventKind
-from domain.following import unread_since
+from domain.events import Event, EventKind, Reader, up_to
 from domain.hours import ALWAYS
 from domain.migrations import migrate
 from domain.postgres import embedded
@@ -39,6 +37,7 @@ WORKERS = 2
 AHEAD = 2.0
 """Seconds from writing the clocks to the first deadline."""
 PATIENCE = 600.0
+SECRET = "a secret for killed workers that is long enough"
 NOWHERE = "smtp://127.0.0.1:1"
 
 
@@ -54,7 +53,7 @@ class Proof:
     missed: int
     kills: int
     read_in: float
-    """Seconds after the last deadline until everybody had been told."""
+    """Seconds after the last deadline until `notifications` had read of every alert."""
 
     @property
     def holds(self) -> bool:
@@ -88,7 +87,7 @@ async def measured(url: str, folder: Path, sizes: Sizes) -> tuple[Table, bool]:
         note = (
             f"{sizes.open_tickets:,} open tickets, {sizes.deadlines:,} running clocks, {WORKERS} workers that do all else "
             f"too. From the promised moment to the commit of its alert; the last column: from the last deadline until "
-            f"`notifications` had read every event."
+            f"`notifications` had read of every alert."
         )
         return Table(report.DEADLINES, columns, rows, note), all(proof.holds for proof in proofs)
     finally:
@@ -136,8 +135,8 @@ async def fill(db: Database, tickets: int) -> None:
 async def prove(db: Database, folder: Path, deadlines: int, *, seconds: float, kills: int) -> Proof:
     async with db.transaction() as session:
         await session.execute(text("TRUNCATE clock, alert, notice, delivery, event CASCADE"))
-    dice, secret = random.Random(SEED), secrets.token_urlsafe(48)
-    async with asyncio.timeout(PATIENCE), _working(db, secret, folder) as workers:
+    dice = random.Random(SEED)
+    async with asyncio.timeout(PATIENCE), _working(db, folder) as workers:
         await _promise(db, dice, deadlines, seconds)
         begun = perf_counter()
         for moment in _moments(dice, seconds, kills):
@@ -178,10 +177,13 @@ async def _promise(db: Database, dice: random.Random, deadlines: int, seconds: f
 
 
 async def _is_over(db: Database) -> bool:
-    """No clock has anything to come, and whoever tells people has read it all."""
+    """No clock has anything to come, and whoever tells people has read of every alert that fired."""
     async with db.reading() as connection:
-        waiting = await connection.scalar(select(Clock.id).where(Clock.next_at.is_not(None)).limit(1))
-        return waiting is None and (await unread_since(connection))[dispatch.NAME] is None
+        place = select(Reader.xid, Reader.seq).where(Reader.name == dispatch.NAME)
+        xid, seq = (await connection.execute(place)).one()
+        unread = select(Event.seq).where(Event.kind == EventKind.ALERT_FIRED, ~up_to((xid, seq)))
+        waiting = select(Clock.id).where(Clock.next_at.is_not(None))
+        return not await connection.scalar(select(waiting.exists() | unread.exists()))
 
 
 async def _counted(db: Database, deadlines: int, kills: int, read_in: float) -> Proof:
@@ -224,9 +226,9 @@ def _row(proof: Proof, late: Sequence[float]) -> list[str]:
 class Worker:
     """`heddle worker`, which can be killed and comes back."""
 
-    def __init__(self, db: Database, secret: str, folder: Path) -> None:
+    def __init__(self, db: Database, folder: Path) -> None:
         outside = {name: value for name, value in os.environ.items() if not name.startswith("HEDDLE_")}
-        settings = {"HEDDLE_DATABASE_URL": db.url, "HEDDLE_SECRET_KEY": secret, "HEDDLE_DATA": str(folder)}
+        settings = {"HEDDLE_DATABASE_URL": db.url, "HEDDLE_SECRET_KEY": SECRET, "HEDDLE_DATA": str(folder)}
         self._environment = outside | settings | {"HEDDLE_SMTP_URL": NOWHERE}
         self._log = folder / "workers"
 
@@ -242,7 +244,8 @@ class Worker:
 
     async def is_ready(self) -> None:
         assert self._process.stdout
-        await self._process.stdout.readline()
+        if not await self._process.stdout.readline():
+            raise RuntimeError(f"A worker did not start: {self._log.read_text()[-500:]}")
 
     async def fall(self) -> None:
         with suppress(ProcessLookupError):
@@ -251,8 +254,8 @@ class Worker:
 
 
 @asynccontextmanager
-async def _working(db: Database, secret: str, folder: Path) -> AsyncIterator[list[Worker]]:
-    workers = [Worker(db, secret, folder) for _ in range(WORKERS)]
+async def _working(db: Database, folder: Path) -> AsyncIterator[list[Worker]]:
+    workers = [Worker(db, folder) for _ in range(WORKERS)]
     try:
         for worker in workers:
             await worker.rise()

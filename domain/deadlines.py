@@ -22,7 +22,10 @@ from domain.ladders import Ladder
 from domain.tickets import Ticket
 from domain.wheel import Wheel
 
-BATCH = 500
+BATCH = 2_500
+"""Clocks in a transaction: so many that a burst is written before those wake who read what was written."""
+CLIMBERS = 500
+"""Alerts in a transaction."""
 
 
 async def fire_due(session: AsyncSession, *, at: datetime | None = None) -> int:
@@ -105,7 +108,7 @@ async def climb_due(session: AsyncSession, *, at: datetime | None = None) -> int
         .outerjoin(Clock, Clock.id == Alert.clock_id)
         .where(Alert.next_at <= now)
         .order_by(Alert.next_at)
-        .limit(BATCH)
+        .limit(CLIMBERS)
         .with_for_update(of=Alert, skip_locked=True, key_share=True)
         .execution_options(populate_existing=True)
     )
@@ -117,4 +120,4 @@ async def climb_due(session: AsyncSession, *, at: datetime | None = None) -> int
     return len(rows)
 
 
-WHEEL = Wheel(TOPIC, (Clock.next_at, Alert.next_at), (fire_due, climb_due), BATCH)
+WHEEL = Wheel(TOPIC, (Clock.next_at, Alert.next_at), (fire_due, climb_due), CLIMBERS)
