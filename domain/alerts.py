@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, ForeignKey, Index, Integer, UniqueConstraint, func, select, text, update
+from sqlalchemy import ColumnElement, ForeignKey, Index, Integer, UniqueConstraint, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
@@ -210,8 +210,10 @@ class Cause:
 
 
 async def fire(session: AsyncSession, causes: Sequence[Cause], *, now: datetime) -> list[uuid.UUID]:
-    """One alert for each cause that its ladder has a step for, once: what fires already stays as it is; what was resolved fires anew if it is the same
-    clock's same moment, for then its promise runs again. Returns the ids of those that fire now and did not."""
+    """One alert for each cause that its ladder has a step for; the ids of those that fire now and did not.
+
+    What fires already stays as it is. What was resolved fires anew for the same clock's same moment: its promise runs again.
+    """
     causes = [cause for cause in causes if cause.ladder.step(0, warning=cause.kind in WARNINGS)]
     if not causes:
         return []
@@ -296,11 +298,3 @@ async def resolve_of_clocks(
 ) -> None:
     kind = [Alert.kind.in_(kinds)] if kinds else []
     await resolve(session, one_of(Alert.clock_id, clock_ids), *kind, by=by, at=at)
-
-
-async def follow(session: AsyncSession, clock_id: uuid.UUID, ticket_id: uuid.UUID) -> None:
-    """Its promise goes on at another ticket, and so does the alert."""
-    await session.execute(update(Alert).where(Alert.clock_id == clock_id).values(ticket_id=ticket_id))
-
-
-DUE = Alert.next_at <= func.clock_timestamp()

@@ -205,10 +205,9 @@ async def receive_receipt(
         return False
     delivery, notice = row
     _forward(delivery, stage, at)
-    if delivery.device_id:
-        await session.execute(
-            update(Device).where(Device.id == delivery.device_id).values(last_receipt_at=at)
-        )
+    # By our clock: a phone's may be slow, and a receipt may have waited for a network.
+    heard = update(Device).where(Device.id == delivery.device_id)
+    await session.execute(heard.values(last_receipt_at=func.clock_timestamp()))
     notice.seen_at = notice.seen_at or at
     if notice.state in (NoticeState.TRYING, NoticeState.UNSEEN):
         notice.end(NoticeState.SEEN)

@@ -147,7 +147,8 @@ async def save_calendar(
     session: AsyncSession, calendar_id: uuid.UUID | None, name: str, hours: Hours
 ) -> Calendar:
     """In place of what it was; without an id, a new one."""
-    if not name.strip():
+    name = name.strip()
+    if not name:
         raise InvalidInput(N_("This may not be empty."), field=["name"])
     if await session.scalar(
         select(Calendar.id).where(Calendar.name == name, Calendar.id.is_distinct_from(calendar_id))
@@ -160,7 +161,7 @@ async def save_calendar(
         hours.add(datetime.now(UTC), 1)
     except NeverOpen:
         raise InvalidInput(N_("These hours never open."), field=["weekly"]) from None
-    calendar.name, calendar.hours = name.strip(), hours.to_json()
+    calendar.name, calendar.hours = name, hours.to_json()
     session.add(calendar)
     await session.flush()
     return calendar
