@@ -11,7 +11,7 @@ from api.context import Info
 from api.errors import UserError
 from api.mutations import changed, mutation
 from api.selection import wanted
-from domain import access, alerts, clocks, notices
+from domain import access, alerts, clocks, ledger
 from domain.actors import Actor
 from domain.alerts import ACK_MINUTES
 from domain.db import Json
@@ -58,7 +58,7 @@ async def _alert_ack(info: Info, input: AlertAckInput) -> AlertPayload:
     async def change(session: AsyncSession, actor: Actor, now: datetime) -> Json:
         alert = await _held(session, input.id, actor)
         applied = alert.acknowledge(by=actor, at=now, minutes=input.minutes, note=input.note or "")
-        await notices.acted_on(session, actor.agent_id, alert.id, at=now)
+        await ledger.acted_on(session, actor.agent_id, alert.id, at=now)
         return {"alert": str(alert.id), "applied": applied}
 
     return await _payload(info, await changed(info, input, change))
@@ -68,7 +68,7 @@ async def _alert_snooze(info: Info, input: AlertSnoozeInput) -> AlertPayload:
     async def change(session: AsyncSession, actor: Actor, now: datetime) -> Json:
         alert = await _held(session, input.id, actor)
         applied = alert.snooze(by=actor, at=now, until=input.until, reason=input.reason)
-        await notices.acted_on(session, actor.agent_id, alert.id, at=now)
+        await ledger.acted_on(session, actor.agent_id, alert.id, at=now)
         return {"alert": str(alert.id), "applied": applied}
 
     return await _payload(info, await changed(info, input, change))
@@ -79,7 +79,7 @@ async def _alert_escalate(info: Info, input: AlertEscalateInput) -> AlertPayload
         alert = await _held(session, input.id, actor)
         ladder = await clocks.ladder_of(session, alert)
         applied = alert.escalate(ladder, by=actor, at=now, note=input.note or "")
-        await notices.acted_on(session, actor.agent_id, alert.id, at=now)
+        await ledger.acted_on(session, actor.agent_id, alert.id, at=now)
         return {"alert": str(alert.id), "applied": applied}
 
     return await _payload(info, await changed(info, input, change))

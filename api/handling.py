@@ -13,7 +13,7 @@ from api.mutations import changed, mutation
 from api.selection import Selection, wanted
 from api.staff import Agent
 from api.tickets import MOST_AT_ONCE, Ticket, held, read_ticket, tickets_by_id
-from domain import access, clocks, notices, policies, staff
+from domain import access, clocks, ledger, policies, staff
 from domain.actors import Actor
 from domain.alerts import Alert, AlertState
 from domain.db import Json
@@ -142,7 +142,7 @@ async def _is_at_it(session: AsyncSession, ticket_id: uuid.UUID, actor: Actor, n
     firing = select(Alert).where(Alert.ticket_id == ticket_id, Alert.state == AlertState.FIRING)
     for alert in (await session.scalars(firing.with_for_update(key_share=True))).all():
         alert.acknowledge(by=actor, at=now)
-        await notices.acted_on(session, actor.agent_id, alert.id, at=now)
+        await ledger.acted_on(session, actor.agent_id, alert.id, at=now)
 
 
 async def _conflict(info: Info, ids: list[strawberry.ID]) -> Agent | None:

@@ -16,7 +16,7 @@ from api.node import Node
 from api.paging import page_size
 from api.selection import wanted
 from api.staff import Agent, agents_by_id
-from domain import access, alerts, devices, notices
+from domain import access, alerts, devices, ledger, notices
 from domain.access import may_see
 from domain.actors import Actor
 from domain.db import Json, one_of
@@ -157,7 +157,7 @@ async def _push_receipt(info: Info, input: PushReceiptInput) -> OkPayload:
         notice = await session.get_one(notices.Notice, delivery.notice_id)
         if notice.agent_id != actor.agent_id:
             raise InvalidInput(N_("That push was sent to somebody else."), field=["deliveryId"])
-        await notices.receive_receipt(session, delivery_id, input.event, at=min(input.at, now))
+        await ledger.receive_receipt(session, delivery_id, input.event, at=min(input.at, now))
         return {}
 
     await changed(info, input, change)

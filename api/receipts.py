@@ -8,7 +8,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from api.house import House
-from domain import notices
+from domain import ledger
 from domain.db import begin_request
 from domain.ids import typed
 from domain.notices import DeliveryStage
@@ -39,7 +39,7 @@ def routes(house: House) -> list[BaseRoute]:
         async with house.db.transaction() as session:
             now = await begin_request(session)
             at = min(receipt.at or now, now)
-            known = await notices.receive_receipt(session, named[1], DeliveryStage(receipt.event), at=at)
+            known = await ledger.receive_receipt(session, named[1], DeliveryStage(receipt.event), at=at)
         return Response(status_code=204 if known else 404)
 
     return [Route("/push/receipt", receive, methods=["POST"])]

@@ -29,7 +29,8 @@ from api.live import ChangeSubscriptions, Executor
 from api.messages import MessageMutations
 from api.nodes import NodeQueries
 from api.notices import NoticeMutations, NoticeQueries
-from api.policies import PolicyMutations, PolicyQueries
+from api.policies import PolicyQueries
+from api.promising import PolicyMutations
 from api.scalars import SCALARS
 from api.sessions import SessionMutations
 from api.sockets import AskedAnew

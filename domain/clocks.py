@@ -2,11 +2,10 @@
 
 import uuid
 from collections.abc import Collection, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
-from typing import Any
 
-from sqlalchemy import DateTime, ForeignKey, Index, Integer, Row, select, text
+from sqlalchemy import DateTime, ForeignKey, Index, Integer, select, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
@@ -18,13 +17,13 @@ from domain.channels import Channel, ChannelKind
 from domain.contacts import Contact
 from domain.db import Base, database_time, new_id, one_of, ring
 from domain.events import Event, EventKind, record
+from domain.facts import facts_of
 from domain.hours import Hours
 from domain.ladders import DEFAULT, Ladder
-from domain.messages import CallState, DeliveryState, Direction, Item, ItemKind
 from domain.policies import Calendar, Matter, Policy, policies_in_order, policy_for
-from domain.promises import Deed, Fact, Metric, Promise, is_waited_for, promised
+from domain.promises import Metric, Promise, is_waited_for, promised
 from domain.threads import Thread
-from domain.tickets import Ticket, TicketStatus, locked
+from domain.tickets import Ticket, locked
 
 DAY = 86_400
 
@@ -107,7 +106,7 @@ async def reckon(session: AsyncSession, ticket: Ticket, *, by: Actor = SYSTEM, a
     )
     found = None if ticket.merged_into_id else await policy_of(session, ticket)
     promises: list[Promise] = []
-    facts = await _facts(session, ticket)
+    facts = await facts_of(session, ticket)
     if found:
         policy, calendar = found
         terms = policy.terms(Hours.from_json(calendar.hours))
@@ -248,52 +247,6 @@ async def policy_of(session: AsyncSession, ticket: Ticket) -> tuple[Policy, Cale
         language=language,
     )
     return policy_for(ordered, matter, ticket.policy_id)
-
-
-async def _facts(session: AsyncSession, ticket: Ticket) -> list[Fact]:
-    item = Item.__table__.c
-    said = await session.execute(
-        select(
-            item.seq, item.kind, item.at, item.direction, item.automatic, item.delivery, item.call_state,
-            item.answered_at, item.ended_at, Channel.kind.label("channel"),
-        )
-        .select_from(Item.__table__.outerjoin(Channel, Channel.id == item.channel_id))
-        .where(item.ticket_id == ticket.id, item.kind != ItemKind.NOTE)
-    )  # fmt: skip
-    facts: list[Fact] = []
-    for row in said:
-        spoken = _call(row) if row.kind == ItemKind.CALL else _message(row)
-        facts += [Fact(at, deed, row.channel, seq=row.seq) for at, deed in spoken]
-    changed = await session.execute(
-        select(Event.seq, Event.at, Event.kind, Event.data["status"][1].astext.label("status")).where(
-            Event.ticket_id == ticket.id,
-            Event.at >= ticket.created_at - timedelta(days=1),  # a provider's clock may be slow
-            Event.kind.in_((EventKind.TICKET_CHANGED, EventKind.TICKET_REOPENED)),
-        )
-    )
-    for row in changed:
-        by_customer = row.kind == EventKind.TICKET_REOPENED
-        if status := TicketStatus.OPEN if by_customer else row.status and TicketStatus(row.status):
-            facts.append(Fact(row.at, Deed.STATUS_SET, None, status, by_customer, row.seq))
-    return facts
-
-
-def _message(row: Row[Any]) -> list[tuple[datetime, Deed]]:
-    """An automatic answer keeps no promise, and neither does one that could not be delivered."""
-    if row.automatic or row.delivery == DeliveryState.FAILED:
-        return []
-    return [(row.at, Deed.CUSTOMER_SPOKE if row.direction == Direction.IN else Deed.SHOP_SPOKE)]
-
-
-def _call(row: Row[Any]) -> list[tuple[datetime, Deed]]:
-    """A missed call waits to be called back from its end; an answered one is an answer."""
-    incoming = row.direction == Direction.IN
-    if row.answered_at:
-        spoken = [(row.answered_at, Deed.SHOP_SPOKE)]
-        return [(row.at, Deed.CUSTOMER_SPOKE), *spoken] if incoming else spoken
-    if incoming and row.call_state == CallState.MISSED and row.ended_at:
-        return [(row.ended_at, Deed.CUSTOMER_SPOKE)]
-    return []
 
 
 async def ladders_of(

@@ -10,7 +10,7 @@ from sqlalchemy import ForeignKey, Index, func, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from domain import notices
+from domain import ledger
 from domain.db import Base, new_id, ring
 from domain.keys import Keys
 from domain.work import Queue, Work
@@ -31,13 +31,13 @@ class SystemMail(Work, Base):
     async def give_up(self, session: AsyncSession, *, at: datetime) -> None:
         self.sealed = None
         if self.delivery_id:
-            await notices.mail_failed(session, self.delivery_id)
+            await ledger.mail_failed(session, self.delivery_id)
 
     async def left(self, session: AsyncSession, *, at: datetime) -> None:
         """The relay has it."""
         self.sealed, self.sent_at = None, at
         if self.delivery_id:
-            await notices.mail_left(session, self.delivery_id, at=at)
+            await ledger.mail_left(session, self.delivery_id, at=at)
 
 
 SYSTEM_MAIL = Queue(SystemMail, topic="system_mail", outward=True)

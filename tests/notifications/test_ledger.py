@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from demo.farends import FcmStandIn
 from demo.farends.fcm import Fault
-from domain import notices, sign_in
+from domain import ledger, sign_in
 from domain.actors import Role
 from domain.alert_preferences import AlertPreferences, Privacy, Silence
 from domain.alerts import Alert, AlertKind
@@ -270,11 +270,26 @@ async def test_after_a_receipt_nothing_further_is_tried(shop: Shop) -> None:
 
     async with shop.db.transaction() as session:
         now = await database_time(session)
-        assert await notices.receive_receipt(session, (await shop.delivery()).id, DeliveryStage.SHOWN, at=now)
+        assert await ledger.receive_receipt(session, (await shop.delivery()).id, DeliveryStage.SHOWN, at=now)
     await shop.pursued(now + 60 * A_MINUTE)
 
     assert await shop.notices() == [("Mia", NoticeState.SEEN, None)]
     assert await shop.deliveries() == [("Mia", "phone:1")]
+
+
+async def test_a_phone_whose_clock_is_slow_is_well_all_the_same(shop: Shop) -> None:
+    await shop.told()
+    await shop.ring()
+
+    async with shop.db.transaction() as session:
+        delivery = await shop.delivery()
+        await ledger.receive_receipt(session, delivery.id, DeliveryStage.SHOWN, at=NOON)
+
+    async with shop.db.transaction() as session:
+        phone = (await session.scalars(select(Device).where(Device.id == delivery.device_id))).one()
+    assert phone.last_push_at
+    assert phone.last_receipt_at
+    assert phone.last_receipt_at > phone.last_push_at > NOON
 
 
 async def test_receipts_only_go_forward_and_may_come_twice(shop: Shop) -> None:
@@ -285,7 +300,7 @@ async def test_receipts_only_go_forward_and_may_come_twice(shop: Shop) -> None:
     stages = (DeliveryStage.OPENED, DeliveryStage.SHOWN, DeliveryStage.OPENED)
     for minute, stage in enumerate(stages):
         async with shop.db.transaction() as session:
-            assert await notices.receive_receipt(session, id, stage, at=NOON + minute * A_MINUTE)
+            assert await ledger.receive_receipt(session, id, stage, at=NOON + minute * A_MINUTE)
 
     row = await shop.delivery()
     assert (row.stage, row.opened_at, row.shown_at) == (DeliveryStage.OPENED, NOON, NOON + A_MINUTE)

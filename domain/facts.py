@@ -1,0 +1,59 @@
+"""What of a ticket's history counts for what was promised: who spoke when, and which status it had."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Row, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from domain.channels import Channel
+from domain.events import Event, EventKind
+from domain.messages import CallState, DeliveryState, Direction, Item, ItemKind
+from domain.promises import Deed, Fact
+from domain.tickets import Ticket, TicketStatus
+
+
+async def facts_of(session: AsyncSession, ticket: Ticket) -> list[Fact]:
+    item = Item.__table__.c
+    said = await session.execute(
+        select(
+            item.seq, item.kind, item.at, item.direction, item.automatic, item.delivery, item.call_state,
+            item.answered_at, item.ended_at, Channel.kind.label("channel"),
+        )
+        .select_from(Item.__table__.outerjoin(Channel, Channel.id == item.channel_id))
+        .where(item.ticket_id == ticket.id, item.kind != ItemKind.NOTE)
+    )  # fmt: skip
+    facts: list[Fact] = []
+    for row in said:
+        spoken = _call(row) if row.kind == ItemKind.CALL else _message(row)
+        facts += [Fact(at, deed, row.channel, seq=row.seq) for at, deed in spoken]
+    changed = await session.execute(
+        select(Event.seq, Event.at, Event.kind, Event.data["status"][1].astext.label("status")).where(
+            Event.ticket_id == ticket.id,
+            Event.at >= ticket.created_at - timedelta(days=1),  # a provider's clock may be slow
+            Event.kind.in_((EventKind.TICKET_CHANGED, EventKind.TICKET_REOPENED)),
+        )
+    )
+    for row in changed:
+        by_customer = row.kind == EventKind.TICKET_REOPENED
+        if status := TicketStatus.OPEN if by_customer else row.status and TicketStatus(row.status):
+            facts.append(Fact(row.at, Deed.STATUS_SET, None, status, by_customer, row.seq))
+    return facts
+
+
+def _message(row: Row[Any]) -> list[tuple[datetime, Deed]]:
+    """An automatic answer keeps no promise, and neither does one that could not be delivered."""
+    if row.automatic or row.delivery == DeliveryState.FAILED:
+        return []
+    return [(row.at, Deed.CUSTOMER_SPOKE if row.direction == Direction.IN else Deed.SHOP_SPOKE)]
+
+
+def _call(row: Row[Any]) -> list[tuple[datetime, Deed]]:
+    """A missed call waits to be called back from its end; an answered one is an answer."""
+    incoming = row.direction == Direction.IN
+    if row.answered_at:
+        spoken = [(row.answered_at, Deed.SHOP_SPOKE)]
+        return [(row.at, Deed.CUSTOMER_SPOKE), *spoken] if incoming else spoken
+    if incoming and row.call_state == CallState.MISSED and row.ended_at:
+        return [(row.ended_at, Deed.CUSTOMER_SPOKE)]
+    return []
