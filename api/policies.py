@@ -23,6 +23,7 @@ from domain.promises import Metric, Target
 from domain.templates import SUGGESTED, Template
 from domain.tickets import TicketStatus
 
+strawberry.enum(Metric, name="ClockMetric")
 strawberry.enum(Told, name="LadderTells", description="Who is told, as things are then.")
 strawberry.enum(Way, name="LadderWay")
 strawberry.enum(Template, name="PolicyTemplateCode")

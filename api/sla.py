@@ -20,7 +20,6 @@ from domain.hours import Hours
 from domain.ids import public_id
 from domain.promises import Metric
 
-strawberry.enum(Metric, name="ClockMetric")
 strawberry.enum(ClockState)
 
 

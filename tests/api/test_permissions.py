@@ -12,7 +12,7 @@ from typing import Any
 
 import pyotp
 import pytest
-from graphql import GraphQLObjectType
+from graphql import GraphQLEnumType, GraphQLObjectType
 from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from websockets.asyncio.client import connect
@@ -534,3 +534,11 @@ def test_every_element_of_the_schema_has_its_row_and_its_sample() -> None:
 
     assert elements | {"Node"} == set(RULES), "rows without an element, or elements without a row"
     assert {*QUERIES, *(f"Mutation.{name}" for name in MUTATIONS)} == set(RULES)
+
+
+def test_no_enum_stands_in_the_schema_under_two_names() -> None:
+    """A type that uses one before it is named brings it in twice."""
+    enums = [type for type in GRAPHQL.type_map.values() if isinstance(type, GraphQLEnumType)]
+    values = [frozenset(enum.values) for enum in enums]
+
+    assert len(values) == len(set(values))
