@@ -11,9 +11,10 @@ from sqlalchemy import ColumnElement, Select, select
 from api.context import Info, Reading, plain
 from api.node import Node
 from api.paging import MOST, of_each, page_size
+from api.policies import LadderTells
 from api.selection import Selection, wanted
 from api.staff import Agent, agents_by_id
-from domain import alerts, causes, ladders
+from domain import alerts, causes
 from domain.access import may_see
 from domain.alerts import UNRESOLVED, AlertKind, AlertState
 from domain.causes import AlertCause, NextAction
@@ -36,7 +37,7 @@ strawberry.enum(NextAction, description="What helps best.")
 class EscalationStep:
     level: int
     at: datetime
-    targets: list[ladders.Told] = strawberry.field(description="Who is told then.")
+    targets: list[LadderTells] = strawberry.field(description="Who is told then.")
 
 
 @strawberry.type(description="What happened to an alert.")

@@ -2,7 +2,7 @@
 
 import uuid
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias
 
 import strawberry
 from sqlalchemy import select
@@ -25,6 +25,7 @@ from domain.tickets import TicketStatus
 
 strawberry.enum(Metric, name="ClockMetric")
 strawberry.enum(Told, name="LadderTells", description="Who is told, as things are then.")
+LadderTells: TypeAlias = Told
 strawberry.enum(Way, name="LadderWay")
 strawberry.enum(Template, name="PolicyTemplateCode")
 
