@@ -8,17 +8,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 import strawberry
 from sqlalchemy import ColumnElement, Select, select
 
+from api.channels import Channel, channels_by_id
 from api.context import Info, Reading, plain
 from api.node import Node
 from api.paging import MOST, of_each, page_size
 from api.policies import LadderTells
 from api.selection import Selection, wanted
+from api.sla import Clock, clocks_by_id
 from api.staff import Agent, agents_by_id
-from domain import alerts, causes
+from domain import alerts, causes, clocks
 from domain.access import may_see
 from domain.alerts import UNRESOLVED, AlertKind, AlertState
 from domain.causes import AlertCause, NextAction
-from domain.clocks import Clock, ladders_of
+from domain.clocks import ladders_of
 from domain.db import one_of
 from domain.events import Event, EventKind
 from domain.ids import public_id, row_id
@@ -73,11 +75,14 @@ class Alert(Node):
     next_escalation: EscalationStep | None
     cause: AlertCause
     next_action: NextAction
+    clock: Clock | None = strawberry.field(description="The promise that it is about.")
+    channel: Channel | None = strawberry.field(description="Which does not work.")
     ticket: Annotated["Ticket", strawberry.lazy("api.tickets")] | None
     history: list[AlertEvent] = strawberry.field(description="Oldest first; the newest hundred.")
     row_id: strawberry.Private[uuid.UUID]
     ticket_id: strawberry.Private[uuid.UUID | None]
     clock_id: strawberry.Private[uuid.UUID | None]
+    about_id: strawberry.Private[uuid.UUID | None]
     acked_by_id: strawberry.Private[uuid.UUID | None]
     next_at: strawberry.Private[datetime | None]
     rung: strawberry.Private[int]
@@ -137,6 +142,7 @@ async def _load(reading: Reading, query: Select[Any], selection: Selection) -> l
                 "row_id": row.id,
                 "ticket_id": row.ticket_id,
                 "clock_id": row.clock_id,
+                "about_id": row.about_id,
                 "acked_by_id": row.acked_by_id,
                 "next_at": row.next_at,
                 "rung": row.rung,
@@ -169,6 +175,18 @@ async def _fill(reading: Reading, found: list[Alert], selection: Selection) -> N
         tickets = await tickets_by_id(reading, ids, selection["ticket"])
         for alert in found:
             alert.ticket = tickets.get(alert.ticket_id) if alert.ticket_id else None
+    if "clock" in selection:
+        promises = await clocks_by_id(
+            reading, {alert.clock_id for alert in found if alert.clock_id}, selection["clock"]
+        )
+        for alert in found:
+            alert.clock = promises.get(alert.clock_id) if alert.clock_id else None
+    if "channel" in selection:
+        down = {alert.row_id: alert.about_id for alert in found if alert.kind == AlertKind.CHANNEL_DOWN}
+        channels = await channels_by_id(reading, {id for id in down.values() if id})
+        for alert in found:
+            about = down.get(alert.row_id)
+            alert.channel = channels.get(about) if about else None
     if "nextEscalation" in selection:
         await _escalations(reading, found)
     if "cause" in selection or "nextAction" in selection:
@@ -185,8 +203,8 @@ async def _fill(reading: Reading, found: list[Alert], selection: Selection) -> N
 
 async def _escalations(reading: Reading, found: list[Alert]) -> None:
     rows = await reading.connection.execute(
-        select(Clock.id, Clock.policy_id).where(
-            one_of(Clock.id, [one.clock_id for one in found if one.clock_id])
+        select(clocks.Clock.id, clocks.Clock.policy_id).where(
+            one_of(clocks.Clock.id, [one.clock_id for one in found if one.clock_id])
         )
     )
     policy_of = {row.id: row.policy_id for row in rows}

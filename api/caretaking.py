@@ -6,7 +6,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from api.running import database_here, house_here, load_settings
-from domain import audit, backup, following, installation
+from domain import audit, backup, following, installation, notices
 from domain.actors import SYSTEM
 from domain.audit import AuditKind
 from domain.db import database_time, ring
@@ -85,6 +85,7 @@ async def release(
         await installation.release(session)
         for queue in OUTWARD:
             ring(session, queue.topic)
+        await notices.wait_again(session)
     print(f"{given_up} given up. Heddle sends again." if discard else "Heddle sends again.")
 
 

@@ -1,15 +1,18 @@
 """The ways in, as agents see them."""
 
+import uuid
+from collections.abc import Collection
 from typing import Any
 
 import strawberry
-from sqlalchemy import select
+from sqlalchemy import Select, select
 
-from api.context import Info, plain
+from api.context import Info, Reading, plain
 from api.node import Node
 from domain import channels
 from domain.access import may_see
 from domain.channels import ChannelKind
+from domain.db import one_of
 from domain.ids import public_id
 
 strawberry.enum(ChannelKind)
@@ -26,13 +29,17 @@ class Channel(Node):
 
 async def _channels(info: Info) -> list[Channel]:
     async with info.context.reading() as reading:
-        rows = await reading.connection.execute(
-            select(channels.Channel.__table__)
-            .where(may_see(channels.Channel, reading.actor))
-            .order_by(channels.Channel.name)
-            .limit(100)
-        )
-        return [_channel(row) for row in rows]
+        by_name = _seen(reading).order_by(channels.Channel.name).limit(100)
+        return [_channel(row) for row in await reading.connection.execute(by_name)]
+
+
+async def channels_by_id(reading: Reading, ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Channel]:
+    rows = await reading.connection.execute(_seen(reading).where(one_of(channels.Channel.id, ids)))
+    return {row.id: _channel(row) for row in rows}
+
+
+def _seen(reading: Reading) -> Select[Any]:
+    return select(channels.Channel.__table__).where(may_see(channels.Channel, reading.actor))
 
 
 def _channel(row: Any) -> Channel:

@@ -1,12 +1,12 @@
 """Promises as screens show them."""
 
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
 import strawberry
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, Row, select
 
 from api.context import Reading, by, plain
 from api.node import Node
@@ -47,26 +47,40 @@ async def clocks_of(
 ) -> dict[uuid.UUID, list[Clock]]:
     """By ticket, the most urgent first: running ones by their due time, then those that are kept."""
     clock = clocks.Clock
+    rows = await _read(reading, one_of(clock.ticket_id, ticket_ids), clock.ended_at.is_(None))
+    shown = await _shown(reading, rows, selection)
+    return {ticket_id: [shown[row.id] for row in group] for ticket_id, group in by("ticket_id", rows).items()}
+
+
+async def clocks_by_id(
+    reading: Reading, ids: Collection[uuid.UUID], selection: Selection
+) -> dict[uuid.UUID, Clock]:
+    """Of what the reader sees already; those that are over too."""
+    return await _shown(reading, await _read(reading, one_of(clocks.Clock.id, ids)), selection)
+
+
+async def _read(reading: Reading, *conditions: ColumnElement[bool]) -> Sequence[Row[Any]]:
+    clock = clocks.Clock
     rows = await reading.connection.execute(
         select(clock.__table__, policies.Policy.calendar_id, policies.Calendar.hours)
         .join_from(
             clock.__table__, policies.Policy.__table__, policies.Policy.id == clock.__table__.c.policy_id
         )
         .join(policies.Calendar, policies.Calendar.id == policies.Policy.calendar_id)
-        .where(one_of(clock.ticket_id, ticket_ids), clock.ended_at.is_(None))
+        .where(*conditions)
         .order_by(clock.met_at.is_not(None), clock.paused_since.is_not(None), clock.due_at)
     )
-    found = rows.all()
-    hours = {row.calendar_id: row.hours for row in found}
+    return rows.all()
+
+
+async def _shown(reading: Reading, rows: Sequence[Row[Any]], selection: Selection) -> dict[uuid.UUID, Clock]:
+    hours = {row.calendar_id: row.hours for row in rows}
     read = {calendar_id: Hours.from_json(stored) for calendar_id, stored in hours.items()}
     promised_by = (
-        await policies_by_id(reading, {row.policy_id for row in found}) if "policy" in selection else {}
+        await policies_by_id(reading, {row.policy_id for row in rows}) if "policy" in selection else {}
     )
     return {
-        ticket_id: [
-            _clock(reading, row, read[row.calendar_id], promised_by.get(row.policy_id)) for row in group
-        ]
-        for ticket_id, group in by("ticket_id", found).items()
+        row.id: _clock(reading, row, read[row.calendar_id], promised_by.get(row.policy_id)) for row in rows
     }
 
 

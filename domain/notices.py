@@ -235,3 +235,10 @@ async def look_again(session: AsyncSession, notice_id: uuid.UUID) -> None:
         update(Notice).where(Notice.id == notice_id, Notice.next_at.is_not(None)).values(next_at=func.now())
     )
     ring(session, TOPIC)
+
+
+async def wait_again(session: AsyncSession) -> None:
+    """What was held leaves only now: each has its minute from here."""
+    waiting = update(Notice).where(Notice.next_at.is_not(None))
+    await session.execute(waiting.values(next_at=func.now() + RECEIPT_WITHIN))
+    ring(session, TOPIC)

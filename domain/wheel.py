@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import structlog
-from sqlalchemy import func, select, union_all
+from sqlalchemy import ColumnElement, func, select, true, union_all
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
@@ -27,10 +27,17 @@ class Wheel:
     """Each in a transaction of its own, says how many rows it did."""
     batch: int
     """As many of these say that there may be more."""
+    works_if: ColumnElement[bool] | None = None
+    """It rests otherwise; what it does looks at this too."""
 
     async def seconds_to_next(self, session: AsyncSession) -> float | None:
         firsts = union_all(
-            *(select(func.min(moment).label("at")).where(moment.is_not(None)) for moment in self.moments)
+            *(
+                select(func.min(moment).label("at")).where(
+                    moment.is_not(None), true() if self.works_if is None else self.works_if
+                )
+                for moment in self.moments
+            )
         ).subquery()
         seconds = await session.scalar(select(func.extract("epoch", func.min(firsts.c.at) - NOW)))
         return None if seconds is None else float(seconds)

@@ -11,6 +11,7 @@ from domain import notices
 from domain.alerts import WARNINGS, Alert, AlertState
 from domain.clocks import ladder_of
 from domain.db import new_id
+from domain.installation import nothing_is_held
 from domain.ladders import Way
 from domain.notices import TOPIC, Notice, NoticeKind, NoticeState
 from domain.wheel import NOW, Wheel
@@ -22,12 +23,12 @@ AN_HOUR = timedelta(hours=1)
 
 
 async def pursue(session: AsyncSession, *, at: datetime | None = None) -> int:
-    """Looks at the notices whose minute is over; how many."""
+    """Looks at the notices whose minute is over; how many. None while pushes are held: nobody could have seen them."""
     now = at or (await session.execute(select(NOW))).scalar_one()
     due = await session.execute(
         select(Notice, Alert)
         .outerjoin(Alert, Alert.id == Notice.alert_id)
-        .where(Notice.next_at <= now)
+        .where(Notice.next_at <= now, nothing_is_held)
         .order_by(Notice.next_at)
         .limit(BATCH)
         .with_for_update(of=Notice, skip_locked=True)
@@ -46,7 +47,7 @@ async def pursue(session: AsyncSession, *, at: datetime | None = None) -> int:
     return len(rows)
 
 
-WHEEL = Wheel(TOPIC, (Notice.next_at,), (pursue,), BATCH)
+WHEEL = Wheel(TOPIC, (Notice.next_at,), (pursue,), BATCH, works_if=nothing_is_held)
 
 
 async def digest(session: AsyncSession, *, at: datetime) -> int:

@@ -1,7 +1,7 @@
 // One alert: what is waiting, why, who has it, and everything that can be done about it in one tap.
 
 import { ask, change, make, refusals, say } from "/m/talk.js";
-import { customer, lateness, moment, now, promise, state, title } from "/m/telling.js";
+import { customer, lateness, moment, now, state, title } from "/m/telling.js";
 import { noteOpened } from "/m/opened.js";
 import { showing } from "/m/shown.js";
 
@@ -18,9 +18,9 @@ const READ = `query MobileAlert($id: ID!) {
       id number subject lastChannel assignee { id name }
       contact { name identities { channel label } }
       replyChannels { channel label }
-      clock { metric state dueAt }
-      clocks { metric state dueAt }
     }
+    clock { metric state dueAt }
+    channel { name }
   }
 }`;
 const OUTCOME = "applied alert { state level ackedBy { id name } ackExpiresAt snoozedUntil } userErrors { message }";
@@ -50,8 +50,7 @@ function draw({ viewer, alert }) {
 }
 
 function heading(alert) {
-  const { ticket } = alert;
-  const clock = promise(alert);
+  const { ticket, clock, channel } = alert;
   const name = ticket?.assignee?.name ?? say("somebody");
   return make(
     "header",
@@ -62,6 +61,7 @@ function heading(alert) {
     clock && make("p", {}, say("promised_for", { time: moment(clock.dueAt) })),
     ticket && make("p", { class: "subject" }, `${say("ticket", { number: ticket.number })}: ${ticket.subject}`),
     ticket && make("p", {}, customer(ticket)),
+    channel && make("p", { class: "subject" }, channel.name),
     make("p", { class: "why" }, say(`cause_${alert.cause.toLowerCase()}`, { name })),
     alert.state !== "RESOLVED" && make("p", {}, make("strong", {}, say("best_now")), `: ${say(`next_${alert.nextAction.toLowerCase()}`, { name })}`),
   );

@@ -1,7 +1,7 @@
 // All that is not settled, most pressing first; and the devices that ring for it.
 
 import { ask, change, make, refusals, say } from "/m/talk.js";
-import { customer, lateness, moment, promise, state, title } from "/m/telling.js";
+import { customer, lateness, moment, state, title } from "/m/telling.js";
 import { canRing, mine, ring, ringNoMore } from "/m/ringing.js";
 import { noteOpened } from "/m/opened.js";
 import { showing } from "/m/shown.js";
@@ -11,7 +11,9 @@ const READ = `query MobileAlerts {
   viewer { agent { id name } vapidPublicKey devices { id label lastSeenAt fitness } }
   alerts(states: [FIRING, ACKED, SNOOZED], first: 100) {
     id kind state level firedAt ackedBy { name } ackExpiresAt snoozedUntil resolvedAt
-    ticket { number subject lastChannel contact { name identities { label } } clock { metric state dueAt } clocks { metric state dueAt } }
+    ticket { number subject lastChannel contact { name identities { label } } }
+    clock { metric state dueAt }
+    channel { name }
   }
 }`;
 const TEST = "mutation Test($input: DeviceInput!) { deviceTest(input: $input) { ok userErrors { message } } }";
@@ -39,7 +41,7 @@ function byPressure(one, other) {
 }
 
 function due(alert) {
-  return Date.parse(promise(alert)?.dueAt ?? alert.firedAt);
+  return Date.parse(alert.clock?.dueAt ?? alert.firedAt);
 }
 
 function entry(alert) {
@@ -52,6 +54,7 @@ function entry(alert) {
     make("span", { class: "clock" }, lateness(alert)),
     ticket && make("span", { class: "subject" }, `${say("ticket", { number: ticket.number })}: ${ticket.subject}`),
     ticket && make("span", {}, customer(ticket)),
+    alert.channel && make("span", { class: "subject" }, alert.channel.name),
     make("span", { class: "quiet" }, state(alert)),
   );
 }

@@ -37,20 +37,12 @@ export function duration(milliseconds) {
 
 export function title(alert) {
   const kind = alert.kind.toLowerCase();
-  const named = `${kind}_${promise(alert)?.metric.toLowerCase()}`;
+  const named = `${kind}_${alert.clock?.metric.toLowerCase()}`;
   return say(knows(named) ? named : kind);
 }
 
-/** The clock that the alert is about: of a broken one it is known by its moment. */
-export function promise(alert) {
-  const { clock, clocks } = alert.ticket ?? {};
-  const broken = alert.kind === "SLA_BREACHED" && clocks?.find(({ dueAt }) => Date.parse(dueAt) === Date.parse(alert.firedAt));
-  return broken || (alert.kind === "CALL_MISSED" ? null : clock);
-}
-
-export function lateness(alert) {
-  const clock = promise(alert);
-  if (!clock) return alert.ticket ? "" : say("since", { time: moment(alert.firedAt) });
+export function lateness({ clock, ticket, firedAt }) {
+  if (!clock) return ticket ? "" : say("since", { time: moment(firedAt) });
   if (clock.state === "PAUSED") return say("paused");
   if (clock.state === "MET") return "";
   const left = Date.parse(clock.dueAt) - now();

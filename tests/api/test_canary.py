@@ -6,6 +6,7 @@ import re
 import time
 import uuid
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 import pytest
@@ -16,7 +17,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from api.files import PURPOSE
 from api.house import House
 from api.schema import schema
-from domain.alerts import Alert
+from domain.alerts import Alert, AlertNote
 from domain.contacts import Contact, Identity
 from domain.db import Base
 from domain.devices import Device
@@ -44,7 +45,7 @@ TURNS = 24
 """As many as an interface has members, and more."""
 
 KEPT: list[type[Base]] = [
-    Ticket, Item, Attachment, Thread, Contact, Identity, Task, Arrival, Delivery, Device, SignIn
+    Ticket, Item, Attachment, Thread, Contact, Identity, Task, Arrival, Delivery, Device, SignIn, AlertNote,
 ]  # fmt: skip
 WORK_FOR_FILES = {("attachment", "file")}
 """The key of stored bytes: it would not be found any more."""
@@ -159,6 +160,9 @@ async def _everything(client: Client, ids: dict[str, str]) -> tuple[str, int]:
 async def test_no_question_of_another_teams_agent_finds_a_canary(
     house: House, two_teams: TwoTeams, anybody: Client
 ) -> None:
+    snooze = "mutation($input: AlertSnoozeInput!) { alertSnooze(input: $input) { userErrors { code } } }"
+    tomorrow = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+    await two_teams.mia.do(snooze, id=two_teams.ids["Alert"], until=tomorrow, reason="Ada calls again")
     await _plant(house)
 
     manager, asked = await _everything(two_teams.mia, two_teams.ids)
@@ -168,6 +172,7 @@ async def test_no_question_of_another_teams_agent_finds_a_canary(
     assert asked > 200
     assert not re.search(r'"resetRequired": ?true', manager), "the feed told all of it"
     assert {"ticket.subject", "ticket.tags", "item.text", "item.author", "contact.name"} <= found
+    assert "alert_note.text" in found
     assert {"identity.label", "task.title", "thread.subject", "attachment.name", "arrival.raw"} <= found
     assert set(re.findall(r"canary:([a-z_.]+)", stranger)) == set()
     assert '"totalCount":0' in stranger

@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from demo.farends import FcmStandIn
 from demo.farends.fcm import Fault
-from domain import ledger, sign_in
+from domain import installation, ledger, notices, sign_in
 from domain.actors import Role
 from domain.alert_preferences import AlertPreferences, Privacy, Silence
 from domain.alerts import Alert, AlertKind
@@ -35,7 +35,7 @@ from domain.sign_in import Ended, SessionKind, SignIn
 from domain.staff import Agent
 from notifications import dispatch, fcm
 from notifications.deliver import Pusher
-from notifications.pursuit import pursue
+from notifications.pursuit import WHEEL, pursue
 from notifications.settings import NotificationSettings
 from tests.factories import NOON, a_channel, a_mail, a_promise, an_agent, receive
 
@@ -362,3 +362,27 @@ async def test_the_last_level_rings_whoever_is_silent(shop: Shop, why: Silence) 
 
     assert ("Admin", NoticeState.TRYING, None) in await shop.notices()
     assert {("Admin", "admin:1"), ("Admin", "mail")} <= set(await shop.deliveries())
+
+
+async def test_nobody_else_is_rung_while_a_restore_is_held_and_each_has_a_minute_from_the_release(
+    shop: Shop,
+) -> None:
+    await shop.told()
+    async with shop.db.transaction() as session:
+        await installation.restored(await session.connection())
+        later = await database_time(session) + 2 * A_MINUTE
+    await shop.pursued(later)
+    async with shop.db.transaction() as session:
+        assert await WHEEL.seconds_to_next(session) is None
+
+    async with shop.db.transaction() as session:
+        await installation.release(session)
+        await notices.wait_again(session)
+    async with shop.db.transaction() as session:
+        await pursue(session)
+
+    assert await shop.deliveries() == [("Mia", "phone:1")]
+    async with shop.db.transaction() as session:
+        assert 50 < (await WHEEL.seconds_to_next(session) or 0) <= 60
+    await shop.pursued(later)
+    assert await shop.deliveries() == [("Mia", "phone:1"), ("Mia", "tablet:1")]
