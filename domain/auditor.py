@@ -151,6 +151,7 @@ async def _untold(session: AsyncSession, now: datetime) -> int:
         select(func.max(Event.recorded_at))
         .where(Event.alert_id == Alert.id, Event.kind.in_((EventKind.ALERT_FIRED, EventKind.ALERT_CLIMBED)))
         .scalar_subquery()
+        .correlate(Alert)  # by itself it would not, two levels below: any alert's newest step
     )
     told = select(Notice.id).where(Notice.alert_id == Alert.id, Notice.created_at >= step).exists()
     return (

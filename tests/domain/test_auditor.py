@@ -64,6 +64,21 @@ async def test_what_nobody_would_look_at_again_is_woken(session: AsyncSession) -
     assert await look(session) == Findings()
 
 
+async def test_an_alert_that_was_told_stays_told_when_another_rings_later(
+    session: AsyncSession, mailbox: Channel
+) -> None:
+    await fire_due(session)
+    await tell(session)
+    await session.execute(update(Event).values(recorded_at=Event.recorded_at - 10 * MINUTE))
+    await session.execute(update(Notice).values(created_at=Notice.created_at - 10 * MINUTE))
+    await receive(session, mailbox, a_mail("zofia@example.org", at=NOON + MINUTE))
+    await fire_due(session)
+    await tell(session)
+
+    later = (await session.execute(select(func.now()))).scalar_one() + 3 * MINUTE
+    assert await look(session, at=later) == Findings()
+
+
 async def test_an_alert_that_nobody_was_told_of_stays_open_and_is_said(session: AsyncSession) -> None:
     await fire_due(session)
     await tell(session)
