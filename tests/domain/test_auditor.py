@@ -30,7 +30,8 @@ async def overdue(session: AsyncSession, mailbox: Channel) -> None:
 
 async def tell(session: AsyncSession) -> None:
     await session.flush()
-    for event in (await session.scalars(select(Event).order_by(Event.seq))).all():
+    told = select(func.coalesce(func.max(Notice.event_seq), 0)).scalar_subquery()
+    for event in (await session.scalars(select(Event).where(Event.seq > told).order_by(Event.seq))).all():
         await dispatch(session, event)
     await session.flush()
 
