@@ -11,7 +11,7 @@ from api.contacts import Identity, identities_where
 from api.context import Reading, by, plain
 from api.node import Node
 from api.selection import Selection
-from domain import threads
+from domain import reasons, threads
 from domain.channels import Channel, ChannelKind
 from domain.contacts import Identity as IdentityRow
 from domain.db import one_of
@@ -74,7 +74,7 @@ async def threads_of(
                     "subject": row.subject or None,
                     "joined_because": JoinReason(
                         code=row.joined_code.value.upper(),
-                        text=threads.sentence(row.joined_code, reading.locale),
+                        text=reasons.sentence(row.joined_code, reading.locale),
                         automatic=row.joined_by_id is None,
                     ),
                     "joined_at": row.joined_at,

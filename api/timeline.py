@@ -15,7 +15,7 @@ from api.paging import PageInfo, page_size
 from api.scalars import BigInt
 from api.selection import Selection, wanted
 from api.staff import Agent, agents_by_id
-from domain import history, messages, threads
+from domain import history, messages, reasons
 from domain.access import may_see
 from domain.channels import ChannelKind
 from domain.contacts import same_person
@@ -24,7 +24,7 @@ from domain.events import EventKind
 from domain.ids import public_id
 from domain.languages import N_, translate
 from domain.messages import CallState, DeliveryState, Direction, ItemKind
-from domain.threads import JoinCode
+from domain.reasons import JoinCode
 from domain.tickets import Ticket
 
 strawberry.enum(Direction)
@@ -262,7 +262,7 @@ def _told(event: Any, agents: dict[uuid.UUID | None, Agent], locale: str) -> str
     who = actor.name if actor else "Heddle"
     match event.kind:
         case EventKind.THREAD_JOINED:
-            return threads.sentence(JoinCode(event.data["code"]), locale)
+            return reasons.sentence(JoinCode(event.data["code"]), locale)
         case EventKind.TICKET_ASSIGNED:
             to = agents.get(_uuid(event.data.get("to")))
             if to is None:

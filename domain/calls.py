@@ -8,16 +8,20 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from domain import alerts, clocks
 from domain.actors import customer
 from domain.alerts import Alert, AlertKind, Cause
+from domain.cases import cases_of
 from domain.channels import Channel
 from domain.contacts import Identity, add_contact
 from domain.db import database_time, new_id
 from domain.events import EventKind
 from domain.inbound import Arrival, CallStep, InboundCall
+from domain.matters import Matter
 from domain.messages import Call, CallState, Direction
 from domain.people import recognise
+from domain.reasons import JoinCode
 from domain.staff import Agent
-from domain.threads import Thread, place
-from domain.tickets import live_tickets, locked, open_thread, open_ticket
+from domain.suggestions import suggest
+from domain.threads import Certainty, Thread, place
+from domain.tickets import locked, open_thread, open_ticket
 from domain.work import TryLater
 
 
@@ -95,15 +99,26 @@ async def _begin(session: AsyncSession, channel: Channel, arrival: Arrival, step
         await session.flush()
     if thread is None or ticket is None:
         placement = place(
-            proof=None,
-            by_caller_number=known,
-            open_tickets=[ticket.id for ticket in await live_tickets(session, contact.id)],
+            certainty=Certainty.CALLER if known else Certainty.NONE,
+            code=JoinCode.CALLER_NUMBER,
+            said=Matter(),
+            channel=channel.kind,
+            at=at,
+            cases=await cases_of(session, contact.id, at=at) if known else [],
         )
         if placement.ticket_id:
             ticket = await locked(session, placement.ticket_id)
         else:
             ticket = open_ticket(session, contact, subject="", by=by, at=at, team_id=channel.team_id)
             await session.flush()
+            await suggest(
+                session,
+                ticket,
+                placement,
+                claims=(step.claim,) if step.claim else (),
+                numbers=frozenset(),
+                at=at,
+            )
         thread = open_thread(
             session,
             ticket,

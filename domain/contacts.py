@@ -57,6 +57,7 @@ class Proof(StrEnum):
     REPLY_ADDRESS = "reply_address"  # answered from where we wrote to, with the token only that mail had
     MESSENGER_PAGE = "messenger_page"  # Meta's word, for one page
     MESSENGER_LINK = "messenger_link"  # opened by our signed m.me link
+    MARKETPLACE = "marketplace"  # the marketplace wrote on behalf of the buyer of an order
     AGENT = "agent"
 
 
@@ -106,8 +107,12 @@ class Identity(Base):
     """Where the value is unique: the page of a Messenger id, the widget of a chat; empty for the whole world."""
     value: Mapped[str]
     label: Mapped[str]
+    name: Mapped[str] = mapped_column(default="", server_default="")
+    """Under which it was used first: couples and firms share an address."""
     verified_at: Mapped[datetime | None]
     verified_by: Mapped[Proof | None]
+    shared_at: Mapped[datetime | None]
+    """Proven as well, but somebody else writes from it too: it no longer says who."""
     created_at: Mapped[datetime]
     last_used_at: Mapped[datetime | None]
 
@@ -229,7 +234,7 @@ def add_contact(session: AsyncSession, *, name: str, locale: str | None, by: Act
 
 
 def add_identity(
-    session: AsyncSession, contact: Contact, claim: Claim, *, by: Actor, at: datetime
+    session: AsyncSession, contact: Contact, claim: Claim, *, by: Actor, at: datetime, name: str = ""
 ) -> Identity:
     identity = Identity(
         id=new_id(),
@@ -238,6 +243,7 @@ def add_identity(
         scope=claim.scope,
         value=claim.value,
         label=claim.label or claim.value,
+        name=name,
         created_at=at,
         last_used_at=at,
         verified_at=at if claim.proof else None,

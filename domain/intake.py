@@ -7,17 +7,24 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain import calls, clocks
+from domain import calls, clocks, shop
 from domain.actors import SYSTEM, customer
+from domain.cases import NamedNumber, cases_of, note_numbers
 from domain.channels import Channel, ChannelKind
-from domain.contacts import Identity, Proof, identities_like, survivor_of
+from domain.contacts import Contact, Identity, IdentityKind, Proof, identities_like, survivor_of
 from domain.db import new_id, ring
 from domain.events import EventKind
 from domain.inbound import Arrival, Inbound, InboundCall, InboundLink, InboundMessage, InboundReceipt
+from domain.mailboxes import is_office, marketplace_of
+from domain.matters import Matter, matter_of
 from domain.messages import FETCHES, Attachment, Direction, Item, Message
+from domain.numbers import NumberKind, numbers_in
 from domain.people import Person, recognise
-from domain.threads import Thread, place
-from domain.tickets import Ticket, certain_tickets, locked, open_thread, open_ticket
+from domain.reasons import REASON_OF_PROOF, JoinCode
+from domain.shop import Joining
+from domain.suggestions import suggest
+from domain.threads import Certainty, Thread, place
+from domain.tickets import Ticket, locked, open_thread, open_ticket
 
 
 async def receive(session: AsyncSession, channel: Channel, arrival: Arrival, inbound: Inbound) -> None:
@@ -41,8 +48,11 @@ async def _message(session: AsyncSession, channel: Channel, arrival: Arrival, sa
     unheard = await _unheard(session, channel, said)  # while we waited, another worker may have had the same
     if unheard is None:
         return
-    thread, ticket = await _placed(session, channel, unheard, answered, person)
+    rules = await shop.joining(session)
+    about = matter_of(unheard.subject, unheard.text, rules.order_numbers)
+    thread, ticket = await _placed(session, channel, unheard, answered, person, about, rules)
     message = await _written(session, channel, arrival, unheard, thread, ticket, person)
+    await note_numbers(session, message.id, about.numbers)
     by = customer(ticket.contact_id)
     message.tell(EventKind.MESSAGE_RECEIVED, by=by, at=said.at)
     if not said.from_shop and not said.automatic:
@@ -62,13 +72,50 @@ async def _who_continues_what(
     if answered and await _takes_strangers(session, said, answered):
         return None, answered
     person = await recognise(
-        session, said.claims, name=said.sender_name, locale=said.locale, linked=said.linked_contact, at=at
+        session,
+        said.claims,
+        name=said.sender_name,
+        locale=said.locale,
+        linked=said.linked_contact,
+        at=at,
+        bought_by=await _buyer(session, said),
     )
     answered = await _thread_answered(session, channel, said)  # another worker may have begun it meanwhile
     if answered and not await _is_of(session, answered, person):
         await _end(session, answered, at=said.at)  # somebody else holds the session now: another conversation
         answered = None
     return person, answered
+
+
+async def _buyer(session: AsyncSession, said: InboundMessage) -> Contact | None:
+    """On whose behalf this marketplace has written of this order before: its address is another for each order or mail."""
+    rules = await shop.joining(session)
+    if not said.claims or said.claims[0].proof != Proof.MAIL_AUTHENTICATED:
+        return None
+    domain = marketplace_of(said.claims[0].value, rules.marketplaces)
+    orders = {
+        number.value
+        for number in numbers_in(said.subject, said.text, rules.order_numbers)
+        if number.kind == NumberKind.ORDER
+    }
+    if domain is None or not orders:
+        return None
+    buyers = await session.scalars(
+        select(Thread.contact_id)
+        .join(Identity, Identity.id == Thread.identity_id)
+        .join(Message, Message.thread_id == Thread.id)
+        .join(NamedNumber, NamedNumber.item_id == Message.id)
+        .where(
+            NamedNumber.value.in_(orders),
+            NamedNumber.kind == NumberKind.ORDER,
+            Message.sender_verified.is_(True),
+            Identity.kind == IdentityKind.EMAIL,
+            Identity.value.endswith(f"@{domain}", autoescape=True),
+        )
+        .distinct()
+    )
+    found = buyers.all()
+    return await survivor_of(session, found[0]) if len(found) == 1 else None
 
 
 async def _written(
@@ -193,6 +240,8 @@ async def _placed(
     said: InboundMessage,
     answered: Thread | None,
     person: Person | None,
+    about: Matter,
+    rules: Joining,
 ) -> tuple[Thread, Ticket]:
     """The thread and its ticket, held. A closed ticket takes no more: the same conversation goes on in a new one."""
     if answered:
@@ -205,9 +254,13 @@ async def _placed(
         raise RuntimeError("a message that continues nothing needs a person")
     contact, by = person.contact, customer(person.contact.id)
     placement = place(
-        proof=person.proof,
-        by_caller_number=False,
-        open_tickets=[ticket.id for ticket in await certain_tickets(session, contact.id)],
+        certainty=_certainty(said, person),
+        code=REASON_OF_PROOF[person.proof] if person.proof else JoinCode.OPENED_TICKET,
+        said=about,
+        channel=channel.kind,
+        at=said.at,
+        cases=await cases_of(session, contact.id, at=said.at) if person.known else [],
+        windows=rules.windows,
     )
     if placement.ticket_id:
         ticket = await locked(session, placement.ticket_id)
@@ -221,6 +274,10 @@ async def _placed(
             team_id=channel.team_id,
         )
         await session.flush()
+        await suggest(
+            session, ticket, placement, claims=said.claims, numbers=about.numbers,
+            references=said.references, at=said.at,
+        )  # fmt: skip
     thread = open_thread(
         session,
         ticket,
@@ -235,6 +292,14 @@ async def _placed(
     )
     await session.flush()
     return thread, ticket
+
+
+def _certainty(said: InboundMessage, person: Person) -> Certainty:
+    if person.proof is None or said.automatic:
+        return Certainty.NONE
+    if person.proof == Proof.MAIL_AUTHENTICATED and is_office(said.claims[0].value):
+        return Certainty.OFFICE
+    return Certainty.PROVEN
 
 
 def _first_words(text: str, length: int = 80) -> str:

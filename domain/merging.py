@@ -10,8 +10,9 @@ from domain.actors import Actor
 from domain.contacts import Contact, Identity
 from domain.events import EventKind, record
 from domain.messages import Item
+from domain.reasons import JoinCode
 from domain.tasks import Task
-from domain.threads import JoinCode, Thread
+from domain.threads import Thread
 from domain.tickets import Ticket, TicketStatus, join, live_tickets, locked, open_ticket
 
 

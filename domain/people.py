@@ -3,7 +3,8 @@
 | what the sender shows                     | whose contact it is                                           |
 |-------------------------------------------|---------------------------------------------------------------|
 | a signed m.me link                        | the contact the link was made for                             |
-| a proven value somebody has proven before | that contact                                                  |
+| a marketplace, on behalf of an order      | the contact on whose behalf it wrote of the same order before |
+| a proven value somebody has proven before | that contact, unless a mail comes under another person's name |
 | a proven address nobody has proven        | the contact known by nothing but this address; else a new one |
 | a session or a Messenger person, only     | who held it last, unless another signed person does now       |
 | an unproven mail address                  | the contact that claims it and has proven nothing at all      |
@@ -32,8 +33,10 @@ from domain.contacts import (
     survivor_of,
 )
 from domain.errors import IdentityTaken
+from domain.mailboxes import Holder, who_writes
 from domain.merging import hand_over
-from domain.threads import REASON_OF_PROOF, JoinCode, Thread
+from domain.reasons import REASON_OF_PROOF, JoinCode
+from domain.threads import Thread
 from domain.tickets import Ticket
 
 Like = dict[Claim, list[tuple[Identity, Contact]]]
@@ -54,6 +57,8 @@ class Person:
     """What made this person certain, this time."""
     known: bool
     """Was this contact here before?"""
+    shares: bool = False
+    """Other people write from this proven address too: the name is all that tells them apart."""
 
 
 async def recognise(
@@ -64,50 +69,80 @@ async def recognise(
     locale: str | None,
     linked: uuid.UUID | None,
     at: datetime,
+    bought_by: Contact | None = None,
 ) -> Person:
+    """`bought_by`: on whose behalf the same marketplace wrote of the same order before."""
     for claim in sorted(claims, key=lambda claim: claim.key):
         await lock_identity(session, claim)
     like: Like = {claim: await identities_like(session, claim) for claim in claims}
-    contact, proof = await _whose(session, like, linked, at)
+    contact, proof, shares = await _whose(session, like, name, linked, bought_by, at)
     known = contact is not None
     if contact is None:
         contact = add_contact(session, name=name, locale=locale, by=customer(uuid.UUID(int=0)), at=at)
         await session.flush()
-        proof = claims[0].proof
+        proof = None if shares else claims[0].proof
     contact.name = contact.name or name
     contact.locale = contact.locale or locale
-    theirs = [await _identity(session, claim, like[claim], contact, proof, at=at) for claim in claims]
+    theirs = [
+        await _identity(session, claim, like[claim], contact, proof, name=name, at=at) for claim in claims
+    ]
+    if shares:
+        theirs[0].shared_at = theirs[0].shared_at or at
     await session.flush()
-    return Person(contact, theirs[0], proof, known)
+    return Person(contact, theirs[0], proof, known, shares)
 
 
 async def _whose(
-    session: AsyncSession, like: Like, linked: uuid.UUID | None, at: datetime
-) -> tuple[Contact | None, Proof | None]:
+    session: AsyncSession,
+    like: Like,
+    name: str,
+    linked: uuid.UUID | None,
+    bought_by: Contact | None,
+    at: datetime,
+) -> tuple[Contact | None, Proof | None, bool]:
+    """The contact, what proves it, and whether the address is one that several share."""
     if (
         linked
         and (contact := await survivor_of(session, linked))
         and await _opened_by_link(session, like, contact, at)
     ):
-        return contact, Proof.MESSENGER_LINK
+        return contact, Proof.MESSENGER_LINK, False
     signed = [claim for claim in like if claim.proof and claim.kind not in HANDLES]
     handles = [claim for claim in like if claim.proof and claim.kind in HANDLES]
     for claim in signed:
+        holders = _holders(like[claim])
+        if claim.proof == Proof.MAIL_AUTHENTICATED and holders:
+            contact = who_writes(name, holders)
+            shares = contact is None or len(holders) > 1
+            return contact, None if shares else claim.proof, shares
         for identity, contact in like[claim]:
             if identity.verified_at:
-                return contact, claim.proof
+                return contact, claim.proof, False
+    if bought_by:
+        return bought_by, Proof.MARKETPLACE, False
     for claim in handles:
         for identity, contact in like[claim]:
             if identity.verified_at and not (signed and await _is_signed(session, contact)):
-                return contact, identity.verified_by
+                return contact, identity.verified_by, False
     for claim in signed:
         for _, contact in like[claim]:
             if await _has_nothing_else(session, contact):
-                return contact, claim.proof
+                return contact, claim.proof, False
     if signed or handles:
-        return None, None
+        return None, None, False
     (claim,) = like
-    return await _claiming(session, claim, like[claim]), None
+    return await _claiming(session, claim, like[claim]), None, False
+
+
+def _holders(like: list[tuple[Identity, Contact]]) -> list[Holder[Contact]]:
+    """Who has proven to write from an address, with their names: one, or several who share it."""
+    names: dict[uuid.UUID, list[str]] = {}
+    owners: dict[uuid.UUID, Contact] = {}
+    for identity, contact in like:
+        if identity.verified_at or identity.shared_at:
+            owners[contact.id] = contact
+            names.setdefault(contact.id, [contact.name]).append(identity.name)
+    return [Holder(contact, tuple(names[id])) for id, contact in owners.items()]
 
 
 async def _opened_by_link(session: AsyncSession, like: Like, contact: Contact, at: datetime) -> bool:
@@ -169,6 +204,7 @@ async def _identity(
     contact: Contact,
     proof: Proof | None,
     *,
+    name: str,
     at: datetime,
 ) -> Identity:
     """The claim's value as an identity of `contact`: found, proven now, taken over, or added."""
@@ -186,8 +222,8 @@ async def _identity(
     elif proof == Proof.MESSENGER_LINK and claim.kind in HANDLES:
         claim = replace(claim, proof=proof)
     if mine is None:
-        return add_identity(session, contact, claim, by=by, at=at)
-    mine.last_used_at = at
+        return add_identity(session, contact, claim, by=by, at=at, name=name)
+    mine.last_used_at, mine.name = at, mine.name or name
     if claim.proof:
         mine.prove(claim.proof, by=by, at=at)
     return mine

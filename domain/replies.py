@@ -23,7 +23,8 @@ from domain.events import EventKind
 from domain.keys import Keys
 from domain.languages import N_
 from domain.messages import OUTBOX, DeliveryState, Direction, Item, Message
-from domain.threads import JoinCode, Placement, Thread
+from domain.reasons import JoinCode
+from domain.threads import Placement, Thread
 from domain.tickets import Ticket, TicketStatus, open_thread
 
 MESSENGER_WINDOW = timedelta(hours=24)

@@ -4,45 +4,21 @@
 """
 
 import uuid
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from sqlalchemy import BigInteger, ForeignKey, Identity, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from domain.channels import ChannelKind
 from domain.contacts import Proof
 from domain.db import Base, Json, new_id
-from domain.languages import N_, translate
-
-
-class JoinCode(StrEnum):
-    OPENED_TICKET = "opened_ticket"
-    AGENT_OPENED = "agent_opened"
-    SAME_VERIFIED_ADDRESS = "same_verified_address"
-    REPLY_ADDRESS = "reply_address"
-    SIGNED_CHAT_IDENTITY = "signed_chat_identity"
-    SAME_CHAT_SESSION = "same_chat_session"
-    SAME_MESSENGER_PERSON = "same_messenger_person"
-    MESSENGER_LINK = "messenger_link"
-    LINKED_BY_AGENT = "linked_by_agent"
-    CALLER_NUMBER = "caller_number"
-
-
-SENTENCES = {
-    JoinCode.OPENED_TICKET: N_("This conversation opened the ticket."),
-    JoinCode.AGENT_OPENED: N_("An agent began this conversation from the ticket."),
-    JoinCode.SAME_VERIFIED_ADDRESS: N_("The sender's verified address is this contact's."),
-    JoinCode.REPLY_ADDRESS: N_("The mail came to the signed address that only our mail to this contact had."),
-    JoinCode.SIGNED_CHAT_IDENTITY: N_("The shop's signature says that the chat visitor is this contact."),
-    JoinCode.SAME_CHAT_SESSION: N_("The same browser session as this contact's earlier chat."),
-    JoinCode.SAME_MESSENGER_PERSON: N_(
-        "The same Messenger person as in this contact's earlier conversation."
-    ),
-    JoinCode.MESSENGER_LINK: N_("The conversation was opened by the signed link made for this contact."),
-    JoinCode.LINKED_BY_AGENT: N_("An agent said that this is the same customer."),
-    JoinCode.CALLER_NUMBER: N_("Only this contact has the caller's number. It is not verified."),
-}
+from domain.matters import Matter
+from domain.numbers import NumberKind
+from domain.reasons import JoinCode, MatterCode
+from domain.topics import are_apart
 
 
 class Thread(Base):
@@ -71,6 +47,7 @@ class Thread(Base):
     joined_proof: Mapped[Proof | None]
     """What made its customer certain; none for who only claimed to be somebody."""
     joined_evidence: Mapped[Json] = mapped_column(default=dict)
+    """`identity`; `matter`, a code, and the `number` that both named."""
     joined_by_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("agent.id"))
     """The agent whose word it was; none when a rule decided."""
     joined_at: Mapped[datetime]
@@ -79,8 +56,49 @@ class Thread(Base):
     """Its ticket was closed: what comes next in this conversation is a new thread."""
 
 
-def sentence(code: JoinCode, locale: str) -> str:
-    return translate(locale, SENTENCES[code])
+class Certainty(StrEnum):
+    """How sure is it who begins this conversation?"""
+
+    PROVEN = "proven"
+    OFFICE = "office"
+    """A proven address that people of a firm share."""
+    CALLER = "caller"
+    """The one contact that has the caller's number, which anybody can forge."""
+    NONE = "none"
+
+
+@dataclass(frozen=True)
+class Windows:
+    """How long after the last word of a ticket the same customer still means it."""
+
+    same_channel: timedelta = timedelta(days=1)
+    other_channel: timedelta = timedelta(days=3)
+    """A visitor leaves the chat and writes a mail."""
+    same_topic: timedelta = timedelta(days=14)
+    same_subject: timedelta = timedelta(days=30)
+
+
+DEFAULT_WINDOWS = Windows()
+
+
+@dataclass(frozen=True)
+class Case:
+    """An earlier ticket of the same contact: open, or solved not long ago."""
+
+    ticket_id: uuid.UUID
+    matter: Matter
+    channels: frozenset[ChannelKind]
+    last_word_at: datetime
+    is_live: bool = True
+    is_certain: bool = True
+    """Otherwise only somebody unproven wrote to it: a forged mail must not draw the customer's own words to it."""
+
+
+@dataclass(frozen=True)
+class Likeness:
+    case: Case
+    matter: MatterCode
+    number: str = ""
 
 
 @dataclass(frozen=True)
@@ -89,27 +107,88 @@ class Placement:
 
     ticket_id: uuid.UUID | None
     code: JoinCode
+    evidence: Json = field(default_factory=dict)
+    may_be: tuple[Likeness | Case, ...] = ()
+    """Tickets of the same contact to suggest, the likeliest first."""
 
 
-REASON_OF_PROOF = {
-    Proof.MAIL_AUTHENTICATED: JoinCode.SAME_VERIFIED_ADDRESS,
-    Proof.REPLY_ADDRESS: JoinCode.REPLY_ADDRESS,
-    Proof.CHAT_SIGNATURE: JoinCode.SIGNED_CHAT_IDENTITY,
-    Proof.CHAT_SESSION: JoinCode.SAME_CHAT_SESSION,
-    Proof.MESSENGER_PAGE: JoinCode.SAME_MESSENGER_PERSON,
-    Proof.MESSENGER_LINK: JoinCode.MESSENGER_LINK,
-    Proof.AGENT: JoinCode.LINKED_BY_AGENT,
-}
+STRENGTH = list(MatterCode)
 
 
-def place(*, proof: Proof | None, by_caller_number: bool, open_tickets: list[uuid.UUID]) -> Placement:
-    """Where a conversation that begins now belongs: on the one open ticket of a person who is certain, else on its own.
+def place(
+    *,
+    certainty: Certainty,
+    code: JoinCode,
+    said: Matter,
+    channel: ChannelKind,
+    at: datetime,
+    cases: Sequence[Case],
+    windows: Windows = DEFAULT_WINDOWS,
+) -> Placement:
+    """Where a conversation that begins now belongs: in the one ticket of the same person that is about the same matter,
+    else in its own.
 
-    `proof` is what makes the sender certain in this very message; `open_tickets` are that contact's.
+    `code` says what made the person certain. Of several tickets that are as like, none: they are suggested.
     """
-    if len(open_tickets) == 1:
-        if proof:
-            return Placement(open_tickets[0], REASON_OF_PROOF[proof])
-        if by_caller_number:
-            return Placement(open_tickets[0], JoinCode.CALLER_NUMBER)
-    return Placement(None, JoinCode.OPENED_TICKET)
+    live = [case for case in cases if case.is_live]
+    if certainty == Certainty.CALLER:
+        if len(live) == 1:
+            return Placement(live[0].ticket_id, code, {"matter": MatterCode.ONLY_TICKET})
+        return Placement(None, JoinCode.OPENED_TICKET, may_be=tuple(live))
+    like = [
+        found for case in cases if (found := likeness(said, case, channel=channel, at=at, windows=windows))
+    ]
+    like.sort(key=_rank)
+    allowed = [found for found in like if found.case.is_certain and _suffices(found.matter, certainty)]
+    best = [found for found in allowed if _rank(found) == _rank(allowed[0])]
+    if len(best) == 1:
+        evidence: Json = {"matter": best[0].matter} | ({"number": best[0].number} if best[0].number else {})
+        return Placement(best[0].case.ticket_id, code, evidence)
+    known = {found.case.ticket_id for found in like}
+    plausible = [case for case in live if case.ticket_id not in known and not _contradict(said, case)]
+    return Placement(None, JoinCode.OPENED_TICKET, may_be=(*like, *plausible))
+
+
+def likeness(
+    said: Matter, case: Case, *, channel: ChannelKind, at: datetime, windows: Windows = DEFAULT_WINDOWS
+) -> Likeness | None:
+    """What makes this the matter of that ticket; none where nothing does, or something contradicts it."""
+    silence = at - case.last_word_at
+    is_apart = are_apart(said.topics, case.matter.topics)
+    shared = said.numbers & case.matter.numbers
+    if shared and (case.is_live or not is_apart):
+        return Likeness(case, MatterCode.SAME_NUMBER, min(shared).value)
+    if _contradict(said, case):
+        return None
+    if said.subject and said.subject in case.matter.subjects and silence <= windows.same_subject:
+        return Likeness(case, MatterCode.SAME_SUBJECT)
+    if not case.is_live:
+        return None
+    if said.topics & case.matter.topics and silence <= windows.same_topic:
+        return Likeness(case, MatterCode.SAME_TOPIC)
+    soon = windows.same_channel if channel in case.channels else windows.other_channel
+    if silence <= soon and (said.topics or said.says_little):
+        return Likeness(case, MatterCode.SOON_AFTER)
+    return None
+
+
+def _contradict(said: Matter, case: Case) -> bool:
+    """Other orders, or clearly other topics."""
+    return are_apart(said.topics, case.matter.topics) or any(
+        (one := said.numbers_of(kind)) and (other := case.matter.numbers_of(kind)) and not one & other
+        for kind in (NumberKind.ORDER, NumberKind.TRACKING)
+    )
+
+
+def _suffices(matter: MatterCode, certainty: Certainty) -> bool:
+    match certainty:
+        case Certainty.PROVEN:
+            return True
+        case Certainty.OFFICE:
+            return matter in (MatterCode.SAME_NUMBER, MatterCode.SAME_SUBJECT)
+        case _:
+            return False
+
+
+def _rank(found: Likeness) -> tuple[int, bool]:
+    return STRENGTH.index(found.matter), not found.case.is_live

@@ -9,14 +9,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from domain.actors import Actor
-from domain.contacts import Contact, Identity, IdentityKind, Proof, same_person
+from domain.contacts import Contact, Identity, Proof, same_person
 from domain.db import Base, Json, new_id, session_of
 from domain.errors import InvalidInput, SomebodyElseAssigned
 from domain.events import EventKind, record
 from domain.languages import N_
 from domain.messages import Direction, Note
+from domain.reasons import JoinCode
 from domain.staff import Agent
-from domain.threads import JoinCode, Placement, Thread
+from domain.threads import Placement, Thread
 
 REOPENS_WITHIN = timedelta(days=30)
 """A customer's word on a ticket solved longer ago opens a new one."""
@@ -208,15 +209,23 @@ def open_thread(
         joined_at=at,
     )
     session.add(thread)
-    join(thread, placement.code, identity=identity, by=by, at=at)
+    join(thread, placement.code, identity=identity, evidence=placement.evidence, by=by, at=at)
     return thread
 
 
-def join(thread: Thread, code: JoinCode, *, identity: Identity | None, by: Actor, at: datetime) -> None:
+def join(
+    thread: Thread,
+    code: JoinCode,
+    *,
+    identity: Identity | None,
+    by: Actor,
+    at: datetime,
+    evidence: Json | None = None,
+) -> None:
     """Writes down why the thread is where it is: on the thread, and in the history."""
     thread.joined_code, thread.joined_at = code, at
     thread.joined_by_id = by.agent_id
-    thread.joined_evidence = {"identity": str(identity.id)} if identity else {}
+    thread.joined_evidence = (evidence or {}) | ({"identity": str(identity.id)} if identity else {})
     record(
         session_of(thread),
         EventKind.THREAD_JOINED,
@@ -248,19 +257,3 @@ async def live_tickets(session: AsyncSession, contact_id: uuid.UUID) -> list[Tic
         .order_by(Ticket.created_at)
     )
     return list(found)
-
-
-async def certain_tickets(session: AsyncSession, contact_id: uuid.UUID) -> list[Ticket]:
-    """Open tickets without those that only somebody unproven wrote to: a forged mail must not draw the customer's own
-    words to it. A call has no words that could."""
-    open_tickets = await live_tickets(session, contact_id)
-    threads = await session.execute(
-        select(Thread.ticket_id, Thread.joined_proof, Identity.kind)
-        .outerjoin(Identity, Identity.id == Thread.identity_id)
-        .where(Thread.ticket_id.in_([ticket.id for ticket in open_tickets]))
-    )
-    forged: dict[uuid.UUID, bool] = {}
-    for ticket_id, proof, kind in threads:
-        certain = proof is not None or kind in (IdentityKind.PHONE, None)
-        forged[ticket_id] = forged.get(ticket_id, True) and not certain
-    return [ticket for ticket in open_tickets if not forged.get(ticket.id)]

@@ -14,7 +14,7 @@ from benchmarks.data.rows import Rows, dealt_id
 from domain.channels import ChannelKind
 from domain.events import EventKind
 from domain.messages import DeliveryState, Direction, ItemKind
-from domain.threads import JoinCode
+from domain.reasons import JoinCode
 
 CODES = {
     ChannelKind.EMAIL: JoinCode.SAME_VERIFIED_ADDRESS,

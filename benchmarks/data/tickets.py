@@ -16,7 +16,7 @@ from benchmarks.data.rows import Rows, dealt_id
 from domain.channels import ChannelKind
 from domain.events import EventKind
 from domain.promises import Metric
-from domain.threads import JoinCode
+from domain.reasons import JoinCode
 from domain.tickets import LIVE, TicketStatus
 
 LONG = 60

@@ -17,8 +17,8 @@ from domain.inbound import CallStep, InboundLink, InboundReceipt
 from domain.keys import Keys
 from domain.messages import Call, CallState, DeliveryState, Direction, Item
 from domain.people import link
+from domain.reasons import JoinCode
 from domain.replies import send
-from domain.threads import JoinCode
 from domain.tickets import TicketStatus
 from tests.factories import (
     NOON,

@@ -14,8 +14,9 @@ from domain.contacts import Claim, Identity, IdentityKind, Proof
 from domain.errors import IdentityTaken
 from domain.inbound import CallStep, InboundLink
 from domain.people import is_anothers_session, link
+from domain.reasons import JoinCode
 from domain.staff import Team
-from domain.threads import JoinCode, Placement
+from domain.threads import Placement
 from domain.tickets import TicketStatus, open_thread
 from tests.factories import (
     NOON,

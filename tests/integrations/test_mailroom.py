@@ -13,7 +13,8 @@ from demo.farends import GraphStandIn, messenger_events
 from domain.channels import Channel, ChannelKind
 from domain.inbound import ARRIVALS, Arrival, ArrivalState, keep
 from domain.messages import Attachment, Message
-from domain.threads import JoinCode, Thread
+from domain.reasons import JoinCode
+from domain.threads import Thread
 from integrations.mail.addresses import recipient, reply_address
 from integrations.mail.smtp_in import listen
 from integrations.mailroom import Mailroom

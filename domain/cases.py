@@ -1,0 +1,152 @@
+"""The tickets that a conversation of the same contact may mean, with what each is about; and the numbers that messages name."""
+
+import uuid
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ForeignKey, Index, and_, func, or_, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, mapped_column
+
+from domain.channels import Channel
+from domain.contacts import Identity, IdentityKind, same_person
+from domain.db import Base, one_of
+from domain.matters import Matter, matter_of
+from domain.messages import Direction, Item, ItemKind
+from domain.numbers import CaseNumber, NumberKind
+from domain.threads import Case, Thread
+from domain.tickets import LIVE, REOPENS_WITHIN, Ticket, TicketStatus
+
+MOST = 20
+"""Of a contact: the newest."""
+TEXTS = 12
+"""Of a ticket that are read for what it is about: the newest."""
+
+
+class NamedNumber(Base):
+    """An order, a parcel or an invoice that a message names."""
+
+    __tablename__ = "named_number"
+    __table_args__ = (Index("ix_named_number_value", "value", "kind"),)
+
+    item_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("item.id"), primary_key=True)
+    kind: Mapped[NumberKind] = mapped_column(primary_key=True)
+    value: Mapped[str] = mapped_column(primary_key=True)
+
+
+async def note_numbers(session: AsyncSession, item_id: uuid.UUID, numbers: frozenset[CaseNumber]) -> None:
+    if numbers:
+        rows = [{"item_id": item_id, "kind": one.kind, "value": one.value} for one in sorted(numbers)]
+        await session.execute(insert(NamedNumber).values(rows).on_conflict_do_nothing())
+
+
+def may_go_on(at: datetime) -> Any:
+    """A condition: open, or solved not long ago."""
+    return and_(
+        Ticket.merged_into_id.is_(None),
+        or_(
+            Ticket.status.in_(LIVE),
+            and_(Ticket.status == TicketStatus.SOLVED, Ticket.solved_at > at - REOPENS_WITHIN),
+        ),
+    )
+
+
+async def cases_of(session: AsyncSession, contact_id: uuid.UUID, *, at: datetime) -> list[Case]:
+    rows = await session.scalars(
+        select(Ticket)
+        .where(same_person(Ticket.contact_id, contact_id), may_go_on(at))
+        .order_by(Ticket.updated_at.desc())
+        .limit(MOST)
+    )
+    found = list(rows)
+    ids = [ticket.id for ticket in found]
+    if not ids:
+        return []
+    threads = await _threads(session, ids)
+    texts = await _texts(session, ids)
+    numbers = await _numbers(session, ids)
+    last_words = await _last_words(session, ids)
+    return [
+        _case(
+            ticket,
+            [row for row in threads if row.ticket_id == ticket.id],
+            [row.text for row in texts if row.ticket_id == ticket.id],
+            frozenset(CaseNumber(row.kind, row.value) for row in numbers if row.ticket_id == ticket.id),
+            last_words.get(ticket.id, ticket.created_at),
+        )
+        for ticket in found
+    ]
+
+
+def _case(
+    ticket: Ticket,
+    threads: Sequence[Any],
+    texts: Sequence[str],
+    numbers: frozenset[CaseNumber],
+    last_word_at: datetime,
+) -> Case:
+    subjects = {row.subject for row in threads} | {ticket.subject}
+    matters = [matter_of(subject, "") for subject in subjects] + [matter_of("", text) for text in texts]
+    return Case(
+        ticket_id=ticket.id,
+        matter=Matter(
+            subjects=frozenset().union(*(one.subjects for one in matters)),
+            numbers=numbers.union(*(one.numbers for one in matters)),
+            topics=frozenset().union(*(one.topics for one in matters)),
+        ),
+        channels=frozenset(row.channel for row in threads),
+        last_word_at=last_word_at,
+        is_live=ticket.is_live(),
+        is_certain=not threads or any(map(_is_certain, threads)),
+    )
+
+
+def _is_certain(thread: Any) -> bool:
+    """A call has no words that could draw anybody."""
+    return thread.joined_proof is not None or thread.identity in (IdentityKind.PHONE, None)
+
+
+async def _threads(session: AsyncSession, ids: list[uuid.UUID]) -> Sequence[Any]:
+    rows = await session.execute(
+        select(
+            Thread.ticket_id,
+            Thread.subject,
+            Thread.joined_proof,
+            Identity.kind.label("identity"),
+            Channel.kind.label("channel"),
+        )
+        .join(Channel, Channel.id == Thread.channel_id)
+        .outerjoin(Identity, Identity.id == Thread.identity_id)
+        .where(one_of(Thread.ticket_id, ids))
+    )
+    return rows.all()
+
+
+async def _texts(session: AsyncSession, ids: list[uuid.UUID]) -> Sequence[Any]:
+    place = func.row_number().over(partition_by=Item.ticket_id, order_by=Item.seq.desc()).label("place")
+    ranked = (
+        select(Item.ticket_id, func.left(Item.text, 5_000).label("text"), place)
+        .where(one_of(Item.ticket_id, ids), Item.kind == ItemKind.MESSAGE, Item.direction == Direction.IN)
+        .subquery()
+    )
+    return (await session.execute(select(ranked).where(ranked.c.place <= TEXTS))).all()
+
+
+async def _numbers(session: AsyncSession, ids: list[uuid.UUID]) -> Sequence[Any]:
+    rows = await session.execute(
+        select(Item.ticket_id, NamedNumber.kind, NamedNumber.value)
+        .join(Item, Item.id == NamedNumber.item_id)
+        .where(one_of(Item.ticket_id, ids))
+    )
+    return rows.all()
+
+
+async def _last_words(session: AsyncSession, ids: list[uuid.UUID]) -> dict[uuid.UUID, datetime]:
+    rows = await session.execute(
+        select(Item.ticket_id, func.max(Item.at))
+        .where(one_of(Item.ticket_id, ids), Item.kind != ItemKind.NOTE)
+        .group_by(Item.ticket_id)
+    )
+    return {ticket_id: last for ticket_id, last in rows}

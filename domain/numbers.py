@@ -1,0 +1,93 @@
+"""The numbers by which customers say what they write about: of an order, a parcel, an invoice."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from domain.errors import InvalidInput
+from domain.languages import N_
+from domain.words import folded
+
+
+class NumberKind(StrEnum):
+    ORDER = "order"
+    TRACKING = "tracking"
+    INVOICE = "invoice"
+
+
+@dataclass(frozen=True, order=True)
+class CaseNumber:
+    kind: NumberKind
+    value: str
+    """Capital letters and digits only, so that `ES-2026/00123` and `es 2026 00123` are one."""
+
+
+NAMED = {
+    NumberKind.ORDER: r"orders?|ord|pedidos?|comand(?:a|es)|encargos?|encarrecs?|compra|zamowieni(?:e|a|u|em)|zamowien|zam|zakup",
+    NumberKind.TRACKING: r"tracking|seguimiento|seguiment|sledzeni(?:e|a)|przesyl(?:ka|ki|ke|ce)|pacz(?:ka|ki|ke|ce)|parcels?"
+    r"|packages?|shipments?|paquetes?|paquets?|envios?|enviaments?|localizador|list(?:u)?\sprzewozow(?:y|ego)",
+    NumberKind.INVOICE: r"invoices?|factur(?:a|as|es)|faktur(?:a|y|ze|e)|fv",
+}
+# Each way to read on begins with another letter: no text is read twice.
+BETWEEN = r"(?:\s|[:;#.,\"'(]|\b(?:nr|no?|num|numero|numer|number|of|del?|o|is|es|with|con|amb|z|id|mi|my|la|el)\b)*"
+NUMBER = r"([a-z0-9](?:[a-z0-9]|[-/_](?=[a-z0-9])){2,29})"
+A_DATE = re.compile(r"\d{1,2}[-/]\d{1,2}(?:[-/]\d{2,4})?|\d{4}[-/]\d{2}[-/]\d{2}")
+SHAPED = [
+    (NumberKind.ORDER, re.compile(r"(?<![\w-])\d{3}-\d{7}-\d{7}(?![\w-])")),  # of Amazon
+    (NumberKind.ORDER, re.compile(r"(?<![\w/-])[a-z]{2,4}[-/]\d{4}[-/]\d{2,8}(?![\w/-])")),
+    (NumberKind.ORDER, re.compile(r"(?<![\w/-])#\s?([a-z]{0,4}-?\d{4,12})(?![\w/-])")),
+    (
+        NumberKind.TRACKING,
+        re.compile(r"(?<![\w-])[a-z]{2}\d{9}[a-z]{2}(?![\w-])"),
+    ),  # of the postal union: S10
+    (NumberKind.TRACKING, re.compile(r"(?<![\w-])1z[0-9a-z]{16}(?![\w-])")),  # of UPS
+    (NumberKind.TRACKING, re.compile(r"(?<![\w-])\d{24}(?![\w-])")),  # of InPost
+    (NumberKind.TRACKING, re.compile(r"(?<![\w-])jjd\d{16,20}(?![\w-])")),  # of DHL
+]
+_NAMED = [(kind, re.compile(rf"\b(?:{words}){BETWEEN}{NUMBER}")) for kind, words in NAMED.items()]
+MOST = 20
+"""Of one message: who pastes a list of orders writes about none of them."""
+LONGEST_TEXT = 20_000
+
+
+def numbers_in(subject: str, text: str, masks: Iterable[str] = ()) -> frozenset[CaseNumber]:
+    """`masks`: how the shop's own order numbers look, such as `ES-####-#####`."""
+    said = folded(f"{subject}\n{text}")[:LONGEST_TEXT]
+    found: dict[str, CaseNumber] = {}
+    shapes = [(NumberKind.ORDER, _mask(mask)) for mask in masks] + SHAPED
+    for kind, pattern in shapes + _NAMED:
+        for match in pattern.finditer(said):
+            written = match.group(match.lastindex or 0)
+            value = _plain(written)
+            if sum(letter.isdigit() for letter in value) >= 3 and not A_DATE.fullmatch(written):
+                found.setdefault(value, CaseNumber(_kind_of(kind, value), value))
+    return frozenset(found.values()) if len(found) <= MOST else frozenset()
+
+
+def _kind_of(kind: NumberKind, value: str) -> NumberKind:
+    """`Parcel 100234` is of an order: carriers' numbers are longer."""
+    return NumberKind.ORDER if kind == NumberKind.TRACKING and len(value) < 10 else kind
+
+
+def checked_mask(mask: str) -> str:
+    """Letters, digits and `- / _ .` stand for themselves, `#` for a digit, `@` for a letter."""
+    mask = mask.strip()
+    if not 4 <= len(mask) <= 40 or not re.fullmatch(r"[\w#@/.\- ]+", mask) or mask.count("#") < 3:
+        raise InvalidInput(
+            N_(
+                "Write how an order number looks with # for each digit (three at least) and @ for a letter: ES-####-#####."
+            ),
+            field=["orderNumbers"],
+        )
+    return mask
+
+
+def _mask(mask: str) -> re.Pattern[str]:
+    signs = {"#": r"\d", "@": "[a-z]"}
+    pattern = "".join(signs.get(sign) or re.escape(folded(sign)) for sign in mask)
+    return re.compile(rf"(?<!\w){pattern}(?!\w)")
+
+
+def _plain(number: str) -> str:
+    return re.sub(r"[^A-Z0-9]", "", number.upper())

@@ -1,0 +1,158 @@
+"""Tickets that may be the same matter, for a person to say: each with its reason, and accepted or dismissed for good."""
+
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import ForeignKey, Index, select, text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, mapped_column
+
+from domain.cases import NamedNumber, may_go_on
+from domain.contacts import Claim, IdentityKind, identities_like, same_person
+from domain.db import Base, new_id
+from domain.messages import Item
+from domain.numbers import CaseNumber, NumberKind
+from domain.reasons import MatterCode, SuggestionCode
+from domain.threads import Likeness, Placement
+from domain.tickets import Ticket
+
+MOST = 5
+SCORES = {
+    MatterCode.SAME_NUMBER: 0.9,
+    MatterCode.SAME_SUBJECT: 0.8,
+    MatterCode.SAME_TOPIC: 0.7,
+    MatterCode.SOON_AFTER: 0.5,
+}
+NAMED_WITHIN = timedelta(days=180)
+
+
+class Suggestion(Base):
+    __tablename__ = "suggestion"
+    __table_args__ = (
+        Index("uq_suggestion_pair", "ticket_id", "other_id", unique=True),
+        Index("ix_suggestion_other", "other_id"),
+        Index("ix_suggestion_open", "ticket_id", postgresql_where=text("decided_at IS NULL")),
+    )
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
+    ticket_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("ticket.id"))
+    """The newer one."""
+    other_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("ticket.id"))
+    code: Mapped[SuggestionCode]
+    value: Mapped[str] = mapped_column(default="", server_default="")
+    """The address or number that both have."""
+    score: Mapped[float]
+    created_at: Mapped[datetime]
+    decided_at: Mapped[datetime | None]
+    decided_by_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("agent.id"))
+    accepted: Mapped[bool | None]
+
+
+@dataclass(frozen=True)
+class Hint:
+    ticket_id: uuid.UUID
+    code: SuggestionCode
+    score: float
+    value: str = ""
+
+
+async def suggest(
+    session: AsyncSession,
+    ticket: Ticket,
+    placement: Placement,
+    *,
+    claims: Iterable[Claim],
+    numbers: frozenset[CaseNumber],
+    references: tuple[str, ...] = (),
+    at: datetime,
+) -> None:
+    """For a ticket that a conversation has just opened."""
+    hints = [
+        *_of_same_contact(placement),
+        *await _answered(session, references),
+        *await _with_claims(session, ticket, claims, at=at),
+        *await _with_numbers(session, ticket, numbers, at=at),
+    ]
+    best: dict[uuid.UUID, Hint] = {}
+    for hint in sorted(hints, key=lambda hint: -hint.score):
+        if hint.ticket_id != ticket.id:
+            best.setdefault(hint.ticket_id, hint)
+    rows = [
+        {
+            "id": new_id(), "ticket_id": ticket.id, "other_id": hint.ticket_id, "code": hint.code,
+            "value": hint.value, "score": hint.score, "created_at": at,
+        }
+        for hint in list(best.values())[:MOST]
+    ]  # fmt: skip
+    if rows:
+        await session.execute(insert(Suggestion).values(rows).on_conflict_do_nothing())
+
+
+def _of_same_contact(placement: Placement) -> list[Hint]:
+    return [
+        Hint(one.case.ticket_id, SuggestionCode.SAME_CUSTOMER, SCORES[one.matter])
+        if isinstance(one, Likeness)
+        else Hint(one.ticket_id, SuggestionCode.SAME_CUSTOMER, 0.3)
+        for one in placement.may_be
+    ]
+
+
+async def _answered(session: AsyncSession, references: tuple[str, ...]) -> list[Hint]:
+    if not references:
+        return []
+    found = await session.scalars(
+        select(Item.ticket_id)
+        .join(Ticket, Ticket.id == Item.ticket_id)
+        .where(Item.external_id.in_(references), Ticket.merged_into_id.is_(None))
+        .distinct()
+    )
+    return [Hint(ticket_id, SuggestionCode.ANSWERS_ITS_MAIL, 0.85) for ticket_id in found]
+
+
+async def _with_claims(
+    session: AsyncSession, ticket: Ticket, claims: Iterable[Claim], *, at: datetime
+) -> list[Hint]:
+    """Tickets of others who have an address or a number that is claimed here."""
+    hints = []
+    for claim in claims:
+        if claim.kind not in (IdentityKind.EMAIL, IdentityKind.PHONE):
+            continue
+        is_address = claim.kind == IdentityKind.EMAIL
+        code = SuggestionCode.SAME_ADDRESS if is_address else SuggestionCode.SAME_PHONE
+        others = {owner.id: owner for _, owner in await identities_like(session, claim)}
+        for owner in list(others.values())[:MOST]:
+            if owner.id == ticket.contact_id:
+                continue
+            theirs = await session.scalars(
+                select(Ticket.id)
+                .where(same_person(Ticket.contact_id, owner.id), may_go_on(at))
+                .order_by(Ticket.updated_at.desc())
+                .limit(2)
+            )
+            hints += [Hint(id, code, 0.6 if is_address else 0.5, claim.label or claim.value) for id in theirs]
+    return hints
+
+
+async def _with_numbers(
+    session: AsyncSession, ticket: Ticket, numbers: frozenset[CaseNumber], *, at: datetime
+) -> list[Hint]:
+    named = [number for number in numbers if number.kind != NumberKind.INVOICE]
+    if not named:
+        return []
+    rows = await session.execute(
+        select(Item.ticket_id, NamedNumber.value)
+        .join(Item, Item.id == NamedNumber.item_id)
+        .join(Ticket, Ticket.id == Item.ticket_id)
+        .where(
+            NamedNumber.value.in_([number.value for number in named]),
+            NamedNumber.kind.in_({number.kind for number in named}),
+            Item.at > at - NAMED_WITHIN,
+            Ticket.merged_into_id.is_(None),
+        )
+        .order_by(Item.at.desc())
+        .limit(MOST * 4)
+    )
+    return [Hint(ticket_id, SuggestionCode.SAME_NUMBER, 0.75, value) for ticket_id, value in rows]
