@@ -21,7 +21,7 @@ from domain.reasons import JoinCode
 from domain.staff import Agent
 from domain.suggestions import suggest
 from domain.threads import Certainty, Thread, place
-from domain.tickets import locked, open_thread, open_ticket
+from domain.tickets import held_with, locked, open_thread, open_ticket
 from domain.work import TryLater
 
 
@@ -93,7 +93,7 @@ async def _begin(session: AsyncSession, channel: Channel, arrival: Arrival, step
                 Thread.ended_at.is_(None),
             )
         )
-    ticket = await locked(session, thread.ticket_id) if thread else None
+    ticket = await held_with(session, thread) if thread else None
     if thread and ticket and not ticket.takes_more(at=at):
         thread.ended_at, thread, ticket = at, None, None
         await session.flush()
@@ -136,7 +136,7 @@ async def _begin(session: AsyncSession, channel: Channel, arrival: Arrival, step
     call = Call(
         id=new_id(),
         ticket_id=ticket.id,
-        contact_id=ticket.contact_id,
+        contact_id=thread.contact_id,
         thread_id=thread.id,
         channel_id=channel.id,
         direction=Direction.OUT if step.outgoing else Direction.IN,

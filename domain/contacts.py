@@ -1,7 +1,7 @@
 """A customer, and the identities that are the customer's: some proven, some only claimed.
 
-A value (an address, a number…) has at most one contact that has proven it; any number may claim it. A merged contact
-stays, and points to the one it became.
+A value (an address, a number…) has at most one contact that has proven it; any number may claim it, and a contact that others
+have become may have it twice. A merged contact stays, and points to the one it became.
 """
 
 import re
@@ -17,7 +17,7 @@ from sqlalchemy import (
     ColumnElement,
     ForeignKey,
     Index,
-    UniqueConstraint,
+    Select,
     Uuid,
     any_,
     func,
@@ -72,24 +72,11 @@ class Contact(Base):
     """The contact this one became when they were merged. Chains are shortened as they are made."""
     created_at: Mapped[datetime]
 
-    def become(self, survivor: "Contact", *, by: Actor, at: datetime) -> None:
-        self.canonical_id = survivor.id
-        survivor.name = survivor.name or self.name
-        survivor.locale = survivor.locale or self.locale
-        record(
-            session_of(self),
-            EventKind.CONTACT_MERGED,
-            by=by,
-            at=at,
-            contact_id=survivor.id,
-            data={"merged": str(self.id)},
-        )
-
 
 class Identity(Base):
     __tablename__ = "identity"
     __table_args__ = (
-        UniqueConstraint("kind", "scope", "value", "contact_id"),
+        Index("ix_identity_value", "kind", "scope", "value"),
         Index(
             "uq_identity_proven",
             "kind",
@@ -199,16 +186,23 @@ async def lock_identity(session: AsyncSession, claim: Claim) -> None:
 
 
 async def identities_like(session: AsyncSession, claim: Claim) -> list[tuple[Identity, Contact]]:
-    """Every identity with the claim's value, beside the surviving contact it belongs to."""
+    """Every identity with the claim's value, beside the surviving contact it belongs to; the proven one first."""
     owner, survivor = aliased(Contact), aliased(Contact)
     found = await session.execute(
         select(Identity, survivor)
         .join(owner, owner.id == Identity.contact_id)
         .join(survivor, survivor.id == func.coalesce(owner.canonical_id, owner.id))
         .where(Identity.kind == claim.kind, Identity.scope == claim.scope, Identity.value == claim.value)
-        .order_by(Identity.created_at)
+        .order_by(Identity.verified_at.is_(None), Identity.created_at)
     )
     return [(identity, contact) for identity, contact in found]
+
+
+def same_value(identity: Identity) -> Select[uuid.UUID]:
+    """Contacts that became one may have brought the same address twice."""
+    return select(Identity.id).where(
+        Identity.kind == identity.kind, Identity.scope == identity.scope, Identity.value == identity.value
+    )
 
 
 async def survivor_of(session: AsyncSession, contact_id: uuid.UUID) -> Contact | None:

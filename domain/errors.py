@@ -3,7 +3,8 @@
 Refused                      an expected refusal: reaches the caller as a user error
 ├── NotFound                 no such thing, or not for these eyes
 ├── NotAllowed
-│   └── MissingScope         a token's
+│   ├── MissingScope         a token's
+│   └── NotYours             some of it is not for these eyes
 ├── NotSignedIn
 ├── WrongCredentials
 │   ├── CodeNeeded           the password is right: now the second factor
@@ -17,6 +18,8 @@ Refused                      an expected refusal: reaches the caller as a user e
 │   ├── SomebodyAnswered
 │   ├── SomebodyElseAssigned
 │   ├── IdentityTaken
+│   ├── TooLateToUndo
+│   ├── AlreadyUndone
 │   └── MutationIdReused
 └── CannotReply              this channel cannot carry the answer
     └── WindowClosed
@@ -55,6 +58,11 @@ class NotAllowed(Refused):
 class MissingScope(NotAllowed):
     code = "MISSING_SCOPE"
     sentence = N_("This token lacks the scope {scope}.")
+
+
+class NotYours(NotAllowed):
+    code = "NOT_YOURS"
+    sentence = N_("Some of these conversations belong to teams you are not in: ask a manager.")
 
 
 class NotSignedIn(Refused):
@@ -114,6 +122,16 @@ class SomebodyAnswered(Conflict):
 class SomebodyElseAssigned(Conflict):
     code = "ASSIGNEE_CHANGED"
     sentence = N_("The ticket was handed to somebody else meanwhile.")
+
+
+class TooLateToUndo(Conflict):
+    code = "TOO_LATE"
+    sentence = N_("This can be undone for {days} days only.")
+
+
+class AlreadyUndone(Conflict):
+    code = "ALREADY_UNDONE"
+    sentence = N_("Somebody has undone this already.")
 
 
 class IdentityTaken(Conflict):

@@ -30,6 +30,8 @@ class EventKind(StrEnum):
     TICKET_REOPENED = "ticket_reopened"
     TICKET_MERGED = "ticket_merged"
     THREAD_JOINED = "thread_joined"
+    MOVE_UNDONE = "move_undone"
+    """A merge, a split or a move."""
     MESSAGE_RECEIVED = "message_received"
     MESSAGE_QUEUED = "message_queued"
     MESSAGE_SENT = "message_sent"

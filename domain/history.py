@@ -25,6 +25,7 @@ TOLD = (
     EventKind.TICKET_MERGED,
     EventKind.THREAD_JOINED,
     EventKind.CONTACT_MERGED,
+    EventKind.MOVE_UNDONE,
     EventKind.SLA_BREACHED,
     EventKind.ALERT_ACKED,
 )

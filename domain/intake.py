@@ -24,7 +24,7 @@ from domain.reasons import REASON_OF_PROOF, JoinCode
 from domain.shop import Joining
 from domain.suggestions import suggest
 from domain.threads import Certainty, Thread, place
-from domain.tickets import Ticket, locked, open_thread, open_ticket
+from domain.tickets import Ticket, held_with, locked, open_thread, open_ticket
 
 
 async def receive(session: AsyncSession, channel: Channel, arrival: Arrival, inbound: Inbound) -> None:
@@ -131,7 +131,7 @@ async def _written(
     message = Message(
         id=new_id(),
         ticket_id=ticket.id,
-        contact_id=ticket.contact_id,
+        contact_id=thread.contact_id,
         thread_id=thread.id,
         channel_id=channel.id,
         direction=Direction.OUT if said.from_shop else Direction.IN,
@@ -245,8 +245,7 @@ async def _placed(
 ) -> tuple[Thread, Ticket]:
     """The thread and its ticket, held. A closed ticket takes no more: the same conversation goes on in a new one."""
     if answered:
-        await session.refresh(answered)
-        ticket = await locked(session, answered.ticket_id)
+        ticket = await held_with(session, answered)
         if ticket.takes_more(at=said.at):
             return answered, ticket
         await _end(session, answered, at=said.at)

@@ -239,7 +239,7 @@ async def link(session: AsyncSession, contact: Contact, claim: Claim, *, by: Act
     mine: Identity | None = None
     for identity, owner in await identities_like(session, claim):
         if owner.id == contact.id:
-            mine = identity
+            mine = mine or identity
             continue
         if await _holds_unseen(session, identity, by):
             raise IdentityTaken(field=["value"])

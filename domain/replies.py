@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from domain import clocks
 from domain.actors import Actor
 from domain.channels import Channel, ChannelKind
-from domain.contacts import Identity, IdentityKind, Proof, survivor_of
+from domain.contacts import Identity, IdentityKind, Proof, same_value, survivor_of
 from domain.db import new_id, ring
 from domain.errors import (
     CannotReply,
@@ -61,7 +61,7 @@ async def send(
     message = Message(
         id=new_id(),
         ticket_id=ticket.id,
-        contact_id=ticket.contact_id,
+        contact_id=thread.contact_id,
         thread_id=thread.id,
         channel_id=channel.id,
         direction=Direction.OUT,
@@ -123,7 +123,7 @@ async def _conversation(
         .join(Channel, Channel.id == Thread.channel_id)
         .where(
             Thread.ticket_id == ticket.id,
-            Thread.identity_id == to.id,
+            Thread.identity_id.in_(same_value(to)),
             Channel.kind == kind,
             Channel.disabled_at.is_(None),
         )

@@ -51,7 +51,11 @@ class Thread(Base):
     joined_by_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("agent.id"))
     """The agent whose word it was; none when a rule decided."""
     joined_at: Mapped[datetime]
+    move_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("move.id", use_alter=True))
+    """The move that brought it here; none where it began here."""
     last_inbound_at: Mapped[datetime | None]
+    split_from_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("thread.id"))
+    """The conversation whose later part this is."""
     ended_at: Mapped[datetime | None]
     """Its ticket was closed: what comes next in this conversation is a new thread."""
 

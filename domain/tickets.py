@@ -41,6 +41,8 @@ class Ticket(Base):
     __table_args__ = (
         Index("ix_ticket_updated", "updated_at", "id"),
         Index("ix_ticket_contact", "contact_id"),
+        Index("ix_ticket_merged", "merged_into_id", postgresql_where=text("merged_into_id IS NOT NULL")),
+        Index("ix_ticket_split", "split_by_id", postgresql_where=text("split_by_id IS NOT NULL")),
         Index("ix_ticket_live", "assignee_id", postgresql_where=text("status IN ('new', 'open', 'pending')")),
     )
     __mapper_args__ = {"eager_defaults": True}
@@ -58,6 +60,9 @@ class Ticket(Base):
     """What was promised by hand, whatever the policies' conditions say."""
     tags: Mapped[list[str]] = mapped_column(default=list, server_default=text("'[]'"))
     merged_into_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("ticket.id"))
+    split_from_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("ticket.id"))
+    split_by_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("move.id", use_alter=True))
+    """The move that made it, of what another ticket held."""
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
     solved_at: Mapped[datetime | None]
@@ -244,6 +249,16 @@ async def locked(session: AsyncSession, ticket_id: uuid.UUID) -> Ticket:
         Ticket, ticket_id, with_for_update={"key_share": True}, populate_existing=True
     )
     return await locked(session, ticket.merged_into_id) if ticket.merged_into_id else ticket
+
+
+async def held_with(session: AsyncSession, thread: Thread) -> Ticket:
+    """The thread's ticket, held; the thread may be moved while we wait for it."""
+    while True:
+        await session.refresh(thread)
+        ticket = await locked(session, thread.ticket_id)
+        await session.refresh(thread)
+        if thread.ticket_id == ticket.id:
+            return ticket
 
 
 async def live_tickets(session: AsyncSession, contact_id: uuid.UUID) -> list[Ticket]:
