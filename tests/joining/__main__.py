@@ -9,8 +9,8 @@ from domain.db import Database
 from domain.keys import Keys
 from domain.migrations import migrate
 from domain.postgres import embedded
+from tests.joining.corpus import load
 from tests.joining.judging import differences, table
-from tests.joining.stories import load
 from tests.joining.test_joining import played
 
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
 
+from tests.joining.corpus import Pair, Story, ordered
 from tests.joining.playing import Ending
-from tests.joining.stories import Pair, Story, ordered
 
 
 @dataclass(frozen=True)

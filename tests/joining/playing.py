@@ -28,7 +28,7 @@ from integrations.mail.addresses import recipient, reply_address
 from integrations.mailroom import READERS
 from integrations.messenger import links
 from tests.factories import SETTINGS, a_channel, an_agent
-from tests.joining.stories import Happening, Story
+from tests.joining.corpus import Happening, Story
 
 Bytes = tuple[Channel, bytes, dict[str, Any], datetime]
 

@@ -10,9 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.db import Database
 from domain.keys import Keys
+from tests.joining.corpus import LANGUAGES, Story, load
 from tests.joining.judging import Verdict, differences, judge, table, total
 from tests.joining.playing import play
-from tests.joining.stories import LANGUAGES, Story, load
 
 RECALL = 0.95
 PRECISION = 0.995
