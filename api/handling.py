@@ -134,7 +134,7 @@ async def _ticket_assign(info: Info, input: TicketAssignInput) -> TicketsPayload
                 )
             ],
         )
-    return await _payload(info, done)
+    return await tickets_payload(info, done)
 
 
 async def _is_at_it(session: AsyncSession, ticket_id: uuid.UUID, actor: Actor, now: datetime) -> None:
@@ -171,7 +171,7 @@ async def _ticket_update(info: Info, input: TicketUpdateInput) -> TicketsPayload
             await clocks.reckon(session, ticket, by=actor, at=now)
         return {"tickets": [str(ticket.id) for ticket in tickets]}
 
-    return await _payload(info, await changed(info, input, change))
+    return await tickets_payload(info, await changed(info, input, change))
 
 
 async def _policy(session: AsyncSession, input: TicketUpdateInput, actor: Actor) -> uuid.UUID | None:
@@ -191,7 +191,7 @@ def _few(ids: list[strawberry.ID]) -> list[strawberry.ID]:
     return sorted(set(ids))
 
 
-async def _payload(info: Info, done: Json) -> TicketsPayload:
+async def tickets_payload(info: Info, done: Json) -> TicketsPayload:
     async with info.context.reading() as reading:
         ids = [uuid.UUID(id) for id in done["tickets"]]
         found = await tickets_by_id(reading, ids, wanted(info).below("tickets"))

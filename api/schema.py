@@ -24,6 +24,7 @@ from api.errors import Errors
 from api.execution import Admitted, Timed
 from api.handling import TicketMutations
 from api.inbox import InboxQueries
+from api.joining import JoiningMutations, JoiningQueries
 from api.linking import LinkMutations
 from api.live import ChangeSubscriptions, Executor
 from api.messages import MessageMutations
@@ -54,6 +55,7 @@ class Query(
     InboxQueries,
     TicketQueries,
     ContactQueries,
+    JoiningQueries,
     TaskQueries,
     AlertQueries,
     NoticeQueries,
@@ -79,6 +81,7 @@ class Mutation(
     TicketMutations,
     MessageMutations,
     LinkMutations,
+    JoiningMutations,
     TaskMutations,
     AlertMutations,
     NoticeMutations,

@@ -3,9 +3,10 @@
 import uuid
 from collections.abc import Collection
 from datetime import datetime
+from typing import Any
 
 import strawberry
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 
 from api.contacts import Identity, identities_where
 from api.context import Reading, by, plain
@@ -17,12 +18,17 @@ from domain.contacts import Identity as IdentityRow
 from domain.db import one_of
 from domain.ids import public_id
 from domain.messages import Item
+from domain.moves import UNDO_WITHIN, Move
+from domain.reasons import JoinCode, MatterCode
 
 
 @strawberry.type(description="Why a thread belongs to its ticket: a stable code, and words for a person.")
 class JoinReason:
+    event_id: strawberry.ID = strawberry.field(description="What `joinUndo` takes.")
     code: str
+    matter: str | None = strawberry.field(description="What made it the same matter, as a code.")
     text: str
+    undoable: bool
     automatic: bool = strawberry.field(description="Decided by a rule; otherwise it was somebody's word.")
 
 
@@ -52,10 +58,14 @@ async def threads_of(
         .subquery()
     )
     rows = await reading.connection.execute(
-        select(row_of.__table__, Channel.kind, items.c.messages, items.c.last_at)
+        select(row_of.__table__, Channel.kind, items.c.messages, items.c.last_at, Move.at.label("moved_at"))
         .join_from(row_of.__table__, Channel, Channel.id == row_of.__table__.c.channel_id)
         .outerjoin(items, items.c.thread_id == row_of.__table__.c.id)
-        .where(one_of(row_of.ticket_id, ticket_ids))
+        .outerjoin(Move, Move.id == row_of.__table__.c.move_id)
+        .where(
+            one_of(row_of.ticket_id, ticket_ids),
+            or_(items.c.messages > 0, row_of.__table__.c.split_from_id.is_(None)),
+        )
         .order_by(row_of.joined_at, row_of.number)
     )
     found = rows.all()
@@ -72,11 +82,7 @@ async def threads_of(
                     "channel": row.kind,
                     "identity": identities.get(row.identity_id),
                     "subject": row.subject or None,
-                    "joined_because": JoinReason(
-                        code=row.joined_code.value.upper(),
-                        text=reasons.sentence(row.joined_code, reading.locale),
-                        automatic=row.joined_by_id is None,
-                    ),
+                    "joined_because": _because(row, reading),
                     "joined_at": row.joined_at,
                     "message_count": row.messages or 0,
                     "last_message_at": row.last_at,
@@ -86,3 +92,22 @@ async def threads_of(
         ]
         for ticket_id, group in by("ticket_id", found).items()
     }
+
+
+def _because(row: Any, reading: Reading) -> JoinReason:
+    said = [reasons.sentence(row.joined_code, reading.locale)]
+    matter = row.joined_evidence.get("matter")
+    if matter:
+        number = row.joined_evidence.get("number", "")
+        said.append(reasons.matter_sentence(MatterCode(matter), reading.locale, number))
+    began_here = row.joined_code in (JoinCode.OPENED_TICKET, JoinCode.AGENT_OPENED)
+    return JoinReason(
+        event_id=strawberry.ID(
+            public_id("Move", row.move_id) if row.move_id else public_id("Thread", row.id)
+        ),
+        code=row.joined_code.value.upper(),
+        matter=matter.upper() if matter else None,
+        text=" ".join(said),
+        undoable=reading.at < row.moved_at + UNDO_WITHIN if row.move_id else not began_here,
+        automatic=row.joined_by_id is None,
+    )

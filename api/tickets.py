@@ -34,6 +34,7 @@ from domain.tickets import Ticket as TicketRow
 
 if TYPE_CHECKING:
     from api.alerts import Alert
+    from api.joining import TicketSuggestion
     from api.tasks import Task
 
 strawberry.enum(TicketStatus)
@@ -67,6 +68,9 @@ class Ticket(Node):
         description="Of those that are not resolved, the highest."
     )
     threads: list[Thread]
+    suggestions: list[Annotated["TicketSuggestion", strawberry.lazy("api.joining")]] = strawberry.field(
+        description="Other tickets that may be the same matter, the likeliest first."
+    )
     tasks: list[Annotated["Task", strawberry.lazy("api.tasks")]]
     reply_channels: list[Identity] = strawberry.field(
         description="By what the customer can be reached, the one used last first."
@@ -174,6 +178,12 @@ async def _fill(reading: Reading, tickets: list[Ticket], selection: Selection) -
         threads = await threads_of(reading, ids, selection["threads"])
         for ticket in tickets:
             ticket.threads = threads.get(ticket.row_id, [])
+    if "suggestions" in selection:
+        from api.joining import suggestions_of
+
+        told = await suggestions_of(reading, ids, selection["suggestions"])
+        for ticket in tickets:
+            ticket.suggestions = told.get(ticket.row_id, [])
     if "tasks" in selection:
         from api.tasks import tasks_of
         from domain.tasks import Task as TaskRow

@@ -60,7 +60,15 @@ async def cases_of(session: AsyncSession, contact_id: uuid.UUID, *, at: datetime
         .order_by(Ticket.updated_at.desc())
         .limit(MOST)
     )
-    found = list(rows)
+    return await _cases(session, list(rows))
+
+
+async def case_of(session: AsyncSession, ticket: Ticket) -> Case:
+    (case,) = await _cases(session, [ticket])
+    return case
+
+
+async def _cases(session: AsyncSession, found: list[Ticket]) -> list[Case]:
     ids = [ticket.id for ticket in found]
     if not ids:
         return []
@@ -95,6 +103,7 @@ def _case(
             subjects=frozenset().union(*(one.subjects for one in matters)),
             numbers=numbers.union(*(one.numbers for one in matters)),
             topics=frozenset().union(*(one.topics for one in matters)),
+            says_little=all(one.says_little for one in matters),
         ),
         channels=frozenset(row.channel for row in threads),
         last_word_at=last_word_at,

@@ -275,7 +275,7 @@ async def _placed(
         await session.flush()
         await suggest(
             session, ticket, placement, claims=said.claims, numbers=about.numbers,
-            references=said.references, at=said.at,
+            text=f"{said.subject}\n{said.text}", references=said.references, at=said.at,
         )  # fmt: skip
     thread = open_thread(
         session,

@@ -11,8 +11,10 @@ from typing import Any
 from sqlalchemy import select, true, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain import access, clocks
+from domain import access, clocks, shop
 from domain.actors import Actor
+from domain.cases import case_of, cases_of
+from domain.channels import ChannelKind
 from domain.contacts import Contact, Identity
 from domain.db import Base, one_of
 from domain.errors import InvalidInput, NotYours
@@ -23,8 +25,8 @@ from domain.moves import Journal, Move, MoveKind, hold, reread
 from domain.reasons import JoinCode
 from domain.suggestions import Suggestion
 from domain.tasks import Task
-from domain.threads import Thread
-from domain.tickets import Ticket, TicketStatus, join, live_tickets, locked, open_ticket
+from domain.threads import Certainty, Thread, place
+from domain.tickets import Ticket, TicketStatus, join, locked, open_ticket
 
 OF_CONTACTS: tuple[type[Base], ...] = (Identity, Ticket, Thread, Task)
 """What follows a contact; an item follows its thread or its ticket."""
@@ -137,17 +139,15 @@ async def dissolve(journal: Journal, ticket: Ticket, into: Ticket) -> None:
 async def hand_over(
     session: AsyncSession, identity: Identity, to: Contact, code: JoinCode, *, by: Actor, at: datetime
 ) -> Identity:
-    """The identity turns out to be `to`'s: its conversations follow, and join that contact's one open ticket.
+    """The identity turns out to be `to`'s: its conversations follow, and join that contact's open ticket of the same matter.
 
-    A ticket all of whose threads were this identity's goes along whole; an open one's matter joins the other's. The
-    contact left without any identity becomes `to`.
+    A ticket all of whose threads were this identity's goes along whole. The contact left without any identity becomes `to`.
     """
     await hold(session)
     before = await session.get_one(Contact, identity.contact_id)
     if to.id in (before.id, before.canonical_id):
         return identity
     journal = await Journal.begin(session, MoveKind.HAND_OVER, to.id, by=by, at=at)
-    open_there = await live_tickets(session, to.id)
     threads = list(await session.scalars(select(Thread).where(Thread.identity_id == identity.id)))
     journal.set(identity, contact_id=to.id)
     for ticket_id in dict.fromkeys(thread.ticket_id for thread in threads):
@@ -158,13 +158,12 @@ async def hand_over(
             .where(Thread.ticket_id == ticket.id, Thread.id.not_in([thread.id for thread in moving]))
             .limit(1)
         )
-        if ticket.is_live() and len(open_there) == 1:
-            home = await locked(session, open_there[0].id)
-        elif shared and ticket.is_live():
+        home = await _home(session, ticket, to, code, at) if ticket.is_live() else None
+        if home is None and shared and ticket.is_live():
             home = await new_ticket(journal, ticket, to, subject=moving[0].subject)
-        elif shared:
+        elif home is None and shared:
             continue  # an old matter of several: it stays where it was settled
-        else:
+        elif home is None:
             journal.set(ticket, contact_id=to.id)
             await journal.all(Thread, Thread.ticket_id == ticket.id, contact_id=to.id)
             await settle(session, ticket_ids=[ticket.id])
@@ -198,6 +197,23 @@ async def new_ticket(journal: Journal, source: Ticket, contact: Contact, *, subj
     ticket.assignee_id = source.assignee_id
     await journal.session.flush()
     return ticket
+
+
+async def _home(
+    session: AsyncSession, ticket: Ticket, to: Contact, code: JoinCode, at: datetime
+) -> Ticket | None:
+    """The open ticket of `to` that is about the same, by the rule for conversations that begin."""
+    moving = await case_of(session, ticket)
+    placement = place(
+        certainty=Certainty.PROVEN,
+        code=code,
+        said=moving.matter,
+        channel=next(iter(moving.channels), ChannelKind.EMAIL),
+        at=moving.last_word_at,
+        cases=[case for case in await cases_of(session, to.id, at=at) if case.ticket_id != ticket.id],
+        windows=(await shop.joining(session)).windows,
+    )
+    return await locked(session, placement.ticket_id) if placement.ticket_id else None
 
 
 def move_thread(

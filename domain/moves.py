@@ -189,7 +189,7 @@ async def hold(session: AsyncSession) -> None:
 async def reread(session: AsyncSession) -> None:
     """Rows in hand, after statements that wrote past them."""
     in_hand: dict[Any, list[uuid.UUID]] = {}
-    for key in list(session.identity_map):
+    for key in session.identity_map.keys():  # noqa: SIM118 — it is no mapping to iterate over
         model: Any = key[0]
         if model.__tablename__ in MOVED:
             in_hand.setdefault(model, []).append(key[1][0])

@@ -32,19 +32,26 @@ NAMED = {
 # Each way to read on begins with another letter: no text is read twice.
 BETWEEN = r"(?:\s|[:;#.,\"'(]|\b(?:nr|no?|num|numero|numer|number|of|del?|o|is|es|with|con|amb|z|id|mi|my|la|el)\b)*"
 NUMBER = r"([a-z0-9](?:[a-z0-9]|[-/_](?=[a-z0-9])){2,29})"
-A_DATE = re.compile(r"\d{1,2}[-/]\d{1,2}(?:[-/]\d{2,4})?|\d{4}[-/]\d{2}[-/]\d{2}")
+A_DATE = re.compile(
+    r"\d{1,2}[-/]\d{1,2}(?:[-/]\d{2,4})?|\d{4}[-/]\d{2}[-/]\d{2}|20\d{2}(?:0[1-9]|1[0-2])[0-3]\d"
+)
+_NO_ORDER = re.compile(
+    r"\b(?:tel|telefon|telefono|telf|tlf|phone|mobile|movil|mobil|kom|whatsapp|nip|regon|pesel|nif|cif|dni|vat|iban|konto|cp"
+    r"|kod pocztowy|postcode|zip|codigo postal|codi postal|fax)\b[\s.:;#no]*\+?[a-z]{0,2}[\d\s()-]{5,20}[a-z]?\b"
+)
+"""Numbers that stand in signatures."""
+_A_PRICE = r"zl|pln|eur|euros?|€|%"
 SHAPED = [
-    (NumberKind.ORDER, re.compile(r"(?<![\w-])\d{3}-\d{7}-\d{7}(?![\w-])")),  # of Amazon
-    (NumberKind.ORDER, re.compile(r"(?<![\w/-])[a-z]{2,4}[-/]\d{4}[-/]\d{2,8}(?![\w/-])")),
-    (NumberKind.ORDER, re.compile(r"(?<![\w/-])#\s?([a-z]{0,4}-?\d{4,12})(?![\w/-])")),
-    (
-        NumberKind.TRACKING,
-        re.compile(r"(?<![\w-])[a-z]{2}\d{9}[a-z]{2}(?![\w-])"),
-    ),  # of the postal union: S10
-    (NumberKind.TRACKING, re.compile(r"(?<![\w-])1z[0-9a-z]{16}(?![\w-])")),  # of UPS
-    (NumberKind.TRACKING, re.compile(r"(?<![\w-])\d{24}(?![\w-])")),  # of InPost
-    (NumberKind.TRACKING, re.compile(r"(?<![\w-])jjd\d{16,20}(?![\w-])")),  # of DHL
+    (NumberKind.ORDER, r"(?<![\w-])\d{3}-\d{7}-\d{7}(?![\w-])"),  # of Amazon
+    (NumberKind.ORDER, r"(?<![\w/-])[a-z]{2,4}[-/]\d{4}[-/]\d{2,8}(?![\w/-])"),
+    (NumberKind.ORDER, r"(?<![\w/-])#\s?([a-z]{0,4}-?\d{4,12})(?![\w/-])"),
+    (NumberKind.ORDER, rf"(?<![\w/+-])(?<!\d[.,: ])\d{{6,8}}(?![\w/-]|[.,: ]\d|\s?(?:{_A_PRICE}))"),
+    (NumberKind.TRACKING, r"(?<![\w-])[a-z]{2}\d{9}[a-z]{2}(?![\w-])"),  # of the postal union: S10
+    (NumberKind.TRACKING, r"(?<![\w-])1z[0-9a-z]{16}(?![\w-])"),  # of UPS
+    (NumberKind.TRACKING, r"(?<![\w-])\d{24}(?![\w-])"),  # of InPost
+    (NumberKind.TRACKING, r"(?<![\w-])jjd\d{16,20}(?![\w-])"),  # of DHL
 ]
+_SHAPED = [(kind, re.compile(shape)) for kind, shape in SHAPED]
 _NAMED = [(kind, re.compile(rf"\b(?:{words}){BETWEEN}{NUMBER}")) for kind, words in NAMED.items()]
 MOST = 20
 """Of one message: who pastes a list of orders writes about none of them."""
@@ -54,8 +61,9 @@ LONGEST_TEXT = 20_000
 def numbers_in(subject: str, text: str, masks: Iterable[str] = ()) -> frozenset[CaseNumber]:
     """`masks`: how the shop's own order numbers look, such as `ES-####-#####`."""
     said = folded(f"{subject}\n{text}")[:LONGEST_TEXT]
+    said = _NO_ORDER.sub(" ", said)
     found: dict[str, CaseNumber] = {}
-    shapes = [(NumberKind.ORDER, _mask(mask)) for mask in masks] + SHAPED
+    shapes = [(NumberKind.ORDER, _mask(mask)) for mask in masks] + _SHAPED
     for kind, pattern in shapes + _NAMED:
         for match in pattern.finditer(said):
             written = match.group(match.lastindex or 0)

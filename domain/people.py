@@ -111,7 +111,7 @@ async def _whose(
     handles = [claim for claim in like if claim.proof and claim.kind in HANDLES]
     for claim in signed:
         holders = _holders(like[claim])
-        if claim.proof == Proof.MAIL_AUTHENTICATED and holders:
+        if claim.kind == IdentityKind.EMAIL and holders:
             contact = who_writes(name, holders)
             shares = contact is None or len(holders) > 1
             return contact, None if shares else claim.proof, shares

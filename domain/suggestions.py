@@ -1,5 +1,6 @@
 """Tickets that may be the same matter, for a person to say: each with its reason, and accepted or dismissed for good."""
 
+import re
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,8 +11,9 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
+from domain.actors import Actor
 from domain.cases import NamedNumber, may_go_on
-from domain.contacts import Claim, IdentityKind, identities_like, same_person
+from domain.contacts import Claim, IdentityKind, identities_like, normalised, phone_number, same_person
 from domain.db import Base, new_id
 from domain.messages import Item
 from domain.numbers import CaseNumber, NumberKind
@@ -50,6 +52,10 @@ class Suggestion(Base):
     decided_by_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("agent.id"))
     accepted: Mapped[bool | None]
 
+    def dismiss(self, *, by: Actor, at: datetime) -> None:
+        if self.decided_at is None:
+            self.decided_at, self.decided_by_id, self.accepted = at, by.agent_id, False
+
 
 @dataclass(frozen=True)
 class Hint:
@@ -66,14 +72,15 @@ async def suggest(
     *,
     claims: Iterable[Claim],
     numbers: frozenset[CaseNumber],
+    text: str = "",
     references: tuple[str, ...] = (),
     at: datetime,
 ) -> None:
-    """For a ticket that a conversation has just opened."""
+    """For a ticket that a conversation has just opened. An address or a number in its `text` is no more than a hint."""
     hints = [
         *_of_same_contact(placement),
         *await _answered(session, references),
-        *await _with_claims(session, ticket, claims, at=at),
+        *await _with_claims(session, ticket, (*claims, *written_in(text)), at=at),
         *await _with_numbers(session, ticket, numbers, at=at),
     ]
     best: dict[uuid.UUID, Hint] = {}
@@ -156,3 +163,24 @@ async def _with_numbers(
         .limit(MOST * 4)
     )
     return [Hint(ticket_id, SuggestionCode.SAME_NUMBER, 0.75, value) for ticket_id, value in rows]
+
+
+_AN_ADDRESS = re.compile(r"[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,5}")
+_A_PHONE = re.compile(r"(?<![\w+-])\+?\d(?:[\s().-]?\d){8,14}(?!\w)")
+REGIONS = ("PL", "ES")
+"""Of numbers that are written without their country."""
+
+
+def written_in(text: str) -> list[Claim]:
+    """The first few addresses and telephone numbers."""
+    text = text[:5_000]
+    claims = [
+        Claim(IdentityKind.EMAIL, normalised(IdentityKind.EMAIL, address), None, label=address)
+        for address in _AN_ADDRESS.findall(text)[:MOST]
+    ]
+    for written in _A_PHONE.findall(text)[:MOST]:
+        numbers = {phone_number(written, region=region) for region in REGIONS}
+        claims += [
+            Claim(IdentityKind.PHONE, one, None, label=written) for one in sorted(filter(None, numbers))
+        ]
+    return list(dict.fromkeys(claims))

@@ -1,6 +1,7 @@
 """Taking back a merge, a split or a move: what it brought goes back where it was, with what has come to it since."""
 
 import uuid
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import select, update
@@ -20,16 +21,26 @@ from domain.threads import Thread
 from domain.tickets import Ticket, TicketStatus, locked
 
 
-async def undo(session: AsyncSession, move_id: uuid.UUID, *, by: Actor, at: datetime) -> Move:
-    """Of a move this person could make: who does not see all of it, cannot."""
+@dataclass(frozen=True)
+class Undone:
+    contact_id: uuid.UUID
+    """Whose the move had made it."""
+    ticket_ids: list[uuid.UUID]
+    """That it concerned, as far as they stand."""
+
+
+async def undo(
+    session: AsyncSession, move_id: uuid.UUID, *, by: Actor, at: datetime, field: str = "eventId"
+) -> Undone:
+    """Of a move this person could make: who does not see all of it, cannot. `field`: who is to blame, where it cannot."""
     await hold(session)
     move = await session.get(Move, move_id, with_for_update=True)
     if move is None or not await _sees(session, move, by):
-        raise NotFound(field=["eventId"])
+        raise NotFound(field=[field])
     if move.undone_at:
-        raise AlreadyUndone(field=["eventId"])
+        raise AlreadyUndone(field=[field])
     if at > move.undo_until:
-        raise TooLateToUndo(field=["eventId"], days=UNDO_WITHIN.days)
+        raise TooLateToUndo(field=[field], days=UNDO_WITHIN.days)
     await sees_all_of(session, await session.get_one(Contact, move.contact_id), by)
     before = set(await session.scalars(select(Thread.ticket_id).where(Thread.move_id == move.id)))
     part = await session.get(Thread, move.thread_id) if move.thread_id else None
@@ -46,7 +57,8 @@ async def undo(session: AsyncSession, move_id: uuid.UUID, *, by: Actor, at: date
     await settle(session, ticket_ids=tickets, contact_ids=people)
     tickets |= await _tidy(session, at)
     found = await session.scalars(select(Ticket).where(one_of(Ticket.id, tickets)).order_by(Ticket.id))
-    for ticket in found.all():
+    concerned = found.all()
+    for ticket in concerned:
         ticket.updated_at = at
         await clocks.reckon(session, ticket, by=by, at=at)
         _tell(session, move, by=by, at=at, ticket=ticket)
@@ -55,7 +67,7 @@ async def undo(session: AsyncSession, move_id: uuid.UUID, *, by: Actor, at: date
             session, EventKind.MOVE_UNDONE, by=by, at=at, contact_id=contact_id,
             data={"move": str(move.id), "kind": move.kind},
         )  # fmt: skip
-    return move
+    return Undone(move.contact_id, [ticket.id for ticket in concerned if ticket.merged_into_id is None])
 
 
 async def _rejoin(session: AsyncSession, part: Thread, *, is_live: bool) -> uuid.UUID:

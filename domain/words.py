@@ -3,9 +3,10 @@
 import re
 import unicodedata
 
+# `l·l` is one letter of Catalan; `nº` is `n.` by another way.
 _LETTERS = str.maketrans(
-    {"ł": "l", "Ł": "l", "ß": "ss", "ø": "o", "đ": "d", "·": "", "°": " "}
-)  # `l·l` is one letter of Catalan
+    {"ł": "l", "Ł": "l", "ß": "ss", "ø": "o", "đ": "d", "·": "", "°": " ", "º": " ", "ª": " "}
+)
 
 
 def folded(text: str) -> str:

@@ -22,8 +22,9 @@ from api.changes import cursor
 from api.house import House
 from api.permissions import RULES, Rule, rule_of
 from api.schema import schema
-from domain import devices, invitations, tokens
+from domain import devices, invitations, merging, tokens
 from domain.actors import SYSTEM, Role, Scope
+from domain.contacts import Contact, add_contact
 from domain.db import database_time, new_id
 from domain.devices import Transport
 from domain.ids import public_id, row_id
@@ -31,9 +32,12 @@ from domain.inbound import Arrival, ArrivalState
 from domain.invitations import Purpose
 from domain.notices import Notice, NoticeKind, deliver
 from domain.policies import save_policy
+from domain.reasons import JoinCode, SuggestionCode
 from domain.second_factor import SecondFactor
 from domain.staff import Agent
-from domain.tickets import Ticket
+from domain.suggestions import Suggestion
+from domain.threads import Placement
+from domain.tickets import Ticket, open_thread, open_ticket
 from domain.tries import Try
 from domain.webhooks import add_webhook
 from tests.client import PASSWORD, SIGN_IN, Client
@@ -135,6 +139,62 @@ async def _a_webhook(asking: Asking) -> Values:
         return {"id": public_id("Webhook", row.id)}
 
 
+async def _a_merge(asking: Asking) -> Values:
+    """Of another contact into the one of the other team's ticket."""
+    async with asking.house.db.transaction() as session:
+        now = await database_time(session)
+        ada = await session.get_one(Contact, row_id("Contact", asking.Contact))
+        other = add_contact(session, name="", locale=None, by=SYSTEM, at=now)
+        await session.flush()
+        move = await merging.merge_contacts(session, ada, [other], by=SYSTEM, at=now)
+        return {"mergeId": public_id("Move", move.id)}
+
+
+async def _another_contact(asking: Asking) -> str:
+    async with asking.house.db.transaction() as session:
+        other = add_contact(session, name="", locale=None, by=SYSTEM, at=await database_time(session))
+        return public_id("Contact", other.id)
+
+
+async def _another_ticket(asking: Asking, *, suggested: bool = False) -> tuple[str, str]:
+    """Of the same contact and team, with a conversation; with the conversation, or the suggestion that it is the same."""
+    async with asking.house.db.transaction() as session:
+        now = await database_time(session)
+        first = await session.get_one(Ticket, row_id("Ticket", asking.Ticket))
+        ada = await session.get_one(Contact, first.contact_id)
+        ticket = open_ticket(session, ada, subject="Another", by=SYSTEM, at=now, team_id=first.team_id)
+        await session.flush()
+        thread = open_thread(
+            session, ticket, Placement(None, JoinCode.OPENED_TICKET),
+            channel_id=row_id("Channel", asking.shop.ids["messenger channel"]), key=None, identity=None,
+            subject="", by=SYSTEM, at=now,
+        )  # fmt: skip
+        await session.flush()
+        said = Suggestion(
+            id=new_id(), ticket_id=ticket.id, other_id=first.id, code=SuggestionCode.SAME_CUSTOMER, score=0.5,
+            created_at=now,
+        )  # fmt: skip
+        session.add(said)
+        other = public_id("TicketSuggestion", said.id) if suggested else public_id("Thread", thread.id)
+        return public_id("Ticket", ticket.id), other
+
+
+async def _both_contacts(asking: Asking) -> Values:
+    return {"primaryId": asking.Contact, "otherIds": [await _another_contact(asking)]}
+
+
+async def _both_tickets(asking: Asking) -> Values:
+    return {"primaryId": asking.Ticket, "otherIds": [(await _another_ticket(asking))[0]]}
+
+
+async def _a_thread(asking: Asking, field: str) -> Values:
+    return {field: (await _another_ticket(asking))[1]}
+
+
+async def _a_suggestion(asking: Asking) -> Values:
+    return {"id": (await _another_ticket(asking, suggested=True))[1]}
+
+
 HOURS = {
     "timezone": "Europe/Warsaw",
     "weekly": [{"day": "mon", "periods": [{"begin": "09:00", "end": "17:00"}]}],
@@ -218,6 +278,12 @@ MUTATIONS: dict[str, Callable[[Asking, Principal], Any]] = {
         "force": True,
     },
     "identityLink": lambda a, p: {"contactId": a.Contact, "channel": "EMAIL", "value": a.new_address()},
+    "contactMerge": lambda a, p: _both_contacts(a),
+    "contactUnmerge": lambda a, p: _a_merge(a),
+    "ticketMerge": lambda a, p: _both_tickets(a),
+    "threadMove": lambda a, p: _a_thread(a, "threadId"),
+    "joinUndo": lambda a, p: _a_thread(a, "eventId"),
+    "suggestionDismiss": lambda a, p: _a_suggestion(a),
     "messengerLink": lambda a, p: {"contactId": a.Contact, "channelId": a.shop.ids["messenger channel"]},
     "taskSave": lambda a, p: {"id": a.Task, "title": "Call Ada again"},
     "alertAck": lambda a, p: {"id": a.Alert},
@@ -286,6 +352,8 @@ QUERIES = {
     "Query.tickets": "{ tickets { edges { node { id } } } }",
     "Query.ticket": _ticket("id"),
     "Query.contact": "query($Contact: ID!) { contact(id: $Contact) { id } }",
+    "Query.mergePreview": "query($Contact: ID!, $Zofia: ID!) "
+    "{ mergePreview(primaryId: $Contact, otherIds: [$Zofia]) { ticketsMoved } }",
     "Query.tasks": "{ tasks { id } }",
     "Query.alerts": "{ alerts(states: [FIRING, ACKED]) { id } }",
     "Query.alert": "query($Alert: ID!) { alert(id: $Alert) { id } }",
@@ -304,6 +372,11 @@ QUERIES = {
     "Ticket": _ticket("subject"),
     "Thread": _ticket("threads { subject }"),
     "JoinReason": _ticket("threads { joinedBecause { text } }"),
+    "TicketSuggestion": _ticket("suggestions { text }"),
+    "MergePreview": "query($Contact: ID!, $Zofia: ID!) "
+    "{ mergePreview(primaryId: $Contact, otherIds: [$Zofia]) { undoUntil } }",
+    "FieldConflict": "query($Contact: ID!, $Zofia: ID!) "
+    "{ mergePreview(primaryId: $Contact, otherIds: [$Zofia]) { conflicts { field } } }",
     "Clock": _ticket("clocks { dueAt }"),
     "Message": _item("Message", "text"),
     "Attachment": _item("Message", "attachments { name }"),

@@ -22,6 +22,7 @@ from domain.inbound import Arrival, ArrivalState, Unread
 from domain.keys import Keys
 from domain.messages import Item
 from domain.staff import Agent
+from domain.suggestions import Suggestion
 from domain.threads import Thread
 from domain.tickets import Ticket, TicketStatus, locked
 from integrations.mail.addresses import recipient, reply_address
@@ -47,8 +48,9 @@ class Ending:
 
 
 async def suggested(session: AsyncSession, ticket_id: uuid.UUID) -> set[uuid.UUID]:
-    """The tickets that this one offers to be joined with. None until `domain.suggestions` is written."""
-    return set()
+    """The tickets that this one offers to be joined with."""
+    offered = select(Suggestion.other_id).where(Suggestion.ticket_id == ticket_id)
+    return set(await session.scalars(offered))
 
 
 async def play(session: AsyncSession, keys: Keys, story: Story) -> Ending:
