@@ -103,6 +103,7 @@ def _case(
             subjects=frozenset().union(*(one.subjects for one in matters)),
             numbers=numbers.union(*(one.numbers for one in matters)),
             topics=frozenset().union(*(one.topics for one in matters)),
+            things=frozenset().union(*(one.things for one in matters)),
             says_little=all(one.says_little for one in matters),
         ),
         channels=frozenset(row.channel for row in threads),
@@ -147,7 +148,7 @@ async def _numbers(session: AsyncSession, ids: list[uuid.UUID]) -> Sequence[Any]
     rows = await session.execute(
         select(Item.ticket_id, NamedNumber.kind, NamedNumber.value)
         .join(Item, Item.id == NamedNumber.item_id)
-        .where(one_of(Item.ticket_id, ids))
+        .where(one_of(Item.ticket_id, ids), NamedNumber.kind != NumberKind.PHONE)
     )
     return rows.all()
 

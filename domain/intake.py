@@ -16,13 +16,13 @@ from domain.db import new_id, ring
 from domain.events import EventKind
 from domain.inbound import Arrival, Inbound, InboundCall, InboundLink, InboundMessage, InboundReceipt
 from domain.mailboxes import is_office, marketplace_of
-from domain.matters import Matter, matter_of
+from domain.matters import Matter, matter_of, things_in
 from domain.messages import FETCHES, Attachment, Direction, Item, Message
 from domain.numbers import NumberKind, numbers_in
 from domain.people import Person, recognise
 from domain.reasons import REASON_OF_PROOF, JoinCode
 from domain.shop import Joining
-from domain.suggestions import suggest
+from domain.suggestions import phones_in, suggest
 from domain.threads import Certainty, Thread, place
 from domain.tickets import Ticket, held_with, locked, open_thread, open_ticket
 
@@ -52,7 +52,7 @@ async def _message(session: AsyncSession, channel: Channel, arrival: Arrival, sa
     about = matter_of(unheard.subject, unheard.text, rules.order_numbers)
     thread, ticket = await _placed(session, channel, unheard, answered, person, about, rules)
     message = await _written(session, channel, arrival, unheard, thread, ticket, person)
-    await note_numbers(session, message.id, about.numbers)
+    await note_numbers(session, message.id, about.numbers | phones_in(unheard.text))
     by = customer(ticket.contact_id)
     message.tell(EventKind.MESSAGE_RECEIVED, by=by, at=said.at)
     if not said.from_shop and not said.automatic:
@@ -252,6 +252,7 @@ async def _placed(
     if person is None:
         raise RuntimeError("a message that continues nothing needs a person")
     contact, by = person.contact, customer(person.contact.id)
+    about = replace(about, things=about.things - things_in(f"{contact.name} {said.sender_name}"))
     placement = place(
         certainty=_certainty(said, person),
         code=REASON_OF_PROOF[person.proof] if person.proof else JoinCode.OPENED_TICKET,

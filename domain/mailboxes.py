@@ -18,7 +18,7 @@ OFFICE = frozenset(
         "contacte",
         "kontakt",
         "biuro",
-        "sekretariat",
+        "sekretariat secretaria secretariat szkola escola colegio",
         "recepcja",
         "reception",
         "recepcion",

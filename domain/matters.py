@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from domain.numbers import CaseNumber, NumberKind, numbers_in
+from domain.numbers import CaseNumber, NumberKind, numbers_in, without_signature
 from domain.topics import Topic, topics_of
 from domain.words import folded, words_of
 
@@ -81,16 +81,49 @@ SAYS_NOTHING = frozenset(
         "reklamacja",
     ]
 )
-LITTLE = 14
-"""Words: who says so little and names no topic means what was said before."""
 _BEFORE = (
     "again still already forgot attach attached earlier before yesterday wrote emailed mailed answer answered reply replied "
-    "waiting update news znowu nadal wciaz jeszcze zapomnial zapomnialam zapomnialem zalaczam wczesniej wczoraj pisalam pisalem "
-    "odpowiedz odpowiedzi czekam dzwonilam dzwonilem ponownie otra vez sigo seguimos todavia aun olvide olvido adjunto antes ayer "
-    "escribi escribo respuesta respondido esperando noticias novedades encara m'he descuidat oblidat adjunt ahir abans escrit "
-    "escriure resposta esperant noticies novetats called llame llamado trucat"
+    "waiting update news called znowu nadal wciaz jeszcze zapomnial zapomnialam zapomnialem zalaczam wczesniej wczoraj pisalam "
+    "pisalem odpowiedz odpowiedzi czekam dzwonilam dzwonilem ponownie otra vez sigo seguimos todavia aun olvide olvido adjunto "
+    "antes ayer escribi escribo respuesta respondido esperando noticias novedades llame llamado encara descuidat oblidat adjunt "
+    "ahir abans escrit escriure resposta esperant noticies novetats trucat "
+    "photo photos picture pictures zdjecie zdjecia fotka foto fotos imagen imagenes imatge imatges video film captura"
 )
-FOLLOWS_UP = frozenset(_BEFORE.split())
+GOES_ON = frozenset(
+    [
+        "still",
+        "again",
+        "waiting",
+        "chasing",
+        "nadal",
+        "wciaz",
+        "znowu",
+        "ponownie",
+        "czekam",
+        "sigo",
+        "seguimos",
+        "todavia",
+        "aun",
+        "esperando",
+        "encara",
+        "esperant",
+    ]
+)
+FOLLOWS_UP = frozenset(_BEFORE.split()) | GOES_ON
+SPECIFIC = 5
+"""Letters from which on a word that is none of the above says something of its own."""
+MOST_SPECIFIC = 1
+"""Words of that kind in a text that says nothing by itself."""
+_COMMON = (
+    "about there please thanks thank could would should anybody anyone someone somebody everything something anything nothing "
+    "talk speak write regards greetings morning afternoon evening hello dear really maybe here where which while still "
+    "prosze dziekuje dzieki pozdrawiam witam dobry wieczor panstwo panstwa jestem jestescie moge mozna moglby jakies jakas ktos "
+    "prosic chcialam chcialbym chcialabym wiadomo halo slychac cokolwiek sprawie sprawy tutaj tylko bardzo "
+    "gracias buenos buenas tardes noches saludos favor podria podrian podeis quiero quisiera queria sabeis saber alguien estais "
+    "algun alguna tengo tienen cuando donde mucho sobre ustedes vosotros atentamente cordial "
+    "gracies siusplau salutacions tardes podeu podrieu voldria volia sabeu alguna algun teniu quan sobre atentament cordialment"
+)
+COMMON = frozenset(_COMMON.split())
 
 
 @dataclass(frozen=True)
@@ -99,8 +132,12 @@ class Matter:
     """As `subject_of` reads them."""
     numbers: frozenset[CaseNumber] = frozenset()
     topics: frozenset[Topic] = frozenset()
+    things: frozenset[str] = frozenset()
+    """Beginnings of the words that say something of their own."""
     says_little: bool = True
-    """It goes on with something, or greets: by itself it is about nothing."""
+    """It greets, or goes on with something: by itself it is about nothing."""
+    goes_on: bool = False
+    """It says that something is as it was."""
 
     @property
     def subject(self) -> str:
@@ -112,12 +149,25 @@ class Matter:
 
 def matter_of(subject: str, text: str, masks: Iterable[str] = ()) -> Matter:
     named, words = subject_of(subject), words_of(text)
-    topics = topics_of(f"{subject}\n{text}")
+    topics, numbers = topics_of(without_signature(f"{subject}\n{text}")), numbers_in(subject, text, masks)
+    things = things_in(f"{subject}\n{text}")
     return Matter(
         subjects=frozenset((named,)) if named else frozenset(),
-        numbers=numbers_in(subject, text, masks),
+        numbers=numbers,
         topics=topics,
-        says_little=not topics and (len(words) <= LITTLE or not FOLLOWS_UP.isdisjoint(words)),
+        things=things,
+        says_little=not topics
+        and not numbers
+        and (len(things_in(text)) <= MOST_SPECIFIC or not FOLLOWS_UP.isdisjoint(words)),
+        goes_on=not GOES_ON.isdisjoint(words),
+    )
+
+
+def things_in(text: str) -> frozenset[str]:
+    return frozenset(
+        word[:SPECIFIC]
+        for word in words_of(text)
+        if len(word) >= SPECIFIC and word.isalpha() and word not in COMMON and word not in SAYS_NOTHING
     )
 
 
@@ -125,7 +175,3 @@ def subject_of(subject: str) -> str:
     """Without `Re:`, case and accents; empty if it says nothing: `Hello`, `My order`."""
     words = words_of(_ANSWERED.sub("", folded(subject)))
     return "" if SAYS_NOTHING.issuperset(words) else " ".join(words)
-
-
-def is_forwarded(subject: str) -> bool:
-    return bool(re.match(r"\s*(?:fwd?|pd|rv|tr|enc|reenv|wg)\s*:", subject, re.IGNORECASE))

@@ -59,6 +59,8 @@ NOBODY = frozenset(
         "invitado",
     ]
 )
+SHORTENED = (1, *range(6, 40))
+"""Letters of an initial, and of `Montse` for Montserrat; Ada is not Adam, and Maria not Mariana."""
 
 
 def parts_of(name: str) -> tuple[str, ...]:
@@ -96,4 +98,4 @@ def _is_run_together(word: str, parts: tuple[str, ...]) -> bool:
 
 def _is_same(part: str, word: str) -> bool:
     shorter, longer = sorted((part, word), key=len)
-    return shorter == longer or (len(shorter) == 1 and longer.startswith(shorter))
+    return shorter == longer or (len(shorter) in SHORTENED and longer.startswith(shorter))

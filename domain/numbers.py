@@ -14,6 +14,8 @@ class NumberKind(StrEnum):
     ORDER = "order"
     TRACKING = "tracking"
     INVOICE = "invoice"
+    PHONE = "phone"
+    """Written in a text: it says where somebody can be called, not what they write about."""
 
 
 @dataclass(frozen=True, order=True)
@@ -36,8 +38,9 @@ A_DATE = re.compile(
     r"\d{1,2}[-/]\d{1,2}(?:[-/]\d{2,4})?|\d{4}[-/]\d{2}[-/]\d{2}|20\d{2}(?:0[1-9]|1[0-2])[0-3]\d"
 )
 _NO_ORDER = re.compile(
-    r"\b(?:tel|telefon|telefono|telf|tlf|phone|mobile|movil|mobil|kom|whatsapp|nip|regon|pesel|nif|cif|dni|vat|iban|konto|cp"
-    r"|kod pocztowy|postcode|zip|codigo postal|codi postal|fax)\b[\s.:;#no]*\+?[a-z]{0,2}[\d\s()-]{5,20}[a-z]?\b"
+    r"\b(?:tel|telefon|telefono|telf|tlf|phone|mobile|movil|mobil|kom|whatsapp|nip|regon|pesel|nif|cif|dni|vat|iban|konto|fax)"
+    r"\b[\s.:;#]*(?:no?\b[\s.:]*)?\+?[a-z]{0,2}[\d\s()-]{5,20}[a-z]?\b"
+    r"|\b(?:cp|kod pocztowy|postcode|zip|codigo postal|codi postal)[\s.:]*\d{2}-?\d{3}\b"
 )
 """Numbers that stand in signatures."""
 _A_PRICE = r"zl|pln|eur|euros?|€|%"
@@ -60,8 +63,7 @@ LONGEST_TEXT = 20_000
 
 def numbers_in(subject: str, text: str, masks: Iterable[str] = ()) -> frozenset[CaseNumber]:
     """`masks`: how the shop's own order numbers look, such as `ES-####-#####`."""
-    said = folded(f"{subject}\n{text}")[:LONGEST_TEXT]
-    said = _NO_ORDER.sub(" ", said)
+    said = without_signature(f"{subject}\n{text}")
     found: dict[str, CaseNumber] = {}
     shapes = [(NumberKind.ORDER, _mask(mask)) for mask in masks] + _SHAPED
     for kind, pattern in shapes + _NAMED:
@@ -71,6 +73,11 @@ def numbers_in(subject: str, text: str, masks: Iterable[str] = ()) -> frozenset[
             if sum(letter.isdigit() for letter in value) >= 3 and not A_DATE.fullmatch(written):
                 found.setdefault(value, CaseNumber(_kind_of(kind, value), value))
     return frozenset(found.values()) if len(found) <= MOST else frozenset()
+
+
+def without_signature(text: str) -> str:
+    """Folded, and without the numbers of telephones, taxes and places."""
+    return _NO_ORDER.sub(" ", folded(text[:LONGEST_TEXT]))
 
 
 def _kind_of(kind: NumberKind, value: str) -> NumberKind:

@@ -28,6 +28,13 @@ SCORES = {
     MatterCode.SAME_TOPIC: 0.7,
     MatterCode.SOON_AFTER: 0.5,
 }
+SCORE_OF = {
+    SuggestionCode.ANSWERS_ITS_MAIL: 0.85,
+    SuggestionCode.SAME_NUMBER: 0.75,
+    SuggestionCode.SAME_ADDRESS: 0.6,
+    SuggestionCode.SAME_PHONE: 0.5,
+    SuggestionCode.SAME_CUSTOMER: 0.3,
+}
 NAMED_WITHIN = timedelta(days=180)
 
 
@@ -77,11 +84,15 @@ async def suggest(
     at: datetime,
 ) -> None:
     """For a ticket that a conversation has just opened. An address or a number in its `text` is no more than a hint."""
+    phones = frozenset(
+        CaseNumber(NumberKind.PHONE, claim.value) for claim in claims if claim.kind == IdentityKind.PHONE
+    )
     hints = [
         *_of_same_contact(placement),
         *await _answered(session, references),
         *await _with_claims(session, ticket, (*claims, *written_in(text)), at=at),
-        *await _with_numbers(session, ticket, numbers, at=at),
+        *await _with_numbers(session, ticket, numbers, SuggestionCode.SAME_NUMBER, at=at),
+        *await _with_numbers(session, ticket, phones, SuggestionCode.SAME_PHONE, at=at),
     ]
     best: dict[uuid.UUID, Hint] = {}
     for hint in sorted(hints, key=lambda hint: -hint.score):
@@ -102,7 +113,7 @@ def _of_same_contact(placement: Placement) -> list[Hint]:
     return [
         Hint(one.case.ticket_id, SuggestionCode.SAME_CUSTOMER, SCORES[one.matter])
         if isinstance(one, Likeness)
-        else Hint(one.ticket_id, SuggestionCode.SAME_CUSTOMER, 0.3)
+        else Hint(one.ticket_id, SuggestionCode.SAME_CUSTOMER, SCORE_OF[SuggestionCode.SAME_CUSTOMER])
         for one in placement.may_be
     ]
 
@@ -116,7 +127,10 @@ async def _answered(session: AsyncSession, references: tuple[str, ...]) -> list[
         .where(Item.external_id.in_(references), Ticket.merged_into_id.is_(None))
         .distinct()
     )
-    return [Hint(ticket_id, SuggestionCode.ANSWERS_ITS_MAIL, 0.85) for ticket_id in found]
+    return [
+        Hint(ticket_id, SuggestionCode.ANSWERS_ITS_MAIL, SCORE_OF[SuggestionCode.ANSWERS_ITS_MAIL])
+        for ticket_id in found
+    ]
 
 
 async def _with_claims(
@@ -139,12 +153,17 @@ async def _with_claims(
                 .order_by(Ticket.updated_at.desc())
                 .limit(2)
             )
-            hints += [Hint(id, code, 0.6 if is_address else 0.5, claim.label or claim.value) for id in theirs]
+            hints += [Hint(id, code, SCORE_OF[code], claim.label or claim.value) for id in theirs]
     return hints
 
 
 async def _with_numbers(
-    session: AsyncSession, ticket: Ticket, numbers: frozenset[CaseNumber], *, at: datetime
+    session: AsyncSession,
+    ticket: Ticket,
+    numbers: frozenset[CaseNumber],
+    code: SuggestionCode,
+    *,
+    at: datetime,
 ) -> list[Hint]:
     named = [number for number in numbers if number.kind != NumberKind.INVOICE]
     if not named:
@@ -162,13 +181,21 @@ async def _with_numbers(
         .order_by(Item.at.desc())
         .limit(MOST * 4)
     )
-    return [Hint(ticket_id, SuggestionCode.SAME_NUMBER, 0.75, value) for ticket_id, value in rows]
+    return [Hint(ticket_id, code, SCORE_OF[code], value) for ticket_id, value in rows]
 
 
 _AN_ADDRESS = re.compile(r"[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,5}")
 _A_PHONE = re.compile(r"(?<![\w+-])\+?\d(?:[\s().-]?\d){8,14}(?!\w)")
 REGIONS = ("PL", "ES")
 """Of numbers that are written without their country."""
+
+
+def phones_in(text: str) -> frozenset[CaseNumber]:
+    return frozenset(
+        CaseNumber(NumberKind.PHONE, claim.value)
+        for claim in written_in(text)
+        if claim.kind == IdentityKind.PHONE
+    )
 
 
 def written_in(text: str) -> list[Claim]:

@@ -144,12 +144,15 @@ def place(
     ]
     like.sort(key=_rank)
     allowed = [found for found in like if found.case.is_certain and _suffices(found.matter, certainty)]
+    may_mean = [case for case in live if not _contradict(said, case)]
+    if len(may_mean) > 1:  # that it came soon after tells nothing: after which of them?
+        allowed = [found for found in allowed if found.matter != MatterCode.SOON_AFTER]
     best = [found for found in allowed if _rank(found) == _rank(allowed[0])]
     if len(best) == 1:
         evidence: Json = {"matter": best[0].matter} | ({"number": best[0].number} if best[0].number else {})
         return Placement(best[0].case.ticket_id, code, evidence)
     known = {found.case.ticket_id for found in like}
-    plausible = [case for case in live if case.ticket_id not in known and not _contradict(said, case)]
+    plausible = [case for case in may_mean if case.ticket_id not in known]
     return Placement(None, JoinCode.OPENED_TICKET, may_be=(*like, *plausible))
 
 
@@ -171,7 +174,8 @@ def likeness(
     if said.topics & case.matter.topics and silence <= windows.same_topic:
         return Likeness(case, MatterCode.SAME_TOPIC)
     soon = windows.same_channel if channel in case.channels else windows.other_channel
-    if silence <= soon and (said.topics or said.says_little):
+    means_it = said.says_little or case.matter.says_little or said.goes_on or said.things & case.matter.things
+    if silence <= soon and means_it:
         return Likeness(case, MatterCode.SOON_AFTER)
     return None
 

@@ -36,6 +36,7 @@ RELATED = frozenset(
         (Topic.RETURN, Topic.WRONG_ITEM),
         (Topic.EXCHANGE, Topic.WRONG_ITEM),
         (Topic.DELIVERY, Topic.WRONG_ITEM),
+        (Topic.DELIVERY, Topic.DEFECT),
         (Topic.DELIVERY, Topic.CHANGE),
     )
 )

@@ -49,7 +49,9 @@ class Ending:
 
 async def suggested(session: AsyncSession, ticket_id: uuid.UUID) -> set[uuid.UUID]:
     """The tickets that this one offers to be joined with."""
-    offered = select(Suggestion.other_id).where(Suggestion.ticket_id == ticket_id)
+    offered = select(Suggestion.other_id).where(
+        Suggestion.ticket_id == ticket_id, Suggestion.decided_at.is_(None)
+    )
     return set(await session.scalars(offered))
 
 
