@@ -64,7 +64,7 @@ class Pusher:
                 row.stage = DeliveryStage.ACCEPTED
             if urgency != Urgency.LOW:  # what is silent need not be shown
                 pushed = update(Device).where(Device.id == row.device_id)
-                await session.execute(pushed.values(last_push_at=row.accepted_at))
+                await session.execute(pushed.values(last_push_at=row.sent_at))
 
     async def _failed(self, lease: Lease[Delivery], failed: Failed) -> None:
         log.warning("push_failed", id=str(lease.id), code=failed.code)
