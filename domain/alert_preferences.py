@@ -15,6 +15,9 @@ from domain.errors import InvalidInput
 from domain.hours import is_time
 from domain.languages import N_
 
+MOST_LEVEL_IN_QUIET = 3
+"""Nobody sleeps through the last level of the house's own ladder."""
+
 
 class Privacy(StrEnum):
     FULL = "full"
@@ -59,6 +62,14 @@ class AlertPreferences(Base):
         if self.quiet_from <= self.quiet_to:
             return self.quiet_from <= now < self.quiet_to
         return now >= self.quiet_from or now < self.quiet_to
+
+    def ring_from(self, level: int) -> None:
+        """In quiet hours, from this level on."""
+        if not 0 <= level <= MOST_LEVEL_IN_QUIET:
+            raise InvalidInput(
+                N_("Give a level from 0 to {most}."), field=["minLevelInQuiet"], most=MOST_LEVEL_IN_QUIET
+            )
+        self.min_level_in_quiet = level
 
     def keep_quiet(self, begin: str, end: str) -> None:
         """Two empty words: never."""
