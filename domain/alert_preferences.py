@@ -49,8 +49,9 @@ class AlertPreferences(Base):
     group_storms: Mapped[bool] = mapped_column(default=True)
 
     def silence(
-        self, kind: AlertKind, level: int, *, is_top: bool, zone: str, at: datetime
+        self, kind: AlertKind | None, level: int, *, is_top: bool, zone: str, at: datetime
     ) -> Silence | None:
+        """`kind`: none, of what tells of several."""
         if kind in self.muted and not is_top:
             return Silence.MUTED
         return Silence.QUIET if level < self.min_level_in_quiet and self._is_quiet(zone, at) else None
