@@ -125,7 +125,7 @@ class AlertPrefsSaveInput:
     privacy: Privacy | None = None
     quiet_from: str | None = None
     quiet_to: str | None = None
-    min_level_in_quiet: int | None = None
+    min_level_in_quiet: int | None = strawberry.field(default=None, description="0 to 3.")
     muted: list[AlertKind] | None = None
     group_storms: bool | None = None
     client_mutation_id: strawberry.ID
@@ -178,9 +178,11 @@ async def _alert_prefs_save(info: Info, input: AlertPrefsSaveInput) -> OkPayload
         if input.privacy is not None:
             prefs.privacy = input.privacy
         if input.quiet_from is not None or input.quiet_to is not None:
-            prefs.keep_quiet(input.quiet_from or "", input.quiet_to or "")
+            begin = prefs.quiet_from if input.quiet_from is None else input.quiet_from
+            end = prefs.quiet_to if input.quiet_to is None else input.quiet_to
+            prefs.keep_quiet(begin or "", end or "")
         if input.min_level_in_quiet is not None:
-            prefs.min_level_in_quiet = input.min_level_in_quiet
+            prefs.ring_from(input.min_level_in_quiet)
         if input.muted is not None:
             prefs.muted = sorted(set(input.muted))
         if input.group_storms is not None:

@@ -35,7 +35,7 @@ strawberry.enum(NoticeKind)
 strawberry.enum(
     NoticeState,
     description="`UNSEEN`: every device was tried, and mail, and nothing said that it was seen. `FOLDED`: told as part of a "
-    "storm. `OVER`: its alert was acknowledged or resolved first.",
+    "storm. `OVER`: its alert was acknowledged or resolved first, or it is not worth telling any more.",
 )
 
 

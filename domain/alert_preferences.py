@@ -15,6 +15,9 @@ from domain.errors import InvalidInput
 from domain.hours import is_time
 from domain.languages import N_
 
+MOST_LEVEL_IN_QUIET = 3
+"""Nobody sleeps through the last level of the house's own ladder."""
+
 
 class Privacy(StrEnum):
     FULL = "full"
@@ -46,8 +49,9 @@ class AlertPreferences(Base):
     group_storms: Mapped[bool] = mapped_column(default=True)
 
     def silence(
-        self, kind: AlertKind, level: int, *, is_top: bool, zone: str, at: datetime
+        self, kind: AlertKind | None, level: int, *, is_top: bool, zone: str, at: datetime
     ) -> Silence | None:
+        """`kind`: none, of what tells of several."""
         if kind in self.muted and not is_top:
             return Silence.MUTED
         return Silence.QUIET if level < self.min_level_in_quiet and self._is_quiet(zone, at) else None
@@ -59,6 +63,14 @@ class AlertPreferences(Base):
         if self.quiet_from <= self.quiet_to:
             return self.quiet_from <= now < self.quiet_to
         return now >= self.quiet_from or now < self.quiet_to
+
+    def ring_from(self, level: int) -> None:
+        """In quiet hours, from this level on."""
+        if not 0 <= level <= MOST_LEVEL_IN_QUIET:
+            raise InvalidInput(
+                N_("Give a level from 0 to {most}."), field=["minLevelInQuiet"], most=MOST_LEVEL_IN_QUIET
+            )
+        self.min_level_in_quiet = level
 
     def keep_quiet(self, begin: str, end: str) -> None:
         """Two empty words: never."""

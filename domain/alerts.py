@@ -235,7 +235,7 @@ async def fire(session: AsyncSession, causes: Sequence[Cause], *, now: datetime)
             )
             .values(
                 {name: value for name, value in _row(cause, now).items() if name != "id"}
-                | {"resolved_at": None}
+                | dict.fromkeys(("acked_by_id", "acked_at", "ack_expires_at", "snoozed_until", "resolved_at"))
             )
             .returning(Alert.id)
         )

@@ -35,11 +35,12 @@ async def fire_due(session: AsyncSession, *, at: datetime | None = None) -> int:
     """
     now = at or await database_time(session)  # the moment that its events are recorded at: none comes early
     due = (
-        select(Clock.id)
+        select(Clock.id, Clock.breached_at)
         .where(Clock.next_at <= now)
         .order_by(Clock.next_at)
         .limit(BATCH)
         .with_for_update(skip_locked=True)
+        .cte("due")
     )
     moment: ColumnClause[datetime] = column("moment", DateTime(timezone=True))
     coming = (
@@ -51,12 +52,12 @@ async def fire_due(session: AsyncSession, *, at: datetime | None = None) -> int:
     broken = Clock.due_at <= now
     claimed = await session.execute(
         update(Clock)
-        .where(Clock.id.in_(due))
+        .where(Clock.id == due.c.id)
         .values(
             breached_at=case((broken, Clock.due_at), else_=Clock.breached_at),
             next_at=case((broken, None), else_=coming),
         )
-        .returning(*Clock.__table__.c),
+        .returning(*Clock.__table__.c, due.c.breached_at.label("broken_before")),
         execution_options={"synchronize_session": False},
     )
     rows = claimed.all()
@@ -71,7 +72,7 @@ async def _fire(session: AsyncSession, rows: Sequence[Row[Any]], now: datetime) 
     )
     contact_of = {row.id: row.contact_id for row in tickets}
     ladders = await ladders_of(session, {row.policy_id for row in rows})
-    broken = [row for row in rows if row.due_at <= now]
+    broken = [row for row in rows if row.due_at <= now and row.broken_before != row.due_at]
     breaches = [
         happened(
             EventKind.SLA_BREACHED,

@@ -1,7 +1,7 @@
 """Who is told what: a notice to one person, and its delivery to that person's devices, one after the other, with the ledger.
 
 A notice tries the device that was seen last; if that does not say within a minute that it showed it, the next one; then
-mail; then it is the next person's turn (`notifications/pursuit.py`).
+mail; then it is the next person's turn (`notifications/pursuit.py`). One that goes by mail only rings no device.
 """
 
 import uuid
@@ -24,6 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
+from domain.alerts import Alert
 from domain.db import Base, new_id, ring
 from domain.devices import RECEIPT_WITHIN, Device, Transport, devices_to_ring
 from domain.ladders import Way
@@ -38,7 +39,7 @@ class NoticeKind(StrEnum):
     STORM = "storm"
     """Many alerts at once, counted."""
     DIGEST = "digest"
-    """Once an hour: alerts that nobody has answered."""
+    """Once an hour, later once a day: alerts that nobody has answered."""
     CLEARED = "cleared"
     """What was told of is settled."""
     ASSIGNED = "assigned"
@@ -56,7 +57,7 @@ class NoticeState(StrEnum):
     FOLDED = "folded"
     """Part of a storm, which was told in its place."""
     OVER = "over"
-    """Its alert was acknowledged or resolved first."""
+    """Its alert was acknowledged or resolved first, or it is not worth telling any more."""
 
 
 class DeliveryStage(StrEnum):
@@ -98,6 +99,7 @@ class Notice(Base):
     rung: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
     count: Mapped[int] = mapped_column(Integer, default=1, server_default="1")
     """Of the alerts it tells of."""
+    ways: Mapped[list[str]] = mapped_column(default=lambda: [Way.PUSH], server_default=text("""'["push"]'"""))
     state: Mapped[NoticeState] = mapped_column(default=NoticeState.TRYING, server_default="unseen")
     because: Mapped[str | None]
     folded_into_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("notice.id"))
@@ -143,20 +145,31 @@ PUSHES = Queue(Delivery, topic="pushes", outward=True)
 
 async def begin(session: AsyncSession, notice: Notice, ways: Collection[Way], *, at: datetime) -> None:
     """The first device; and mail as well, where the ladder says so."""
+    notice.ways = []
     session.add(notice)
     await session.flush()
-    if Way.EMAIL in ways:
-        send_mail(session, notice, at=at)
-        await session.flush()
-    if Way.PUSH not in ways or not await try_next(session, notice, at=at):
+    await begin_by(session, notice, ways, at=at)
+    if notice.next_at is None:
         notice.next_at = at + RECEIPT_WITHIN
         ring(session, TOPIC)
 
 
+async def begin_by(session: AsyncSession, notice: Notice, ways: Collection[Way], *, at: datetime) -> None:
+    """By these ways too, as far as they are new to it."""
+    new = [way for way in Way if way in ways and way not in notice.ways]
+    notice.ways = [*notice.ways, *new]
+    if Way.EMAIL in new and None not in await _tried(session, notice):
+        send_mail(session, notice, at=at)
+        await session.flush()
+    if Way.PUSH in new and await try_next(session, notice, at=at):
+        notice.state = NoticeState.TRYING
+
+
 async def try_next(session: AsyncSession, notice: Notice, *, at: datetime) -> bool:
     """The next device, and after the last one mail; false when there is nothing left to try."""
-    tried = set(await session.scalars(select(Delivery.device_id).where(Delivery.notice_id == notice.id)))
-    left = [id for id in await devices_to_ring(session, notice.agent_id) if id not in tried]
+    tried = await _tried(session, notice)
+    devices = await devices_to_ring(session, notice.agent_id) if Way.PUSH in notice.ways else []
+    left = [id for id in devices if id not in tried]
     if left:
         transport = await session.scalar(select(Device.transport).where(Device.id == left[0]))
         deliver(session, notice, left[0], transport or Transport.FCM, at=at)
@@ -167,6 +180,11 @@ async def try_next(session: AsyncSession, notice: Notice, *, at: datetime) -> bo
     notice.next_at = at + RECEIPT_WITHIN
     ring(session, TOPIC)
     return True
+
+
+async def _tried(session: AsyncSession, notice: Notice) -> set[uuid.UUID | None]:
+    """Devices; None among them is mail."""
+    return set(await session.scalars(select(Delivery.device_id).where(Delivery.notice_id == notice.id)))
 
 
 def send_mail(session: AsyncSession, notice: Notice, *, at: datetime) -> None:
@@ -199,10 +217,10 @@ async def over(session: AsyncSession, alert_id: uuid.UUID) -> None:
     )
 
 
-def told_devices(alert_id: uuid.UUID) -> Select[uuid.UUID | None, Transport, uuid.UUID, uuid.UUID | None]:
+def told_devices(alert_id: uuid.UUID) -> Select[uuid.UUID | None, Transport, uuid.UUID]:
     """The devices that have a push of this alert, with whose they are."""
     return (
-        select(Delivery.device_id, Delivery.transport, Notice.agent_id, Notice.ticket_id)
+        select(Delivery.device_id, Delivery.transport, Notice.agent_id)
         .distinct()
         .join(Notice, Notice.id == Delivery.notice_id)
         .where(
@@ -214,13 +232,13 @@ def told_devices(alert_id: uuid.UUID) -> Select[uuid.UUID | None, Transport, uui
     )
 
 
-async def is_cleared(session: AsyncSession, agent_id: uuid.UUID, ticket_id: uuid.UUID | None) -> bool:
-    """Has this person been told already that the ticket is settled? One word is enough for all of its alerts."""
+async def is_cleared(session: AsyncSession, agent_id: uuid.UUID, alert: Alert) -> bool:
+    """Has this person been told already that it is settled? One word is enough for all alerts of a ticket."""
     last = await session.scalar(
         select(Notice.kind)
         .where(
             Notice.agent_id == agent_id,
-            Notice.ticket_id == ticket_id,
+            Notice.ticket_id == alert.ticket_id if alert.ticket_id else Notice.alert_id == alert.id,
             Notice.kind.in_((NoticeKind.ALERT, NoticeKind.CLEARED)),
         )
         .order_by(Notice.created_at.desc(), Notice.id.desc())

@@ -2,31 +2,33 @@
 
 import uuid
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import assert_never
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.alert_preferences import preferences_of
-from domain.alerts import Alert, AlertKind, AlertState
+from domain.alerts import Alert, AlertKind
 from domain.channels import Channel
 from domain.clocks import Clock
 from domain.contacts import Contact
 from domain.db import database_time
 from domain.devices import RINGS, Device
+from domain.hours import Hours
 from domain.ids import public_id
 from domain.keys import Keys
 from domain.languages import N_, translate
 from domain.notices import Delivery, Notice, NoticeKind
+from domain.policies import Calendar, Policy
 from domain.staff import Agent
 from domain.threads import Thread
 from domain.tickets import Ticket
 from notifications.push import Action, Push, Urgency
+from notifications.refusals import LASTS, Refusal, refusal_of
 from notifications.wording import Matter, Words, words
 
-TIME_TO_LIVE = timedelta(minutes=15)
+ALERT_LASTS = timedelta(minutes=15)
 
 
 @dataclass(frozen=True)
@@ -50,25 +52,20 @@ class Told:
         return self.device.locale if self.device else self.agent.locale
 
 
-async def told_by(session: AsyncSession, delivery: Delivery) -> Told | str:
-    """A code says why nothing is to be sent: the device is gone or somebody else's by now, or the alert is over."""
-    notice = await session.get_one(Notice, delivery.notice_id)
-    agent = await session.get_one(Agent, notice.agent_id)
-    if agent.left_at:
-        return "AGENT_LEFT"
-    device = None
+async def told_by(session: AsyncSession, delivery: Delivery) -> Told | Refusal:
+    """What is to be sent; or why nothing is."""
+    notice, now = await session.get_one(Notice, delivery.notice_id), await database_time(session)
+    if refusal := await refusal_of(session, notice, at=now):
+        return refusal
+    agent, device = await session.get_one(Agent, notice.agent_id), None
     if delivery.device_id:
         mine = select(Device).where(Device.id == delivery.device_id, Device.agent_id == agent.id, RINGS)
         device = await session.scalar(mine)
         if device is None:
-            return "DEVICE_REMOVED"
+            return Refusal.DEVICE_REMOVED
     alert = await session.get(Alert, notice.alert_id) if notice.alert_id else None
-    if notice.kind == NoticeKind.ALERT and (alert is None or alert.state != AlertState.FIRING):
-        return "OVER"
     ticket = await session.get(Ticket, notice.ticket_id) if notice.ticket_id else None
-    zone = device.timezone if device else agent.timezone
-    matter, now = await _matter(session, alert, ticket, zone), await database_time(session)
-    preferences = await preferences_of(session, agent.id)
+    matter, preferences = await _matter(session, alert, ticket), await preferences_of(session, agent.id)
     said = words(
         notice.kind,
         device.locale if device else agent.locale,
@@ -82,7 +79,7 @@ async def told_by(session: AsyncSession, delivery: Delivery) -> Told | str:
     )  # fmt: skip
 
 
-async def _matter(session: AsyncSession, alert: Alert | None, ticket: Ticket | None, zone: str) -> Matter:
+async def _matter(session: AsyncSession, alert: Alert | None, ticket: Ticket | None) -> Matter:
     clock = await session.get(Clock, alert.clock_id) if alert and alert.clock_id else None
     kind = alert.kind if alert else None
     if ticket is None:
@@ -97,19 +94,27 @@ async def _matter(session: AsyncSession, alert: Alert | None, ticket: Ticket | N
         .order_by(Thread.last_inbound_at.desc().nulls_last())
         .limit(1)
     )
-    last_day = None
-    if clock and clock.is_legal:
-        last_day = (clock.due_at - timedelta(seconds=1)).astimezone(ZoneInfo(zone)).date()
     return Matter(
         kind,
         number=ticket.number,
         channel=clock.channel if clock and clock.channel else await session.scalar(latest),
         metric=clock.metric if clock else None,
         due_at=clock.due_at if clock else None,
-        last_day=last_day,
+        last_day=await _last_day(session, clock) if clock and clock.is_legal else None,
         customer=await session.scalar(select(Contact.name).where(Contact.id == ticket.contact_id)) or "",
         subject=ticket.subject,
     )
+
+
+async def _last_day(session: AsyncSession, clock: Clock) -> date:
+    """Where the promise was given, wherever it is read."""
+    hours = await session.execute(
+        select(Calendar.hours)
+        .join(Policy, Policy.calendar_id == Calendar.id)
+        .where(Policy.id == clock.policy_id)
+    )
+    zone = Hours.from_json(hours.scalar_one()).zone
+    return (clock.due_at - timedelta(seconds=1)).astimezone(zone).date()
 
 
 def push_of(told: Told, keys: Keys, base_url: str) -> Push:
@@ -172,17 +177,13 @@ def _haste(told: Told) -> tuple[Urgency, timedelta]:
         case NoticeKind.ALERT if told.matter.kind in (AlertKind.CHANNEL_DOWN, AlertKind.NO_AGENT_ON_SHIFT):
             return Urgency.HIGH, timedelta(hours=1)
         case NoticeKind.ALERT:
-            return Urgency.HIGH, TIME_TO_LIVE
-        case NoticeKind.STORM:
-            return Urgency.HIGH, timedelta(minutes=10)
-        case NoticeKind.DIGEST:
-            return Urgency.HIGH, timedelta(hours=1)
-        case NoticeKind.CLEARED:
-            return Urgency.LOW, timedelta(minutes=5)
+            return Urgency.HIGH, ALERT_LASTS
+        case NoticeKind.STORM | NoticeKind.DIGEST | NoticeKind.TEST:
+            return Urgency.HIGH, LASTS[told.kind]
         case NoticeKind.ASSIGNED:
-            return Urgency.NORMAL, timedelta(hours=1)
-        case NoticeKind.TEST:
-            return Urgency.HIGH, timedelta(minutes=5)
+            return Urgency.NORMAL, LASTS[told.kind]
+        case NoticeKind.CLEARED:
+            return Urgency.LOW, LASTS[told.kind]
         case _:
             assert_never(told.kind)
 

@@ -14,6 +14,7 @@ from domain.work import Lease, TryLater, work
 from notifications.composing import Told, push_of, told_by
 from notifications.mail import send_by_mail
 from notifications.push import Accepted, Carrier, Failed, Urgency
+from notifications.refusals import Refusal
 
 log = structlog.get_logger()
 
@@ -39,7 +40,7 @@ class Pusher:
                 await lease.settle(session, stage=DeliveryStage.SENT, sent_at=func.now())
                 send_by_mail(session, self._keys, self._base_url, told)
                 return
-        if isinstance(told, str):
+        if isinstance(told, Refusal):
             await self._failed(lease, Failed(told, again=False))
             return
         async with self._db.transaction() as session:
@@ -64,7 +65,7 @@ class Pusher:
                 row.stage = DeliveryStage.ACCEPTED
             if urgency != Urgency.LOW:  # what is silent need not be shown
                 pushed = update(Device).where(Device.id == row.device_id)
-                await session.execute(pushed.values(last_push_at=row.accepted_at))
+                await session.execute(pushed.values(last_push_at=row.sent_at))
 
     async def _failed(self, lease: Lease[Delivery], failed: Failed) -> None:
         log.warning("push_failed", id=str(lease.id), code=failed.code)

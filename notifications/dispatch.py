@@ -1,7 +1,7 @@
 """Writes a notice for everybody who is to be told of an event."""
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,12 +14,12 @@ from domain.alert_preferences import preferences_of
 from domain.alerts import UNRESOLVED, Alert, AlertState
 from domain.clocks import ladder_of
 from domain.db import database_time, new_id
+from domain.devices import Transport
 from domain.events import Event, EventKind
 from domain.ladders import Ladder, Way
 from domain.notices import Notice, NoticeKind, NoticeState
 from domain.staff import Agent
-from domain.tickets import Ticket
-from notifications.recipients import Concern, named_by, next_after, people_of_the_shop, who_may_see
+from notifications.recipients import concern_of, next_after, people_of_the_shop, who_is_told, who_may_see
 
 NAME = "notifications"
 
@@ -54,22 +54,27 @@ async def _tell_of_alert(session: AsyncSession, event: Event) -> None:
     if step is None:
         return
     now = await database_time(session)
-    people, concern = await people_of_the_shop(session, at=now), await concern_of(session, alert.ticket_id)
-    told = await who_may_see(session, named_by(step, people, concern), alert.ticket_id)
+    people = await people_of_the_shop(session, at=now)
     rung = int(event.data.get("rung", 0))
     reached = 0
-    for agent_id in told:
+    for agent_id in await who_is_told(session, step, people, alert.ticket_id):
         notice = Notice(
             id=new_id(), agent_id=agent_id, event_seq=event.seq, alert_id=alert.id, ticket_id=alert.ticket_id,
             level=step.level, rung=rung, created_at=now,
         )  # fmt: skip
         reached += await tell(session, notice, alert, ladder, step.ways, at=now)
-    if not reached and told:
-        await tell_next(session, alert, rung=rung, level=step.level, event_seq=event.seq, at=now)
+    if not reached:
+        await tell_next(session, alert, step.ways, rung=rung, level=step.level, event_seq=event.seq, at=now)
 
 
 async def tell(
-    session: AsyncSession, notice: Notice, alert: Alert, ladder: Ladder, ways: Iterable[Way], *, at: datetime
+    session: AsyncSession,
+    notice: Notice,
+    alert: Alert,
+    ladder: Ladder,
+    ways: Collection[Way],
+    *,
+    at: datetime,
 ) -> bool:
     """Rings the person, or writes down why not: false only for who does not want to be rung now."""
     agent = await session.get_one(Agent, notice.agent_id)
@@ -82,16 +87,23 @@ async def tell(
         session.add(notice)
         return False
     if preferences.group_storms and await _is_storm(session, agent.id, at=at):
-        await _fold(session, notice, at=at)
+        await _fold(session, notice, ways, at=at)
     else:
-        await notices.begin(session, notice, list(ways), at=at)
+        await notices.begin(session, notice, ways, at=at)
     return True
 
 
 async def tell_next(
-    session: AsyncSession, alert: Alert, *, rung: int, level: int, event_seq: int | None, at: datetime
+    session: AsyncSession,
+    alert: Alert,
+    ways: Collection[Way],
+    *,
+    rung: int,
+    level: int,
+    event_seq: int | None,
+    at: datetime,
 ) -> bool:
-    """The next person who has not been told of this step; false when everybody has."""
+    """The next person who has not been told of this step, by its ways; false when everybody has."""
     people, concern = await people_of_the_shop(session, at=at), await concern_of(session, alert.ticket_id)
     told = set(
         await session.scalars(
@@ -105,16 +117,9 @@ async def tell_next(
             id=new_id(), agent_id=agent_id, event_seq=event_seq, alert_id=alert.id, ticket_id=alert.ticket_id,
             level=level, rung=rung, created_at=at,
         )  # fmt: skip
-        if await tell(session, notice, alert, ladder, (Way.PUSH,), at=at):
+        if await tell(session, notice, alert, ladder, ways, at=at):
             return True
     return False
-
-
-async def concern_of(session: AsyncSession, ticket_id: uuid.UUID | None) -> Concern:
-    if ticket_id is None:
-        return Concern()
-    ticket = await session.get_one(Ticket, ticket_id)
-    return Concern(ticket.assignee_id, ticket.team_id)
 
 
 async def _is_storm(session: AsyncSession, agent_id: uuid.UUID, *, at: datetime) -> bool:
@@ -131,13 +136,14 @@ async def _is_storm(session: AsyncSession, agent_id: uuid.UUID, *, at: datetime)
     return len(recent.all()) == STORM
 
 
-async def _fold(session: AsyncSession, notice: Notice, *, at: datetime) -> None:
-    """Into the storm that was told last, unless that was long ago."""
+async def _fold(session: AsyncSession, notice: Notice, ways: Collection[Way], *, at: datetime) -> None:
+    """Into the storm that was told last, unless that was long ago or is over. It goes by every way that one of them asks for."""
     storm = await session.scalar(
         select(Notice)
         .where(
             Notice.agent_id == notice.agent_id,
             Notice.kind == NoticeKind.STORM,
+            Notice.state != NoticeState.OVER,
             Notice.created_at > at - STORM_AGAIN,
         )
         .order_by(Notice.created_at.desc())
@@ -149,7 +155,9 @@ async def _fold(session: AsyncSession, notice: Notice, *, at: datetime) -> None:
             id=new_id(), agent_id=notice.agent_id, kind=NoticeKind.STORM, count=0, level=notice.level,
             created_at=at,
         )  # fmt: skip
-        await notices.begin(session, storm, (Way.PUSH,), at=at)
+        await notices.begin(session, storm, ways, at=at)
+    else:
+        await notices.begin_by(session, storm, ways, at=at)
     storm.count += 1
     storm.level = max(storm.level, notice.level)
     notice.end(NoticeState.FOLDED)
@@ -159,21 +167,27 @@ async def _fold(session: AsyncSession, notice: Notice, *, at: datetime) -> None:
 
 async def _clear(session: AsyncSession, alert_id: uuid.UUID) -> None:
     """Phones that showed the alert may take it away, unless another has taken its place."""
-    ticket_id = select(Alert.ticket_id).where(Alert.id == alert_id).scalar_subquery()
-    open_still = select(Alert.id).where(Alert.ticket_id == ticket_id, Alert.state.in_(UNRESOLVED)).limit(1)
-    if await session.scalar(open_still):
+    alert, now = await session.get_one(Alert, alert_id), await database_time(session)
+    open_still = (
+        select(Alert.id).where(Alert.ticket_id == alert.ticket_id, Alert.state.in_(UNRESOLVED)).limit(1)
+    )
+    if alert.ticket_id and await session.scalar(open_still):
         return
+    devices_of: dict[uuid.UUID, list[tuple[uuid.UUID | None, Transport]]] = {}
     for row in (await session.execute(notices.told_devices(alert_id))).all():
-        if await notices.is_cleared(session, row.agent_id, row.ticket_id):
+        devices_of.setdefault(row.agent_id, []).append((row.device_id, row.transport))
+    for agent_id, devices in devices_of.items():
+        if await notices.is_cleared(session, agent_id, alert):
             continue
         cleared = Notice(
-            id=new_id(), agent_id=row.agent_id, kind=NoticeKind.CLEARED, alert_id=alert_id,
-            ticket_id=row.ticket_id, created_at=await database_time(session),
+            id=new_id(), agent_id=agent_id, kind=NoticeKind.CLEARED, alert_id=alert_id,
+            ticket_id=alert.ticket_id, created_at=now,
         )  # fmt: skip
         cleared.end(NoticeState.OVER)
         session.add(cleared)
         await session.flush()
-        notices.deliver(session, cleared, row.device_id, row.transport, at=cleared.created_at)
+        for device_id, transport in devices:
+            notices.deliver(session, cleared, device_id, transport, at=now)
 
 
 async def _tell_assignee(session: AsyncSession, event: Event) -> None:

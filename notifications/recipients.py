@@ -80,6 +80,22 @@ def next_after(told: Collection[uuid.UUID], people: Sequence[Person], concern: C
     return next((person.id for person in order if person.id not in told), None)
 
 
+async def who_is_told(
+    session: AsyncSession, step: Step, people: Sequence[Person], ticket_id: uuid.UUID | None
+) -> list[uuid.UUID]:
+    """Those a step names who may see the ticket. Where it names nobody who may, those who manage."""
+    concern = await concern_of(session, ticket_id)
+    named = await who_may_see(session, named_by(step, people, concern), ticket_id)
+    return named or [person.id for person in _whoever_manages(people, concern)]
+
+
+async def concern_of(session: AsyncSession, ticket_id: uuid.UUID | None) -> Concern:
+    if ticket_id is None:
+        return Concern()
+    ticket = await session.get_one(Ticket, ticket_id)
+    return Concern(ticket.assignee_id, ticket.team_id)
+
+
 async def people_of_the_shop(session: AsyncSession, *, at: datetime) -> Sequence[Person]:
     """Asked once for a moment in a transaction: a burst tells thousands of alerts to the same few."""
     known: dict[datetime, Sequence[Person]] = session.info.setdefault("people", {})

@@ -8,7 +8,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from domain import auditor, outages
 from domain.db import Database, database_time
-from notifications import pursuit
+from notifications.digest import digest
 from notifications.settings import NotificationSettings
 
 log = structlog.get_logger()
@@ -36,7 +36,7 @@ async def look(db: Database, settings: NotificationSettings, http: httpx.AsyncCl
     async with db.transaction() as session:
         now = await database_time(session)
         await outages.look(session, at=now)
-        await pursuit.digest(session, at=now)
+        await digest(session, at=now)
     if not findings.proven:
         log.error("promises_not_proven", untold=findings.untold)
     elif settings.heartbeat_url:

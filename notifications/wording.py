@@ -83,16 +83,26 @@ def _said(kind: NoticeKind, locale: str, matter: Matter, now: datetime, count: i
         case NoticeKind.DIGEST:
             return Words(
                 line(N_("Alerts that nobody has answered: {count}")),
-                line(N_("You are told again in an hour.")),
+                line(N_("You are told again until somebody answers.")),
             )
         case NoticeKind.CLEARED:
-            return Words(line(N_("Ticket {number}: settled")), channel)
+            return _cleared(locale, matter, channel)
         case NoticeKind.ASSIGNED:
             return Words(line(N_("Ticket {number} is yours now")), channel)
         case NoticeKind.TEST:
             return Words(line(N_("This is a test")), line(N_("Notices from Heddle arrive here.")))
         case _:
             assert_never(kind)
+
+
+def _cleared(locale: str, matter: Matter, channel: str) -> Words:
+    match matter.kind:
+        case AlertKind.CHANNEL_DOWN:
+            return Words(translate(locale, N_("It works again: {channel}"), channel=channel), "")
+        case AlertKind.NO_AGENT_ON_SHIFT:
+            return Words(translate(locale, N_("Settled: nobody was on shift")), "")
+        case _:
+            return Words(translate(locale, N_("Ticket {number}: settled"), number=matter.number), channel)
 
 
 def _alert(locale: str, matter: Matter, channel: str, now: datetime) -> Words:

@@ -21,8 +21,11 @@ export function device() {
 
 /** The id of this device, if it rings for this person. */
 export function mine(viewer) {
-  const kept = JSON.parse(localStorage.getItem(MINE) ?? "null");
-  return kept?.agent === viewer.agent.id ? kept.id : null;
+  return kept()?.agent === viewer.agent.id ? kept().id : null;
+}
+
+function kept() {
+  return JSON.parse(localStorage.getItem(MINE) ?? "null");
 }
 
 export async function ring(viewer) {
@@ -34,20 +37,27 @@ export async function ring(viewer) {
   await register(viewer, await subscribed(pushManager, viewer.vapidPublicKey));
 }
 
-/** A session that ends takes its devices along: whoever signs in again on theirs is rung again. */
+/** A session that ends takes its devices along: whoever signs in again on theirs is rung again. Somebody else is not rung in their place. */
 export async function ringAgain(viewer) {
-  if (!canRing || !mine(viewer) || Notification.permission !== "granted") return;
-  const subscription = await (await navigator.serviceWorker.getRegistration("/m/"))?.pushManager.getSubscription();
-  if (subscription) await register(viewer, subscription);
+  if (!canRing || !kept()) return;
+  if (!mine(viewer)) return forget();
+  const subscription = await subscribedHere();
+  if (subscription && Notification.permission === "granted") await register(viewer, subscription);
 }
 
 export async function ringNoMore(id) {
   const payload = await change(`remove:${id}`, REMOVE, { id });
   if (!payload.ok) throw new Error(refusals(payload));
-  if (JSON.parse(localStorage.getItem(MINE) ?? "null")?.id !== id) return;
+  if (kept()?.id === id) await forget();
+}
+
+async function forget() {
+  await (await subscribedHere())?.unsubscribe();
   localStorage.removeItem(MINE);
-  const subscription = await (await navigator.serviceWorker?.getRegistration("/m/"))?.pushManager.getSubscription();
-  await subscription?.unsubscribe();
+}
+
+async function subscribedHere() {
+  return (await navigator.serviceWorker?.getRegistration("/m/"))?.pushManager.getSubscription();
 }
 
 async function subscribed(pushManager, key) {

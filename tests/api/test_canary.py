@@ -24,6 +24,7 @@ from domain.devices import Device
 from domain.events import Event
 from domain.ids import row_id
 from domain.inbound import Arrival
+from domain.ladders import Way
 from domain.messages import Attachment, Item
 from domain.notices import Delivery, Notice
 from domain.sign_in import SignIn
@@ -217,7 +218,9 @@ async def test_no_push_and_no_mail_tells_another_team(house: House, two_teams: T
         for event in (await session.scalars(select(Event))).all():
             await dispatch(session, event)
         for alert in (await session.scalars(select(Alert))).all():
-            while await tell_next(session, alert, rung=0, level=3, event_seq=None, at=alert.fired_at):
+            while await tell_next(
+                session, alert, (Way.PUSH,), rung=0, level=3, event_seq=None, at=alert.fired_at
+            ):
                 pass
         told = set(await session.scalars(select(Notice.agent_id)))
         mails = (await session.scalars(select(SystemMail))).all()

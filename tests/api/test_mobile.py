@@ -314,12 +314,38 @@ async def test_a_browser_that_rings_is_a_device_until_it_is_switched_off(
         assert (await ben.ask(DEVICES))["viewer"]["devices"] == []
 
 
+@in_a_browser
+async def test_a_browser_at_which_somebody_else_signs_in_rings_no_more_for_who_had_it_before(
+    house: House, ben: Client, mia: Client, phone: Page
+) -> None:
+    vapid = VapidKey(ec.generate_private_key(ec.SECP256R1()))
+    async with answering(replace(house, vapid=vapid)) as address:
+        await phone.say("Browser.grantPermissions", origin=address, permissions=["notifications"])
+        await phone.go(f"{address}/m/alerts")
+        await _sign_in(phone, "ben")
+        await phone.value(SUBSCRIBE)
+        await phone.tap("#ring")
+        await phone.until("document.querySelector('#ring').ariaChecked === 'true'")
+        await phone.say("Network.clearBrowserCookies")
+        await phone.value("void (location.hash = 'session-ran-out')")
+        await phone.until("!document.querySelector('#door').hidden")
+        assert not await phone.value("window.unsubscribed")
+
+        await _sign_in(phone, "mia")
+
+        assert await phone.value("window.unsubscribed")
+        assert await phone.value("localStorage.getItem('heddle-device')") is None
+        assert (await mia.ask(DEVICES))["viewer"]["devices"] == []
+
+
 # Without a window Chromium reaches no push service: this is all that stands in for one.
 SUBSCRIBE = """void (PushManager.prototype.subscribe = async ({ applicationServerKey }) => {
   window.keyBytes = applicationServerKey.length;
-  return { toJSON: () => ({ endpoint: "https://updates.push.services.mozilla.com/wpush/v2/x", keys: {
+  const made = { unsubscribe: async () => { window.unsubscribed = true; }, toJSON: () => ({ endpoint: "https://updates.push.services.mozilla.com/wpush/v2/x", keys: {
     p256dh: "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4",
     auth: "BTBZMqHH6r4Tts7J_aSIgg" } }) };
+  PushManager.prototype.getSubscription = async () => made;
+  return made;
 })"""
 
 

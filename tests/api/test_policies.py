@@ -219,5 +219,21 @@ async def test_preferences_stay_as_they_were_where_nothing_is_said(mia: Client) 
         "privacy": "NONE", "quietFrom": "22:00", "quietTo": "07:00", "minLevelInQuiet": 3,
         "muted": ["CALL_MISSED"], "groupStorms": False,
     }  # fmt: skip
+    await mia.do(PREFS, quietFrom="23:30")
+    await mia.do(PREFS, quietTo="06:00", minLevelInQuiet=0)
+    kept = (await mia.ask(asked))["viewer"]["alertPrefs"]
+    assert (kept["quietFrom"], kept["quietTo"], kept["minLevelInQuiet"]) == ("23:30", "06:00", 0)
+
+
+async def test_quiet_hours_are_two_times_or_none_and_the_last_level_is_heard_in_them(mia: Client) -> None:
     assert await mia.refused(PREFS, quietFrom="22:00") == ["INVALID"]
+    await mia.do(PREFS, quietFrom="22:00", quietTo="07:00")
+    assert await mia.refused(PREFS, quietTo="") == ["INVALID"]
     assert await mia.refused(PREFS, quietFrom="22", quietTo="7") == ["INVALID"]
+    assert await mia.refused(PREFS, minLevelInQuiet=4) == ["INVALID"]
+    assert await mia.refused(PREFS, minLevelInQuiet=-1) == ["INVALID"]
+
+    await mia.do(PREFS, quietFrom="", quietTo="")
+
+    kept = (await mia.ask("{ viewer { alertPrefs { quietFrom quietTo } } }"))["viewer"]["alertPrefs"]
+    assert kept == {"quietFrom": None, "quietTo": None}

@@ -4,7 +4,7 @@ import uuid
 from datetime import datetime, timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain import clocks
@@ -103,6 +103,26 @@ async def test_the_promise_is_met_and_it_never_fires_again(
     assert not alert.acknowledge(by=ben, at=after(700))
     assert not alert.snooze(by=ben, at=after(700), until=after(800), reason="Later.")
     assert not alert.escalate(DEFAULT, by=ben, at=after(700))
+
+
+async def test_a_promise_broken_at_the_same_moment_again_fires_anew_and_nobody_has_it_yet(
+    session: AsyncSession, alert: Alert, ben: Actor
+) -> None:
+    """The ticket was set aside when it was late already, and is taken up again."""
+    alert.acknowledge(by=ben, at=after(1))
+    (ticket,) = await tickets(session)
+    for minute, status in enumerate((TicketStatus.PENDING, TicketStatus.OPEN), 2):
+        ticket.change(by=ben, at=after(minute), status=status)
+        await clocks.reckon(session, ticket, by=ben, at=after(minute))
+    assert alert.state == AlertState.RESOLVED
+
+    assert await fire_due(session, at=after(4)) == 1
+
+    await session.refresh(alert)
+    assert (alert.state, alert.resolved_at) == (AlertState.FIRING, None)
+    assert (alert.acked_by_id, alert.acked_at, alert.ack_expires_at) == (None, None, None)
+    broken = select(func.count()).where(Event.kind == EventKind.SLA_BREACHED)
+    assert await session.scalar(broken) == 1
 
 
 async def test_a_snooze_has_a_reason_and_an_end(session: AsyncSession, alert: Alert, ben: Actor) -> None:

@@ -16,10 +16,10 @@ from domain.alerts import Alert, AlertKind, AlertState
 from domain.channels import ChannelKind
 from domain.clocks import Clock
 from domain.contacts import Contact
-from domain.db import Database, new_id
+from domain.db import Database, database_time, new_id
 from domain.devices import Device, Transport, register_device
 from domain.keys import Keys
-from domain.notices import Notice, NoticeKind, deliver
+from domain.notices import Notice, NoticeKind, NoticeState, deliver
 from domain.staff import Agent
 from domain.system_mail import SystemMail
 from domain.tickets import Ticket
@@ -98,6 +98,7 @@ async def _ada_writes(session: AsyncSession, keys: Keys) -> None:
 async def _tell_everything(session: AsyncSession, mia: Agent) -> None:
     ticket = (await session.scalars(select(Ticket))).one()
     clock = (await session.scalars(select(Clock))).one()
+    ticket.assignee_id, now = mia.id, await database_time(session)
     devices = (await session.scalars(select(Device).order_by(Device.transport))).all()
     for number, (kind, about) in enumerate(TOLD):
         is_of_ticket = about not in (AlertKind.CHANNEL_DOWN, AlertKind.NO_AGENT_ON_SHIFT)
@@ -109,12 +110,18 @@ async def _tell_everything(session: AsyncSession, mia: Agent) -> None:
         )  # fmt: skip
         notice = Notice(
             id=new_id(), agent_id=mia.id, kind=kind, alert_id=alert.id, ticket_id=alert.ticket_id, count=7,
-            created_at=NOON,
+            created_at=now,
         )  # fmt: skip
         session.add(alert)
         await session.flush()
         session.add(notice)
         await session.flush()
+        if kind == NoticeKind.STORM:
+            folded = Notice(
+                id=new_id(), agent_id=mia.id, alert_id=alert.id, folded_into_id=notice.id, created_at=now
+            )  # fmt: skip
+            folded.end(NoticeState.FOLDED)
+            session.add(folded)
         for device in devices:
             deliver(session, notice, device.id, device.transport, at=NOON)
         deliver(session, notice, None, Transport.EMAIL, at=NOON)

@@ -1,5 +1,7 @@
 """The heartbeat is heard once a minute, and only while the promises are proven."""
 
+import asyncio
+
 import httpx
 import pytest
 from sqlalchemy import select, update
@@ -55,12 +57,30 @@ async def test_the_heartbeat_stops_when_an_alert_was_told_to_nobody(clean: Datab
         assert await minute() == 2
 
 
-async def test_a_listener_that_does_not_answer_stops_nothing(clean: Database) -> None:
-    async with httpx.AsyncClient() as http:
-        await watch.look(clean, NotificationSettings(heartbeat_url="http://127.0.0.1:9/"), http)
+class Deaf(Listener):
+    """Hears, and does not answer."""
 
-    async with clean.transaction() as session:
-        assert await session.scalar(select(Audited.proven_at))
+    def answer(self, request: Request) -> Answer:
+        super().answer(request)
+        return Answer(b"", ending="silence")
+
+
+async def test_a_listener_that_does_not_answer_stops_nothing(
+    clean: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch, "PATIENCE", 0.2)
+    monkeypatch.setattr(watch, "LOOK", 0.01)
+    async with Deaf() as listener:
+        watching = asyncio.create_task(
+            watch.run(clean, NotificationSettings(heartbeat_url=f"{listener.url}/a-secret-path"))
+        )
+        await listener.beats.next(timeout=10)
+        async with clean.transaction() as session:
+            await session.execute(update(Audited).values(at=Audited.at - EVERY))
+
+        assert await listener.beats.next(timeout=10) == "/a-secret-path"
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
 
 
 def test_a_heartbeat_needs_a_web_address() -> None:

@@ -1,0 +1,71 @@
+"""Why a notice is told no more when its turn comes: it may have waited for hours, and things go on meanwhile."""
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import assert_never
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from domain.alerts import Alert, AlertState
+from domain.notices import Notice, NoticeKind
+from domain.staff import Agent
+from domain.tickets import Ticket
+from notifications.recipients import who_may_see
+
+LASTS = {
+    NoticeKind.STORM: timedelta(minutes=10),
+    NoticeKind.DIGEST: timedelta(hours=1),
+    NoticeKind.CLEARED: timedelta(minutes=5),
+    NoticeKind.ASSIGNED: timedelta(hours=1),
+    NoticeKind.TEST: timedelta(minutes=5),
+}
+"""For how long it is worth telling, by us and by the push service. An alert's notice lasts as long as the alert fires."""
+
+
+class Refusal(StrEnum):
+    """As the ledger has it."""
+
+    AGENT_LEFT = "AGENT_LEFT"
+    DEVICE_REMOVED = "DEVICE_REMOVED"
+    OVER = "OVER"
+    NOT_ALLOWED = "NOT_ALLOWED"
+    """The ticket is not theirs to see any more."""
+
+
+async def refusal_of(session: AsyncSession, notice: Notice, *, at: datetime) -> Refusal | None:
+    """Of the notice, to whatever device."""
+    agent = await session.get_one(Agent, notice.agent_id)
+    if agent.left_at:
+        return Refusal.AGENT_LEFT
+    if await _is_over(session, notice, at=at):
+        return Refusal.OVER
+    if not await who_may_see(session, [agent.id], notice.ticket_id):
+        return Refusal.NOT_ALLOWED
+    return None
+
+
+async def _is_over(session: AsyncSession, notice: Notice, *, at: datetime) -> bool:
+    if notice.kind in LASTS and at > notice.created_at + LASTS[notice.kind]:
+        return True
+    match notice.kind:
+        case NoticeKind.ALERT:
+            fires = select(Alert.id).where(Alert.id == notice.alert_id, Alert.state == AlertState.FIRING)
+            return await session.scalar(fires) is None
+        case NoticeKind.STORM:
+            fires = (
+                select(Alert.id)
+                .join(Notice, Notice.alert_id == Alert.id)
+                .where(Notice.folded_into_id == notice.id, Alert.state == AlertState.FIRING)
+                .limit(1)
+            )
+            return await session.scalar(fires) is None
+        case NoticeKind.ASSIGNED:
+            has_it = select(Ticket.id).where(
+                Ticket.id == notice.ticket_id, Ticket.assignee_id == notice.agent_id
+            )
+            return await session.scalar(has_it) is None
+        case NoticeKind.DIGEST | NoticeKind.CLEARED | NoticeKind.TEST:
+            return False
+        case _:
+            assert_never(notice.kind)

@@ -1,0 +1,1 @@
+from tests.notifications.shop import shop  # noqa: F401 - a fixture

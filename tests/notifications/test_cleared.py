@@ -1,0 +1,77 @@
+"""What was told of and is over is taken off the devices again, with a word of what is well now."""
+
+import uuid
+
+from sqlalchemy import select
+
+from domain import alerts
+from domain.actors import SYSTEM
+from domain.alerts import Alert, AlertKind, Cause
+from domain.channels import Channel, ChannelKind
+from domain.db import database_time
+from domain.keys import Keys
+from tests.factories import a_channel
+from tests.notifications.shop import A_MINUTE, Shop
+
+
+async def _resolved(shop: Shop) -> list[tuple[str, str]]:
+    """Everything; the device and the words of each push that says so."""
+    async with shop.db.transaction() as session:
+        now = await database_time(session)
+        for alert in await session.scalars(select(Alert).order_by(Alert.id)):
+            alert.resolve(by=SYSTEM, at=now)
+    await shop.told()
+    await shop.ring()
+    cleared = [push for push in shop.far_end.pushed if push.data["k"] == "cleared"]
+    return sorted((push.handle, push.data["title"].replace(push.data.get("n", "…"), "…")) for push in cleared)
+
+
+async def test_a_settled_ticket_is_taken_off_each_device_that_was_told_of_it(shop: Shop) -> None:
+    await shop.told()
+    await shop.ring()
+    async with shop.db.transaction() as session:
+        now = await database_time(session)
+    await shop.pursued(now + A_MINUTE)
+    await shop.ring()
+
+    cleared = await _resolved(shop)
+
+    assert cleared == [("phone:1", "Ticket …: settled"), ("tablet:1", "Ticket …: settled")]
+
+
+async def test_a_settled_ticket_is_one_word_for_all_of_its_alerts(shop: Shop) -> None:
+    async with shop.db.transaction() as session:
+        ticket_id = await session.scalar(select(Alert.ticket_id))
+        missed = Cause(AlertKind.CALL_MISSED, await database_time(session), ticket_id, about_id=uuid.uuid4())
+        await alerts.fire(session, [missed], now=missed.at)
+    await shop.told()
+    await shop.ring()
+
+    assert await _resolved(shop) == [("phone:1", "Ticket …: settled")]
+
+
+async def test_of_each_channel_that_works_again_it_is_said(shop: Shop, keys: Keys) -> None:
+    async with shop.db.transaction() as session:
+        await a_channel(session, keys, ChannelKind.CHAT)
+        now = await database_time(session)
+        down = [
+            Cause(AlertKind.CHANNEL_DOWN, now, about_id=channel.id)
+            for channel in await session.scalars(select(Channel))
+        ]
+        await alerts.fire(session, down, now=now)
+    await shop.told()
+    await shop.ring()
+
+    cleared = [title for _, title in await _resolved(shop) if "Ticket" not in title]
+
+    assert cleared == ["It works again: Chat", "It works again: Email"]
+
+
+async def test_that_nobody_was_on_shift_is_settled_in_words_of_its_own(shop: Shop) -> None:
+    async with shop.db.transaction() as session:
+        deserted = Cause(AlertKind.NO_AGENT_ON_SHIFT, await database_time(session))
+        await alerts.fire(session, [deserted], now=deserted.at)
+    await shop.told()
+    await shop.ring()
+
+    assert ("phone:1", "Settled: nobody was on shift") in await _resolved(shop)
