@@ -165,6 +165,10 @@ async def test_a_policy_can_be_chosen_by_hand(mia: Client, house: House) -> None
             ["targets", "0", "priority"],
         ),
         ({"targets": [{"metric": "RESOLUTION", "days": 3, "warnDays": [3]}]}, ["targets", "0", "warnDays"]),
+        (
+            {"targets": [{"metric": "RESOLUTION", "seconds": 60, "channel": "CHAT"}]},
+            ["targets", "0", "channel"],
+        ),
         ({"pauses": ["SOLVED"]}, ["pauses"]),
         ({"reopenSeconds": -1}, ["reopenSeconds"]),
         ({"ladder": {"steps": []}}, ["ladder"]),
