@@ -1,5 +1,6 @@
 """What of a ticket's history counts for what was promised: who spoke when, and which status it had."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -23,9 +24,11 @@ async def facts_of(session: AsyncSession, ticket: Ticket) -> list[Fact]:
         .select_from(Item.__table__.outerjoin(Channel, Channel.id == item.channel_id))
         .where(item.ticket_id == ticket.id, item.kind != ItemKind.NOTE)
     )  # fmt: skip
+    rows = said.all()
+    answered = [row.answered_at for row in rows if row.answered_at]
     facts: list[Fact] = []
-    for row in said:
-        spoken = _call(row) if row.kind == ItemKind.CALL else _message(row)
+    for row in rows:
+        spoken = _call(row, answered) if row.kind == ItemKind.CALL else _message(row)
         facts += [Fact(at, deed, row.channel, seq=row.seq) for at, deed in spoken]
     changed = await session.execute(
         select(Event.seq, Event.at, Event.kind, Event.data["status"][1].astext.label("status")).where(
@@ -48,12 +51,14 @@ def _message(row: Row[Any]) -> list[tuple[datetime, Deed]]:
     return [(row.at, Deed.CUSTOMER_SPOKE if row.direction == Direction.IN else Deed.SHOP_SPOKE)]
 
 
-def _call(row: Row[Any]) -> list[tuple[datetime, Deed]]:
-    """A missed call waits to be called back from its end; an answered one is an answer."""
+def _call(row: Row[Any], answered: Sequence[datetime]) -> list[tuple[datetime, Deed]]:
+    """A missed call waits to be called back from its end, an answered one is an answer. Who rang twice at once and was
+    answered once had one word, however late the other call is hung up."""
     incoming = row.direction == Direction.IN
     if row.answered_at:
         spoken = [(row.answered_at, Deed.SHOP_SPOKE)]
         return [(row.at, Deed.CUSTOMER_SPOKE), *spoken] if incoming else spoken
     if incoming and row.call_state == CallState.MISSED and row.ended_at:
-        return [(row.ended_at, Deed.CUSTOMER_SPOKE)]
+        reached = any(row.at <= at <= row.ended_at for at in answered)
+        return [(row.at if reached else row.ended_at, Deed.CUSTOMER_SPOKE)]
     return []
