@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
+from domain import tags
 from domain.channels import ChannelKind
 from domain.db import Base, Json, new_id
 from domain.errors import InvalidInput, NotFound
@@ -49,6 +50,9 @@ class Conditions:
     priorities: tuple[int, ...] = ()
     tags: tuple[str, ...] = ()
     languages: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "tags", tuple(tags.kept(self.tags)))
 
     def hold(self, matter: Matter) -> bool:
         return (
@@ -208,6 +212,8 @@ async def save_policy(
     if targets is not None:
         policy.targets = [_stored(target) for target in targets]
     if conditions is not None:
+        if "" in conditions.tags:
+            raise InvalidInput(N_("This may not be empty."), field=["conditions", "tags"])
         policy.conditions = conditions.to_json()
     if pauses is not None:
         policy.pauses = sorted(pauses)

@@ -8,6 +8,7 @@ from sqlalchemy import BigInteger, ForeignKey, Index, Integer, Sequence, select,
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
+from domain import tags
 from domain.actors import Actor
 from domain.contacts import Contact, Identity, IdentityKind, Proof, same_person
 from domain.db import Base, Json, new_id, session_of
@@ -109,11 +110,14 @@ class Ticket(Base):
         if priority and priority != self.priority:
             changed["priority"] = [self.priority, priority]
             self.priority = priority
-        tags = [tag for tag in self.tags if tag not in (remove_tags or [])]
-        tags += [tag for tag in dict.fromkeys(add_tags or []) if tag not in tags]
-        if tags != self.tags:
-            changed["tags"] = len(tags)
-            self.tags = tags
+        added, removed = tags.kept(add_tags or []), tags.kept(remove_tags or [])
+        if "" in added:
+            raise InvalidInput(N_("This may not be empty."), field=["addTags"])
+        after = [tag for tag in self.tags if tag not in removed]
+        after += [tag for tag in added if tag not in after]
+        if after != self.tags:
+            changed["tags"] = len(after)
+            self.tags = after
         if changed:
             self._record(EventKind.TICKET_CHANGED, by=by, at=at, **changed)
 

@@ -208,7 +208,7 @@ async def test_the_first_policy_whose_conditions_hold_is_the_tickets(
     assert chatted == {(Metric.FIRST_REPLY, 60)}
 
     ticket = (await tickets(session))[0]
-    ticket.change(by=SYSTEM, at=NOON, add_tags=["reklamacja"])
+    ticket.change(by=SYSTEM, at=NOON, add_tags=[" Reklamacja "])
     await reckon(session, ticket, at=NOON)
     assert await running(session, ticket) == {(Metric.RESOLUTION, 14 * 86400)}
 
