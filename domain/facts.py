@@ -26,7 +26,7 @@ async def facts_of(session: AsyncSession, ticket: Ticket) -> list[Fact]:
     )  # fmt: skip
     rows = said.all()
     answered = [row.answered_at for row in rows if row.answered_at]
-    facts: list[Fact] = []
+    facts = [Fact(ticket.created_at, Deed.STATUS_SET, status=TicketStatus.NEW)]
     for row in rows:
         spoken = _call(row, answered) if row.kind == ItemKind.CALL else _message(row)
         facts += [Fact(at, deed, row.channel, seq=row.seq) for at, deed in spoken]
@@ -34,7 +34,7 @@ async def facts_of(session: AsyncSession, ticket: Ticket) -> list[Fact]:
         select(Event.seq, Event.at, Event.kind, Event.data["status"][1].astext.label("status")).where(
             Event.ticket_id == ticket.id,
             Event.at >= ticket.created_at - timedelta(days=1),  # a provider's clock may be slow
-            Event.kind.in_((EventKind.TICKET_CHANGED, EventKind.TICKET_REOPENED)),
+            Event.kind.in_((EventKind.TICKET_ASSIGNED, EventKind.TICKET_CHANGED, EventKind.TICKET_REOPENED)),
         )
     )
     for row in changed:

@@ -80,15 +80,11 @@ class Ticket(Base):
         before, self.assignee_id = self.assignee_id, to.id if to else None
         if self.assignee_id == before:
             return
+        changed: Json = {"to": str(to.id) if to else None, "before": str(before) if before else None}
         if to and self.status == TicketStatus.NEW:
+            changed["status"] = [self.status, TicketStatus.OPEN]
             self.status = TicketStatus.OPEN
-        self._record(
-            EventKind.TICKET_ASSIGNED,
-            by=by,
-            at=at,
-            to=str(to.id) if to else None,
-            before=str(before) if before else None,
-        )
+        self._record(EventKind.TICKET_ASSIGNED, by=by, at=at, **changed)
 
     def change(
         self,

@@ -9,6 +9,7 @@ import pytest
 from api.house import House
 from domain import recounts
 from domain.channels import ChannelKind
+from domain.db import database_time
 from tests.client import Client
 from tests.factories import NOON, a_channel, a_mail, a_promise, receive
 
@@ -33,6 +34,7 @@ TICKETS = (
     """{ tickets { edges { node { id clocks { metric state dueAt targetSeconds policy { name } } } } } }"""
 )
 UPDATE = "mutation($input: TicketUpdateInput!) { ticketUpdate(input: $input) { userErrors { code field } } }"
+ASSIGN = "mutation($input: TicketAssignInput!) { ticketAssign(input: $input) { userErrors { code } } }"
 DEFAULT_LADDER = [
     {"level": 0, "afterSeconds": 0, "tells": ["ASSIGNEE"], "ways": ["PUSH"]},
     {"level": 1, "afterSeconds": 0, "tells": ["ASSIGNEE", "MANAGER_ON_SHIFT"], "ways": ["PUSH"]},
@@ -152,6 +154,28 @@ async def test_a_policy_can_be_chosen_by_hand(mia: Client, house: House) -> None
 
     await mia.do(UPDATE, ids=[edge["node"]["id"]], policyId=None)
     assert await clocks(mia) == [("FIRST_REPLY", 3600, "Default")]
+
+
+async def test_an_assignment_opens_a_ticket_and_stops_the_clocks_that_pause_while_it_is_open(
+    mia: Client, house: House
+) -> None:
+    async with house.db.transaction() as session:
+        await a_promise(session, 366 * 86_400)
+        mailbox = await a_channel(session, house.keys, ChannelKind.EMAIL)
+        await receive(session, mailbox, a_mail("ada@example.org", at=await database_time(session)))
+    (policy,) = (await mia.ask("{ policies { id } }"))["policies"]
+    await mia.do(POLICY, id=policy["id"], pauses=["OPEN"])
+
+    async def seen() -> tuple[str, str]:
+        ((edge,),) = (await mia.ask(TICKETS))["tickets"].values()
+        (clock,) = edge["node"]["clocks"]
+        return edge["node"]["id"], clock["state"]
+
+    ticket, state = await seen()
+    assert state == "OK"
+
+    await mia.do(ASSIGN, ticketIds=[ticket], takeOver=True)
+    assert await seen() == (ticket, "PAUSED")
 
 
 @pytest.mark.parametrize(

@@ -158,6 +158,29 @@ async def _set(session: AsyncSession, ticket: Ticket, status: TicketStatus, at: 
     await reckon(session, ticket, at=at)
 
 
+async def test_a_clock_that_pauses_on_new_runs_from_the_assignment_and_one_that_pauses_on_open_until_then(
+    session: AsyncSession, mailbox: Channel
+) -> None:
+    await a_promise(session, 3600)
+    ((default, calendar),) = await policies.policies_in_order(session)
+    await receive(session, mailbox, a_mail(ADA, at=NOON))
+    (ticket,) = await tickets(session)
+    ben = await an_agent(session, "Ben")
+
+    async def paused_since(pauses: TicketStatus, minutes: int) -> datetime | None:
+        await policies.save_policy(session, default.id, calendar_id=calendar.id, pauses=[pauses])
+        await reckon(session, ticket, at=NOON + minutes * MINUTE)
+        return (await the(session)).paused_since
+
+    assert await paused_since(TicketStatus.NEW, 5) == NOON
+    assert await paused_since(TicketStatus.OPEN, 5) is None
+
+    ticket.assign(to=ben, by=SYSTEM, at=NOON + 10 * MINUTE)
+    assert await paused_since(TicketStatus.OPEN, 15) == NOON + 10 * MINUTE
+    assert await paused_since(TicketStatus.NEW, 15) is None
+    assert (await the(session)).due_at == NOON + 70 * MINUTE
+
+
 async def test_another_priority_moves_the_deadline_and_what_had_been_broken_is_not_any_more(
     session: AsyncSession, mailbox: Channel
 ) -> None:
