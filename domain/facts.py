@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.channels import Channel
@@ -42,6 +42,18 @@ async def facts_of(session: AsyncSession, ticket: Ticket) -> list[Fact]:
         if status := TicketStatus.OPEN if by_customer else row.status and TicketStatus(row.status):
             facts.append(Fact(row.at, Deed.STATUS_SET, None, status, by_customer, row.seq))
     return facts
+
+
+async def beginnings_of(session: AsyncSession, ticket: Ticket) -> tuple[datetime, datetime | None]:
+    """When the ticket was opened, and since when legal days run: of all that were merged into it, the earliest."""
+    merged = await session.execute(
+        select(func.min(Ticket.created_at), func.min(Ticket.legal_since)).where(
+            Ticket.merged_into_id == ticket.id
+        )
+    )
+    opened_at, legal_since = merged.one()
+    legal = [since for since in (ticket.legal_since, legal_since) if since]
+    return min(ticket.created_at, opened_at or ticket.created_at), min(legal, default=None)
 
 
 def _message(row: Row[Any]) -> list[tuple[datetime, Deed]]:

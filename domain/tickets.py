@@ -41,6 +41,7 @@ class Ticket(Base):
     __table_args__ = (
         Index("ix_ticket_updated", "updated_at", "id"),
         Index("ix_ticket_contact", "contact_id"),
+        Index("ix_ticket_merged", "merged_into_id", postgresql_where=text("merged_into_id IS NOT NULL")),
         Index("ix_ticket_live", "assignee_id", postgresql_where=text("status IN ('new', 'open', 'pending')")),
     )
     __mapper_args__ = {"eager_defaults": True}
@@ -57,6 +58,8 @@ class Ticket(Base):
     policy_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("policy.id"))
     """What was promised by hand, whatever the policies' conditions say."""
     tags: Mapped[list[str]] = mapped_column(default=list, server_default=text("'[]'"))
+    legal_since: Mapped[datetime | None]
+    """Legal days run from here, once a law has promised anything for the ticket: the word that made it a complaint."""
     merged_into_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("ticket.id"))
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]

@@ -156,6 +156,28 @@ async def test_a_policy_can_be_chosen_by_hand(mia: Client, house: House) -> None
     assert await clocks(mia) == [("FIRST_REPLY", 3600, "Default")]
 
 
+async def test_a_policy_saved_last_hides_no_legal_clock_and_a_legal_clock_no_other(
+    mia: Client, house: House
+) -> None:
+    async with house.db.transaction() as session:
+        mailbox = await a_channel(session, house.keys, ChannelKind.EMAIL)
+        await receive(session, mailbox, a_mail("ada@example.org", at=NOON))
+    calendar = (await mia.do(CALENDAR, name="Office", hours=OFFICE))["calendar"]
+    mails = [{"metric": "RESOLUTION", "seconds": 3600}]
+    await mia.do(
+        POLICY, name="Mail", calendarId=calendar["id"], targets=mails, conditions={"channels": ["EMAIL"]}
+    )
+    await mia.do(POLICY, template="COMPLAINT_PL", name="Poland", calendarId=calendar["id"])
+    (edge,) = (await mia.ask(TICKETS))["tickets"]["edges"]
+
+    await mia.do(UPDATE, ids=[edge["node"]["id"]], addTags=["Reklamacja"])
+
+    asked = "{ tickets { edges { node { clocks { metric isLegal policy { name } } } } } }"
+    (edge,) = (await mia.ask(asked))["tickets"]["edges"]
+    shown = [(clock["metric"], clock["isLegal"], clock["policy"]["name"]) for clock in edge["node"]["clocks"]]
+    assert sorted(shown) == [("RESOLUTION", False, "Mail"), ("RESOLUTION", True, "Poland")]
+
+
 async def test_an_assignment_opens_a_ticket_and_stops_the_clocks_that_pause_while_it_is_open(
     mia: Client, house: House
 ) -> None:
