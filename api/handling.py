@@ -119,6 +119,7 @@ async def _ticket_assign(info: Info, input: TicketAssignInput) -> TicketsPayload
                 ticket.note(input.note, by=actor, at=now)
             if input.take_over:
                 await _is_at_it(session, ticket.id, actor, now)
+            await clocks.reckon(session, ticket, by=actor, at=now)
         return {"tickets": [str(ticket.id) for ticket in tickets]}
 
     try:

@@ -103,6 +103,8 @@ def _read_target(place: int, given: PolicyTargetInput) -> Target:
         raise InvalidInput(N_("A target lies between a second and a year."), field=field)
     if given.priority is not None and not 1 <= given.priority <= 4:
         raise InvalidInput(N_("A priority is 1 (urgent), 2, 3 or 4 (low)."), field=[*field, "priority"])
+    if given.metric == Metric.RESOLUTION and given.channel:
+        raise InvalidInput(N_("A resolution has no channel."), field=[*field, "channel"])
     if any(not 0 <= day < (given.days or 0) for day in given.warn_days):
         raise InvalidInput(
             N_("A warning comes before the last day and after the first."), field=[*field, "warnDays"]

@@ -39,6 +39,9 @@ class Clock(Node):
     channel: ChannelKind | None = strawberry.field(
         description="Where the reply is due first; null for a resolution."
     )
+    is_legal: bool = strawberry.field(
+        description="Counted in days, as a law does; beside it the shop's own may run for the same metric."
+    )
     policy: Policy
 
 
@@ -103,6 +106,7 @@ def _clock(reading: Reading, row: Any, hours: Hours, policy: Policy | None) -> C
             "seconds_left": hours.between(row.met_at or row.paused_since or reading.at, row.due_at),
             "paused_since": row.paused_since,
             "channel": row.channel,
+            "is_legal": row.is_legal,
             "policy": policy,
             "met_at": row.met_at,
             "breached_at": row.breached_at,

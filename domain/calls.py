@@ -13,10 +13,12 @@ from domain.channels import Channel
 from domain.contacts import Identity, add_contact
 from domain.db import database_time, new_id
 from domain.events import EventKind
+from domain.facts import facts_of
 from domain.inbound import Arrival, CallStep, InboundCall
 from domain.matters import Matter
 from domain.messages import Call, CallState, Direction
 from domain.people import recognise
+from domain.promises import is_waited_for
 from domain.reasons import JoinCode
 from domain.staff import Agent
 from domain.suggestions import suggest
@@ -49,7 +51,8 @@ async def receive(session: AsyncSession, channel: Channel, arrival: Arrival, ste
     by = customer(call.contact_id)
     call.tell(EventKind.CALL_CHANGED, by=by, at=step.at, data={"state": call.call_state})
     await clocks.reckon(session, ticket, by=by, at=step.at)
-    if call.call_state == CallState.MISSED and call.direction == Direction.IN:
+    was_missed = call.call_state == CallState.MISSED and call.direction == Direction.IN
+    if was_missed and is_waited_for(await facts_of(session, ticket)):
         missed = Cause(AlertKind.CALL_MISSED, call.ended_at or step.at, ticket_id=ticket.id, about_id=call.id)
         await alerts.fire(session, [missed], now=await database_time(session))
     elif call.answered_at:

@@ -5,7 +5,7 @@ import uuid
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import ForeignKey, Index, func, select, text
+from sqlalchemy import ForeignKey, Index, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -38,6 +38,8 @@ class Channel(Base):
     team_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("team.id"))
     created_at: Mapped[datetime]
     disabled_at: Mapped[datetime | None]
+    failing_since: Mapped[datetime | None]
+    """Answers do not leave, for a reason that is not one recipient's, and none has left since."""
     last_error: Mapped[str | None]
     last_error_at: Mapped[datetime | None]
 
@@ -86,6 +88,19 @@ async def channel_called(
         select(Channel).where(Channel.kind == kind, Channel.slug == slug, Channel.disabled_at.is_(None))
     )
     return found.scalar_one_or_none()
+
+
+async def fails_to_send(session: AsyncSession, channel_id: uuid.UUID) -> None:
+    unknown = Channel.failing_since.is_(None)
+    await session.execute(
+        update(Channel).where(Channel.id == channel_id, unknown).values(failing_since=func.now())
+    )
+
+
+async def sends(session: AsyncSession, channel_id: uuid.UUID) -> None:
+    """An answer has left, or its recipient's own server has refused it: the channel carries."""
+    failed = Channel.failing_since.is_not(None)
+    await session.execute(update(Channel).where(Channel.id == channel_id, failed).values(failing_since=None))
 
 
 def is_healthy(*, disabled_at: datetime | None, last_error: str | None) -> bool:

@@ -17,11 +17,20 @@ from domain.channels import Channel, ChannelKind
 from domain.contacts import Contact
 from domain.db import Base, database_time, new_id, one_of, ring
 from domain.events import Event, EventKind, record
-from domain.facts import facts_of
+from domain.facts import beginnings_of, facts_of
 from domain.hours import Hours
 from domain.ladders import DEFAULT, Ladder
-from domain.policies import Calendar, Matter, Policy, policies_in_order, policy_for
-from domain.promises import Metric, Promise, is_waited_for, promised
+from domain.policies import Matter, Policy, policies_for, policies_in_order
+from domain.promises import (
+    Fact,
+    Metric,
+    Promise,
+    Terms,
+    complained_at,
+    is_waited_for,
+    promised,
+    promised_by_law,
+)
 from domain.threads import Thread
 from domain.tickets import Ticket, locked
 
@@ -45,6 +54,7 @@ class Clock(Base):
             "uq_clock_running",
             "ticket_id",
             "metric",
+            "is_legal",
             unique=True,
             postgresql_where=text("met_at IS NULL AND ended_at IS NULL"),
         ),
@@ -104,13 +114,8 @@ async def reckon(session: AsyncSession, ticket: Ticket, *, by: Actor = SYSTEM, a
     rows = list(
         await session.scalars(select(Clock).where(Clock.ticket_id == ticket.id).order_by(Clock.started_at))
     )
-    found = None if ticket.merged_into_id else await policy_of(session, ticket)
-    promises: list[Promise] = []
     facts = await facts_of(session, ticket)
-    if found:
-        policy, calendar = found
-        terms = policy.terms(Hours.from_json(calendar.hours))
-        promises = promised(facts, terms, opened_at=ticket.created_at, priority=ticket.priority)
+    promises = [] if ticket.merged_into_id else await _promises(session, ticket, facts, at=at)
     hand = _Hand(session, ticket, by, at)
     pairs = _pairs(promises, rows)
     paired = {clock.id for _, clock in pairs if clock}
@@ -119,8 +124,7 @@ async def reckon(session: AsyncSession, ticket: Ticket, *, by: Actor = SYSTEM, a
             hand.end(row)
     await session.flush()  # what ends makes room for what begins
     for promise, clock in pairs:
-        if found:
-            hand.set(clock, promise, found[0].id)
+        hand.set(clock, promise)
     await hand.tell()
     if any(fact.channel == ChannelKind.PHONE for fact in facts) and not is_waited_for(facts):
         missed = (Alert.ticket_id == ticket.id, Alert.kind == AlertKind.CALL_MISSED)
@@ -128,15 +132,32 @@ async def reckon(session: AsyncSession, ticket: Ticket, *, by: Actor = SYSTEM, a
     return hand.moved
 
 
+async def _promises(
+    session: AsyncSession, ticket: Ticket, facts: Sequence[Fact], *, at: datetime
+) -> list[Promise]:
+    """What the ticket's own policy promises from its opening; beside it, what a law does, from the word that counts there."""
+    terms = await terms_of(session, ticket)
+    if not terms:
+        return []
+    opened_at, legal_since = await beginnings_of(session, ticket)
+    own, laws = terms[0].of(legal=False), [one.of(legal=True) for one in terms]
+    found = promised(facts, [own], opened_at=opened_at, priority=ticket.priority)
+    if any(law.apply(ticket.priority) for law in laws):
+        since = legal_since or complained_at(facts, at=at, opened_at=opened_at)
+        ticket.legal_since = since
+        found += promised_by_law(facts, laws, since=since, priority=ticket.priority)
+    return found
+
+
 def _pairs(promises: Sequence[Promise], rows: Sequence[Clock]) -> list[tuple[Promise, Clock | None]]:
     """Each promise with its clock: the one that began with it, or the one that runs for the same."""
-    began = {(row.metric, row.started_at): row for row in rows}
-    running = {row.metric: row for row in rows if row.runs}
+    began = {(row.metric, row.is_legal, row.started_at): row for row in rows}
+    running = {(row.metric, row.is_legal): row for row in rows if row.runs}
     pairs: list[tuple[Promise, Clock | None]] = []
     for promise in promises:
-        row = began.get((promise.metric, promise.started_at))
+        row = began.get((promise.metric, promise.legal, promise.started_at))
         if row is None and promise.runs:
-            row = running.get(promise.metric)
+            row = running.get((promise.metric, promise.legal))
         pairs.append((promise, row))
     return pairs
 
@@ -155,7 +176,7 @@ class _Hand:
         self._quiet.append(row.id)
         self.moved = True
 
-    def set(self, row: Clock | None, promise: Promise, policy_id: uuid.UUID) -> None:
+    def set(self, row: Clock | None, promise: Promise) -> None:
         if row is not None and not row.runs and not promise.runs:
             return
         began = row is None
@@ -165,8 +186,8 @@ class _Hand:
         ran = not began and row.runs
         timed = (promise.due_at, promise.warn_at, promise.paused_since)
         before = (row.due_at, row.warn_at, row.paused_since)
-        row.started_at, row.policy_id = promise.started_at, policy_id
-        target = promise.first.target
+        target, terms = promise.first.target, promise.first.terms
+        row.started_at, row.policy_id = promise.started_at, terms.policy_id
         row.channel, row.is_legal = promise.first.channel, target.legal
         row.target_seconds = target.days * DAY or target.seconds
         row.due_at, row.warn_at, row.paused_since = timed
@@ -226,12 +247,15 @@ async def mend(session: AsyncSession, event: Event) -> None:
         await reckon(session, await locked(session, event.ticket_id), at=await database_time(session))
 
 
-async def policy_of(session: AsyncSession, ticket: Ticket) -> tuple[Policy, Calendar] | None:
+async def terms_of(session: AsyncSession, ticket: Ticket) -> list[Terms]:
+    """Those of the ticket's own policy, then those of others in which a law may promise something too."""
     ordered = await policies_in_order(session)
-    if len(ordered) == 1 and ordered[0][0].is_default:
-        return ordered[0]
-    if not ordered:
-        return None
+    if any(not policy.is_default for policy, _ in ordered):
+        ordered = policies_for(ordered, await _matter(session, ticket), ticket.policy_id)
+    return [policy.terms(Hours.from_json(calendar.hours)) for policy, calendar in ordered]
+
+
+async def _matter(session: AsyncSession, ticket: Ticket) -> Matter:
     channels = await session.scalars(
         select(Channel.kind)
         .join(Thread, Thread.channel_id == Channel.id)
@@ -239,14 +263,13 @@ async def policy_of(session: AsyncSession, ticket: Ticket) -> tuple[Policy, Cale
         .distinct()
     )
     language = await session.scalar(select(Contact.locale).where(Contact.id == ticket.contact_id))
-    matter = Matter(
+    return Matter(
         channels=set(channels),
         team_id=ticket.team_id,
         priority=ticket.priority,
         tags=ticket.tags,
         language=language,
     )
-    return policy_for(ordered, matter, ticket.policy_id)
 
 
 async def ladders_of(

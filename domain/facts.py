@@ -1,9 +1,10 @@
 """What of a ticket's history counts for what was promised: who spoke when, and which status it had."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.channels import Channel
@@ -23,15 +24,17 @@ async def facts_of(session: AsyncSession, ticket: Ticket) -> list[Fact]:
         .select_from(Item.__table__.outerjoin(Channel, Channel.id == item.channel_id))
         .where(item.ticket_id == ticket.id, item.kind != ItemKind.NOTE)
     )  # fmt: skip
-    facts: list[Fact] = []
-    for row in said:
-        spoken = _call(row) if row.kind == ItemKind.CALL else _message(row)
+    rows = said.all()
+    answered = [row.answered_at for row in rows if row.answered_at]
+    facts = [Fact(ticket.created_at, Deed.STATUS_SET, status=TicketStatus.NEW)]
+    for row in rows:
+        spoken = _call(row, answered) if row.kind == ItemKind.CALL else _message(row)
         facts += [Fact(at, deed, row.channel, seq=row.seq) for at, deed in spoken]
     changed = await session.execute(
         select(Event.seq, Event.at, Event.kind, Event.data["status"][1].astext.label("status")).where(
             Event.ticket_id == ticket.id,
             Event.at >= ticket.created_at - timedelta(days=1),  # a provider's clock may be slow
-            Event.kind.in_((EventKind.TICKET_CHANGED, EventKind.TICKET_REOPENED)),
+            Event.kind.in_((EventKind.TICKET_ASSIGNED, EventKind.TICKET_CHANGED, EventKind.TICKET_REOPENED)),
         )
     )
     for row in changed:
@@ -41,6 +44,18 @@ async def facts_of(session: AsyncSession, ticket: Ticket) -> list[Fact]:
     return facts
 
 
+async def beginnings_of(session: AsyncSession, ticket: Ticket) -> tuple[datetime, datetime | None]:
+    """When the ticket was opened, and since when legal days run: of all that were merged into it, the earliest."""
+    merged = await session.execute(
+        select(func.min(Ticket.created_at), func.min(Ticket.legal_since)).where(
+            Ticket.merged_into_id == ticket.id
+        )
+    )
+    opened_at, legal_since = merged.one()
+    legal = [since for since in (ticket.legal_since, legal_since) if since]
+    return min(ticket.created_at, opened_at or ticket.created_at), min(legal, default=None)
+
+
 def _message(row: Row[Any]) -> list[tuple[datetime, Deed]]:
     """An automatic answer keeps no promise, and neither does one that could not be delivered."""
     if row.automatic or row.delivery == DeliveryState.FAILED:
@@ -48,12 +63,14 @@ def _message(row: Row[Any]) -> list[tuple[datetime, Deed]]:
     return [(row.at, Deed.CUSTOMER_SPOKE if row.direction == Direction.IN else Deed.SHOP_SPOKE)]
 
 
-def _call(row: Row[Any]) -> list[tuple[datetime, Deed]]:
-    """A missed call waits to be called back from its end; an answered one is an answer."""
+def _call(row: Row[Any], answered: Sequence[datetime]) -> list[tuple[datetime, Deed]]:
+    """A missed call waits to be called back from its end, an answered one is an answer. Who rang twice at once and was
+    answered once had one word, however late the other call is hung up."""
     incoming = row.direction == Direction.IN
     if row.answered_at:
         spoken = [(row.answered_at, Deed.SHOP_SPOKE)]
         return [(row.at, Deed.CUSTOMER_SPOKE), *spoken] if incoming else spoken
     if incoming and row.call_state == CallState.MISSED and row.ended_at:
-        return [(row.ended_at, Deed.CUSTOMER_SPOKE)]
+        reached = any(row.at <= at <= row.ended_at for at in answered)
+        return [(row.at if reached else row.ended_at, Deed.CUSTOMER_SPOKE)]
     return []

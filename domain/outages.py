@@ -41,12 +41,14 @@ async def _nobody_on_shift(session: AsyncSession, at: datetime) -> None:
 
 
 async def _channels_down(session: AsyncSession, at: datetime) -> None:
-    """A channel that has an answer waiting which failed twice, for three minutes."""
+    """A channel that carries nothing, and has an answer waiting which failed twice: both for three minutes."""
     stuck = select(Message.channel_id).where(
         Message.due_at.is_not(None), Message.failures >= TRIES, Message.failing_since <= at - PATIENCE
     )
     found = await session.scalars(
-        select(Channel.id).where(Channel.disabled_at.is_(None), Channel.id.in_(stuck))
+        select(Channel.id).where(
+            Channel.disabled_at.is_(None), Channel.failing_since <= at - PATIENCE, Channel.id.in_(stuck)
+        )
     )
     down = set(found)
     for channel_id in down:

@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
+from domain import tags
 from domain.channels import ChannelKind
 from domain.db import Base, Json, new_id
 from domain.errors import InvalidInput, NotFound
@@ -49,6 +50,9 @@ class Conditions:
     priorities: tuple[int, ...] = ()
     tags: tuple[str, ...] = ()
     languages: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "tags", tuple(tags.kept(self.tags)))
 
     def hold(self, matter: Matter) -> bool:
         return (
@@ -103,6 +107,7 @@ class Policy(Base):
 
     def terms(self, hours: Hours) -> Terms:
         return Terms(
+            policy_id=self.id,
             targets=tuple(Target.from_json(one) for one in self.targets),
             hours=hours,
             pauses=frozenset(TicketStatus(status) for status in self.pauses),
@@ -121,18 +126,17 @@ async def policies_in_order(session: AsyncSession) -> Sequence[tuple[Policy, Cal
     return [(row.Policy, row.Calendar) for row in found]
 
 
-def policy_for(
-    ordered: Iterable[tuple[Policy, Calendar]], matter: Matter, chosen: uuid.UUID | None
-) -> tuple[Policy, Calendar] | None:
-    """`chosen`: by hand, for this ticket."""
-    ordered = list(ordered)
-    for policy, calendar in ordered:
-        if policy.id == chosen:
-            return policy, calendar
-    for policy, calendar in ordered:
-        if policy.is_default or Conditions.from_json(policy.conditions).hold(matter):
-            return policy, calendar
-    return None
+def policies_for(
+    ordered: Sequence[tuple[Policy, Calendar]], matter: Matter, chosen: uuid.UUID | None
+) -> list[tuple[Policy, Calendar]]:
+    """The ticket's own first: the one that was `chosen` by hand, or the first whose conditions hold. Then all others that
+    hold, for what a law promises counts in each of them."""
+    holding = [one for one in ordered if Conditions.from_json(one[0].conditions).hold(matter)]
+    own = (
+        [one for one in ordered if one[0].id == chosen]
+        or [one for one in ordered if one in holding or one[0].is_default]
+    )[:1]
+    return own + [one for one in holding if one not in own]
 
 
 async def default_hours(session: AsyncSession | AsyncConnection) -> Hours | None:
@@ -208,6 +212,8 @@ async def save_policy(
     if targets is not None:
         policy.targets = [_stored(target) for target in targets]
     if conditions is not None:
+        if "" in conditions.tags:
+            raise InvalidInput(N_("This may not be empty."), field=["conditions", "tags"])
         policy.conditions = conditions.to_json()
     if pauses is not None:
         policy.pauses = sorted(pauses)

@@ -3,14 +3,16 @@
 A first reply is promised from the customer's first word, a next reply from the oldest one that nobody has answered. Who waits
 in several channels is promised the one answer that is due first: a chat is not put off by the mail that is due tomorrow. A
 person's public word, wherever it goes, is that answer. A resolution is promised from the ticket's opening. Time in which the ticket stands
-in a pausing status, or is solved and reopened soon enough, is a break in the calendar.
+in a pausing status, or is solved and reopened soon enough, is a break in the calendar. What laws promise beside that, in days, runs
+from the word that made the ticket theirs, and takes no notice of what was before.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 
 from domain.channels import ChannelKind
 from domain.hours import Hours, Interval, NeverOpen
@@ -123,17 +125,26 @@ class Fact:
 class Terms:
     """What a policy promises, in which hours, and what stops its clocks."""
 
+    policy_id: uuid.UUID
     targets: tuple[Target, ...]
     hours: Hours
     pauses: frozenset[TicketStatus] = frozenset({TicketStatus.PENDING})
     reopens_within: timedelta = timedelta(days=7)
     """A ticket reopened later than this is promised a new resolution."""
 
+    def of(self, *, legal: bool) -> Self:
+        """Only what it promises because of a law, or only the rest."""
+        return replace(self, targets=tuple(target for target in self.targets if target.legal == legal))
+
+    def apply(self, priority: int) -> bool:
+        return any(target.priority in (None, priority) for target in self.targets)
+
 
 @dataclass(frozen=True)
 class Wait:
     since: datetime
     target: Target
+    terms: Terms
     channel: ChannelKind | None = None
 
 
@@ -158,14 +169,35 @@ class Promise:
     def runs(self) -> bool:
         return self.met_at is None and self.ended_at is None
 
+    @property
+    def legal(self) -> bool:
+        return self.first.target.legal
 
-def promised(facts: Iterable[Fact], terms: Terms, *, opened_at: datetime, priority: int) -> list[Promise]:
-    """Every promise the history made, kept and running, in the order in which they began."""
+
+def promised(
+    facts: Iterable[Fact], terms: Sequence[Terms], *, opened_at: datetime, priority: int
+) -> list[Promise]:
+    """Every promise the history made, kept and running, in the order in which they began.
+
+    Of several terms, the one that is due first counts.
+    """
     facts = sorted(facts, key=lambda fact: fact.order)
     found = [*_resolutions(facts, terms, opened_at, priority), *_replies(facts, terms, priority)]
-    breaks, paused_since = _breaks(facts, terms)
-    timed = [promise for promise in found if _time(promise, terms.hours, breaks, paused_since)]
+    breaks = {one: _breaks(facts, one) for one in terms}
+    timed = [promise for promise in found if _time(promise, breaks)]
     return sorted(timed, key=lambda promise: promise.started_at)
+
+
+def promised_by_law(
+    facts: Iterable[Fact], laws: Sequence[Terms], *, since: datetime, priority: int
+) -> list[Promise]:
+    return promised([fact for fact in facts if fact.at >= since], laws, opened_at=since, priority=priority)
+
+
+def complained_at(facts: Iterable[Fact], *, at: datetime, opened_at: datetime) -> datetime:
+    """The word that made a ticket a complaint, which it is known to be since `at`: the customer's latest until then."""
+    words = [fact.at for fact in facts if fact.deed == Deed.CUSTOMER_SPOKE and fact.at <= at]
+    return max(words, default=opened_at)
 
 
 def is_waited_for(facts: Iterable[Fact]) -> bool:
@@ -179,24 +211,34 @@ def is_waited_for(facts: Iterable[Fact]) -> bool:
     return waits
 
 
-def _resolutions(facts: Sequence[Fact], terms: Terms, opened_at: datetime, priority: int) -> list[Promise]:
-    target = choose(terms.targets, Metric.RESOLUTION, priority=priority, channel=None)
-    if target is None:
+def _waits(
+    terms: Sequence[Terms], metric: Metric, since: datetime, priority: int, channel: ChannelKind | None = None
+) -> list[Wait]:
+    chosen = [(choose(one.targets, metric, priority=priority, channel=channel), one) for one in terms]
+    return [Wait(since, target, one, channel) for target, one in chosen if target]
+
+
+def _resolutions(
+    facts: Sequence[Fact], terms: Sequence[Terms], opened_at: datetime, priority: int
+) -> list[Promise]:
+    waits = _waits(terms, Metric.RESOLUTION, opened_at, priority)
+    if not waits:
         return []
-    found = [Promise(Metric.RESOLUTION, [Wait(opened_at, target)])]
+    reopens_within = max(wait.terms.reopens_within for wait in waits)
+    found = [Promise(Metric.RESOLUTION, waits)]
     for fact in facts:
         running = found[-1]
         if fact.status in OVER:
             running.met_at = running.met_at or fact.at
         elif fact.status and running.met_at:
-            if fact.at - running.met_at <= terms.reopens_within:
+            if fact.at - running.met_at <= reopens_within:
                 running.met_at = None
             else:
-                found.append(Promise(Metric.RESOLUTION, [Wait(fact.at, target)]))
+                found.append(Promise(Metric.RESOLUTION, _waits(terms, Metric.RESOLUTION, fact.at, priority)))
     return found
 
 
-def _replies(facts: Sequence[Fact], terms: Terms, priority: int) -> list[Promise]:
+def _replies(facts: Sequence[Fact], terms: Sequence[Terms], priority: int) -> list[Promise]:
     found: list[Promise] = []
     waiting: Promise | None = None
     settled: Promise | None = None
@@ -206,15 +248,14 @@ def _replies(facts: Sequence[Fact], terms: Terms, priority: int) -> list[Promise
             case Deed.CUSTOMER_SPOKE:
                 spoken, settled = True, None
                 metric = Metric.NEXT_REPLY if answered else Metric.FIRST_REPLY
-                target = choose(terms.targets, metric, priority=priority, channel=fact.channel)
-                if target is None:
+                waits = _waits(terms, metric, fact.at, priority, fact.channel)
+                if not waits:
                     continue
-                wait = Wait(fact.at, target, fact.channel)
                 if waiting is None:
-                    waiting = Promise(metric, [wait])
+                    waiting = Promise(metric, waits)
                     found.append(waiting)
-                elif all(one.channel != wait.channel for one in waiting.waits):
-                    waiting.waits.append(wait)
+                elif all(one.channel != fact.channel for one in waiting.waits):
+                    waiting.waits += waits
             case Deed.SHOP_SPOKE:
                 answered = spoken
                 if waiting:
@@ -230,7 +271,10 @@ def _replies(facts: Sequence[Fact], terms: Terms, priority: int) -> list[Promise
     return found
 
 
-def _breaks(facts: Sequence[Fact], terms: Terms) -> tuple[list[Interval], datetime | None]:
+Breaks: TypeAlias = tuple[list[Interval], datetime | None]
+
+
+def _breaks(facts: Sequence[Fact], terms: Terms) -> Breaks:
     """The stretches in a status that stops the clocks; and since when the last of them lasts."""
     breaks, since = [], None
     for fact in facts:
@@ -245,13 +289,17 @@ def _breaks(facts: Sequence[Fact], terms: Terms) -> tuple[list[Interval], dateti
     return breaks, since
 
 
-def _time(promise: Promise, hours: Hours, breaks: list[Interval], paused_since: datetime | None) -> bool:
+def _time(promise: Promise, breaks: Mapping[Terms, Breaks]) -> bool:
     """False where the shop never opens: nothing can be promised there."""
     try:
-        timed = [(*wait.target.moments(hours, wait.since, breaks), wait) for wait in promise.waits]
+        timed = [
+            (*wait.target.moments(wait.terms.hours, wait.since, breaks[wait.terms][0]), wait)
+            for wait in promise.waits
+        ]
     except NeverOpen:
         return False
     promise.due_at, promise.warn_at, promise.first = min(timed, key=lambda one: one[0])
-    if promise.runs and not promise.first.target.legal and paused_since:
+    paused_since = breaks[promise.first.terms][1]
+    if promise.runs and not promise.legal and paused_since:
         promise.paused_since = max(paused_since, promise.started_at)
     return True

@@ -13,7 +13,7 @@ from domain.actors import SYSTEM
 from domain.db import Base, Database, database_time, new_id, ring
 from domain.events import EventKind, record
 from domain.tickets import LIVE, Ticket, locked
-from domain.work import Lease, Queue, Work, work
+from domain.work import Lease, Queue, Work, passes, work
 
 log = structlog.get_logger()
 
@@ -53,11 +53,10 @@ async def recount(session: AsyncSession, *, at: datetime) -> Recount:
 
 async def run(db: Database) -> None:
     async def do(asked: Recount, lease: Lease[Recount]) -> None:
-        more = True
-        while more:
-            async with db.transaction() as session:
-                more = await _step(session, asked.id)
         async with db.transaction() as session:
+            if await _step(session, asked.id):
+                await lease.go_on(session)
+                return
             done = await lease.settle(session, finished_at=await database_time(session))
         log.info("recounted", tickets=done.tickets, moved=done.moved)
 
@@ -74,13 +73,27 @@ async def _step(session: AsyncSession, recount_id: uuid.UUID) -> bool:
     ids = (await session.scalars(following.order_by(Ticket.id).limit(STEP))).all()
     now = await database_time(session)
     for id in ids:
-        ticket = await locked(session, id)
-        if await clocks.reckon(session, ticket, at=now):
-            asked.moved += 1
-            record(
-                session, EventKind.SLA_CHANGED, by=SYSTEM, at=now, ticket_id=ticket.id,
-                contact_id=ticket.contact_id,
-            )  # fmt: skip
         asked.tickets += 1
         asked.reached_id = id
+        try:
+            async with session.begin_nested():
+                moved = await _reckoned(session, id, now)
+            asked.moved += moved
+        except Exception as failure:
+            if isinstance(failure, OSError) or passes(failure):
+                raise
+            log.error("ticket_not_recounted", ticket=str(id), exc_info=failure)
+            asked.last_error = f"ticket {id}: {type(failure).__name__}: {failure}"[:500]
+    await session.flush()
     return len(ids) == STEP
+
+
+async def _reckoned(session: AsyncSession, ticket_id: uuid.UUID, now: datetime) -> bool:
+    ticket = await locked(session, ticket_id)
+    moved = await clocks.reckon(session, ticket, at=now)
+    if moved:
+        record(
+            session, EventKind.SLA_CHANGED, by=SYSTEM, at=now, ticket_id=ticket.id,
+            contact_id=ticket.contact_id,
+        )  # fmt: skip
+    return moved

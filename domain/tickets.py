@@ -8,6 +8,7 @@ from sqlalchemy import BigInteger, ForeignKey, Index, Integer, Sequence, select,
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
+from domain import tags
 from domain.actors import Actor
 from domain.contacts import Contact, Identity, Proof, same_person
 from domain.db import Base, Json, new_id, session_of
@@ -59,6 +60,8 @@ class Ticket(Base):
     policy_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("policy.id"))
     """What was promised by hand, whatever the policies' conditions say."""
     tags: Mapped[list[str]] = mapped_column(default=list, server_default=text("'[]'"))
+    legal_since: Mapped[datetime | None]
+    """Legal days run from here, once a law has promised anything for the ticket: the word that made it a complaint."""
     merged_into_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("ticket.id"))
     split_from_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("ticket.id"))
     split_by_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("move.id", use_alter=True))
@@ -85,15 +88,11 @@ class Ticket(Base):
         before, self.assignee_id = self.assignee_id, to.id if to else None
         if self.assignee_id == before:
             return
+        changed: Json = {"to": str(to.id) if to else None, "before": str(before) if before else None}
         if to and self.status == TicketStatus.NEW:
+            changed["status"] = [self.status, TicketStatus.OPEN]
             self.status = TicketStatus.OPEN
-        self._record(
-            EventKind.TICKET_ASSIGNED,
-            by=by,
-            at=at,
-            to=str(to.id) if to else None,
-            before=str(before) if before else None,
-        )
+        self._record(EventKind.TICKET_ASSIGNED, by=by, at=at, **changed)
 
     def change(
         self,
@@ -115,11 +114,14 @@ class Ticket(Base):
         if priority and priority != self.priority:
             changed["priority"] = [self.priority, priority]
             self.priority = priority
-        tags = [tag for tag in self.tags if tag not in (remove_tags or [])]
-        tags += [tag for tag in dict.fromkeys(add_tags or []) if tag not in tags]
-        if tags != self.tags:
-            changed["tags"] = len(tags)
-            self.tags = tags
+        added, removed = tags.kept(add_tags or []), tags.kept(remove_tags or [])
+        if "" in added:
+            raise InvalidInput(N_("This may not be empty."), field=["addTags"])
+        after = [tag for tag in self.tags if tag not in removed]
+        after += [tag for tag in added if tag not in after]
+        if after != self.tags:
+            changed["tags"] = len(after)
+            self.tags = after
         if changed:
             self._record(EventKind.TICKET_CHANGED, by=by, at=at, **changed)
 

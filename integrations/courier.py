@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 import structlog
 from sqlalchemy import select
 
+from domain import channels
 from domain.channels import Channel, ChannelKind
 from domain.contacts import Identity
 from domain.db import Database, database_time
@@ -15,7 +16,7 @@ from domain.threads import Thread
 from domain.work import Lease, work
 from integrations.mail import smtp
 from integrations.messenger import client as messenger
-from integrations.outbound import Letter, SendRefused
+from integrations.outbound import Letter, RecipientBusy, SendFailed, SendRefused
 from integrations.settings import IntegrationSettings
 
 log = structlog.get_logger()
@@ -46,7 +47,13 @@ class Courier:
             async with self._db.transaction() as session:
                 await lease.give_up(session, error=str(refusal))
             return
+        except SendFailed as failure:
+            tell = channels.sends if isinstance(failure, RecipientBusy) else channels.fails_to_send
+            async with self._db.transaction() as session:
+                await tell(session, letter.channel.id)
+            raise
         async with self._db.transaction() as session:
+            await channels.sends(session, letter.channel.id)
             sent = await lease.settle(session, last_error=None)
             sent.external_id = external_id or sent.external_id
             sent.sent(at=await database_time(session))

@@ -25,3 +25,7 @@ class SendRefused(Exception):
 
 class SendFailed(TryLater):
     """The provider could not take it now; the same message is sent again, with the same id."""
+
+
+class RecipientBusy(SendFailed):
+    """The recipient's side put this one off, as greylisting does: of the channel it says nothing bad."""

@@ -12,7 +12,7 @@ from domain.keys import Keys
 from integrations.channel_settings import Mailbox
 from integrations.mail.addresses import reply_address
 from integrations.mail.headers import is_plain
-from integrations.outbound import Letter, SendFailed, SendRefused
+from integrations.outbound import Letter, RecipientBusy, SendFailed, SendRefused
 from integrations.settings import IntegrationSettings
 
 TIMEOUT = 30
@@ -72,9 +72,10 @@ async def hand_over(composed: EmailMessage, *, sender: str, to: str, settings: I
         )
     except aiosmtplib.SMTPRecipientsRefused as refused:
         first = refused.recipients[0]
-        raise _judged(first.code, first.message) from refused
+        busy = SendFailed if first.code == 421 else RecipientBusy  # 421: the relay itself is closing
+        raise _judged(first.code, first.message, busy) from refused
     except aiosmtplib.SMTPResponseException as refused:
-        raise _judged(refused.code, refused.message) from refused
+        raise _judged(refused.code, refused.message, SendFailed) from refused
     except (
         aiosmtplib.SMTPException,
         OSError,
@@ -82,9 +83,9 @@ async def hand_over(composed: EmailMessage, *, sender: str, to: str, settings: I
         raise SendFailed(f"{type(failure).__name__}: {failure}"[:300]) from failure
 
 
-def _judged(code: int, message: str) -> Exception:
+def _judged(code: int, message: str, for_now: type[SendFailed]) -> Exception:
     words = f"{code} {message}"[:300]
-    return SendRefused(words) if 500 <= code < 600 else SendFailed(words)
+    return SendRefused(words) if 500 <= code < 600 else for_now(words)
 
 
 def _sender_name(letter: Letter, mailbox: Mailbox) -> str:

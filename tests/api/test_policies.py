@@ -9,6 +9,7 @@ import pytest
 from api.house import House
 from domain import recounts
 from domain.channels import ChannelKind
+from domain.db import database_time
 from tests.client import Client
 from tests.factories import NOON, a_channel, a_mail, a_promise, receive
 
@@ -33,6 +34,7 @@ TICKETS = (
     """{ tickets { edges { node { id clocks { metric state dueAt targetSeconds policy { name } } } } } }"""
 )
 UPDATE = "mutation($input: TicketUpdateInput!) { ticketUpdate(input: $input) { userErrors { code field } } }"
+ASSIGN = "mutation($input: TicketAssignInput!) { ticketAssign(input: $input) { userErrors { code } } }"
 DEFAULT_LADDER = [
     {"level": 0, "afterSeconds": 0, "tells": ["ASSIGNEE"], "ways": ["PUSH"]},
     {"level": 1, "afterSeconds": 0, "tells": ["ASSIGNEE", "MANAGER_ON_SHIFT"], "ways": ["PUSH"]},
@@ -154,6 +156,50 @@ async def test_a_policy_can_be_chosen_by_hand(mia: Client, house: House) -> None
     assert await clocks(mia) == [("FIRST_REPLY", 3600, "Default")]
 
 
+async def test_a_policy_saved_last_hides_no_legal_clock_and_a_legal_clock_no_other(
+    mia: Client, house: House
+) -> None:
+    async with house.db.transaction() as session:
+        mailbox = await a_channel(session, house.keys, ChannelKind.EMAIL)
+        await receive(session, mailbox, a_mail("ada@example.org", at=NOON))
+    calendar = (await mia.do(CALENDAR, name="Office", hours=OFFICE))["calendar"]
+    mails = [{"metric": "RESOLUTION", "seconds": 3600}]
+    await mia.do(
+        POLICY, name="Mail", calendarId=calendar["id"], targets=mails, conditions={"channels": ["EMAIL"]}
+    )
+    await mia.do(POLICY, template="COMPLAINT_PL", name="Poland", calendarId=calendar["id"])
+    (edge,) = (await mia.ask(TICKETS))["tickets"]["edges"]
+
+    await mia.do(UPDATE, ids=[edge["node"]["id"]], addTags=["Reklamacja"])
+
+    asked = "{ tickets { edges { node { clocks { metric isLegal policy { name } } } } } }"
+    (edge,) = (await mia.ask(asked))["tickets"]["edges"]
+    shown = [(clock["metric"], clock["isLegal"], clock["policy"]["name"]) for clock in edge["node"]["clocks"]]
+    assert sorted(shown) == [("RESOLUTION", False, "Mail"), ("RESOLUTION", True, "Poland")]
+
+
+async def test_an_assignment_opens_a_ticket_and_stops_the_clocks_that_pause_while_it_is_open(
+    mia: Client, house: House
+) -> None:
+    async with house.db.transaction() as session:
+        await a_promise(session, 366 * 86_400)
+        mailbox = await a_channel(session, house.keys, ChannelKind.EMAIL)
+        await receive(session, mailbox, a_mail("ada@example.org", at=await database_time(session)))
+    (policy,) = (await mia.ask("{ policies { id } }"))["policies"]
+    await mia.do(POLICY, id=policy["id"], pauses=["OPEN"])
+
+    async def seen() -> tuple[str, str]:
+        ((edge,),) = (await mia.ask(TICKETS))["tickets"].values()
+        (clock,) = edge["node"]["clocks"]
+        return edge["node"]["id"], clock["state"]
+
+    ticket, state = await seen()
+    assert state == "OK"
+
+    await mia.do(ASSIGN, ticketIds=[ticket], takeOver=True)
+    assert await seen() == (ticket, "PAUSED")
+
+
 @pytest.mark.parametrize(
     ("wrong", "field"),
     [
@@ -165,6 +211,10 @@ async def test_a_policy_can_be_chosen_by_hand(mia: Client, house: House) -> None
             ["targets", "0", "priority"],
         ),
         ({"targets": [{"metric": "RESOLUTION", "days": 3, "warnDays": [3]}]}, ["targets", "0", "warnDays"]),
+        (
+            {"targets": [{"metric": "RESOLUTION", "seconds": 60, "channel": "CHAT"}]},
+            ["targets", "0", "channel"],
+        ),
         ({"pauses": ["SOLVED"]}, ["pauses"]),
         ({"reopenSeconds": -1}, ["reopenSeconds"]),
         ({"ladder": {"steps": []}}, ["ladder"]),

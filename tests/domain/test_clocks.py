@@ -1,6 +1,7 @@
 """Clocks follow what happens to a ticket, and the wheel fires when they say."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -158,6 +159,29 @@ async def _set(session: AsyncSession, ticket: Ticket, status: TicketStatus, at: 
     await reckon(session, ticket, at=at)
 
 
+async def test_a_clock_that_pauses_on_new_runs_from_the_assignment_and_one_that_pauses_on_open_until_then(
+    session: AsyncSession, mailbox: Channel
+) -> None:
+    await a_promise(session, 3600)
+    ((default, calendar),) = await policies.policies_in_order(session)
+    await receive(session, mailbox, a_mail(ADA, at=NOON))
+    (ticket,) = await tickets(session)
+    ben = await an_agent(session, "Ben")
+
+    async def paused_since(pauses: TicketStatus, minutes: int) -> datetime | None:
+        await policies.save_policy(session, default.id, calendar_id=calendar.id, pauses=[pauses])
+        await reckon(session, ticket, at=NOON + minutes * MINUTE)
+        return (await the(session)).paused_since
+
+    assert await paused_since(TicketStatus.NEW, 5) == NOON
+    assert await paused_since(TicketStatus.OPEN, 5) is None
+
+    ticket.assign(to=ben, by=SYSTEM, at=NOON + 10 * MINUTE)
+    assert await paused_since(TicketStatus.OPEN, 15) == NOON + 10 * MINUTE
+    assert await paused_since(TicketStatus.NEW, 15) is None
+    assert (await the(session)).due_at == NOON + 70 * MINUTE
+
+
 async def test_another_priority_moves_the_deadline_and_what_had_been_broken_is_not_any_more(
     session: AsyncSession, mailbox: Channel
 ) -> None:
@@ -208,7 +232,7 @@ async def test_the_first_policy_whose_conditions_hold_is_the_tickets(
     assert chatted == {(Metric.FIRST_REPLY, 60)}
 
     ticket = (await tickets(session))[0]
-    ticket.change(by=SYSTEM, at=NOON, add_tags=["reklamacja"])
+    ticket.change(by=SYSTEM, at=NOON, add_tags=[" Reklamacja "])
     await reckon(session, ticket, at=NOON)
     assert await running(session, ticket) == {(Metric.RESOLUTION, 14 * 86400)}
 
@@ -224,6 +248,103 @@ async def running(session: AsyncSession, ticket: Ticket) -> set[tuple[Metric, in
         .execution_options(populate_existing=True)
     )
     return {(clock.metric, clock.target_seconds) for clock in found.all()}
+
+
+async def test_no_policy_hides_what_a_law_promises(
+    session: AsyncSession, mailbox: Channel, chat: Channel
+) -> None:
+    """The shop's own policy comes first, another was made last, and Ben chose a third by hand."""
+    first = await a_policy(session, "VIP", Target(Metric.RESOLUTION, 7200), priorities=(1,))
+    await a_policy(session, "Poland", Target(Metric.RESOLUTION, days=14), tags=("reklamacja",))
+    await a_policy(session, "Spain", Target(Metric.RESOLUTION, days=15, working=True), tags=("reclamación",))
+    hand = await a_policy(session, "By hand", Target(Metric.RESOLUTION, 60), tags=("nobody has it",))
+    await receive(session, mailbox, a_mail(ADA, at=NOON))
+    (ticket,) = await tickets(session)
+
+    ticket.change(by=SYSTEM, at=NOON, priority=1, add_tags=["reklamacja", "reclamación"])
+    await reckon(session, ticket, at=NOON)
+    assert await running(session, ticket) == {(Metric.RESOLUTION, 7200), (Metric.RESOLUTION, 14 * 86400)}
+    (legal,) = await session.scalars(select(Clock).where(Clock.is_legal))
+    assert (legal.due_at, legal.policy_id != first.id) == (datetime(2026, 3, 17, tzinfo=UTC), True)
+
+    ticket.policy_id = hand.id
+    await reckon(session, ticket, at=NOON)
+    assert await running(session, ticket) == {(Metric.RESOLUTION, 60), (Metric.RESOLUTION, 14 * 86400)}
+
+    ticket.change(by=SYSTEM, at=NOON, remove_tags=["reklamacja"])
+    await reckon(session, ticket, at=NOON)
+    assert await running(session, ticket) == {(Metric.RESOLUTION, 60), (Metric.RESOLUTION, 15 * 86400)}
+    ticket.change(by=SYSTEM, at=NOON, remove_tags=["reclamación"])
+    await reckon(session, ticket, at=NOON)
+    assert await running(session, ticket) == {(Metric.RESOLUTION, 60)}
+
+
+async def a_policy(session: AsyncSession, name: str, *targets: Target, **conditions: Any) -> policies.Policy:
+    calendar = await policies.save_calendar(session, None, name, ALWAYS)
+    return await policies.save_policy(
+        session, None, name=name, calendar_id=calendar.id, targets=targets,
+        conditions=Conditions(**conditions),
+    )  # fmt: skip
+
+
+async def test_legal_days_run_from_the_word_that_made_an_older_ticket_a_complaint(
+    session: AsyncSession, mailbox: Channel
+) -> None:
+    """Opened on the 2nd, complained on the 20th, seen to be a complaint on the 22nd."""
+    await a_policy(session, "Poland", Target(Metric.RESOLUTION, days=14), tags=("reklamacja",))
+    await receive(session, mailbox, a_mail(ADA, at=NOON, external_id="first@example.org"))
+    (ticket,) = await tickets(session)
+    complained = NOON + timedelta(days=18)
+    again = a_mail(ADA, "It is broken!", at=complained, references=("first@example.org",))
+    await receive(session, mailbox, again)
+
+    async def seen(
+        days: int, tags: list[str], without: list[str] | None = None
+    ) -> list[tuple[datetime, datetime]]:
+        ticket.change(by=SYSTEM, at=NOON + timedelta(days=days), add_tags=tags, remove_tags=without)
+        await reckon(session, ticket, at=NOON + timedelta(days=days))
+        found = select(Clock).where(Clock.is_legal, clocks.RUNNING).execution_options(populate_existing=True)
+        return [(clock.started_at, clock.due_at) for clock in await session.scalars(found)]
+
+    started = [(complained, datetime(2026, 4, 4, tzinfo=UTC))]
+    assert await seen(20, ["reklamacja"]) == started
+
+    await receive(
+        session, mailbox, a_mail(ADA, at=NOON + timedelta(days=21), references=("first@example.org",))
+    )
+    assert len(await tickets(session)) == 1
+    assert await seen(22, [], ["reklamacja"]) == []
+    assert await seen(23, ["reklamacja"]) == started
+
+
+async def test_a_ticket_that_others_were_merged_into_loses_no_time(
+    session: AsyncSession, mailbox: Channel, chat: Channel
+) -> None:
+    """Ada's older chat, which was a complaint, joins the ticket of her mail."""
+    await a_policy(
+        session,
+        "All",
+        Target(Metric.RESOLUTION, 7200),
+        Target(Metric.RESOLUTION, days=14),
+        tags=("reklamacja",),
+    )
+    day = timedelta(days=1)
+    await receive(session, chat, a_chat("s1", "It is broken!", at=NOON))
+    (older,) = await tickets(session)
+    older.change(by=SYSTEM, at=NOON, add_tags=["reklamacja"])
+    await reckon(session, older, at=NOON)
+    await receive(session, mailbox, a_mail(ADA, at=NOON + day))
+    _, ticket = await tickets(session)
+    ticket.change(by=SYSTEM, at=NOON + day, add_tags=["reklamacja"])
+    await reckon(session, ticket, at=NOON + day)
+
+    await receive(session, chat, a_chat("s1", "I am Ada", email=ADA, at=NOON + 2 * day))
+
+    assert older.merged_into_id == ticket.id
+    found = await session.scalars(
+        select(Clock).where(Clock.ticket_id == ticket.id).execution_options(populate_existing=True)
+    )
+    assert {(clock.is_legal, clock.started_at) for clock in found} == {(False, NOON), (True, NOON)}
 
 
 async def test_a_legal_deadline_warns_as_a_complaint_and_each_warning_takes_the_place_of_the_last(

@@ -410,6 +410,22 @@ async def test_a_missed_call_is_told_until_the_customer_is_called_back(
     assert str(alert.state) == "resolved"
 
 
+@pytest.mark.parametrize("ended", [20, 60])
+async def test_an_earlier_call_that_is_hung_up_after_the_caller_was_answered_is_not_told(
+    session: AsyncSession, line: Channel, ended: int
+) -> None:
+    """Its end is heard of last; it may have come before the answer, or after it."""
+    await a_promise(session)
+    await receive(session, line, a_call_step("first", CallStep.RINGING))
+    await receive(session, line, a_call_step("second", CallStep.RINGING, at=NOON + timedelta(seconds=30)))
+    await receive(session, line, a_call_step("second", CallStep.ANSWERED, at=NOON + timedelta(seconds=40)))
+
+    await receive(session, line, a_call_step("first", CallStep.ENDED, at=NOON + timedelta(seconds=ended)))
+
+    assert (await session.scalars(select(Alert))).all() == []
+    assert (await session.scalars(select(Clock.id).where(Clock.met_at.is_(None)))).all() == []
+
+
 async def test_an_answer_given_in_the_pages_own_inbox_is_an_answer(
     session: AsyncSession, page: Channel
 ) -> None:

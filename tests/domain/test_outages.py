@@ -5,7 +5,7 @@ from datetime import timedelta
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain import outages
+from domain import channels, outages
 from domain.actors import SYSTEM
 from domain.alerts import Alert, AlertKind, AlertState
 from domain.channels import Channel
@@ -70,8 +70,8 @@ async def test_a_channel_whose_answers_fail_is_down_until_they_leave(
     session: AsyncSession, mailbox: Channel
 ) -> None:
     await receive(session, mailbox, a_mail("ada@example.org"))
-    stuck = update(Message).values(due_at=NOON, failures=2, failing_since=NOON)
-    await session.execute(stuck)
+    await session.execute(update(Message).values(due_at=NOON, failures=2, failing_since=NOON))
+    mailbox.failing_since = NOON
 
     await outages.look(session, at=NOON + 2 * MINUTE)
     assert await alerts(session) == []
@@ -82,3 +82,16 @@ async def test_a_channel_whose_answers_fail_is_down_until_they_leave(
     await session.execute(update(Message).values(due_at=None, failures=0, failing_since=None))
     await outages.look(session, at=NOON + 5 * MINUTE)
     assert await alerts(session) == [(AlertKind.CHANNEL_DOWN, AlertState.RESOLVED)]
+
+
+async def test_a_channel_by_which_others_are_answered_is_not_down_for_one_answer_that_waits(
+    session: AsyncSession, mailbox: Channel
+) -> None:
+    await receive(session, mailbox, a_mail("ada@example.org"))
+    await session.execute(update(Message).values(due_at=NOON, failures=9, failing_since=NOON))
+    await channels.fails_to_send(session, mailbox.id)
+    await channels.sends(session, mailbox.id)
+
+    await outages.look(session, at=NOON + 60 * MINUTE)
+
+    assert await alerts(session) == []

@@ -1,5 +1,7 @@
 """What a history means for what was promised. Every moment here is in an office that is open from nine to five."""
 
+import uuid
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -8,7 +10,19 @@ from hypothesis import strategies as st
 
 from domain.channels import ChannelKind
 from domain.hours import ALWAYS, Hours
-from domain.promises import REPLIES, Deed, Fact, Metric, Promise, Target, Terms, choose, promised
+from domain.promises import (
+    REPLIES,
+    Deed,
+    Fact,
+    Metric,
+    Promise,
+    Target,
+    Terms,
+    choose,
+    complained_at,
+    promised,
+    promised_by_law,
+)
 from domain.tickets import TicketStatus
 
 CHAT, EMAIL, PHONE = ChannelKind.CHAT, ChannelKind.EMAIL, ChannelKind.PHONE
@@ -17,13 +31,14 @@ OFFICE = Hours.from_json(
     {"zone": "UTC", "weekly": {day: [["09:00", "17:00"]] for day in ("mon", "tue", "wed", "thu", "fri")}}
 )
 HOUR = 3600
+POLICY, OTHER, LAW = (uuid.uuid4() for _ in range(3))
 TARGETS = (
     Target(Metric.FIRST_REPLY, 4 * HOUR),
     Target(Metric.FIRST_REPLY, 60, channel=CHAT),
     Target(Metric.NEXT_REPLY, 2 * HOUR),
     Target(Metric.RESOLUTION, 16 * HOUR),
 )
-TERMS = Terms(TARGETS, OFFICE)
+TERMS = Terms(POLICY, TARGETS, OFFICE)
 
 
 def after(hours: float) -> datetime:
@@ -43,7 +58,7 @@ def becomes(status: TicketStatus, hours: float, *, by_customer: bool = False) ->
 
 
 def of(metric: Metric, *facts: Fact, terms: Terms = TERMS) -> list[Promise]:
-    found = promised(facts, terms, opened_at=MONDAY, priority=3)
+    found = promised(facts, [terms], opened_at=MONDAY, priority=3)
     return [promise for promise in found if promise.metric == metric]
 
 
@@ -118,7 +133,7 @@ def test_a_clock_that_is_paused_says_since_when() -> None:
     (legal,) = of(
         Metric.RESOLUTION,
         becomes(TicketStatus.PENDING, 2),
-        terms=Terms((Target(Metric.RESOLUTION, days=14),), OFFICE),
+        terms=Terms(POLICY, (Target(Metric.RESOLUTION, days=14),), OFFICE),
     )
     assert legal.paused_since is None
 
@@ -146,7 +161,7 @@ def test_a_ticket_reopened_within_the_window_goes_on_with_its_resolution() -> No
 
     (same,) = of(Metric.RESOLUTION, *facts)
     first, second = of(
-        Metric.RESOLUTION, *facts, terms=Terms(TARGETS, OFFICE, reopens_within=timedelta(hours=1))
+        Metric.RESOLUTION, *facts, terms=Terms(POLICY, TARGETS, OFFICE, reopens_within=timedelta(hours=1))
     )
 
     assert (same.met_at, same.due_at) == (None, after(48 + 2))
@@ -207,6 +222,45 @@ def test_a_warning_for_a_day_that_has_passed_is_none() -> None:
     assert (due, len(warnings)) == (datetime(2026, 6, 3, 22, tzinfo=UTC), 1)
 
 
+COMPLAINT = Terms(LAW, (Target(Metric.RESOLUTION, days=14),), OFFICE)
+
+
+def test_what_several_laws_promise_is_due_when_the_first_of_them_says() -> None:
+    spanish = Terms(OTHER, (Target(Metric.RESOLUTION, days=15, working=True),), OFFICE)
+
+    (resolution,) = promised_by_law([], [spanish, COMPLAINT], since=MONDAY, priority=3)
+
+    assert resolution.first.terms.policy_id == LAW
+    assert resolution.due_at == datetime(2026, 3, 17, tzinfo=UTC)
+
+
+def test_a_law_takes_no_notice_of_what_was_before_the_complaint() -> None:
+    """The ticket was solved and reopened by the word that complains, which an answer follows that solves it."""
+    before = (asks(0), becomes(TicketStatus.SOLVED, 2), answers(2))
+    word = (becomes(TicketStatus.OPEN, 400, by_customer=True), asks(400))
+    laws = [replace(COMPLAINT, targets=(*COMPLAINT.targets, Target(Metric.FIRST_REPLY, days=2)))]
+
+    def read(*then: Fact) -> list[tuple[Metric, datetime, datetime | None]]:
+        found = promised_by_law([*before, *word, *then], laws, since=after(400), priority=3)
+        return [(promise.metric, promise.started_at, promise.met_at) for promise in found]
+
+    assert read() == [(Metric.RESOLUTION, after(400), None), (Metric.FIRST_REPLY, after(400), None)]
+    assert read(answers(401), becomes(TicketStatus.SOLVED, 401)) == [
+        (Metric.RESOLUTION, after(400), after(401)),
+        (Metric.FIRST_REPLY, after(400), after(401)),
+    ]
+
+
+def test_a_complaint_began_with_the_customers_last_word_before_it_was_seen_to_be_one() -> None:
+    said = [asks(0), asks(300), answers(301), asks(500)]
+
+    def began(*facts: Fact) -> datetime:
+        return complained_at(facts, at=after(400), opened_at=after(-1))
+
+    assert began(*said) == after(300)
+    assert began(asks(500)) == began() == after(-1)
+
+
 histories = st.lists(
     st.one_of(
         st.builds(asks, st.integers(0, 100), st.sampled_from([EMAIL, CHAT, PHONE])),
@@ -224,7 +278,7 @@ histories = st.lists(
 @given(histories)
 def test_however_it_went_one_promise_runs_for_each_thing_that_is_waited_for(facts: list[Fact]) -> None:
     """And what runs is never paused and kept at once, begins before it is due, and warns before."""
-    found = promised(facts, Terms(TARGETS, ALWAYS), opened_at=MONDAY, priority=3)
+    found = promised(facts, [Terms(POLICY, TARGETS, ALWAYS)], opened_at=MONDAY, priority=3)
 
     running = [promise.metric in REPLIES for promise in found if promise.runs]
     assert len(running) == len(set(running))
@@ -240,6 +294,6 @@ def test_the_order_in_which_facts_are_read_changes_nothing(facts: list[Fact]) ->
     numbered = [Fact(f.at, f.deed, f.channel, f.status, f.by_customer, seq) for seq, f in enumerate(facts)]
 
     def read(given: list[Fact]) -> list[object]:
-        return [vars(one) for one in promised(given, TERMS, opened_at=MONDAY, priority=3)]
+        return [vars(one) for one in promised(given, [TERMS], opened_at=MONDAY, priority=3)]
 
     assert read(numbered) == read(list(reversed(numbered)))

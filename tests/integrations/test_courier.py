@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import select
@@ -128,6 +128,32 @@ async def test_what_may_pass_is_tried_again_with_the_same_message_id(
 
     mails = outside.smtp.mails
     assert {mail.message["Message-ID"] for mail in mails} == {f"<{queued.external_id}>"}
+
+
+@pytest.mark.parametrize(("mood", "fails"), [("busy", True), ("closing", True), ("greylist", False)])
+async def test_a_channel_fails_from_its_first_failure_to_the_first_answer_that_leaves_but_not_for_one_recipient(
+    house: House, outside: Outside, mood: smtp.Fault, fails: bool
+) -> None:
+    queued = await an_answer(house, ChannelKind.EMAIL, a_mail("ada@example.org"))
+
+    async def failing_since() -> list[datetime | None]:
+        async with house.db.transaction() as session:
+            (await session.get_one(Message, queued.id)).due_at = await database_time(session)
+            return list(await session.scalars(select(Channel.failing_since)))
+
+    outside.smtp.misbehave(mood)
+    with pytest.raises(TryLater):
+        await carried(house, outside)
+    (first,) = await failing_since()
+    assert (first is not None) == fails
+
+    outside.smtp.misbehave(mood)
+    with pytest.raises(TryLater):
+        await carried(house, outside)
+    assert await failing_since() == [first]
+
+    await carried(house, outside)
+    assert await failing_since() == [None]
 
 
 async def test_a_messenger_answer_has_graphs_id(house: House, outside: Outside) -> None:
