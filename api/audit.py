@@ -9,7 +9,7 @@ from sqlalchemy import select
 from strawberry.scalars import JSON
 
 from api.context import Info
-from api.paging import PageInfo, page_size
+from api.paging import PageInfo, page_info, page_size
 from api.scalars import BigInt
 from domain.access import may_see
 from domain.actors import ActorKind
@@ -74,7 +74,7 @@ async def _audit(
     edges = [AuditEdge(cursor=str(row.seq), node=_entry(row)) for row in rows[:first]]
     return AuditConnection(
         edges=edges,
-        page_info=PageInfo(end_cursor=edges[-1].cursor if edges else None, has_next_page=len(rows) > first),
+        page_info=page_info(edges, after=after, more=len(rows) > first),
     )
 
 

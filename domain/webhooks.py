@@ -248,6 +248,7 @@ def _payload(event: Event) -> Json:
         "itemId": (ITEMS.get(event.kind, "Message"), event.item_id),
         "taskId": ("Task", event.task_id),
         "alertId": ("Alert", event.alert_id),
+        "companyId": ("Company", event.data.get("company")),
         "agentId": ("Agent", event.data.get("agent")),
         "actorId": ("Token" if event.actor_kind == "token" else "Agent", event.actor_id),
     }
