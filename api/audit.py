@@ -72,10 +72,7 @@ async def _audit(
             await reading.connection.execute(query.order_by(Row.seq.desc()).limit(page_size(first) + 1))
         ).all()
     edges = [AuditEdge(cursor=str(row.seq), node=_entry(row)) for row in rows[:first]]
-    return AuditConnection(
-        edges=edges,
-        page_info=page_info(edges, after=after, more=len(rows) > first),
-    )
+    return AuditConnection(edges=edges, page_info=page_info(edges, after=after, more=len(rows) > first))
 
 
 def _seq(cursor: str) -> int:

@@ -12,6 +12,7 @@ import strawberry
 from sqlalchemy import select
 
 from api.alerts import Alert, alerts_where
+from api.companies import Company, companies_by_id
 from api.contacts import Contact, contacts_by_id, seen_contacts
 from api.context import Info, Reading, plain
 from api.house import House
@@ -68,6 +69,11 @@ class ContactChanged:
     contact: Contact
 
 
+@strawberry.type(description="Comes with the topic CONTACTS.")
+class CompanyChanged:
+    company: Company
+
+
 @strawberry.type(
     description="Take it out of every list; `replacedBy` is what it became, null for what you may not see."
 )
@@ -78,7 +84,7 @@ class Removed:
 
 
 Change = Annotated[
-    TicketChanged | TimelineAppended | AlertChanged | TaskChanged | ContactChanged | Removed,
+    TicketChanged | TimelineAppended | AlertChanged | TaskChanged | ContactChanged | CompanyChanged | Removed,
     strawberry.union("Change"),
 ]
 
@@ -177,7 +183,11 @@ async def _changes(
 
     if ChangeTopic.CONTACTS in topics:
         told = ids(
-            "contact_id", EventKind.CONTACT_OPENED, EventKind.CONTACT_MERGED, EventKind.IDENTITY_LINKED
+            "contact_id",
+            EventKind.CONTACT_OPENED,
+            EventKind.CONTACT_CHANGED,
+            EventKind.CONTACT_MERGED,
+            EventKind.IDENTITY_LINKED,
         )
         became = await seen_contacts(reading, told)
         people = await contacts_by_id(reading, set(became.values()), selection.below("contact"))
@@ -188,6 +198,9 @@ async def _changes(
             for event in merged
             if event.contact_id in became
         ]
+        told = [uuid.UUID(event.data["company"]) for event in read if event.kind == EventKind.COMPANY_CHANGED]
+        firms = await companies_by_id(reading, set(told)) if told else {}
+        changes += [plain(CompanyChanged, {"company": company}) for company in firms.values()]
     if ChangeTopic.TICKETS in topics:
         found = await tickets_by_id(reading, ids("ticket_id"), selection.below("ticket"))
         changes += [plain(TicketChanged, {"ticket": ticket}) for ticket in found.values()]

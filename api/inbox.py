@@ -57,9 +57,7 @@ async def _tickets(
         TicketEdge(cursor=cursor_of(ticket.updated_at, ticket.row_id), node=ticket) for ticket in found[:size]
     ]
     return TicketConnection(
-        edges=edges,
-        page_info=page_info(edges, after=after, more=len(found) > size),
-        total_count=total,
+        edges=edges, page_info=page_info(edges, after=after, more=len(found) > size), total_count=total
     )
 
 

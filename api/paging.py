@@ -35,10 +35,13 @@ def page_info(edges: Sequence[Any], *, after: str | None, more: bool) -> PageInf
     )
 
 
-def page_size(first: int) -> int:
-    if not 1 <= first <= MOST:
-        raise InvalidInput(N_("`first` is a number from 1 to {most}."), field=["first"], most=MOST)
-    return first
+def page_size(asked: int, *, field: str = "first") -> int:
+    if not 1 <= asked <= MOST:
+        sentence = N_("`first` is a number from 1 to {most}.")
+        if field == "last":
+            sentence = N_("`last` is a number from 1 to {most}.")
+        raise InvalidInput(sentence, field=[field], most=MOST)
+    return asked
 
 
 def by_name_cursor(name: str, id: uuid.UUID) -> str:

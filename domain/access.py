@@ -99,7 +99,10 @@ def _agents(model: type[Base], actor: Actor) -> ColumnElement[bool]:
         return _contacts(Contact, tickets)
     if model is ContactNote:
         about, became = aliased(Contact), aliased(Contact)
-        is_theirs = (about.id == ContactNote.contact_id, became.id == func.coalesce(about.canonical_id, about.id))
+        is_theirs = (
+            about.id == ContactNote.contact_id,
+            became.id == func.coalesce(about.canonical_id, about.id),
+        )
         return exists().where(*is_theirs, _contacts(became, tickets))
     if model is Company:
         person = aliased(Contact)

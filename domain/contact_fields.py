@@ -15,6 +15,7 @@ from sqlalchemy import Index, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
+from domain import profiles
 from domain.db import Base, new_id
 from domain.errors import InvalidInput, NotFound, Refused
 from domain.languages import N_
@@ -117,7 +118,7 @@ async def save_field(
     if kind not in (None, field.kind):
         raise InvalidInput(N_("The kind of a field stays what it is: make another field."), field=["kind"])
     if label is not None:
-        field.label = " ".join(label.split())[:LONGEST]
+        field.label = profiles.line(label, "label")
     if options is not None:
         field.options = list(dict.fromkeys(filter(None, (option.strip() for option in options))))
     if not field.label:
@@ -143,7 +144,9 @@ async def _keep(session: AsyncSession, field: ContactField) -> None:
         with session.no_autoflush:
             if await session.scalar(others.where(ContactField.label == field.label)):
                 raise InvalidInput(N_("There is a field with this name already."), field=["label"])
-            if (await session.scalar(select(func.count()).select_from(others.subquery())) or 0) >= MOST_FIELDS:
+            if (
+                await session.scalar(select(func.count()).select_from(others.subquery())) or 0
+            ) >= MOST_FIELDS:
                 raise InvalidInput(N_("At most {most} fields."), field=["id"], most=MOST_FIELDS)
     session.add(field)
     await session.flush()
