@@ -11,10 +11,11 @@ from api.contacts import read_contact
 from api.context import Info
 from api.linking import ContactPayload
 from api.mutations import changed, mutation
-from domain import access, companies, contact_fields, contacts, profiles
+from domain import access, clocks, companies, contact_fields, contacts, profiles
 from domain.actors import Actor
 from domain.db import Json
 from domain.ids import row_id
+from domain.tickets import live_tickets, locked
 
 
 @strawberry.input(
@@ -51,7 +52,11 @@ async def _contact_save(info: Info, input: ContactSaveInput) -> ContactPayload:
             name, locale = profiles.name(input.name or ""), said.pop("locale", None)
             contact = contacts.add_contact(session, name=name, locale=locale, by=actor, at=now)
             await session.flush()
+        before = contact.locale
         contact.change(by=actor, at=now, **said)
+        if contact.locale != before:  # a policy may be for who speaks it
+            for ticket in await live_tickets(session, contact.id):
+                await clocks.reckon(session, await locked(session, ticket.id), by=actor, at=now)
         return {"contact": str(contact.id)}
 
     done = await changed(info, input, change)

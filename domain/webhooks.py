@@ -255,6 +255,8 @@ def _payload(event: Event) -> Json:
     data: Json = {name: public_id(type, id) for name, (type, id) in ids.items() if id}
     if event.actor_kind not in ("agent", "token"):
         data.pop("actorId", None)
+    if event.kind in (EventKind.CONTACT_CHANGED, EventKind.COMPANY_CHANGED):
+        data["changed"] = event.data["changed"]  # names of fields
     return _body(event.kind, event.at, {"seq": event.seq, "actorKind": event.actor_kind, **data})
 
 
