@@ -13,10 +13,10 @@ from api.contact_fields import ContactFieldValue, fields_here, values_of
 from api.contact_notes import ContactNote, notes_of
 from api.contact_stats import ContactStats, stats_of
 from api.context import Info, Reading, by, plain
+from api.history import PAGED, Asked, TimelineConnection, timeline_of_contact
 from api.node import Node
 from api.reads import opened
 from api.selection import Selection, wanted
-from api.timeline import PAGED, Asked, TimelineConnection, timeline_of_contact
 from domain import contacts
 from domain.access import visible
 from domain.channels import Channel, ChannelKind

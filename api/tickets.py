@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.contacts import Contact, Identity, contacts_by_id, identities_where
 from api.context import Info, Reading, by, plain
+from api.history import PAGED, Asked, TimelineConnection, timeline_of_ticket
 from api.node import Node
 from api.paging import of_each
 from api.reads import opened
@@ -20,7 +21,6 @@ from api.selection import Selection, wanted
 from api.sla import Clock, clocks_of
 from api.staff import Agent, Team, agents_by_id, teams_by_id
 from api.threads import Thread, threads_of
-from api.timeline import PAGED, Asked, TimelineConnection, timeline_of_ticket
 from domain import access, contacts
 from domain.access import may_see
 from domain.actors import Actor

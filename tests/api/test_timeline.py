@@ -12,7 +12,7 @@ from domain.channels import Channel, ChannelKind
 from domain.db import new_id
 from domain.events import EventKind, record
 from domain.ids import public_id
-from domain.messages import Call, Direction, Message, Note
+from domain.messages import Call, Direction, Item, Message, Note
 from domain.tickets import Ticket
 from tests.client import Client
 from tests.factories import NOON, a_channel, a_mail, receive, tickets
@@ -47,7 +47,7 @@ async def a_history(house: House, chance: random.Random) -> tuple[str, str]:
     return public_id("Ticket", ticket.id), public_id("Contact", ticket.contact_id)
 
 
-def an_item(what: str, ticket: Ticket, channel: Channel, at: Any) -> Message | Call | Note:
+def an_item(what: str, ticket: Ticket, channel: Channel, at: Any) -> Item:
     kind = {"message": Message, "call": Call, "note": Note}[what]
     return kind(
         id=new_id(),
