@@ -9,7 +9,7 @@ from sqlalchemy import select
 from strawberry.scalars import JSON
 
 from api.context import Info
-from api.paging import PageInfo, page_size
+from api.paging import PageInfo, page_info, page_size
 from api.scalars import BigInt
 from domain.access import may_see
 from domain.actors import ActorKind
@@ -72,10 +72,7 @@ async def _audit(
             await reading.connection.execute(query.order_by(Row.seq.desc()).limit(page_size(first) + 1))
         ).all()
     edges = [AuditEdge(cursor=str(row.seq), node=_entry(row)) for row in rows[:first]]
-    return AuditConnection(
-        edges=edges,
-        page_info=PageInfo(end_cursor=edges[-1].cursor if edges else None, has_next_page=len(rows) > first),
-    )
+    return AuditConnection(edges=edges, page_info=page_info(edges, after=after, more=len(rows) > first))
 
 
 def _seq(cursor: str) -> int:

@@ -12,6 +12,7 @@ import strawberry
 from sqlalchemy import select
 
 from api.alerts import Alert, alerts_where
+from api.companies import Company, companies_by_id
 from api.contacts import Contact, contacts_by_id, seen_contacts
 from api.context import Info, Reading, plain
 from api.house import House
@@ -68,6 +69,11 @@ class ContactChanged:
     contact: Contact
 
 
+@strawberry.type(description="Comes with the topic CONTACTS.")
+class CompanyChanged:
+    company: Company
+
+
 @strawberry.type(
     description="Take it out of every list; `replacedBy` is what it became, null for what you may not see."
 )
@@ -78,7 +84,7 @@ class Removed:
 
 
 Change = Annotated[
-    TicketChanged | TimelineAppended | AlertChanged | TaskChanged | ContactChanged | Removed,
+    TicketChanged | TimelineAppended | AlertChanged | TaskChanged | ContactChanged | CompanyChanged | Removed,
     strawberry.union("Change"),
 ]
 
@@ -179,6 +185,7 @@ async def _changes(
         told = ids(
             "contact_id",
             EventKind.CONTACT_OPENED,
+            EventKind.CONTACT_CHANGED,
             EventKind.CONTACT_MERGED,
             EventKind.IDENTITY_LINKED,
             EventKind.MOVE_UNDONE,
@@ -192,6 +199,9 @@ async def _changes(
             for event in merged
             if event.contact_id in became
         ]
+        told = [uuid.UUID(event.data["company"]) for event in read if event.kind == EventKind.COMPANY_CHANGED]
+        firms = await companies_by_id(reading, set(told)) if told else {}
+        changes += [plain(CompanyChanged, {"company": company}) for company in firms.values()]
     if ChangeTopic.TICKETS in topics:
         found = await tickets_by_id(reading, ids("ticket_id"), selection.below("ticket"))
         changes += [plain(TicketChanged, {"ticket": ticket}) for ticket in found.values()]

@@ -8,16 +8,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 import strawberry
 from sqlalchemy import ColumnElement, exists, func, select
 
+from api.companies import Company, companies_by_id
+from api.contact_fields import ContactFieldValue, fields_here, values_of
+from api.contact_notes import ContactNote, notes_of
+from api.contact_stats import ContactStats, stats_of
 from api.context import Info, Reading, by, plain
+from api.history import PAGED, Asked, TimelineConnection, timeline_of_contact
 from api.node import Node
 from api.reads import opened
 from api.selection import Selection, wanted
-from api.timeline import TimelineConnection, timeline_of_contact
 from domain import contacts
 from domain.access import visible
 from domain.channels import Channel, ChannelKind
 from domain.contacts import IdentityKind
-from domain.db import one_of
+from domain.db import Json, one_of
+from domain.history import TimelineKind
 from domain.ids import public_id, row_id
 from domain.replies import CHANNEL_OF, MESSENGER_WINDOW
 from domain.threads import Thread
@@ -54,17 +59,38 @@ class Contact(Node):
     name: str
     locale: str | None
     timezone: str | None
+    is_vip: bool
+    tags: list[str]
+    city: str
+    company: Company | None
+    fields: list[ContactFieldValue] = strawberry.field(
+        description="What an admin has defined (`contactFields`), where something is known; by label, at most 50."
+    )
+    notes: list[ContactNote] = strawberry.field(description="Newest first, at most 100.")
+    stats: ContactStats
     identities: list[Identity]
     open_tickets: list[Annotated["Ticket", strawberry.lazy("api.tickets")]]
     tasks: list[Annotated["Task", strawberry.lazy("api.tasks")]]
     row_id: strawberry.Private[uuid.UUID]
+    company_id: strawberry.Private[uuid.UUID | None]
+    kept: strawberry.Private[Json]
 
     @strawberry.field(
-        description="Everything with this customer, across all channels and tickets, newest first."
+        description=f"Everything with this customer, across all channels and tickets, newest first. {PAGED}"
     )
-    async def timeline(self, info: Info, first: int = 30, before: str | None = None) -> TimelineConnection:
+    async def timeline(
+        self,
+        info: Info,
+        first: int = 30,
+        before: str | None = None,
+        last: int | None = None,
+        after: str | None = None,
+        kinds: list[TimelineKind] | None = None,
+        channels: list[ChannelKind] | None = None,
+    ) -> TimelineConnection:
         await opened(info.context, [self.row_id])
-        return await timeline_of_contact(info, self.row_id, first=first, before=before)
+        asked = Asked(first, before, last, after, kinds, channels)
+        return await timeline_of_contact(info, self.row_id, asked)
 
 
 async def seen_contacts(reading: Reading, ids: Collection[uuid.UUID]) -> dict[uuid.UUID, uuid.UUID]:
@@ -86,7 +112,7 @@ async def contacts_by_id(
     contact, and for other ids there is `seen_contacts`."""
     asked, became = contacts.Contact.__table__.alias(), contacts.Contact.__table__.alias()
     rows = await reading.connection.execute(
-        select(asked.c.id.label("asked_id"), became.c.id, became.c.name, became.c.locale, became.c.timezone)
+        select(asked.c.id.label("asked_id"), became)
         .join_from(asked, became, became.c.id == func.coalesce(asked.c.canonical_id, asked.c.id))
         .where(one_of(asked.c.id, ids))
     )
@@ -103,6 +129,11 @@ async def contacts_by_id(
                     "name": row.name,
                     "locale": row.locale,
                     "timezone": row.timezone,
+                    "is_vip": row.is_vip,
+                    "tags": row.tags,
+                    "city": row.city,
+                    "company_id": row.company_id,
+                    "kept": row.fields,
                 },
             ),
         )
@@ -112,6 +143,22 @@ async def contacts_by_id(
 
 async def _fill(reading: Reading, found: list[Contact], selection: Selection) -> None:
     ids = [contact.row_id for contact in found]
+    if "company" in selection:
+        companies = await companies_by_id(reading, {one.company_id for one in found if one.company_id})
+        for contact in found:
+            contact.company = companies.get(contact.company_id) if contact.company_id else None
+    if "fields" in selection:
+        fields = await fields_here(reading)
+        for contact in found:
+            contact.fields = values_of(contact.kept, fields)
+    if "notes" in selection:
+        notes = await notes_of(reading, ids)
+        for contact in found:
+            contact.notes = notes.get(contact.row_id, [])
+    if "stats" in selection:
+        stats = await stats_of(reading, ids)
+        for contact in found:
+            contact.stats = stats[contact.row_id]
     if "identities" in selection:
         groups = by_contact(await identities_where(reading, one_of(contacts.Identity.contact_id, ids)))
         for contact in found:

@@ -4,7 +4,7 @@ import strawberry
 from sqlalchemy import ColumnElement, func, select, tuple_
 
 from api.context import Info
-from api.paging import COUNTED, PageInfo, cursor_of, page_size, place_of
+from api.paging import COUNTED, PageInfo, cursor_of, page_info, page_size, place_of
 from api.selection import wanted
 from api.tickets import Ticket, load_tickets, seen_tickets
 from domain.channels import Channel, ChannelKind
@@ -57,9 +57,7 @@ async def _tickets(
         TicketEdge(cursor=cursor_of(ticket.updated_at, ticket.row_id), node=ticket) for ticket in found[:size]
     ]
     return TicketConnection(
-        edges=edges,
-        page_info=PageInfo(end_cursor=edges[-1].cursor if edges else None, has_next_page=len(found) > size),
-        total_count=total,
+        edges=edges, page_info=page_info(edges, after=after, more=len(found) > size), total_count=total
     )
 
 

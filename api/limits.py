@@ -159,10 +159,14 @@ class _Measure:
         return _Found(1 + below.depth, aliases + below.aliases, count * (1 + below.nodes), 1)
 
     def _first(self, node: FieldNode, field: GraphQLField) -> int | None:
-        if "first" not in field.args:
-            return None
-        default = field.args["first"].default_value
-        given = next((one.value for one in node.arguments or () if one.name.value == "first"), None)
+        """Whichever of `first` and `last` asks for more."""
+        sizes = [self._given(node, field, name) for name in ("first", "last") if name in field.args]
+        return max((size for size in sizes if size is not None), default=None)
+
+    def _given(self, node: FieldNode, field: GraphQLField, argument: str) -> int | None:
+        default = field.args[argument].default_value
+        default = default if isinstance(default, int) else None
+        given = next((one.value for one in node.arguments or () if one.name.value == argument), None)
         if isinstance(given, VariableNode):
             self.asked_variables = True
             name = given.name.value

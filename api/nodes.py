@@ -8,6 +8,7 @@ import strawberry
 from sqlalchemy import select
 
 from api.alerts import alerts_where
+from api.companies import companies_by_id
 from api.contacts import Contact, contacts_by_id
 from api.context import Info, Reading
 from api.node import Node
@@ -18,7 +19,7 @@ from api.staff import agents_by_id, teams_by_id
 from api.tasks import tasks_where
 from api.tickets import Ticket, tickets_by_id
 from api.timeline import items_by_id
-from domain import alerts, contacts, messages, staff, tasks, tickets
+from domain import alerts, companies, contacts, messages, staff, tasks, tickets
 from domain.access import may_see
 from domain.db import Base, one_of
 from domain.errors import InvalidInput
@@ -41,6 +42,7 @@ async def _tasks(reading: Reading, ids: list[uuid.UUID], selection: Selection) -
 KINDS: dict[str, tuple[type[Base], Load]] = {
     "Ticket": (tickets.Ticket, tickets_by_id),
     "Contact": (contacts.Contact, contacts_by_id),
+    "Company": (companies.Company, companies_by_id),
     "Message": (messages.Message, items_by_id),
     "Call": (messages.Call, items_by_id),
     "Note": (messages.Note, items_by_id),
@@ -91,7 +93,7 @@ async def _node(info: Info, id: strawberry.ID) -> Node | None:
 class NodeQueries:
     node: Node | None = strawberry.field(
         resolver=_node,
-        description="A ticket, contact, message, call, note, task, alert, agent or team; null for what does not exist or "
+        description="A ticket, contact, company, message, call, note, task, alert, agent or team; null for what does not exist or "
         "may not be seen.",
     )
     nodes: list[Node | None] = strawberry.field(

@@ -2,6 +2,7 @@
 
 import base64
 import uuid
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,14 +19,44 @@ COUNTED = 1000
 
 @strawberry.type
 class PageInfo:
+    start_cursor: str | None
     end_cursor: str | None
+    has_previous_page: bool
     has_next_page: bool
 
 
-def page_size(first: int) -> int:
-    if not 1 <= first <= MOST:
-        raise InvalidInput(N_("`first` is a number from 1 to {most}."), field=["first"], most=MOST)
-    return first
+def page_info(edges: Sequence[Any], *, after: str | None, more: bool) -> PageInfo:
+    """Of a list that is read in one direction: who came by a cursor has passed what was before it."""
+    return PageInfo(
+        start_cursor=edges[0].cursor if edges else None,
+        end_cursor=edges[-1].cursor if edges else None,
+        has_previous_page=after is not None,
+        has_next_page=more,
+    )
+
+
+def page_size(asked: int, *, field: str = "first") -> int:
+    if not 1 <= asked <= MOST:
+        sentence = N_("`first` is a number from 1 to {most}.")
+        if field == "last":
+            sentence = N_("`last` is a number from 1 to {most}.")
+        raise InvalidInput(sentence, field=[field], most=MOST)
+    return asked
+
+
+def by_name_cursor(name: str, id: uuid.UUID) -> str:
+    """Of a list in the order of `domain.db.by_name`."""
+    return base64.urlsafe_b64encode(f"{id.hex}.{name}".encode()).decode()
+
+
+def named_place_of(cursor: str) -> tuple[str, uuid.UUID]:
+    try:
+        id, _, name = base64.urlsafe_b64decode(cursor).decode().partition(".")
+        if "\x00" in name:
+            raise ValueError(name)
+        return name, uuid.UUID(hex=id)
+    except ValueError:
+        raise InvalidInput(N_("This cursor is not one of ours."), field=["after"]) from None
 
 
 def of_each(query: Select[Any], parent: Any, *order: Any, most: int = MOST) -> Select[Any]:

@@ -8,6 +8,7 @@ from strawberry.schema.config import StrawberryConfig
 from strawberry.types import ExecutionContext
 
 from api.account import AccountMutations
+from api.address_book import AddressBookQueries
 from api.administration import AdministrationMutations, AdministrationQueries
 from api.alerts import AlertQueries
 from api.answering import AlertMutations
@@ -16,6 +17,9 @@ from api.audit import AuditQueries
 from api.calendars import CalendarMutations, CalendarQueries
 from api.changes import ChangeQueries
 from api.channels import ChannelQueries
+from api.companies import CompanyMutations, CompanyQueries
+from api.contact_fields import ContactFieldMutations, ContactFieldQueries
+from api.contact_notes import ContactNoteMutations
 from api.contacts import ContactQueries
 from api.devices import DeviceMutations
 from api.documents import Documents
@@ -31,6 +35,7 @@ from api.messages import MessageMutations
 from api.nodes import NodeQueries
 from api.notices import NoticeMutations, NoticeQueries
 from api.policies import PolicyQueries
+from api.profiles import ProfileMutations
 from api.promising import PolicyMutations
 from api.scalars import SCALARS
 from api.sessions import SessionMutations
@@ -56,6 +61,9 @@ class Query(
     TicketQueries,
     ContactQueries,
     JoiningQueries,
+    AddressBookQueries,
+    CompanyQueries,
+    ContactFieldQueries,
     TaskQueries,
     AlertQueries,
     NoticeQueries,
@@ -82,6 +90,10 @@ class Mutation(
     MessageMutations,
     LinkMutations,
     JoiningMutations,
+    ProfileMutations,
+    ContactNoteMutations,
+    ContactFieldMutations,
+    CompanyMutations,
     TaskMutations,
     AlertMutations,
     NoticeMutations,

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.contacts import Contact, Identity, contacts_by_id, identities_where
 from api.context import Info, Reading, by, plain
+from api.history import PAGED, Asked, TimelineConnection, timeline_of_ticket
 from api.node import Node
 from api.paging import of_each
 from api.reads import opened
@@ -20,12 +21,12 @@ from api.selection import Selection, wanted
 from api.sla import Clock, clocks_of
 from api.staff import Agent, Team, agents_by_id, teams_by_id
 from api.threads import Thread, threads_of
-from api.timeline import TimelineConnection, timeline_of_ticket
 from domain import access, contacts
 from domain.access import may_see
 from domain.actors import Actor
 from domain.channels import Channel, ChannelKind
 from domain.db import one_of
+from domain.history import TimelineKind
 from domain.ids import public_id, row_id
 from domain.messages import Item
 from domain.threads import Thread as ThreadRow
@@ -80,10 +81,20 @@ class Ticket(Node):
     assignee_id: strawberry.Private[uuid.UUID | None]
     team_id: strawberry.Private[uuid.UUID | None]
 
-    @strawberry.field(description="Newest first.")
-    async def timeline(self, info: Info, first: int = 30, before: str | None = None) -> TimelineConnection:
+    @strawberry.field(description=f"Newest first. {PAGED}")
+    async def timeline(
+        self,
+        info: Info,
+        first: int = 30,
+        before: str | None = None,
+        last: int | None = None,
+        after: str | None = None,
+        kinds: list[TimelineKind] | None = None,
+        channels: list[ChannelKind] | None = None,
+    ) -> TimelineConnection:
         await opened(info.context, [self.contact_id])
-        return await timeline_of_ticket(info, self.row_id, first=first, before=before)
+        asked = Asked(first, before, last, after, kinds, channels)
+        return await timeline_of_ticket(info, self.row_id, asked)
 
 
 async def tickets_by_id(

@@ -1,4 +1,4 @@
-"""Messages, calls, notes and what happened, in one line, for a ticket or for a whole contact."""
+"""What a history is made of: messages, calls, notes, and what happened, told in the reader's language."""
 
 import uuid
 from collections.abc import Collection, Sequence
@@ -9,16 +9,14 @@ import strawberry
 from sqlalchemy import select
 
 from api import files
-from api.context import Info, Reading, by, plain
+from api.context import Reading, by, plain
 from api.node import Node
-from api.paging import PageInfo, page_size
 from api.scalars import BigInt
-from api.selection import Selection, wanted
+from api.selection import Selection
 from api.staff import Agent, agents_by_id
 from domain import history, messages, reasons
 from domain.access import may_see
 from domain.channels import ChannelKind
-from domain.contacts import same_person
 from domain.db import one_of
 from domain.events import EventKind
 from domain.ids import public_id
@@ -96,78 +94,17 @@ class SystemEvent(Node):
 TimelineItem = Annotated[Message | Call | Note | SystemEvent, strawberry.union("TimelineItem")]
 
 
-@strawberry.type
-class TimelineEdge:
-    cursor: str
-    node: TimelineItem
-
-
-@strawberry.type(description="Newest first.")
-class TimelineConnection:
-    edges: list[TimelineEdge]
-    page_info: PageInfo
-
-
 SENTENCES = {
     EventKind.TICKET_OPENED: N_("The ticket was opened."),
     EventKind.TICKET_CHANGED: N_("{who} changed the ticket."),
     EventKind.TICKET_REOPENED: N_("The customer wrote again: the ticket is open again."),
     EventKind.TICKET_MERGED: N_("Another ticket became part of this one."),
+    EventKind.CONTACT_CHANGED: N_("{who} changed what is known of the customer."),
     EventKind.CONTACT_MERGED: N_("Another contact turned out to be this one."),
     EventKind.MOVE_UNDONE: N_("{who} undid a merge or a move."),
     EventKind.SLA_BREACHED: N_("A promised time passed."),
     EventKind.ALERT_ACKED: N_("{who} has seen the alert."),
 }
-
-
-async def timeline_of_ticket(
-    info: Info, ticket_id: uuid.UUID, *, first: int, before: str | None
-) -> TimelineConnection:
-    async with info.context.reading() as reading:
-        rows = await history.of_ticket(
-            reading.connection,
-            ticket_id,
-            before=history.moment(before) if before else None,
-            limit=page_size(first) + 1,
-        )
-        return await _connection(reading, rows, first, wanted(info))
-
-
-async def timeline_of_contact(
-    info: Info, contact_id: uuid.UUID, *, first: int, before: str | None
-) -> TimelineConnection:
-    async with info.context.reading() as reading:
-        mine = select(Ticket.id).where(
-            same_person(Ticket.contact_id, contact_id), may_see(Ticket, reading.actor)
-        )
-        rows = await history.of_contact(
-            reading.connection,
-            contact_id,
-            tickets=mine,
-            before=history.moment(before) if before else None,
-            limit=page_size(first) + 1,
-        )
-        return await _connection(reading, rows, first, wanted(info))
-
-
-async def _connection(
-    reading: Reading, rows: Sequence[Any], first: int, selection: Selection
-) -> TimelineConnection:
-    shown = rows[:first]
-    nodes = await timeline_items(reading, shown, selection.below("edges", "node"))
-    edges = [
-        plain(TimelineEdge, {"cursor": history.cursor((row.at, row.seq)), "node": node})
-        for row, node in zip(shown, nodes, strict=True)
-    ]
-    return plain(
-        TimelineConnection,
-        {
-            "edges": edges,
-            "page_info": PageInfo(
-                end_cursor=edges[-1].cursor if edges else None, has_next_page=len(rows) > first
-            ),
-        },
-    )
 
 
 async def items_by_id(

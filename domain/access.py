@@ -1,8 +1,9 @@
 """The door: what somebody may see is asked here and nowhere else.
 
 Managers and admins see everything; agents see their teams' tickets, those of no team, and what is assigned to them,
-and of contacts those whose tickets they see or who have none, unless the shop lets them see all. A token sees all teams,
-as far as its scopes go. A chat's visitor sees that conversation. What may be *asked* at all: `api/permissions.md`.
+and of contacts those whose tickets they see or who have none, and of companies those whose contacts they see or that have
+none, unless the shop lets them see all. A token sees all teams, as far as its scopes go. A chat's visitor sees that
+conversation. What may be *asked* at all: `api/permissions.md`.
 """
 
 import uuid
@@ -11,11 +12,15 @@ from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, Select, and_, exists, false, func, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
 from domain.actors import Actor, ActorKind, Role, Scope
 from domain.alerts import Alert
 from domain.audit import AuditEntry
 from domain.channels import Channel
+from domain.companies import Company
+from domain.contact_fields import ContactField
+from domain.contact_notes import ContactNote
 from domain.contacts import Contact
 from domain.db import Base
 from domain.devices import Device
@@ -41,6 +46,9 @@ SCOPES: dict[type[Base], Scope] = {
     Item: Scope.TICKETS_READ,
     Attachment: Scope.TICKETS_READ,
     Contact: Scope.CONTACTS_READ,
+    ContactNote: Scope.CONTACTS_READ,
+    ContactField: Scope.CONTACTS_READ,
+    Company: Scope.CONTACTS_READ,
     Task: Scope.TASKS_READ,
     Alert: Scope.ALERTS_READ,
     Agent: Scope.STAFF_READ,
@@ -70,7 +78,7 @@ def may_see(model: type[Base], actor: Actor) -> ColumnElement[bool]:
 def _agents(model: type[Base], actor: Actor) -> ColumnElement[bool]:
     if model in (Device, SignIn):
         return model.agent_id == actor.id
-    if model in (Agent, Team, Channel, Policy, Calendar):
+    if model in (Agent, Team, Channel, Policy, Calendar, ContactField):
         return true()
     if model in (ApiToken, AuditEntry, Webhook, Post):
         return true() if actor.role == Role.ADMIN else false()
@@ -88,8 +96,18 @@ def _agents(model: type[Base], actor: Actor) -> ColumnElement[bool]:
     if model is Ticket:
         return tickets
     if model is Contact:
-        theirs = Ticket.contact_id == Contact.id
-        return or_(exists().where(theirs, tickets), ~exists().where(theirs))
+        return _contacts(Contact, tickets)
+    if model is ContactNote:
+        about, became = aliased(Contact), aliased(Contact)
+        is_theirs = (
+            about.id == ContactNote.contact_id,
+            became.id == func.coalesce(about.canonical_id, about.id),
+        )
+        return exists().where(*is_theirs, _contacts(became, tickets))
+    if model is Company:
+        person = aliased(Contact)
+        works_there = (person.company_id == Company.id, person.canonical_id.is_(None))
+        return or_(exists().where(*works_there, _contacts(person, tickets)), ~exists().where(*works_there))
     if model is Attachment:
         return exists().where(Item.id == Attachment.item_id, Ticket.id == Item.ticket_id, tickets)
     if model is Alert:
@@ -103,6 +121,11 @@ def _tickets(actor: Actor) -> ColumnElement[bool]:
     if actor.sees_all_teams:
         return true()
     return or_(Ticket.team_id.is_(None), Ticket.team_id.in_(actor.teams), Ticket.assignee_id == actor.id)
+
+
+def _contacts(contact: Any, tickets: ColumnElement[bool]) -> ColumnElement[bool]:
+    theirs = Ticket.contact_id == contact.id
+    return or_(exists().where(theirs, tickets), ~exists().where(theirs))
 
 
 def _tasks(actor: Actor) -> ColumnElement[bool]:

@@ -6,6 +6,7 @@ have become may have it twice. A merged contact stays, and points to the one it 
 
 import re
 import uuid
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -31,7 +32,7 @@ from sqlalchemy.orm import Mapped, aliased, mapped_column
 from sqlalchemy.sql.elements import SQLCoreOperations
 
 from domain.actors import Actor
-from domain.db import Base, new_id, session_of
+from domain.db import INDEXED_NAME, Base, Json, new_id, session_of
 from domain.errors import InvalidInput
 from domain.events import EventKind, record
 from domain.languages import N_
@@ -61,8 +62,16 @@ class Proof(StrEnum):
     AGENT = "agent"
 
 
+_CODES = {"is_vip": "isVip", "company_id": "company"}
+"""Columns that the API knows by another name."""
+
+
 class Contact(Base):
     __tablename__ = "contact"
+    __table_args__ = (
+        Index("ix_contact_created", "created_at", "id"),
+        Index("ix_contact_name", text(f"lower(left(name, {INDEXED_NAME}))"), "id"),
+    )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
     name: Mapped[str] = mapped_column(default="", server_default="")
@@ -70,7 +79,36 @@ class Contact(Base):
     timezone: Mapped[str | None]
     canonical_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("contact.id"), index=True)
     """The contact this one became when they were merged. Chains are shortened as they are made."""
+    company_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("company.id"), index=True)
+    is_vip: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
+    tags: Mapped[list[str]] = mapped_column(default=list, server_default=text("'[]'"))
+    city: Mapped[str] = mapped_column(default="", server_default="")
+    fields: Mapped[Json] = mapped_column(default=dict, server_default=text("'{}'"))
+    """Values of the fields an admin defined (`domain/contact_fields.py`), by their ids."""
     created_at: Mapped[datetime]
+
+    def change(self, *, by: Actor, at: datetime, fields: Json | None = None, **said: Any) -> None:
+        """What is left out stays: a column, or one of `fields`, where none takes a value away."""
+        kept = {**self.fields, **(fields or {})}
+        said["fields"] = {id: value for id, value in kept.items() if value is not None}
+        changed = [name for name, value in said.items() if getattr(self, name) != value]
+        asked = [id for id, value in (fields or {}).items() if self.fields.get(id) != value]
+        for name in changed:
+            setattr(self, name, said[name])
+        if changed:
+            self.tell_change(changed, by=by, at=at, **({"fields": sorted(asked)} if asked else {}))
+
+    def tell_change(self, what: Collection[str], *, by: Actor, at: datetime, **data: Any) -> None:
+        """`what`: names of columns, or `notes`. The history keeps no value of any of them."""
+        changed = sorted(_CODES.get(name, name) for name in what)
+        record(
+            session_of(self),
+            EventKind.CONTACT_CHANGED,
+            by=by,
+            at=at,
+            contact_id=self.id,
+            data={"changed": changed, **data},
+        )
 
 
 class Identity(Base):

@@ -25,6 +25,7 @@ from sqlalchemy import (
     any_,
     func,
     literal,
+    literal_column,
     select,
     true,
     types,
@@ -96,6 +97,15 @@ def one_of(column: SQLCoreOperations[Any], values: Iterable[Any]) -> ColumnEleme
     """`column = ANY(array)`: one bind however many values. An `IN` is written anew, bind by bind, at each call."""
     among = literal(list(values), ARRAY(column.type))  # type: ignore[attr-defined]
     return column == any_(among)
+
+
+INDEXED_NAME = 100
+"""Letters. A name comes from outside and may be long: all of it might not fit in an index."""
+
+
+def by_name(name: SQLCoreOperations[str]) -> ColumnElement[str]:
+    """By what a list is sorted: the very expression of the indexes."""
+    return func.lower(func.left(name, literal_column(str(INDEXED_NAME))))
 
 
 def session_of(row: Base) -> Session:

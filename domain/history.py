@@ -2,19 +2,21 @@
 
 import base64
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Result, Row, Select, or_, select, tuple_
+from sqlalchemy import ColumnElement, Row, Select, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.channels import Channel
+from domain.channels import Channel, ChannelKind
 from domain.contacts import same_person
 from domain.errors import InvalidInput
 from domain.events import Event, EventKind
 from domain.languages import N_
-from domain.messages import Item
+from domain.messages import Item, ItemKind
 from domain.staff import Agent
 
 TOLD = (
@@ -24,6 +26,7 @@ TOLD = (
     EventKind.TICKET_REOPENED,
     EventKind.TICKET_MERGED,
     EventKind.THREAD_JOINED,
+    EventKind.CONTACT_CHANGED,
     EventKind.CONTACT_MERGED,
     EventKind.MOVE_UNDONE,
     EventKind.SLA_BREACHED,
@@ -47,52 +50,72 @@ ITEMS = select(
 """Rows of the table itself: asked for through its classes, a column of one kind would leave out the other kinds."""
 
 
-async def of_ticket(
-    connection: AsyncConnection, ticket_id: uuid.UUID, *, before: Moment | None, limit: int
-) -> Sequence[Row[Any]]:
-    return await _page(connection, _item.ticket_id == ticket_id, Event.ticket_id == ticket_id, before, limit)
+class TimelineKind(StrEnum):
+    MESSAGE = "message"
+    CALL = "call"
+    NOTE = "note"
+    EVENT = "event"
+
+
+@dataclass(frozen=True)
+class Page:
+    """What of a history is asked for: so many of what lies before and after two places."""
+
+    limit: int
+    before: Moment | None = None
+    after: Moment | None = None
+    oldest: bool = False
+    """The oldest of what lies there, not the newest: reading towards now."""
+    kinds: Collection[TimelineKind] = tuple(TimelineKind)
+    channels: Collection[ChannelKind] = ()
+    """Of these only; notes and events came by none. Empty: of all."""
+
+
+async def of_ticket(connection: AsyncConnection, ticket_id: uuid.UUID, page: Page) -> Sequence[Row[Any]]:
+    return await _read(connection, _item.ticket_id == ticket_id, Event.ticket_id == ticket_id, page)
 
 
 async def of_contact(
-    connection: AsyncConnection,
-    contact_id: uuid.UUID,
-    *,
-    tickets: Select[Any],
-    before: Moment | None,
-    limit: int,
+    connection: AsyncConnection, contact_id: uuid.UUID, page: Page, *, tickets: Select[Any]
 ) -> Sequence[Row[Any]]:
     """`tickets`: the ids of those whose share of the history may be seen."""
     seen_event = or_(Event.ticket_id.is_(None), Event.ticket_id.in_(tickets))
-    return await _page(
+    return await _read(
         connection,
         same_person(_item.contact_id, contact_id) & _item.ticket_id.in_(tickets),
         same_person(Event.contact_id, contact_id) & seen_event,
-        before,
-        limit,
+        page,
     )
 
 
-async def _page(
-    connection: AsyncConnection,
-    items: ColumnElement[bool],
-    events: ColumnElement[bool],
-    before: Moment | None,
-    limit: int,
+async def _read(
+    connection: AsyncConnection, items: ColumnElement[bool], events: ColumnElement[bool], page: Page
 ) -> Sequence[Row[Any]]:
-    item_query = ITEMS.where(items)
-    event_query = select(_event).where(events, Event.kind.in_(TOLD))
-    if before:
-        item_query = item_query.where(tuple_(_item.at, _item.seq) < tuple_(*before))
-        event_query = event_query.where(tuple_(Event.at, Event.seq) < tuple_(*before))
-    item_rows: Result[Any] = await connection.execute(
-        item_query.order_by(_item.at.desc(), _item.seq.desc()).limit(limit)
-    )
-    event_rows: Result[Any] = await connection.execute(
-        event_query.order_by(Event.at.desc(), Event.seq.desc()).limit(limit)
-    )
-    both: list[Row[Any]] = [*item_rows.all(), *event_rows.all()]
-    both.sort(key=lambda row: (row.at, row.seq), reverse=True)
-    return both[:limit]
+    """The newest first, whichever way it is read."""
+    both: list[Row[Any]] = []
+    kinds = [ItemKind(kind) for kind in page.kinds if kind != TimelineKind.EVENT]
+    if kinds:
+        query = ITEMS.where(items)
+        if len(kinds) < len(ItemKind):
+            query = query.where(_item.kind.in_(kinds))
+        if page.channels:
+            query = query.where(Channel.kind.in_(page.channels))
+        both += (await connection.execute(_within(query, _item.at, _item.seq, page))).all()
+    if TimelineKind.EVENT in page.kinds and not page.channels:
+        query = select(_event).where(events, Event.kind.in_(TOLD))
+        both += (await connection.execute(_within(query, Event.at, Event.seq, page))).all()
+    both.sort(key=lambda row: (row.at, row.seq), reverse=not page.oldest)
+    found = both[: page.limit]
+    return found[::-1] if page.oldest else found
+
+
+def _within(query: Select[Any], at: Any, seq: Any, page: Page) -> Select[Any]:
+    if page.before:
+        query = query.where(tuple_(at, seq) < tuple_(*page.before))
+    if page.after:
+        query = query.where(tuple_(at, seq) > tuple_(*page.after))
+    order = (at, seq) if page.oldest else (at.desc(), seq.desc())
+    return query.order_by(*order).limit(page.limit)
 
 
 def cursor(moment: Moment) -> str:
@@ -100,11 +123,11 @@ def cursor(moment: Moment) -> str:
     return base64.urlsafe_b64encode(f"{int(at.timestamp() * 1_000_000)}.{seq}".encode()).decode().rstrip("=")
 
 
-def moment(cursor: str) -> Moment:
+def moment(cursor: str, field: str) -> Moment:
     try:
         at, seq = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode().split(".")
         if not 0 <= int(seq) < 2**63:
             raise ValueError(seq)
         return datetime.fromtimestamp(int(at) / 1_000_000, UTC), int(seq)
     except (ValueError, OverflowError, OSError):
-        raise InvalidInput(N_("This cursor is not one of ours."), field=["before"]) from None
+        raise InvalidInput(N_("This cursor is not one of ours."), field=[field]) from None

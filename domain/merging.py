@@ -29,9 +29,9 @@ from domain.threads import Certainty, Thread, place
 from domain.tickets import Ticket, TicketStatus, join, locked, open_ticket
 
 OF_CONTACTS: tuple[type[Base], ...] = (Identity, Ticket, Thread, Task)
-"""What follows a contact; an item follows its thread or its ticket."""
-FIELDS = ("name", "locale", "timezone")
-"""Of a contact: what the survivor lacks, it takes."""
+"""What follows a contact; an item follows its thread or its ticket, and notes are read with all that a contact was."""
+FIELDS = ("name", "locale", "timezone", "city")
+"""Of a contact, between which one may choose: what the survivor lacks, it takes."""
 
 
 async def merge_contacts(
@@ -66,9 +66,15 @@ async def become(journal: Journal, contact: Contact, survivor: Contact) -> None:
         await journal.all(model, model.contact_id == contact.id, contact_id=survivor.id)  # type: ignore[attr-defined]
     await journal.all(Contact, Contact.canonical_id == contact.id, canonical_id=survivor.id)
     journal.set(contact, always=True, canonical_id=survivor.id)
-    for field in FIELDS:
+    for field in (*FIELDS, "company_id"):
         if not getattr(survivor, field):
             journal.set(survivor, **{field: getattr(contact, field)})
+    journal.set(
+        survivor,
+        is_vip=survivor.is_vip or contact.is_vip,
+        tags=survivor.tags + [tag for tag in contact.tags if tag not in survivor.tags],
+        fields=contact.fields | survivor.fields,
+    )
     await settle(journal.session, contact_ids=[survivor.id])
     record(
         journal.session,

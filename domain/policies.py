@@ -41,6 +41,12 @@ class Matter:
     language: str | None
 
 
+def _speaks(language: str | None, named: str) -> bool:
+    """Who speaks `pl-PL` speaks `pl`; not the other way round."""
+    spoken, asked = ((tag or "").replace("_", "-").lower() for tag in (language, named))
+    return spoken == asked or spoken.startswith(f"{asked}-")
+
+
 @dataclass(frozen=True)
 class Conditions:
     """All that is named must hold; of each, one of the values is enough. Without any, it holds always."""
@@ -60,7 +66,7 @@ class Conditions:
             and (not self.teams or matter.team_id in self.teams)
             and (not self.priorities or matter.priority in self.priorities)
             and (not self.tags or not set(self.tags).isdisjoint(matter.tags))
-            and (not self.languages or matter.language in self.languages)
+            and (not self.languages or any(_speaks(matter.language, named) for named in self.languages))
         )
 
     def to_json(self) -> Json:

@@ -10,11 +10,14 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.house import House
-from domain import deadlines, devices, notices, recounts, webhooks
-from domain.actors import Role
+from domain import contact_fields, deadlines, devices, notices, recounts, webhooks
+from domain.actors import Actor, Role
 from domain.alerts import Alert
 from domain.channels import Channel, ChannelKind
-from domain.contacts import Identity
+from domain.companies import Company
+from domain.contact_fields import ContactField, FieldKind
+from domain.contact_notes import ContactNote, add_note
+from domain.contacts import Contact, Identity
 from domain.db import new_id
 from domain.devices import Device, Transport
 from domain.events import Event
@@ -105,6 +108,7 @@ async def _worked_on(session: AsyncSession, house: House, ben: Client) -> None:
     )
     session.add(task)
     task.saved(by=by, at=NOON)
+    await _known_of_ada(session, await session.get_one(Contact, ticket.contact_id), by)
     session.add(
         Attachment(
             id=new_id(),
@@ -138,13 +142,38 @@ async def _worked_on(session: AsyncSession, house: House, ben: Client) -> None:
     await notices.begin(session, notice, (Way.PUSH,), at=NOON)
 
 
+async def _known_of_ada(session: AsyncSession, ada: Contact, by: Actor) -> None:
+    firm = Company(
+        id=new_id(), name="Ada's firm", domains=["example.org"], note="", created_at=NOON, updated_at=NOON
+    )
+    size = await contact_fields.save_field(
+        session, None, label="Size", kind=FieldKind.CHOICE, options=["M", "L"], at=NOON
+    )
+    session.add(firm)
+    await session.flush()
+    ada.change(by=by, at=NOON, company_id=firm.id, tags=["weaver"], city="London", fields={str(size.id): "M"})
+    add_note(session, ada, "Likes to be called.", by=by, at=NOON)
+
+
 async def _ids(session: AsyncSession) -> dict[str, str]:
     ticket = (await session.scalars(select(Ticket).join(Item).where(Item.kind == ItemKind.NOTE))).one()
     ids: dict[str, uuid.UUID] = {"Ticket": ticket.id, "Contact": ticket.contact_id}
     for item in await session.scalars(select(Item)):
         ids[item.kind.capitalize()] = item.id
     ids["WebhookDelivery"] = (await session.scalars(select(Post.id))).one()
-    for model in (Task, Attachment, Device, Notice, Thread, Webhook, Policy, Calendar):
+    for model in (
+        Company,
+        ContactField,
+        ContactNote,
+        Task,
+        Attachment,
+        Device,
+        Notice,
+        Thread,
+        Webhook,
+        Policy,
+        Calendar,
+    ):
         ids[model.__name__] = (await session.scalars(select(model.id).order_by(model.id).limit(1))).one()
     ids["Alert"] = (await session.scalars(select(Alert.id).where(Alert.ticket_id == ticket.id))).one()
     ids["Identity"] = (

@@ -18,6 +18,9 @@ from api.files import PURPOSE
 from api.house import House
 from api.schema import schema
 from domain.alerts import Alert, AlertNote
+from domain.companies import Company
+from domain.contact_fields import ContactField
+from domain.contact_notes import ContactNote
 from domain.contacts import Contact, Identity
 from domain.db import Base
 from domain.devices import Device
@@ -46,8 +49,9 @@ TURNS = 24
 """As many as an interface has members, and more."""
 
 KEPT: list[type[Base]] = [
-    Ticket, Item, Attachment, Thread, Contact, Identity, Task, Arrival, Delivery, Device, SignIn, AlertNote,
+    Ticket, Item, Attachment, Thread, Contact, ContactNote, Company, Identity, Task, Arrival, Delivery, Device, SignIn, AlertNote,
 ]  # fmt: skip
+LISTS = {"tags", "domains"}
 WORK_FOR_FILES = {("attachment", "file")}
 """The key of stored bytes: it would not be found any more."""
 
@@ -55,6 +59,7 @@ WORK_FOR_FILES = {("attachment", "file")}
 async def _plant(house: House) -> None:
     """Every text column, and every JSON, of what belongs to Support says where it stands."""
     async with house.db.transaction() as session:
+        field_id = str((await session.scalars(select(ContactField.id))).one())
         for model in KEPT:
             table = cast(Table, model.__table__)
             values: dict[str, Any] = {}
@@ -65,7 +70,9 @@ async def _plant(house: House) -> None:
                 if isinstance(column.type, Text):
                     values[column.name] = func.concat(word, literal(" "), table.c.id)
                 elif isinstance(column.type, JSONB):
-                    values[column.name] = [word] if column.name == "tags" else {"said": word}
+                    values[column.name] = {field_id: word, "said": word}
+                    if column.name in LISTS:
+                        values[column.name] = [word]
                 elif column.name == "raw":
                     values[column.name] = word.encode()
             owner = "agent_id" if "agent_id" in table.c and model in (Device, SignIn) else None
@@ -174,6 +181,8 @@ async def test_no_question_of_another_teams_agent_finds_a_canary(
     assert not re.search(r'"resetRequired": ?true', manager), "the feed told all of it"
     assert {"ticket.subject", "ticket.tags", "item.text", "item.author", "contact.name"} <= found
     assert "alert_note.text" in found
+    assert {"contact.city", "contact.tags", "contact.fields", "contact_note.text"} <= found
+    assert {"company.name", "company.domains", "company.note"} <= found
     assert {"identity.label", "task.title", "thread.subject", "attachment.name", "arrival.raw"} <= found
     assert set(re.findall(r"canary:([a-z_.]+)", stranger)) == set()
     assert '"totalCount":0' in stranger
@@ -187,9 +196,24 @@ async def test_no_refusal_of_a_change_holds_a_canary(
     eve = Principal("eve", two_teams.eve.token)
 
     heard = []
-    for name in ("ticketAssign", "ticketUpdate", "noteAdd", "messageSend", "taskSave", "alertAck"):
+    for name in (
+        "ticketAssign",
+        "ticketUpdate",
+        "noteAdd",
+        "messageSend",
+        "taskSave",
+        "alertAck",
+        "contactSave",
+    ):
         heard.append(await asking.ask(eve.token, *_mutation(name, MUTATIONS[name](asking, eve))))
-    for name in ("ticketCreate", "identityLink", "messengerLink", "arrivalRetry"):
+    for name in (
+        "ticketCreate",
+        "identityLink",
+        "messengerLink",
+        "arrivalRetry",
+        "companySave",
+        "contactNoteAdd",
+    ):
         heard.append(await asking.ask(eve.token, *_mutation(name, MUTATIONS[name](asking, eve))))
 
     assert "canary" not in json.dumps(heard)

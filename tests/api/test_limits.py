@@ -83,6 +83,13 @@ async def test_the_size_of_a_list_may_come_with_the_variables(ben: Client) -> No
     assert await ben.ask(query)
 
 
+async def test_what_is_asked_for_from_the_other_end_counts_as_well(ben: Client) -> None:
+    query = "query($n: Int) { tickets(first: 90) { edges { node { timeline(first: 1, last: $n) { edges { cursor } } } } } }"
+
+    assert (await refusal(ben, query, n=100))["limit"] == "nodes"
+    assert await ben.ask(query, n=5)
+
+
 @pytest.mark.parametrize("first", ["-2000000000", "100.0"])
 async def test_no_odd_size_of_a_list_makes_room_for_another(ben: Client, first: str) -> None:
     large = "edges { node { threads { id } timeline(first: 50) { edges { node { ... on Note { id } } } } } }"

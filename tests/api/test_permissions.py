@@ -24,6 +24,7 @@ from api.permissions import RULES, Rule, rule_of
 from api.schema import schema
 from domain import devices, invitations, merging, tokens
 from domain.actors import SYSTEM, Role, Scope
+from domain.contact_notes import add_note
 from domain.contacts import Contact, add_contact
 from domain.db import database_time, new_id
 from domain.devices import Transport
@@ -233,6 +234,16 @@ async def _a_push(asking: Asking, principal: Principal) -> Values:
     return {"deliveryId": public_id("Delivery", delivery.id), "event": "SHOWN", "at": now.isoformat()}
 
 
+async def _a_contact_note(asking: Asking, principal: Principal) -> Values:
+    """By who asks, about the other team's contact."""
+    async with asking.house.db.transaction() as session:
+        name = by_name(principal).capitalize()
+        agent = (await session.scalars(select(Agent).where(Agent.name == name))).one()
+        contact = await session.get_one(Contact, row_id("Contact", asking.Contact))
+        note = add_note(session, contact, "Calls back.", by=agent.as_actor(), at=await database_time(session))
+    return {"id": public_id("ContactNote", note.id)}
+
+
 async def _a_policy(asking: Asking) -> Values:
     async with asking.house.db.transaction() as session:
         policy = await save_policy(
@@ -285,6 +296,10 @@ MUTATIONS: dict[str, Callable[[Asking, Principal], Any]] = {
     "joinUndo": lambda a, p: _a_thread(a, "eventId"),
     "suggestionDismiss": lambda a, p: _a_suggestion(a),
     "messengerLink": lambda a, p: {"contactId": a.Contact, "channelId": a.shop.ids["messenger channel"]},
+    "contactSave": lambda a, p: {"id": a.Contact, "city": "Kraków"},
+    "contactNoteAdd": lambda a, p: {"contactId": a.Contact, "text": "Prefers the phone."},
+    "contactNoteDelete": lambda a, p: _a_contact_note(a, p),
+    "companySave": lambda a, p: {"id": a.Company, "note": "Pays late."},
     "taskSave": lambda a, p: {"id": a.Task, "title": "Call Ada again"},
     "alertAck": lambda a, p: {"id": a.Alert},
     "alertSnooze": lambda a, p: {
@@ -302,6 +317,8 @@ MUTATIONS: dict[str, Callable[[Asking, Principal], Any]] = {
     "agentUpdate": lambda a, p: {"id": a.Bo, "name": "Bo"},
     "teamSave": lambda a, p: {"name": a.new_address()},
     "shopUpdate": lambda a, p: {"agentsSee": "TEAMS"},
+    "contactFieldSave": lambda a, p: {"id": a.ContactField, "options": ["M", "L"]},
+    "contactFieldArchive": lambda a, p: {"id": a.ContactField, "archived": False},
     "tokenCreate": lambda a, p: {"name": "Orders", "scopes": ["TICKETS_READ"]},
     "tokenRevoke": lambda a, p: _revoke(a),
     "webhookSave": lambda a, p: {"url": "https://example.org/hook"},
@@ -354,6 +371,9 @@ QUERIES = {
     "Query.contact": "query($Contact: ID!) { contact(id: $Contact) { id } }",
     "Query.mergePreview": "query($Contact: ID!, $Zofia: ID!) "
     "{ mergePreview(primaryId: $Contact, otherIds: [$Zofia]) { ticketsMoved } }",
+    "Query.contacts": "{ contacts { edges { node { id } } } }",
+    "Query.contactFields": "{ contactFields { id } }",
+    "Query.companies": "{ companies { edges { node { id } } } }",
     "Query.tasks": "{ tasks { id } }",
     "Query.alerts": "{ alerts(states: [FIRING, ACKED]) { id } }",
     "Query.alert": "query($Alert: ID!) { alert(id: $Alert) { id } }",
@@ -387,6 +407,11 @@ QUERIES = {
     "Contact": "query($Contact: ID!) { contact(id: $Contact) { name } }",
     "Identity": "query($Contact: ID!) { contact(id: $Contact) { identities { label } } }",
     "ReplyWindow": "query($Contact: ID!) { contact(id: $Contact) { identities { replyWindow { isOpen } } } }",
+    "ContactStats": "query($Contact: ID!) { contact(id: $Contact) { stats { tickets } } }",
+    "ContactNote": "query($Contact: ID!) { contact(id: $Contact) { notes { text } } }",
+    "ContactField": "{ contactFields { label } }",
+    "ContactFieldValue": "query($Contact: ID!) { contact(id: $Contact) { fields { value } } }",
+    "Company": _item("Company", "note"),
     "Task": _item("Task", "title"),
     "Alert": "query($Alert: ID!) { alert(id: $Alert) { kind } }",
     "AlertEvent": "query($Alert: ID!) { alert(id: $Alert) { history { kind } } }",

@@ -6,8 +6,8 @@ from sqlalchemy.dialects import postgresql
 
 import domain.db
 
-revision = 'aae9e4672a66'
-down_revision = '5bf0f67a77bd'
+revision = 'f44fedd5ed58'
+down_revision = 'e0b9a15177f4'
 
 
 def upgrade() -> None:
@@ -67,7 +67,7 @@ def upgrade() -> None:
     op.create_index('ix_move_step_row', 'move_step', ['row_id', 'field'], unique=False)
     op.create_table('named_number',
     sa.Column('item_id', sa.Uuid(), nullable=False),
-    sa.Column('kind', sa.Enum('order', 'tracking', 'invoice', name='numberkind', native_enum=False, length=40), nullable=False),
+    sa.Column('kind', sa.Enum('order', 'tracking', 'invoice', 'phone', name='numberkind', native_enum=False, length=40), nullable=False),
     sa.Column('value', sa.Text(), nullable=False),
     sa.ForeignKeyConstraint(['item_id'], ['item.id'], name=op.f('fk_named_number_item_id')),
     sa.PrimaryKeyConstraint('item_id', 'kind', 'value', name=op.f('pk_named_number'))
@@ -86,7 +86,6 @@ def upgrade() -> None:
     op.create_foreign_key(op.f('fk_thread_move_id'), 'thread', 'move', ['move_id'], ['id'], use_alter=True)
     op.add_column('ticket', sa.Column('split_from_id', sa.Uuid(), nullable=True))
     op.add_column('ticket', sa.Column('split_by_id', sa.Uuid(), nullable=True))
-    op.create_index('ix_ticket_merged', 'ticket', ['merged_into_id'], unique=False, postgresql_where=sa.text('merged_into_id IS NOT NULL'))
     op.create_index('ix_ticket_split', 'ticket', ['split_by_id'], unique=False, postgresql_where=sa.text('split_by_id IS NOT NULL'))
     op.create_foreign_key(op.f('fk_ticket_split_by_id'), 'ticket', 'move', ['split_by_id'], ['id'], use_alter=True)
     op.create_foreign_key(op.f('fk_ticket_split_from_id'), 'ticket', 'ticket', ['split_from_id'], ['id'])

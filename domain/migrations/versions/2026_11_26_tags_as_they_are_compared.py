@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = '7c0d5be1f3a2'
-down_revision = '5bf0f67a77bd'
+down_revision = 'bb0a7df27511'
 
 OF_TICKETS = "SELECT DISTINCT tag FROM ticket, jsonb_array_elements_text(tags) AS tag"
 
