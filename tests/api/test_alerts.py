@@ -1,13 +1,22 @@
 """A broken promise, a phone, and who has seen it."""
 
+from collections.abc import Awaitable, Callable
+
 import pytest
 
 from api.house import House
+from demo.farends import smtp
 from domain.channels import ChannelKind
 from domain.deadlines import fire_due
 from domain.events import any_pending
 from domain.following import begin, read_on
+from domain.notices import PUSHES
+from domain.system_mail import SYSTEM_MAIL
+from domain.work import Lease, Queue, Row, TryLater
+from integrations.mail.system import SystemPost
+from integrations.settings import IntegrationSettings
 from notifications import dispatch
+from notifications.deliver import Pusher
 from tests.client import Client
 from tests.factories import a_channel, a_mail, a_promise, receive
 
@@ -17,6 +26,7 @@ ACK = """mutation($input: AlertAckInput!) { alertAck(input: $input) {
 REGISTER = """mutation($input: DeviceRegisterInput!) { deviceRegister(input: $input) {
   device { id label healthy } userErrors { code field } } }"""
 HEALTH = "query($alertId: ID) { pushHealth(alertId: $alertId) { state device { label } alert { kind } } }"
+MAILS = "{ pushHealth { state sentAt error attempts } }"
 PHONE = {
     "transport": "FCM",
     "handle": "mias-phone",
@@ -86,6 +96,45 @@ async def test_a_phone_registered_by_somebody_else_leaves_its_former_owner_who_g
     await told(house)
 
     assert [one["device"] for one in (await mia.ask(HEALTH))["pushHealth"]] == [None]
+
+
+@pytest.mark.parametrize(
+    ("fault", "state", "error"),
+    [
+        (None, "ACCEPTED", None),
+        ("greylist", "CREATED", "450 4.2.0 <mia@shop.example>: greylisted, come back later"),
+        ("refuse", "FAILED", "MAIL_REFUSED: 550 5.1.1 <mia@shop.example>: no such person here"),
+    ],
+)
+async def test_a_mail_is_told_as_sent_when_the_relay_has_taken_it(
+    mia: Client, house: House, broken: None, fault: smtp.Fault | None, state: str, error: str | None
+) -> None:
+    async with smtp.SmtpSink() as relay:
+        if fault:
+            relay.misbehave(fault)
+        await told(house)
+        (before,) = (await mia.ask(MAILS))["pushHealth"]
+        await _one(house, PUSHES, Pusher(house.db, house.keys, house.base_url, {}).deliver)
+        (queued,) = (await mia.ask(MAILS))["pushHealth"]
+        settings = IntegrationSettings(smtp_url=f"smtp://{relay.host}:{relay.port}")
+        await _one(house, SYSTEM_MAIL, SystemPost(house.db, house.keys, settings).send)
+
+    (mail,) = (await mia.ask(MAILS))["pushHealth"]
+    assert before == queued | {"attempts": 0}
+    assert (queued["state"], queued["sentAt"], queued["error"]) == ("CREATED", None, None)
+    assert (mail["state"], mail["error"], mail["attempts"]) == (state, error, 1)
+    assert (mail["sentAt"] is None) == (state == "CREATED")
+
+
+async def _one(house: House, queue: Queue[Row], do: Callable[[Row, Lease[Row]], Awaitable[None]]) -> None:
+    """As a worker does what waits, once."""
+    async with house.db.transaction() as session:
+        ((row, lease),) = await queue.claim(session, 5)
+    try:
+        await do(row, lease)
+    except TryLater as failure:
+        async with house.db.transaction() as session:
+            await lease.retry(session, after=60, error=str(failure))
 
 
 async def test_a_device_needs_a_handle_and_a_time_zone_that_exists(mia: Client) -> None:
