@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.alerts import Alert, alerts_where
 from api.context import Info, Reading, plain
-from api.devices import Device, device_of
+from api.devices import Device, device_of, device_rows
 from api.errors import OkPayload
 from api.mutations import changed, mutation
 from api.node import Node
@@ -95,12 +95,10 @@ async def _deliveries(
         .limit(limit)
     )  # fmt: skip
     found = rows.all()
-    device_rows = await reading.connection.execute(
-        select(devices.Device.__table__).where(
-            one_of(devices.Device.id, [row.device_id for row in found if row.device_id])
-        )
+    devices_rung = await reading.connection.execute(
+        device_rows(one_of(devices.Device.id, [row.device_id for row in found if row.device_id]))
     )
-    rung = {row.id: device_of(row, reading.at) for row in device_rows}
+    rung = {row.id: device_of(row, reading.at) for row in devices_rung}
     agents = await agents_by_id(reading, [row.agent_id for row in found])
     queued = [row.id for row in found if (row.transport, row.stage) == (Transport.EMAIL, DeliveryStage.SENT)]
     mails = await waiting_for_the_relay(reading.connection, queued) if queued else {}
