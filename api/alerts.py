@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import strawberry
-from sqlalchemy import ColumnElement, Select, select
+from sqlalchemy import ColumnElement, Select, exists, select
 
 from api.channels import Channel, channels_by_id
 from api.context import Info, Reading, plain
@@ -16,14 +16,16 @@ from api.policies import LadderTells
 from api.selection import Selection, wanted
 from api.sla import Clock, clocks_by_id
 from api.staff import Agent, agents_by_id
-from domain import alerts, causes, clocks
+from domain import alerts, causes, clocks, staff
 from domain.access import may_see
+from domain.actors import Role
 from domain.alerts import UNRESOLVED, AlertKind, AlertState
 from domain.causes import AlertCause, NextAction
 from domain.clocks import ladders_of
 from domain.db import one_of
 from domain.events import Event, EventKind
 from domain.ids import public_id, row_id
+from domain.ladders import Step, Told
 from domain.languages import translate
 
 if TYPE_CHECKING:
@@ -39,7 +41,9 @@ strawberry.enum(NextAction, description="What helps best.")
 class EscalationStep:
     level: int
     at: datetime
-    targets: list[LadderTells] = strawberry.field(description="Who is told then.")
+    targets: list[LadderTells] = strawberry.field(
+        description="Who is told then; the managers in place of admins, where there are none."
+    )
 
 
 @strawberry.type(description="What happened to an alert.")
@@ -209,15 +213,24 @@ async def _escalations(reading: Reading, found: list[Alert]) -> None:
     )
     policy_of = {row.id: row.policy_id for row in rows}
     ladders_by_policy = await ladders_of(reading.connection, set(policy_of.values()))
+    an_admin = exists().where(staff.Agent.role == Role.ADMIN, staff.Agent.left_at.is_(None))
+    has_admins = bool(await reading.connection.scalar(select(an_admin)))
     for alert in found:
         ladder = ladders_by_policy[policy_of.get(alert.clock_id) if alert.clock_id else None]
         step = ladder.step(alert.rung + 1, warning=alert.kind in alerts.WARNINGS)
         climbs = alert.state == AlertState.FIRING and alert.next_at and step
         alert.next_escalation = (
-            EscalationStep(level=step.level, at=alert.next_at, targets=list(step.tell))
+            EscalationStep(level=step.level, at=alert.next_at, targets=_who(step, has_admins))
             if climbs and step and alert.next_at
             else None
         )
+
+
+def _who(step: Step, has_admins: bool) -> list[Told]:
+    """Where a step names the admins alone and there are none, whoever manages is told."""
+    if step.tell == (Told.ADMINS,) and not step.agents and not has_admins:
+        return [Told.MANAGERS]
+    return list(step.tell)
 
 
 TOLD = (

@@ -27,6 +27,7 @@ def application(house: House) -> ASGIApp:
     app.router.routes.extend(
         [
             Route("/", _home, methods=["GET"]),
+            Route("/favicon.ico", _icon, methods=["GET"]),
             *graphql_http.routes(house),
             *messenger.routes(house.db, house.keys),
             *phone.routes(house.db, house.keys),
@@ -56,3 +57,8 @@ def _identity_provider(house: House) -> list[BaseRoute]:
 
 async def _home(request: Request) -> Response:
     return RedirectResponse("/graphql")
+
+
+async def _icon(request: Request) -> Response:
+    """Browsers ask for it wherever no page names another."""
+    return RedirectResponse("/explorer/heddle.svg")

@@ -2,45 +2,34 @@
 
 import asyncio
 import re
-import secrets
 import signal
 import socket
 import sys
 from collections.abc import Callable
 from contextlib import nullcontext
-from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 from zoneinfo import available_timezones
 
 from cyclopts import App, Parameter
 
+from api import setting_up
 from api.caretaking import commands
 from api.house import House
 from api.logs import log_to_stderr
 from api.running import Settings, house_here, load_settings, mail_door, working
-from domain import audit, policies, public_holidays, recounts, tokens
-from domain.actors import SYSTEM, Role, Scope
-from domain.audit import AuditKind
-from domain.channels import ChannelKind, add_channel
+from domain import policies, public_holidays, recounts
+from domain.channels import ChannelKind
 from domain.db import database_time
 from domain.errors import Refused
 from domain.hours import Hours
-from domain.passwords import hash_password
 from domain.postgres_programs import CannotStart
 from domain.promises import Metric, Target
 from domain.settings import WrongSetting
-from domain.staff import add_agent
-from integrations.channel_settings import read_settings
 
 app = App(name="heddle", help="A helpdesk for online shops.", version_flags=[])
-agent = App(name="agent", help="The people of the shop.")
-channel = App(name="channel", help="The ways in.")
-token = App(name="token", help="Integrators' tokens.")
-app.command(agent)
-app.command(channel)
-app.command(token)
 app.update(commands)
+app.update(setting_up.commands)
 
 
 @app.command
@@ -112,96 +101,6 @@ def _settings(data: Path | None) -> Settings:
     return settings
 
 
-@agent.command
-async def add(
-    email: str,
-    *,
-    name: str,
-    role: Role = Role.AGENT,
-    locale: Literal["en", "pl", "es", "ca"] = "en",
-    timezone: str = "Europe/Madrid",
-    password_stdin: bool = False,
-) -> None:
-    """Adds a person of the shop. Without --password-stdin a password is made up and printed."""
-    given = sys.stdin.readline().rstrip("\n") if password_stdin else secrets.token_urlsafe(12)
-    hashed = await hash_password(given)
-    async with house_here() as (house, _), house.db.transaction() as session:
-        now = await database_time(session)
-        added = await add_agent(
-            session,
-            email=email,
-            name=name,
-            role=role,
-            password_hash=hashed,
-            locale=locale,
-            timezone=timezone,
-            at=now,
-        )
-        audit.note(session, AuditKind.AGENT_ADDED, by=SYSTEM, at=now, agent_id=added.id, data={"role": role})
-    print(f"{name} <{email}> is here, as {role.value}." + ("" if password_stdin else f" Password: {given}"))
-
-
-@token.command(name="create")
-async def create_a_token(
-    *,
-    name: str,
-    scope: Annotated[list[str], Parameter(help="Such as tickets:read; given once for each.")],
-    days: Annotated[int | None, Parameter(help="How long it is good; otherwise until it is revoked.")] = None,
-) -> None:
-    """Makes an integrator's token and prints it, this once."""
-    if unknown := set(scope) - set(Scope):
-        raise WrongSetting(f"--scope {min(unknown)!r} is none of {', '.join(Scope)}.")
-    async with house_here() as (house, _), house.db.transaction() as session:
-        now = await database_time(session)
-        secret, _ = tokens.create_token(
-            session,
-            name=name,
-            scopes=[Scope(one) for one in scope],
-            expires_at=now + timedelta(days=days) if days is not None else None,
-            by=SYSTEM,
-            at=now,
-        )
-        told = {"name": name, "scopes": scope}
-        audit.note(session, AuditKind.TOKEN_CREATED, by=SYSTEM, at=now, data=told)
-    print(secret)
-
-
-@channel.command(name="add")
-async def add_a_channel(
-    kind: ChannelKind,
-    *settings: Annotated[str, Parameter(help="KEY=VALUE; a list is separated by commas")],
-    name: str,
-    slug: str | None = None,
-) -> None:
-    """Adds a way in: `heddle channel add email --name Support address=help@shop.example`."""
-    values = dict(_pair(setting) for setting in settings)
-    read = read_settings(kind, values)
-    made = slug or re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
-    async with house_here() as (house, _), house.db.transaction() as session:
-        added = await add_channel(
-            session,
-            house.keys,
-            kind=kind,
-            slug=made,
-            name=name,
-            address=read.place(),
-            config=read.config(),
-            secrets=read.secrets(),
-            at=await database_time(session),
-        )
-    print(f"The {kind.value} channel {name!r} is here as {added.slug!r}.")
-
-
-LISTS = {"relays", "origins"}
-
-
-def _pair(setting: str) -> tuple[str, str | list[str]]:
-    key, equals, value = setting.partition("=")
-    if not equals:
-        raise WrongSetting(f"{setting!r} should be KEY=VALUE")
-    return key, value.split(",") if key in LISTS else value
-
-
 @app.command
 async def policy(
     *targets: Annotated[str, Parameter(help="CHANNEL=TIME, such as email=4h chat=60s; or just TIME for all")],
@@ -220,7 +119,8 @@ async def policy(
     async with house_here() as (house, _), house.db.transaction() as session:
         await policies.set_default_policy(session, name=name, hours=hours, targets=read)
         await recounts.recount(session, at=await database_time(session))
-    print(f"The policy {name!r} promises: {', '.join(targets) or 'nothing'} ({open}, {zone}).")
+    kept = f", holidays of {', '.join(sorted(hours.holidays))}" if hours.holidays else ", no holidays"
+    print(f"The policy {name!r} promises: {', '.join(targets) or 'nothing'} ({open}, {zone}{kept}).")
 
 
 UNITS = {"s": 1, "m": 60, "h": 3600}

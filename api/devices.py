@@ -6,7 +6,7 @@ from typing import Any
 from zoneinfo import available_timezones
 
 import strawberry
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, Select, case, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.context import Info, Reading, plain
@@ -18,11 +18,16 @@ from domain.access import may_see
 from domain.actors import Actor
 from domain.db import Json, new_id
 from domain.devices import RINGS, Fitness, Transport
-from domain.errors import InvalidInput, NotFound
+from domain.errors import InvalidInput, NotConfigured, NotFound
 from domain.ids import public_id, row_id
 from domain.languages import N_
-from domain.notices import NoticeKind, NoticeState
-from notifications.web_push import check_endpoint, check_keys
+from domain.notices import DeliveryStage, NoticeKind, NoticeState
+from notifications.settings import NotificationSettings
+from notifications.web_push import ENDPOINT, check_endpoint, check_keys
+
+NEEDLESS = ("OVER", "DEVICE_REMOVED", "AGENT_LEFT")
+"""Of a push that was not sent, for nobody was to be told any more: nothing is wrong with the device."""
+UNTAKEN = (DeliveryStage.CREATED, DeliveryStage.SENT, DeliveryStage.FAILED)
 
 strawberry.enum(Transport, name="PushTransport")
 strawberry.enum(
@@ -40,8 +45,35 @@ class Device(Node):
     last_seen_at: datetime
     last_push_at: datetime | None = strawberry.field(description="That the push service took.")
     last_receipt_at: datetime | None
+    last_error: str | None = strawberry.field(
+        description="Why the newest push to it did not leave; null once one was accepted."
+    )
     healthy: bool
     fitness: Fitness
+
+
+_newest_error = (
+    select(
+        case(
+            (
+                notices.Delivery.stage.in_(UNTAKEN),
+                func.coalesce(notices.Delivery.error, notices.Delivery.last_error),
+            )
+        )
+    )
+    .where(
+        notices.Delivery.device_id == devices.Device.id,
+        func.coalesce(notices.Delivery.error, "").not_in(NEEDLESS),
+    )
+    .order_by(notices.Delivery.id.desc())
+    .limit(1)
+    .scalar_subquery()
+)
+
+
+def device_rows(*which: ColumnElement[bool]) -> Select[Any]:
+    """What `device_of` reads."""
+    return select(devices.Device.__table__, _newest_error.label("last_error")).where(*which)
 
 
 def device_of(row: Any, at: datetime) -> Device:
@@ -57,6 +89,7 @@ def device_of(row: Any, at: datetime) -> Device:
             "last_seen_at": row.last_seen_at,
             "last_push_at": row.last_push_at,
             "last_receipt_at": row.last_receipt_at,
+            "last_error": row.last_error,
             "healthy": fitness in (Fitness.UNTRIED, Fitness.WELL),
             "fitness": fitness,
         },
@@ -67,10 +100,7 @@ async def devices_of(reading: Reading) -> list[Device]:
     """One's own."""
     device = devices.Device
     rows = await reading.connection.execute(
-        select(device.__table__)
-        .where(may_see(device, reading.actor), RINGS)
-        .order_by(device.last_seen_at.desc())
-        .limit(100)
+        device_rows(may_see(device, reading.actor), RINGS).order_by(device.last_seen_at.desc()).limit(100)
     )
     return [device_of(row, reading.at) for row in rows]
 
@@ -109,7 +139,7 @@ async def _device_register(info: Info, input: DeviceRegisterInput) -> DevicePayl
         if input.timezone not in available_timezones():
             raise InvalidInput(N_("There is no such time zone."), field=["timezone"])
         if input.transport == Transport.WEB_PUSH:
-            check_endpoint(input.handle, info.context.house.pushing)
+            _check_endpoint(input.handle, info.context.house.pushing)
             check_keys(input.p256dh or "", input.auth or "")
         device_id = await devices.register_device(
             session,
@@ -129,12 +159,27 @@ async def _device_register(info: Info, input: DeviceRegisterInput) -> DevicePayl
     done = await changed(info, input, change)
     async with info.context.reading() as reading:
         rows = await reading.connection.execute(
-            select(devices.Device.__table__).where(
+            device_rows(
                 devices.Device.id == uuid.UUID(done["device"]), may_see(devices.Device, reading.actor)
             )
         )
         row = rows.one_or_none()
         return DevicePayload(device=device_of(row, reading.at) if row else None)
+
+
+def _check_endpoint(url: str, pushing: NotificationSettings) -> None:
+    """A refusal names the host. The rest of an endpoint is a secret."""
+    try:
+        check_endpoint(url, pushing)
+    except InvalidInput as refusal:
+        parts = ENDPOINT.fullmatch(url)
+        if parts is None:
+            raise
+        raise InvalidInput(
+            N_("Heddle sends nothing to {host}, unless HEDDLE_WEB_PUSH_HOSTS names it."),
+            field=refusal.field,
+            host=":".join(filter(None, (parts["host"], parts["port"]))),
+        ) from None
 
 
 async def _mine(session: AsyncSession, id: str, actor: Actor) -> devices.Device:
@@ -147,6 +192,8 @@ async def _mine(session: AsyncSession, id: str, actor: Actor) -> devices.Device:
 async def _device_test(info: Info, input: DeviceInput) -> OkPayload:
     async def change(session: AsyncSession, actor: Actor, now: datetime) -> Json:
         device = await _mine(session, input.id, actor)
+        if device.transport == Transport.FCM and not info.context.house.pushing.fcm_credentials:
+            raise NotConfigured(setting="HEDDLE_FCM_CREDENTIALS")
         notice = notices.Notice(id=new_id(), agent_id=device.agent_id, kind=NoticeKind.TEST, created_at=now)
         notice.end(NoticeState.UNSEEN)
         session.add(notice)
@@ -175,6 +222,8 @@ class DeviceMutations:
         description="It rings from now on, until it is removed or this session ends by signing out.",
     )
     device_test: OkPayload = mutation(
-        resolver=_device_test, description="Sends it a notice now; `pushHealth` shows what became of it."
+        resolver=_device_test,
+        description="Sends it a notice now; `pushHealth` shows what became of it. `NOT_CONFIGURED`: Heddle has no "
+        "credentials of Firebase.",
     )
     device_remove: OkPayload = mutation(resolver=_device_remove)

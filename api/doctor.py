@@ -108,17 +108,26 @@ async def _queues(patient: Patient) -> AsyncIterator[Finding]:
     now = await database_time(patient.connection)
     held = await held_since(patient.connection)
     for queue in await waiting(patient.connection):
-        late = queue.oldest is not None and (now - queue.oldest).total_seconds() > LATE
+        late, failing = (_is_late(since, now) for since in (queue.oldest, queue.failing_since))
         holds = held is not None and queue.outward
         said = f"{queue.count} due"
         if queue.oldest:
             said += f", the oldest since {queue.oldest:%Y-%m-%d %H:%M}"
-        health = Health.ODD if holds and queue.count else Health.ILL if late else Health.WELL
+        if queue.failing_since:
+            said += (
+                f", {queue.later} wait for another try, failing since {queue.failing_since:%Y-%m-%d %H:%M}"
+            )
+        odd = (holds and queue.count) or failing
+        health = Health.ILL if late and not holds else Health.ODD if odd else Health.WELL
         yield Finding(f"queue {queue.topic}", health, said + (", held" if holds else ""))
     if held:
         yield Finding(
             "held", Health.ODD, f"since the restore of {held:%Y-%m-%d %H:%M} nothing leaves: `heddle release`"
         )
+
+
+def _is_late(since: datetime | None, now: datetime) -> bool:
+    return since is not None and (now - since).total_seconds() > LATE
 
 
 async def _feed(patient: Patient) -> AsyncIterator[Finding]:
@@ -166,7 +175,11 @@ async def _settings(patient: Patient) -> AsyncIterator[Finding]:
         said + (", of this machine only" if local else ""),
     )
     if not patient.settings.notifications.fcm_credentials:
-        yield Finding("phones", Health.ODD, "HEDDLE_FCM_CREDENTIALS is not set: no phone rings")
+        yield Finding(
+            "phones",
+            Health.ODD,
+            "HEDDLE_FCM_CREDENTIALS is not set: no app rings, only browsers, by Web Push",
+        )
     relay = urlsplit(patient.settings.integrations.smtp_url)
     try:
         async with asyncio.timeout(PATIENCE):

@@ -2,6 +2,7 @@
 
 import uuid
 from datetime import datetime
+from typing import Any
 
 import strawberry
 from sqlalchemy import ColumnElement, select
@@ -9,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.alerts import Alert, alerts_where
 from api.context import Info, Reading, plain
-from api.devices import Device, device_of
+from api.devices import Device, device_of, device_rows
 from api.errors import OkPayload
 from api.mutations import changed, mutation
 from api.node import Node
@@ -20,16 +21,18 @@ from domain import access, alerts, devices, ledger, notices
 from domain.access import may_see
 from domain.actors import Actor
 from domain.db import Json, one_of
+from domain.devices import Transport
 from domain.errors import InvalidInput
 from domain.ids import public_id, row_id
 from domain.languages import N_
 from domain.notices import RECEIPTS, DeliveryStage, NoticeKind, NoticeState
+from domain.system_mail import Unsent, waiting_for_the_relay
 
 strawberry.enum(
     DeliveryStage,
     name="PushState",
-    description="`SENT`: handed to the push service, whose answer is not known. `ACCEPTED`: it took it. The last three are "
-    "what the device said.",
+    description="`CREATED`: it has not left; of a mail, the relay has not taken it yet. `SENT`: handed to the push service, "
+    "whose answer is not known. `ACCEPTED`: it took it. The last three are what the device said.",
 )
 strawberry.enum(NoticeKind)
 strawberry.enum(
@@ -64,7 +67,9 @@ class Delivery(Node):
     opened_at: datetime | None
     acted_at: datetime | None
     provider_id: str | None
-    error: str | None
+    error: str | None = strawberry.field(
+        description="Why it failed, or what was said to the last try while it waits for another."
+    )
     attempts: int
 
 
@@ -90,13 +95,13 @@ async def _deliveries(
         .limit(limit)
     )  # fmt: skip
     found = rows.all()
-    device_rows = await reading.connection.execute(
-        select(devices.Device.__table__).where(
-            one_of(devices.Device.id, [row.device_id for row in found if row.device_id])
-        )
+    devices_rung = await reading.connection.execute(
+        device_rows(one_of(devices.Device.id, [row.device_id for row in found if row.device_id]))
     )
-    rung = {row.id: device_of(row, reading.at) for row in device_rows}
+    rung = {row.id: device_of(row, reading.at) for row in devices_rung}
     agents = await agents_by_id(reading, [row.agent_id for row in found])
+    queued = [row.id for row in found if (row.transport, row.stage) == (Transport.EMAIL, DeliveryStage.SENT)]
+    mails = await waiting_for_the_relay(reading.connection, queued) if queued else {}
     told: dict[uuid.UUID, Alert] = {}
     if "alert" in selection:
         ids = [row.alert_id for row in found if row.alert_id]
@@ -122,20 +127,29 @@ async def _deliveries(
                 ),
                 "transport": row.transport,
                 "device": rung.get(row.device_id),
-                "state": row.stage,
+                **_sent(row, mails.get(row.id)),
                 "created_at": row.created_at,
-                "sent_at": row.sent_at,
                 "accepted_at": row.accepted_at,
                 "shown_at": row.shown_at,
                 "opened_at": row.opened_at,
                 "acted_at": row.acted_at,
                 "provider_id": row.provider_id,
-                "error": row.error or row.last_error,
-                "attempts": row.attempts,
             },
         )
         for row in found
     ]
+
+
+def _sent(row: Any, mail: Unsent | None) -> dict[str, Any]:
+    """How far it came, and what kept it. A mail that our relay has not taken has not been sent."""
+    if mail:
+        return {"state": DeliveryStage.CREATED, "sent_at": None, "error": mail.error, "attempts": mail.tries}
+    return {
+        "state": row.stage,
+        "sent_at": row.sent_at,
+        "error": row.error or row.last_error,
+        "attempts": row.attempts,
+    }
 
 
 @strawberry.input(

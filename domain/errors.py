@@ -13,6 +13,7 @@ Refused                      an expected refusal: reaches the caller as a user e
 ├── OverLimit                a request asks for too much
 ├── LinkUsedUp
 ├── InvalidInput
+├── NotConfigured            who looks after this Heddle has to set something first
 ├── Conflict                 the world has moved on
 │   ├── AlreadyResolved
 │   ├── SomebodyAnswered
@@ -108,6 +109,11 @@ class InvalidInput(Refused):
     def __init__(self, sentence: str, *, field: list[str] | None = None, **values: Any) -> None:
         self.sentence = sentence
         super().__init__(field=field, **values)
+
+
+class NotConfigured(Refused):
+    code = "NOT_CONFIGURED"
+    sentence = N_("Nothing was sent: whoever looks after this Heddle has to set {setting} first.")
 
 
 class Conflict(Refused):

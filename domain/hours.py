@@ -207,7 +207,8 @@ def _period(day: str, written: object) -> Period:
     match written:
         case [str(begin), str(end)] if is_time(begin) and (end == "24:00" or is_time(end)):
             return time.fromisoformat(begin), MIDNIGHT if end == "24:00" else time.fromisoformat(end)
-    raise ValueError(f'{day}: {written!r} is no period; write ["09:00", "17:00"], until midnight "24:00"')
+    said = "-".join(map(str, written)) if isinstance(written, list) else written
+    raise ValueError(f"{day} {said} is no period: write 09:00 and 17:00, and 24:00 for the end of a day")
 
 
 def is_time(text: str) -> bool:

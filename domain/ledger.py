@@ -77,6 +77,8 @@ async def mail_left(session: AsyncSession, delivery_id: uuid.UUID, *, at: dateti
     )
 
 
-async def mail_failed(session: AsyncSession, delivery_id: uuid.UUID) -> None:
+async def mail_failed(session: AsyncSession, delivery_id: uuid.UUID, *, error: str | None) -> None:
+    """Nobody will try again; `error` is what the relay said last."""
     failed = update(Delivery).where(Delivery.id == delivery_id, Delivery.stage == DeliveryStage.SENT)
-    await session.execute(failed.values(stage=DeliveryStage.FAILED, error="MAIL_REFUSED"))
+    said = ": ".join(filter(None, ("MAIL_REFUSED", error)))
+    await session.execute(failed.values(stage=DeliveryStage.FAILED, error=said))

@@ -27,12 +27,21 @@ class Waiting:
     count: int
     oldest: datetime | None
     """Since when it is due."""
+    later: int
+    """That were tried in vain, and wait for another try."""
+    failing_since: datetime | None
+    """The one of them that has failed for longest."""
 
 
 async def waiting(connection: AsyncConnection) -> list[Waiting]:
     found = []
     for queue in QUEUES:
-        due = select(func.count(), func.min(queue.model.due_at)).where(*queue.due())
+        model = queue.model
+        due = select(func.count(), func.min(model.due_at)).where(*queue.due())
         count, oldest = (await connection.execute(due)).one()
-        found.append(Waiting(queue.topic, queue.outward, count, oldest))
+        failed = select(func.count(), func.min(model.failing_since)).where(
+            model.due_at > func.now(), model.failures > 0
+        )
+        later, failing_since = (await connection.execute(failed)).one()
+        found.append(Waiting(queue.topic, queue.outward, count, oldest, later, failing_since))
     return found

@@ -4,14 +4,16 @@ Sealed while it waits, for it may hold a link that opens an account; once sent, 
 """
 
 import uuid
+from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, func, text
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy import ForeignKey, Index, func, select, text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from domain import ledger
-from domain.db import Base, new_id, ring
+from domain.db import Base, new_id, one_of, ring
 from domain.keys import Keys
 from domain.work import Queue, Work
 
@@ -31,7 +33,7 @@ class SystemMail(Work, Base):
     async def give_up(self, session: AsyncSession, *, at: datetime) -> None:
         self.sealed = None
         if self.delivery_id:
-            await ledger.mail_failed(session, self.delivery_id)
+            await ledger.mail_failed(session, self.delivery_id, error=self.last_error)
 
     async def left(self, session: AsyncSession, *, at: datetime) -> None:
         """The relay has it."""
@@ -41,6 +43,28 @@ class SystemMail(Work, Base):
 
 
 SYSTEM_MAIL = Queue(SystemMail, topic="system_mail", outward=True)
+
+
+@dataclass(frozen=True)
+class Unsent:
+    """A mail that the relay has not taken yet."""
+
+    tries: int
+    error: str | None
+    """What the relay said last."""
+
+
+async def waiting_for_the_relay(
+    connection: AsyncConnection, delivery_ids: Collection[uuid.UUID]
+) -> dict[uuid.UUID, Unsent]:
+    """By delivery. To the ledger a mail is sent when it is queued here: until it has left, this is what is true."""
+    mail = SystemMail
+    found = await connection.execute(
+        select(mail.delivery_id, mail.attempts, mail.last_error).where(
+            one_of(mail.delivery_id, delivery_ids), mail.due_at.is_not(None)
+        )
+    )
+    return {row.delivery_id: Unsent(row.attempts, row.last_error) for row in found}
 
 
 def post(

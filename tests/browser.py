@@ -39,7 +39,7 @@ class Page:
         for domain in ("Page", "Runtime", "Log", "ServiceWorker"):
             await self.say(f"{domain}.enable")
         await self.say(
-            "Emulation.setDeviceMetricsOverride", width=360, height=740, deviceScaleFactor=2, mobile=True
+            "Emulation.setDeviceMetricsOverride", width=390, height=844, deviceScaleFactor=2, mobile=True
         )
 
     async def say(self, method: str, **params: Any) -> dict[str, Any]:

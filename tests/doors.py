@@ -18,13 +18,15 @@ from domain.actors import Role
 from domain.db import Database
 from domain.files import Files
 from domain.keys import Keys
+from notifications.settings import NotificationSettings
 from tests.client import Client
 
 
 @pytest.fixture
 async def house(clean: Database, keys: Keys) -> AsyncIterator[House]:
     with tempfile.TemporaryDirectory() as folder:
-        yield House(clean, keys, Files(Path(folder)), "http://heddle.test")
+        pushing = NotificationSettings.model_construct(fcm_credentials="{}")
+        yield House(clean, keys, Files(Path(folder)), "http://heddle.test", pushing=pushing)
 
 
 @pytest.fixture

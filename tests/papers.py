@@ -8,6 +8,7 @@ from typing import Any
 
 DOCS = Path(__file__).parent.parent / "docs"
 BLOCK = re.compile(r"^```graphql\n(.*?)^```\n(?:\s*^```json\n(.*?)^```$)?", re.MULTILINE | re.DOTALL)
+JSON = re.compile(r"^```json\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 NAME = re.compile(r"^(?:query|mutation|subscription) (\w+)")
 
 
@@ -31,3 +32,8 @@ def shown(page: str) -> list[Shown]:
 
 def all_shown() -> list[Shown]:
     return [one for page in sorted(DOCS.glob("*.md")) for one in shown(page.name)]
+
+
+def payloads(page: str) -> list[dict[str, Any]]:
+    """The objects that stand there as JSON: the variables of the documents, and what Heddle sends by itself."""
+    return [json.loads(text) for text in JSON.findall((DOCS / page).read_text())]

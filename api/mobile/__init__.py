@@ -19,7 +19,9 @@ from domain.languages import preferred_language, translate
 
 FOLDER = Path(__file__).parent
 TYPES = {".js": "text/javascript", ".css": "text/css", ".webmanifest": "application/manifest+json"}
-PAGE = Template((FOLDER / "page.html").read_text(encoding="utf-8"))
+PAGE, NO_SUCH = (
+    Template((FOLDER / name).read_text(encoding="utf-8")) for name in ("page.html", "no_such.html")
+)
 
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
@@ -39,23 +41,26 @@ assets = {
 
 async def alert(request: Request) -> Response:
     named = typed(request.path_params["alert"])
-    return _page(request, "alert") if named and named[0] == "Alert" else _unknown()
+    if named and named[0] == "Alert":
+        return _page(request, PAGE, name="alert")
+    return _page(request, NO_SUCH, status=404)
 
 
 async def alerts(request: Request) -> Response:
-    return _page(request, "alerts")
+    return _page(request, PAGE, name="alerts")
 
 
-def _page(request: Request, name: str) -> Response:
+def _page(request: Request, page: Template, *, name: str = "", status: int = 200) -> Response:
     locale = preferred_language(request.headers.get("accept-language", ""))
     words = {key: translate(locale, sentence) for key, sentence in WORDS.items()}
-    shown = PAGE.substitute(
+    shown = page.substitute(
         {key: escape(word) for key, word in words.items()},
         lang=locale,
         page=name,
         words=json.dumps(words, ensure_ascii=False).replace("<", "\\u003c"),
     )
-    return Response(shown, media_type="text/html", headers={**HEADERS, "Vary": "Accept-Language"})
+    headers = {**HEADERS, "Vary": "Accept-Language"}
+    return Response(shown, status_code=status, media_type="text/html", headers=headers)
 
 
 async def asset(request: Request) -> Response:

@@ -1,7 +1,7 @@
 // One alert: what is waiting, why, who has it, and everything that can be done about it in one tap.
 
 import { ask, change, make, refusals, say } from "/m/talk.js";
-import { customer, lateness, moment, now, state, title } from "/m/telling.js";
+import { customer, lateness, moment, now, state, subject, title } from "/m/telling.js";
 import { noteOpened } from "/m/opened.js";
 import { showing } from "/m/shown.js";
 
@@ -35,6 +35,7 @@ const HELPS = { TAKE_OVER: "take", REMIND: "take", CALL_BACK: "call", ASSIGN: "a
 let me = null;
 let reason = say("reason_given");
 let armed = new URLSearchParams(location.search).get("do"); // a link never acts: it marks the button
+let marked = null; // the one button that stands out
 
 function draw({ viewer, alert }) {
   me = viewer.agent;
@@ -59,7 +60,7 @@ function heading(alert) {
     make("h1", {}, title(alert)),
     make("p", { class: "clock" }, lateness(alert)),
     clock && make("p", {}, say("promised_for", { time: moment(clock.dueAt) })),
-    ticket && make("p", { class: "subject" }, `${say("ticket", { number: ticket.number })}: ${ticket.subject}`),
+    ticket && make("p", { class: "subject" }, subject(ticket)),
     ticket && make("p", {}, customer(ticket)),
     channel && make("p", { class: "subject" }, channel.name),
     make("p", { class: "why" }, say(`cause_${alert.cause.toLowerCase()}`, { name })),
@@ -103,32 +104,33 @@ function actions(alert) {
   const canAck = alert.state === "FIRING" || alert.state === "SNOOZED";
   const number = ticket && phone(ticket);
   const others = alert.suggestedAssignees.filter(({ agent }) => agent.id !== ticket?.assignee?.id && agent.id !== me.id);
+  const offered = { ack: canAck, take: ticket && !isMine, call: number, "assign-0": others.length > 0 };
+  marked = [armed, HELPS[alert.nextAction], "ack"].find((code) => offered[code]);
   return make(
     "section",
     { class: "card actions", "aria-label": say("actions") },
-    armed && make("p", { id: "armed" }, say("armed")),
-    canAck && button("ack", say("ack"), alert, () => acknowledge(alert)),
-    ticket && !isMine && button("take", say("take"), alert, () => assign(alert, null)),
-    number && make("a", { id: "call", ...marks("call", alert), href: `tel:${number.replace(/[^\d+]/g, "")}` }, say("call", { number })),
+    armed && marked === armed && make("p", { id: "armed" }, say("armed")),
+    canAck && button("ack", say("ack"), () => acknowledge(alert)),
+    offered.take && button("take", say("take"), () => assign(alert, null)),
+    number && make("a", { id: "call", ...marks("call"), href: `tel:${number.replace(/[^\d+]/g, "")}` }, say("call", { number })),
     others.length > 0 && make("h2", {}, say("assign")),
     ...others.map(({ agent, reason: why }, place) => {
       const words = make("span", {}, agent.name, make("small", {}, why));
-      return button(`assign-${place}`, words, alert, () => assign(alert, agent), `assign-${agent.id}`);
+      return button(`assign-${place}`, words, () => assign(alert, agent), `assign-${agent.id}`);
     }),
     alert.state === "SNOOZED" ? null : snoozing(alert),
-    alert.kind === "SLA_BREACHED" || !ticket ? button("escalate", say("escalate"), alert, () => escalate(alert)) : null,
+    alert.kind === "SLA_BREACHED" || !ticket ? button("escalate", say("escalate"), () => escalate(alert)) : null,
   );
 }
 
 /** One marked button: what the notification asked for, otherwise what helps best. */
-function marks(code, alert) {
-  if (armed) return { class: code === armed ? "button armed" : "button" };
-  const best = code === "ack" || code === HELPS[alert.nextAction];
-  return { class: best ? "button best" : "button" };
+function marks(code) {
+  if (code !== marked) return { class: "button" };
+  return { class: code === armed ? "button armed" : "button best" };
 }
 
-function button(code, words, alert, act, id = code) {
-  return make("button", { id, type: "button", ...marks(code, alert), click: () => doing(act) }, words);
+function button(code, words, act, id = code) {
+  return make("button", { id, type: "button", ...marks(code), click: () => doing(act) }, words);
 }
 
 function snoozing(alert) {

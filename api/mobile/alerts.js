@@ -1,14 +1,14 @@
 // All that is not settled, most pressing first; and the devices that ring for it.
 
 import { ask, change, make, refusals, say } from "/m/talk.js";
-import { customer, lateness, moment, state, title } from "/m/telling.js";
+import { customer, lateness, moment, state, subject, title } from "/m/telling.js";
 import { canRing, mine, ring, ringNoMore } from "/m/ringing.js";
 import { noteOpened } from "/m/opened.js";
 import { showing } from "/m/shown.js";
 
 const READ = `query MobileAlerts {
   serverTime
-  viewer { agent { id name } vapidPublicKey devices { id label lastSeenAt fitness } }
+  viewer { agent { id name } vapidPublicKey devices { id label transport lastSeenAt lastError fitness } }
   alerts(states: [FIRING, ACKED, SNOOZED], first: 100) {
     id kind state level firedAt ackedBy { name } ackExpiresAt snoozedUntil resolvedAt
     ticket { number subject lastChannel contact { name identities { label } } }
@@ -52,7 +52,7 @@ function entry(alert) {
     make("span", { class: "level" }, say("level", { level: alert.level })),
     make("strong", {}, title(alert)),
     make("span", { class: "clock" }, lateness(alert)),
-    ticket && make("span", { class: "subject" }, `${say("ticket", { number: ticket.number })}: ${ticket.subject}`),
+    ticket && make("span", { class: "subject" }, subject(ticket)),
     ticket && make("span", {}, customer(ticket)),
     alert.channel && make("span", { class: "subject" }, alert.channel.name),
     make("span", { class: "quiet" }, state(alert)),
@@ -76,20 +76,27 @@ function ringing(viewer) {
     ),
     canRing ? null : make("p", {}, say("cannot_ring")),
     viewer.devices.length
-      ? make("ul", { class: "devices" }, ...viewer.devices.map((device) => make("li", {}, ...row(device))))
+      ? make("ul", { class: "devices" }, ...viewer.devices.map((device) => make("li", {}, ...row(device, here))))
       : make("p", { class: "quiet" }, say("no_devices")),
   ].filter(Boolean);
 }
 
-function row({ id, label, lastSeenAt, fitness }) {
-  const words = `${say(`fitness_${fitness.toLowerCase()}`)} · ${say("seen", { time: moment(lastSeenAt) })}`;
+/** Two browsers of one kind have the same label: what else is known tells them apart. */
+function row({ id, label, transport, lastSeenAt, lastError, fitness }, here) {
+  const words = [
+    say(`transport_${transport.toLowerCase()}`),
+    id === here && say("this_device"),
+    say("seen", { time: moment(lastSeenAt) }),
+  ];
+  const health = lastError ? say("push_refused", { error: lastError }) : say(`fitness_${fitness.toLowerCase()}`);
   const offered = [
     ["send_test", () => test(id, label)],
     ["remove", () => ringNoMore(id).then(() => say("removed", { label }))],
   ];
   return [
     make("strong", {}, label),
-    make("span", { class: "quiet" }, words),
+    make("span", { class: "quiet" }, words.filter(Boolean).join(" · ")),
+    make("span", { class: lastError ? "wrong" : "quiet" }, health),
     make(
       "div",
       { class: "row" },

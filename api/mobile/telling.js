@@ -55,6 +55,11 @@ export function state(alert) {
   return say(`state_${alert.state.toLowerCase()}`, { name, time: time && moment(time) });
 }
 
+/** A chat or a call has none. */
+export function subject({ number, subject: words }) {
+  return [say("ticket", { number }), words].filter(Boolean).join(": ");
+}
+
 /** By name, or how they are known, and where they wrote last. */
 export function customer({ contact, lastChannel }) {
   const name = contact.name || contact.identities[0]?.label;

@@ -112,7 +112,7 @@ WORDS = {
     "needs_reason": N_("Say why."),
     # History
     "history": N_("History"),
-    "alert_fired": N_("It rang"),
+    "alert_fired": N_("It fired"),
     "alert_climbed": N_("Escalated to level {level}"),
     "alert_acked": N_("Acknowledged"),
     "alert_snoozed": N_("Snoozed"),
@@ -136,5 +136,9 @@ WORDS = {
     "fitness_untried": N_("Never rung yet"),
     "fitness_well": N_("Works"),
     "fitness_silent": N_("Did not show the last notice"),
+    "push_refused": N_("The last push failed: {error}"),
+    "transport_fcm": N_("App"),
+    "transport_web_push": N_("Browser"),
+    "this_device": N_("this device"),
     "seen": N_("seen {time}"),
 }

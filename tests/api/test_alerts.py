@@ -1,22 +1,45 @@
 """A broken promise, a phone, and who has seen it."""
 
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+import httpx
 import pytest
+from sqlalchemy import update
 
 from api.house import House
+from demo.farends import smtp
+from domain.actors import Role
 from domain.channels import ChannelKind
 from domain.deadlines import fire_due
+from domain.devices import Transport
 from domain.events import any_pending
 from domain.following import begin, read_on
+from domain.notices import PUSHES, Delivery, DeliveryStage
+from domain.system_mail import SYSTEM_MAIL
+from domain.work import Lease, Queue, Row, TryLater
+from integrations.mail.system import SystemPost
+from integrations.settings import IntegrationSettings
 from notifications import dispatch
+from notifications.deliver import Pusher
+from notifications.fcm import Fcm
+from notifications.settings import NotificationSettings
 from tests.client import Client
-from tests.factories import a_channel, a_mail, a_promise, receive
+from tests.doors import answering
+from tests.factories import a_channel, a_mail, a_promise, an_agent, receive
 
 ALERTS = "query($states: [AlertState!]) { alerts(states: $states) { id kind state level ticket { number } ackedBy { name } } }"
 ACK = """mutation($input: AlertAckInput!) { alertAck(input: $input) {
   applied alert { state ackedBy { name } } userErrors { code } } }"""
 REGISTER = """mutation($input: DeviceRegisterInput!) { deviceRegister(input: $input) {
-  device { id label healthy } userErrors { code field } } }"""
+  device { id label healthy } userErrors { code field message } } }"""
+TEST = "mutation($input: DeviceInput!) { deviceTest(input: $input) { ok userErrors { code message } } }"
 HEALTH = "query($alertId: ID) { pushHealth(alertId: $alertId) { state device { label } alert { kind } } }"
+ESCALATE = (
+    "mutation($input: AlertEscalateInput!) { alertEscalate(input: $input) { applied userErrors { code } } }"
+)
+NEXT = "query($id: ID!) { alert(id: $id) { nextEscalation { level targets } } }"
+MAILS = "{ pushHealth { state sentAt error attempts } }"
 PHONE = {
     "transport": "FCM",
     "handle": "mias-phone",
@@ -61,6 +84,20 @@ async def test_one_acknowledges_and_the_second_learns_that_it_was_done(mia: Clie
     assert (await mia.ask(ALERTS))["alerts"] == []
 
 
+@pytest.mark.usefixtures("broken")
+async def test_where_no_admin_is_the_last_step_tells_who_manages(house: House, mia: Client) -> None:
+    (alert,) = (await mia.ask(ALERTS))["alerts"]
+    await mia.do(ESCALATE, id=alert["id"])
+
+    before = (await mia.ask(NEXT, id=alert["id"]))["alert"]["nextEscalation"]
+    async with house.db.transaction() as session:
+        await an_agent(session, "Admin", Role.ADMIN)
+
+    assert before == {"level": 3, "targets": ["MANAGERS"]}
+    after = (await mia.ask(NEXT, id=alert["id"]))["alert"]["nextEscalation"]
+    assert after == {"level": 3, "targets": ["ADMINS"]}
+
+
 async def test_the_managers_phone_has_a_delivery_in_the_ledger(
     house: House, mia: Client, ben: Client, broken: None
 ) -> None:
@@ -86,6 +123,84 @@ async def test_a_phone_registered_by_somebody_else_leaves_its_former_owner_who_g
     await told(house)
 
     assert [one["device"] for one in (await mia.ask(HEALTH))["pushHealth"]] == [None]
+
+
+@pytest.mark.parametrize(
+    ("fault", "state", "error"),
+    [
+        (None, "ACCEPTED", None),
+        ("greylist", "CREATED", "450 4.2.0 <mia@shop.example>: greylisted, come back later"),
+        ("refuse", "FAILED", "MAIL_REFUSED: 550 5.1.1 <mia@shop.example>: no such person here"),
+    ],
+)
+async def test_a_mail_is_told_as_sent_when_the_relay_has_taken_it(
+    mia: Client, house: House, broken: None, fault: smtp.Fault | None, state: str, error: str | None
+) -> None:
+    async with smtp.SmtpSink() as relay:
+        if fault:
+            relay.misbehave(fault)
+        await told(house)
+        (before,) = (await mia.ask(MAILS))["pushHealth"]
+        await _one(house, PUSHES, Pusher(house.db, house.keys, house.base_url, {}).deliver)
+        (queued,) = (await mia.ask(MAILS))["pushHealth"]
+        settings = IntegrationSettings(smtp_url=f"smtp://{relay.host}:{relay.port}")
+        await _one(house, SYSTEM_MAIL, SystemPost(house.db, house.keys, settings).send)
+
+    (mail,) = (await mia.ask(MAILS))["pushHealth"]
+    assert before == queued | {"attempts": 0}
+    assert (queued["state"], queued["sentAt"], queued["error"]) == ("CREATED", None, None)
+    assert (mail["state"], mail["error"], mail["attempts"]) == (state, error, 1)
+    assert (mail["sentAt"] is None) == (state == "CREATED")
+
+
+async def _one(house: House, queue: Queue[Row], do: Callable[[Row, Lease[Row]], Awaitable[None]]) -> None:
+    """As a worker does what waits, once."""
+    async with house.db.transaction() as session:
+        ((row, lease),) = await queue.claim(session, 5)
+    try:
+        await do(row, lease)
+    except TryLater as failure:
+        async with house.db.transaction() as session:
+            await lease.retry(session, after=60, error=str(failure))
+
+
+async def test_a_test_without_credentials_is_refused_by_name(house: House, mia: Client) -> None:
+    device = (await mia.do(REGISTER, **PHONE))["device"]
+    async with answering(replace(house, pushing=NotificationSettings.model_construct())) as address:
+        mia.http.base_url = httpx.URL(address)
+
+        (refusal,) = (await mia.do(TEST, id=device["id"]))["userErrors"]
+
+    assert refusal["code"] == "NOT_CONFIGURED"
+    assert "HEDDLE_FCM_CREDENTIALS" in refusal["message"]
+
+
+async def test_a_device_says_why_the_newest_push_did_not_leave(house: House, mia: Client) -> None:
+    device = (await mia.do(REGISTER, **PHONE))["device"]
+    await mia.do(TEST, id=device["id"])
+    carriers = {Transport.FCM: Fcm(NotificationSettings(fcm_credentials=None))}
+
+    await _one(house, PUSHES, Pusher(house.db, house.keys, house.base_url, carriers).deliver)
+
+    asked = "{ viewer { devices { lastError fitness } } pushHealth { device { lastError } } }"
+    seen = await mia.ask(asked)
+    assert seen["viewer"]["devices"] == [{"lastError": "NOT_CONFIGURED", "fitness": "UNTRIED"}]
+    assert seen["pushHealth"] == [{"device": {"lastError": "NOT_CONFIGURED"}}]
+    async with house.db.transaction() as session:
+        taken = update(Delivery).values(stage=DeliveryStage.ACCEPTED, last_error="UNAVAILABLE")
+        await session.execute(taken)
+    assert (await mia.ask(asked))["viewer"]["devices"][0]["lastError"] is None
+
+
+async def test_a_push_service_that_is_not_trusted_is_named_without_the_secret(mia: Client) -> None:
+    browser = {**PHONE, "transport": "WEB_PUSH", "handle": "https://push.example.net:8443/a-secret"}
+
+    (refusal,) = (await mia.do(REGISTER, **browser))["userErrors"]
+
+    assert refusal["field"] == ["handle"]
+    assert refusal["message"] == (
+        "Heddle sends nothing to push.example.net:8443, unless HEDDLE_WEB_PUSH_HOSTS names it."
+    )
 
 
 async def test_a_device_needs_a_handle_and_a_time_zone_that_exists(mia: Client) -> None:

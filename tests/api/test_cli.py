@@ -5,20 +5,22 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from sqlalchemy import select
 
 from api.cli import _hours, _target, main
+from api.setting_up import Kind, _place
 from domain.channels import Channel, ChannelKind
 from domain.db import Database, ring
 from domain.hours import ALWAYS
 from domain.keys import Keys
 from domain.migrations import migrate
 from domain.promises import Metric, Target
-from domain.settings import WrongSetting
+from domain.settings import DomainSettings, WrongSetting
 from domain.staff import Agent
-from integrations.channel_settings import PhoneLine
+from integrations.channel_settings import KINDS, PhoneLine
 from tests.conftest import another_database
 
 SECRET = "a secret of the command line's tests"
@@ -105,11 +107,18 @@ async def test_the_first_agent_and_channel_come_from_the_command_line(
         folder=tmp_path,
         **settings,
     )
+    people = heddle("agent", "list", folder=tmp_path, **settings)
+    ways_in = heddle("channel", "list", folder=tmp_path, **settings)
     wrong = heddle(
         "channel", "add", "email", "--name", "Mail", "adress=help@shop.example", folder=tmp_path, **settings
     )
 
-    assert "Mia <mia@shop.example> is here, as manager." in added.stdout
+    assert added.stdout.splitlines() == [
+        "Mia <mia@shop.example> is here, as manager.",
+        "Kept in the database of HEDDLE_DATABASE_URL.",
+    ]
+    assert people.stdout == "Mia  mia@shop.example  manager\n"
+    assert ways_in.stdout == "main-line  phone  +48221234567  Main line\n"
     assert again.returncode == 2
     assert "already" in again.stderr
     assert "'main-line'" in line.stdout
@@ -197,6 +206,30 @@ def test_targets_and_opening_hours_are_read_as_people_write_them() -> None:
     for wrong in ("mon", "mon 9-5", "mon-fri 18:00-09:00", "someday 09:00-10:00"):
         with pytest.raises(WrongSetting):
             _hours("UTC", wrong, [])
+
+
+def test_a_channel_that_is_not_here_yet_is_not_offered(tmp_path: Path) -> None:
+    offered = heddle("channel", "add", "--help", folder=tmp_path).stdout
+
+    assert set(get_args(Kind)) == set(KINDS)
+    assert "messenger" in offered
+    assert "sms" not in offered
+
+
+def test_who_is_added_is_told_where_the_data_lies(tmp_path: Path) -> None:
+    assert _place(DomainSettings.model_construct(data=tmp_path)) == f"{tmp_path} (HEDDLE_DATA)"
+
+
+async def test_the_policy_names_the_holidays_that_the_shop_keeps(database_url: str, tmp_path: Path) -> None:
+    url = await another_database(database_url, "cli_policy")
+    settings = {"HEDDLE_DATABASE_URL": url, "HEDDLE_SECRET_KEY": SECRET, "HEDDLE_DATA": str(tmp_path)}
+    policy = ("policy", "--zone", "Europe/Warsaw", "email=4h")
+
+    kept = heddle(*policy, "--holidays", "PL", folder=tmp_path, **settings)
+    none = heddle(*policy, folder=tmp_path, **settings)
+
+    assert "(always, Europe/Warsaw, holidays of PL)" in kept.stdout
+    assert "(always, Europe/Warsaw, no holidays)" in none.stdout
 
 
 @pytest.mark.usefixtures("no_settings")

@@ -89,6 +89,22 @@ async def test_each_illness_is_named(settings: Settings, house: House, two_teams
     assert "broken at 1" in said["audit"]
 
 
+async def test_mail_that_the_relay_has_refused_for_a_while_is_told(settings: Settings, house: House) -> None:
+    async with house.db.transaction() as session:
+        now = await database_time(session)
+        post(session, house.keys, to="mia@shop.example", subject="Hello", text="Hello", at=now)
+        await auditor.look(session)
+        await session.flush()
+        since, again = now - timedelta(minutes=20), now + timedelta(minutes=10)
+        await session.execute(update(SystemMail).values(failures=9, failing_since=since, due_at=again))
+
+    said = await ill(settings, house)
+
+    assert said == {
+        "queue system_mail": f"0 due, 1 wait for another try, failing since {since:%Y-%m-%d %H:%M}"
+    }
+
+
 async def test_what_is_held_after_a_restore_is_told(settings: Settings, house: House) -> None:
     async with house.db.reading() as connection:
         await installation.restored(connection)
@@ -104,6 +120,12 @@ async def test_an_empty_database_is_told_apart(settings: Settings, house: House,
     await db.close()
 
     assert [(finding.subject, finding.health) for finding in found] == [("tables", Health.ILL)]
+
+
+async def test_without_credentials_of_firebase_browsers_ring(settings: Settings, house: House) -> None:
+    settings.notifications.fcm_credentials = None
+
+    assert "only browsers, by Web Push" in (await ill(settings, house))["phones"]
 
 
 async def test_a_full_disk_is_told(settings: Settings, house: House, monkeypatch: pytest.MonkeyPatch) -> None:

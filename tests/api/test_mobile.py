@@ -12,12 +12,13 @@ import orjson
 import pyotp
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from api.house import House
 from api.mobile import assets
 from domain.ids import public_id, row_id
-from domain.notices import Delivery, Notice
+from domain.notices import Delivery, DeliveryStage, Notice
+from domain.tickets import Ticket
 from notifications.composing import receipt_token
 from notifications.vapid import VapidKey
 from tests.browser import Page, browsing, in_a_browser
@@ -72,6 +73,21 @@ async def test_a_page_is_the_same_for_everybody_and_for_every_alert(
 @pytest.mark.parametrize("path", ["/m/a/nonsense", f"/m/a/{public_id('Ticket', SOME_ID)}", "/m/x.js", "/m/page.html", "/m/a/x/y", "/m/words.py"])  # fmt: skip
 async def test_what_is_no_page_is_not_found(anybody: Client, path: str) -> None:
     assert (await anybody.http.get(path)).status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/m/a/nonsense", f"/m/a/{public_id('Ticket', SOME_ID)}"])
+async def test_an_address_of_no_alert_leads_back_to_all_of_them(anybody: Client, path: str) -> None:
+    answer = await anybody.http.get(path, headers={"accept-language": "es"})
+
+    assert answer.headers["content-type"].startswith("text/html")
+    assert 'href="/m/alerts"' in answer.text
+    assert '<html lang="es">' in answer.text
+
+
+async def test_a_browser_that_asks_for_an_icon_gets_one(anybody: Client) -> None:
+    answer = await anybody.http.get("/favicon.ico", follow_redirects=True)
+
+    assert answer.headers["content-type"].startswith("image/svg+xml")
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -149,6 +165,8 @@ async def test_who_opens_an_alert_signs_in_and_acknowledges_and_takes_over_in_on
     await _look(phone, "door")
     await _sign_in(phone, "ben")
     assert "First reply overdue" in await phone.text()
+    assert "It fired" in await phone.text()
+    assert await phone.value("document.querySelectorAll('.best').length") == 1
     await _look(phone, "alert")
 
     await phone.tap("#ack")
@@ -162,12 +180,83 @@ async def test_who_opens_an_alert_signs_in_and_acknowledges_and_takes_over_in_on
     await phone.until("document.querySelector('#said').textContent === 'The ticket is yours.'")
 
     assert (await _alert(two_teams.mia, id))["ticket"]["assignee"] == {"name": "Ben"}
-    assert await phone.value("document.documentElement.scrollWidth") == 360
+    assert await phone.value("document.documentElement.scrollWidth") == 390
     assert await phone.value(SMALL) == []
 
 
 SMALL = """[...document.querySelectorAll("button, a, input")].filter((one) => one.checkVisibility()
   && one.getBoundingClientRect().height < 44).map((one) => one.outerHTML)"""
+
+
+@in_a_browser
+async def test_only_what_helps_best_stands_out(two_teams: TwoTeams, phone: Page) -> None:
+    page = f"{two_teams.ben.address}/m/a/{two_teams.ids['Alert']}"
+    await phone.go(page)
+    await _sign_in(phone, "ben")
+    nobody_there = await phone.value(BEST)
+    await two_teams.mia.do(ON_DUTY, onDuty=True)
+
+    await phone.go(page)
+    await phone.until("document.querySelector('[id^=assign-]')?.checkVisibility()")
+
+    assert (nobody_there, await phone.value(BEST)) == (["Acknowledge"], ["Mia"])
+
+
+BEST = r"[...document.querySelectorAll('.best')].map((one) => one.innerText.split(/\s/)[0])"
+
+
+@in_a_browser
+async def test_the_end_of_a_page_is_not_covered_by_what_was_said(two_teams: TwoTeams, phone: Page) -> None:
+    await phone.go(f"{two_teams.ben.address}/m/a/{two_teams.ids['Alert']}")
+    await _sign_in(phone, "ben")
+    await phone.tap("#ack")
+    await phone.until("document.querySelector('#said').textContent.startsWith('Acknowledged: yours until')")
+
+    await phone.value("scrollTo(0, 99999)")
+
+    await _look(phone, "end")
+    assert await phone.value(COVERED) is False
+
+
+COVERED = """document.querySelector("#place > :last-child").getBoundingClientRect().bottom
+  > document.querySelector("#said").getBoundingClientRect().top"""
+
+
+@in_a_browser
+async def test_a_ticket_without_a_subject_is_named_by_its_number_alone(
+    two_teams: TwoTeams, house: House, phone: Page
+) -> None:
+    async with house.db.transaction() as session:
+        await session.execute(update(Ticket).values(subject=""))
+    await phone.go(f"{two_teams.ben.address}/m/alerts")
+    await _sign_in(phone, "ben")
+    named = "document.querySelector('.subject').textContent"
+    listed = await phone.value(named)
+
+    await phone.tap(".alerts a")
+    await phone.until("document.querySelector('#ack')?.checkVisibility()")
+
+    assert listed.startswith("Ticket ")
+    assert ":" not in listed + await phone.value(named)
+
+
+@in_a_browser
+async def test_two_devices_of_one_name_are_told_apart_and_one_that_was_not_reached_says_why(
+    two_teams: TwoTeams, house: House, phone: Page
+) -> None:
+    async with house.db.transaction() as session:
+        failed = update(Delivery).values(stage=DeliveryStage.FAILED, error="NOT_CONFIGURED")
+        await session.execute(failed)
+    await phone.go(f"{two_teams.ben.address}/m/alerts")
+
+    await _sign_in(phone, "ben")
+
+    said = await phone.value("document.querySelector('.devices').innerText")
+    await phone.value("scrollTo(0, 99999)")
+    await _look(phone, "devices")
+    assert "App · seen " in said
+    assert "The last push failed: NOT_CONFIGURED" in said
+    assert "Never rung yet" not in said
 
 
 @in_a_browser
@@ -237,7 +326,7 @@ async def test_all_alerts_lead_to_their_pages(two_teams: TwoTeams, phone: Page) 
     await phone.go(f"{two_teams.ben.address}/m/alerts")
     await _sign_in(phone, "ben")
     await _look(phone, "alerts")
-    assert await phone.value("document.documentElement.scrollWidth") == 360
+    assert await phone.value("document.documentElement.scrollWidth") == 390
     assert await phone.value(SMALL) == []
 
     await phone.tap(".alerts a")

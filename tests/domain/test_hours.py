@@ -255,7 +255,7 @@ def test_hours_are_stored_as_a_person_would_write_them() -> None:
             "tue 09:00-13:00 and 12:00-17:00 overlap",
         ),
         ({"weekly": {"tue": [["12:00", "24:00"], ["13:00", "14:00"]]}}, "overlap"),
-        ({"weekly": {"mon": [["9:00", "17:00"]]}}, "is no period"),
+        ({"weekly": {"mon": [["9:00", "17:00"]]}}, "mon 9:00-17:00 is no period: write 09:00 and 17:00, "),
         ({"weekly": {"mon": [["24:00", "17:00"]]}}, "is no period"),
         ({"weekly": {"mon": [["09:00"]]}}, "is no period"),
         ({"weekly": {"mon": "09:00"}}, "list of periods"),
