@@ -28,6 +28,7 @@ from domain.replies import CHANNEL_OF, MESSENGER_WINDOW
 from domain.threads import Thread
 
 if TYPE_CHECKING:
+    from api.joining import MergeCandidate
     from api.tasks import Task
     from api.tickets import Ticket
 
@@ -68,6 +69,9 @@ class Contact(Node):
     )
     notes: list[ContactNote] = strawberry.field(description="Newest first, at most 100.")
     stats: ContactStats
+    merge_candidates: list[Annotated["MergeCandidate", strawberry.lazy("api.joining")]] = strawberry.field(
+        description="Who may be the same person, the likeliest first, at most 5. `contactMerge` accepts, `mergeDismiss` refuses for good."
+    )
     identities: list[Identity]
     open_tickets: list[Annotated["Ticket", strawberry.lazy("api.tickets")]]
     tasks: list[Annotated["Task", strawberry.lazy("api.tasks")]]
@@ -159,6 +163,12 @@ async def _fill(reading: Reading, found: list[Contact], selection: Selection) ->
         stats = await stats_of(reading, ids)
         for contact in found:
             contact.stats = stats[contact.row_id]
+    if "mergeCandidates" in selection:
+        from api.joining import candidates_of
+
+        candidates = await candidates_of(reading, ids, selection["mergeCandidates"])
+        for contact in found:
+            contact.merge_candidates = candidates.get(contact.row_id, [])
     if "identities" in selection:
         groups = by_contact(await identities_where(reading, one_of(contacts.Identity.contact_id, ids)))
         for contact in found:

@@ -9,22 +9,34 @@ import strawberry
 from sqlalchemy import func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from api.contacts import Contact, contacts_by_id, read_contact
+from api.contacts import Contact, contacts_by_id, read_contact, seen_contacts
 from api.context import Info, Reading
 from api.errors import UserError
 from api.handling import TicketsPayload, tickets_payload
+from api.linking import ContactPayload
 from api.mutations import changed, mutation
 from api.node import Node
 from api.selection import Selection, wanted
 from api.tickets import held
-from domain import access, contacts, merging, messages, moves, splitting, suggestions, threads, undoing
+from domain import (
+    access,
+    contacts,
+    duplicates,
+    merging,
+    messages,
+    moves,
+    splitting,
+    suggestions,
+    threads,
+    undoing,
+)
 from domain.access import may_see
 from domain.actors import Actor
 from domain.db import Json, one_of
 from domain.errors import InvalidInput, NotFound
 from domain.ids import public_id, row_id, typed
 from domain.languages import N_
-from domain.reasons import suggestion_sentence
+from domain.reasons import duplicate_sentence, suggestion_sentence
 from domain.tickets import Ticket as TicketRow
 
 if TYPE_CHECKING:
@@ -39,6 +51,13 @@ class TicketSuggestion(Node):
     code: str
     text: str
     score: float = strawberry.field(description="From 0 to 1: how likely, by what speaks for it.")
+
+
+@strawberry.type(description="Another contact that may be the same person.")
+class MergeCandidate:
+    contact: Contact
+    score: float = strawberry.field(description="From 0 to 1: how likely, by what speaks for it.")
+    reasons: list[str]
 
 
 @strawberry.type(description="A field in which the contacts differ.")
@@ -106,6 +125,13 @@ class SuggestionDismissInput:
     client_mutation_id: strawberry.ID
 
 
+@strawberry.input(description="These are two people.")
+class MergeDismissInput:
+    contact_id: strawberry.ID
+    other_id: strawberry.ID
+    client_mutation_id: strawberry.ID
+
+
 @strawberry.type
 class MergePayload:
     contact: Contact | None = None
@@ -154,13 +180,33 @@ async def suggestions_of(
     return told
 
 
+async def candidates_of(
+    reading: Reading, ids: Collection[uuid.UUID], selection: Selection
+) -> dict[uuid.UUID, list[MergeCandidate]]:
+    """By contact, those whom this person sees."""
+    found = await duplicates.duplicates_of(reading.connection, ids)
+    others = {one.contact_id for group in found.values() for one in group}
+    seen = await seen_contacts(reading, others)
+    shown = await contacts_by_id(reading, set(seen.values()), selection.below("contact"))
+    return {
+        id: [
+            MergeCandidate(
+                contact=shown[one.contact_id],
+                score=one.score,
+                reasons=[duplicate_sentence(code, reading.locale, value) for code, value in one.reasons],
+            )
+            for one in group
+            if one.contact_id in shown
+        ]
+        for id, group in found.items()
+    }
+
+
 async def _merge_preview(
     info: Info, primary_id: strawberry.ID, other_ids: list[strawberry.ID]
 ) -> MergePreview | None:
     asked = [row_id("Contact", id) for id in (primary_id, *_few(other_ids))]
     async with info.context.reading() as reading:
-        from api.contacts import seen_contacts
-
         seen = await seen_contacts(reading, asked)
         ids = list(dict.fromkeys(seen[id] for id in asked if id in seen))
         if len(ids) != len(asked):
@@ -302,6 +348,21 @@ async def _suggestion_dismiss(info: Info, input: SuggestionDismissInput) -> Tick
     return await tickets_payload(info, await changed(info, input, change))
 
 
+async def _merge_dismiss(info: Info, input: MergeDismissInput) -> ContactPayload:
+    async def change(session: AsyncSession, actor: Actor, now: datetime) -> Json:
+        both = [
+            await access.contact(session, row_id("Contact", id, field=field), to=actor)
+            for field, id in (("contactId", input.contact_id), ("otherId", input.other_id))
+        ]
+        if both[0].id == both[1].id:
+            raise InvalidInput(N_("This is one contact, not two."), field=["otherId"])
+        await duplicates.are_two(session, both[0].id, both[1].id, by=actor, at=now)
+        return {"contact": str(both[0].id)}
+
+    done = await changed(info, input, change)
+    return ContactPayload(contact=await read_contact(info, done["contact"]))
+
+
 def _few(ids: list[strawberry.ID]) -> list[strawberry.ID]:
     if not 0 < len(set(ids)) <= MOST_AT_ONCE:
         raise InvalidInput(N_("From 1 to {most} at once."), field=["otherIds"], most=MOST_AT_ONCE)
@@ -319,6 +380,9 @@ class JoiningQueries:
 class JoiningMutations:
     contact_merge: MergePayload = mutation(resolver=_contact_merge)
     contact_unmerge: MergePayload = mutation(resolver=_contact_unmerge)
+    merge_dismiss: ContactPayload = mutation(
+        resolver=_merge_dismiss, description="These are two people: it is not suggested again."
+    )
     ticket_merge: TicketsPayload = mutation(resolver=_ticket_merge)
     thread_move: TicketsPayload = mutation(resolver=_thread_move)
     join_undo: TicketsPayload = mutation(

@@ -102,3 +102,24 @@ def matter_sentence(code: MatterCode, locale: str, number: str = "") -> str:
 
 def suggestion_sentence(code: SuggestionCode, locale: str, value: str = "") -> str:
     return translate(locale, SUGGESTIONS[code], value=value)
+
+
+class DuplicateCode(StrEnum):
+    """What two contacts have in common."""
+
+    SAME_ADDRESS = "same_address"
+    SAME_PHONE = "same_phone"
+    SAME_ORDER = "same_order"
+    SAME_NAME_AND_CITY = "same_name_and_city"
+
+
+DUPLICATES = {
+    DuplicateCode.SAME_ADDRESS: N_("Both have the address {value}."),
+    DuplicateCode.SAME_PHONE: N_("Both have the number {value}."),
+    DuplicateCode.SAME_ORDER: N_("Both wrote about {value}."),
+    DuplicateCode.SAME_NAME_AND_CITY: N_("Both are called {value}, in the same city."),
+}
+
+
+def duplicate_sentence(code: DuplicateCode, locale: str, value: str) -> str:
+    return translate(locale, DUPLICATES[code], value=value)

@@ -187,7 +187,8 @@ async def _ids(session: AsyncSession) -> dict[str, str]:
     ids["Team"] = (await session.scalars(select(Team.id).where(Team.name == "Support"))).one()
     for agent in await session.scalars(select(Agent)):
         ids[agent.name] = agent.id
-    types = {"messenger channel": "Channel", "chat channel": "Channel"} | dict.fromkeys(
+    ids["Caller"] = (await session.scalars(select(Item.contact_id).where(Item.kind == ItemKind.CALL))).one()
+    types = {"Caller": "Contact", "messenger channel": "Channel", "chat channel": "Channel"} | dict.fromkeys(
         ("Ben", "Bo", "Eve", "Mia", "Admin"), "Agent"
     )
     return {name: public_id(types.get(name, name), id) for name, id in ids.items()}

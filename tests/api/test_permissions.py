@@ -35,7 +35,7 @@ from domain.notices import Notice, NoticeKind, deliver
 from domain.policies import save_policy
 from domain.reasons import JoinCode, SuggestionCode
 from domain.second_factor import SecondFactor
-from domain.staff import Agent
+from domain.staff import Agent, Team
 from domain.suggestions import Suggestion
 from domain.threads import Placement
 from domain.tickets import Ticket, open_thread, open_ticket
@@ -145,16 +145,25 @@ async def _a_merge(asking: Asking) -> Values:
     async with asking.house.db.transaction() as session:
         now = await database_time(session)
         ada = await session.get_one(Contact, row_id("Contact", asking.Contact))
-        other = add_contact(session, name="", locale=None, by=SYSTEM, at=now)
-        await session.flush()
+        other = await _of_support(session, at=now)
         move = await merging.merge_contacts(session, ada, [other], by=SYSTEM, at=now)
         return {"mergeId": public_id("Move", move.id)}
 
 
 async def _another_contact(asking: Asking) -> str:
     async with asking.house.db.transaction() as session:
-        other = add_contact(session, name="", locale=None, by=SYSTEM, at=await database_time(session))
+        other = await _of_support(session, at=await database_time(session))
         return public_id("Contact", other.id)
+
+
+async def _of_support(session: AsyncSession, *, at: datetime) -> Contact:
+    """Who has no ticket is seen by everybody."""
+    other = add_contact(session, name="", locale=None, by=SYSTEM, at=at)
+    await session.flush()
+    support = (await session.scalars(select(Team).where(Team.name == "Support"))).one()
+    open_ticket(session, other, subject="Another's", by=SYSTEM, at=at, team_id=support.id)
+    await session.flush()
+    return other
 
 
 async def _another_ticket(asking: Asking, *, suggested: bool = False) -> tuple[str, str]:
@@ -291,6 +300,7 @@ MUTATIONS: dict[str, Callable[[Asking, Principal], Any]] = {
     "identityLink": lambda a, p: {"contactId": a.Contact, "channel": "EMAIL", "value": a.new_address()},
     "contactMerge": lambda a, p: _both_contacts(a),
     "contactUnmerge": lambda a, p: _a_merge(a),
+    "mergeDismiss": lambda a, p: {"contactId": a.Contact, "otherId": a.Caller},
     "ticketMerge": lambda a, p: _both_tickets(a),
     "threadMove": lambda a, p: _a_thread(a, "threadId"),
     "joinUndo": lambda a, p: _a_thread(a, "eventId"),
@@ -369,8 +379,8 @@ QUERIES = {
     "Query.tickets": "{ tickets { edges { node { id } } } }",
     "Query.ticket": _ticket("id"),
     "Query.contact": "query($Contact: ID!) { contact(id: $Contact) { id } }",
-    "Query.mergePreview": "query($Contact: ID!, $Zofia: ID!) "
-    "{ mergePreview(primaryId: $Contact, otherIds: [$Zofia]) { ticketsMoved } }",
+    "Query.mergePreview": "query($Contact: ID!, $Caller: ID!) "
+    "{ mergePreview(primaryId: $Contact, otherIds: [$Caller]) { ticketsMoved } }",
     "Query.contacts": "{ contacts { edges { node { id } } } }",
     "Query.contactFields": "{ contactFields { id } }",
     "Query.companies": "{ companies { edges { node { id } } } }",
@@ -392,11 +402,12 @@ QUERIES = {
     "Ticket": _ticket("subject"),
     "Thread": _ticket("threads { subject }"),
     "JoinReason": _ticket("threads { joinedBecause { text } }"),
+    "MergeCandidate": "query($Contact: ID!) { contact(id: $Contact) { mergeCandidates { score } } }",
     "TicketSuggestion": _ticket("suggestions { text }"),
-    "MergePreview": "query($Contact: ID!, $Zofia: ID!) "
-    "{ mergePreview(primaryId: $Contact, otherIds: [$Zofia]) { undoUntil } }",
-    "FieldConflict": "query($Contact: ID!, $Zofia: ID!) "
-    "{ mergePreview(primaryId: $Contact, otherIds: [$Zofia]) { conflicts { field } } }",
+    "MergePreview": "query($Contact: ID!, $Caller: ID!) "
+    "{ mergePreview(primaryId: $Contact, otherIds: [$Caller]) { undoUntil } }",
+    "FieldConflict": "query($Contact: ID!, $Caller: ID!) "
+    "{ mergePreview(primaryId: $Contact, otherIds: [$Caller]) { conflicts { field } } }",
     "Clock": _ticket("clocks { dueAt }"),
     "Message": _item("Message", "text"),
     "Attachment": _item("Message", "attachments { name }"),

@@ -16,6 +16,7 @@ from domain.deadlines import WHEEL, fire_due
 from domain.events import Event, EventKind
 from domain.hours import ALWAYS
 from domain.keys import Keys
+from domain.merging import merge_tickets
 from domain.messages import DeliveryState, Message
 from domain.policies import Conditions
 from domain.promises import Metric, Target
@@ -320,7 +321,7 @@ async def test_legal_days_run_from_the_word_that_made_an_older_ticket_a_complain
 async def test_a_ticket_that_others_were_merged_into_loses_no_time(
     session: AsyncSession, mailbox: Channel, chat: Channel
 ) -> None:
-    """Ada's older chat, which was a complaint, joins the ticket of her mail."""
+    """Ada's older chat, which was a complaint, is merged into the ticket of her mail."""
     await a_policy(
         session,
         "All",
@@ -338,7 +339,7 @@ async def test_a_ticket_that_others_were_merged_into_loses_no_time(
     ticket.change(by=SYSTEM, at=NOON + day, add_tags=["reklamacja"])
     await reckon(session, ticket, at=NOON + day)
 
-    await receive(session, chat, a_chat("s1", "I am Ada", email=ADA, at=NOON + 2 * day))
+    await merge_tickets(session, ticket, [older], by=SYSTEM, at=NOON + 2 * day)
 
     assert older.merged_into_id == ticket.id
     found = await session.scalars(
