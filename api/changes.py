@@ -177,7 +177,11 @@ async def _changes(
 
     if ChangeTopic.CONTACTS in topics:
         told = ids(
-            "contact_id", EventKind.CONTACT_OPENED, EventKind.CONTACT_MERGED, EventKind.IDENTITY_LINKED
+            "contact_id",
+            EventKind.CONTACT_OPENED,
+            EventKind.CONTACT_MERGED,
+            EventKind.IDENTITY_LINKED,
+            EventKind.CONTACT_ERASED,
         )
         became = await seen_contacts(reading, told)
         people = await contacts_by_id(reading, set(became.values()), selection.below("contact"))

@@ -114,6 +114,7 @@ SENTENCES = {
     EventKind.TICKET_REOPENED: N_("The customer wrote again: the ticket is open again."),
     EventKind.TICKET_MERGED: N_("Another ticket became part of this one."),
     EventKind.CONTACT_MERGED: N_("Another contact turned out to be this one."),
+    EventKind.CONTACT_ERASED: N_("What names this customer was erased."),
     EventKind.SLA_BREACHED: N_("A promised time passed."),
     EventKind.ALERT_ACKED: N_("{who} has seen the alert."),
 }

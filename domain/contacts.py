@@ -70,6 +70,8 @@ class Contact(Base):
     canonical_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("contact.id"), index=True)
     """The contact this one became when they were merged. Chains are shortened as they are made."""
     created_at: Mapped[datetime]
+    erased_at: Mapped[datetime | None]
+    """Nothing here names anybody any more (`domain/erasure.py`): the person, should they write again, is another contact."""
 
     def become(self, survivor: "Contact", *, by: Actor, at: datetime) -> None:
         self.canonical_id = survivor.id
@@ -207,10 +209,11 @@ async def identities_like(session: AsyncSession, claim: Claim) -> list[tuple[Ide
 
 
 async def survivor_of(session: AsyncSession, contact_id: uuid.UUID) -> Contact | None:
+    """None of whom was erased: a link or a reply address of then leads nowhere."""
     contact = await session.get(Contact, contact_id)
     if contact and contact.canonical_id:
-        return await session.get(Contact, contact.canonical_id)
-    return contact
+        contact = await session.get(Contact, contact.canonical_id)
+    return None if contact and contact.erased_at else contact
 
 
 def same_person(column: SQLCoreOperations[Any], contact_id: uuid.UUID) -> ColumnElement[bool]:

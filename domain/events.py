@@ -43,6 +43,7 @@ class EventKind(StrEnum):
     CONTACT_OPENED = "contact_opened"
     CONTACT_MERGED = "contact_merged"
     IDENTITY_LINKED = "identity_linked"
+    CONTACT_ERASED = "contact_erased"
     ARRIVAL_FAILED = "arrival_failed"
     SLA_BREACHED = "sla_breached"
     SLA_MET = "sla_met"

@@ -25,6 +25,7 @@ TOLD = (
     EventKind.TICKET_MERGED,
     EventKind.THREAD_JOINED,
     EventKind.CONTACT_MERGED,
+    EventKind.CONTACT_ERASED,
     EventKind.SLA_BREACHED,
     EventKind.ALERT_ACKED,
 )
