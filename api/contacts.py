@@ -54,6 +54,9 @@ class Contact(Node):
     name: str
     locale: str | None
     timezone: str | None
+    erased_at: datetime | None = strawberry.field(
+        description="Since then nothing here names anybody: the person asked for it, or the shop did."
+    )
     identities: list[Identity]
     open_tickets: list[Annotated["Ticket", strawberry.lazy("api.tickets")]]
     tasks: list[Annotated["Task", strawberry.lazy("api.tasks")]]
@@ -86,7 +89,14 @@ async def contacts_by_id(
     contact, and for other ids there is `seen_contacts`."""
     asked, became = contacts.Contact.__table__.alias(), contacts.Contact.__table__.alias()
     rows = await reading.connection.execute(
-        select(asked.c.id.label("asked_id"), became.c.id, became.c.name, became.c.locale, became.c.timezone)
+        select(
+            asked.c.id.label("asked_id"),
+            became.c.id,
+            became.c.name,
+            became.c.locale,
+            became.c.timezone,
+            became.c.erased_at,
+        )
         .join_from(asked, became, became.c.id == func.coalesce(asked.c.canonical_id, asked.c.id))
         .where(one_of(asked.c.id, ids))
     )
@@ -103,6 +113,7 @@ async def contacts_by_id(
                     "name": row.name,
                     "locale": row.locale,
                     "timezone": row.timezone,
+                    "erased_at": row.erased_at,
                 },
             ),
         )

@@ -14,6 +14,7 @@ import uuid
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import ForeignKey, Index, Integer, delete, func, select, text
@@ -76,16 +77,6 @@ class Erasure(Work, Base):
     destroy_at: Mapped[datetime | None]
     destroyed_at: Mapped[datetime | None]
 
-    @property
-    def state(self) -> ErasureState:
-        if self.withdrawn_at:
-            return ErasureState.WITHDRAWN
-        if self.confirmed_at is None:
-            return ErasureState.ASKED
-        if self.destroyed_at:
-            return ErasureState.DESTROYED
-        return ErasureState.SEALED if self.sealed_at else ErasureState.SEALING
-
     def confirm(
         self, session: AsyncSession, keys: Keys, *, by: Actor, at: datetime, days: int, takes_two: bool
     ) -> None:
@@ -113,6 +104,16 @@ class Erasure(Work, Base):
     async def destroy(self, session: AsyncSession, *, at: datetime) -> None:
         await session.execute(delete(SealedPart).where(SealedPart.erasure_id == self.id))
         self.wrapped_key, self.destroyed_at = None, at
+
+
+def state_of(row: Any) -> ErasureState:
+    if row.withdrawn_at:
+        return ErasureState.WITHDRAWN
+    if row.confirmed_at is None:
+        return ErasureState.ASKED
+    if row.destroyed_at:
+        return ErasureState.DESTROYED
+    return ErasureState.SEALED if row.sealed_at else ErasureState.SEALING
 
 
 ERASURES = Queue(Erasure, topic="erasures", lease=timedelta(minutes=10))

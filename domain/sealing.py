@@ -33,7 +33,7 @@ from domain.files import Files
 from domain.holdings import HOLDINGS, Holding, items_of
 from domain.inbound import Arrival
 from domain.keys import Keys
-from domain.messages import Attachment, Item, Message
+from domain.messages import Attachment, Call, Item, Message
 from domain.tickets import Ticket, TicketStatus, locked
 from domain.work import Lease, work
 
@@ -72,7 +72,7 @@ class Sealer:
         async with self._db.transaction() as session:
             done = await lease.settle(session, last_error=None)
             await self._sealed(session, done, at=await database_time(session))
-        log.info("contact_erased", erasure=str(erasure.id), rows=sum(done.emptied.values()))
+        log.info("contact_erased", contact=str(erasure.contact_id), rows=sum(done.emptied.values()))
 
     async def _shut(self, session: AsyncSession, erasure: Erasure) -> bool:
         id, now = erasure.contact_id, await database_time(session)
@@ -80,10 +80,12 @@ class Sealer:
         identities = await session.execute(
             select(Identity.kind, Identity.scope, Identity.value).where(same_person(Identity.contact_id, id))
         )
-        named = [Claim(kind, value, None, scope) for kind, scope, value in identities]
-        for claim in sorted(named, key=lambda claim: claim.key):
-            await lock_identity(session, claim)
-        erasure.looked_for = self._keys.encrypt({"named": [claim.key for claim in named]})
+        named = sorted(Claim(kind, value, None, scope).key for kind, scope, value in identities)
+        for kind, scope, value in named:
+            await lock_identity(session, Claim(kind, value, None, scope))
+        calls = await session.scalars(select(Call.external_id).where(same_person(Call.contact_id, id)))
+        looked_for = [(kind, value) for kind, _, value in named] + [(CALL, call) for call in calls if call]
+        erasure.looked_for = self._keys.encrypt({"named": looked_for})
         await _close(session, id, by=by, at=now)
         for holding in AT_ONCE:
             reached = NOTHING
@@ -176,7 +178,7 @@ class Sealer:
             Arrival.due_at.is_(None),
         )
         names = select(Arrival.id).join(Channel, Channel.id == Arrival.channel_id)
-        said = or_(*(_names(IdentityKind(kind), value) for kind, _, value in named))
+        said = or_(*(_names(kind, value) for kind, value in named))
         found = (await session.scalars(names.where(Arrival.id.in_(loose), said))).all()
         originals = Holding(Arrival, lambda _: one_of(Arrival.id, found), _ORIGINAL.left)
         reached = NOTHING
@@ -264,25 +266,27 @@ def _written(value: Any) -> Any:
     return {"base64": base64.b64encode(value).decode()} if isinstance(value, bytes) else str(value)
 
 
-CHANNELS_OF = {
+CALL = "call"
+"""Its own id: the steps that end a call need not say whose it was."""
+
+CHANNELS_OF: dict[str, tuple[ChannelKind, ...]] = {
     IdentityKind.EMAIL: (ChannelKind.EMAIL, ChannelKind.CHAT),
     IdentityKind.PHONE: (ChannelKind.PHONE, ChannelKind.SMS),
     IdentityKind.MESSENGER: (ChannelKind.MESSENGER,),
     IdentityKind.CHAT: (ChannelKind.CHAT,),
     IdentityKind.CUSTOMER: (ChannelKind.CHAT,),
+    CALL: (ChannelKind.PHONE,),
 }
 
 
-def _names(kind: IdentityKind, value: str) -> ColumnElement[bool]:
+def _names(kind: str, value: str) -> ColumnElement[bool]:
     """Does an original of such a channel hold this? Byte by byte: it may be in any encoding, or in none."""
-    words = [value]
     if kind == IdentityKind.PHONE:  # a PBX may leave out the plus, or the country
-        words = [_without_country(value)]
-    elif kind == IdentityKind.CUSTOMER:  # "42" is in many things
-        words = [f'"{value}"']
+        value = _without_country(value)
+    elif kind in (IdentityKind.CUSTOMER, CALL):  # "42" is in many things
+        value = f'"{value}"'
     said = func.lower(func.concat(func.encode(Arrival.raw, "escape"), cast(Arrival.envelope, Text)))
-    holds = [func.strpos(said, word.lower()) > 0 for word in words]
-    return and_(Channel.kind.in_(CHANNELS_OF[kind]), or_(*holds))
+    return and_(Channel.kind.in_(CHANNELS_OF[kind]), func.strpos(said, value.lower()) > 0)
 
 
 def _without_country(number: str) -> str:
