@@ -16,6 +16,7 @@ from zoneinfo import available_timezones
 from cyclopts import App, Parameter
 
 from api.caretaking import commands
+from api.contact_commands import contact
 from api.house import House
 from api.logs import log_to_stderr
 from api.running import Settings, house_here, load_settings, mail_door, working
@@ -40,6 +41,7 @@ token = App(name="token", help="Integrators' tokens.")
 app.command(agent)
 app.command(channel)
 app.command(token)
+app.command(contact)
 app.update(commands)
 
 

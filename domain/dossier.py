@@ -112,7 +112,7 @@ class _Person:
     async def told(self) -> AsyncIterator[bytes]:
         async with self._db.reading() as connection:
             head = {"format": FORMAT, "madeAt": await database_time(connection), "contactId": self._id}
-        yield orjson.dumps(head)[:-1]
+        yield _json(head)[:-1]
         for holding in HOLDINGS:
             if holding.exported:
                 name = LISTS.get(holding.table.name, holding.table.name)
@@ -125,7 +125,7 @@ class _Person:
                 yield said
         channels = await self._named(Channel.__table__, self._channels, "kind", "name")
         agents = await self._named(Agent.__table__, self._agents, "name")
-        yield b",\n" + orjson.dumps({"channels": channels, "agents": agents})[1:] + b"\n"
+        yield b",\n" + _json({"channels": channels, "agents": agents})[1:] + b"\n"
 
     async def _list(self, name: str, pages: AsyncIterator[list[dict[str, Any]]]) -> AsyncIterator[bytes]:
         yield b",\n" + orjson.dumps(name) + b":["
@@ -134,7 +134,7 @@ class _Person:
             for row in rows:
                 self._agents |= {row[name] for name in BY_AGENTS if row.get(name)}
                 self._channels |= {row["channelId"]} if row.get("channelId") else set()
-            yield between + b",\n".join(map(orjson.dumps, rows))
+            yield between + b",\n".join(map(_json, rows))
             between = b",\n"
         yield b"]"
 
@@ -186,6 +186,10 @@ async def _pages(
         yield rows
 
 
+def _json(value: Any) -> bytes:
+    return orjson.dumps(value, default=str)  # the driver has a UUID of its own
+
+
 def _shown(row: Mapping[Any, Any]) -> dict[str, Any]:
     """As GraphQL spells it: `joined_at` is `joinedAt`."""
-    return {re.sub("_(.)", lambda found: found[1].upper(), name): value for name, value in row.items()}
+    return {re.sub("_(.)", lambda found: found[1].upper(), str(name)): value for name, value in row.items()}

@@ -8,20 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
-from sqlalchemy import (
-    ColumnElement,
-    Select,
-    String,
-    Table,
-    case,
-    exists,
-    func,
-    literal,
-    null,
-    or_,
-    select,
-    true,
-)
+from sqlalchemy import ColumnElement, Select, String, Table, case, func, literal, null, or_, select, true
 from sqlalchemy import cast as sql_cast
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import aliased
@@ -109,10 +96,10 @@ def _mails(contact_id: uuid.UUID) -> ColumnElement[bool]:
 def _shared_tags(contact_id: uuid.UUID) -> ColumnElement[Any]:
     """A tag that nobody else's ticket has says more about the person than about the matter."""
     other = aliased(Ticket)
-    word = func.jsonb_array_elements_text(Ticket.tags).column_valued("word")
+    words = func.jsonb_array_elements_text(Ticket.tags).table_valued("word").render_derived()
     anothers = same_person(other.contact_id, contact_id).is_not(true())
-    shared = exists(select(other.id).where(other.tags.has_key(word), anothers))
-    kept = select(func.jsonb_agg(word)).select_from(word).where(shared).scalar_subquery()
+    shared = select(other.id).where(other.tags.has_key(words.c.word), anothers).correlate(words).exists()
+    kept = select(func.jsonb_agg(words.c.word)).where(shared).scalar_subquery()
     return func.coalesce(kept, sql_cast(literal("[]", String), JSONB))
 
 

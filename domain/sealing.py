@@ -122,7 +122,8 @@ class Sealer:
             await session.execute(update(table).where(chosen).values(values))
         else:
             await session.execute(delete(table).where(chosen))
-        erasure.emptied = erasure.emptied | {table.name: erasure.emptied.get(table.name, 0) + len(rows)}
+        name = str(table.name)
+        erasure.emptied = erasure.emptied | {name: erasure.emptied.get(name, 0) + len(rows)}
         return rows
 
     async def _seal_rows(
@@ -131,8 +132,11 @@ class Sealer:
         key = erasure.key(self._keys)
         if key is None:
             return
-        lines = b"\n".join(orjson.dumps(dict(row._mapping), default=_written) for row in rows)
-        head = orjson.dumps({"table": holding.table.name})
+        lines = b"\n".join(
+            orjson.dumps({str(name): value for name, value in row._mapping.items()}, default=_written)
+            for row in rows
+        )
+        head = orjson.dumps({"table": str(holding.table.name)})
         await keep_sealed(session, erasure, key, zlib.compress(head + b"\n" + lines, 1))
         for file in [row.file for row in rows if holding.stored and row.file]:
             head = orjson.dumps({"file": file})
