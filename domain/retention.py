@@ -185,8 +185,6 @@ async def _empty_attachments(session: AsyncSession, files: Files, item_ids: Sequ
     """The bytes first: should this transaction fail, the row still says that something is to be done."""
     theirs = one_of(Attachment.item_id, item_ids)
     for file in await session.scalars(select(Attachment.file).where(theirs, Attachment.file.is_not(None))):
-        elsewhere = select(Attachment.id).where(Attachment.file == file, theirs.is_not(True))
-        if await session.scalar(elsewhere.limit(1)) is None:
-            await files.delete(str(file))
+        await files.delete(str(file))
     gone = {"name": "", "file": None, "source_url": None, "content_id": None, "due_at": None}
     await session.execute(update(Attachment).where(theirs).values(gone))

@@ -15,16 +15,14 @@ from operator import add
 from typing import Any
 
 import orjson
-import phonenumbers
 import structlog
-from sqlalchemy import ColumnElement, Row, Text, and_, cast, delete, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Row, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain import audit, clocks
+from domain import audit, clocks, traces
 from domain.actors import SYSTEM, Actor, ActorKind
 from domain.audit import AuditKind
-from domain.channels import Channel, ChannelKind
-from domain.contacts import Claim, Identity, IdentityKind, lock_identity, same_person
+from domain.contacts import Claim, Identity, lock_identity, same_person
 from domain.db import Database, database_time, first_id, one_of
 from domain.erasure import ERASURES, Erasure, keep_sealed
 from domain.events import EventKind, happened, record, record_all
@@ -33,7 +31,7 @@ from domain.files import Files
 from domain.holdings import HOLDINGS, Holding, items_of
 from domain.inbound import Arrival
 from domain.keys import Keys
-from domain.messages import Attachment, Call, Item, Message
+from domain.messages import Attachment, Message
 from domain.tickets import Ticket, TicketStatus, locked
 from domain.work import Lease, work
 
@@ -83,8 +81,7 @@ class Sealer:
         named = sorted(Claim(kind, value, None, scope).key for kind, scope, value in identities)
         for kind, scope, value in named:
             await lock_identity(session, Claim(kind, value, None, scope))
-        calls = await session.scalars(select(Call.external_id).where(same_person(Call.contact_id, id)))
-        looked_for = [(kind, value) for kind, _, value in named] + [(CALL, call) for call in calls if call]
+        looked_for = [(kind, value) for kind, _, value in named] + await traces.calls_of(session, id)
         erasure.looked_for = self._keys.encrypt({"named": looked_for})
         await _close(session, id, by=by, at=now)
         for holding in AT_ONCE:
@@ -157,15 +154,12 @@ class Sealer:
             )
             for id, file in rows.all():
                 found = True
-                elsewhere = select(Attachment.id).where(Attachment.file == file, theirs.is_not(True))
-                if await session.scalar(elsewhere.limit(1)) is None:
-                    await self._files.delete(str(file))
+                await self._files.delete(str(file))
                 await session.execute(update(model).where(model.id == id).values(file=None))
         return found
 
     async def _unread(self, session: AsyncSession, erasure: Erasure) -> bool:
-        """Originals from before that no item came of (a receipt, the end of a call, what could not be read), and that
-        name the person."""
+        """Originals from before the erasure that no item came of (`domain/traces.py`)."""
         named = self._keys.decrypt(erasure.looked_for)["named"] if erasure.looked_for else []
         before = first_id(erasure.confirmed_at) if erasure.confirmed_at else NOTHING
         span = (Arrival.id > (erasure.reached_id or NOTHING), Arrival.id < before)
@@ -174,16 +168,7 @@ class Sealer:
         ).all()
         if not ids or not named:
             return False
-        no_item = ~exists(select(Item.id).where(Item.arrival_id == Arrival.id))
-        loose = select(Arrival.id).where(
-            Arrival.id.between(ids[0], ids[-1]),
-            no_item,
-            Arrival.emptied_at.is_(None),
-            Arrival.due_at.is_(None),
-        )
-        names = select(Arrival.id).join(Channel, Channel.id == Arrival.channel_id)
-        said = or_(*(_names(kind, value) for kind, value in named))
-        found = (await session.scalars(names.where(Arrival.id.in_(loose), said))).all()
+        found = await traces.among(session, ids[0], ids[-1], named)
         originals = Holding(Arrival, lambda _: one_of(Arrival.id, found), _ORIGINAL.left)
         reached = NOTHING
         while rows := await self._take(session, erasure, originals, reached):
@@ -268,33 +253,3 @@ async def _next(
 
 def _written(value: Any) -> Any:
     return {"base64": base64.b64encode(value).decode()} if isinstance(value, bytes) else str(value)
-
-
-CALL = "call"
-"""Its own id: the steps that end a call need not say whose it was."""
-
-CHANNELS_OF: dict[str, tuple[ChannelKind, ...]] = {
-    IdentityKind.EMAIL: (ChannelKind.EMAIL, ChannelKind.CHAT),
-    IdentityKind.PHONE: (ChannelKind.PHONE, ChannelKind.SMS),
-    IdentityKind.MESSENGER: (ChannelKind.MESSENGER,),
-    IdentityKind.CHAT: (ChannelKind.CHAT,),
-    IdentityKind.CUSTOMER: (ChannelKind.CHAT,),
-    CALL: (ChannelKind.PHONE,),
-}
-
-
-def _names(kind: str, value: str) -> ColumnElement[bool]:
-    """Does an original of such a channel hold this? Byte by byte: it may be in any encoding, or in none."""
-    if kind == IdentityKind.PHONE:  # a PBX may leave out the plus, or the country
-        value = _without_country(value)
-    elif kind in (IdentityKind.CUSTOMER, CALL):  # "42" is in many things
-        value = f'"{value}"'
-    said = func.lower(func.concat(func.encode(Arrival.raw, "escape"), cast(Arrival.envelope, Text)))
-    return and_(Channel.kind.in_(CHANNELS_OF[kind]), func.strpos(said, value.lower()) > 0)
-
-
-def _without_country(number: str) -> str:
-    try:
-        return str(phonenumbers.parse(number).national_number)
-    except phonenumbers.NumberParseException:
-        return number
