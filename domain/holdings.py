@@ -70,7 +70,7 @@ def _events_of(contact_id: uuid.UUID) -> ColumnElement[bool]:
     return or_(same_person(_event.contact_id, contact_id), _event.ticket_id.in_(tickets_of(contact_id)))
 
 
-def _tasks(contact_id: uuid.UUID) -> ColumnElement[bool]:
+def tasks_of(contact_id: uuid.UUID) -> ColumnElement[bool]:
     return or_(same_person(Task.contact_id, contact_id), Task.ticket_id.in_(tickets_of(contact_id)))
 
 
@@ -130,7 +130,7 @@ HOLDINGS = (
     Holding(
         Ticket, lambda id: same_person(Ticket.contact_id, id), {"subject": "", "tags": _shared_tags}
     ),
-    Holding(Task, _tasks, {"title": ""}),
+    Holding(Task, tasks_of, {"title": ""}),
     Holding(
         Item,
         lambda id: same_person(_item.contact_id, id),

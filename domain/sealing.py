@@ -28,10 +28,11 @@ from domain.erasure import ERASURES, Erasure, keep_sealed
 from domain.events import EventKind, happened, record, record_all
 from domain.exports import ContactExport
 from domain.files import Files
-from domain.holdings import HOLDINGS, Holding, items_of
+from domain.holdings import HOLDINGS, Holding, items_of, tasks_of
 from domain.inbound import Arrival
 from domain.keys import Keys
 from domain.messages import Attachment, Message
+from domain.tasks import Task
 from domain.tickets import Ticket, TicketStatus, locked
 from domain.work import Lease, work
 
@@ -199,6 +200,10 @@ async def _close(session: AsyncSession, contact_id: uuid.UUID, *, by: Actor, at:
     for message in queued.all():
         message.due_at = None
         await message.give_up(session, at=at)
+    open_tasks = select(Task).where(tasks_of(contact_id), Task.done_at.is_(None))
+    for task in (await session.scalars(open_tasks.order_by(Task.id))).all():
+        task.finish(True, at=at)
+        task.saved(by=by, at=at)
     tickets = select(Ticket.id).where(
         same_person(Ticket.contact_id, contact_id),
         Ticket.status != TicketStatus.CLOSED,

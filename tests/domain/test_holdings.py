@@ -2,11 +2,15 @@
 
 from collections.abc import Iterator
 
+import pytest
 from sqlalchemy import ARRAY, BigInteger, Boolean, Column, DateTime, Enum, Integer, Uuid
 
 import domain.migrations  # noqa: F401 - brings in every table
+from domain.access import may_see
+from domain.actors import Actor, ActorKind, Role, Scope
 from domain.contacts import Contact, Identity
 from domain.db import XID8, Base
+from domain.erasure import SealedPart
 from domain.holdings import HARMLESS, HOLDINGS
 
 WORDLESS = (BigInteger, Boolean, DateTime, Enum, Integer, Uuid, XID8)
@@ -59,6 +63,12 @@ def test_no_list_names_a_column_that_is_gone() -> None:
     assert {name.removesuffix(".*") for name in HARMLESS if name.endswith(".*")} <= tables.keys()
     for holding in HOLDINGS:
         assert set(holding.left) <= set(holding.table.columns.keys())
+
+
+@pytest.mark.parametrize("role", Role)
+def test_nobody_of_the_shop_sees_what_is_sealed(role: Role) -> None:
+    assert str(may_see(SealedPart, Actor(ActorKind.AGENT, role=role))) == "false"
+    assert str(may_see(SealedPart, Actor(ActorKind.TOKEN, scopes=frozenset(Scope)))) == "false"
 
 
 def test_only_known_rows_point_to_who_is_erased() -> None:
