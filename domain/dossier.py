@@ -15,7 +15,7 @@ from typing import Any
 
 import orjson
 import structlog
-from sqlalchemy import ColumnElement, Row, Table, select
+from sqlalchemy import ColumnElement, Row, Table, func, select
 
 from domain import threads
 from domain.audit import AuditEntry
@@ -34,6 +34,8 @@ log = structlog.get_logger()
 
 FORMAT = 1
 PAGE = 200
+PIECE = 4 << 20
+"""Bytes of an original that are read at once."""
 
 LISTS = {
     "contact": "contacts", "thread": "threads", "identity": "identities", "ticket": "tickets", "task": "tasks",
@@ -72,11 +74,19 @@ def _holding(model: type[Any]) -> Holding:
 
 
 async def _write_original(db: Database, archive: zipfile.ZipFile, id: uuid.UUID) -> None:
-    one = select(Arrival.raw, Channel.kind).join(Channel, Channel.id == Arrival.channel_id)
+    one = select(func.length(Arrival.raw).label("bytes"), Channel.kind)
     async with db.reading() as connection:
-        row = (await connection.execute(one.where(Arrival.id == id))).one()
-    if row.raw:
-        await asyncio.to_thread(archive.writestr, original(id, row.kind), row.raw)
+        found = await connection.execute(
+            one.join(Channel, Channel.id == Arrival.channel_id).where(Arrival.id == id)
+        )
+        row = found.one()
+    if not row.bytes:
+        return
+    with archive.open(original(id, row.kind), "w", force_zip64=True) as entry:
+        for begin in range(1, row.bytes + 1, PIECE):
+            piece = select(func.substring(Arrival.raw, begin, PIECE)).where(Arrival.id == id)
+            async with db.reading() as connection:
+                await asyncio.to_thread(entry.write, (await connection.execute(piece)).scalar_one())
 
 
 def original(id: uuid.UUID, kind: ChannelKind) -> str:

@@ -41,6 +41,8 @@ class Holding:
     """Is it shown to the person? Not what only says what became of a push or a post."""
     stored: bool = False
     """Do the rows name stored bytes, in `file`?"""
+    large: str | None = None
+    """A column of bytes that are taken a piece at a time."""
 
     @property
     def table(self) -> Table:
@@ -171,6 +173,7 @@ HOLDINGS = (
             "state": ArrivalState.IGNORED,
             "emptied_at": func.now(),
         },
+        large="raw",
     ),
     Holding(AlertNote, _said_of_alerts, {"text": ""}),
     Holding(Attempt, lambda id: Attempt.post_id.in_(_posts(id)), {}, exported=False),

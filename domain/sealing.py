@@ -9,6 +9,7 @@ import base64
 import uuid
 import zlib
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import reduce
 from operator import add
@@ -16,7 +17,7 @@ from typing import Any
 
 import orjson
 import structlog
-from sqlalchemy import ColumnElement, Row, delete, func, select, update
+from sqlalchemy import Column, ColumnElement, Row, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain import audit, clocks, traces
@@ -110,8 +111,9 @@ class Sealer:
         table = holding.table
         ids = await _next(session, holding, erasure.contact_id, after)
         chosen = one_of(table.c.id, ids)
+        columns = [column for column in table.columns if column.name != holding.large]
         rows = (
-            await session.execute(select(table).where(chosen).order_by(table.c.id).with_for_update())
+            await session.execute(select(*columns).where(chosen).order_by(table.c.id).with_for_update())
         ).all()
         if not rows:
             return rows
@@ -136,6 +138,9 @@ class Sealer:
         )
         head = orjson.dumps({"table": str(holding.table.name)})
         await keep_sealed(session, erasure, key, zlib.compress(head + b"\n" + lines, 1))
+        if holding.large:
+            for row in rows:
+                await self._seal_large(session, erasure, key, holding.table.c[holding.large], row.id)
         for file in [row.file for row in rows if holding.stored and row.file]:
             head = orjson.dumps({"file": file})
             try:
@@ -143,6 +148,15 @@ class Sealer:
                     await keep_sealed(session, erasure, key, zlib.compress(head + b"\n" + part, 1))
             except FileNotFoundError:
                 log.warning("file_missing", key=file)
+
+    async def _seal_large(
+        self, session: AsyncSession, erasure: Erasure, key: bytes, column: Column[Any], id: uuid.UUID
+    ) -> None:
+        head, begin = orjson.dumps({"original": str(id)}), 1
+        where = column.table.c.id == id
+        while piece := await session.scalar(select(func.substring(column, begin, SIZE)).where(where)):
+            await keep_sealed(session, erasure, key, zlib.compress(head + b"\n" + piece, 1))
+            begin += SIZE
 
     async def _files_of(self, session: AsyncSession, erasure: Erasure) -> bool:
         """The bytes go before the row forgets where they were: whoever dies in between finds them again."""
@@ -170,7 +184,7 @@ class Sealer:
         if not ids or not named:
             return False
         found = await traces.among(session, ids[0], ids[-1], named)
-        originals = Holding(Arrival, lambda _: one_of(Arrival.id, found), _ORIGINAL.left)
+        originals = replace(_ORIGINAL, theirs=lambda _: one_of(Arrival.id, found))
         reached = NOTHING
         while rows := await self._take(session, erasure, originals, reached):
             reached = rows[-1].id

@@ -82,14 +82,25 @@ async def _write(archive: zipfile.ZipFile, parts: AsyncIterator[bytes], found: U
         found.parts += 1
         head, _, content = zlib.decompress(sealed).partition(b"\n")
         said = orjson.loads(head)
-        about = f"files/{said['file']}" if "file" in said else f"rows/{said['table']}"
+        about = _entry(said)
+        rows = "table" in said
         if about != now:
             if entry:
                 entry.close()
             seen[about] += 1
-            now, name = about, about if "file" in said else f"{about}.{seen[about]}.jsonl"
+            now, name = about, f"{about}.{seen[about]}.jsonl" if rows else about
             entry = archive.open(name, "w", force_zip64=True)
             found.entries.append(name)
-        await asyncio.to_thread(entry.write, content if "file" in said else content + b"\n")  # type: ignore[union-attr]
+        await asyncio.to_thread(entry.write, content + b"\n" if rows else content)  # type: ignore[union-attr]
     if entry:
         entry.close()
+
+
+def _entry(said: dict[str, str]) -> str:
+    match said:
+        case {"table": table}:
+            return f"rows/{table}"
+        case {"original": id}:
+            return f"originals/{id}"
+        case _:
+            return f"files/{said['file']}"

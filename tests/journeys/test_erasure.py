@@ -4,8 +4,10 @@ and every number is what it was."""
 import asyncio
 import io
 import json
+import secrets
 import sys
 import time
+import tracemalloc
 import uuid
 import zipfile
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -25,7 +27,7 @@ from websockets.asyncio.client import connect
 
 from api.house import House
 from demo.farends import GraphStandIn, messenger_events
-from domain import erasure, intake, retention, system_mail, webhooks
+from domain import dossier, erasure, intake, retention, system_mail, webhooks
 from domain.actors import Role
 from domain.alerts import Alert, AlertKind, Cause, fire
 from domain.audit import AuditEntry, AuditKind
@@ -456,8 +458,10 @@ async def _is_opened_for_a_reason_only(shop: Shop, tmp_path: Path, messages: int
             for line in archive.read(name).splitlines()
         ]
         photos = [archive.read(name) for name in archive.namelist() if name.startswith("files/")]
+        originals = [archive.read(name) for name in archive.namelist() if name.startswith("originals/")]
     assert sum("Canary number" in item["text"] for item in items) == messages
     assert photos == [PHOTO]
+    assert sum(b"Canary number" in original for original in originals) == messages
     async with house.db.transaction() as session:
         noted = (await session.scalars(select(AuditEntry).where(AuditEntry.kind == AuditKind.UNSEALED))).one()
         assert (noted.contact_id, noted.data["reason"]) == (shop.contact_id, "Court 7, 12/2026")
@@ -683,3 +687,32 @@ async def test_originals_and_texts_go_when_their_days_are_over(shop: Shop) -> No
     assert (noted.actor_kind, noted.data["texts"]) == ("system", counted["texts"])
     folder = shop.house.files.path("aa/x").parent.parent
     assert found_in_files(folder) == []
+
+
+async def test_neither_an_export_nor_an_erasure_holds_more_than_a_piece_at_a_time(
+    shop: Shop, tmp_path: Path
+) -> None:
+    """Sixty megabytes of photos, and an original of twenty."""
+    await mails(shop, "Where is my canary?")
+    house = shop.house
+    async with house.db.transaction() as session:
+        message = (await session.scalars(select(Item))).one()
+        shop.contact_id = message.contact_id
+        await session.execute(update(Arrival).values(raw=secrets.token_bytes(20 << 20)))
+        for number in range(12):
+            key = await house.files.put(secrets.token_bytes(5 << 20))
+            named = {"name": f"{number}.png", "mime": "image/png", "bytes": 5 << 20, "file": key}
+            session.add(Attachment(id=new_id(), item_id=message.id, **named))
+
+    tracemalloc.start()
+    await dossier.write(house.db, house.files, shop.contact_id, tmp_path / "ada.zip")
+    exporting = tracemalloc.get_traced_memory()[1]
+    tracemalloc.reset_peak()
+    await erase(shop)
+    erasing = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+
+    assert (tmp_path / "ada.zip").stat().st_size > 80 << 20
+    sys.stdout.write(f"\nat most {exporting >> 20} MiB exporting, {erasing >> 20} MiB erasing\n")
+    assert exporting < 60 << 20
+    assert erasing < 60 << 20
