@@ -37,6 +37,11 @@ AUDITED = {
     "tokenRevoke": Audited(AuditKind.TOKEN_REVOKED, ("id",)),
     "webhookSave": Audited(AuditKind.WEBHOOK_SAVED, ("id", "url", "events", "enabled")),
     "webhookRotateSecret": Audited(AuditKind.WEBHOOK_SECRET_ROTATED, ("id",)),
+    "contactExport": Audited(AuditKind.EXPORTED),
+    "contactErase": Audited(AuditKind.ERASURE_ASKED, ("confirm",)),
+    "erasureWithdraw": Audited(AuditKind.ERASURE_WITHDRAWN, ("id",)),
+    "privacyUpdate": Audited(AuditKind.PRIVACY_CHANGED, ("sealed_days", "erasing_takes_two")),
+    "retentionSave": Audited(AuditKind.PRIVACY_CHANGED, ("channel_id", "originals_days", "texts_days")),
     "webhookDelete": Audited(AuditKind.WEBHOOK_DELETED, ("id",)),
     "contactFieldSave": Audited(AuditKind.CONTACT_FIELD_SAVED, ("id", "label", "kind", "options")),
     "contactFieldArchive": Audited(AuditKind.CONTACT_FIELD_ARCHIVED, ("id", "archived")),
@@ -55,4 +60,14 @@ def note_mutation(
     if audited := AUDITED.get(name):
         told = {field: str(input[field]) for field in audited.told if input[field] is not None}
         agent_id = uuid.UUID(result["agent"]) if "agent" in result else by.agent_id
-        audit.note(session, audited.kind, by=by, at=at, address=context.address, agent_id=agent_id, data=told)
+        contact_id = uuid.UUID(result["contact"]) if "contact" in result else None
+        audit.note(
+            session,
+            audited.kind,
+            by=by,
+            at=at,
+            address=context.address,
+            agent_id=agent_id,
+            contact_id=contact_id,
+            data=told,
+        )

@@ -189,6 +189,7 @@ async def _changes(
             EventKind.CONTACT_MERGED,
             EventKind.IDENTITY_LINKED,
             EventKind.MOVE_UNDONE,
+            EventKind.CONTACT_ERASED,
         )
         became = await seen_contacts(reading, told)
         people = await contacts_by_id(reading, set(became.values()), selection.below("contact"))

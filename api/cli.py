@@ -15,6 +15,7 @@ from cyclopts import App, Parameter
 
 from api import setting_up
 from api.caretaking import commands
+from api.contact_commands import contact
 from api.house import House
 from api.logs import log_to_stderr
 from api.running import Settings, house_here, load_settings, mail_door, working
@@ -28,6 +29,7 @@ from domain.promises import Metric, Target
 from domain.settings import WrongSetting
 
 app = App(name="heddle", help="A helpdesk for online shops.", version_flags=[])
+app.command(contact)
 app.update(commands)
 app.update(setting_up.commands)
 

@@ -72,6 +72,9 @@ class Contact(Node):
     merge_candidates: list[Annotated["MergeCandidate", strawberry.lazy("api.joining")]] = strawberry.field(
         description="Who may be the same person, the likeliest first, at most 5. `contactMerge` accepts, `mergeDismiss` refuses for good."
     )
+    erased_at: datetime | None = strawberry.field(
+        description="Since then nothing here names anybody: the person asked for it, or the shop did."
+    )
     identities: list[Identity]
     open_tickets: list[Annotated["Ticket", strawberry.lazy("api.tickets")]]
     tasks: list[Annotated["Task", strawberry.lazy("api.tasks")]]
@@ -138,6 +141,7 @@ async def contacts_by_id(
                     "city": row.city,
                     "company_id": row.company_id,
                     "kept": row.fields,
+                    "erased_at": row.erased_at,
                 },
             ),
         )

@@ -17,6 +17,7 @@ from domain import audit, auditor
 from domain.channels import Channel
 from domain.db import Database, database_time
 from domain.devices import RINGS, Device, Fitness, fitness
+from domain.erasure import Erasure
 from domain.files import Files
 from domain.following import unread_since
 from domain.installation import held_since
@@ -89,8 +90,10 @@ async def _tables(patient: Patient) -> AsyncIterator[Finding]:
 
 async def _secret_key(patient: Patient) -> AsyncIterator[Finding]:
     sealed = (await patient.connection.execute(select(Channel.slug, Channel.secrets))).all()
+    erased = select(func.concat("erasure ", Erasure.id), Erasure.wrapped_key)
+    erasures = await patient.connection.execute(erased.where(Erasure.wrapped_key.is_not(None)))
     closed = []
-    for slug, secrets in sealed:
+    for slug, secrets in [*sealed, *erasures]:
         try:
             if secrets is not None:
                 patient.keys.decrypt(secrets)

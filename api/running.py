@@ -18,11 +18,13 @@ from api.settings import ApiSettings
 from domain import audit, clocks, deadlines, following, recounts, upkeep
 from domain.db import Database, database_time
 from domain.devices import Transport
+from domain.exports import Exporter
 from domain.files import Files
 from domain.installation import feed_epoch
 from domain.keys import open_keys
 from domain.migrations import migrate
 from domain.postgres import embedded
+from domain.sealing import Sealer
 from domain.settings import DomainSettings, WrongSetting, load
 from integrations.courier import Courier
 from integrations.mail import smtp_in
@@ -173,7 +175,9 @@ async def working(house: House, settings: Settings) -> AsyncIterator[None]:
         following.follow(house.db, dispatch.NAME, dispatch.dispatch),
         Subscribers(house.db, house.keys, settings.integrations).run(),
         Pusher(house.db, house.keys, house.base_url, carriers).run(),
-        upkeep.run(house.db),
+        upkeep.run(house.db, house.files),
+        Sealer(house.db, house.keys, house.files).run(),
+        Exporter(house.db, house.files).run(),
         audit.run(house.db),
     )
     async with AsyncExitStack() as stack:

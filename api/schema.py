@@ -24,8 +24,10 @@ from api.contacts import ContactQueries
 from api.devices import DeviceMutations
 from api.documents import Documents
 from api.duty import DutyMutations, DutyQueries
+from api.erasing import ErasureMutations, ErasureQueries
 from api.errors import Errors
 from api.execution import Admitted, Timed
+from api.exporting import ExportMutations, ExportQueries
 from api.handling import TicketMutations
 from api.inbox import InboxQueries
 from api.joining import JoiningMutations, JoiningQueries
@@ -35,6 +37,7 @@ from api.messages import MessageMutations
 from api.nodes import NodeQueries
 from api.notices import NoticeMutations, NoticeQueries
 from api.policies import PolicyQueries
+from api.privacy import PrivacyMutations, PrivacyQueries
 from api.profiles import ProfileMutations
 from api.promising import PolicyMutations
 from api.scalars import SCALARS
@@ -71,6 +74,9 @@ class Query(
     CalendarQueries,
     DutyQueries,
     ArrivalQueries,
+    ExportQueries,
+    ErasureQueries,
+    PrivacyQueries,
     ChangeQueries,
     NodeQueries,
 ):
@@ -102,6 +108,9 @@ class Mutation(
     CalendarMutations,
     DutyMutations,
     ArrivalMutations,
+    ExportMutations,
+    ErasureMutations,
+    PrivacyMutations,
 ):
     pass
 

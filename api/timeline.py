@@ -102,6 +102,7 @@ SENTENCES = {
     EventKind.CONTACT_CHANGED: N_("{who} changed what is known of the customer."),
     EventKind.CONTACT_MERGED: N_("Another contact turned out to be this one."),
     EventKind.MOVE_UNDONE: N_("{who} undid a merge or a move."),
+    EventKind.CONTACT_ERASED: N_("What names this customer was erased."),
     EventKind.SLA_BREACHED: N_("A promised time passed."),
     EventKind.ALERT_ACKED: N_("{who} has seen the alert."),
 }

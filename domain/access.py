@@ -24,7 +24,9 @@ from domain.contact_notes import ContactNote
 from domain.contacts import Contact
 from domain.db import Base
 from domain.devices import Device
+from domain.erasure import Erasure, SealedPart
 from domain.errors import NotFound
+from domain.exports import ContactExport
 from domain.inbound import Arrival
 from domain.messages import Attachment, Item, Message
 from domain.notices import Delivery, Notice
@@ -76,6 +78,8 @@ def may_see(model: type[Base], actor: Actor) -> ColumnElement[bool]:
 
 
 def _agents(model: type[Base], actor: Actor) -> ColumnElement[bool]:
+    if model is SealedPart:
+        return false()  # whoever is to read it needs the command line, and a reason
     if model in (Device, SignIn):
         return model.agent_id == actor.id
     if model in (Agent, Team, Channel, Policy, Calendar, ContactField):
@@ -84,7 +88,7 @@ def _agents(model: type[Base], actor: Actor) -> ColumnElement[bool]:
         return true() if actor.role == Role.ADMIN else false()
     if model in (Delivery, Notice):
         return _deliveries(model, actor)
-    if model is Arrival:
+    if model in (Arrival, Erasure, ContactExport):
         return true() if actor.manages else false()
     if actor.manages:
         return true()
@@ -180,8 +184,11 @@ async def one(
 
 
 async def contact(session: AsyncSession, id: uuid.UUID, *, to: Actor, lock: bool = False) -> Contact:
-    """The contact that this one has become, or still is."""
+    """The contact that this one has become, or still is; who was erased is nobody's to find."""
     survivor = await session.scalar(
         select(func.coalesce(Contact.canonical_id, Contact.id)).where(Contact.id == id)
     )
-    return await one(session, Contact, survivor, to=to, lock=lock)
+    found = await one(session, Contact, survivor, to=to, lock=lock)
+    if found.erased_at:
+        raise NotFound
+    return found

@@ -61,6 +61,15 @@ class AuditKind(StrEnum):
     CONTACT_FIELD_ARCHIVED = "contact_field_archived"
     CONTACT_READ = "contact_read"
     EXPORTED = "exported"
+    EXPORT_FETCHED = "export_fetched"
+    ERASURE_ASKED = "erasure_asked"
+    ERASURE_WITHDRAWN = "erasure_withdrawn"
+    ERASED = "erased"
+    UNSEALED = "unsealed"
+    """What had been erased was read, for the reason that `data` gives."""
+    SEALED_DESTROYED = "sealed_destroyed"
+    PRIVACY_CHANGED = "privacy_changed"
+    RETENTION_APPLIED = "retention_applied"
 
 
 class AuditEntry(Base):

@@ -86,6 +86,8 @@ class Contact(Base):
     fields: Mapped[Json] = mapped_column(default=dict, server_default=text("'{}'"))
     """Values of the fields an admin defined (`domain/contact_fields.py`), by their ids."""
     created_at: Mapped[datetime]
+    erased_at: Mapped[datetime | None]
+    """Nothing here names anybody any more (`domain/erasure.py`): the person, should they write again, is another contact."""
 
     def change(self, *, by: Actor, at: datetime, fields: Json | None = None, **said: Any) -> None:
         """What is left out stays: a column, or one of `fields`, where none takes a value away."""
@@ -244,10 +246,11 @@ def same_value(identity: Identity) -> Select[uuid.UUID]:
 
 
 async def survivor_of(session: AsyncSession, contact_id: uuid.UUID) -> Contact | None:
+    """None of whom was erased: a link or a reply address of then leads nowhere."""
     contact = await session.get(Contact, contact_id)
     if contact and contact.canonical_id:
-        return await session.get(Contact, contact.canonical_id)
-    return contact
+        contact = await session.get(Contact, contact.canonical_id)
+    return None if contact and contact.erased_at else contact
 
 
 def same_person(column: SQLCoreOperations[Any], contact_id: uuid.UUID) -> ColumnElement[bool]:

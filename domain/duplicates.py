@@ -7,15 +7,15 @@ from datetime import datetime
 from math import prod
 from typing import Any
 
-from sqlalchemy import ForeignKey, and_, func, literal, literal_column, select
+from sqlalchemy import ForeignKey, and_, func, literal, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from sqlalchemy.orm import Mapped, aliased, mapped_column
 
 from domain.actors import Actor
 from domain.cases import NamedNumber
-from domain.contacts import INDEXED_NAME, Contact, Identity, IdentityKind
-from domain.db import Base, one_of
+from domain.contacts import Contact, Identity, IdentityKind
+from domain.db import Base, by_name, one_of
 from domain.messages import Item
 from domain.numbers import NumberKind
 from domain.reasons import DuplicateCode
@@ -129,7 +129,7 @@ def _queries(ids: Collection[uuid.UUID]) -> Iterator[Any]:
     me, namesake = aliased(Contact), aliased(Contact)
     yield (
         select(me.id, namesake.id, literal(DuplicateCode.SAME_NAME_AND_CITY.value), me.name)
-        .join(namesake, indexed_name(namesake) == indexed_name(me))
+        .join(namesake, by_name(namesake.name) == by_name(me.name))
         .where(
             one_of(me.id, ids),
             me.name != "",
@@ -141,10 +141,6 @@ def _queries(ids: Collection[uuid.UUID]) -> Iterator[Any]:
         )
         .limit(MOST_WITH_ONE_VALUE * MOST)
     )
-
-
-def indexed_name(contact: Any) -> Any:
-    return func.lower(func.left(contact.name, literal_column(str(INDEXED_NAME))))
 
 
 async def _apart(connection: AsyncConnection, ids: Collection[uuid.UUID]) -> set[frozenset[uuid.UUID]]:

@@ -47,6 +47,7 @@ class EventKind(StrEnum):
     CONTACT_MERGED = "contact_merged"
     IDENTITY_LINKED = "identity_linked"
     COMPANY_CHANGED = "company_changed"
+    CONTACT_ERASED = "contact_erased"
     ARRIVAL_FAILED = "arrival_failed"
     SLA_BREACHED = "sla_breached"
     SLA_MET = "sla_met"

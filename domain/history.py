@@ -29,6 +29,7 @@ TOLD = (
     EventKind.CONTACT_CHANGED,
     EventKind.CONTACT_MERGED,
     EventKind.MOVE_UNDONE,
+    EventKind.CONTACT_ERASED,
     EventKind.SLA_BREACHED,
     EventKind.ALERT_ACKED,
 )

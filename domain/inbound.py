@@ -32,6 +32,7 @@ class Arrival(Work, Base):
     __table_args__ = (
         UniqueConstraint("channel_id", "external_id"),
         Index("ix_arrival_due", "due_at", postgresql_where=text("due_at IS NOT NULL")),
+        Index("ix_arrival_whole", "channel_id", "received_at", postgresql_where=text("emptied_at IS NULL")),
     )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
@@ -42,6 +43,8 @@ class Arrival(Work, Base):
     """What the carrier knew besides the bytes: SMTP envelope, chat session…"""
     received_at: Mapped[datetime]
     state: Mapped[ArrivalState]
+    emptied_at: Mapped[datetime | None]
+    """Its bytes were taken away: what is kept is that something came, and when."""
 
     async def give_up(self, session: AsyncSession, *, at: datetime) -> None:
         self.state = ArrivalState.FAILED

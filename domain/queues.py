@@ -6,6 +6,8 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from domain.erasure import ERASURES
+from domain.exports import EXPORTS
 from domain.inbound import ARRIVALS
 from domain.messages import FETCHES, OUTBOX
 from domain.notices import PUSHES
@@ -14,7 +16,9 @@ from domain.system_mail import SYSTEM_MAIL
 from domain.webhooks import POSTS
 from domain.work import Queue
 
-QUEUES: tuple[Queue, ...] = (ARRIVALS, OUTBOX, FETCHES, PUSHES, SYSTEM_MAIL, POSTS, RECOUNTS)  # type: ignore[type-arg]
+QUEUES: tuple[Queue, ...] = (  # type: ignore[type-arg]
+    ARRIVALS, OUTBOX, FETCHES, PUSHES, SYSTEM_MAIL, POSTS, RECOUNTS, EXPORTS, ERASURES,
+)  # fmt: skip
 OUTWARD = tuple(queue for queue in QUEUES if queue.outward)
 
 

@@ -4,13 +4,19 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import StrEnum
 
-from sqlalchemy import CheckConstraint, select, text
+from sqlalchemy import CheckConstraint, Integer, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from domain.db import Base, Json
+from domain.errors import InvalidInput
+from domain.languages import N_
 from domain.threads import DEFAULT_WINDOWS, Windows
+
+THREE_YEARS = 3 * 365
+"""How long claims can still be brought; 0 to MOST_DAYS may be set."""
+MOST_DAYS = 10 * 365
 
 
 class AgentsSee(StrEnum):
@@ -31,6 +37,10 @@ class Shop(Base):
     """Domains, beside the known ones, that write on behalf of buyers under an address for each order."""
     same_matter: Mapped[Json] = mapped_column(default=dict, server_default=text("'{}'"))
     """Hours of `domain.threads.Windows` that the shop has chosen otherwise."""
+    sealed_days: Mapped[int] = mapped_column(Integer, default=THREE_YEARS, server_default=str(THREE_YEARS))
+    """How long what was erased of a person is kept sealed, until it is destroyed; 0: not at all."""
+    erasing_takes_two: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
+    """Whoever asks for an erasure may not confirm it."""
 
 
 agents_see_all = select(Shop.id).where(Shop.agents_see == AgentsSee.ALL).exists()
@@ -63,3 +73,17 @@ async def joining(session: AsyncSession | AsyncConnection) -> Joining:
         return Joining((), (), DEFAULT_WINDOWS)
     hours = {name: timedelta(hours=hours) for name, hours in row.same_matter.items()}
     return Joining(tuple(row.order_numbers), tuple(row.marketplaces), replace(DEFAULT_WINDOWS, **hours))
+
+
+async def erasing(session: AsyncSession | AsyncConnection) -> tuple[int, bool]:
+    """For how many days what is erased stays sealed, and whether it takes two."""
+    row = (await session.execute(select(Shop.sealed_days, Shop.erasing_takes_two))).one_or_none()
+    return (row.sealed_days, row.erasing_takes_two) if row else (THREE_YEARS, False)
+
+
+async def set_erasing(session: AsyncSession, *, sealed_days: int, takes_two: bool) -> None:
+    if not 0 <= sealed_days <= MOST_DAYS:
+        raise InvalidInput(N_("Days are 0 to {most}."), field=["sealedDays"], most=MOST_DAYS)
+    chosen = {"sealed_days": sealed_days, "erasing_takes_two": takes_two}
+    row = insert(Shop).values(id=1, agents_see=AgentsSee.TEAMS, **chosen)
+    await session.execute(row.on_conflict_do_update(index_elements=["id"], set_=chosen))

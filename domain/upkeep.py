@@ -7,8 +7,10 @@ import structlog
 from sqlalchemy import delete, func
 from sqlalchemy.exc import SQLAlchemyError
 
+from domain import erasure, exports, retention
 from domain.db import Database, database_time
 from domain.events import ensure_partitions
+from domain.files import Files
 from domain.once import Done
 from domain.sign_in import LONGEST, SignIn
 from domain.tries import FORGOTTEN, Try
@@ -21,15 +23,19 @@ REMEMBERED = timedelta(hours=24)
 """How long a `clientMutationId` is known."""
 
 
-async def run(db: Database) -> None:
+async def run(db: Database, files: Files) -> None:
     while True:
         try:
             async with db.transaction() as session:
-                await ensure_partitions(session, (await database_time(session)).date())
+                now = await database_time(session)
+                await ensure_partitions(session, now.date())
                 await session.execute(delete(Done).where(Done.at < func.now() - REMEMBERED))
                 await session.execute(delete(Try).where(Try.last_at < func.now() - FORGOTTEN))
                 await session.execute(delete(Post).where(Post.created_at < func.now() - KEPT_FOR))
                 await session.execute(delete(SignIn).where(SignIn.created_at < func.now() - 2 * LONGEST))
+                await erasure.destroy_due(session, at=now)
+                await exports.discard_old(session, files, at=now)
+            await retention.apply(db, files)
         except (SQLAlchemyError, OSError) as failure:
             log.warning("upkeep_put_off", error=type(failure).__name__)
         await asyncio.sleep(EVERY)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 import structlog
+from sqlalchemy import select
 
 from domain import intake
 from domain.channels import Channel, ChannelKind
@@ -12,6 +13,7 @@ from domain.db import Database
 from domain.files import Files
 from domain.inbound import ARRIVALS, Arrival, ArrivalState, Inbound, InboundMessage, Unread, Unreadable
 from domain.keys import Keys
+from domain.messages import Attachment, Item
 from domain.work import Lease, work
 from integrations.chat import payloads as chat
 from integrations.mail import payloads as mail
@@ -68,10 +70,28 @@ class Mailroom:
                 await lease.settle(session, state=state, last_error=reasons)
 
     async def _take(self, channel: Channel, arrival: Arrival, part: Inbound) -> None:
-        if isinstance(part, InboundMessage) and part.attachments:
-            part = await self._stored(part)
+        if not isinstance(part, InboundMessage) or not part.attachments:
+            async with self._db.transaction() as session:
+                await intake.receive(session, channel, arrival, part)
+            return
+        part = await self._stored(part)
+        try:
+            async with self._db.transaction() as session:
+                await intake.receive(session, channel, arrival, part)
+        finally:
+            await self._let_go(arrival, part)
+
+    async def _let_go(self, arrival: Arrival, message: InboundMessage) -> None:
+        """Bytes that no row names (the message was here already, or could not be placed) would be nobody's to erase."""
+        theirs = (
+            select(Attachment.file)
+            .join(Item, Item.id == Attachment.item_id)
+            .where(Item.arrival_id == arrival.id)
+        )
         async with self._db.transaction() as session:
-            await intake.receive(session, channel, arrival, part)
+            kept = set(await session.scalars(theirs))
+        for file in {attached.file for attached in message.attachments if attached.file} - kept:
+            await self._files.delete(file)
 
     async def _stored(self, message: InboundMessage) -> InboundMessage:
         attachments = [

@@ -11,7 +11,7 @@ from domain.db import Database, database_time
 from domain.events import EventKind
 from domain.files import Files
 from domain.messages import FETCHES, Attachment, Item
-from domain.work import Lease, TryLater, work
+from domain.work import Lease, LeaseLost, TryLater, work
 from integrations.settings import IntegrationSettings
 
 log = structlog.get_logger()
@@ -41,17 +41,21 @@ class Media:
         except httpx.HTTPError as failure:
             raise TryLater(type(failure).__name__) from failure
         file = await self._files.put(content)
-        async with self._db.transaction() as session:
-            await lease.settle(
-                session,
-                file=file,
-                bytes=len(content),
-                mime=mime or attachment.mime,
-                source_url=None,
-                last_error=None,
-            )
-            item = (await session.execute(select(Item).where(Item.id == attachment.item_id))).scalar_one()
-            item.tell(EventKind.ATTACHMENT_FETCHED, by=SYSTEM, at=await database_time(session))
+        try:
+            async with self._db.transaction() as session:
+                await lease.settle(
+                    session,
+                    file=file,
+                    bytes=len(content),
+                    mime=mime or attachment.mime,
+                    source_url=None,
+                    last_error=None,
+                )
+                item = (await session.execute(select(Item).where(Item.id == attachment.item_id))).scalar_one()
+                item.tell(EventKind.ATTACHMENT_FETCHED, by=SYSTEM, at=await database_time(session))
+        except LeaseLost:  # somebody else has fetched it, or its person was erased meanwhile
+            await self._files.delete(file)
+            raise
 
     async def _download(self, url: str) -> tuple[bytes, str | None]:
         for _ in range(REDIRECTS + 1):

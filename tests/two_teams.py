@@ -20,13 +20,16 @@ from domain.contact_notes import ContactNote, add_note
 from domain.contacts import Contact, Identity
 from domain.db import new_id
 from domain.devices import Device, Transport
+from domain.erasure import Erasure, SealedPart
 from domain.events import Event
+from domain.exports import ContactExport
 from domain.ids import public_id, row_id
 from domain.inbound import Arrival, ArrivalState, CallStep, keep
 from domain.ladders import Way
 from domain.messages import Attachment, Item, ItemKind
 from domain.notices import Notice
 from domain.policies import Calendar, Policy
+from domain.retention import Retention
 from domain.sign_in import actor_by_id
 from domain.staff import Agent, Team, TeamMember
 from domain.tasks import Task
@@ -119,6 +122,7 @@ async def _worked_on(session: AsyncSession, house: House, ben: Client) -> None:
             file=await house.files.put(PHOTO),
         )
     )
+    await _asked_for(session, ticket.contact_id, ben_id)
     webhook, _ = await add_webhook(
         session, house.keys, url="https://example.org/hook", description="Till", kinds=[], at=NOON
     )
@@ -155,6 +159,19 @@ async def _known_of_ada(session: AsyncSession, ada: Contact, by: Actor) -> None:
     add_note(session, ada, "Likes to be called.", by=by, at=NOON)
 
 
+async def _asked_for(session: AsyncSession, contact_id: uuid.UUID, by_id: uuid.UUID) -> None:
+    """What is kept about what people asked for themselves."""
+    about = {"contact_id": contact_id, "asked_at": NOON, "asked_by_id": by_id}
+    session.add(ContactExport(id=new_id(), file="aa/nowhere", finished_at=NOON, **about))
+    if await session.scalar(select(Erasure.id)) is None:
+        session.add(Erasure(id=new_id(), **about))
+        await session.flush()
+        (erasure_id,) = await session.scalars(select(Erasure.id))
+        session.add(SealedPart(erasure_id=erasure_id, number=1, sealed=b"sealed"))
+        chat = (await session.scalars(select(Channel.id).where(Channel.kind == ChannelKind.CHAT))).one()
+        session.add(Retention(channel_id=chat, originals_days=3650))
+
+
 async def _ids(session: AsyncSession) -> dict[str, str]:
     ticket = (await session.scalars(select(Ticket).join(Item).where(Item.kind == ItemKind.NOTE))).one()
     ids: dict[str, uuid.UUID] = {"Ticket": ticket.id, "Contact": ticket.contact_id}
@@ -173,6 +190,7 @@ async def _ids(session: AsyncSession) -> dict[str, str]:
         Webhook,
         Policy,
         Calendar,
+        Erasure,
     ):
         ids[model.__name__] = (await session.scalars(select(model.id).order_by(model.id).limit(1))).one()
     ids["Alert"] = (await session.scalars(select(Alert.id).where(Alert.ticket_id == ticket.id))).one()
@@ -184,6 +202,7 @@ async def _ids(session: AsyncSession) -> dict[str, str]:
     ids["Arrival"] = (
         await session.scalars(select(Arrival.id).where(Arrival.external_id == "unreadable"))
     ).one()
+    ids["Channel"] = ids["chat channel"]
     ids["Team"] = (await session.scalars(select(Team.id).where(Team.name == "Support"))).one()
     for agent in await session.scalars(select(Agent)):
         ids[agent.name] = agent.id

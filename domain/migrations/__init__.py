@@ -19,6 +19,7 @@ from domain import (  # noqa: F401 - together they import every table
     invitations,
     once,
     recounts,
+    retention,
     second_factor,
     shop,
     system_mail,

@@ -24,7 +24,9 @@ from domain.contact_notes import ContactNote
 from domain.contacts import Contact, Identity
 from domain.db import Base
 from domain.devices import Device
+from domain.erasure import Erasure
 from domain.events import Event
+from domain.exports import ContactExport
 from domain.ids import row_id
 from domain.inbound import Arrival
 from domain.ladders import Way
@@ -50,9 +52,10 @@ TURNS = 24
 
 KEPT: list[type[Base]] = [
     Ticket, Item, Attachment, Thread, Contact, ContactNote, Company, Identity, Task, Arrival, Delivery, Device, SignIn, AlertNote,
+    Erasure, ContactExport,
 ]  # fmt: skip
 LISTS = {"tags", "domains"}
-WORK_FOR_FILES = {("attachment", "file")}
+WORK_FOR_FILES = {("attachment", "file"), ("contact_export", "file")}
 """The key of stored bytes: it would not be found any more."""
 
 
@@ -136,6 +139,10 @@ def _ways(field: GraphQLField, quoted: dict[str, str]) -> Iterator[dict[str, str
     elif field.args.get("id") and is_required_argument(field.args["id"]):
         for id in quoted.values():
             yield {"id": id}
+    elif "contactId" in names and is_required_argument(field.args["contactId"]):
+        yield {"contactId": quoted["Contact"]}
+    elif "channelId" in names:
+        yield {"channelId": quoted["Channel"]}
     elif "webhookId" in names:
         yield {"webhookId": quoted["Webhook"]}
     else:

@@ -4,6 +4,7 @@ import asyncio
 import socket
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 from typing import get_args
 
@@ -12,9 +13,12 @@ from sqlalchemy import select
 
 from api.cli import _hours, _target, main
 from api.setting_up import Kind, _place
+from domain.actors import Role
 from domain.channels import Channel, ChannelKind
+from domain.contacts import Contact
 from domain.db import Database, ring
 from domain.hours import ALWAYS
+from domain.ids import public_id
 from domain.keys import Keys
 from domain.migrations import migrate
 from domain.promises import Metric, Target
@@ -22,6 +26,7 @@ from domain.settings import DomainSettings, WrongSetting
 from domain.staff import Agent
 from integrations.channel_settings import KINDS, PhoneLine
 from tests.conftest import another_database
+from tests.factories import a_channel, a_mail, an_agent, receive
 
 SECRET = "a secret of the command line's tests"
 
@@ -247,3 +252,44 @@ def test_a_taken_port_stops_the_start_before_anything_begins(
     assert end.value.code == 2
     assert capsys.readouterr().err.startswith(f"heddle: --port {port}: 127.0.0.1 cannot be listened on there")
     assert not (tmp_path / "data").exists()
+
+
+async def test_a_customer_is_exported_erased_and_unsealed_from_the_command_line(
+    database_url: str, tmp_path: Path
+) -> None:
+    url = await another_database(database_url, "contact")
+    settings = {"HEDDLE_DATABASE_URL": url, "HEDDLE_SECRET_KEY": SECRET, "HEDDLE_DATA": str(tmp_path)}
+    db = Database(url)
+    await migrate(db)
+    async with db.transaction() as session:
+        mailbox = await a_channel(session, Keys(SECRET), ChannelKind.EMAIL)
+        await receive(session, mailbox, a_mail("ada@example.org", "Where is it?"))
+        await an_agent(session, "Admin", Role.ADMIN)
+        await an_agent(session, "Mia", Role.MANAGER)
+        contact = public_id("Contact", (await session.scalars(select(Contact.id))).one())
+    await db.close()
+
+    def typed(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return heddle("contact", *arguments, folder=tmp_path, **settings)
+
+    exported = typed("export", "Ada@example.org", "ada.zip")
+    again = typed("export", "ada@example.org", "ada.zip")
+    plan = typed("erase", "ada@example.org")
+    done = typed("erase", contact, "--confirm")
+    gone = typed("export", contact, "gone.zip")
+    refused = typed("unseal", contact, "no.zip", "--admin", "mia@shop.example", "--reason", "Curious")
+    unsealed = typed("unseal", contact, "court.zip", "--admin", "admin@shop.example", "--reason", "Court 7")
+
+    assert exported.returncode == 0, exported.stderr
+    with zipfile.ZipFile(tmp_path / "ada.zip") as archive:
+        assert b"Where is it?" in archive.read("person.json")
+    assert (again.returncode, "cannot be written" in again.stderr) == (2, True)
+    assert "Nothing was done." in plan.stdout
+    assert "Open tickets, which are closed first: 1." in plan.stdout
+    assert "It is kept sealed for 1095 days" in done.stdout, done.stderr
+    assert [gone.returncode, refused.returncode] == [2, 2]
+    assert sorted(file.name for file in tmp_path.glob("*.zip")) == ["ada.zip", "court.zip"]
+    assert "The audit says who read them and why." in unsealed.stdout, unsealed.stderr
+    with zipfile.ZipFile(tmp_path / "court.zip") as archive:
+        assert b"Where is it?" in archive.read("rows/item.1.jsonl")
+    assert (tmp_path / "court.zip").stat().st_mode & 0o777 == 0o600

@@ -242,3 +242,25 @@ async def test_a_forged_link_proves_nothing(
     async with house.db.transaction() as session:
         assert len(await tickets(session)) == 2
         assert JoinCode.MESSENGER_LINK not in list(await session.scalars(select(Thread.joined_code)))
+
+
+async def test_a_photo_of_a_message_that_is_here_already_is_not_stored_a_second_time(
+    house: House, page: Channel
+) -> None:
+    mail = EmailMessage()
+    mail["From"], mail["To"], mail["Message-ID"] = "ada@example.org", HELP, "<1@example.org>"
+    mail.set_content("Look")
+    mail.add_attachment(b"photo", maintype="image", subtype="png", filename="photo.png")
+    async with house.db.transaction() as session:
+        mailbox = await a_channel(session, house.keys, ChannelKind.EMAIL)
+        for hops in (b"", b"Received: by another way\r\n"):
+            await keep(session, mailbox, external_id=str(hops), raw=hops + mail.as_bytes())
+
+    await open_all(house)
+
+    async with house.db.transaction() as session:
+        (attachment,) = await session.scalars(select(Attachment))
+    folder = house.files.path("aa/x").parent.parent
+    assert [str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file()] == [
+        attachment.file
+    ]

@@ -6,8 +6,8 @@ from sqlalchemy.dialects import postgresql
 
 import domain.db
 
-revision = 'f44fedd5ed58'
-down_revision = 'e0b9a15177f4'
+revision = '0f28347d50d1'
+down_revision = 'e204de6ae076'
 
 
 def upgrade() -> None:
@@ -82,12 +82,12 @@ def upgrade() -> None:
     op.add_column('shop', sa.Column('same_matter', postgresql.JSONB(astext_type=sa.Text()), server_default=sa.text("'{}'"), nullable=False))
     op.add_column('thread', sa.Column('move_id', sa.Uuid(), nullable=True))
     op.add_column('thread', sa.Column('split_from_id', sa.Uuid(), nullable=True))
-    op.create_foreign_key(op.f('fk_thread_split_from_id'), 'thread', 'thread', ['split_from_id'], ['id'])
     op.create_foreign_key(op.f('fk_thread_move_id'), 'thread', 'move', ['move_id'], ['id'], use_alter=True)
+    op.create_foreign_key(op.f('fk_thread_split_from_id'), 'thread', 'thread', ['split_from_id'], ['id'])
     op.add_column('ticket', sa.Column('split_from_id', sa.Uuid(), nullable=True))
     op.add_column('ticket', sa.Column('split_by_id', sa.Uuid(), nullable=True))
     op.create_index('ix_ticket_split', 'ticket', ['split_by_id'], unique=False, postgresql_where=sa.text('split_by_id IS NOT NULL'))
-    op.create_foreign_key(op.f('fk_ticket_split_by_id'), 'ticket', 'move', ['split_by_id'], ['id'], use_alter=True)
     op.create_foreign_key(op.f('fk_ticket_split_from_id'), 'ticket', 'ticket', ['split_from_id'], ['id'])
+    op.create_foreign_key(op.f('fk_ticket_split_by_id'), 'ticket', 'move', ['split_by_id'], ['id'], use_alter=True)
     op.alter_column('shop', 'agents_see', server_default='teams')
     # ### end Alembic commands ###

@@ -1,0 +1,224 @@
+"""What of a person lies where: the rows of each table that are theirs, and what stands there once the person is erased.
+
+`tests/domain/test_holdings.py` walks all tables: a text or JSON column that is in none of the lists below fails it.
+"""
+
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+from sqlalchemy import ColumnElement, Select, String, Table, case, func, literal, null, or_, select, true
+from sqlalchemy import cast as sql_cast
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import aliased
+
+from domain.alerts import Alert, AlertNote
+from domain.contacts import Contact, Identity, same_person
+from domain.db import Base
+from domain.events import Event
+from domain.inbound import Arrival, ArrivalState
+from domain.messages import Attachment, Item
+from domain.notices import Delivery, Notice
+from domain.system_mail import SystemMail
+from domain.tasks import Task
+from domain.threads import Thread
+from domain.tickets import Ticket
+from domain.webhooks import Attempt, Post
+from domain.work import Work
+
+Whose = Callable[[uuid.UUID], ColumnElement[bool]]
+"""From a contact to the condition on a table's rows that are that contact's, or of one that became it."""
+
+
+@dataclass(frozen=True)
+class Holding:
+    model: type[Base]
+    theirs: Whose
+    left: Mapping[str, Any]
+    """By column: what stands there afterwards. A function is given the contact. Without any, the rows go."""
+    exported: bool = True
+    """Is it shown to the person? Not what only says what became of a push or a post."""
+    stored: bool = False
+    """Do the rows name stored bytes, in `file`?"""
+    large: str | None = None
+    """A column of bytes that are taken a piece at a time."""
+
+    @property
+    def table(self) -> Table:
+        return cast(Table, self.model.__table__)
+
+    def values(self, contact_id: uuid.UUID) -> dict[str, Any]:
+        return {name: left(contact_id) if callable(left) else left for name, left in self.left.items()}
+
+    def columns(self) -> list[str]:
+        """Those that mean something to a reader: not how the house went about its work."""
+        unsaid = set(Work.__annotations__) - {"id"} if issubclass(self.model, Work) else set()
+        return [column.name for column in self.table.columns if column.name not in {*unsaid, "raw", "file"}]
+
+
+_item, _event = Item.__table__.c, Event.__table__.c
+
+
+def tickets_of(contact_id: uuid.UUID) -> Select[Any]:
+    return select(Ticket.id).where(same_person(Ticket.contact_id, contact_id))
+
+
+def items_of(contact_id: uuid.UUID) -> Select[Any]:
+    return select(_item.id).where(same_person(_item.contact_id, contact_id))
+
+
+def _events_of(contact_id: uuid.UUID) -> ColumnElement[bool]:
+    return or_(same_person(_event.contact_id, contact_id), _event.ticket_id.in_(tickets_of(contact_id)))
+
+
+def tasks_of(contact_id: uuid.UUID) -> ColumnElement[bool]:
+    return or_(same_person(Task.contact_id, contact_id), Task.ticket_id.in_(tickets_of(contact_id)))
+
+
+def _originals(contact_id: uuid.UUID) -> ColumnElement[bool]:
+    return Arrival.id.in_(select(_item.arrival_id).where(same_person(_item.contact_id, contact_id)))
+
+
+def _said_of_alerts(contact_id: uuid.UUID) -> ColumnElement[bool]:
+    about = or_(Alert.ticket_id.in_(tickets_of(contact_id)), Alert.about_id.in_(items_of(contact_id)))
+    return AlertNote.alert_id.in_(select(Alert.id).where(about))
+
+
+def _posts(contact_id: uuid.UUID) -> Select[Any]:
+    return select(Post.id).where(Post.event_seq.in_(select(_event.seq).where(_events_of(contact_id))))
+
+
+def _mails(contact_id: uuid.UUID) -> ColumnElement[bool]:
+    """To people of the shop, about the person's tickets: at the setting FULL they name the customer."""
+    about = select(Delivery.id).join(Notice, Notice.id == Delivery.notice_id)
+    return SystemMail.delivery_id.in_(about.where(Notice.ticket_id.in_(tickets_of(contact_id))))
+
+
+def _shared_tags(contact_id: uuid.UUID) -> ColumnElement[Any]:
+    """A tag that nobody else's ticket has says more about the person than about the matter."""
+    other = aliased(Ticket)
+    words = func.jsonb_array_elements_text(Ticket.tags).table_valued("word").render_derived()
+    anothers = same_person(other.contact_id, contact_id).is_not(true())
+    shared = select(other.id).where(other.tags.has_key(words.c.word), anothers).correlate(words).exists()
+    kept = select(func.jsonb_agg(words.c.word)).where(shared).scalar_subquery()
+    return func.coalesce(kept, sql_cast(literal("[]", String), JSONB))
+
+
+def _fingerprint(contact_id: uuid.UUID) -> ColumnElement[Any]:
+    """A SHA-256 stays, by which a provider's repeat is known; any other id may name the person."""
+    is_digest = Arrival.external_id.regexp_match("^[0-9a-f]{64}$")
+    return case((is_digest, Arrival.external_id), else_=func.concat("erased/", Arrival.id))
+
+
+GONE = null()
+
+HOLDINGS = (
+    Holding(
+        Contact, lambda id: same_person(Contact.id, id), {"name": "", "timezone": GONE, "erased_at": func.now()}
+    ),
+    Holding(
+        Thread,
+        lambda id: same_person(Thread.contact_id, id),
+        {
+            "key": GONE,
+            "subject": "",
+            "joined_evidence": {},
+            "identity_id": GONE,
+            "ended_at": func.coalesce(Thread.ended_at, func.now()),
+        },
+    ),
+    Holding(Identity, lambda id: same_person(Identity.contact_id, id), {}),
+    Holding(
+        Ticket, lambda id: same_person(Ticket.contact_id, id), {"subject": "", "tags": _shared_tags}
+    ),
+    Holding(Task, tasks_of, {"title": ""}),
+    Holding(
+        Item,
+        lambda id: same_person(_item.contact_id, id),
+        {
+            "author": "",
+            "text": "",
+            "html": GONE,
+            "mail": GONE,
+            "external_id": GONE,
+            "number": GONE,
+            "cause": GONE,
+            "last_error": GONE,
+            "due_at": GONE,
+        },
+    ),
+    Holding(
+        Attachment,
+        lambda id: Attachment.item_id.in_(items_of(id)),
+        {
+            "name": "",
+            "mime": "application/octet-stream",
+            "source_url": GONE,
+            "content_id": GONE,
+            "last_error": GONE,
+            "due_at": GONE,
+        },
+        stored=True,
+    ),
+    Holding(
+        Arrival,
+        _originals,
+        {
+            "raw": b"",
+            "envelope": {},
+            "external_id": _fingerprint,
+            "last_error": GONE,
+            "due_at": GONE,
+            "state": ArrivalState.IGNORED,
+            "emptied_at": func.now(),
+        },
+        large="raw",
+    ),
+    Holding(AlertNote, _said_of_alerts, {"text": ""}),
+    Holding(Attempt, lambda id: Attempt.post_id.in_(_posts(id)), {}, exported=False),
+    Holding(Post, lambda id: Post.id.in_(_posts(id)), {}, exported=False),
+    Holding(SystemMail, _mails, {"sealed": GONE, "last_error": GONE, "due_at": GONE}, exported=False),
+)  # fmt: skip
+"""In the order in which they are taken: whoever points to a row that goes comes before it."""
+
+HARMLESS = {
+    "agent.*": "of the people of the shop",
+    "alert_preferences.*": "of the people of the shop",
+    "api_token.*": "of the shop's programs",
+    "audit_entry.actor_kind": "a code",
+    "audit_entry.address": "where a person of the shop sat",
+    "audit_entry.data": "codes and ids; why somebody unsealed, who must not name the person there",
+    "audit_entry.hash": "a digest",
+    "calendar.*": "the shop's hours",
+    "channel.*": "the shop's own address, settings and errors",
+    "clock.warn_at": "times",
+    "contact.locale": "a language: reports and policies count by it",
+    "contact_export.file": "a key: the bytes go when the person is erased, and after a week",
+    "contact_export.last_error": "the kind of an error",
+    "delivery.*": "what a push service said about a device of the shop",
+    "device.*": "of the people of the shop",
+    "done.*": "ids, sealed, for a day",
+    "erasure.emptied": "numbers, by table",
+    "erasure.last_error": "the kind of an error",
+    "erasure.wrapped_key": "a key, sealed, that is destroyed",
+    "erasure.looked_for": "sealed, and only while it works",
+    "event.actor_kind": "a code",
+    "event.data": "ids and codes: never a person's text",
+    "installation.*": "of the house",
+    "notice.because": "a code",
+    "password_link.*": "of the people of the shop",
+    "policy.*": "the shop's promises",
+    "promise_audit.*": "ids and numbers",
+    "reader.*": "of the house",
+    "recount.*": "of the house",
+    "rota.*": "the shop's shifts",
+    "sealed_part.sealed": "what was taken, encrypted, until it is destroyed",
+    "second_factor.*": "of the people of the shop",
+    "sign_in.*": "of the people of the shop",
+    "sign_in_try.*": "a digest",
+    "spent_refresh.*": "a digest",
+    "team.*": "the shop's teams",
+    "webhook.*": "the shop's own addresses",
+}
+"""Columns, or whole tables, that hold nothing of a customer, and why."""
