@@ -12,7 +12,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from domain.channels import Channel
 from domain.contacts import Identity, IdentityKind, same_person
-from domain.db import Base, one_of
+from domain.db import Base, new_id, one_of
 from domain.matters import Matter, matter_of
 from domain.messages import Direction, Item, ItemKind
 from domain.numbers import CaseNumber, NumberKind
@@ -29,16 +29,23 @@ class NamedNumber(Base):
     """An order, a parcel or an invoice that a message names."""
 
     __tablename__ = "named_number"
-    __table_args__ = (Index("ix_named_number_value", "value", "kind"),)
+    __table_args__ = (
+        Index("uq_named_number_item", "item_id", "kind", "value", unique=True),
+        Index("ix_named_number_value", "value", "kind"),
+    )
 
-    item_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("item.id"), primary_key=True)
-    kind: Mapped[NumberKind] = mapped_column(primary_key=True)
-    value: Mapped[str] = mapped_column(primary_key=True)
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
+    item_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("item.id"))
+    kind: Mapped[NumberKind]
+    value: Mapped[str]
 
 
 async def note_numbers(session: AsyncSession, item_id: uuid.UUID, numbers: frozenset[CaseNumber]) -> None:
     if numbers:
-        rows = [{"item_id": item_id, "kind": one.kind, "value": one.value} for one in sorted(numbers)]
+        rows = [
+            {"id": new_id(), "item_id": item_id, "kind": one.kind, "value": one.value}
+            for one in sorted(numbers)
+        ]
         await session.execute(insert(NamedNumber).values(rows).on_conflict_do_nothing())
 
 

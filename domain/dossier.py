@@ -17,7 +17,7 @@ import orjson
 import structlog
 from sqlalchemy import ColumnElement, Row, Table, func, select
 
-from domain import threads
+from domain import reasons
 from domain.audit import AuditEntry
 from domain.channels import Channel, ChannelKind
 from domain.contacts import same_person
@@ -40,6 +40,7 @@ PIECE = 4 << 20
 LISTS = {
     "contact": "contacts", "thread": "threads", "identity": "identities", "ticket": "tickets", "task": "tasks",
     "item": "items", "attachment": "attachments", "arrival": "originals", "alert_note": "alertNotes",
+    "contact_note": "notes",
 }  # fmt: skip
 """What the rows of a table are called here; another table keeps its own name."""
 
@@ -155,7 +156,7 @@ class _Person:
             shown = [_shown({name: getattr(row, name) for name in names}) for row in rows]
             for row, one in zip(rows, shown, strict=True):
                 if holding.model is Thread:  # why it was joined, in the words of the screen
-                    one["joinedBecause"] = threads.sentence(row.joined_code, "en")
+                    one["joinedBecause"] = reasons.sentence(row.joined_code, "en")
                 elif holding.model is Attachment:
                     one["path"] = attachment(row.id, row.name) if row.file else None
             yield shown

@@ -20,7 +20,15 @@ from domain.tickets import LIVE, Ticket
 _item, _event, _entry = Item.__table__.c, Event.__table__.c, AuditEntry.__table__.c
 
 TAKEN = {
-    "contact": N_("name and time zone of the contact and of all that were merged into it"),
+    "contact": N_(
+        "name, time zone, city, tags and fields of the contact and of all that were merged into it"
+    ),
+    "contact_note": N_("notes about the person"),
+    "move_step": N_(
+        "what names and tags were before contacts or tickets became one: that cannot be undone any more"
+    ),
+    "suggestion": N_("addresses and numbers for which tickets were suggested"),
+    "named_number": N_("orders and parcels that messages named"),
     "identity": N_("addresses, numbers and accounts: who writes from them again is a new contact"),
     "thread": N_("subjects and keys of conversations, and the evidence why each was joined"),
     "ticket": N_("subjects of tickets, and tags that nobody else's ticket has"),

@@ -14,12 +14,16 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import aliased
 
 from domain.alerts import Alert, AlertNote
+from domain.cases import NamedNumber
+from domain.contact_notes import ContactNote
 from domain.contacts import Contact, Identity, same_person
 from domain.db import Base
 from domain.events import Event
 from domain.inbound import Arrival, ArrivalState
 from domain.messages import Attachment, Item
+from domain.moves import Step
 from domain.notices import Delivery, Notice
+from domain.suggestions import Suggestion
 from domain.system_mail import SystemMail
 from domain.tasks import Task
 from domain.threads import Thread
@@ -111,11 +115,32 @@ def _fingerprint(contact_id: uuid.UUID) -> ColumnElement[Any]:
     return case((is_digest, Arrival.external_id), else_=func.concat("erased/", Arrival.id))
 
 
+def _steps(contact_id: uuid.UUID) -> ColumnElement[bool]:
+    """What was overwritten when contacts became one, or tickets: names and tags."""
+    people = select(Contact.id).where(same_person(Contact.id, contact_id))
+    return or_(Step.row_id.in_(people), Step.row_id.in_(tickets_of(contact_id)))
+
+
+def _suggested(contact_id: uuid.UUID) -> ColumnElement[bool]:
+    theirs = tickets_of(contact_id)
+    return or_(Suggestion.ticket_id.in_(theirs), Suggestion.other_id.in_(theirs))
+
+
 GONE = null()
 
 HOLDINGS = (
     Holding(
-        Contact, lambda id: same_person(Contact.id, id), {"name": "", "timezone": GONE, "erased_at": func.now()}
+        Contact,
+        lambda id: same_person(Contact.id, id),
+        {
+            "name": "",
+            "timezone": GONE,
+            "city": "",
+            "tags": [],
+            "fields": {},
+            "company_id": GONE,
+            "erased_at": func.now(),
+        },
     ),
     Holding(
         Thread,
@@ -132,6 +157,10 @@ HOLDINGS = (
     Holding(
         Ticket, lambda id: same_person(Ticket.contact_id, id), {"subject": "", "tags": _shared_tags}
     ),
+    Holding(ContactNote, lambda id: same_person(ContactNote.contact_id, id), {}),
+    Holding(Step, _steps, {}, exported=False),
+    Holding(Suggestion, _suggested, {"value": ""}, exported=False),
+    Holding(NamedNumber, lambda id: NamedNumber.item_id.in_(items_of(id)), {}, exported=False),
     Holding(Task, tasks_of, {"title": ""}),
     Holding(
         Item,
@@ -193,6 +222,8 @@ HARMLESS = {
     "calendar.*": "the shop's hours",
     "channel.*": "the shop's own address, settings and errors",
     "clock.warn_at": "times",
+    "company.*": "a firm, whoever of its people was erased",
+    "contact_field.*": "what an admin has defined, no values",
     "contact.locale": "a language: reports and policies count by it",
     "contact_export.file": "a key: the bytes go when the person is erased, and after a week",
     "contact_export.last_error": "the kind of an error",
@@ -218,6 +249,8 @@ HARMLESS = {
     "sign_in.*": "of the people of the shop",
     "sign_in_try.*": "a digest",
     "spent_refresh.*": "a digest",
+    "shop.*": "the shop's settings",
+    "suggestion.score": "a number",
     "team.*": "the shop's teams",
     "webhook.*": "the shop's own addresses",
 }

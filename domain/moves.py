@@ -69,10 +69,14 @@ class Move(Base):
 
 class Step(Base):
     __tablename__ = "move_step"
-    __table_args__ = (Index("ix_move_step_row", "row_id", "field"),)
+    __table_args__ = (
+        Index("ix_move_step_move", "move_id", "place"),
+        Index("ix_move_step_row", "row_id", "field"),
+    )
 
-    move_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("move.id"), primary_key=True)
-    place: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
+    move_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("move.id"))
+    place: Mapped[int] = mapped_column(Integer)
     of: Mapped[str]
     """The table."""
     row_id: Mapped[uuid.UUID]
@@ -175,7 +179,7 @@ class Journal:
             self._place += 1
             self.session.add(
                 Step(
-                    move_id=self.move.id, place=self._place, of=table.name, row_id=row_id, field=field,
+                    id=new_id(), move_id=self.move.id, place=self._place, of=table.name, row_id=row_id, field=field,
                     before=as_json(before), after=as_json(after), always=always,
                 )
             )  # fmt: skip

@@ -41,7 +41,10 @@ async def undo(
         raise AlreadyUndone(field=[field])
     if at > move.undo_until:
         raise TooLateToUndo(field=[field], days=UNDO_WITHIN.days)
-    await sees_all_of(session, await session.get_one(Contact, move.contact_id), by)
+    contact = await session.get_one(Contact, move.contact_id)
+    if contact.erased_at:
+        raise NotFound(field=[field])
+    await sees_all_of(session, contact, by)
     before = set(await session.scalars(select(Thread.ticket_id).where(Thread.move_id == move.id)))
     part = await session.get(Thread, move.thread_id) if move.thread_id else None
     was_live = part is not None and part.ended_at is None

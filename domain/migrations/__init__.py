@@ -14,6 +14,7 @@ from domain import (  # noqa: F401 - together they import every table
     access,
     alert_preferences,
     clocks,
+    duplicates,
     duty,
     installation,
     invitations,
