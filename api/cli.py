@@ -115,14 +115,34 @@ async def policy(
         list[str] | None, Parameter(help="Whose the shop keeps, such as PL or ES-CT; given once for each.")
     ] = None,
 ) -> None:
-    """Sets how soon a customer gets a first reply, counted in the hours in which the shop is open."""
+    """Sets how soon a customer gets a first reply, counted in the hours in which the shop is open; without a target, lists
+    the policies."""
+    if not targets:
+        await _list_policies()
+        return
     hours = _hours(zone, open, holidays or [])
     read = [_target(target) for target in targets]
     async with house_here() as (house, _), house.db.transaction() as session:
         await policies.set_default_policy(session, name=name, hours=hours, targets=read)
         await recounts.recount(session, at=await database_time(session))
     kept = f", holidays of {', '.join(sorted(hours.holidays))}" if hours.holidays else ", no holidays"
-    print(f"The policy {name!r} promises: {', '.join(targets) or 'nothing'} ({open}, {zone}{kept}).")
+    print(f"The policy {name!r} promises: {', '.join(targets)} ({open}, {zone}{kept}).")
+
+
+async def _list_policies() -> None:
+    async with house_here() as (house, _), house.db.transaction() as session:
+        kept = await policies.policies_in_order(session)
+    for policy, calendar in kept:
+        told = ", ".join(_told(Target.from_json(target)) for target in policy.targets) or "nothing"
+        print(f"{policy.name}{' (default)' if policy.is_default else ''}: {told}; {calendar.name}")
+    if not kept:
+        print("There is no policy: nothing is promised. `heddle policy email=4h` makes one.")
+
+
+def _told(target: Target) -> str:
+    length = f"{target.days} days" if target.days else f"{target.seconds} s"
+    where = f" {target.channel}" if target.channel else ""
+    return f"{target.metric}{where} {length}{f', priority {target.priority}' if target.priority else ''}"
 
 
 UNITS = {"s": 1, "m": 60, "h": 3600}

@@ -154,6 +154,8 @@ async def _device_register(info: Info, input: DeviceRegisterInput) -> DevicePayl
             timezone=input.timezone,
             at=now,
         )
+        if actor.agent_id:
+            await notices.try_again(session, actor.agent_id)
         return {"device": str(device_id)}
 
     done = await changed(info, input, change)

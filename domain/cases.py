@@ -111,6 +111,7 @@ def _case(
             numbers=numbers.union(*(one.numbers for one in matters)),
             topics=frozenset().union(*(one.topics for one in matters)),
             things=frozenset().union(*(one.things for one in matters)),
+            codes=frozenset().union(*(one.codes for one in matters)),
             says_little=all(one.says_little for one in matters),
         ),
         channels=frozenset(row.channel for row in threads),

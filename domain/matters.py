@@ -4,126 +4,30 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from domain.numbers import CaseNumber, NumberKind, numbers_in, without_signature
+from domain.numbers import (
+    CaseNumber,
+    NumberKind,
+    codes_in,
+    is_telling,
+    numbers_in,
+    shape_of,
+    without_signature,
+)
 from domain.topics import Topic, topics_of
-from domain.words import folded, words_of
+from domain.words import folded, listed, stop_words, vocabulary, words_of
 
 _ANSWERED = re.compile(
     r"^\s*(?:(?:re|fwd?|aw|wg|odp|pd|rv|res|ref|tr|enc|reenv|r|fw)(?:\[\d+\])?\s*:\s*|\[[^\]]{1,40}\]\s*)+",
     re.IGNORECASE,
 )
-SAYS_NOTHING = frozenset(
-    [
-        "hello",
-        "hi",
-        "hola",
-        "bon",
-        "dia",
-        "buenos",
-        "dias",
-        "buenas",
-        "tardes",
-        "dzien",
-        "dobry",
-        "witam",
-        "czesc",
-        "question",
-        "pregunta",
-        "consulta",
-        "duda",
-        "dubte",
-        "pytanie",
-        "zapytanie",
-        "help",
-        "ayuda",
-        "ajuda",
-        "pomoc",
-        "order",
-        "my",
-        "mi",
-        "moj",
-        "moja",
-        "moje",
-        "pedido",
-        "comanda",
-        "la",
-        "meva",
-        "zamowienie",
-        "zamowienia",
-        "urgent",
-        "urgente",
-        "urgentni",
-        "pilne",
-        "info",
-        "information",
-        "informacion",
-        "informacio",
-        "informacja",
-        "contact",
-        "contacto",
-        "contacte",
-        "kontakt",
-        "message",
-        "mensaje",
-        "missatge",
-        "wiadomosc",
-        "no",
-        "subject",
-        "sin",
-        "asunto",
-        "bez",
-        "tematu",
-        "sense",
-        "assumpte",
-        "complaint",
-        "problem",
-        "problema",
-        "reklamacja",
-    ]
-)
-_BEFORE = (
-    "again still already forgot attach attached earlier before yesterday wrote emailed mailed answer answered reply replied "
-    "waiting update news called znowu nadal wciaz jeszcze zapomnial zapomnialam zapomnialem zalaczam wczesniej wczoraj pisalam "
-    "pisalem odpowiedz odpowiedzi czekam dzwonilam dzwonilem ponownie otra vez sigo seguimos todavia aun olvide olvido adjunto "
-    "antes ayer escribi escribo respuesta respondido esperando noticias novedades llame llamado encara descuidat oblidat adjunt "
-    "ahir abans escrit escriure resposta esperant noticies novetats trucat "
-    "photo photos picture pictures zdjecie zdjecia fotka foto fotos imagen imagenes imatge imatges video film captura"
-)
-GOES_ON = frozenset(
-    [
-        "still",
-        "again",
-        "waiting",
-        "chasing",
-        "nadal",
-        "wciaz",
-        "znowu",
-        "ponownie",
-        "czekam",
-        "sigo",
-        "seguimos",
-        "todavia",
-        "aun",
-        "esperando",
-        "encara",
-        "esperant",
-    ]
-)
-FOLLOWS_UP = frozenset(_BEFORE.split()) | GOES_ON
+SAYS_NOTHING, COMMON = listed("speech", "says_nothing"), listed("speech", "common")
+GOES_ON = listed("speech", "goes_on")
+FOLLOWS_UP = listed("speech", "follows_up") | GOES_ON
+ANOTHER = tuple(vocabulary()["speech"]["another"])
+LITTLE, LITTLE_MORE = 1, 4
+"""Words of its own in a text that says nothing by itself; and in one that says it goes on with something."""
 SPECIFIC = 5
-"""Letters from which on a word that is none of the above says something of its own."""
-MOST_SPECIFIC = 1
-"""Words of that kind in a text that says nothing by itself."""
-_COMMON = (
-    "about there please thanks thank could would should anybody anyone someone somebody everything something anything nothing "
-    "talk speak write regards greetings morning afternoon evening hello dear really maybe here where which while still "
-    "prosze dziekuje dzieki pozdrawiam witam dobry wieczor panstwo panstwa jestem jestescie moge mozna moglby jakies jakas ktos "
-    "prosic chcialam chcialbym chcialabym wiadomo halo slychac cokolwiek sprawie sprawy tutaj tylko bardzo "
-    "gracias buenos buenas tardes noches saludos favor podria podrian podeis quiero quisiera queria sabeis saber alguien estais "
-    "algun alguna tengo tienen cuando donde mucho sobre ustedes vosotros atentamente cordial "
-    "gracies siusplau salutacions tardes podeu podrieu voldria volia sabeu alguna algun teniu quan sobre atentament cordialment"
-)
-COMMON = frozenset(_COMMON.split())
+"""Letters of a word that two texts may have in common by their matter."""
 
 
 @dataclass(frozen=True)
@@ -138,36 +42,66 @@ class Matter:
     """It greets, or goes on with something: by itself it is about nothing."""
     goes_on: bool = False
     """It says that something is as it was."""
+    is_another: bool = False
+    """It says that it is about something else."""
+    codes: frozenset[str] = frozenset()
+    """All that looks like a number of something, however it is written."""
 
     @property
     def subject(self) -> str:
         return min(self.subjects, default="")
+
+    def shares(self, other: "Matter") -> frozenset[str]:
+        """The numbers that both name: that one says what it is of, and the other repeats, is enough."""
+        mine, theirs = ({number.value for number in one.numbers} for one in (self, other))
+        return frozenset(mine & theirs | mine & other.codes | theirs & self.codes)
+
+    def repeats(self, other: "Matter") -> str | None:
+        """What looks like a number and stands in both, whatever it is of."""
+        return min(filter(is_telling, self.codes & other.codes), default=None)
+
+    def names_others_than(self, other: "Matter") -> bool:
+        """Both name orders, parcels, or codes of one shape, and none is the same."""
+        for kind in (NumberKind.ORDER, NumberKind.TRACKING):
+            if (mine := self.numbers_of(kind)) and (theirs := other.numbers_of(kind)) and not mine & theirs:
+                return True
+        shapes = {shape_of(code) for code in self.codes} & {shape_of(code) for code in other.codes}
+        return bool(shapes) and not self.codes & other.codes
 
     def numbers_of(self, kind: NumberKind) -> frozenset[CaseNumber]:
         return frozenset(number for number in self.numbers if number.kind == kind)
 
 
 def matter_of(subject: str, text: str, masks: Iterable[str] = ()) -> Matter:
-    named, words = subject_of(subject), words_of(text)
-    topics, numbers = topics_of(without_signature(f"{subject}\n{text}")), numbers_in(subject, text, masks)
-    things = things_in(f"{subject}\n{text}")
+    named, words, said = subject_of(subject), words_of(text), without_signature(f"{subject}\n{text}")
+    topics, numbers = topics_of(said), numbers_in(subject, text, masks)
     return Matter(
         subjects=frozenset((named,)) if named else frozenset(),
         numbers=numbers,
         topics=topics,
-        things=things,
-        says_little=not topics
-        and not numbers
-        and (len(things_in(text)) <= MOST_SPECIFIC or not FOLLOWS_UP.isdisjoint(words)),
+        things=things_in(said),
+        says_little=not topics and not numbers and _says_little(words),
         goes_on=not GOES_ON.isdisjoint(words),
+        is_another=any(marker in said for marker in ANOTHER),
+        codes=codes_in(said),
     )
 
 
+def _says_little(words: list[str]) -> bool:
+    own = {
+        word
+        for word in words
+        if len(word) > 2 and word not in stop_words() | COMMON | SAYS_NOTHING | FOLLOWS_UP
+    }
+    return len(own) <= (LITTLE if FOLLOWS_UP.isdisjoint(words) else LITTLE_MORE)
+
+
 def things_in(text: str) -> frozenset[str]:
+    said = stop_words() | COMMON | SAYS_NOTHING | FOLLOWS_UP
     return frozenset(
         word[:SPECIFIC]
         for word in words_of(text)
-        if len(word) >= SPECIFIC and word.isalpha() and word not in COMMON and word not in SAYS_NOTHING
+        if len(word) >= SPECIFIC and word.isalpha() and word not in said
     )
 
 

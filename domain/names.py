@@ -6,59 +6,10 @@ what the address would join.
 
 import re
 
-from domain.words import words_of
+from domain.words import listed, vocabulary, words_of
 
-TITLES = frozenset(
-    [
-        "mr",
-        "mrs",
-        "ms",
-        "miss",
-        "dr",
-        "prof",
-        "pan",
-        "pani",
-        "panstwo",
-        "sr",
-        "sra",
-        "srta",
-        "don",
-        "dona",
-        "senyor",
-        "senyora",
-        "en",
-        "na",
-        "el",
-        "la",
-        "de",
-        "von",
-        "van",
-        "del",
-        "iphone",
-        "mobile",
-        "movil",
-        "via",
-        "by",
-        "od",
-        "przez",
-    ]
-)
-NOBODY = frozenset(
-    [
-        "klient",
-        "kupujacy",
-        "cliente",
-        "client",
-        "comprador",
-        "customer",
-        "buyer",
-        "user",
-        "usuario",
-        "usuari",
-        "guest",
-        "invitado",
-    ]
-)
+TITLES, NOBODY = listed("names", "titles"), listed("names", "nobody")
+NICKNAMES = [frozenset(group.split()) for group in vocabulary()["names"]["nicknames"]]
 SHORTENED = (1, *range(6, 40))
 """Letters of an initial, and of `Montse` for Montserrat; Ada is not Adam, and Maria not Mariana."""
 
@@ -98,4 +49,6 @@ def _is_run_together(word: str, parts: tuple[str, ...]) -> bool:
 
 def _is_same(part: str, word: str) -> bool:
     shorter, longer = sorted((part, word), key=len)
-    return shorter == longer or (len(shorter) in SHORTENED and longer.startswith(shorter))
+    if shorter == longer or (len(shorter) in SHORTENED and longer.startswith(shorter)):
+        return True
+    return any(part in group and word in group for group in NICKNAMES)

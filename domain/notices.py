@@ -24,7 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from domain.alerts import Alert
+from domain.alerts import Alert, AlertState
 from domain.db import Base, new_id, ring
 from domain.devices import RECEIPT_WITHIN, Device, Transport, devices_to_ring
 from domain.ladders import Way
@@ -251,6 +251,22 @@ async def look_again(session: AsyncSession, notice_id: uuid.UUID) -> None:
     """Something is known before the minute is over: it is the next device's turn."""
     await session.execute(
         update(Notice).where(Notice.id == notice_id, Notice.next_at.is_not(None)).values(next_at=func.now())
+    )
+    ring(session, TOPIC)
+
+
+async def try_again(session: AsyncSession, agent_id: uuid.UUID) -> None:
+    """A device has come: what rings still and was not seen by this person has another way."""
+    firing = select(Alert.id).where(Alert.id == Notice.alert_id, Alert.state == AlertState.FIRING)
+    await session.execute(
+        update(Notice)
+        .where(
+            Notice.agent_id == agent_id,
+            Notice.kind == NoticeKind.ALERT,
+            Notice.state == NoticeState.UNSEEN,
+            firing.exists(),
+        )
+        .values(state=NoticeState.TRYING, next_at=func.now())
     )
     ring(session, TOPIC)
 

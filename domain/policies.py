@@ -136,8 +136,13 @@ def policies_for(
     ordered: Sequence[tuple[Policy, Calendar]], matter: Matter, chosen: uuid.UUID | None
 ) -> list[tuple[Policy, Calendar]]:
     """The ticket's own first: the one that was `chosen` by hand, or the first whose conditions hold. Then all others that
-    hold, for what a law promises counts in each of them."""
-    holding = [one for one in ordered if Conditions.from_json(one[0].conditions).hold(matter)]
+    hold, for what a law promises counts in each of them. Without conditions, only the default one holds: a default that
+    another has replaced must not hide those that come after it."""
+    holding = [
+        (policy, calendar)
+        for policy, calendar in ordered
+        if (policy.conditions or policy.is_default) and Conditions.from_json(policy.conditions).hold(matter)
+    ]
     own = (
         [one for one in ordered if one[0].id == chosen]
         or [one for one in ordered if one in holding or one[0].is_default]

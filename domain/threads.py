@@ -16,7 +16,6 @@ from domain.channels import ChannelKind
 from domain.contacts import Proof
 from domain.db import Base, Json, new_id
 from domain.matters import Matter
-from domain.numbers import NumberKind
 from domain.reasons import JoinCode, MatterCode
 from domain.topics import are_apart
 
@@ -162,11 +161,13 @@ def likeness(
     """What makes this the matter of that ticket; none where nothing does, or something contradicts it."""
     silence = at - case.last_word_at
     is_apart = are_apart(said.topics, case.matter.topics)
-    shared = said.numbers & case.matter.numbers
+    shared = said.shares(case.matter)
     if shared and (case.is_live or not is_apart):
-        return Likeness(case, MatterCode.SAME_NUMBER, min(shared).value)
+        return Likeness(case, MatterCode.SAME_NUMBER, min(shared))
     if _contradict(said, case):
         return None
+    if case.is_live and (code := said.repeats(case.matter)):
+        return Likeness(case, MatterCode.SAME_NUMBER, code)
     if said.subject and said.subject in case.matter.subjects and silence <= windows.same_subject:
         return Likeness(case, MatterCode.SAME_SUBJECT)
     if not case.is_live:
@@ -181,10 +182,9 @@ def likeness(
 
 
 def _contradict(said: Matter, case: Case) -> bool:
-    """Other orders, or clearly other topics."""
-    return are_apart(said.topics, case.matter.topics) or any(
-        (one := said.numbers_of(kind)) and (other := case.matter.numbers_of(kind)) and not one & other
-        for kind in (NumberKind.ORDER, NumberKind.TRACKING)
+    """Other orders, clearly other topics, or its own word that it is about something else."""
+    return (
+        said.is_another or are_apart(said.topics, case.matter.topics) or said.names_others_than(case.matter)
     )
 
 

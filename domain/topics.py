@@ -1,12 +1,10 @@
 """What a text is about, as far as words tell: customers of shops write about the same few things in every language."""
 
-import tomllib
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
-from importlib.resources import files
 
-from domain.words import folded, words_of
+from domain.words import folded, vocabulary, words_of
 
 LONGEST_TEXT = 5_000
 
@@ -72,10 +70,9 @@ class Told:
 
 @cache
 def _lexicon() -> dict[Topic, Told]:
-    read = tomllib.loads(files("domain").joinpath("topics.toml").read_text(encoding="utf-8"))
     return {
         Topic(topic): Told(
             tuple(told["beginnings"].split()), frozenset(told["words"].split()), tuple(told["phrases"])
         )
-        for topic, told in read.items()
+        for topic, told in vocabulary()["topics"].items()
     }

@@ -1,7 +1,13 @@
 """Words of customers as one compares them: without case, accents and punctuation."""
 
 import re
+import tomllib
 import unicodedata
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from domain.languages import LANGUAGES
 
 # `l·l` is one letter of Catalan; `nº` is `n.` by another way.
 _LETTERS = str.maketrans(
@@ -16,3 +22,22 @@ def folded(text: str) -> str:
 
 def words_of(text: str) -> list[str]:
     return re.findall(r"[^\W_]+", folded(text))
+
+
+@cache
+def stop_words() -> frozenset[str]:
+    """Words that say nothing by themselves, of all languages at once: customers mix them."""
+    from stop_words import get_stop_words
+
+    return frozenset(word for language in LANGUAGES for word in words_of(" ".join(get_stop_words(language))))
+
+
+@cache
+def vocabulary() -> dict[str, Any]:
+    """What the words of customers mean: `vocabulary.toml`."""
+    return tomllib.loads(files("domain").joinpath("vocabulary.toml").read_text(encoding="utf-8"))
+
+
+def listed(section: str, name: str) -> frozenset[str]:
+    """The words of one of its lists."""
+    return frozenset(vocabulary()[section][name].split())

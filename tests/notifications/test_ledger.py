@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from firebase_admin._http_client import DEFAULT_HTTPX_RETRY_CONFIG
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from demo.farends.fcm import Fault
@@ -300,3 +300,14 @@ async def test_nobody_else_is_rung_while_a_restore_is_held_and_each_has_a_minute
         assert 50 < (await WHEEL.seconds_to_next(session) or 0) <= 60
     await shop.pursued(later)
     assert await shop.deliveries() == [("Mia", "phone:1"), ("Mia", "tablet:1")]
+
+
+async def test_a_device_that_comes_later_is_rung_for_what_rings_still_and_was_not_seen(shop: Shop) -> None:
+    await shop.told()
+    async with shop.db.transaction() as session:
+        await session.execute(update(Notice).values(state=NoticeState.UNSEEN, next_at=None))
+        await register(session, shop.mia, "watch:1", at=NOON + 2 * A_MINUTE)
+        await notices.try_again(session, shop.mia.id)
+        await pursue(session)
+
+    assert await shop.deliveries() == [("Mia", "phone:1"), ("Mia", "watch:1")]
