@@ -1,7 +1,7 @@
 """What admins decide: who works here, in which teams, and who sees what."""
 
 import uuid
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import strawberry
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -23,9 +23,22 @@ strawberry.enum(
 )
 
 
+@strawberry.type(
+    description="Hours after the last word of a ticket, by what a new conversation has in common with it."
+)
+class SameMatter:
+    same_channel: int
+    other_channel: int
+    same_topic: int
+    same_subject: int
+
+
 @strawberry.type(description="What holds for everybody here.")
 class Shop:
     agents_see: AgentsSee
+    order_numbers: list[str]
+    marketplaces: list[str]
+    same_matter: SameMatter
 
 
 @strawberry.input(description="A mail invites the person to set a password.")
@@ -59,9 +72,31 @@ class TeamSaveInput:
     client_mutation_id: strawberry.ID
 
 
-@strawberry.input
+@strawberry.input(
+    description="How many hours after the last word of a ticket a new conversation of the same customer still means it."
+)
+class SameMatterInput:
+    same_channel: int | None = strawberry.field(
+        default=None, description="A text that says little; at first 24."
+    )
+    other_channel: int | None = strawberry.field(
+        default=None, description="The same by another channel; at first 72."
+    )
+    same_topic: int | None = strawberry.field(default=None, description="At first 14 days.")
+    same_subject: int | None = strawberry.field(default=None, description="At first 30 days.")
+
+
+@strawberry.input(description="What is left out stays.")
 class ShopUpdateInput:
-    agents_see: AgentsSee
+    agents_see: AgentsSee | None = None
+    order_numbers: list[str] | None = strawberry.field(
+        default=None,
+        description="How the shop's order numbers look, with # for a digit and @ for a letter: `ES-####-#####`. The usual ones are known.",
+    )
+    marketplaces: list[str] | None = strawberry.field(
+        default=None, description="Domains that write on behalf of buyers, beside the known ones."
+    )
+    same_matter: SameMatterInput | None = None
     client_mutation_id: strawberry.ID
 
 
@@ -146,12 +181,29 @@ async def _team_save(info: Info, input: TeamSaveInput) -> TeamPayload:
 
 async def _shop(info: Info) -> Shop:
     async with info.context.reading() as reading:
-        return Shop(agents_see=await shop.agents_see(reading.connection))
+        rules = await shop.joining(reading.connection)
+        return Shop(
+            agents_see=await shop.agents_see(reading.connection),
+            order_numbers=list(rules.order_numbers),
+            marketplaces=list(rules.marketplaces),
+            same_matter=SameMatter(
+                **{name: getattr(rules.windows, name) // timedelta(hours=1) for name in shop.WINDOWS}
+            ),
+        )
 
 
 async def _shop_update(info: Info, input: ShopUpdateInput) -> ShopPayload:
     async def change(session: AsyncSession, actor: Actor, now: datetime) -> Json:
-        await shop.set_agents_see(session, input.agents_see)
+        if input.agents_see:
+            await shop.set_agents_see(session, input.agents_see)
+        hours = {
+            name: given
+            for name in shop.WINDOWS
+            if input.same_matter and (given := getattr(input.same_matter, name)) is not None
+        }
+        await shop.set_joining(
+            session, order_numbers=input.order_numbers, marketplaces=input.marketplaces, hours=hours
+        )
         return {}
 
     await changed(info, input, change)

@@ -32,7 +32,9 @@ AUDITED = {
     "agentInvite": Audited(AuditKind.AGENT_ADDED, ("role", "team_ids")),
     "agentUpdate": Audited(AuditKind.AGENT_CHANGED, ("role", "team_ids", "left")),
     "teamSave": Audited(AuditKind.TEAM_SAVED, ("id", "name")),
-    "shopUpdate": Audited(AuditKind.SHOP_CHANGED, ("agents_see",)),
+    "shopUpdate": Audited(
+        AuditKind.SHOP_CHANGED, ("agents_see", "order_numbers", "marketplaces", "same_matter")
+    ),
     "tokenCreate": Audited(AuditKind.TOKEN_CREATED, ("name", "scopes", "expires_at")),
     "tokenRevoke": Audited(AuditKind.TOKEN_REVOKED, ("id",)),
     "webhookSave": Audited(AuditKind.WEBHOOK_SAVED, ("id", "url", "events", "enabled")),

@@ -205,7 +205,8 @@ async def _changes(
         changes += [plain(CompanyChanged, {"company": company}) for company in firms.values()]
     if ChangeTopic.TICKETS in topics:
         found = await tickets_by_id(reading, ids("ticket_id"), selection.below("ticket"))
-        changes += [plain(TicketChanged, {"ticket": ticket}) for ticket in found.values()]
+        once = {ticket.row_id: ticket for ticket in found.values()}
+        changes += [plain(TicketChanged, {"ticket": ticket}) for ticket in once.values()]
         merged = [event for event in read if event.kind == EventKind.TICKET_MERGED]
         seen = await _visible(reading, tickets.Ticket, [_merged(event) for event in merged])
         for event in merged:

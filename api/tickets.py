@@ -30,7 +30,7 @@ from domain.history import TimelineKind
 from domain.ids import public_id, row_id
 from domain.messages import Item
 from domain.threads import Thread as ThreadRow
-from domain.tickets import LIVE, TicketStatus
+from domain.tickets import LIVE, TicketStatus, became
 from domain.tickets import Ticket as TicketRow
 
 if TYPE_CHECKING:
@@ -100,9 +100,13 @@ class Ticket(Node):
 async def tickets_by_id(
     reading: Reading, ids: Collection[uuid.UUID], selection: Selection
 ) -> dict[uuid.UUID, Ticket]:
-    """Those this person sees, newest activity first."""
-    query = seen_tickets(reading, one_of(TicketRow.id, ids)).order_by(*NEWEST)
-    return {ticket.row_id: ticket for ticket in await load_tickets(reading, query, selection)}
+    """Those this person sees, newest activity first, by the id asked for: of a merged ticket, the one it became."""
+    moved = await became(reading.connection, ids)
+    survivors = {moved.get(id, id) for id in ids}
+    query = seen_tickets(reading, one_of(TicketRow.id, survivors)).order_by(*NEWEST)
+    found = {ticket.row_id: ticket for ticket in await load_tickets(reading, query, selection)}
+    asked = {id: found[survivor] for id, survivor in moved.items() if survivor in found and id in ids}
+    return {id: ticket for id, ticket in found.items() if id in ids} | asked
 
 
 async def open_tickets_of(
@@ -269,12 +273,7 @@ async def _reply_channels(reading: Reading, tickets: list[Ticket]) -> None:
 async def _ticket(info: Info, id: strawberry.ID) -> Ticket | None:
     asked = row_id("Ticket", id)
     async with info.context.reading() as reading:
-        survivor = await reading.connection.scalar(
-            select(func.coalesce(TicketRow.merged_into_id, TicketRow.id)).where(TicketRow.id == asked)
-        )
-        if survivor is None:
-            return None
-        found = (await tickets_by_id(reading, [survivor], wanted(info))).get(survivor)
+        found = (await tickets_by_id(reading, [asked], wanted(info))).get(asked)
     await opened(info.context, [found.contact_id] if found else [])
     return found
 

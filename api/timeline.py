@@ -23,7 +23,7 @@ from domain.ids import public_id
 from domain.languages import N_, translate
 from domain.messages import CallState, DeliveryState, Direction, ItemKind
 from domain.reasons import JoinCode
-from domain.tickets import Ticket
+from domain.tickets import Ticket, became
 
 strawberry.enum(Direction)
 strawberry.enum(CallState)
@@ -129,7 +129,9 @@ async def timeline_items(reading: Reading, rows: Sequence[Any], selection: Selec
     named = [row.agent_id if hasattr(row, "direction") else row.actor_id for row in rows]
     named += [_uuid(row.data.get("to")) for row in rows if not hasattr(row, "direction")]
     agents = await agents_by_id(reading, named)
-    return [_item(reading, row, attachments, agents) for row in rows]
+    told = {row.ticket_id for row in rows if row.ticket_id and not hasattr(row, "direction")}
+    moved = await became(reading.connection, told) if told else {}
+    return [_item(reading, row, attachments, agents, moved.get(row.ticket_id, row.ticket_id)) for row in rows]
 
 
 def _is(row: Any, kind: ItemKind) -> bool:
@@ -145,9 +147,14 @@ def _item(
     row: Any,
     attachments: dict[Any, list[Attachment]],
     agents: dict[uuid.UUID | None, Agent],
+    ticket_id: uuid.UUID | None,
 ) -> TimelineItem:
-    ticket_id = public_id("Ticket", row.ticket_id) if row.ticket_id else None
-    shared = {"seq": row.seq, "at": row.at, "ticket_id": ticket_id}
+    """`ticket_id`: where it belongs now; an event keeps the ticket at which it happened."""
+    shared = {
+        "seq": row.seq,
+        "at": row.at,
+        "ticket_id": public_id("Ticket", ticket_id) if ticket_id else None,
+    }
     if not hasattr(row, "direction"):
         return plain(
             SystemEvent,

@@ -18,6 +18,7 @@ from domain.events import Event, EventKind
 from domain.languages import N_
 from domain.messages import Item, ItemKind
 from domain.staff import Agent
+from domain.tickets import same_matter
 
 TOLD = (
     EventKind.TICKET_OPENED,
@@ -73,7 +74,10 @@ class Page:
 
 
 async def of_ticket(connection: AsyncConnection, ticket_id: uuid.UUID, page: Page) -> Sequence[Row[Any]]:
-    return await _read(connection, _item.ticket_id == ticket_id, Event.ticket_id == ticket_id, page)
+    """With what happened to those that have become part of it."""
+    return await _read(
+        connection, _item.ticket_id == ticket_id, same_matter(Event.ticket_id, ticket_id), page
+    )
 
 
 async def of_contact(

@@ -238,6 +238,7 @@ HARMLESS = {
     "event.data": "ids and codes: never a person's text",
     "installation.*": "of the house",
     "notice.because": "a code",
+    "notice.ways": "codes",
     "password_link.*": "of the people of the shop",
     "policy.*": "the shop's promises",
     "promise_audit.*": "ids and numbers",

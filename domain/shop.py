@@ -1,6 +1,7 @@
 """What the shop has decided for everybody. One row."""
 
-from dataclasses import dataclass, replace
+import re
+from dataclasses import dataclass, fields, replace
 from datetime import timedelta
 from enum import StrEnum
 
@@ -12,6 +13,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from domain.db import Base, Json
 from domain.errors import InvalidInput
 from domain.languages import N_
+from domain.numbers import checked_mask
 from domain.threads import DEFAULT_WINDOWS, Windows
 
 THREE_YEARS = 3 * 365
@@ -50,6 +52,43 @@ agents_see_all = select(Shop.id).where(Shop.agents_see == AgentsSee.ALL).exists(
 async def set_agents_see(session: AsyncSession, agents_see: AgentsSee) -> None:
     row = insert(Shop).values(id=1, agents_see=agents_see)
     await session.execute(row.on_conflict_do_update(index_elements=["id"], set_={"agents_see": agents_see}))
+
+
+MOST_HOURS = 24 * 90
+MOST_LISTED = 50
+WINDOWS = tuple(field.name for field in fields(Windows))
+
+
+async def set_joining(
+    session: AsyncSession,
+    *,
+    order_numbers: list[str] | None = None,
+    marketplaces: list[str] | None = None,
+    hours: dict[str, int] | None = None,
+) -> None:
+    """What is left out stays. `hours`: of `WINDOWS`."""
+    chosen: Json = {}
+    if len(order_numbers or ()) > MOST_LISTED or len(marketplaces or ()) > MOST_LISTED:
+        raise InvalidInput(N_("At most {most} of them."), field=["orderNumbers"], most=MOST_LISTED)
+    if order_numbers is not None:
+        chosen["order_numbers"] = list(dict.fromkeys(map(checked_mask, order_numbers)))
+    if marketplaces is not None:
+        if not all(
+            re.fullmatch(r"(?:[a-z0-9-]{1,63}\.)+[a-z]{2,63}", domain.lower()) for domain in marketplaces
+        ):
+            raise InvalidInput(N_("Write a domain, such as marketplace.example.com."), field=["marketplaces"])
+        chosen["marketplaces"] = sorted({domain.lower() for domain in marketplaces})
+    if hours:
+        if not all(0 <= one <= MOST_HOURS for one in hours.values()):
+            raise InvalidInput(N_("Hours are 0 to {most}."), field=["sameMatter"], most=MOST_HOURS)
+        chosen["same_matter"] = await _hours(session) | hours
+    if chosen:
+        row = insert(Shop).values(id=1, agents_see=AgentsSee.TEAMS, **chosen)
+        await session.execute(row.on_conflict_do_update(index_elements=["id"], set_=chosen))
+
+
+async def _hours(session: AsyncSession) -> Json:
+    return await session.scalar(select(Shop.same_matter)) or {}
 
 
 async def agents_see(connection: AsyncConnection) -> AgentsSee:

@@ -1,17 +1,34 @@
 """One matter of one contact, joining any number of threads."""
 
 import uuid
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import BigInteger, ForeignKey, Index, Integer, Sequence, select, text
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    ForeignKey,
+    Index,
+    Integer,
+    Sequence,
+    Uuid,
+    any_,
+    func,
+    literal,
+    select,
+    text,
+    union_all,
+)
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.sql.elements import SQLCoreOperations
 
 from domain import tags
 from domain.actors import Actor
 from domain.contacts import Contact, Identity, Proof, same_person
-from domain.db import Base, Json, new_id, session_of
+from domain.db import Base, Json, new_id, one_of, session_of
 from domain.errors import InvalidInput, SomebodyElseAssigned
 from domain.events import EventKind, record
 from domain.languages import N_
@@ -251,6 +268,23 @@ async def locked(session: AsyncSession, ticket_id: uuid.UUID) -> Ticket:
         Ticket, ticket_id, with_for_update={"key_share": True}, populate_existing=True
     )
     return await locked(session, ticket.merged_into_id) if ticket.merged_into_id else ticket
+
+
+def same_matter(column: SQLCoreOperations[Any], ticket_id: uuid.UUID) -> ColumnElement[bool]:
+    """Rows of a ticket and of all that have become part of it."""
+    merged = select(Ticket.id).where(Ticket.merged_into_id == ticket_id)
+    everything = union_all(select(literal(ticket_id, Uuid())), merged)
+    return column == any_(func.array(everything.scalar_subquery()))
+
+
+async def became(connection: AsyncConnection, ids: Collection[uuid.UUID]) -> dict[uuid.UUID, uuid.UUID]:
+    """Of those that are part of another now, which."""
+    rows = await connection.execute(
+        select(Ticket.id, Ticket.merged_into_id).where(
+            one_of(Ticket.id, ids), Ticket.merged_into_id.is_not(None)
+        )
+    )
+    return {row.id: row.merged_into_id for row in rows}
 
 
 async def held_with(session: AsyncSession, thread: Thread) -> Ticket:

@@ -155,7 +155,7 @@ def _ways(field: GraphQLField, quoted: dict[str, str]) -> Iterator[dict[str, str
         yield {"states": "[FAILED, WAITING]" if "Arrival" in str(field.type) else "[FIRING, ACKED]"}
 
 
-async def _everything(client: Client, ids: dict[str, str]) -> tuple[str, int]:
+async def everything(client: Client, ids: dict[str, str]) -> tuple[str, int]:
     """All that anybody answers, in one text."""
     heard, asked = [], 0
     for question in _questions(ids):
@@ -180,8 +180,8 @@ async def test_no_question_of_another_teams_agent_finds_a_canary(
     await two_teams.mia.do(snooze, id=two_teams.ids["Alert"], until=tomorrow, reason="Ada calls again")
     await _plant(house)
 
-    manager, asked = await _everything(two_teams.mia, two_teams.ids)
-    stranger, _ = await _everything(two_teams.eve, two_teams.ids)
+    manager, asked = await everything(two_teams.mia, two_teams.ids)
+    stranger, _ = await everything(two_teams.eve, two_teams.ids)
 
     found = set(re.findall(r"canary:([a-z_.]+)", manager))
     assert asked > 200

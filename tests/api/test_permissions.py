@@ -468,6 +468,7 @@ QUERIES = {
     "Viewer": "{ viewer { email } }",
     "Session": "{ viewer { sessions { deviceLabel } } }",
     "Shop": "{ shop { agentsSee } }",
+    "SameMatter": "{ shop { sameMatter { sameTopic } } }",
     "Token": "{ tokens { name } }",
     "Webhook": "{ webhooks { url } }",
     "WebhookDelivery": "query($Webhook: ID!) { webhookDeliveries(webhookId: $Webhook) { event } }",

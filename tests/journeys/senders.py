@@ -8,6 +8,7 @@ import hmac
 import itertools
 import json
 import random
+import re
 import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
@@ -71,7 +72,7 @@ class Crowd:
     async def _mails(self, shopper: str, *, least: int) -> None:
         dice = self._dice(shopper)
         for number in self._turns(least):
-            text = f"{shopper}, mail {number}"
+            text = f"{_order(shopper)}, mail {number}"
             await self._insist(partial(self._deliver, shopper, _mail(shopper, text, number)), dice)
             self.said[shopper].append(text)
 
@@ -97,7 +98,7 @@ class Crowd:
         dice = self._dice(f"the widget of {shopper}")
         widget = Widget(self.doors, shopper)
         for number in self._turns(least):
-            text = f"{shopper}, chat {number}"
+            text = f"{_order(shopper)}, chat {number}"
             await self._insist(partial(widget.deliver, text), dice)
             self.said[shopper].append(text)
         await widget.close()
@@ -144,6 +145,11 @@ class Crowd:
     def _dice(self, sender: str) -> random.Random:
         """Everybody's own: in which order they come does not change what they do."""
         return random.Random(f"{self.seed} {sender}")
+
+
+def _order(shopper: str) -> str:
+    """All that one of them writes is about one order, and so belongs into one ticket."""
+    return f"{shopper}, order 7{int(re.sub(r'[^0-9]', '', shopper)):05}"
 
 
 class Widget:
