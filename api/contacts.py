@@ -194,9 +194,20 @@ async def _fill(reading: Reading, found: list[Contact], selection: Selection) ->
 
 def by_contact(identities: list[Identity]) -> dict[uuid.UUID, list[Identity]]:
     groups: dict[uuid.UUID, list[Identity]] = {}
-    for identity in identities:
+    for identity in each_once(identities):
         groups.setdefault(identity.row.contact_id, []).append(identity)
     return groups
+
+
+def each_once(identities: list[Identity]) -> list[Identity]:
+    """Of an address that contacts brought twice when they became one, the proven row."""
+    shown: dict[tuple[Any, ...], Identity] = {}
+    for identity in identities:
+        row = identity.row
+        key = (row.contact_id, row.kind, row.scope, row.value)
+        if key not in shown or (identity.verified and not shown[key].verified):
+            shown[key] = identity
+    return list(shown.values())
 
 
 async def identities_where(reading: Reading, condition: ColumnElement[bool]) -> list[Identity]:

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Select, Uuid, func, literal, select, true
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from api.contacts import Contact, Identity, contacts_by_id, identities_where
+from api.contacts import Contact, Identity, contacts_by_id, each_once, identities_where
 from api.context import Info, Reading, by, plain
 from api.history import PAGED, Asked, TimelineConnection, timeline_of_ticket
 from api.node import Node
@@ -241,9 +241,6 @@ async def _channels(reading: Reading, ids: list[uuid.UUID]) -> dict[uuid.UUID, l
 
 
 async def _reply_channels(reading: Reading, tickets: list[Ticket]) -> None:
-    identities = await identities_where(
-        reading, one_of(contacts.Identity.contact_id, [ticket.contact_id for ticket in tickets])
-    )
     last_used = {
         (row.ticket_id, row.identity_id): row.at
         for row in await reading.connection.execute(
@@ -254,8 +251,18 @@ async def _reply_channels(reading: Reading, tickets: list[Ticket]) -> None:
             .group_by(ThreadRow.ticket_id, ThreadRow.identity_id)
         )
     }
+    taking_part = {identity_id for _, identity_id in last_used if identity_id}
+    identities = await identities_where(
+        reading,
+        one_of(contacts.Identity.contact_id, {ticket.contact_id for ticket in tickets})
+        | one_of(contacts.Identity.id, taking_part),
+    )
     for ticket in tickets:
-        mine = [identity for identity in identities if identity.row.contact_id == ticket.contact_id]
+        mine = [
+            identity
+            for identity in each_once(identities)
+            if identity.row.contact_id == ticket.contact_id or (ticket.row_id, identity.row.id) in last_used
+        ]
 
         def recency(identity: Identity, ticket: Ticket = ticket) -> float:
             at = last_used.get((ticket.row_id, identity.row.id))

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain import access, clocks, shop
 from domain.actors import Actor
+from domain.alerts import UNRESOLVED, Alert
 from domain.cases import case_of, cases_of
 from domain.channels import ChannelKind
 from domain.contacts import Contact, Identity
@@ -26,7 +27,7 @@ from domain.reasons import JoinCode
 from domain.suggestions import Suggestion
 from domain.tasks import Task
 from domain.threads import Certainty, Thread, place
-from domain.tickets import Ticket, TicketStatus, join, locked, open_ticket
+from domain.tickets import Ticket, TicketStatus, join, live_tickets, locked, open_ticket
 
 OF_CONTACTS: tuple[type[Base], ...] = (Identity, Ticket, Thread, Task)
 """What follows a contact; an item follows its thread or its ticket, and notes are read with all that a contact was."""
@@ -58,6 +59,9 @@ async def merge_contacts(
     for other in others:
         await become(journal, other, primary)
     journal.set(primary, **(chosen or {}))
+    await session.flush()
+    for ticket in await live_tickets(session, primary.id):  # a policy may ask what the customer speaks
+        await clocks.reckon(session, ticket, by=by, at=at)
     return journal.move
 
 
@@ -111,6 +115,8 @@ async def dissolve(journal: Journal, ticket: Ticket, into: Ticket) -> None:
     await journal.all(Thread, Thread.ticket_id == ticket.id, ticket_id=into.id)
     await journal.all(Item, Item.ticket_id == ticket.id, Item.thread_id.is_(None), ticket_id=into.id)
     await journal.all(Task, Task.ticket_id == ticket.id, ticket_id=into.id)
+    about_calls = (Alert.ticket_id == ticket.id, Alert.clock_id.is_(None), Alert.state.in_(UNRESOLVED))
+    await journal.all(Alert, *about_calls, ticket_id=into.id)
     await journal.all(Ticket, Ticket.merged_into_id == ticket.id, merged_into_id=into.id)
     journal.set(
         into,

@@ -32,7 +32,7 @@ from domain.actors import Actor
 from domain.db import HISTORY, Base, new_id, one_of
 
 UNDO_WITHIN = timedelta(days=30)
-MOVED = ("identity", "contact", "thread", "ticket", "item", "task")
+MOVED = ("identity", "contact", "thread", "ticket", "item", "task", "alert")
 
 
 class MoveKind(StrEnum):

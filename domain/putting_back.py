@@ -18,6 +18,7 @@ POINTERS = {
     ("thread", "ticket_id"): "ticket",
     ("item", "ticket_id"): "ticket",
     ("task", "ticket_id"): "ticket",
+    ("alert", "ticket_id"): "ticket",
     ("contact", "canonical_id"): "contact",
     ("ticket", "contact_id"): "contact",
     ("thread", "contact_id"): "contact",

@@ -113,7 +113,10 @@ async def _conversation(
 ) -> tuple[Thread, Channel]:
     """The ticket's latest thread with this identity; a mail may begin a new one."""
     owner = await survivor_of(session, to.contact_id)
-    if owner is None or owner.id != ticket.contact_id:
+    takes_part = select(Thread.id).where(
+        Thread.ticket_id == ticket.id, Thread.identity_id.in_(same_value(to))
+    )
+    if owner is None or (owner.id != ticket.contact_id and await session.scalar(takes_part.limit(1)) is None):
         raise NotFound(field=["identityId"])
     kind = CHANNEL_OF.get(to.kind)
     if kind is None:

@@ -6,7 +6,7 @@ from datetime import timedelta
 from itertools import product
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from demo.farends import FcmStandIn, WebPushStandIn
@@ -68,8 +68,10 @@ async def test_a_notice_of_no_kind_names_a_customer_or_quotes_a_word_unless_one_
             {Transport.FCM: fcm, Transport.WEB_PUSH: WebPush(settings, vapid, subject="https://heddle.test")},
         )  # fmt: skip
         working = asyncio.create_task(pusher.run())
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while len(google.pushed) < len(TOLD) or len(browsers.pushed) < len(TOLD):
+                await asyncio.sleep(0.01)
+            while await _mailed(clean) < len(TOLD):
                 await asyncio.sleep(0.01)
         working.cancel()
         await asyncio.gather(working, return_exceptions=True)
@@ -82,6 +84,11 @@ async def test_a_notice_of_no_kind_names_a_customer_or_quotes_a_word_unless_one_
     said = json.dumps([google.seen()["pushed"], [push.body for push in browsers.pushed], mails], default=str)
     assert len(mails) == len(TOLD)
     assert (CANARY in said) == tells
+
+
+async def _mailed(db: Database) -> int:
+    async with db.reading() as connection:
+        return await connection.scalar(select(func.count()).select_from(SystemMail)) or 0
 
 
 async def _ada_writes(session: AsyncSession, keys: Keys) -> None:
