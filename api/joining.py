@@ -253,6 +253,11 @@ async def _contact_merge(info: Info, input: ContactMergeInput) -> MergePayload:
         chosen = {one.field: one.value for one in input.choices}
         if unknown := set(chosen) - set(merging.FIELDS):
             raise InvalidInput(N_("There is no such field: {name}."), field=["choices"], name=min(unknown))
+        if any(
+            value not in [getattr(one, field) for one in (primary, *others)]
+            for field, value in chosen.items()
+        ):
+            raise InvalidInput(N_("Choose a value that one of the contacts has."), field=["choices"])
         move = await merging.merge_contacts(session, primary, others, by=actor, at=now, chosen=chosen)
         return {"contact": str(primary.id), "move": str(move.id), "until": move.undo_until.isoformat()}
 

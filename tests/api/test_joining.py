@@ -139,6 +139,23 @@ async def test_what_comes_later_reaches_the_survivor_and_goes_back_with_its_own(
     assert texts(invoice) == ["The invoice of order 200200", "And the copy?"]
 
 
+@pytest.mark.parametrize(
+    ("choice", "code"),
+    [
+        ({"field": "shoe", "value": "42"}, "INVALID"),
+        ({"field": "city", "value": "Atlantis"}, "INVALID"),
+        ({"field": "timezone", "value": "Mars/North"}, "INVALID"),
+    ],
+)
+async def test_one_chooses_among_what_there_is(
+    ben: Client, two_adas: tuple[str, str], choice: dict[str, str], code: str
+) -> None:
+    home, work = two_adas
+
+    assert await ben.refused(MERGE, primaryId=home, otherIds=[work], choices=[choice]) == [code]
+    assert len({ticket["contact"]["id"] for ticket in await inbox(ben)}) == 2
+
+
 async def test_the_same_merge_sent_twice_is_one(house: House, ben: Client, two_adas: tuple[str, str]) -> None:
     home, work = two_adas
     input = {"primaryId": home, "otherIds": [work], "clientMutationId": "once"}
