@@ -284,8 +284,8 @@ async def _ticket_merge(info: Info, input: TicketMergeInput) -> TicketsPayload:
         fields = {input.primary_id: "primaryId"} | {id: "otherIds" for id in _few(input.other_ids)}
         found = {id: await held(session, id, actor, field=fields[id]) for id in sorted(fields)}
         others = [found[id] for id in fields if id != input.primary_id]
-        await merging.merge_tickets(session, found[input.primary_id], others, by=actor, at=now)
-        return {"tickets": [str(found[input.primary_id].id)]}
+        move = await merging.merge_tickets(session, found[input.primary_id], others, by=actor, at=now)
+        return {"tickets": [str(found[input.primary_id].id)], "move": str(move.id)}
 
     return await tickets_payload(info, await changed(info, input, change))
 
@@ -296,9 +296,9 @@ async def _thread_move(info: Info, input: ThreadMoveInput) -> TicketsPayload:
         first = await _first(session, input, actor)
         thread = await _thread(session, input, first, actor)
         before = thread.ticket_id
-        await splitting.move(session, thread, to, by=actor, at=now, after=first)
+        move = await splitting.move(session, thread, to, by=actor, at=now, after=first)
         moved = await session.get_one(threads.Thread, first.thread_id if first else thread.id)
-        return {"tickets": [str(moved.ticket_id), str(before)]}
+        return {"tickets": [str(moved.ticket_id), str(before)], "move": str(move.id)}
 
     return await tickets_payload(info, await changed(info, input, change))
 

@@ -32,9 +32,10 @@ MATTER = """id number status tags priority contact { id } suggestions { id code 
   timeline(first: 50, kinds: [MESSAGE]) { edges { node { ... on Message { id text } } } }"""
 TICKETS = f"{{ tickets(first: 25) {{ edges {{ node {{ {MATTER} }} }} }} }}"
 TICKET = f"query($id: ID!) {{ ticket(id: $id) {{ {MATTER} }} }}"
-MERGE_TICKETS = f"mutation($input: TicketMergeInput!) {{ ticketMerge(input: $input) {{ tickets {{ {MATTER} }} {ERRORS} }} }}"
-MOVE = f"mutation($input: ThreadMoveInput!) {{ threadMove(input: $input) {{ tickets {{ {MATTER} }} {ERRORS} }} }}"
+MERGE_TICKETS = f"mutation($input: TicketMergeInput!) {{ ticketMerge(input: $input) {{ tickets {{ {MATTER} }} mergeId {ERRORS} }} }}"
+MOVE = f"mutation($input: ThreadMoveInput!) {{ threadMove(input: $input) {{ tickets {{ {MATTER} }} mergeId {ERRORS} }} }}"
 UNDO = f"mutation($input: JoinUndoInput!) {{ joinUndo(input: $input) {{ tickets {{ {MATTER} }} {ERRORS} }} }}"
+OPEN = "mutation($input: TicketCreateInput!) { ticketCreate(input: $input) { ticket { id } userErrors { code } } }"
 DISMISS = f"mutation($input: SuggestionDismissInput!) {{ suggestionDismiss(input: $input) {{ tickets {{ id }} {ERRORS} }} }}"
 TWO = (
     f"mutation($input: MergeDismissInput!) {{ mergeDismiss(input: $input) {{ contact {{ id }} {ERRORS} }} }}"
@@ -269,6 +270,25 @@ async def test_a_merge_of_tickets_is_undone_by_what_each_thread_says(house: Hous
     assert await ben.refused(UNDO, eventId=reason["eventId"]) == ["ALREADY_UNDONE"]
 
 
+async def test_a_merge_of_tickets_without_a_conversation_is_undone_by_its_id(
+    ben: Client, two_adas: tuple[str, str]
+) -> None:
+    home, _ = two_adas
+    parcel = (await inbox(ben))[0]["id"]
+    by_hand = (await ben.do(OPEN, contactId=home, subject="Called us", text="She wants it by Friday."))[
+        "ticket"
+    ]["id"]
+    merged = await ben.do(MERGE_TICKETS, primaryId=parcel, otherIds=[by_hand])
+    assert merged["userErrors"] == []
+    assert len(await inbox(ben)) == 2
+
+    undone = await ben.do(UNDO, eventId=merged["mergeId"])
+
+    assert undone["userErrors"] == []
+    assert {one["id"] for one in undone["tickets"]} == {parcel, by_hand}
+    assert (await read(ben, by_hand))["id"] == by_hand
+
+
 async def test_a_merge_of_contacts_is_undone_by_its_id_too(ben: Client, two_adas: tuple[str, str]) -> None:
     home, work = two_adas
     merged = await ben.do(MERGE, primaryId=home, otherIds=[work])
@@ -346,6 +366,7 @@ async def test_a_message_and_all_that_follows_move_to_another_ticket(house: Hous
         "How do I return a mug?", "And my mug broke", "Photo attached",
     }  # fmt: skip
     part = moved["tickets"][0]["threads"][1]["joinedBecause"]
+    assert part["eventId"] == moved["mergeId"]
     assert await ben.refused(UNDO, eventId=part["eventId"]) == []
     assert texts(await read(ben, first["id"])) == [
         "Where is order 100100?",
