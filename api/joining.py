@@ -243,6 +243,7 @@ def _conflicts(people: Sequence[Any]) -> list[FieldConflict]:
 
 async def _contact_merge(info: Info, input: ContactMergeInput) -> MergePayload:
     async def change(session: AsyncSession, actor: Actor, now: datetime) -> Json:
+        await moves.hold(session)  # before any row: who undoes holds them in this order too
         primary, *others = [
             await access.contact(session, row_id("Contact", id, field=field), to=actor, lock=True)
             for field, id in (
@@ -281,6 +282,7 @@ async def _contact_unmerge(info: Info, input: ContactUnmergeInput) -> MergePaylo
 
 async def _ticket_merge(info: Info, input: TicketMergeInput) -> TicketsPayload:
     async def change(session: AsyncSession, actor: Actor, now: datetime) -> Json:
+        await moves.hold(session)
         fields = {input.primary_id: "primaryId"} | {id: "otherIds" for id in _few(input.other_ids)}
         found = {id: await held(session, id, actor, field=fields[id]) for id in sorted(fields)}
         others = [found[id] for id in fields if id != input.primary_id]
@@ -292,6 +294,7 @@ async def _ticket_merge(info: Info, input: TicketMergeInput) -> TicketsPayload:
 
 async def _thread_move(info: Info, input: ThreadMoveInput) -> TicketsPayload:
     async def change(session: AsyncSession, actor: Actor, now: datetime) -> Json:
+        await moves.hold(session)
         to = await held(session, input.ticket_id, actor) if input.ticket_id else None
         first = await _first(session, input, actor)
         thread = await _thread(session, input, first, actor)

@@ -1,17 +1,19 @@
 """Merging, moving and taking back by GraphQL; and what may belong together, for a person to say."""
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select, text, update
 
 from api.house import House
 from domain.channels import Channel, ChannelKind
+from domain.contacts import Contact
 from domain.ids import row_id
 from domain.inbound import Inbound
 from domain.messages import Message
-from domain.moves import Move
+from domain.moves import Move, hold
 from domain.staff import Agent, Team, TeamMember
 from domain.threads import Thread
 from domain.tickets import Ticket
@@ -166,6 +168,31 @@ async def test_the_same_merge_sent_twice_is_one(house: House, ben: Client, two_a
     assert first["mergeId"] == second["mergeId"]
     async with house.db.transaction() as session:
         assert await session.scalar(select(func.count()).select_from(Move)) == 1
+
+
+async def test_who_waits_for_another_move_holds_no_row_meanwhile(
+    house: House, ben: Client, two_adas: tuple[str, str]
+) -> None:
+    home, work = two_adas
+    parcel, invoice = [ticket["id"] for ticket in await inbox(ben)]
+    waiting = (
+        select(func.count())
+        .select_from(text("pg_locks"))
+        .where(text("locktype = 'advisory' AND NOT granted"))
+    )
+    async with house.db.transaction() as session:
+        await hold(session)
+        asked = [
+            asyncio.create_task(ben.refused(MERGE, primaryId=home, otherIds=[work])),
+            asyncio.create_task(ben.refused(MERGE_TICKETS, primaryId=parcel, otherIds=[invoice])),
+        ]
+        while await session.scalar(waiting) != 2:
+            await asyncio.sleep(0.02)
+
+        for model in (Contact, Ticket):
+            await session.execute(select(model.id).with_for_update(nowait=True))
+
+    assert await asyncio.gather(*asked) == [[], []]
 
 
 async def test_a_contact_does_not_become_itself(ben: Client, two_adas: tuple[str, str]) -> None:
