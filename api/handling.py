@@ -18,7 +18,7 @@ from domain.actors import Actor
 from domain.alerts import Alert, AlertState
 from domain.db import Json
 from domain.errors import InvalidInput, NotFound, SomebodyElseAssigned
-from domain.ids import row_id
+from domain.ids import public_id, row_id
 from domain.languages import N_
 from domain.tickets import TicketStatus, open_ticket
 
@@ -71,6 +71,9 @@ class TicketPayload:
 class TicketsPayload:
     tickets: list[Ticket] = strawberry.field(default_factory=list)
     conflict: Agent | None = strawberry.field(default=None, description="Who has the ticket, unexpectedly.")
+    merge_id: strawberry.ID | None = strawberry.field(
+        default=None, description="Of a merge or a move: what `joinUndo` takes."
+    )
     user_errors: list[UserError] = strawberry.field(default_factory=list)
 
 
@@ -196,7 +199,10 @@ async def tickets_payload(info: Info, done: Json) -> TicketsPayload:
     async with info.context.reading() as reading:
         ids = [uuid.UUID(id) for id in done["tickets"]]
         found = await tickets_by_id(reading, ids, wanted(info).below("tickets"))
-    return TicketsPayload(tickets=[found[id] for id in ids if id in found])
+    return TicketsPayload(
+        tickets=[found[id] for id in ids if id in found],
+        merge_id=strawberry.ID(public_id("Move", uuid.UUID(done["move"]))) if "move" in done else None,
+    )
 
 
 @strawberry.type

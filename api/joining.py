@@ -243,6 +243,7 @@ def _conflicts(people: Sequence[Any]) -> list[FieldConflict]:
 
 async def _contact_merge(info: Info, input: ContactMergeInput) -> MergePayload:
     async def change(session: AsyncSession, actor: Actor, now: datetime) -> Json:
+        await moves.hold(session)  # before any row: who undoes holds them in this order too
         primary, *others = [
             await access.contact(session, row_id("Contact", id, field=field), to=actor, lock=True)
             for field, id in (
@@ -253,6 +254,11 @@ async def _contact_merge(info: Info, input: ContactMergeInput) -> MergePayload:
         chosen = {one.field: one.value for one in input.choices}
         if unknown := set(chosen) - set(merging.FIELDS):
             raise InvalidInput(N_("There is no such field: {name}."), field=["choices"], name=min(unknown))
+        if any(
+            value not in [getattr(one, field) for one in (primary, *others)]
+            for field, value in chosen.items()
+        ):
+            raise InvalidInput(N_("Choose a value that one of the contacts has."), field=["choices"])
         move = await merging.merge_contacts(session, primary, others, by=actor, at=now, chosen=chosen)
         return {"contact": str(primary.id), "move": str(move.id), "until": move.undo_until.isoformat()}
 
@@ -276,24 +282,26 @@ async def _contact_unmerge(info: Info, input: ContactUnmergeInput) -> MergePaylo
 
 async def _ticket_merge(info: Info, input: TicketMergeInput) -> TicketsPayload:
     async def change(session: AsyncSession, actor: Actor, now: datetime) -> Json:
+        await moves.hold(session)
         fields = {input.primary_id: "primaryId"} | {id: "otherIds" for id in _few(input.other_ids)}
         found = {id: await held(session, id, actor, field=fields[id]) for id in sorted(fields)}
         others = [found[id] for id in fields if id != input.primary_id]
-        await merging.merge_tickets(session, found[input.primary_id], others, by=actor, at=now)
-        return {"tickets": [str(found[input.primary_id].id)]}
+        move = await merging.merge_tickets(session, found[input.primary_id], others, by=actor, at=now)
+        return {"tickets": [str(found[input.primary_id].id)], "move": str(move.id)}
 
     return await tickets_payload(info, await changed(info, input, change))
 
 
 async def _thread_move(info: Info, input: ThreadMoveInput) -> TicketsPayload:
     async def change(session: AsyncSession, actor: Actor, now: datetime) -> Json:
+        await moves.hold(session)
         to = await held(session, input.ticket_id, actor) if input.ticket_id else None
         first = await _first(session, input, actor)
         thread = await _thread(session, input, first, actor)
         before = thread.ticket_id
-        await splitting.move(session, thread, to, by=actor, at=now, after=first)
+        move = await splitting.move(session, thread, to, by=actor, at=now, after=first)
         moved = await session.get_one(threads.Thread, first.thread_id if first else thread.id)
-        return {"tickets": [str(moved.ticket_id), str(before)]}
+        return {"tickets": [str(moved.ticket_id), str(before)], "move": str(move.id)}
 
     return await tickets_payload(info, await changed(info, input, change))
 

@@ -161,7 +161,7 @@ async def hand_over(
         return identity
     journal = await Journal.begin(session, MoveKind.HAND_OVER, to.id, by=by, at=at)
     threads = list(await session.scalars(select(Thread).where(Thread.identity_id == identity.id)))
-    journal.set(identity, contact_id=to.id)
+    journal.set(identity, always=True, contact_id=to.id)
     for ticket_id in dict.fromkeys(thread.ticket_id for thread in threads):
         moving = [thread for thread in threads if thread.ticket_id == ticket_id]
         ticket = await locked(session, ticket_id)
@@ -176,12 +176,12 @@ async def hand_over(
         elif home is None and shared:
             continue  # an old matter of several: it stays where it was settled
         elif home is None:
-            journal.set(ticket, contact_id=to.id)
-            await journal.all(Thread, Thread.ticket_id == ticket.id, contact_id=to.id)
+            journal.set(ticket, always=True, contact_id=to.id)
+            await journal.all(Thread, Thread.ticket_id == ticket.id, always=True, contact_id=to.id)
             await settle(session, ticket_ids=[ticket.id])
             continue
         for thread in moving:
-            journal.set(thread, contact_id=to.id)
+            journal.set(thread, always=True, contact_id=to.id)
             move_thread(journal, thread, home, code, identity=identity)
         if not shared and home.id != ticket.id:
             await dissolve(journal, ticket, home)

@@ -1,0 +1,515 @@
+"""Merging, moving and taking back by GraphQL; and what may belong together, for a person to say."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select, text, update
+
+from api.house import House
+from domain.channels import Channel, ChannelKind
+from domain.contacts import Contact
+from domain.ids import row_id
+from domain.inbound import Inbound
+from domain.messages import Message
+from domain.moves import Move, hold
+from domain.staff import Agent, Team, TeamMember
+from domain.threads import Thread
+from domain.tickets import Ticket
+from tests.client import Client
+from tests.factories import NOON, a_channel, a_chat, a_mail, receive
+
+ERRORS = "userErrors { code field message }"
+WHOSE = "id name locale city tags identities { label } openTickets { id }"
+PREVIEW = """query($primary: ID!, $others: [ID!]!) { mergePreview(primaryId: $primary, otherIds: $others) {
+  result { id name } conflicts { field values chosen } ticketsMoved identitiesMoved undoUntil } }"""
+MERGE = f"""mutation($input: ContactMergeInput!) {{ contactMerge(input: $input) {{
+  contact {{ {WHOSE} }} mergeId undoUntil {ERRORS} }} }}"""
+UNMERGE = f"mutation($input: ContactUnmergeInput!) {{ contactUnmerge(input: $input) {{ contact {{ {WHOSE} }} {ERRORS} }} }}"
+SAVE = f"mutation($input: ContactSaveInput!) {{ contactSave(input: $input) {{ contact {{ id }} {ERRORS} }} }}"
+
+MATTER = """id number status tags priority contact { id } suggestions { id code text score ticket { id } }
+  threads { id subject joinedBecause { eventId code matter text undoable automatic } }
+  timeline(first: 50, kinds: [MESSAGE]) { edges { node { ... on Message { id text } } } }"""
+TICKETS = f"{{ tickets(first: 25) {{ edges {{ node {{ {MATTER} }} }} }} }}"
+TICKET = f"query($id: ID!) {{ ticket(id: $id) {{ {MATTER} }} }}"
+MERGE_TICKETS = f"mutation($input: TicketMergeInput!) {{ ticketMerge(input: $input) {{ tickets {{ {MATTER} }} mergeId {ERRORS} }} }}"
+MOVE = f"mutation($input: ThreadMoveInput!) {{ threadMove(input: $input) {{ tickets {{ {MATTER} }} mergeId {ERRORS} }} }}"
+UNDO = f"mutation($input: JoinUndoInput!) {{ joinUndo(input: $input) {{ tickets {{ {MATTER} }} {ERRORS} }} }}"
+OPEN = "mutation($input: TicketCreateInput!) { ticketCreate(input: $input) { ticket { id } userErrors { code } } }"
+DISMISS = f"mutation($input: SuggestionDismissInput!) {{ suggestionDismiss(input: $input) {{ tickets {{ id }} {ERRORS} }} }}"
+TWO = (
+    f"mutation($input: MergeDismissInput!) {{ mergeDismiss(input: $input) {{ contact {{ id }} {ERRORS} }} }}"
+)
+CANDIDATES = "query($id: ID!) { contact(id: $id) { mergeCandidates { contact { id name } score reasons } } }"
+
+
+async def said(house: House, *heard: Inbound, kind: ChannelKind = ChannelKind.EMAIL) -> None:
+    async with house.db.transaction() as session:
+        channel = await session.scalar(select(Channel).where(Channel.kind == kind))
+        channel = channel or await a_channel(session, house.keys, kind)
+        for inbound in heard:
+            await receive(session, channel, inbound)
+
+
+async def inbox(client: Client) -> list[dict[str, Any]]:
+    """In the order in which they were opened."""
+    edges = (await client.ask(TICKETS))["tickets"]["edges"]
+    return sorted((edge["node"] for edge in edges), key=lambda ticket: ticket["number"])
+
+
+async def read(client: Client, id: str) -> dict[str, Any]:
+    ticket: dict[str, Any] = (await client.ask(TICKET, id=id))["ticket"]
+    return ticket
+
+
+def texts(ticket: dict[str, Any]) -> list[str]:
+    """Oldest first."""
+    return [edge["node"]["text"] for edge in reversed(ticket["timeline"]["edges"])]
+
+
+def labels(contact: dict[str, Any]) -> set[str]:
+    return {identity["label"] for identity in contact["identities"]}
+
+
+async def aged(house: House, days: int) -> None:
+    async with house.db.transaction() as session:
+        await session.execute(update(Move).values(at=Move.at - timedelta(days=days)))
+
+
+BY_WORK = a_mail(
+    "ada@work.example", "The invoice of order 200200", subject="Invoice 200200", sender_name="A. Lovelace"
+)
+
+
+@pytest.fixture
+async def two_adas(house: House, ben: Client) -> tuple[str, str]:
+    """Ada wrote from home and from work: two contacts, each with a ticket."""
+    at_home = a_mail(
+        "ada@example.org", "Where is order 100100?", subject="Parcel", sender_name="Ada Lovelace"
+    )
+    await said(house, at_home, BY_WORK)
+    home, work = [ticket["contact"]["id"] for ticket in await inbox(ben)]
+    return home, work
+
+
+async def test_two_contacts_become_one_as_the_preview_said(ben: Client, two_adas: tuple[str, str]) -> None:
+    home, work = two_adas
+    await ben.do(SAVE, id=home, city="London")
+    await ben.do(SAVE, id=work, city="Paris", locale="fr", tags=["vip"])
+    preview = (await ben.ask(PREVIEW, primary=home, others=[work]))["mergePreview"]
+    assert preview["result"] == {"id": home, "name": "Ada Lovelace"}
+    assert preview["conflicts"] == [
+        {"field": "name", "values": ["Ada Lovelace", "A. Lovelace"], "chosen": "Ada Lovelace"},
+        {"field": "city", "values": ["London", "Paris"], "chosen": "London"},
+    ]
+    assert (preview["ticketsMoved"], preview["identitiesMoved"]) == (1, 1)
+    assert len(await inbox(ben)) == 2
+
+    merged = await ben.do(
+        MERGE, primaryId=home, otherIds=[work], choices=[{"field": "city", "value": "Paris"}]
+    )
+
+    contact = merged["contact"]
+    assert (contact["name"], contact["city"], contact["locale"]) == ("Ada Lovelace", "Paris", "fr")
+    assert contact["tags"] == ["vip"]
+    assert labels(contact) == {"ada@example.org", "ada@work.example"}
+    assert len(contact["openTickets"]) == 2
+    assert (await ben.ask("query($id: ID!) { contact(id: $id) { id } }", id=work))["contact"]["id"] == home
+
+
+async def test_what_comes_later_reaches_the_survivor_and_goes_back_with_its_own(
+    house: House, ben: Client, two_adas: tuple[str, str]
+) -> None:
+    home, work = two_adas
+    merged = await ben.do(
+        MERGE, primaryId=home, otherIds=[work], choices=[{"field": "name", "value": "A. Lovelace"}]
+    )
+    answer = a_mail(
+        "ada@work.example", "And the copy?", references=(BY_WORK.external_id,), at=NOON + timedelta(hours=1)
+    )
+    matter = a_mail("ada@work.example", "How do I return a mug?", at=NOON + timedelta(days=40), subject="Mug")
+    await said(house, answer, matter)
+    assert {ticket["contact"]["id"] for ticket in await inbox(ben)} == {home}
+
+    unmerged = await ben.do(UNMERGE, mergeId=merged["mergeId"])
+
+    assert unmerged["userErrors"] == []
+    assert (unmerged["contact"]["id"], unmerged["contact"]["name"]) == (home, "Ada Lovelace")
+    parcel, invoice, mug = await inbox(ben)
+    assert [ticket["contact"]["id"] for ticket in (parcel, invoice, mug)] == [home, work, home]
+    assert texts(invoice) == ["The invoice of order 200200", "And the copy?"]
+
+
+@pytest.mark.parametrize(
+    ("choice", "code"),
+    [
+        ({"field": "shoe", "value": "42"}, "INVALID"),
+        ({"field": "city", "value": "Atlantis"}, "INVALID"),
+        ({"field": "timezone", "value": "Mars/North"}, "INVALID"),
+    ],
+)
+async def test_one_chooses_among_what_there_is(
+    ben: Client, two_adas: tuple[str, str], choice: dict[str, str], code: str
+) -> None:
+    home, work = two_adas
+
+    assert await ben.refused(MERGE, primaryId=home, otherIds=[work], choices=[choice]) == [code]
+    assert len({ticket["contact"]["id"] for ticket in await inbox(ben)}) == 2
+
+
+async def test_the_same_merge_sent_twice_is_one(house: House, ben: Client, two_adas: tuple[str, str]) -> None:
+    home, work = two_adas
+    input = {"primaryId": home, "otherIds": [work], "clientMutationId": "once"}
+
+    first, second = [await ben.do(MERGE, **input) for _ in range(2)]
+
+    assert first["mergeId"] == second["mergeId"]
+    async with house.db.transaction() as session:
+        assert await session.scalar(select(func.count()).select_from(Move)) == 1
+
+
+async def test_who_waits_for_another_move_holds_no_row_meanwhile(
+    house: House, ben: Client, two_adas: tuple[str, str]
+) -> None:
+    home, work = two_adas
+    parcel, invoice = [ticket["id"] for ticket in await inbox(ben)]
+    waiting = (
+        select(func.count())
+        .select_from(text("pg_locks"))
+        .where(text("locktype = 'advisory' AND NOT granted"))
+    )
+    async with house.db.transaction() as session:
+        await hold(session)
+        asked = [
+            asyncio.create_task(ben.refused(MERGE, primaryId=home, otherIds=[work])),
+            asyncio.create_task(ben.refused(MERGE_TICKETS, primaryId=parcel, otherIds=[invoice])),
+        ]
+        while await session.scalar(waiting) != 2:
+            await asyncio.sleep(0.02)
+
+        for model in (Contact, Ticket):
+            await session.execute(select(model.id).with_for_update(nowait=True))
+
+    assert await asyncio.gather(*asked) == [[], []]
+
+
+async def test_a_contact_does_not_become_itself(ben: Client, two_adas: tuple[str, str]) -> None:
+    home, work = two_adas
+    assert await ben.refused(MERGE, primaryId=home, otherIds=[home]) == ["INVALID"]
+    await ben.do(MERGE, primaryId=home, otherIds=[work])
+
+    assert await ben.refused(MERGE, primaryId=home, otherIds=[work]) == ["INVALID"]
+    assert await ben.refused(MERGE, primaryId=home, otherIds=[]) == ["INVALID"]
+
+
+async def test_what_is_undone_or_too_old_is_not_undone(
+    house: House, ben: Client, two_adas: tuple[str, str]
+) -> None:
+    home, work = two_adas
+    merged = await ben.do(MERGE, primaryId=home, otherIds=[work])
+    await aged(house, 31)
+    assert await ben.refused(UNMERGE, mergeId=merged["mergeId"]) == ["TOO_LATE"]
+    await aged(house, -2)
+
+    assert await ben.refused(UNMERGE, mergeId=merged["mergeId"]) == []
+    again = await ben.do(UNMERGE, mergeId=merged["mergeId"])
+
+    (error,) = again["userErrors"]
+    assert (error["code"], error["field"]) == ("ALREADY_UNDONE", ["mergeId"])
+
+
+async def test_who_does_not_see_all_of_a_contact_neither_merges_it_nor_takes_it_back(
+    house: House, ben: Client, mia: Client, two_adas: tuple[str, str]
+) -> None:
+    home, work = two_adas
+    await said(house, a_mail("ada@work.example", "How do I return a mug?", subject="Mug"))
+    async with house.db.transaction() as session:
+        team = Team(name="Returns")
+        session.add(team)
+        await session.flush()
+        (mug,) = await session.scalars(select(Ticket).where(Ticket.subject == "Mug"))
+        mug.team_id = team.id
+
+    assert await ben.refused(MERGE, primaryId=home, otherIds=[work]) == ["NOT_YOURS"]
+    assert await ben.refused(MERGE, primaryId=work, otherIds=[home]) == ["NOT_YOURS"]
+    merged = await mia.do(MERGE, primaryId=home, otherIds=[work])
+    assert merged["userErrors"] == []
+    assert await ben.refused(UNMERGE, mergeId=merged["mergeId"]) == ["NOT_YOURS"]
+    assert await mia.refused(UNMERGE, mergeId=merged["mergeId"]) == []
+
+
+async def test_a_contact_whose_tickets_are_all_of_another_team_is_not_found(
+    house: House, ben: Client, two_adas: tuple[str, str]
+) -> None:
+    home, work = two_adas
+    async with house.db.transaction() as session:
+        team = Team(name="Returns")
+        session.add(team)
+        await session.flush()
+        await session.execute(
+            update(Ticket).where(Ticket.contact_id == row_id("Contact", work)).values(team_id=team.id)
+        )
+
+    assert await ben.refused(MERGE, primaryId=home, otherIds=[work]) == ["NOT_FOUND"]
+    assert (await ben.ask(PREVIEW, primary=home, others=[work]))["mergePreview"] is None
+
+
+async def test_tickets_become_one_and_later_mail_reaches_it(house: House, ben: Client) -> None:
+    parcel = a_mail("ada@example.org", "Where is order 100100?", subject="Parcel")
+    invoice = a_mail("ada@example.org", "The invoice of 200200, please", subject="Invoice 200200")
+    await said(house, parcel, invoice)
+    first, second = [ticket["id"] for ticket in await inbox(ben)]
+
+    merged = await ben.do(MERGE_TICKETS, primaryId=first, otherIds=[second])
+
+    assert merged["userErrors"] == []
+    (ticket,) = merged["tickets"]
+    assert [thread["joinedBecause"]["code"] for thread in ticket["threads"]] == [
+        "OPENED_TICKET",
+        "MOVED_BY_AGENT",
+    ]
+    assert (await read(ben, second))["id"] == first
+    await said(house, a_mail("ada@example.org", "Thank you", references=(invoice.external_id,)))
+    (ticket,) = await inbox(ben)
+    assert texts(ticket)[-1] == "Thank you"
+
+
+async def test_a_merge_of_tickets_is_undone_by_what_each_thread_says(house: House, ben: Client) -> None:
+    invoice = a_mail("ada@example.org", "The invoice of 200200, please", subject="Invoice 200200")
+    await said(house, a_mail("ada@example.org", "Where is order 100100?", subject="Parcel"), invoice)
+    first, second = [ticket["id"] for ticket in await inbox(ben)]
+    (ticket,) = (await ben.do(MERGE_TICKETS, primaryId=first, otherIds=[second]))["tickets"]
+    await said(house, a_mail("ada@example.org", "Thank you", references=(invoice.external_id,)))
+    reason = ticket["threads"][1]["joinedBecause"]
+    assert (reason["undoable"], reason["automatic"]) == (True, False)
+
+    undone = await ben.do(UNDO, eventId=reason["eventId"])
+
+    assert undone["userErrors"] == []
+    assert {one["id"] for one in undone["tickets"]} == {first, second}
+    assert texts(await read(ben, first)) == ["Where is order 100100?"]
+    apart = await read(ben, second)
+    assert texts(apart) == ["The invoice of 200200, please", "Thank you"]
+    assert apart["status"] == "NEW"
+    assert apart["threads"][0]["joinedBecause"]["code"] == "OPENED_TICKET"
+    assert await ben.refused(UNDO, eventId=reason["eventId"]) == ["ALREADY_UNDONE"]
+
+
+async def test_a_merge_of_tickets_without_a_conversation_is_undone_by_its_id(
+    ben: Client, two_adas: tuple[str, str]
+) -> None:
+    home, _ = two_adas
+    parcel = (await inbox(ben))[0]["id"]
+    by_hand = (await ben.do(OPEN, contactId=home, subject="Called us", text="She wants it by Friday."))[
+        "ticket"
+    ]["id"]
+    merged = await ben.do(MERGE_TICKETS, primaryId=parcel, otherIds=[by_hand])
+    assert merged["userErrors"] == []
+    assert len(await inbox(ben)) == 2
+
+    undone = await ben.do(UNDO, eventId=merged["mergeId"])
+
+    assert undone["userErrors"] == []
+    assert {one["id"] for one in undone["tickets"]} == {parcel, by_hand}
+    assert (await read(ben, by_hand))["id"] == by_hand
+
+
+async def test_a_merge_of_contacts_is_undone_by_its_id_too(ben: Client, two_adas: tuple[str, str]) -> None:
+    home, work = two_adas
+    merged = await ben.do(MERGE, primaryId=home, otherIds=[work])
+
+    assert await ben.refused(UNDO, eventId=merged["mergeId"]) == []
+    assert [ticket["contact"]["id"] for ticket in await inbox(ben)] == [home, work]
+
+
+async def test_a_merge_and_a_move_within_it_are_undone_in_either_order(house: House, ben: Client) -> None:
+    await said(
+        house,
+        a_mail("ada@example.org", "Where is order 100100?", subject="Parcel"),
+        a_mail("ada@example.org", "The invoice of 200200, please", subject="Invoice 200200"),
+        a_mail("zofia@example.org", "How do I return a mug?", subject="Mug"),
+    )
+    parcel, invoice, mug = [ticket["id"] for ticket in await inbox(ben)]
+    (ticket,) = (await ben.do(MERGE_TICKETS, primaryId=parcel, otherIds=[invoice]))["tickets"]
+    merge, thread = ticket["threads"][1]["joinedBecause"]["eventId"], ticket["threads"][1]["id"]
+    moved = (await ben.do(MOVE, threadId=thread, ticketId=mug))["tickets"][0]
+    assert moved["id"] == mug
+
+    assert await ben.refused(UNDO, eventId=merge) == []
+    assert "The invoice of 200200, please" in texts(await read(ben, mug))
+    (move,) = [one["joinedBecause"]["eventId"] for one in moved["threads"] if one["id"] == thread]
+    assert await ben.refused(UNDO, eventId=move) == []
+
+    assert texts(await read(ben, invoice)) == ["The invoice of 200200, please"]
+    assert texts(await read(ben, mug)) == ["How do I return a mug?"]
+
+
+async def test_a_conversation_gets_a_ticket_of_its_own(house: House, ben: Client) -> None:
+    await said(house, a_mail("ada@example.org", "Where is order 100100?", subject="Order 100100"))
+    chat = a_chat("s1", "Any news of 100100?", email="ada@example.org", at=NOON + timedelta(minutes=5))
+    await said(house, chat, kind=ChannelKind.CHAT)
+    (ticket,) = await inbox(ben)
+    joined = ticket["threads"][1]["joinedBecause"]
+    assert (joined["code"], joined["matter"]) == ("SIGNED_CHAT_IDENTITY", "SAME_NUMBER")
+    assert (joined["automatic"], joined["undoable"]) == (True, True)
+
+    own, before = (await ben.do(MOVE, threadId=ticket["threads"][1]["id"]))["tickets"]
+
+    assert (texts(own), texts(before)) == (["Any news of 100100?"], ["Where is order 100100?"])
+    assert own["threads"][0]["joinedBecause"]["code"] == "MOVED_BY_AGENT"
+    await said(house, a_chat("s1", "Hello?", at=NOON + timedelta(minutes=6)), kind=ChannelKind.CHAT)
+    assert texts(await read(ben, own["id"])) == ["Any news of 100100?", "Hello?"]
+
+
+async def test_what_a_rule_joined_is_taken_apart_by_its_reason(house: House, ben: Client) -> None:
+    await said(house, a_mail("ada@example.org", "Where is order 100100?", subject="Order 100100"))
+    chat = a_chat("s1", "Any news of 100100?", email="ada@example.org", at=NOON + timedelta(minutes=5))
+    await said(house, chat, kind=ChannelKind.CHAT)
+    (ticket,) = await inbox(ben)
+
+    undone = await ben.do(UNDO, eventId=ticket["threads"][1]["joinedBecause"]["eventId"])
+
+    assert [texts(one) for one in undone["tickets"]] == [["Where is order 100100?"], ["Any news of 100100?"]]
+
+
+async def test_a_message_and_all_that_follows_move_to_another_ticket(house: House, ben: Client) -> None:
+    parcel = a_mail("ada@example.org", "Where is order 100100?", subject="Parcel")
+    aside = a_mail("ada@example.org", "And my mug broke", references=(parcel.external_id,))
+    mug = a_mail("ada@example.org", "How do I return a mug?", subject="Mug")
+    await said(house, parcel, aside, mug)
+    first, second = await inbox(ben)
+    begins = first["timeline"]["edges"][0]["node"]
+    assert begins["text"] == "And my mug broke"
+
+    moved = await ben.do(MOVE, fromItemId=begins["id"], ticketId=second["id"])
+
+    assert moved["userErrors"] == []
+    assert [one["id"] for one in moved["tickets"]] == [second["id"], first["id"]]
+    await said(house, a_mail("ada@example.org", "Photo attached", references=(aside.external_id,)))
+    assert texts(await read(ben, first["id"])) == ["Where is order 100100?"]
+    assert set(texts(await read(ben, second["id"]))) == {
+        "How do I return a mug?", "And my mug broke", "Photo attached",
+    }  # fmt: skip
+    part = moved["tickets"][0]["threads"][1]["joinedBecause"]
+    assert part["eventId"] == moved["mergeId"]
+    assert await ben.refused(UNDO, eventId=part["eventId"]) == []
+    assert texts(await read(ben, first["id"])) == [
+        "Where is order 100100?",
+        "And my mug broke",
+        "Photo attached",
+    ]
+    assert len((await read(ben, second["id"]))["threads"]) == 1
+
+
+async def test_a_move_says_what_it_moves_and_where(house: House, ben: Client, eve: Client) -> None:
+    await said(house, a_mail("ada@example.org", "Where is order 100100?", subject="Parcel"))
+    (ticket,) = await inbox(ben)
+    thread = ticket["threads"][0]["id"]
+    async with house.db.transaction() as session:
+        team = Team(name="Support")
+        session.add(team)
+        await session.flush()
+        session.add(TeamMember(team_id=team.id, agent_id=row_id("Agent", ben.agent_id)))
+        await session.execute(update(Ticket).values(team_id=team.id))
+
+    assert await ben.refused(MOVE) == ["INVALID"]
+    assert await ben.refused(MOVE, threadId=thread, ticketId=ticket["id"]) == ["INVALID"]
+    assert await ben.refused(MOVE, fromItemId=thread) == ["NOT_FOUND"]
+    assert await eve.refused(MOVE, threadId=thread) == ["NOT_FOUND"]
+    assert await eve.refused(MERGE_TICKETS, primaryId=ticket["id"], otherIds=[ticket["id"]]) == ["NOT_FOUND"]
+
+
+async def test_a_suggestion_is_told_in_the_readers_language_and_gone_when_it_is_decided(
+    house: House, ben: Client
+) -> None:
+    await said(house, a_mail("ada@example.org", "Where is order 100100?", subject="Parcel"))
+    for name in ("eve", "piotr"):
+        other = a_mail(f"{name}@example.org", "About order 100100", subject=f"From {name}")
+        await said(house, other)
+    ada, eve, piotr = await inbox(ben)
+    known = {one["ticket"]["id"]: one for one in ada["suggestions"]}
+    assert set(known) == {eve["id"], piotr["id"]}
+    assert {one["code"] for one in known.values()} == {"SAME_NUMBER"}
+    assert known[eve["id"]]["text"] == "Both name the number 100100, from different senders."
+    async with house.db.transaction() as session:
+        await session.execute(update(Agent).values(locale="es"))
+    (spanish, *_) = (await read(ben, ada["id"]))["suggestions"]
+    assert "100100" in spanish["text"]
+    assert spanish["text"] != known[eve["id"]]["text"]
+
+    assert await ben.refused(DISMISS, id=known[eve["id"]]["id"]) == []
+    assert await ben.refused(MERGE_TICKETS, primaryId=ada["id"], otherIds=[piotr["id"]]) == []
+
+    whole = await read(ben, ada["id"])
+    assert eve["id"] not in [one["ticket"]["id"] for one in whole["suggestions"]]
+    assert piotr["id"] not in [one["ticket"]["id"] for one in whole["suggestions"]]
+
+
+async def test_a_suggestion_of_a_ticket_that_one_does_not_see_is_not_shown(
+    house: House, ben: Client, mia: Client
+) -> None:
+    await said(house, a_mail("ada@example.org", "Where is order 100100?", subject="Parcel"))
+    await said(house, a_mail("eve@example.org", "About order 100100", subject="Mine"))
+    async with house.db.transaction() as session:
+        team = Team(name="Returns")
+        session.add(team)
+        await session.flush()
+        await session.execute(update(Ticket).where(Ticket.subject == "Mine").values(team_id=team.id))
+    (ada, _) = await inbox(mia)
+    (suggestion,) = ada["suggestions"]
+
+    (seen,) = await inbox(ben)
+
+    assert seen["suggestions"] == []
+    assert await ben.refused(DISMISS, id=suggestion["id"]) == ["NOT_FOUND"]
+
+
+async def test_who_may_be_one_person_is_told_with_reasons_and_dismissed_for_good(
+    house: House, ben: Client
+) -> None:
+    await said(
+        house, a_mail("ada@example.org", "Order 100100?", subject="Parcel", sender_name="Ada Lovelace")
+    )
+    forged = a_mail("ada@example.org", "Order 100100 please", sender_name="Ada Lovelace", verified=False)
+    await said(house, forged)
+    first, second = [ticket["contact"]["id"] for ticket in await inbox(ben)]
+    (candidate,) = (await ben.ask(CANDIDATES, id=first))["contact"]["mergeCandidates"]
+    assert candidate["contact"] == {"id": second, "name": "Ada Lovelace"}
+    assert candidate["reasons"] == ["Both have the address ada@example.org.", "Both wrote about 100100."]
+    assert candidate["score"] == 0.85
+
+    assert await ben.refused(TWO, contactId=second, otherId=first) == []
+
+    for id in (first, second):
+        assert (await ben.ask(CANDIDATES, id=id))["contact"]["mergeCandidates"] == []
+    assert await ben.refused(TWO, contactId=first, otherId=first) == ["INVALID"]
+
+
+async def test_a_merge_of_contacts_ends_what_was_suggested_of_them(house: House, ben: Client) -> None:
+    await said(house, a_mail("ada@example.org", "Order 100100?", subject="Parcel"))
+    await said(house, a_mail("ada@example.org", "Order 100100?", verified=False))
+    first, second = [ticket["contact"]["id"] for ticket in await inbox(ben)]
+
+    await ben.do(MERGE, primaryId=first, otherIds=[second])
+
+    assert (await ben.ask(CANDIDATES, id=first))["contact"]["mergeCandidates"] == []
+
+
+async def test_every_message_stands_where_its_thread_does(house: House, ben: Client) -> None:
+    await said(house, a_mail("ada@example.org", "Where is order 100100?", subject="Parcel"))
+    await said(house, a_mail("zofia@example.org", "How do I return a mug?", subject="Mug"))
+    first, second = [ticket["id"] for ticket in await inbox(ben)]
+
+    await ben.do(MERGE_TICKETS, primaryId=first, otherIds=[second])
+
+    async with house.db.transaction() as session:
+        rows = await session.execute(
+            select(Message.ticket_id, Message.contact_id, Thread.ticket_id, Thread.contact_id).join(
+                Thread, Thread.id == Message.thread_id
+            )
+        )
+        for ticket_id, contact_id, its_ticket, its_contact in rows:
+            assert (ticket_id, contact_id) == (its_ticket, its_contact)
+            assert ticket_id == row_id("Ticket", first)

@@ -1,0 +1,51 @@
+"""An identity that turned out to be somebody else's stays so, whatever is undone around it."""
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from domain import undoing
+from domain.actors import Role
+from domain.channels import Channel
+from domain.contacts import Contact, Identity, IdentityKind
+from domain.merging import hand_over, merge_contacts
+from domain.reasons import JoinCode
+from domain.threads import Thread
+from domain.tickets import Ticket
+from tests.factories import NOON, a_mail, a_messenger_message, an_agent, receive
+
+
+async def _contact_of(session: AsyncSession, value: str) -> Contact:
+    found = await session.scalar(
+        select(Contact)
+        .join(Identity, Identity.contact_id == Contact.id)
+        .where(Identity.value == value)
+        .execution_options(populate_existing=True)
+    )
+    assert found
+    return found
+
+
+async def test_what_was_handed_over_stays_so_when_a_later_merge_is_undone(
+    session: AsyncSession, mailbox: Channel, page: Channel
+) -> None:
+    mia = (await an_agent(session, "Mia", Role.MANAGER)).as_actor()
+    for name in ("ada", "zofia", "piotr"):
+        await receive(session, mailbox, a_mail(f"{name}@example.org", f"It is {name}", subject=name))
+    await receive(session, page, a_messenger_message("p1", "Do you have it in green?"))
+    ada, zofia, piotr = [
+        await _contact_of(session, f"{name}@example.org") for name in ("ada", "zofia", "piotr")
+    ]
+    for to in (zofia, ada):
+        person = (
+            await session.scalars(select(Identity).where(Identity.kind == IdentityKind.MESSENGER))
+        ).one()
+        await hand_over(session, person, to, JoinCode.LINKED_BY_AGENT, by=mia, at=NOON)
+        await session.flush()
+
+    move = await merge_contacts(session, piotr, [ada], by=mia, at=NOON)
+    await undoing.undo(session, move.id, by=mia, at=NOON)
+
+    assert (await _contact_of(session, "p1")).id == ada.id
+    thread = (await session.scalars(select(Thread).join(Identity).where(Identity.value == "p1"))).one()
+    assert thread.contact_id == ada.id
+    assert (await session.get_one(Ticket, thread.ticket_id)).contact_id == ada.id
