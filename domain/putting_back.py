@@ -84,8 +84,28 @@ class _Pointing:
             became = await self._next(target, row_id)
             return await self.now(target, became) if became else None
         taken = (await _taken(self._session, {(of, field, row_id)})).get((of, field, row_id))
-        mine = home(taken) if taken else now
+        mine = await self._began_with(of, row_id, taken or []) if target == "contact" else None
+        mine = mine or (home(taken) if taken else now)
         return await self.now(target, uuid.UUID(str(mine))) if mine else None
+
+    async def _began_with(self, of: str, row_id: uuid.UUID, taken: Sequence[Taken]) -> Any:
+        """Whose what came in by itself was, where its sender was part of another contact by then: the sender's own."""
+        if any(step.always and step.stands for step in taken):
+            return None
+        thread = Base.metadata.tables["thread"]
+        of_the_row = thread.c.id == row_id
+        if of == "ticket":  # the conversation that opened it, or what is left of those that came
+            of_the_row = (thread.c.ticket_id == row_id) & (thread.c.id > row_id)
+        elif of != "thread":
+            return None
+        found = select(thread.c.id, thread.c.identity_id).where(of_the_row, thread.c.split_from_id.is_(None))
+        began = (await self._session.execute(found.order_by(thread.c.id).limit(1))).one_or_none()
+        if began is None or began.identity_id is None:
+            return None
+        key = ("identity", "contact_id", began.identity_id)
+        steps = (await _taken(self._session, {key})).get(key, [])
+        before = [step for step in steps if step.move_id < began.id]  # both ids hold the time
+        return home(before) if before else None
 
     async def now(self, target: str, id: uuid.UUID) -> uuid.UUID:
         """What it has become in the end."""

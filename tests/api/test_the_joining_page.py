@@ -22,16 +22,17 @@ async def ids(house: House, ben: Client) -> dict[str, str]:
     async with house.db.transaction() as session:
         mailbox = await a_channel(session, house.keys, ChannelKind.EMAIL)
         chat = await a_channel(session, house.keys, ChannelKind.CHAT)
-        ada = {"sender_name": "Ada Lovelace"}
-        soon = {"at": NOON + timedelta(minutes=5)}
-        parcel = a_mail("ada@example.org", "Where is order 100100?", **ada)
+        ada, soon = "Ada Lovelace", NOON + timedelta(minutes=5)
+        parcel = a_mail("ada@example.org", "Where is order 100100?", sender_name=ada)
         await receive(session, mailbox, parcel)
-        await receive(session, chat, a_chat("s1", "Any news of 100100?", email="ada@example.org", **soon))
-        answer = a_mail("ada@example.org", "And my mug broke", references=(parcel.external_id,), **soon)
+        await receive(session, chat, a_chat("s1", "Any news of 100100?", email="ada@example.org", at=soon))
+        answer = a_mail("ada@example.org", "And my mug broke", references=(parcel.external_id,), at=soon)
         await receive(session, mailbox, answer)
         work = a_mail("ada@work.example", "An invoice, please", subject="Invoice", sender_name="A. Lovelace")
         await receive(session, mailbox, work)
-        await receive(session, mailbox, a_mail("ada@example.org", "A mug broke", verified=False, **ada))
+        await receive(
+            session, mailbox, a_mail("ada@example.org", "A mug broke", verified=False, sender_name=ada)
+        )
         await receive(session, mailbox, a_mail("eve@example.net", "About order 100100"))
     found = (await ben.ask(TICKETS))["tickets"]["edges"]
     first, invoice, *_ = sorted((edge["node"] for edge in found), key=lambda ticket: ticket["number"])

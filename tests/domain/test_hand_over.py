@@ -1,5 +1,7 @@
 """An identity that turned out to be somebody else's stays so, whatever is undone around it."""
 
+from datetime import timedelta
+
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -11,7 +13,9 @@ from domain.merging import hand_over, merge_contacts
 from domain.reasons import JoinCode
 from domain.threads import Thread
 from domain.tickets import Ticket
-from tests.factories import NOON, a_mail, a_messenger_message, an_agent, receive
+from tests.factories import NOON, a_mail, a_messenger_message, an_agent, receive, tickets
+
+LATER = NOON + timedelta(days=20)
 
 
 async def _contact_of(session: AsyncSession, value: str) -> Contact:
@@ -49,3 +53,34 @@ async def test_what_was_handed_over_stays_so_when_a_later_merge_is_undone(
     thread = (await session.scalars(select(Thread).join(Identity).where(Identity.value == "p1"))).one()
     assert thread.contact_id == ada.id
     assert (await session.get_one(Ticket, thread.ticket_id)).contact_id == ada.id
+
+
+async def test_what_began_while_two_were_one_goes_with_who_began_it(
+    session: AsyncSession, mailbox: Channel
+) -> None:
+    mia = (await an_agent(session, "Mia", Role.MANAGER)).as_actor()
+    for name in ("ada", "zofia", "piotr"):
+        await receive(session, mailbox, a_mail(f"{name}@example.org", f"It is {name}", subject=name))
+    ada, zofia, piotr = [
+        await _contact_of(session, f"{name}@example.org") for name in ("ada", "zofia", "piotr")
+    ]
+    first = await merge_contacts(session, ada, [zofia], by=mia, at=NOON)
+    for name, text in (("ada", "How do I return a mug?"), ("zofia", "The invoice of order 200200, please")):
+        mail = a_mail(f"{name}@example.org", text, subject=f"{name} later", at=LATER)
+        await receive(session, mailbox, mail)
+    second = await merge_contacts(session, piotr, [ada], by=mia, at=LATER)
+
+    await undoing.undo(session, first.id, by=mia, at=LATER)
+
+    async def whose() -> dict[str, object]:
+        return {ticket.subject: ticket.contact_id for ticket in await tickets(session)}
+
+    assert await whose() == {
+        "ada": piotr.id, "zofia": zofia.id, "piotr": piotr.id, "ada later": piotr.id, "zofia later": zofia.id,
+    }  # fmt: skip
+    await undoing.undo(session, second.id, by=mia, at=LATER)
+    assert await whose() == {
+        "ada": ada.id, "zofia": zofia.id, "piotr": piotr.id, "ada later": ada.id, "zofia later": zofia.id,
+    }  # fmt: skip
+    for thread in await session.scalars(select(Thread)):
+        assert thread.contact_id == (await session.get_one(Ticket, thread.ticket_id)).contact_id
