@@ -11,7 +11,7 @@ from domain.migrations import migrate
 from domain.postgres import embedded
 from tests.joining.corpus import load
 from tests.joining.judging import differences, table
-from tests.joining.test_joining import played
+from tests.joining.test_stories import played
 
 
 async def show(url: str, *files: str) -> None:
