@@ -28,7 +28,7 @@ from domain.replies import CHANNEL_OF, MESSENGER_WINDOW
 from domain.threads import Thread
 
 if TYPE_CHECKING:
-    from api.joining import MergeCandidate
+    from api.merging import MergeCandidate
     from api.tasks import Task
     from api.tickets import Ticket
 
@@ -69,7 +69,7 @@ class Contact(Node):
     )
     notes: list[ContactNote] = strawberry.field(description="Newest first, at most 100.")
     stats: ContactStats
-    merge_candidates: list[Annotated["MergeCandidate", strawberry.lazy("api.joining")]] = strawberry.field(
+    merge_candidates: list[Annotated["MergeCandidate", strawberry.lazy("api.merging")]] = strawberry.field(
         description="Who may be the same person, the likeliest first, at most 5. `contactMerge` accepts, `mergeDismiss` refuses for good."
     )
     erased_at: datetime | None = strawberry.field(
@@ -168,7 +168,7 @@ async def _fill(reading: Reading, found: list[Contact], selection: Selection) ->
         for contact in found:
             contact.stats = stats[contact.row_id]
     if "mergeCandidates" in selection:
-        from api.joining import candidates_of
+        from api.merging import candidates_of
 
         candidates = await candidates_of(reading, ids, selection["mergeCandidates"])
         for contact in found:

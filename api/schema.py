@@ -30,9 +30,10 @@ from api.execution import Admitted, Timed
 from api.exporting import ExportMutations, ExportQueries
 from api.handling import TicketMutations
 from api.inbox import InboxQueries
-from api.joining import JoiningMutations, JoiningQueries
+from api.joining import JoiningMutations
 from api.linking import LinkMutations
 from api.live import ChangeSubscriptions, Executor
+from api.merging import MergeMutations, MergeQueries
 from api.messages import MessageMutations
 from api.nodes import NodeQueries
 from api.notices import NoticeMutations, NoticeQueries
@@ -63,7 +64,7 @@ class Query(
     InboxQueries,
     TicketQueries,
     ContactQueries,
-    JoiningQueries,
+    MergeQueries,
     AddressBookQueries,
     CompanyQueries,
     ContactFieldQueries,
@@ -95,6 +96,7 @@ class Mutation(
     TicketMutations,
     MessageMutations,
     LinkMutations,
+    MergeMutations,
     JoiningMutations,
     ProfileMutations,
     ContactNoteMutations,

@@ -99,7 +99,7 @@ def _because(row: Any, reading: Reading) -> JoinReason:
     matter = row.joined_evidence.get("matter")
     if matter:
         number = row.joined_evidence.get("number", "")
-        said.append(reasons.matter_sentence(MatterCode(matter), reading.locale, number))
+        said.append(reasons.sentence(MatterCode(matter), reading.locale, value=number))
     began_here = row.joined_code in (JoinCode.OPENED_TICKET, JoinCode.AGENT_OPENED)
     return JoinReason(
         event_id=strawberry.ID(

@@ -9,22 +9,20 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain import calls, clocks, shop
 from domain.actors import SYSTEM, customer
-from domain.cases import NamedNumber, cases_of, note_numbers
+from domain.cases import note_numbers
 from domain.channels import Channel, ChannelKind
-from domain.contacts import Contact, Identity, IdentityKind, Proof, identities_like, survivor_of
+from domain.contacts import Identity, Proof, identities_like, survivor_of
 from domain.db import new_id, ring
 from domain.events import EventKind
 from domain.inbound import Arrival, Inbound, InboundCall, InboundLink, InboundMessage, InboundReceipt
-from domain.mailboxes import is_office, marketplace_of
-from domain.matters import Matter, matter_of, things_in
+from domain.matters import Matter, matter_of
 from domain.messages import FETCHES, Attachment, Direction, Item, Message
-from domain.numbers import NumberKind, numbers_in
 from domain.people import Person, recognise
-from domain.reasons import REASON_OF_PROOF, JoinCode
+from domain.placing import buyer, end, placed, thread_answered
 from domain.shop import Joining
-from domain.suggestions import phones_in, suggest
-from domain.threads import Certainty, Thread, place
-from domain.tickets import Ticket, held_with, locked, open_thread, open_ticket
+from domain.suggestions import phones_in
+from domain.threads import Thread
+from domain.tickets import Ticket, locked
 
 
 async def receive(session: AsyncSession, channel: Channel, arrival: Arrival, inbound: Inbound) -> None:
@@ -44,13 +42,13 @@ async def receive(session: AsyncSession, channel: Channel, arrival: Arrival, inb
 async def _message(session: AsyncSession, channel: Channel, arrival: Arrival, said: InboundMessage) -> None:
     if await _unheard(session, channel, said) is None:
         return
-    person, answered = await _who_continues_what(session, channel, said, at=arrival.received_at)
+    rules = await shop.joining(session)
+    about = matter_of(said.subject, said.text, rules.order_numbers)
+    person, answered = await _who_continues_what(session, channel, said, about, rules, at=arrival.received_at)
     unheard = await _unheard(session, channel, said)  # while we waited, another worker may have had the same
     if unheard is None:
         return
-    rules = await shop.joining(session)
-    about = matter_of(unheard.subject, unheard.text, rules.order_numbers)
-    thread, ticket = await _placed(session, channel, unheard, answered, person, about, rules)
+    thread, ticket = await placed(session, channel, unheard, answered, person, about, rules)
     message = await _written(session, channel, arrival, unheard, thread, ticket, person)
     await note_numbers(session, message.id, about.numbers | phones_in(unheard.text))
     by = customer(ticket.contact_id)
@@ -63,10 +61,16 @@ async def _message(session: AsyncSession, channel: Channel, arrival: Arrival, sa
 
 
 async def _who_continues_what(
-    session: AsyncSession, channel: Channel, said: InboundMessage, *, at: datetime
+    session: AsyncSession,
+    channel: Channel,
+    said: InboundMessage,
+    about: Matter,
+    rules: Joining,
+    *,
+    at: datetime,
 ) -> tuple[Person | None, Thread | None]:
     """The person, none for an unconfirmed participant; and the conversation that goes on, if one does."""
-    answered = await _thread_answered(session, channel, said)
+    answered = await thread_answered(session, channel, said)
     if answered and (person := await _participant(session, said, answered, at=at)):
         return person, answered
     if answered and await _takes_strangers(session, said, answered):
@@ -78,44 +82,13 @@ async def _who_continues_what(
         locale=said.locale,
         linked=said.linked_contact,
         at=at,
-        bought_by=await _buyer(session, said),
+        bought_by=await buyer(session, said, about, rules),
     )
-    answered = await _thread_answered(session, channel, said)  # another worker may have begun it meanwhile
+    answered = await thread_answered(session, channel, said)  # another worker may have begun it meanwhile
     if answered and not await _is_of(session, answered, person):
-        await _end(session, answered, at=said.at)  # somebody else holds the session now: another conversation
+        await end(session, answered, at=said.at)  # somebody else holds the session now: another conversation
         answered = None
     return person, answered
-
-
-async def _buyer(session: AsyncSession, said: InboundMessage) -> Contact | None:
-    """On whose behalf this marketplace has written of this order before: its address is another for each order or mail."""
-    rules = await shop.joining(session)
-    if not said.claims or said.claims[0].proof != Proof.MAIL_AUTHENTICATED:
-        return None
-    domain = marketplace_of(said.claims[0].value, rules.marketplaces)
-    orders = {
-        number.value
-        for number in numbers_in(said.subject, said.text, rules.order_numbers)
-        if number.kind == NumberKind.ORDER
-    }
-    if domain is None or not orders:
-        return None
-    buyers = await session.scalars(
-        select(Thread.contact_id)
-        .join(Identity, Identity.id == Thread.identity_id)
-        .join(Message, Message.thread_id == Thread.id)
-        .join(NamedNumber, NamedNumber.item_id == Message.id)
-        .where(
-            NamedNumber.value.in_(orders),
-            NamedNumber.kind == NumberKind.ORDER,
-            Message.sender_verified.is_(True),
-            Identity.kind == IdentityKind.EMAIL,
-            Identity.value.endswith(f"@{domain}", autoescape=True),
-        )
-        .distinct()
-    )
-    found = buyers.all()
-    return await survivor_of(session, found[0]) if len(found) == 1 else None
 
 
 async def _written(
@@ -183,11 +156,6 @@ async def _is_of(session: AsyncSession, thread: Thread, person: Person) -> bool:
     return contact is not None and contact.id == person.contact.id
 
 
-async def _end(session: AsyncSession, thread: Thread, *, at: datetime) -> None:
-    thread.ended_at = at
-    await session.flush()
-
-
 async def _unheard(session: AsyncSession, channel: Channel, said: InboundMessage) -> InboundMessage | None:
     """The message, unless it is here already. Another mail under a Message-ID that is known is another mail."""
     here = select(Item.text, Item.author).where(Item.channel_id == channel.id)
@@ -201,110 +169,6 @@ async def _unheard(session: AsyncSession, channel: Channel, said: InboundMessage
     other = replace(said, external_id=f"{said.external_id}#{digest}")
     again = await session.scalar(here.where(Item.external_id == other.external_id).limit(1))
     return None if again is not None else other
-
-
-async def _thread_answered(session: AsyncSession, channel: Channel, said: InboundMessage) -> Thread | None:
-    """The conversation this continues, where something proves it.
-
-    A signed reply address proves it by itself. A Message-ID we know does so only for somebody who takes part.
-    """
-    if said.thread_key:
-        return await session.scalar(
-            select(Thread).where(
-                Thread.channel_id == channel.id, Thread.key == said.thread_key, Thread.ended_at.is_(None)
-            )
-        )
-    if said.thread_number:
-        return await session.scalar(select(Thread).where(Thread.number == said.thread_number))
-    if not said.references or not said.claims:
-        return None
-    nearest = {external_id: place for place, external_id in reversed([*enumerate(said.references)])}
-    known = await session.execute(
-        select(Item.external_id, Thread)
-        .join(Thread, Thread.id == Item.thread_id)
-        .join(Identity, Identity.id == Thread.identity_id)
-        .where(
-            Item.external_id.in_(said.references),
-            Identity.kind == said.claims[0].kind,
-            Identity.scope == said.claims[0].scope,
-            Identity.value == said.claims[0].value,
-        )
-    )
-    found = sorted(known, key=lambda row: nearest[str(row[0])])
-    return found[0][1] if found else None
-
-
-async def _placed(
-    session: AsyncSession,
-    channel: Channel,
-    said: InboundMessage,
-    answered: Thread | None,
-    person: Person | None,
-    about: Matter,
-    rules: Joining,
-) -> tuple[Thread, Ticket]:
-    """The thread and its ticket, held. A closed ticket takes no more: the same conversation goes on in a new one."""
-    if answered:
-        ticket = await held_with(session, answered)
-        if ticket.takes_more(at=said.at):
-            return answered, ticket
-        await _end(session, answered, at=said.at)
-    if person is None:
-        raise RuntimeError("a message that continues nothing needs a person")
-    contact, by = person.contact, customer(person.contact.id)
-    about = replace(about, things=about.things - things_in(f"{contact.name} {said.sender_name}"))
-    placement = place(
-        certainty=_certainty(said, person),
-        code=REASON_OF_PROOF[person.proof] if person.proof else JoinCode.OPENED_TICKET,
-        said=about,
-        channel=channel.kind,
-        at=said.at,
-        cases=await cases_of(session, contact.id, at=said.at) if person.known else [],
-        windows=rules.windows,
-    )
-    if placement.ticket_id:
-        ticket = await locked(session, placement.ticket_id)
-    else:
-        ticket = open_ticket(
-            session,
-            contact,
-            subject=said.subject or _first_words(said.text),
-            by=by,
-            at=said.at,
-            team_id=channel.team_id,
-        )
-        await session.flush()
-        await suggest(
-            session, ticket, placement, claims=said.claims, numbers=about.numbers,
-            text=f"{said.subject}\n{said.text}", references=said.references, at=said.at,
-        )  # fmt: skip
-    thread = open_thread(
-        session,
-        ticket,
-        placement,
-        channel_id=channel.id,
-        key=said.thread_key,
-        identity=person.identity,
-        proof=person.proof,
-        subject=said.subject,
-        by=by,
-        at=said.at,
-    )
-    await session.flush()
-    return thread, ticket
-
-
-def _certainty(said: InboundMessage, person: Person) -> Certainty:
-    if person.proof is None or said.automatic:
-        return Certainty.NONE
-    if person.proof == Proof.MAIL_AUTHENTICATED and is_office(said.claims[0].value):
-        return Certainty.OFFICE
-    return Certainty.PROVEN
-
-
-def _first_words(text: str, length: int = 80) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= length else line[: length - 1].rsplit(" ", 1)[0] + "…"
 
 
 def _attach(session: AsyncSession, message: Message, said: InboundMessage) -> None:

@@ -48,7 +48,7 @@ async def merge_contacts(
     await hold(session)
     for contact in (primary, *others):
         await session.refresh(contact, with_for_update=True)
-        await sees_all_of(session, contact, by)
+        await sees_all_of(session, contact, by, field="otherIds")
     if not others or any(contact.canonical_id for contact in (primary, *others)):
         raise InvalidInput(
             N_("This contact has become another already: choose the one it became."), field=["otherIds"]
@@ -280,10 +280,10 @@ async def settle(
     await reread(session)
 
 
-async def sees_all_of(session: AsyncSession, contact: Contact, by: Actor) -> None:
+async def sees_all_of(session: AsyncSession, contact: Contact, by: Actor, *, field: str) -> None:
     """Whoever merges gets at both histories: the word is theirs only if they see all of both."""
     unseen = select(Ticket.id).where(
         Ticket.contact_id == contact.id, access.may_see(Ticket, by).is_not(true())
     )
     if await session.scalar(unseen.limit(1)) is not None:
-        raise NotYours(field=["otherIds"])
+        raise NotYours(field=[field])

@@ -1,6 +1,8 @@
 """Why a conversation is where it is, and why another ticket may be the same matter: stable codes, and words for a person."""
 
+from collections.abc import Mapping
 from enum import StrEnum
+from typing import Any
 
 from domain.contacts import Proof
 from domain.languages import N_, translate
@@ -23,7 +25,7 @@ class JoinCode(StrEnum):
     MOVED_BY_AGENT = "moved_by_agent"
 
 
-SENTENCES = {
+JOINS = {
     JoinCode.OPENED_TICKET: N_("This conversation opened the ticket."),
     JoinCode.AGENT_OPENED: N_("An agent began this conversation from the ticket."),
     JoinCode.SAME_VERIFIED_ADDRESS: N_("The sender's verified address is this contact's."),
@@ -63,7 +65,7 @@ class MatterCode(StrEnum):
 
 
 MATTERS = {
-    MatterCode.SAME_NUMBER: N_("Both name the number {number}."),
+    MatterCode.SAME_NUMBER: N_("Both name the number {value}."),
     MatterCode.SAME_SUBJECT: N_("Both have the same subject."),
     MatterCode.SAME_TOPIC: N_("Both are about the same thing."),
     MatterCode.SOON_AFTER: N_("It came soon after, and says nothing that parts the two."),
@@ -92,18 +94,6 @@ SUGGESTIONS = {
 }
 
 
-def sentence(code: JoinCode, locale: str) -> str:
-    return translate(locale, SENTENCES[code])
-
-
-def matter_sentence(code: MatterCode, locale: str, number: str = "") -> str:
-    return translate(locale, MATTERS[code], number=number)
-
-
-def suggestion_sentence(code: SuggestionCode, locale: str, value: str = "") -> str:
-    return translate(locale, SUGGESTIONS[code], value=value)
-
-
 class DuplicateCode(StrEnum):
     """What two contacts have in common."""
 
@@ -120,6 +110,17 @@ DUPLICATES = {
     DuplicateCode.SAME_NAME_AND_CITY: N_("Both are called {value}, in the same city."),
 }
 
+SAID: dict[type[StrEnum], Mapping[Any, str]] = {
+    JoinCode: JOINS,
+    MatterCode: MATTERS,
+    SuggestionCode: SUGGESTIONS,
+    DuplicateCode: DUPLICATES,
+}
+"""Codes of two kinds may read the same."""
 
-def duplicate_sentence(code: DuplicateCode, locale: str, value: str) -> str:
-    return translate(locale, DUPLICATES[code], value=value)
+
+def sentence(
+    code: JoinCode | MatterCode | SuggestionCode | DuplicateCode, locale: str, *, value: str = ""
+) -> str:
+    """`value`: the number, address or name that both have."""
+    return translate(locale, SAID[type(code)][code], value=value)

@@ -1,6 +1,7 @@
 """Taking back a merge, a split or a move: what it brought goes back where it was, with what has come to it since."""
 
 import uuid
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -15,7 +16,7 @@ from domain.errors import AlreadyUndone, NotFound, TooLateToUndo
 from domain.events import EventKind, record
 from domain.merging import sees_all_of, settle
 from domain.messages import Item
-from domain.moves import UNDO_WITHIN, Move, hold
+from domain.moves import UNDO_WITHIN, Move, MoveKind, hold
 from domain.putting_back import put_back
 from domain.threads import Thread
 from domain.tickets import Ticket, TicketStatus, locked
@@ -30,12 +31,18 @@ class Undone:
 
 
 async def undo(
-    session: AsyncSession, move_id: uuid.UUID, *, by: Actor, at: datetime, field: str = "eventId"
+    session: AsyncSession,
+    move_id: uuid.UUID,
+    kinds: Collection[MoveKind] = frozenset(MoveKind),
+    *,
+    by: Actor,
+    at: datetime,
+    field: str = "eventId",
 ) -> Undone:
-    """Of a move this person could make: who does not see all of it, cannot. `field`: who is to blame, where it cannot."""
+    """Of a move of these kinds that this person could make: who does not see all of it, cannot. `field`: of the input."""
     await hold(session)
     move = await session.get(Move, move_id, with_for_update=True)
-    if move is None or not await _sees(session, move, by):
+    if move is None or move.kind not in kinds or not await _sees(session, move, by):
         raise NotFound(field=[field])
     if move.undone_at:
         raise AlreadyUndone(field=[field])
@@ -44,7 +51,7 @@ async def undo(
     contact = await session.get_one(Contact, move.contact_id)
     if contact.erased_at:
         raise NotFound(field=[field])
-    await sees_all_of(session, contact, by)
+    await sees_all_of(session, contact, by, field=field)
     before = set(await session.scalars(select(Thread.ticket_id).where(Thread.move_id == move.id)))
     part = await session.get(Thread, move.thread_id) if move.thread_id else None
     was_live = part is not None and part.ended_at is None
@@ -148,10 +155,7 @@ def _tell(session: AsyncSession, move: Move, *, by: Actor, at: datetime, ticket:
 
 async def _sees(session: AsyncSession, move: Move, by: Actor) -> bool:
     for model, id in ((Contact, move.contact_id), (Ticket, move.ticket_id)):
-        if (
-            id is not None
-            and await session.scalar(select(model.id).where(model.id == id, access.may_see(model, by)))
-            is None
-        ):
+        seen = select(model.id).where(model.id == id, access.may_see(model, by))
+        if id is not None and await session.scalar(seen) is None:
             return False
     return True

@@ -25,7 +25,7 @@ _folder = Path(__file__).parent
 INBOX = (_folder / "inbox.sql").read_text()
 TICKET = (_folder / "ticket.sql").read_text()
 TOLD = list(history.TOLD)
-SENTENCES = orjson.dumps(timeline.SENTENCES | reasons.SENTENCES, option=orjson.OPT_NON_STR_KEYS).decode()
+SENTENCES = orjson.dumps(timeline.SENTENCES | reasons.JOINS, option=orjson.OPT_NON_STR_KEYS).decode()
 
 
 def floor(connections: Connections) -> ASGIApp:

@@ -316,12 +316,19 @@ async def test_a_merge_of_tickets_without_a_conversation_is_undone_by_its_id(
     assert (await read(ben, by_hand))["id"] == by_hand
 
 
-async def test_a_merge_of_contacts_is_undone_by_its_id_too(ben: Client, two_adas: tuple[str, str]) -> None:
-    home, work = two_adas
-    merged = await ben.do(MERGE, primaryId=home, otherIds=[work])
+async def test_what_was_done_to_contacts_and_what_to_tickets_are_each_undone_by_their_own_right(
+    house: House, ben: Client, two_adas: tuple[str, str]
+) -> None:
+    ada, other = two_adas
+    of_contacts = (await ben.do(MERGE, primaryId=ada, otherIds=[other]))["mergeId"]
+    first, second, *_ = await inbox(ben)
+    of_tickets = (await ben.do(MERGE_TICKETS, primaryId=first["id"], otherIds=[second["id"]]))["mergeId"]
 
-    assert await ben.refused(UNDO, eventId=merged["mergeId"]) == []
-    assert [ticket["contact"]["id"] for ticket in await inbox(ben)] == [home, work]
+    for mutation, field, id in ((UNDO, "eventId", of_contacts), (UNMERGE, "mergeId", of_tickets)):
+        refused = await ben.do(mutation, **{field: id})
+        assert [(error["code"], error["field"]) for error in refused["userErrors"]] == [
+            ("NOT_FOUND", [field])
+        ]
 
 
 async def test_a_merge_and_a_move_within_it_are_undone_in_either_order(house: House, ben: Client) -> None:
