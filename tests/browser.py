@@ -23,6 +23,10 @@ in_a_browser = pytest.mark.skipif(
 )
 
 
+class Navigated(Exception):
+    """The page went away while it was asked."""
+
+
 class Page:
     """One tab, as large as a phone."""
 
@@ -51,6 +55,8 @@ class Page:
         while True:
             frame = orjson.loads(await self._socket.recv())
             if frame.get("id") == self._asked:
+                if "navigated" in frame.get("error", {}).get("message", ""):
+                    raise Navigated
                 assert "error" not in frame, frame
                 return dict(frame["result"])
             self.events.append(frame)
@@ -71,18 +77,25 @@ class Page:
         """Its value, once it is true."""
         try:
             async with asyncio.timeout(PATIENCE):
-                while not (value := await self.value(expression)):
+                while not (value := await self._now(expression)):
                     await asyncio.sleep(0.02)
         except TimeoutError:
             raise AssertionError(f"never: {expression}\n{await self.text()}") from None
         return value
+
+    async def _now(self, expression: str) -> Any:
+        try:
+            return await self.value(expression)
+        except Navigated:
+            return None
 
     async def text(self) -> str:
         return str(await self.value("document.body.innerText"))
 
     async def tap(self, selector: str) -> None:
         await self.until(f"document.querySelector({selector!r})?.checkVisibility()")
-        await self.value(f"document.querySelector({selector!r}).click()")
+        # Later, so that the answer to this is here before the page is gone that it may lead away from.
+        await self.value(f"void setTimeout(() => document.querySelector({selector!r}).click())")
 
     async def write(self, selector: str, text: str) -> None:
         await self.until(f"document.querySelector({selector!r})?.checkVisibility()")

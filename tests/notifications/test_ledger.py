@@ -67,7 +67,7 @@ async def test_the_ledger_says_what_became_of_a_push_and_who_is_next(
     gone: str | None,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(fcm, "TIMEOUT", 0.3)
+    monkeypatch.setattr(fcm, "TIMEOUT", 0.3 if fault == "hang" else 5)
     monkeypatch.setattr(DEFAULT_HTTPX_RETRY_CONFIG, "backoff_factor", 0)  # the library's own tries
     await shop.told()
     if fault:
