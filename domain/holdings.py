@@ -168,6 +168,7 @@ HOLDINGS = (
         {
             "author": "",
             "text": "",
+            "folded": GONE,
             "html": GONE,
             "mail": GONE,
             "external_id": GONE,

@@ -91,6 +91,14 @@ class InboundAttachment:
 
 
 @dataclass(frozen=True)
+class Mailbox:
+    """Whom a mail names as its recipient."""
+
+    name: str
+    address: str
+
+
+@dataclass(frozen=True)
 class InboundMessage:
     """One thing a customer (or the shop, elsewhere: `from_shop`) said. `claims` begin with the one to answer to."""
 
@@ -98,6 +106,10 @@ class InboundMessage:
     claims: tuple[Claim, ...]
     at: datetime
     text: str
+    folded: str | None = None
+    """Of a mail: its text without what it quotes and without a signature; none where that is all of it."""
+    to: tuple[Mailbox, ...] = ()
+    cc: tuple[Mailbox, ...] = ()
     thread_key: str | None = None
     """What the provider calls the conversation; none for mail, where `references` and `thread_number` tell."""
     subject: str = ""
@@ -158,7 +170,24 @@ class InboundReceipt:
     external_ids: tuple[str, ...] = ()
 
 
-Inbound = InboundMessage | InboundLink | InboundCall | InboundReceipt
+@dataclass(frozen=True)
+class InboundBounce:
+    """A mail of ours did not arrive."""
+
+    message_ids: tuple[str, ...]
+    """Which one it may have been, the likeliest first."""
+    recipient: str
+    status: str
+    """As RFC 3463 has it, `5.1.1`; "" when the bounce does not say."""
+    said: str
+    final: bool
+    """Otherwise it is late, and still being tried."""
+    at: datetime
+    thread_number: int | None = None
+    """From the signed address to which it was returned."""
+
+
+Inbound = InboundMessage | InboundLink | InboundCall | InboundReceipt | InboundBounce
 
 
 @dataclass(frozen=True)

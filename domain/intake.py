@@ -7,14 +7,22 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain import calls, clocks, shop
+from domain import bounces, calls, clocks, shop
 from domain.actors import SYSTEM, customer
 from domain.cases import note_numbers
 from domain.channels import Channel, ChannelKind
 from domain.contacts import Identity, Proof, identities_like, survivor_of
 from domain.db import new_id, ring
 from domain.events import EventKind
-from domain.inbound import Arrival, Inbound, InboundCall, InboundLink, InboundMessage, InboundReceipt
+from domain.inbound import (
+    Arrival,
+    Inbound,
+    InboundBounce,
+    InboundCall,
+    InboundLink,
+    InboundMessage,
+    InboundReceipt,
+)
 from domain.matters import Matter, matter_of
 from domain.messages import FETCHES, Attachment, Direction, Item, Message
 from domain.people import Person, recognise
@@ -37,13 +45,15 @@ async def receive(session: AsyncSession, channel: Channel, arrival: Arrival, inb
             )
         case InboundReceipt():
             await _receipt(session, channel, inbound)
+        case InboundBounce():
+            await bounces.receive(session, inbound)
 
 
 async def _message(session: AsyncSession, channel: Channel, arrival: Arrival, said: InboundMessage) -> None:
     if await _unheard(session, channel, said) is None:
         return
     rules = await shop.joining(session)
-    about = matter_of(said.subject, said.text, rules.order_numbers)
+    about = matter_of(said.subject, said.folded or said.text, rules.order_numbers)
     person, answered = await _who_continues_what(session, channel, said, about, rules, at=arrival.received_at)
     unheard = await _unheard(session, channel, said)  # while we waited, another worker may have had the same
     if unheard is None:
@@ -100,7 +110,12 @@ async def _written(
     ticket: Ticket,
     person: Person | None,
 ) -> Message:
-    by_mail = {"references": [*reversed(said.references)], "subject": said.subject}
+    by_mail = {
+        "references": [*reversed(said.references)],
+        "subject": said.subject,
+        "to": [[one.name, one.address] for one in said.to],
+        "cc": [[one.name, one.address] for one in said.cc],
+    }
     message = Message(
         id=new_id(),
         ticket_id=ticket.id,
@@ -111,6 +126,7 @@ async def _written(
         author=said.sender_name or said.claims[0].label,
         at=said.at,
         text=said.text,
+        folded=said.folded,
         html=said.html,
         external_id=said.external_id,
         arrival_id=arrival.id,

@@ -93,6 +93,8 @@ class Item(Work, Base):
 class Message(Item):
     __mapper_args__ = {"polymorphic_identity": ItemKind.MESSAGE}
 
+    folded: Mapped[str | None]
+    """Of a mail: its text without what it quotes and without a signature; none where that is all of it."""
     html: Mapped[str | None]
     automatic: Mapped[bool | None]
     """Written by no person: an out-of-office note, a newsletter, our own acknowledgement."""
@@ -100,7 +102,7 @@ class Message(Item):
     """Is it proven that this customer wrote it? A name or an address alone is not."""
     delivery: Mapped[DeliveryState | None]
     mail: Mapped[Json | None]
-    """Of a mail: `references` (Message-IDs, oldest first) and `subject`."""
+    """Of a mail: `references` (Message-IDs, oldest first), `subject`, `to` and `cc` (each a list of `[name, address]`)."""
 
     def sent(self, *, at: datetime) -> None:
         if self.delivery == DeliveryState.QUEUED:  # its receipt may have been quicker

@@ -16,7 +16,7 @@ from integrations.mail.headers import Address, Headers, begin, one_line
 from integrations.mail.letters import Letters
 from integrations.mail.parts import Attachment, Reading, Unreadable, joined_html, joined_text
 
-__all__ = ["Address", "Attachment", "Automatic", "Mail", "Unreadable", "read"]
+__all__ = ["Address", "Attachment", "Automatic", "Bounce", "Mail", "Unreadable", "read"]
 
 LONGEST_SUBJECT = 1_000
 
@@ -37,6 +37,24 @@ _KEPT = (
 
 
 @dataclass(frozen=True)
+class Bounce:
+    """One of our mails did not arrive, or not yet."""
+
+    status: str
+    """As RFC 3463 has it, `5.1.1`; "" when the bounce does not say."""
+    recipient: str
+    message_id: str | None
+    """Of the mail that bounced."""
+    said: str
+    """In the words of the server that refused it."""
+
+    @property
+    def is_final(self) -> bool:
+        """Otherwise it is late, and still being tried."""
+        return not self.status.startswith("4")
+
+
+@dataclass(frozen=True)
 class Mail:
     message_id: str | None
     in_reply_to: list[str]
@@ -51,9 +69,14 @@ class Mail:
     delivered_to: list[Address]
     """Where the servers on the way delivered it to, the last first; our reply tokens may stand here only."""
     text: str
+    """All that it says."""
+    folded: str
+    """What its writer says in it: without quoted mails and signatures. The same as `text` where nothing is folded."""
     html: str | None
     attachments: list[Attachment]
     automatic: Automatic
+    bounce: Bounce | None
+    """What a bounce says; none for any other mail."""
     authentication_results: list[str]
     """As received, the topmost first: only the one our own host wrote is worth anything."""
     headers: dict[str, str]
@@ -87,9 +110,11 @@ def read(raw: bytes) -> Mail:
         cc=headers.addresses("cc"),
         delivered_to=headers.addresses("delivered-to", "x-original-to", "envelope-to"),
         text=text,
+        folded=text,
         html=page,
         attachments=[part.attachment(number, shown) for number, part in enumerate(reading.attached, 1)],
         automatic=_automatic(headers),
+        bounce=None,
         authentication_results=headers.all("authentication-results"),
         headers={name: one_line(headers.first(name)) for name in _KEPT if headers.has(name)},
     )

@@ -8,6 +8,7 @@ from domain.channels import Channel
 from domain.contacts import Claim, IdentityKind, Proof, normalised
 from domain.errors import InvalidInput
 from domain.inbound import Arrival, Inbound, InboundAttachment, InboundMessage, Unread, Unreadable
+from domain.inbound import Mailbox as InboundMailbox
 from domain.keys import Keys
 from integrations.channel_settings import Mailbox
 from integrations.mail import parse
@@ -44,6 +45,9 @@ def read(channel: Channel, keys: Keys, arrival: Arrival) -> Iterator[Inbound | U
         subject=mail.subject,
         sender_name=sender.name,
         text=mail.text,
+        folded=mail.folded if mail.folded != mail.text else None,
+        to=tuple(InboundMailbox(one.name, one.address) for one in mail.to),
+        cc=tuple(InboundMailbox(one.name, one.address) for one in mail.cc),
         html=mail.html,
         attachments=tuple(
             InboundAttachment(
