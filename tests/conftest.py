@@ -22,6 +22,23 @@ from tests.two_teams import two_teams  # noqa: F401 - a fixture
 
 SERVER = "HEDDLE_TEST_DATABASE_URL"
 
+# Most tables are empty: to look takes a tenth of the time of a TRUNCATE of all. One that has grown is truncated.
+WIPE = f"""
+DO $$
+DECLARE
+    name text;
+    filled bool;
+BEGIN
+    FOREACH name IN ARRAY string_to_array('{" ".join(Base.metadata.tables)}', ' ') LOOP
+        EXECUTE format('SELECT EXISTS (SELECT FROM %I)', name) INTO filled;
+        IF filled AND pg_relation_size(name) > 400000 THEN
+            EXECUTE format('TRUNCATE %I CASCADE', name);
+        ELSIF filled THEN
+            EXECUTE format('DELETE FROM %I', name);
+        END IF;
+    END LOOP;
+END $$"""
+
 _server = ExitStack()
 
 
@@ -103,12 +120,11 @@ async def session(db: Database) -> AsyncIterator[AsyncSession]:
 async def clean(db: Database) -> AsyncIterator[Database]:
     """For tests that commit: what they wrote is wiped before the next."""
     yield db
-    tables = ", ".join(f'"{table.name}"' for table in Base.metadata.tables.values())
     async with db.engine.begin() as connection:
         await connection.execute(
             text("SET LOCAL session_replication_role = replica")
         )  # the audit is append-only
-        await connection.execute(text(f"TRUNCATE {tables} CASCADE"))
+        await connection.execute(text(WIPE))
 
 
 @pytest.fixture(scope="session")

@@ -27,7 +27,7 @@ from domain.devices import Device
 from domain.erasure import Erasure
 from domain.events import Event
 from domain.exports import ContactExport
-from domain.ids import row_id
+from domain.ids import row_id, typed
 from domain.inbound import Arrival
 from domain.ladders import Way
 from domain.messages import Attachment, Item
@@ -49,6 +49,8 @@ START = "MC4xLjE"
 LEVELS = 4
 TURNS = 24
 """As many as an interface has members, and more."""
+MEMBERS = 4
+"""Of a union."""
 
 KEPT: list[type[Base]] = [
     Ticket, Item, Attachment, Thread, Contact, ContactNote, Company, Identity, Task, Arrival, Delivery, Device, SignIn, AlertNote,
@@ -123,11 +125,27 @@ def _questions(ids: dict[str, str]) -> Iterator[str]:
                 if not is_composite_type(type):
                     yield f"{kind} {{ {called} }}"
                     continue
-                misses = "id" in arguments and name != "node" and arguments["id"] != quoted.get(type.name)
+                misses = "id" in arguments and name != "node" and _type_of(arguments["id"]) != type.name
                 yield from dict.fromkeys(
-                    f"{kind} {{ {called} {{ {_selection(type, turn)} }} }}"
-                    for turn in range(1 if misses else TURNS)
+                    f"{kind} {{ {called} {{ {selection} }} }}"
+                    for selection in (
+                        _of_one_node(arguments["id"])
+                        if name == "node"
+                        else (_selection(type, turn) for turn in range(1 if misses else TURNS))
+                    )
                 )
+
+
+def _of_one_node(id: str) -> Iterator[str]:
+    """Nothing but what the id is of can come."""
+    named = _type_of(id)
+    for turn in range(MEMBERS):
+        yield f"... on {named} {{ {_selection(GRAPHQL.get_type(named), turn)} }}"
+
+
+def _type_of(quoted: str) -> str:
+    named, _ = typed(json.loads(quoted)) or ("", None)
+    return named
 
 
 def _ways(field: GraphQLField, quoted: dict[str, str]) -> Iterator[dict[str, str]]:
