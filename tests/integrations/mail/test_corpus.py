@@ -1,6 +1,7 @@
 """Every mail of the corpus is read as its expectation says; the rules of comparing stand in corpus/README.md."""
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ def words(text: str) -> list[str]:
 
 
 def lines(text: str) -> list[str]:
-    return "\n".join(line.rstrip() for line in text.splitlines()).strip("\n").split("\n")
+    return "\n".join(line.rstrip() for line in text.splitlines()).strip().split("\n")
 
 
 def bare(message_id: str | None) -> str | None:
@@ -28,7 +29,7 @@ def bare(message_id: str | None) -> str | None:
 
 
 def moment(date: datetime | None) -> str | None:
-    return date and date.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return date.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if date else None
 
 
 def attachments(mail: Mail, like: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -77,14 +78,20 @@ def reading(mail: Mail, like: dict[str, Any]) -> dict[str, Any]:
 
 def expected(name: str) -> dict[str, Any]:
     said: dict[str, Any] = json.loads((CORPUS / f"{name}.json").read_text("utf-8"))
-    comparable = {
+    comparable: dict[str, Callable[[Any], Any]] = {
         "subject": lambda subject: " ".join(subject.split()),
         "message_id": bare,
         "text": words,
         "folded": lines,
-        "bounce": lambda each: each and {k: bare(v) if k == "message_id" else v for k, v in each.items()},
+        "bounce": lambda each: (
+            each and {key: bare(each[key]) if key == "message_id" else each[key] for key in each}
+        ),
     }
-    return {key: comparable.get(key, lambda same: same)(said[key]) for key in said if key != "about"}
+    return {
+        key: comparable[key](value) if key in comparable else value
+        for key, value in said.items()
+        if key != "about"
+    }
 
 
 @pytest.mark.parametrize("name", MAILS)
