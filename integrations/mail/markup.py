@@ -35,7 +35,7 @@ _VOID = {
 }
 # Closed by the next of their kind, so that they need no end tag and never pile up.
 _CLOSED_BY_NEXT = {"p", "li", "dd", "dt", "tr", "td", "th", "tbody", "thead", "option"}
-_UNSEEN = {"head", "script", "style", "title", "template", "noscript", "iframe", "object"}
+UNSEEN = {"head", "script", "style", "title", "template", "noscript", "iframe", "object"}
 # How many new lines at least stand before and after.
 _GAPS = dict.fromkeys(
     ("p", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "dl", "table", "blockquote", "pre"), 2
@@ -59,7 +59,7 @@ def clean(page: str) -> str | None:
         return None
     cleaned = nh3.clean(
         page,
-        clean_content_tags=_UNSEEN - {"head"},
+        clean_content_tags=UNSEEN - {"head"},
         attribute_filter=_only_what_came_along,
         url_schemes={"http", "https", "mailto", "tel", "cid"},
         url_relative="deny",
@@ -96,7 +96,7 @@ def to_text(page: str) -> str:
                 out.append(" ")
         elif node.tag == "br":
             gap += 1
-        elif node.tag not in _UNSEEN:
+        elif node.tag not in UNSEEN:
             around = _GAPS.get(node.tag or "", 0)
             gap = max(gap, around)
             stack.append(around)
