@@ -26,7 +26,7 @@ _INVISIBLE = dict.fromkeys(map(ord, "*\u200b\u200c\u200d\u200e\u200f\u202a\u202b
 _YEAR = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)|(?<!\d)\d{1,2}[./-]\d{1,2}[./-]\d\d(?!\d)")
 _TIME = re.compile(r"(?<!\d)\d{1,2}[:.h]\d\d(?!\d)")
 _CLOSED = re.compile(r"[:：][ .>_-]*$")
-_ADDRESS_LAST = re.compile(r"[>)\]\w][ \"']*[:：]$")
+_ADDRESS_LAST = re.compile(r"[>)] ?[:：]$")
 
 
 def plain(line: str) -> str:
@@ -90,7 +90,7 @@ def _has_a_date(line: str) -> bool:
 
 
 def _may_end(line: str) -> bool:
-    return bool(_CLOSED.search(line)) or line.endswith("--") or bool(_wrote_last().search(line))
+    return line.endswith((":", "：", "--", ">")) or bool(_CLOSED.search(line) or _wrote_last().search(line))
 
 
 def _goes_on(line: str) -> bool:
@@ -103,7 +103,9 @@ def _goes_on(line: str) -> bool:
 
 
 def _ends_a_sentence(line: str) -> bool:
-    return line[-1] in "!?:" or (line[-1] == "." and line.rpartition(" ")[2].rstrip(".").isalpha() and len(line.rpartition(" ")[2]) > 6)
+    return line[-1] in "!?:" or (
+        line[-1] == "." and line.rpartition(" ")[2].rstrip(".").isalpha() and len(line.rpartition(" ")[2]) > 6
+    )
 
 
 def _attributes(joined: str) -> bool | None:
@@ -130,8 +132,11 @@ def _attributes(joined: str) -> bool | None:
         if address and len(after) < 12:
             return True
         return is_dated and len(after) < 7 if is_dated or len(after) < 5 else None
-    if is_closed and date and time and address and _ADDRESS_LAST.search(joined) and len(joined) < 200:
-        return True if joined[_CLOSED.search(joined).start() - 1] in ">)" else None  # type: ignore[union-attr]
+    if date and address and len(joined) < 200 and _begins().match(joined):
+        if is_closed and time and _ADDRESS_LAST.search(joined):
+            return True
+        if joined[-1] == ">" and date.start() == 0:
+            return False
     return None
 
 
@@ -194,7 +199,13 @@ def is_original(line: str) -> bool:
 
 def passes_on(subject: str) -> bool:
     """Whether a mail of this subject passes another one on, which then is what it is about."""
-    return bool(re.match(r"\s*(?:fwd?|wg|tr|rv|pd|enc|doorst|i|vl|vs|rif|továbbítás|iletilen|προώθ|转发|轉寄)\s*[:：]", subject[:40], re.I))
+    return bool(
+        re.match(
+            r"\s*(?:fwd?|wg|tr|rv|pd|enc|doorst|i|vl|vs|rif|továbbítás|iletilen|προώθ|转发|轉寄)\s*[:：]",
+            subject[:40],
+            re.I,
+        )
+    )
 
 
 # Below what was written
@@ -251,7 +262,9 @@ def _wrote_above() -> re.Pattern[str]:
 
 @cache
 def _wrote_within() -> re.Pattern[str]:
-    named_after = [word for language in _said().values() if language.get("name_after") for word in language["wrote"]]
+    named_after = [
+        word for language in _said().values() if language.get("name_after") for word in language["wrote"]
+    ]
     return re.compile(rf"(?<!\w)(?:{_any_of(named_after)})(?!\w)")
 
 
@@ -291,7 +304,9 @@ def _sent_from() -> re.Pattern[str]:
     names = rf"(?:{_any_of(_said()['devices']['names'])})"
     device = rf"(?:[^ ,]+ ){{0,3}}{names}[^?]{{0,60}}"
     phrases = _phrases("sent_from")
-    return re.compile("|".join(phrase.replace("{device}", device).replace("{names}", names) for phrase in sorted(phrases)))
+    return re.compile(
+        "|".join(phrase.replace("{device}", device).replace("{names}", names) for phrase in sorted(phrases))
+    )
 
 
 @cache

@@ -24,7 +24,9 @@ _LONGEST_SIGNATURE, _LONGEST_LIKELY, _LONGEST_BELOW_RULE = 40, 12, 8
 
 _MARKS = ("--", "—", "–", "---", "__")
 
-_NOT_SAID = re.compile(r"\[(?:cid|image|bild|imagen|imatge|obraz)[^\]]*\]|<?https?://[^\s>]*>?|[\W_]", re.IGNORECASE)
+_NOT_SAID = re.compile(
+    r"\[(?:cid|image|bild|imagen|imatge|obraz)[^\[\]]*\]|<?https?://[^\s>]*>?|[\W_]", re.IGNORECASE
+)
 
 
 def fold(text: str, page: str | None = None, *, passes_on: bool = False) -> str:
@@ -227,8 +229,10 @@ class _Read:
             return True
         if marks.is_rule(first):
             below = self._next(last.first + 1)
-            return below is not None and below < len(self.plain) and (
-                marks.begins_notice(self.plain[below]) or " mailing list" in self.plain[below]
+            return (
+                below is not None
+                and below < len(self.plain)
+                and (marks.begins_notice(self.plain[below]) or " mailing list" in self.plain[below])
             )
         start = self.signature(last.first, last.end)
         return start is not None and start <= last.first
@@ -269,7 +273,11 @@ class _Read:
         if line == "-- ":
             return True
         if self.plain[at] in _MARKS:
-            return len(below) <= _LONGEST_LIKELY and len(texts[0]) < 70 and not any("?" in text for text in texts if "://" not in text)
+            return (
+                len(below) <= _LONGEST_LIKELY
+                and len(texts[0]) < 70
+                and not any("?" in text for text in texts if "://" not in text)
+            )
         return (
             marks.is_rule(self.plain[at])
             and len(below) <= _LONGEST_BELOW_RULE

@@ -11,7 +11,7 @@ from itertools import groupby
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-from integrations.mail import markup, marks
+from integrations.mail import marks, markup
 
 _QUOTES = {
     "yahoo_quoted",
@@ -32,7 +32,10 @@ _MOST_NODES = 200
 
 # The line across above the fields of a quoted mail, in the colours of Outlook's releases.
 _OUTLOOK = re.compile(r"border-top:\s*solid\s+#(?:e1e1e1|b5c4df|e5e5e5)", re.IGNORECASE)
-_LINKS = re.compile(r"<(?:https?|mailto|tel):[^>]*>|\(https?://[^)]*\)|\[(?:https?:|cid:|image:|bild:|imagen:|imatge:)[^\]]*\]", re.IGNORECASE)
+_LINKS = re.compile(
+    r"<(?:https?|mailto|tel):[^<>]*>|\(https?://[^()]*\)|\[(?:https?:|cid:|image:|bild:|imagen:|imatge:)[^\[\]]*\]",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,11 @@ def read(page: str) -> Own | None:
         for kind, group in groupby(_pieces(body, page), key=lambda piece: piece[0])
     ]
     pieces = [(kind, letters(text)) for kind, text in said if letters(text)]
-    if len(pieces) > 2 and pieces[-2][0] == "quote" and marks.begins_notice(marks.plain(said[-1][1].lstrip())):
+    if (
+        len(pieces) > 2
+        and pieces[-2][0] == "quote"
+        and marks.begins_notice(marks.plain(said[-1][1].lstrip()))
+    ):
         pieces.pop()
     kinds = [kind for kind, _ in pieces]
     if not set(kinds) & {"quote", "signature"} or "own" not in kinds:
