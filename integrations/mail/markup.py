@@ -47,7 +47,7 @@ _GAPS |= dict.fromkeys(
 
 
 _ATTRIBUTES = {tag: set(names) - {"cite"} for tag, names in nh3.ALLOWED_ATTRIBUTES.items()}
-_PICTURE = re.compile(r"cid:|https?://\w", re.IGNORECASE)
+_ELSEWHERE = re.compile(r"https?://\w", re.IGNORECASE)
 # In what nh3 writes, `<` and `>` stand around tags only, and `"` around the values of attributes.
 _IMAGE = re.compile("<img [^<>]*>")
 _DOT = re.compile(' (?:width|height)="[01](?:px)?"')
@@ -165,7 +165,12 @@ def _attributes(rest: str) -> int:
 
 
 def _only_pictures(tag: str, attribute: str, value: str) -> str | None:
-    return value if attribute != "src" or _PICTURE.match(value) else None
+    scheme = value[:4].lower()
+    if attribute == "href":
+        return None if scheme == "cid:" else value
+    if attribute == "src":
+        return f"cid:{value[4:]}" if scheme == "cid:" else value if _ELSEWHERE.match(value) else None
+    return value
 
 
 def _tidy(text: str) -> str:
