@@ -1,17 +1,14 @@
 """The marks that mail programs set in a text: above a mail they quote, around one they pass on, below what was written.
 
-What they say in which language stands in `quotes.toml`. Every pattern looks at a line of bounded length, and none of
-them repeats what repeats.
+Every pattern looks at a line of bounded length.
 """
 
 import re
-import tomllib
 import unicodedata
-from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
+
+from integrations.mail import idioms
 
 LONGEST_LINE = 400
 LONGEST_LINES = 600
@@ -81,7 +78,7 @@ def attribution(lines: list[str], last: int) -> Attribution | None:
 
 
 def _begins_one(joined: str) -> bool:
-    return bool(_begins().match(joined.lstrip(_DASHES + " "))) and bool(re.search(r"\d", joined))
+    return bool(idioms.begins().match(joined.lstrip(_DASHES + " "))) and bool(re.search(r"\d", joined))
 
 
 def _has_a_date(line: str) -> bool:
@@ -90,14 +87,16 @@ def _has_a_date(line: str) -> bool:
 
 
 def _may_end(line: str) -> bool:
-    return line.endswith((":", "：", "--", ">")) or bool(_CLOSED.search(line) or _wrote_last().search(line))
+    return line.endswith((":", "：", "--", ">")) or bool(
+        _CLOSED.search(line) or idioms.wrote_last().search(line)
+    )
 
 
 def _goes_on(line: str) -> bool:
     """Whether the quoted text goes on in the same line, as Yahoo writes it on a telephone."""
     if "@" not in line or not _begins_one(line):
         return False
-    above = _wrote_above().search(line)
+    above = idioms.wrote_above().search(line)
     said = line[: above.start()] if above else ""
     return bool("@" in said and _YEAR.search(said) and _TIME.search(said))
 
@@ -113,26 +112,28 @@ def _attributes(joined: str) -> bool | None:
     is_closed = bool(_CLOSED.search(joined)) or (joined.startswith("--") and joined.endswith("--"))
     date, time, address = _YEAR.search(joined), _TIME.search(joined), "@" in joined
     is_dated = bool(date and (time or address)) or bool(time and address)
-    if is_closed and _announces().match(joined):
+    if is_closed and idioms.announces().match(joined):
         return is_dated
-    last = _wrote_last().search(joined)
+    last = idioms.wrote_last().search(joined)
     if last:
         before = joined[: last.start()].rstrip(" ,").rpartition(" ")[2]
-        if before in _pronouns():
+        if before in idioms.pronouns():
             return False if is_dated else None
         is_short = len(joined) < 80 and bool(before)
-        if not (is_dated or date or time or address or is_short or _begins().match(joined)):
+        if not (is_dated or date or time or address or is_short or idioms.begins().match(joined)):
             return None
-        return is_closed and (is_dated or address)
-    middle = _wrote_within().search(joined)
+        return is_closed and (
+            address or (is_dated and not idioms.phrases("whose").intersection(joined.split(" ")))
+        )
+    middle = idioms.wrote_within().search(joined)
     if middle and is_closed:
         after = joined[middle.end() :].strip(" :：").split(" ")
-        if after[0] in _pronouns() or joined[: middle.start()].rpartition(" ")[2] in _pronouns():
+        if after[0] in idioms.pronouns() or joined[: middle.start()].rpartition(" ")[2] in idioms.pronouns():
             return None
         if address and len(after) < 12:
             return True
         return is_dated and len(after) < 7 if is_dated or len(after) < 5 else None
-    if date and address and len(joined) < 200 and _begins().match(joined):
+    if date and address and len(joined) < 200 and idioms.begins().match(joined):
         if is_closed and time and _ADDRESS_LAST.search(joined):
             return True
         if joined[-1] == ">" and date.start() == 0:
@@ -179,7 +180,7 @@ def block(lines: list[str], first: int) -> int | None:
 def _field(line: str) -> tuple[list[tuple[str, str]], str] | None:
     """In which languages the line is which field, and its value."""
     name, colon, value = line.replace("：", ":").partition(":")
-    named = _fields().get(name.strip()) if colon and len(name) < 30 else None
+    named = idioms.fields().get(name.strip()) if colon and len(name) < 30 else None
     return (named, value.strip()) if named else None
 
 
@@ -188,13 +189,13 @@ def divider(line: str) -> Divider | None:
     is_between_dashes = line[:2] in ("--", "__", "==", "––", "——", "~~", "##") or line[:1] in "–—"
     if (is_between_dashes or (line[0] == line[-1] == "-")) and is_original(core):
         return "original"
-    if _forwarded().fullmatch(core) and (is_between_dashes or line[-1] in ":："):
+    if idioms.forwarded().fullmatch(core) and (is_between_dashes or line[-1] in ":："):
         return "forwarded"
-    return "reply" if _reply_above().fullmatch(core) else None
+    return "reply" if idioms.reply_above().fullmatch(core) else None
 
 
 def is_original(line: str) -> bool:
-    return bool(_original().fullmatch(line.strip(_DASHES + ":： ")))
+    return bool(idioms.original().fullmatch(line.strip(_DASHES + ":： ")))
 
 
 def passes_on(subject: str) -> bool:
@@ -214,101 +215,9 @@ def passes_on(subject: str) -> bool:
 def is_sent_from(line: str) -> bool:
     """What a telephone adds."""
     line = re.sub(r"\]?<?\(?https?://\S*", "", line).replace("[", "").strip("<>()]-–— .\"'|")
-    return 7 < len(line) < 120 and bool(_sent_from().fullmatch(line))
+    return 7 < len(line) < 120 and bool(idioms.sent_from().fullmatch(line))
 
 
 def begins_notice(line: str) -> bool:
     """Of confidentiality, as a company's server adds it."""
-    return bool(_notice().match(line.lstrip(_DASHES + " ")))
-
-
-# The patterns
-
-
-@cache
-def _said() -> dict[str, dict[str, Any]]:
-    with Path(__file__).with_name("quotes.toml").open("rb") as file:
-        return tomllib.load(file)
-
-
-@cache
-def _phrases(key: str) -> frozenset[str]:
-    return frozenset(phrase for language in _said().values() for phrase in language.get(key, ()))
-
-
-def _any_of(phrases: Iterable[str]) -> str:
-    return "|".join(sorted(phrases, key=len, reverse=True))
-
-
-@cache
-def _fields() -> dict[str, list[tuple[str, str]]]:
-    found: dict[str, list[tuple[str, str]]] = {}
-    for name, language in _said().items():
-        for role in ("from", "date", "to", "cc", "subject"):
-            for word in language.get(role, ()):
-                found.setdefault(word.replace("\\", ""), []).append((name, role))
-    return found
-
-
-@cache
-def _wrote_last() -> re.Pattern[str]:
-    return re.compile(rf"(?<!\w)(?:{_any_of(_phrases('wrote'))})[ :：.>_-]*$")
-
-
-@cache
-def _wrote_above() -> re.Pattern[str]:
-    return re.compile(rf"[>)] (?:{_any_of(_phrases('wrote'))}) ?: ")
-
-
-@cache
-def _wrote_within() -> re.Pattern[str]:
-    named_after = [
-        word for language in _said().values() if language.get("name_after") for word in language["wrote"]
-    ]
-    return re.compile(rf"(?<!\w)(?:{_any_of(named_after)})(?!\w)")
-
-
-@cache
-def _pronouns() -> frozenset[str]:
-    return _phrases("pronouns")
-
-
-@cache
-def _begins() -> re.Pattern[str]:
-    """With a word, a date, or the abbreviation of a weekday."""
-    return re.compile(rf"(?:{_any_of(_phrases('begins'))})(?!\w)|\d|\w{{2,4}}\.? ?,? \d")
-
-
-@cache
-def _announces() -> re.Pattern[str]:
-    return re.compile(rf"(?:{_any_of(_phrases('announces'))})(?!\w)")
-
-
-@cache
-def _original() -> re.Pattern[str]:
-    return re.compile(_any_of(_phrases("original")))
-
-
-@cache
-def _reply_above() -> re.Pattern[str]:
-    return re.compile(rf"(?:\w+ )?(?:{_any_of(_phrases('reply_above'))})")
-
-
-@cache
-def _forwarded() -> re.Pattern[str]:
-    return re.compile(rf"(?:{_any_of(_phrases('forwarded'))})(?: .{{0,80}})?")
-
-
-@cache
-def _sent_from() -> re.Pattern[str]:
-    names = rf"(?:{_any_of(_said()['devices']['names'])})"
-    device = rf"(?:[^ ,]+ ){{0,3}}{names}[^?]{{0,60}}"
-    phrases = _phrases("sent_from")
-    return re.compile(
-        "|".join(phrase.replace("{device}", device).replace("{names}", names) for phrase in sorted(phrases))
-    )
-
-
-@cache
-def _notice() -> re.Pattern[str]:
-    return re.compile(_any_of(_phrases("notice")))
+    return bool(idioms.notice().match(line.lstrip(_DASHES + " ")))
