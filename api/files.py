@@ -1,4 +1,7 @@
-"""`/files/{attachment}`: a stored file for who was given its link. Links live ten minutes and die with the permission."""
+"""`/files/{attachment}`, `/files/original/{item}`: a stored file, or a mail as it came, for who was given its link.
+
+Links live ten minutes and die with the permission.
+"""
 
 import time
 import uuid
@@ -11,27 +14,43 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from api.house import House
+from domain import originals
 from domain.access import may_see
 from domain.actors import Actor
 from domain.messages import Attachment
 from domain.sign_in import actor_by_id
 
-PURPOSE = "file-link"
+PURPOSE, ORIGINAL = "file-link", "original-link"
 LIVES = 600
 
 # Shown in the page; everything else is saved, whatever it says it is.
 SHOWN = {"image/jpeg", "image/png", "image/gif", "image/webp"}
 
+HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "sandbox; default-src 'none'",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "private, max-age=600",
+}
+
 
 def link(house: House, actor: Actor, attachment_id: uuid.UUID) -> str:
+    return _link(house, actor, PURPOSE, "files", attachment_id)
+
+
+def original_link(house: House, actor: Actor, item_id: uuid.UUID) -> str:
+    return _link(house, actor, ORIGINAL, "files/original", item_id)
+
+
+def _link(house: House, actor: Actor, purpose: str, path: str, id: uuid.UUID) -> str:
     until = int(time.time()) + LIVES
-    signature = house.keys.sign(PURPOSE, attachment_id, actor.id, until)
-    return f"{house.base_url}/files/{attachment_id}?a={actor.id}&u={until}&s={signature}"
+    signature = house.keys.sign(purpose, id, actor.id, until)
+    return f"{house.base_url}/{path}/{id}?a={actor.id}&u={until}&s={signature}"
 
 
 def routes(house: House) -> list[Route]:
     async def download(request: Request) -> Response:
-        attachment_id, agent_id = _signed(house, request)
+        attachment_id, agent_id = _signed(house, request, PURPOSE)
         async with house.db.transaction() as session:
             actor = await actor_by_id(session, agent_id)
             attachment = actor and await session.scalar(
@@ -40,31 +59,43 @@ def routes(house: House) -> list[Route]:
         if not attachment or not attachment.file:
             raise HTTPException(404)
         shown = attachment.mime in SHOWN
-        name = quote(attachment.name.replace("/", "_"))
         return Response(
             await house.files.get(attachment.file),
             media_type=attachment.mime if shown else "application/octet-stream",
-            headers={
-                "Content-Disposition": f"{'inline' if shown else 'attachment'}; filename*=UTF-8''{name}",
-                "X-Content-Type-Options": "nosniff",
-                "Content-Security-Policy": "sandbox; default-src 'none'",
-                "Referrer-Policy": "no-referrer",
-                "Cache-Control": "private, max-age=600",
-            },
+            headers=HEADERS | {"Content-Disposition": _named(attachment.name, inline=shown)},
         )
 
-    return [Route("/files/{attachment}", download, methods=["GET"])]
+    async def original(request: Request) -> Response:
+        item_id, agent_id = _signed(house, request, ORIGINAL)
+        async with house.db.transaction() as session:
+            actor = await actor_by_id(session, agent_id)
+            mail = actor and await originals.original(session, item_id, to=actor)
+        if not mail:
+            raise HTTPException(404)
+        name = f"{(mail.subject or 'message')[:100]}.eml"
+        return Response(
+            mail.raw,
+            media_type="message/rfc822",
+            headers=HEADERS | {"Content-Disposition": _named(name, inline=False)},
+        )
+
+    return [
+        Route("/files/original/{id}", original, methods=["GET"]),
+        Route("/files/{id}", download, methods=["GET"]),
+    ]
 
 
-def _signed(house: House, request: Request) -> tuple[uuid.UUID, uuid.UUID]:
+def _named(name: str, *, inline: bool) -> str:
+    return f"{'inline' if inline else 'attachment'}; filename*=UTF-8''{quote(name.replace('/', '_'))}"
+
+
+def _signed(house: House, request: Request, purpose: str) -> tuple[uuid.UUID, uuid.UUID]:
     asked = request.query_params
     try:
-        attachment_id, agent_id = uuid.UUID(request.path_params["attachment"]), uuid.UUID(asked.get("a", ""))
+        id, agent_id = uuid.UUID(request.path_params["id"]), uuid.UUID(asked.get("a", ""))
         until = int(asked.get("u", ""))
     except ValueError:
         raise HTTPException(404) from None
-    if until < time.time() or not house.keys.signed(
-        asked.get("s", ""), PURPOSE, attachment_id, agent_id, until
-    ):
+    if until < time.time() or not house.keys.signed(asked.get("s", ""), purpose, id, agent_id, until):
         raise HTTPException(404)
-    return attachment_id, agent_id
+    return id, agent_id

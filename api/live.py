@@ -20,6 +20,7 @@ from graphql import ExecutionResult, VariableNode
 from sqlalchemy.exc import SQLAlchemyError
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
+from api.attachments import LINKS
 from api.changes import BATCH, ChangeBatch, ChangeTopic, cursor, place, read_batch, too_old
 from api.context import Context, Info, Reading, reading_as
 from api.house import House
@@ -132,7 +133,7 @@ async def _joined(info: Info, topics: frozenset[ChangeTopic]) -> AsyncIterator[A
     context: Context = info.context
     audiences, selection = context.house.audiences, wanted(info)
     # A link to a file is signed for whom it is shown to.
-    sight = context.actor if _asks(selection, "url") else access.sight(context.actor)
+    sight = context.actor if _asks(selection, LINKS) else access.sight(context.actor)
     key = (sight, context.locale, topics, context.operation, _variables(info))
     if key not in audiences:
         audiences[key] = Audience(context.house, context.actor, context.locale, topics, selection)
@@ -149,8 +150,8 @@ async def _joined(info: Info, topics: frozenset[ChangeTopic]) -> AsyncIterator[A
             audience.reader.cancel()
 
 
-def _asks(selection: Selection, field: str) -> bool:
-    return field in selection or any(_asks(below, field) for below in selection.values())
+def _asks(selection: Selection, fields: frozenset[str]) -> bool:
+    return bool(fields & selection.keys()) or any(_asks(below, fields) for below in selection.values())
 
 
 def _variables(info: Info) -> str:

@@ -6,10 +6,9 @@ from datetime import datetime
 from typing import Annotated, Any
 
 import strawberry
-from sqlalchemy import select
 
-from api import files
-from api.context import Reading, by, plain
+from api.attachments import Attached, Attachment, attached_to
+from api.context import Reading, plain
 from api.node import Node
 from api.scalars import BigInt
 from api.selection import Selection
@@ -17,27 +16,24 @@ from api.staff import Agent, agents_by_id
 from domain import history, messages, reasons
 from domain.access import may_see
 from domain.channels import ChannelKind
-from domain.db import one_of
+from domain.db import Json, one_of
 from domain.events import EventKind
 from domain.ids import public_id
 from domain.languages import N_, translate
 from domain.messages import CallState, DeliveryState, Direction, ItemKind
 from domain.reasons import JoinCode
 from domain.tickets import Ticket, became
+from integrations.mail import markup
 
 strawberry.enum(Direction)
 strawberry.enum(CallState)
 strawberry.enum(DeliveryState, name="MessageDelivery")
 
 
-@strawberry.type
-class Attachment(Node):
+@strawberry.type(description="Whom a mail names.")
+class MailAddress:
     name: str
-    mime: str
-    bytes: int
-    url: str | None = strawberry.field(
-        description="A link for this person that lives ten minutes; none while the file is still being fetched."
-    )
+    address: str
 
 
 @strawberry.type(description="What a customer or an agent wrote.")
@@ -49,7 +45,18 @@ class Message(Node):
     author: str
     at: datetime
     text: str
-    html: str | None
+    folded: str = strawberry.field(
+        description="The text to read: without the mails it quotes and without a signature. The same as `text` when in doubt."
+    )
+    quoted_hidden: bool = strawberry.field(description="Is there more in `text`?")
+    to: list[MailAddress] = strawberry.field(description="Of a mail.")
+    cc: list[MailAddress]
+    original: str | None = strawberry.field(
+        description="A link to the mail as it came, for this person, that lives ten minutes; none when it is kept no more."
+    )
+    page: strawberry.Private[str | None]
+    pictures: strawberry.Private[dict[str, str]]
+    """Links to those that the page shows, by content id."""
     automatic: bool = strawberry.field(
         description="Written by no person: an out-of-office note, a newsletter."
     )
@@ -57,6 +64,15 @@ class Message(Node):
     delivery: DeliveryState | None = strawberry.field(description="Of an answer of ours.")
     delivery_error: str | None
     attachments: list[Attachment]
+
+    @strawberry.field(
+        description="Of a mail: safe to show. It loads the pictures that came along, by links that live ten minutes, and those from "
+        "elsewhere only when asked for: who loads them tells their sender."
+    )
+    def html(self, remote_images: bool = False) -> str | None:
+        if self.page is None:
+            return None
+        return markup.shown(self.page, self.pictures, remote_images=remote_images)
 
 
 @strawberry.type
@@ -123,15 +139,13 @@ async def items_by_id(
 
 async def timeline_items(reading: Reading, rows: Sequence[Any], selection: Selection) -> list[TimelineItem]:
     """GraphQL objects of rows of `history.ITEMS` and of events."""
-    attachments: dict[Any, list[Attachment]] = {}
-    if "attachments" in selection:
-        attachments = await _attachments(reading, [row.id for row in rows if _is(row, ItemKind.MESSAGE)])
+    attached = await attached_to(reading, [row for row in rows if _is(row, ItemKind.MESSAGE)], selection)
     named = [row.agent_id if hasattr(row, "direction") else row.actor_id for row in rows]
     named += [_uuid(row.data.get("to")) for row in rows if not hasattr(row, "direction")]
     agents = await agents_by_id(reading, named)
     told = {row.ticket_id for row in rows if row.ticket_id and not hasattr(row, "direction")}
     moved = await became(reading.connection, told) if told else {}
-    return [_item(reading, row, attachments, agents, moved.get(row.ticket_id, row.ticket_id)) for row in rows]
+    return [_item(reading, row, attached, agents, moved.get(row.ticket_id, row.ticket_id)) for row in rows]
 
 
 def _is(row: Any, kind: ItemKind) -> bool:
@@ -145,7 +159,7 @@ def _uuid(text: str | None) -> uuid.UUID | None:
 def _item(
     reading: Reading,
     row: Any,
-    attachments: dict[Any, list[Attachment]],
+    attached: Attached,
     agents: dict[uuid.UUID | None, Agent],
     ticket_id: uuid.UUID | None,
 ) -> TimelineItem:
@@ -172,12 +186,18 @@ def _item(
                     "direction": row.direction,
                     "author": author,
                     "text": row.text,
-                    "html": row.html,
+                    "folded": row.folded or row.text,
+                    "quoted_hidden": row.folded is not None and row.folded != row.text,
+                    "to": _addresses(row.mail, "to"),
+                    "cc": _addresses(row.mail, "cc"),
+                    "original": attached.originals.get(row.id),
+                    "page": row.html,
+                    "pictures": attached.pictures.get(row.id, {}),
                     "automatic": bool(row.automatic),
                     "sender_verified": bool(row.sender_verified),
                     "delivery": row.delivery,
                     "delivery_error": row.last_error,
-                    "attachments": attachments.get(row.id, []),
+                    "attachments": attached.attachments.get(row.id, []),
                 },
             )
         case ItemKind.CALL:
@@ -220,26 +240,5 @@ def _told(event: Any, agents: dict[uuid.UUID | None, Agent], locale: str) -> str
             return translate(locale, SENTENCES[kind], who=who)
 
 
-async def _attachments(reading: Reading, item_ids: list[uuid.UUID]) -> dict[Any, list[Attachment]]:
-    kept = messages.Attachment
-    rows = await reading.connection.execute(
-        select(kept.id, kept.item_id, kept.name, kept.mime, kept.bytes, kept.file)
-        .where(one_of(kept.item_id, item_ids))
-        .order_by(kept.id)
-    )
-    return {
-        item_id: [
-            plain(
-                Attachment,
-                {
-                    "id": public_id("Attachment", row.id),
-                    "name": row.name,
-                    "mime": row.mime,
-                    "bytes": row.bytes,
-                    "url": files.link(reading.house, reading.actor, row.id) if row.file else None,
-                },
-            )
-            for row in group
-        ]
-        for item_id, group in by("item_id", rows.all()).items()
-    }
+def _addresses(mail: Json | None, field: str) -> list[MailAddress]:
+    return [MailAddress(name=name, address=address) for name, address in (mail or {}).get(field, [])]

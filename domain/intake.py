@@ -27,6 +27,7 @@ from domain.matters import Matter, matter_of
 from domain.messages import FETCHES, Attachment, Direction, Item, Message
 from domain.people import Person, recognise
 from domain.placing import buyer, end, placed, thread_answered
+from domain.quoting import without_ours
 from domain.shop import Joining
 from domain.suggestions import phones_in
 from domain.threads import Thread
@@ -126,7 +127,7 @@ async def _written(
         author=said.sender_name or said.claims[0].label,
         at=said.at,
         text=said.text,
-        folded=said.folded,
+        folded=await _folded(session, said, thread),
         html=said.html,
         external_id=said.external_id,
         arrival_id=arrival.id,
@@ -138,6 +139,20 @@ async def _written(
     await session.flush()
     _attach(session, message, said)
     return message
+
+
+async def _folded(session: AsyncSession, said: InboundMessage, thread: Thread) -> str | None:
+    """What a mail says without what it quotes, also of what we sent last; none where that is all of it."""
+    if not said.references and not said.thread_number:
+        return said.folded
+    sent = await session.scalars(
+        select(Message.text)
+        .where(Message.thread_id == thread.id, Message.direction == Direction.OUT)
+        .order_by(Message.seq.desc())
+        .limit(3)
+    )
+    folded = without_ours(said.folded or said.text, sent.all())
+    return folded if folded != said.text else None
 
 
 async def _participant(

@@ -7,6 +7,7 @@ HTML; its text is what stands between the tags.
 
 import html
 import re
+from collections.abc import Mapping
 from urllib.parse import unquote
 
 import nh3
@@ -35,7 +36,7 @@ _VOID = {
 }
 # Closed by the next of their kind, so that they need no end tag and never pile up.
 _CLOSED_BY_NEXT = {"p", "li", "dd", "dt", "tr", "td", "th", "tbody", "thead", "option"}
-_UNSEEN = {"head", "script", "style", "title", "template", "noscript", "iframe", "object"}
+UNSEEN = {"head", "script", "style", "title", "template", "noscript", "iframe", "object"}
 # How many new lines at least stand before and after.
 _GAPS = dict.fromkeys(
     ("p", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "dl", "table", "blockquote", "pre"), 2
@@ -45,26 +46,58 @@ _GAPS |= dict.fromkeys(
 )
 
 
+_ATTRIBUTES = {tag: set(names) - {"cite"} for tag, names in nh3.ALLOWED_ATTRIBUTES.items()}
+_ELSEWHERE = re.compile(r"https?://\w", re.IGNORECASE)
+# In what nh3 writes, `<` and `>` stand around tags only, and `"` around the values of attributes.
+_IMAGE = re.compile("<img [^<>]*>")
+_DOT = re.compile(' (?:width|height)="[01](?:px)?"')
+
+
 def without_data(page: str) -> str:
     """Leaves out images written into the page itself, which we do not show and which would make it too long."""
     return re.sub(r"data:[\w.+-]+/[\w.+-]+;base64,[A-Za-z0-9+/=\s]*", "", page)
 
 
 def clean(page: str) -> str | None:
-    """Safe to show: no scripts, no styles, and nothing loaded from afar; of images only those sent along (cid:).
+    """Safe to show: no scripts, no styles, and nothing that loads by itself.
 
-    None for a page that is too long or too tangled, or shows nothing.
+    Of images, those sent along (`cid:`) keep their source, and those that lie elsewhere have it as `data-remote-src`; `shown`
+    makes of either what a browser loads. None for a page that is too long or too tangled, or shows nothing.
     """
     if len(page) > LONGEST or is_tangled(page):
         return None
     cleaned = nh3.clean(
         page,
-        clean_content_tags=_UNSEEN - {"head"},
-        attribute_filter=_only_what_came_along,
+        clean_content_tags=UNSEEN - {"head"},
+        attributes=_ATTRIBUTES,
+        set_tag_attribute_values={"a": {"target": "_blank"}},
+        attribute_filter=_only_pictures,
+        link_rel="noopener noreferrer nofollow",
         url_schemes={"http", "https", "mailto", "tel", "cid"},
         url_relative="deny",
     )
+    cleaned = _IMAGE.sub(lambda image: re.sub(' src="(?!cid:)', ' data-remote-src="', image[0]), cleaned)
     return cleaned.strip() if "<img" in cleaned or re.sub("<[^>]*>", "", cleaned).strip() else None
+
+
+def shown(cleaned: str, pictures: Mapping[str, str], *, remote_images: bool = False) -> str:
+    """A cleaned page for a browser. `pictures`: where those that were sent along lie, by content id.
+
+    With `remote_images` it loads those that lie elsewhere, but no picture of one dot: nobody looks at that.
+    """
+
+    def source(image: re.Match[str]) -> str:
+        written = re.sub(' src="cid:([^"]*)"', sent_along, image[0])
+        if remote_images and not _DOT.search(written):
+            return written.replace(' data-remote-src="', ' referrerpolicy="no-referrer" src="')
+        return written
+
+    def sent_along(found: re.Match[str]) -> str:
+        name = html.unescape(found[1])
+        link = pictures.get(name) or pictures.get(unquote(name))
+        return f' src="{html.escape(link)}"' if link else ""
+
+    return _IMAGE.sub(source, cleaned)
 
 
 def content_ids(cleaned: str) -> set[str]:
@@ -96,7 +129,7 @@ def to_text(page: str) -> str:
                 out.append(" ")
         elif node.tag == "br":
             gap += 1
-        elif node.tag not in _UNSEEN:
+        elif node.tag not in UNSEEN:
             around = _GAPS.get(node.tag or "", 0)
             gap = max(gap, around)
             stack.append(around)
@@ -131,8 +164,13 @@ def _attributes(rest: str) -> int:
     return len(re.findall(r"[\s/=]", rest)) if len(rest) > _MOST_ATTRIBUTES else 0
 
 
-def _only_what_came_along(tag: str, attribute: str, value: str) -> str | None:
-    return value if attribute != "src" or value.startswith("cid:") else None
+def _only_pictures(tag: str, attribute: str, value: str) -> str | None:
+    scheme = value[:4].lower()
+    if attribute == "href":
+        return None if scheme == "cid:" else value
+    if attribute == "src":
+        return f"cid:{value[4:]}" if scheme == "cid:" else value if _ELSEWHERE.match(value) else None
+    return value
 
 
 def _tidy(text: str) -> str:

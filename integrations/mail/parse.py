@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, TypeAlias
 
-from integrations.mail import markup
+from integrations.mail import marks, markup, quotes
 from integrations.mail.headers import Address, Headers, begin, one_line
 from integrations.mail.letters import Letters
 from integrations.mail.parts import Attachment, Reading, Unreadable, joined_html, joined_text
@@ -94,15 +94,17 @@ def read(raw: bytes) -> Mail:
     text = joined_text(texts)
     if not headers.fields and not text:
         raise Unreadable("neither a header nor a text")
-    page = markup.clean(joined_html(texts)) if any(one.html for one in texts) else None
+    whole = joined_html(texts) if any(one.html for one in texts) else None
+    page = markup.clean(whole) if whole else None
     shown = markup.content_ids(page) if page else set()
+    subject = headers.line("subject")[:LONGEST_SUBJECT]
     sender = headers.addresses("from")
     ids = headers.ids("message-id")
     return Mail(
         message_id=ids[0] if ids else None,
         in_reply_to=headers.ids("in-reply-to"),
         references=headers.ids("references"),
-        subject=headers.line("subject")[:LONGEST_SUBJECT],
+        subject=subject,
         date=headers.date(),
         from_=sender[0] if sender else None,
         reply_to=headers.addresses("reply-to"),
@@ -110,7 +112,7 @@ def read(raw: bytes) -> Mail:
         cc=headers.addresses("cc"),
         delivered_to=headers.addresses("delivered-to", "x-original-to", "envelope-to"),
         text=text,
-        folded=text,
+        folded=quotes.fold(text, whole, passes_on=marks.passes_on(subject)),
         html=page,
         attachments=[part.attachment(number, shown) for number, part in enumerate(reading.attached, 1)],
         automatic=_automatic(headers),

@@ -420,6 +420,8 @@ QUERIES = {
     "{ mergePreview(primaryId: $Contact, otherIds: [$Caller]) { conflicts { field } } }",
     "Clock": _ticket("clocks { dueAt }"),
     "Message": _item("Message", "text"),
+    "Message.original": _item("Message", "original"),
+    "MailAddress": _item("Message", "to { address }"),
     "Attachment": _item("Message", "attachments { name }"),
     "Attachment.url": _item("Message", "attachments { url }"),
     "Call": _item("Call", "number"),
