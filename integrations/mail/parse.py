@@ -6,12 +6,12 @@ Pure: no database, no network, no clock. A mail comes from anyone, so what is to
 `Unreadable` and shown raw; whatever else is wrong with a mail, the rest of it is read.
 """
 
-import re
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, TypeAlias
 
-from integrations.mail import markup
+from integrations.mail import automatic, bounces, markup
+from integrations.mail.automatic import Automatic
+from integrations.mail.bounces import Bounce
 from integrations.mail.headers import Address, Headers, begin, one_line
 from integrations.mail.letters import Letters
 from integrations.mail.parts import Attachment, Reading, Unreadable, joined_html, joined_text
@@ -19,8 +19,6 @@ from integrations.mail.parts import Attachment, Reading, Unreadable, joined_html
 __all__ = ["Address", "Attachment", "Automatic", "Bounce", "Mail", "Unreadable", "read"]
 
 LONGEST_SUBJECT = 1_000
-
-Automatic: TypeAlias = Literal["none", "auto_reply", "bounce", "list"]
 
 # What later stations ask of a mail beyond its fields.
 _KEPT = (
@@ -34,24 +32,6 @@ _KEPT = (
     "x-failed-recipients",
     "x-original-sender",
 )
-
-
-@dataclass(frozen=True)
-class Bounce:
-    """One of our mails did not arrive, or not yet."""
-
-    status: str
-    """As RFC 3463 has it, `5.1.1`; "" when the bounce does not say."""
-    recipient: str
-    message_id: str | None
-    """Of the mail that bounced."""
-    said: str
-    """In the words of the server that refused it."""
-
-    @property
-    def is_final(self) -> bool:
-        """Otherwise it is late, and still being tried."""
-        return not self.status.startswith("4")
 
 
 @dataclass(frozen=True)
@@ -98,6 +78,7 @@ def read(raw: bytes) -> Mail:
     shown = markup.content_ids(page) if page else set()
     sender = headers.addresses("from")
     ids = headers.ids("message-id")
+    bounce = bounces.read(headers, text, reading.attached)
     return Mail(
         message_id=ids[0] if ids else None,
         in_reply_to=headers.ids("in-reply-to"),
@@ -113,34 +94,8 @@ def read(raw: bytes) -> Mail:
         folded=text,
         html=page,
         attachments=[part.attachment(number, shown) for number, part in enumerate(reading.attached, 1)],
-        automatic=_automatic(headers),
-        bounce=None,
+        automatic=automatic.kind(headers, bounce),
+        bounce=bounce,
         authentication_results=headers.all("authentication-results"),
         headers={name: one_line(headers.first(name)) for name in _KEPT if headers.has(name)},
     )
-
-
-def _automatic(headers: Headers) -> Automatic:
-    """Bounces first: they carry our own ids in References, and must never be taken for an answer."""
-    mime, parameters = headers.parameters("content-type")
-    report = parameters.get("report-type", "").lower() if mime == "multipart/report" else None
-    sender = headers.first("from").lower()
-    is_returned = headers.has("return-path") and headers.first("return-path") in ("<>", "")
-    if report == "delivery-status" or headers.has("x-failed-recipients"):
-        return "bounce"
-    if "mailer-daemon" in sender or ("postmaster@" in sender and is_returned):
-        return "bounce"
-    submitted = re.split(r"[\s;(]", headers.first("auto-submitted").lower(), maxsplit=1)[0]
-    precedence = headers.first("precedence").lower()
-    if (
-        submitted not in ("", "no", "auto-generated")
-        or headers.has("x-autoreply")
-        or headers.has("x-autorespond")
-    ):
-        return "auto_reply"
-    # A notice of a marketplace or of a group is written by someone, though a machine sent it.
-    if headers.has("list-id") or headers.has("list-unsubscribe") or precedence == "list":
-        return "list"
-    if submitted == "auto-generated" or precedence in ("bulk", "junk", "auto_reply"):
-        return "auto_reply"
-    return "auto_reply" if is_returned or report is not None else "none"
