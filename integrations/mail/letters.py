@@ -64,6 +64,15 @@ class Letters:
         return _storable(raw.decode(self._guess, "replace"))
 
 
+def lenient(raw: bytes) -> str:
+    """For looking at bytes of which nothing is known: no guess, in time that is sure."""
+    try:
+        return _storable(raw.decode())
+    except UnicodeDecodeError:
+        text = raw.decode("utf-8", "replace")
+        return _storable(text if _is_mostly_right(text) else raw.decode("cp1252", "replace"))
+
+
 def codec_of(label: str) -> str:
     """Python's name of the charset a label means, or "" when it means none that a mail may use."""
     name = label.strip().lower().removeprefix("x-")

@@ -6,19 +6,28 @@ Pure: no database, no network, no clock. A mail comes from anyone, so what is to
 `Unreadable` and shown raw; whatever else is wrong with a mail, the rest of it is read.
 """
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from integrations.mail import automatic, bounces, markup
 from integrations.mail.automatic import Automatic
 from integrations.mail.bounces import Bounce
-from integrations.mail.headers import Address, Headers, begin, one_line
-from integrations.mail.letters import Letters
-from integrations.mail.parts import Attachment, Reading, Unreadable, joined_html, joined_text
+from integrations.mail.headers import Address, Headers, begin, one_line, split
+from integrations.mail.letters import Letters, lenient
+from integrations.mail.parts import (
+    MOST_HEADER_BYTES,
+    Attachment,
+    Reading,
+    Unreadable,
+    joined_html,
+    joined_text,
+)
 
-__all__ = ["Address", "Attachment", "Automatic", "Bounce", "Mail", "Unreadable", "read"]
+__all__ = ["Address", "Attachment", "Automatic", "Bounce", "Mail", "Unreadable", "read", "read_raw"]
 
 LONGEST_SUBJECT = 1_000
+LONGEST_RAW = 20_000
 
 # What later stations ask of a mail beyond its fields.
 _KEPT = (
@@ -32,6 +41,7 @@ _KEPT = (
     "x-failed-recipients",
     "x-original-sender",
 )
+_FROM = re.compile(rb"^from[ \t]*:", re.IGNORECASE | re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -61,6 +71,8 @@ class Mail:
     """As received, the topmost first: only the one our own host wrote is worth anything."""
     headers: dict[str, str]
     """First values of what else is useful, by lower-case name; absent when the mail has none."""
+    failed: str | None = None
+    """Why it could not be read, when `text` is how the original begins; none for a mail that was read."""
 
 
 def read(raw: bytes) -> Mail:
@@ -76,9 +88,42 @@ def read(raw: bytes) -> Mail:
         raise Unreadable("neither a header nor a text")
     page = markup.clean(joined_html(texts)) if any(one.html for one in texts) else None
     shown = markup.content_ids(page) if page else set()
-    sender = headers.addresses("from")
-    ids = headers.ids("message-id")
     bounce = bounces.read(headers, text, reading.attached)
+    return replace(
+        _headed(headers),
+        text=text,
+        folded=text,
+        html=page,
+        attachments=[part.attachment(number, shown) for number, part in enumerate(reading.attached, 1)],
+        automatic=automatic.kind(headers, bounce),
+        bounce=bounce,
+    )
+
+
+def read_raw(raw: bytes, reason: str) -> Mail:
+    """What a short look shows of a mail that could not be read: who wrote it, and how it begins.
+
+    Raises Unreadable, for the same reason, when nobody is found to have written it.
+    """
+    head = raw[:MOST_HEADER_BYTES]
+    if b"\n" not in head:
+        head = head.replace(b"\r", b"\n")
+    headers, _ = split(head, begin(head), len(head), Letters())
+    if not headers.addresses("from"):
+        sender = _FROM.search(head)
+        headers, _ = split(head, sender.start() if sender else len(head), len(head), Letters())
+        if not headers.addresses("from"):
+            raise Unreadable(reason)
+    text = lenient(raw[: 4 * LONGEST_RAW])[:LONGEST_RAW]
+    return replace(
+        _headed(headers), text=text, folded=text, automatic=automatic.kind(headers, None), failed=reason
+    )
+
+
+def _headed(headers: Headers) -> Mail:
+    """A mail of which only the headers are known."""
+    ids = headers.ids("message-id")
+    sender = headers.addresses("from")
     return Mail(
         message_id=ids[0] if ids else None,
         in_reply_to=headers.ids("in-reply-to"),
@@ -90,12 +135,12 @@ def read(raw: bytes) -> Mail:
         to=headers.addresses("to"),
         cc=headers.addresses("cc"),
         delivered_to=headers.addresses("delivered-to", "x-original-to", "envelope-to"),
-        text=text,
-        folded=text,
-        html=page,
-        attachments=[part.attachment(number, shown) for number, part in enumerate(reading.attached, 1)],
-        automatic=automatic.kind(headers, bounce),
-        bounce=bounce,
+        text="",
+        folded="",
+        html=None,
+        attachments=[],
+        automatic="none",
+        bounce=None,
         authentication_results=headers.all("authentication-results"),
         headers={name: one_line(headers.first(name)) for name in _KEPT if headers.has(name)},
     )
