@@ -58,19 +58,19 @@ class Letters:
                     continue
             if candidate in _SINGLE_BYTE:
                 self._guess = self._guess or candidate  # what one part says is the best guess for the next
-            return _storable(text)
+            return storable(text)
         if self._guess is None:
             self._guess = _guess(raw[:_GUESS_FROM]) or codec or "cp1252"
-        return _storable(raw.decode(self._guess, "replace"))
+        return storable(raw.decode(self._guess, "replace"))
 
 
 def lenient(raw: bytes) -> str:
     """For looking at bytes of which nothing is known: no guess, in time that is sure."""
     try:
-        return _storable(raw.decode())
+        return storable(raw.decode())
     except UnicodeDecodeError:
         text = raw.decode("utf-8", "replace")
-        return _storable(text if _is_mostly_right(text) else raw.decode("cp1252", "replace"))
+        return storable(text if _is_mostly_right(text) else raw.decode("cp1252", "replace"))
 
 
 def codec_of(label: str) -> str:
@@ -115,5 +115,5 @@ def _guess(raw: bytes) -> str:
     return best.encoding if best else ""
 
 
-def _storable(text: str) -> str:
+def storable(text: str) -> str:
     return re.sub("[\0\ud800-\udfff]", "", text.removeprefix("\ufeff"))

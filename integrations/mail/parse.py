@@ -28,6 +28,8 @@ __all__ = ["Address", "Attachment", "Automatic", "Bounce", "Mail", "Unreadable",
 
 LONGEST_SUBJECT = 1_000
 LONGEST_RAW = 20_000
+# Characters; more than anybody reads, and the original has all of them.
+LONGEST_TEXT = 1_000_000
 
 # What later stations ask of a mail beyond its fields.
 _KEPT = (
@@ -81,9 +83,9 @@ def read(raw: bytes) -> Mail:
         raw = raw.replace(b"\r", b"\n")
     reading = Reading(raw, Letters())
     root = reading.part(begin(raw), len(raw))
-    texts = list(reading.texts(root, is_root=True))
+    texts, attachments = reading.attachments(list(reading.texts(root, is_root=True)))
     headers = root.headers
-    text = joined_text(texts)
+    text = joined_text(texts)[:LONGEST_TEXT]
     if not headers.fields and not text:
         raise Unreadable("neither a header nor a text")
     page = markup.clean(joined_html(texts)) if any(one.html for one in texts) else None
@@ -94,7 +96,7 @@ def read(raw: bytes) -> Mail:
         text=text,
         folded=text,
         html=page,
-        attachments=[part.attachment(number, shown) for number, part in enumerate(reading.attached, 1)],
+        attachments=[replace(one, inline=True) if one.content_id in shown else one for one in attachments],
         automatic=automatic.kind(headers, bounce),
         bounce=bounce,
     )

@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import BoundedSemaphore, Lock, Timer
-from typing import BinaryIO
+from typing import IO
 
 from integrations.mail import parse
 from integrations.mail.parse import Mail, Unreadable
@@ -145,13 +145,13 @@ class Child:
         process.wait()
 
 
-def _taken(pipe: BinaryIO) -> bytes:
+def _taken(pipe: IO[bytes]) -> bytes:
     """What was written with its length before it. Raises EOFError when nobody writes any more."""
     length = int.from_bytes(_exactly(pipe, 8))
     return _exactly(pipe, length)
 
 
-def _exactly(pipe: BinaryIO, length: int) -> bytes:
+def _exactly(pipe: IO[bytes], length: int) -> bytes:
     read = pipe.read(length)
     if len(read) < length:
         raise EOFError
