@@ -222,7 +222,7 @@ class _Letter:
     def _own_words(self) -> str:
         """Without the mail that came back, if it is pasted below."""
         pasted = _PASTED.search(self.text)
-        end = pasted.start() if pasted and pasted.start() > 40 else len(self.text)
+        end = pasted.start() if pasted and self.text[: pasted.start()].strip() else len(self.text)
         above = 0
         position = 0
         for line in self.text[:end].splitlines(keepends=True):

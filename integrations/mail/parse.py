@@ -116,10 +116,15 @@ def read_raw(raw: bytes, reason: str) -> Mail:
         headers, _ = split(head, sender.start() if sender else len(head), len(head), Letters())
         if not headers.addresses("from"):
             raise Unreadable(reason)
-    text = lenient(raw[: 4 * LONGEST_RAW])[:LONGEST_RAW]
+    text = lenient(raw[: 4 * LONGEST_RAW]).replace("\r\n", "\n").replace("\r", "\n")[:LONGEST_RAW]
     return replace(
         _headed(headers), text=text, folded=text, automatic=automatic.kind(headers, None), failed=reason
     )
+
+
+def nothing() -> Mail:
+    """A mail of which nothing is known."""
+    return _headed(Headers([], Letters()))
 
 
 def _headed(headers: Headers) -> Mail:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import takewhile
 
 from integrations.mail import machines
 from integrations.mail.headers import is_plain, one_line
@@ -136,9 +137,10 @@ def has_code(said: str) -> bool:
 
 
 def line_with_code(said: str) -> str:
-    """The line in which a server gives its reason, with what is left of the sentence."""
+    """The line in which a server gives its reason, with what is left of the sentence; "" when there is none."""
     lines = said.splitlines()
     for number, line in enumerate(lines):
         if has_code(line):
-            return one_line(" ".join(lines[number : number + 3]))[:LONGEST_SAID]
+            sentence = takewhile(str.strip, lines[number : number + 3])
+            return one_line(" ".join(sentence))[:LONGEST_SAID]
     return ""
