@@ -15,21 +15,24 @@ import sys
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from threading import BoundedSemaphore, Lock, Timer
+from threading import BoundedSemaphore, Event, Lock, Timer
 from typing import IO
 
 from integrations.mail import parse
 from integrations.mail.parse import Mail, Unreadable
+from integrations.mail.parts import MOST_HEADER_BYTES
 
 _ROOT = str(Path(__file__).parent.parent.parent)
 _NO_MEMORY = 3
+TRIES = 2
 
 
 @dataclass(frozen=True)
 class Limits:
     """Of one mail, but for `mails`. Without the `resource` module (Windows) only `seconds` is kept."""
 
-    seconds: float = 20.0
+    seconds: float = 12.0
+    """Three times as much is less than the lease of an arrival."""
     cpu: int = 10
     """Seconds of computing."""
     memory: int = 1024 * 1024 * 1024
@@ -39,7 +42,12 @@ class Limits:
 
 
 class Died(Exception):
-    """The child, of the mail it read."""
+    """The child, over a mail or of something else."""
+
+    def __init__(self, reason: str, *, by_mail: bool) -> None:
+        super().__init__(reason)
+        self.by_mail = by_mail
+        """Sure to happen again. Otherwise something may have killed it that has nothing to do with the mail."""
 
 
 class Children:
@@ -51,12 +59,16 @@ class Children:
 
     def read(self, raw: bytes) -> Mail:
         """Raises Unreadable for what cannot even be shown raw."""
+        reason = ""
+        for _ in range(TRIES):
+            try:
+                return self._ask(raw, "")
+            except Died as death:
+                reason = str(death)
+                if death.by_mail:
+                    break
         try:
-            return self._ask(raw, "")
-        except Died as death:
-            reason = str(death)
-        try:
-            return self._ask(raw, reason)
+            return self._ask(raw[:MOST_HEADER_BYTES], reason)
         except Died:
             raise Unreadable(reason) from None
 
@@ -109,9 +121,10 @@ class Child:
         process = self._process
         assert process.stdin
         assert process.stdout
-        late = Timer(self._limits.seconds, process.kill)
-        late.daemon = True
-        late.start()
+        late = Event()
+        clock = Timer(self._limits.seconds, self._give_up, (late,))
+        clock.daemon = True
+        clock.start()
         try:
             said = reason.encode()
             for piece in (len(said).to_bytes(8), said, len(raw).to_bytes(8), raw):
@@ -120,20 +133,26 @@ class Child:
             answer: Mail | Unreadable = pickle.loads(_taken(process.stdout))
         except (OSError, EOFError):
             process.wait()
-            raise Died(self._why(is_late=not late.is_alive() or late.finished.is_set())) from None
+            raise self._death(is_late=late.is_set()) from None
         finally:
-            late.cancel()
+            clock.cancel()
         return answer
 
-    def _why(self, *, is_late: bool) -> str:
+    def _give_up(self, late: Event) -> None:
+        late.set()
+        self._process.kill()
+
+    def _death(self, *, is_late: bool) -> Died:
         code = self._process.returncode
         if is_late:
-            return f"reading it took longer than {self._limits.seconds:g} seconds"
+            return Died(f"reading it took longer than {self._limits.seconds:g} seconds", by_mail=True)
         if code == _NO_MEMORY:
-            return f"reading it took more than {self._limits.memory // 1024 // 1024} MB of memory"
+            megabytes = self._limits.memory // 1024 // 1024
+            return Died(f"reading it took more than {megabytes} MB of memory", by_mail=True)
         if sys.platform != "win32" and code == -signal.SIGXCPU:
-            return f"reading it took more than {self._limits.cpu} seconds of computing"
-        return f"its reader died ({f'signal {-code}' if code < 0 else f'exit {code}'})"
+            return Died(f"reading it took more than {self._limits.cpu} seconds of computing", by_mail=True)
+        by = f"signal {-code}" if code < 0 else f"exit {code}"
+        return Died(f"what read it died ({by})", by_mail=False)
 
     def end(self) -> None:
         process = self._process
@@ -173,9 +192,9 @@ def _serve(cpu: int, memory: int) -> None:
     os.dup2(answers, 1)  # whatever prints spoils no answer
     with suppress(EOFError, BrokenPipeError), os.fdopen(ours, "wb") as out:
         while True:
-            reason, raw = _taken(sys.stdin.buffer).decode(), _taken(sys.stdin.buffer)
-            _allow(cpu)
             try:
+                reason, raw = _taken(sys.stdin.buffer).decode(), _taken(sys.stdin.buffer)
+                _allow(cpu)
                 answer = pickle.dumps(_answer(raw, reason), pickle.HIGHEST_PROTOCOL)
             except MemoryError:
                 os._exit(_NO_MEMORY)
