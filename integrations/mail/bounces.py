@@ -140,7 +140,8 @@ class _Letter:
             return False
         proof = self._has_mail or reports.has_code(self._own_words)
         if self._is_returned:
-            return (self._subject_says and (self._text_says or proof)) or (self._text_says and proof)
+            # Parcels are returned to their senders too; but only a mail to an address.
+            return (self._subject_says or self._text_says) and (proof or bool(_ALONE.search(self._own_words)))
         if self.headers.has("list-id") or self.headers.has("list-unsubscribe"):
             return False
         return self._subject_says and self._text_says and proof and bool(self._recipient)
