@@ -45,8 +45,4 @@ def kind(headers: Headers, bounce: Bounce | None) -> Automatic:
     if submitted == "auto-generated" or is_bulk or is_returned:
         return "auto_reply"
     is_report = headers.parameters("content-type")[0] == "multipart/report"
-    return "auto_reply" if is_report or _is_of_a_daemon(headers) else "none"
-
-
-def _is_of_a_daemon(headers: Headers) -> bool:
-    return machines.says("senders", "daemons", machines.plain(headers.line("from")[:1_000]))
+    return "auto_reply" if is_report or machines.is_daemon(headers) else "none"

@@ -8,8 +8,8 @@ import re
 from dataclasses import dataclass
 from functools import cached_property
 
-from integrations.mail import machines, reports
-from integrations.mail.headers import MOST_ADDRESSES, Headers, is_plain, one_line, split
+from integrations.mail import letters_of_machines, machines, reports
+from integrations.mail.headers import Headers, one_line, split
 from integrations.mail.letters import Letters
 from integrations.mail.parts import MOST_HEADER_BYTES, Part
 from integrations.mail.reports import LONGEST_SAID, Recipient
@@ -25,43 +25,11 @@ _RETURNED = (
     "message/global-headers",
     "message/partial",
 )
-# What stands above a mail that was pasted into the text.
-_PASTED = re.compile(
-    r"^[-=_*> ]{0,40}(?:below this line is a copy|this is a copy of the|original message follows|unsent message below|"
-    r"message header follows|message text follows|original message|returned message|message headers|"
-    r"the original message|your original message|copy of your message|original headers|"
-    r"mensaje original|missatge original|oryginalna wiadomo|ursprüngliche nachricht|message d'origine|"
-    r"messaggio originale|mensagem original)",
-    re.IGNORECASE | re.MULTILINE,
-)
-_HEADER = re.compile(
-    r"^>?[ \t]{0,4}(?:received|return-path|message-id|from|date|subject|mime-version|x-[\w-]{1,40}|dkim-signature):[ \t]",
-    re.IGNORECASE,
-)
 _MESSAGE_ID = re.compile(r"^[> \t]{0,4}Message-I[Dd]:\s{0,5}<([^<>\s]{1,500})>", re.MULTILINE | re.IGNORECASE)
+_ORIGINAL = re.compile(r"^(?:X-)?Original-Message-ID:\s{0,5}<([!-~]{1,500})>", re.MULTILINE | re.IGNORECASE)
 _TO = re.compile(r"^[> \t]{0,4}To:[ \t]{0,5}([^\n]{1,500})", re.MULTILINE | re.IGNORECASE)
 _ANSWERED = re.compile(
     r"\s*(?:re|aw|sv|vs|odp|r|fwd?|wg|tr|rv|pd|i|doorst|enc)(?:\[\d\])?\s*:", re.IGNORECASE
-)
-# Where the address that failed stands, the surest first.
-_ALONE = re.compile(
-    r"^[ \t>*-]{0,8}<?([^\s<>@:;,]{1,64}@[^\s<>@:;,]{1,255}?)>?[ \t]{0,4}:?[ \t]*\r?$", re.MULTILINE
-)
-_BEFORE = re.compile(r"^[ \t>*-]{0,8}<([^\s<>@]{1,64}@[^\s<>@]{1,255})>", re.MULTILINE)
-_TOLD = re.compile(
-    r"(?:\bto|recipients?|address(?:es)?|user|mailbox|for|account|destinatari\w*|odbiorc\w*|empfänger|an|à|para|adres\w*)"
-    r"[\s:=]{1,4}[\"'<(\[*]{0,3}([^\s<>@\"'()\[\],;:*]{1,64}@[^\s<>@\"'()\[\],;:*]{1,255})",
-    re.IGNORECASE,
-)
-
-# After such words stands the address, if one does.
-_FAILED = re.compile(
-    r"following (?:recipient|address|destination|user|mail ?box)|did not reach|could ?n[o']t be delivered|"
-    r"cannot be delivered|was not delivered|not delivered to|unable to deliver|failed recipient|failed to deliver|"
-    r"undeliverable to|delivery to the following|delivery failed|permanent fatal errors|user unknown|unknown user|"
-    r"had trouble|n'a pas pu|no se ha podido|no se pudo|no s'ha pogut|nie mog|nie zosta|nicht zugestellt|"
-    r"impossibile|não foi|não pôde|niet worden|не было доставлено|не может быть",
-    re.IGNORECASE,
 )
 
 
@@ -141,10 +109,12 @@ class _Letter:
         proof = self._has_mail or reports.has_code(self._own_words)
         if self._is_returned:
             # Parcels are returned to their senders too; but only a mail to an address.
-            return (self._subject_says or self._text_says) and (proof or bool(_ALONE.search(self._own_words)))
+            return (self._subject_says or self._text_says) and (
+                proof or letters_of_machines.has_address_alone(self._own_words)
+            )
         if self.headers.has("list-id") or self.headers.has("list-unsubscribe"):
             return False
-        return self._subject_says and self._text_says and proof and bool(self._recipient)
+        return self._subject_says and self._text_says and self._has_mail and bool(self._recipient)
 
     @cached_property
     def subject(self) -> str:
@@ -156,10 +126,12 @@ class _Letter:
 
     @cached_property
     def _from_daemon(self) -> bool:
-        return machines.says("senders", "daemons", self._sender)
+        return machines.is_daemon(self.headers)
 
     @cached_property
     def _from_master(self) -> bool:
+        if machines.says("senders", "daemons", self._sender):
+            return True
         return machines.says("senders", "masters", self._sender) or self._sender.endswith("<>")
 
     @cached_property
@@ -221,24 +193,7 @@ class _Letter:
 
     @cached_property
     def _own_words(self) -> str:
-        """Without the mail that came back, if it is pasted below."""
-        pasted = _PASTED.search(self.text)
-        end = pasted.start() if pasted and self.text[: pasted.start()].strip() else len(self.text)
-        above = 0
-        position = 0
-        for line in self.text[:end].splitlines(keepends=True):
-            above = above + 1 if _HEADER.match(line) else above if line[:1] in " \t" and line.strip() else 0
-            position += len(line)
-            if above == 3:
-                return self._before_headers(position)
-        return self.text[:end]
-
-    def _before_headers(self, end: int) -> str:
-        """What stands above three lines of headers; all of it if nothing does."""
-        lines = self.text[:end].splitlines(keepends=True)
-        while lines and (_HEADER.match(lines[-1]) or (lines[-1][:1] in " \t" and lines[-1].strip())):
-            lines.pop()
-        return "".join(lines) if "".join(lines).strip() else self.text
+        return letters_of_machines.above(self.text)
 
     @cached_property
     def _plain(self) -> str:
@@ -264,24 +219,31 @@ class _Letter:
             return ids[0]
         below = self.text[len(self._own_words) :] if len(self._own_words) < len(self.text) else self.text
         pasted = _MESSAGE_ID.search(below) or _MESSAGE_ID.search(self.text)
-        return pasted[1] if pasted and pasted[1].isascii() else None
+        if pasted and pasted[1].isascii():
+            return pasted[1]
+        named = [
+            found[1]
+            for part in self.parts
+            if part.mime in _REPORTS
+            if (found := _ORIGINAL.search(part.text()))
+        ]
+        named += self.headers.ids("in-reply-to") + self.headers.ids("references")[::-1]
+        return named[0] if named else None
 
     @cached_property
     def _recipient(self) -> str:
         named = self.headers.addresses("x-failed-recipients")
         if named:
             return named[0].address
-        said = self._own_words
-        failed = _FAILED.search(said)
-        for text in (said[failed.start() :], said) if failed else (said,):
-            for address in _candidates(text):
-                if address.lower() not in self._ours and not _is_of_a_machine(address):
-                    return address
+        found = letters_of_machines.addresses(self._own_words)
+        for address in found:
+            if address.lower() not in self._ours and not _is_of_a_machine(address):
+                return address
         to = self._mail.addresses("to", "cc") if self._mail else []
         if to:
             return to[0].address
         pasted = _TO.search(self.text[len(self._own_words) :])
-        found = reports.addresses_in(pasted[1]) if pasted else _candidates(said)
+        found = reports.addresses_in(pasted[1]) if pasted else found
         return found[0] if found else ""
 
     @cached_property
@@ -294,10 +256,3 @@ class _Letter:
 
 def _is_of_a_machine(address: str) -> bool:
     return any(machines.says("senders", kind, address.lower()) for kind in ("daemons", "masters"))
-
-
-def _candidates(text: str) -> list[str]:
-    """The addresses of a text, the likeliest first."""
-    written = [one for pattern in (_ALONE, _BEFORE, _TOLD) for one in pattern.findall(text)[:MOST_ADDRESSES]]
-    found = [reports.tidied(one.strip("<>\"'.")) for one in written]
-    return [one for one in found if is_plain(one)] + reports.addresses_in(text)[:MOST_ADDRESSES]

@@ -6,6 +6,15 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from integrations.mail.headers import Headers
+
+
+def is_daemon(headers: Headers) -> bool:
+    """By the address of its sender; a name is only half a sign, for a band may have it."""
+    addresses = headers.addresses("from")
+    local = addresses[0].address.rpartition("@")[0] + "@" if addresses else headers.line("from")[:1_000]
+    return says("senders", "daemons", plain(local))
+
 
 def says(kind: str, name: str, text: str) -> bool:
     """Is one of these phrases in the text? The text is `plain`."""

@@ -54,7 +54,7 @@ class Mail:
     subject: str
     date: datetime | None
     from_: Address | None
-    """Of the From header alone. Who has none is unknown, whatever the others say."""
+    """Of the From header alone, if there is one: who has none in it is unknown, whatever the others say."""
     reply_to: list[Address]
     to: list[Address]
     cc: list[Address]
@@ -111,10 +111,10 @@ def read_raw(raw: bytes, reason: str) -> Mail:
     if b"\n" not in head:
         head = head.replace(b"\r", b"\n")
     headers, _ = split(head, begin(head), len(head), Letters())
-    if not headers.addresses("from"):
+    if not headers.sender():
         sender = _FROM.search(head)
         headers, _ = split(head, sender.start() if sender else len(head), len(head), Letters())
-        if not headers.addresses("from"):
+        if not headers.sender():
             raise Unreadable(reason)
     text = lenient(raw[: 4 * LONGEST_RAW]).replace("\r\n", "\n").replace("\r", "\n")[:LONGEST_RAW]
     return replace(
@@ -130,14 +130,13 @@ def nothing() -> Mail:
 def _headed(headers: Headers) -> Mail:
     """A mail of which only the headers are known."""
     ids = headers.ids("message-id")
-    sender = headers.addresses("from")
     return Mail(
         message_id=ids[0] if ids else None,
         in_reply_to=headers.ids("in-reply-to"),
         references=headers.ids("references"),
         subject=headers.line("subject")[:LONGEST_SUBJECT],
         date=headers.date(),
-        from_=sender[0] if sender else None,
+        from_=headers.sender(),
         reply_to=headers.addresses("reply-to"),
         to=headers.addresses("to"),
         cc=headers.addresses("cc"),

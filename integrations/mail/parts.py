@@ -13,17 +13,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from integrations.mail import invitations, markup, plain, tnef
-from integrations.mail.headers import (
-    LONGEST_ID,
-    LONGEST_NAME,
-    Headers,
-    begin,
-    one_line,
-    split,
-    unbase64,
-    words,
-)
-from integrations.mail.letters import Letters, storable
+from integrations.mail.headers import LONGEST_ID, LONGEST_NAME, Headers, begin, one_line, split, words
+from integrations.mail.letters import Letters, storable, unbase64
 
 MOST_HEADER_BYTES = 256 * 1024
 MOST_PARTS = 1_000
@@ -103,7 +94,10 @@ class Part:
         raw = self.raw[self.start : self.end]
         match self.headers.first("content-transfer-encoding").lower().split()[:1]:
             case ["base64"]:
-                return unbase64(raw)
+                return raw if self.mime.startswith("text/") and _is_not_base64(raw) else unbase64(raw)
+            case ["x-uuencode" | "uuencode" | "x-uue" | "uue"]:
+                _, files = plain.without_files(raw.decode("latin-1").replace("\r", ""))
+                return files[0][1] if files else raw
             case ["quoted-printable"]:
                 return binascii.a2b_qp(raw)
         return raw
@@ -115,6 +109,11 @@ class Part:
             meta = re.search(rb"""charset=["']?([\w-]+)""", content[:2_000])
             label = meta[1].decode("ascii") if meta else ""
         return self.headers.letters.decode(content, label).replace("\r\n", "\n").replace("\r", "\n")
+
+    def without_boundary(self, text: str) -> str:
+        """Of a multipart that has no parts: not even the line that ends them."""
+        line = "--" + self.type[1].get("boundary", "") + "--"
+        return "\n".join(one for one in text.split("\n") if one.strip() != line)
 
     def is_text(self, *, is_root: bool) -> bool:
         if self.mime not in ("text/plain", "text/html"):
@@ -206,6 +205,8 @@ class Reading:
             is_text = not children
         if is_text:
             text = part.text()
+            if part.mime.startswith("multipart/"):
+                text = part.without_boundary(text)
             if part.mime != "text/html":
                 yield Text(self._plain(part, text), None)
             else:
@@ -219,7 +220,7 @@ class Reading:
         parameters = part.type[1]
         if parameters.get("format", "").lower() == "flowed":
             text = plain.unflowed(text, delsp=parameters.get("delsp", "").lower() == "yes")
-        text, files = plain.without_files(plain.unarmoured(text))
+        text, files = plain.without_files(text)
         self.files += files[: MOST_PARTS - len(self.files)]
         return text
 
@@ -243,6 +244,12 @@ class Reading:
         out += [_named(name, content, len(out) + at) for at, (name, content) in enumerate(self.files, 1)]
         is_said = any((one.text or one.html or "").strip() for one in texts)
         return texts if is_said else [one for one in said if one.text or one.html][:1], out
+
+
+def _is_not_base64(raw: bytes) -> bool:
+    """Labelled so, but written plainly: one letter in eight is none of its letters."""
+    foreign = len(re.findall(rb"[^A-Za-z0-9+/=\r\n]", raw[:10_000]))
+    return foreign * 8 > len(raw[:10_000].strip())
 
 
 def file_name(written: str) -> str:

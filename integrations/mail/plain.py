@@ -1,4 +1,4 @@
-"""Plain text as its writer meant it: lines joined that a program broke, a signature's armour off, files taken out."""
+"""Plain text as its writer meant it: lines joined that a program broke, and files taken out."""
 
 import binascii
 import re
@@ -8,11 +8,6 @@ from itertools import groupby
 MOST_FILES = 100
 
 _BEGIN = re.compile(r"begin [0-7]{3,4} (\S[^\n]{0,200})")
-_ARMOUR = re.compile(
-    r"^-----BEGIN PGP SIGNED MESSAGE-----[ \t]*\n(?:[A-Za-z]+:[^\n]*\n)*[ \t]*\n(.*?)"
-    r"^-----BEGIN PGP SIGNATURE-----[ \t]*\n.*?^-----END PGP SIGNATURE-----[ \t]*$\n?",
-    re.DOTALL | re.MULTILINE,
-)
 
 
 def unflowed(text: str, *, delsp: bool) -> str:
@@ -43,13 +38,6 @@ def _quoted(line: str) -> tuple[int, str]:
 
 def _joined(mark: str, pieces: list[str]) -> list[str]:
     return [mark + "".join(pieces).rstrip(" ")] if pieces else []
-
-
-def unarmoured(text: str) -> str:
-    """Without the lines that a clear signature (RFC 9580) puts around a text and into it."""
-    if "-----BEGIN PGP SIGNED MESSAGE-----" not in text or "-----END PGP SIGNATURE-----" not in text:
-        return text
-    return _ARMOUR.sub(lambda signed: re.sub(r"^- (?=-|From )", "", signed[1], flags=re.MULTILINE), text)
 
 
 def without_files(text: str) -> tuple[str, list[tuple[str, bytes]]]:

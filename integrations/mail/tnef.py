@@ -57,7 +57,8 @@ def opened(content: bytes) -> Opened | None:
             Packed(str(one.long_filename() or ""), bytes(one.data), _content_id(one))
             for one in read.attachments
         ]
-        return Opened(files, _letters(read.body), _letters(read.htmlbody))
+        found = Opened(files, _letters(read.body), _letters(read.htmlbody))
+        return found if files or found.text or found.html else None
     except Exception:  # it raises whatever its bytes make it raise
         return None
 
@@ -81,6 +82,8 @@ def _asked(content: bytes) -> Iterator[bytes]:
         if number in _ASKED and (level != 2 or is_begun):
             yield content[position:end]
         position = end
+    if content[position:].strip(b"\0"):
+        raise ValueError
 
 
 def _content_id(attachment: object) -> str:
