@@ -18,6 +18,7 @@ from api.caretaking import commands
 from api.contact_commands import contact
 from api.house import House
 from api.logs import log_to_stderr
+from api.mail_commands import mail
 from api.running import Settings, house_here, load_settings, mail_door, working
 from domain import policies, public_holidays, recounts
 from domain.channels import ChannelKind
@@ -30,6 +31,7 @@ from domain.settings import WrongSetting
 
 app = App(name="heddle", help="A helpdesk for online shops.", version_flags=[])
 app.command(contact)
+app.command(mail, name="mail")
 app.update(commands)
 app.update(setting_up.commands)
 

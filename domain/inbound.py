@@ -124,6 +124,8 @@ class InboundMessage:
     linked_contact: uuid.UUID | None = None
     """From a signed m.me link: whose conversation this is."""
     automatic: bool = False
+    failed: str | None = None
+    """Why a mail could not be read, when `text` is how its original begins."""
     from_shop: bool = False
 
 

@@ -1,4 +1,7 @@
-"""`./run fuzz [--bodies N] [--seed N] [--schemathesis SECONDS]`: odd requests against a Heddle of its own."""
+"""`./run fuzz [--bodies N] [--mails N] [--seed N] [--schemathesis SECONDS]`: odd requests against a Heddle of its own.
+
+With --mails damaged mails are read instead, and no Heddle is started unless something else is asked for too.
+"""
 
 import argparse
 import asyncio
@@ -17,6 +20,7 @@ import httpx
 
 from fuzz.asking import Outcome, ask
 from fuzz.bodies import ROOT, bodies
+from fuzz.mails import Readings, read_all
 
 EMAIL = "admin@shop.example"
 SIGN_IN = """mutation($input: SignInInput!) { signIn(input: $input) { accessToken } }"""
@@ -86,6 +90,18 @@ def tell(outcome: Outcome) -> bool:
     return not outcome.ours and outcome.slowest <= SLOWEST
 
 
+def tell_mails(readings: Readings) -> bool:
+    """Is it well?"""
+    counted = ", ".join(f"{count:,} × {outcome}" for outcome, count in sorted(readings.outcomes.items()))
+    total = readings.outcomes.total()
+    say(
+        f"{total:,} mails: {counted}; {total / readings.took:.0f} a second, the slowest {readings.slowest:.1f} s."
+    )
+    for number, problem in readings.ours[:10]:
+        say(f"  we broke over mail {number}: {problem}")
+    return not readings.ours
+
+
 def schemathesis(address: str, token: str, seconds: int, seed: int) -> bool:
     """Requests made from the schema, for so long."""
     with tempfile.TemporaryDirectory() as folder:
@@ -114,18 +130,27 @@ def is_signed_in(address: str, token: str) -> bool:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="./run fuzz", description=__doc__)
-    parser.add_argument("--bodies", type=int, default=10_000, help="odd bodies for /graphql")
+    parser.add_argument("--bodies", type=int, help="odd bodies for /graphql (10,000 unless --mails are)")
+    parser.add_argument("--mails", type=int, default=0, help="damaged mails, read as the mailroom reads them")
     parser.add_argument("--seed", type=int, default=20260101)
     parser.add_argument(
         "--schemathesis", type=int, default=0, metavar="SECONDS", help="requests made from the schema"
     )
     given = parser.parse_args()
+    well = not given.mails or tell_mails(read_all(given.seed, given.mails))
+    if given.bodies is None:
+        given.bodies = 0 if given.mails else 10_000
+    if given.bodies or given.schemathesis:
+        well = ask_a_heddle(given) and well
+    raise SystemExit(0 if well else 1)
+
+
+def ask_a_heddle(given: argparse.Namespace) -> bool:
     with a_heddle() as (address, token):
         well = not given.bodies or tell(asyncio.run(ask(address, bodies(given.seed, given.bodies), token)))
         if given.schemathesis:
             well = schemathesis(address, token, given.schemathesis, given.seed) and well
-        well = is_signed_in(address, token) and well
-    raise SystemExit(0 if well else 1)
+        return is_signed_in(address, token) and well
 
 
 if __name__ == "__main__":

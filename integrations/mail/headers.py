@@ -10,12 +10,12 @@ import binascii
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from itertools import islice
 from urllib.parse import unquote_to_bytes
 
-from integrations.mail.letters import Letters
+from integrations.mail import dates
+from integrations.mail.letters import Letters, unbase64
 
 MOST_ADDRESSES = 1_000
 MOST_IDS = 1_000
@@ -81,6 +81,18 @@ class Headers:
         values = ", ".join(value for name in names for value in self.all(name))
         return list(islice(_addresses(values, self.letters), MOST_ADDRESSES))
 
+    def sender(self) -> Address | None:
+        """Of the From header alone; of the Sender header where there is no From at all."""
+        name = "from" if self.has("from") else "sender"
+        written = self.first(name)
+        # Some programs encode name and address as one word.
+        whole = one_line(words(written, self.letters)) if _WORD.fullmatch(written.strip()) else ""
+        found = next(iter(self.addresses(name)), None) or next(_addresses(whole, self.letters), None)
+        # A group that sends in its own name says so, and for whom.
+        if found and " via " in found.name and (original := self.addresses("x-original-sender")):
+            return Address(found.name.rpartition(" via ")[0].strip("'"), original[0].address)
+        return found
+
     def ids(self, name: str) -> list[str]:
         """Message ids without their brackets, in order, the last thousand. What cannot be looked up is no id."""
         written = " ".join(self.all(name))
@@ -90,11 +102,7 @@ class Headers:
         return [value for value in found if 0 < len(value) <= LONGEST_ID and value.isascii()][-MOST_IDS:]
 
     def date(self) -> datetime | None:
-        try:
-            written = parsedate_to_datetime(self.first("date")[:100])
-            return written.replace(tzinfo=written.tzinfo or UTC).astimezone(UTC)
-        except (ValueError, TypeError, IndexError, OverflowError):
-            return None
+        return dates.read(self.first("date")[:100])
 
     def parameters(self, name: str) -> tuple[str, dict[str, str]]:
         """A value such as `text/plain; charset="utf-8"`: its first word in lower case, and the parameters."""
@@ -111,8 +119,8 @@ class Headers:
 
 def split(raw: bytes, start: int, end: int, letters: Letters) -> tuple[Headers, int]:
     """The header block that begins at `start`, and where what follows it begins. A line that is no header ends it."""
-    fields = []
-    while (field := _FIELD.match(raw, start, end)) and (
+    fields: list[tuple[str, bytes]] = []
+    while (field := _next_field(raw, start, end, after=len(fields))) and (
         ending := _END_OF_FIELD.search(raw, field.end(), end)
     ):
         value = re.sub(rb"(?<!\r)\r*\n", b"", raw[field.end() : ending.start()]).replace(b"\r", b" ").strip()
@@ -120,6 +128,16 @@ def split(raw: bytes, start: int, end: int, letters: Letters) -> tuple[Headers, 
         start = ending.end()
     blank = _BLANK.match(raw, start, end)
     return Headers(fields, letters), blank.end() if blank else start
+
+
+def _next_field(raw: bytes, start: int, end: int, *, after: int) -> re.Match[bytes] | None:
+    """The field that begins there; or, among others, after one line of rubbish."""
+    field = _FIELD.match(raw, start, end)
+    if field or not after or _BLANK.match(raw, start, end):
+        return field
+    line_end = raw.find(b"\n", start, min(end, start + _LONGEST_RUBBISH)) + 1
+    known = line_end and _BEGIN.match(raw, line_end, end)
+    return _FIELD.match(raw, line_end, end) if known else None
 
 
 def begin(raw: bytes) -> int:
@@ -186,14 +204,6 @@ def unquoted(text: str) -> str:
     return "".join(out)
 
 
-def unbase64(written: bytes) -> bytes:
-    """Lenient: foreign characters are skipped, a torn end gives what is whole."""
-    letters = re.sub(rb"[^A-Za-z0-9+/]", b"", written.partition(b"=")[0])
-    if len(letters) % 4 == 1:
-        letters = letters[:-1]
-    return binascii.a2b_base64(letters + b"=" * (-len(letters) % 4))
-
-
 def _addresses(text: str, letters: Letters) -> Iterator[Address]:
     name: list[str] = []
     bare: list[str] = []
@@ -235,7 +245,7 @@ def _address(
     name: list[str], bare: list[str], comment: str, angle: str, letters: Letters
 ) -> Iterator[Address]:
     written = "".join(name)
-    address = angle.strip().removeprefix("mailto:")
+    address = re.sub(r"^@[^:@<>]{1,255}(?:,@[^:@<>]{1,255}){0,9}:", "", angle.strip()).removeprefix("mailto:")
     if "@" not in address:
         # Not in brackets: the first thing that looks like an address, but never one that stands in quotes or in a
         # comment. `"ada@example.com"@evil.test` is not Ada.
@@ -247,7 +257,7 @@ def _address(
     if is_plain(address) or (_QUOTED_LOCAL.fullmatch(address) and _fits(address)):
         local, _, domain = address.rpartition("@")
         label = one_line(words(written.strip() or comment, letters))
-        label = re.sub(r"""^(["'])(.*)\1$""", r"\2", label)[:LONGEST_NAME].strip()
+        label = re.sub(r"""^(["'])(.*)\1$""", r"\2", label)[:LONGEST_NAME].strip(" <>")
         yield Address("" if label == address else label, f"{local}@{domain.lower()}")
 
 

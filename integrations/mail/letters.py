@@ -1,13 +1,15 @@
 """How the bytes of a mail become letters.
 
-Valid UTF-8 beats the label, which is wrong more often than chance makes UTF-8; then the label; then a guess,
-made once for a whole mail. What comes out can be stored: PostgreSQL refuses NUL, and UTF-8 has no surrogates.
+Valid UTF-8 beats the label, which is wrong more often than chance makes UTF-8; then the label; then a guess. What comes out can be stored: PostgreSQL refuses NUL, and UTF-8 has no surrogates.
 """
 
+import binascii
 import codecs
 import re
 
 import charset_normalizer
+
+from integrations.mail import languages
 
 # What a label means when it says less than its writer wrote (by Python's name), or says it in words Python does
 # not know. "" says nothing.
@@ -39,13 +41,16 @@ _ALLOWED = _MULTIBYTE | _SEVEN_BIT | _WIDE | _SINGLE_BYTE
 _EUROPEAN = ["cp1250", "iso8859_2", "cp1252"]
 _ANY = [*_EUROPEAN, "cp1251", "koi8_r", "gb18030", "big5", "cp932", "euc_jp", "cp949"]
 _GUESS_FROM = 50_000
+MOST_GUESSES = 20
+MOST_PIECES = 10_000
 
 
 class Letters:
-    """The letters of one mail: what has to be guessed is guessed once, from the first bytes that need it."""
+    """The letters of one mail: a guess holds for the rest of it, until other letters speak against it."""
 
     def __init__(self) -> None:
         self._guess: str | None = None
+        self._guesses = 0
 
     def decode(self, raw: bytes, label: str = "") -> str:
         codec = codec_of(label)
@@ -58,10 +63,20 @@ class Letters:
                     continue
             if candidate in _SINGLE_BYTE:
                 self._guess = self._guess or candidate  # what one part says is the best guess for the next
-            return _storable(text)
-        if self._guess is None:
-            self._guess = _guess(raw[:_GUESS_FROM]) or codec or "cp1252"
-        return _storable(raw.decode(self._guess, "replace"))
+            return storable(text)
+        if self._guesses < MOST_GUESSES:
+            self._guesses += 1
+            self._guess = _guess(raw[:_GUESS_FROM], self._guess) or codec or "cp1252"
+        return storable(raw.decode(self._guess or "cp1252", "replace"))
+
+
+def lenient(raw: bytes) -> str:
+    """For looking at bytes of which nothing is known: no guess, in time that is sure."""
+    try:
+        return storable(raw.decode())
+    except UnicodeDecodeError:
+        text = raw.decode("utf-8", "replace")
+        return storable(text if _is_mostly_right(text) else raw.decode("cp1252", "replace"))
 
 
 def codec_of(label: str) -> str:
@@ -91,20 +106,28 @@ def _is_mostly_right(text: str) -> bool:
     return broken * 5 <= len(text) - len(text.encode("ascii", "ignore")) - broken
 
 
-def _guess(raw: bytes) -> str:
+def _guess(raw: bytes, before: str | None) -> str:
     # A few bytes above ASCII look like Chinese to the guesser; a whole text of them is not European.
     high = sum(byte > 127 for byte in raw)
-    isolation = _ANY if high > 20 and high * 2 > len(raw) else _EUROPEAN
-    best = charset_normalizer.from_bytes(raw, cp_isolation=isolation).best()
-    if (
-        best
-        and best.encoding == "cp1250"
-        and re.search(b"[\xb1\xb6\xbc]", raw)
-        and not re.search(b"[\x80-\x9f]", raw)
-    ):
-        return "iso8859_2"  # ą ś ź, which in cp1250 would be ± ¶ Ľ
+    is_foreign = high > 20 and high * 2 > len(raw)
+    european = "" if is_foreign else languages.charset(raw, before)
+    if european or before:
+        return european or before or ""
+    best = charset_normalizer.from_bytes(raw, cp_isolation=_ANY if is_foreign else _EUROPEAN).best()
     return best.encoding if best else ""
 
 
-def _storable(text: str) -> str:
+def storable(text: str) -> str:
     return re.sub("[\0\ud800-\udfff]", "", text.removeprefix("\ufeff"))
+
+
+def unbase64(written: bytes) -> bytes:
+    """Lenient: foreign characters are skipped, a torn end gives what is whole."""
+    out = []
+    # Pieces may have been encoded one by one and put together: each ends in its own "=".
+    for piece in written.replace(b"==", b"=").split(b"=")[:MOST_PIECES]:
+        letters = re.sub(rb"[^A-Za-z0-9+/]", b"", piece)
+        if len(letters) % 4 == 1:
+            letters = letters[:-1]
+        out.append(binascii.a2b_base64(letters + b"=" * (-len(letters) % 4)))
+    return b"".join(out)

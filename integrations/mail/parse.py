@@ -7,20 +7,29 @@ Pure: no database, no network, no clock. A mail comes from anyone, so what is to
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Literal, TypeAlias
 
-from integrations.mail import marks, markup, quotes
-from integrations.mail.headers import Address, Headers, begin, one_line
-from integrations.mail.letters import Letters
-from integrations.mail.parts import Attachment, Reading, Unreadable, joined_html, joined_text
+from integrations.mail import automatic, bounces, marks, markup, quotes
+from integrations.mail.automatic import Automatic
+from integrations.mail.bounces import Bounce
+from integrations.mail.headers import Address, Headers, begin, one_line, split
+from integrations.mail.letters import Letters, lenient
+from integrations.mail.parts import (
+    MOST_HEADER_BYTES,
+    Attachment,
+    Reading,
+    Unreadable,
+    joined_html,
+    joined_text,
+)
 
-__all__ = ["Address", "Attachment", "Automatic", "Bounce", "Mail", "Unreadable", "read"]
+__all__ = ["Address", "Attachment", "Automatic", "Bounce", "Mail", "Unreadable", "read", "read_raw"]
 
 LONGEST_SUBJECT = 1_000
-
-Automatic: TypeAlias = Literal["none", "auto_reply", "bounce", "list"]
+LONGEST_RAW = 20_000
+# Characters; more than anybody reads, and the original has all of them.
+LONGEST_TEXT = 1_000_000
 
 # What later stations ask of a mail beyond its fields.
 _KEPT = (
@@ -34,24 +43,7 @@ _KEPT = (
     "x-failed-recipients",
     "x-original-sender",
 )
-
-
-@dataclass(frozen=True)
-class Bounce:
-    """One of our mails did not arrive, or not yet."""
-
-    status: str
-    """As RFC 3463 has it, `5.1.1`; "" when the bounce does not say."""
-    recipient: str
-    message_id: str | None
-    """Of the mail that bounced."""
-    said: str
-    """In the words of the server that refused it."""
-
-    @property
-    def is_final(self) -> bool:
-        """Otherwise it is late, and still being tried."""
-        return not self.status.startswith("4")
+_FROM = re.compile(rb"^from[ \t]*:", re.IGNORECASE | re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -62,7 +54,7 @@ class Mail:
     subject: str
     date: datetime | None
     from_: Address | None
-    """Of the From header alone. Who has none is unknown, whatever the others say."""
+    """Of the From header alone, if there is one: who has none in it is unknown, whatever the others say."""
     reply_to: list[Address]
     to: list[Address]
     cc: list[Address]
@@ -81,6 +73,8 @@ class Mail:
     """As received, the topmost first: only the one our own host wrote is worth anything."""
     headers: dict[str, str]
     """First values of what else is useful, by lower-case name; absent when the mail has none."""
+    failed: str | None = None
+    """Why it could not be read, when `text` is how the original begins; none for a mail that was read."""
 
 
 def read(raw: bytes) -> Mail:
@@ -89,60 +83,72 @@ def read(raw: bytes) -> Mail:
         raw = raw.replace(b"\r", b"\n")
     reading = Reading(raw, Letters())
     root = reading.part(begin(raw), len(raw))
-    texts = list(reading.texts(root, is_root=True))
+    texts, attachments = reading.attachments(list(reading.texts(root, is_root=True)))
     headers = root.headers
-    text = joined_text(texts)
+    text = joined_text(texts)[:LONGEST_TEXT]
     if not headers.fields and not text:
         raise Unreadable("neither a header nor a text")
     whole = joined_html(texts) if any(one.html for one in texts) else None
     page = markup.clean(whole) if whole else None
     shown = markup.content_ids(page) if page else set()
-    subject = headers.line("subject")[:LONGEST_SUBJECT]
-    sender = headers.addresses("from")
+    bounce = bounces.read(headers, text, reading.attached)
+    headed = _headed(headers)
+    return replace(
+        headed,
+        text=text,
+        folded=quotes.fold(text, whole, passes_on=marks.passes_on(headed.subject)),
+        html=page,
+        attachments=[replace(one, inline=True) if one.content_id in shown else one for one in attachments],
+        automatic=automatic.kind(headers, bounce),
+        bounce=bounce,
+    )
+
+
+def read_raw(raw: bytes, reason: str) -> Mail:
+    """What a short look shows of a mail that could not be read: who wrote it, and how it begins.
+
+    Raises Unreadable, for the same reason, when nobody is found to have written it.
+    """
+    head = raw[:MOST_HEADER_BYTES]
+    if b"\n" not in head:
+        head = head.replace(b"\r", b"\n")
+    headers, _ = split(head, begin(head), len(head), Letters())
+    if not headers.sender():
+        sender = _FROM.search(head)
+        headers, _ = split(head, sender.start() if sender else len(head), len(head), Letters())
+        if not headers.sender():
+            raise Unreadable(reason)
+    text = lenient(raw[: 4 * LONGEST_RAW]).replace("\r\n", "\n").replace("\r", "\n")[:LONGEST_RAW]
+    return replace(
+        _headed(headers), text=text, folded=text, automatic=automatic.kind(headers, None), failed=reason
+    )
+
+
+def nothing() -> Mail:
+    """A mail of which nothing is known."""
+    return _headed(Headers([], Letters()))
+
+
+def _headed(headers: Headers) -> Mail:
+    """A mail of which only the headers are known."""
     ids = headers.ids("message-id")
     return Mail(
         message_id=ids[0] if ids else None,
         in_reply_to=headers.ids("in-reply-to"),
         references=headers.ids("references"),
-        subject=subject,
+        subject=headers.line("subject")[:LONGEST_SUBJECT],
         date=headers.date(),
-        from_=sender[0] if sender else None,
+        from_=headers.sender(),
         reply_to=headers.addresses("reply-to"),
         to=headers.addresses("to"),
         cc=headers.addresses("cc"),
         delivered_to=headers.addresses("delivered-to", "x-original-to", "envelope-to"),
-        text=text,
-        folded=quotes.fold(text, whole, passes_on=marks.passes_on(subject)),
-        html=page,
-        attachments=[part.attachment(number, shown) for number, part in enumerate(reading.attached, 1)],
-        automatic=_automatic(headers),
+        text="",
+        folded="",
+        html=None,
+        attachments=[],
+        automatic="none",
         bounce=None,
         authentication_results=headers.all("authentication-results"),
         headers={name: one_line(headers.first(name)) for name in _KEPT if headers.has(name)},
     )
-
-
-def _automatic(headers: Headers) -> Automatic:
-    """Bounces first: they carry our own ids in References, and must never be taken for an answer."""
-    mime, parameters = headers.parameters("content-type")
-    report = parameters.get("report-type", "").lower() if mime == "multipart/report" else None
-    sender = headers.first("from").lower()
-    is_returned = headers.has("return-path") and headers.first("return-path") in ("<>", "")
-    if report == "delivery-status" or headers.has("x-failed-recipients"):
-        return "bounce"
-    if "mailer-daemon" in sender or ("postmaster@" in sender and is_returned):
-        return "bounce"
-    submitted = re.split(r"[\s;(]", headers.first("auto-submitted").lower(), maxsplit=1)[0]
-    precedence = headers.first("precedence").lower()
-    if (
-        submitted not in ("", "no", "auto-generated")
-        or headers.has("x-autoreply")
-        or headers.has("x-autorespond")
-    ):
-        return "auto_reply"
-    # A notice of a marketplace or of a group is written by someone, though a machine sent it.
-    if headers.has("list-id") or headers.has("list-unsubscribe") or precedence == "list":
-        return "list"
-    if submitted == "auto-generated" or precedence in ("bulk", "junk", "auto_reply"):
-        return "auto_reply"
-    return "auto_reply" if is_returned or report is not None else "none"

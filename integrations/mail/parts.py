@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from integrations.mail import markup
-from integrations.mail.headers import LONGEST_NAME, Headers, begin, one_line, split, unbase64, words
-from integrations.mail.letters import Letters
+from integrations.mail import invitations, markup, plain, tnef
+from integrations.mail.headers import LONGEST_ID, LONGEST_NAME, Headers, begin, one_line, split, words
+from integrations.mail.letters import Letters, storable, unbase64
 
 MOST_HEADER_BYTES = 256 * 1024
 MOST_PARTS = 1_000
@@ -25,6 +25,17 @@ MOST_LINES = 10_000
 _KINDS = mimetypes.MimeTypes()  # its own table, whatever the machine has in /etc/mime.types
 _KINDS.add_type("image/webp", ".webp")
 _KINDS.add_type("text/calendar", ".ics")
+# How parts are called that have no name of their own.
+_USUAL = {
+    "text/calendar": "invite.ics",
+    "application/pkcs7-mime": "smime.p7m",
+    "application/x-pkcs7-mime": "smime.p7m",
+    "application/pkcs7-signature": "smime.p7s",
+    "application/x-pkcs7-signature": "smime.p7s",
+    "application/pgp-signature": "signature.asc",
+    "application/pgp-keys": "key.asc",
+    "application/pgp-encrypted": "encryption.txt",
+}
 
 
 class Unreadable(Exception):
@@ -77,14 +88,16 @@ class Part:
         """The file name, without a path; "" when it has none."""
         written = self.headers.parameters("content-disposition")[1].get("filename")
         written = written or self.headers.parameters("content-type")[1].get("name", "")
-        path = one_line(words(written, self.headers.letters)).replace("\\", "/")
-        return path.rpartition("/")[2].strip(". ")[-LONGEST_NAME:]
+        return file_name(words(written, self.headers.letters))
 
     def content(self) -> bytes:
         raw = self.raw[self.start : self.end]
         match self.headers.first("content-transfer-encoding").lower().split()[:1]:
             case ["base64"]:
-                return unbase64(raw)
+                return raw if self.mime.startswith("text/") and _is_not_base64(raw) else unbase64(raw)
+            case ["x-uuencode" | "uuencode" | "x-uue" | "uue"]:
+                _, files = plain.without_files(raw.decode("latin-1").replace("\r", ""))
+                return files[0][1] if files else raw
             case ["quoted-printable"]:
                 return binascii.a2b_qp(raw)
         return raw
@@ -96,6 +109,11 @@ class Part:
             meta = re.search(rb"""charset=["']?([\w-]+)""", content[:2_000])
             label = meta[1].decode("ascii") if meta else ""
         return self.headers.letters.decode(content, label).replace("\r\n", "\n").replace("\r", "\n")
+
+    def without_boundary(self, text: str) -> str:
+        """Of a multipart that has no parts: not even the line that ends them."""
+        line = "--" + self.type[1].get("boundary", "") + "--"
+        return "\n".join(one for one in text.split("\n") if one.strip() != line)
 
     def is_text(self, *, is_root: bool) -> bool:
         if self.mime not in ("text/plain", "text/html"):
@@ -132,9 +150,9 @@ class Part:
         if begun is not None:
             yield begun, self.end
 
-    def attachment(self, number: int, shown: set[str]) -> Attachment:
+    def attachment(self, number: int) -> Attachment:
         content = self.content()
-        content_id = self.headers.first("content-id").strip("<> ") or None
+        content_id = one_line(self.headers.first("content-id")).strip("<> ")[:LONGEST_ID] or None
         name = self.name
         if not name and self.mime == "message/rfc822":
             inner, _ = split(
@@ -142,10 +160,12 @@ class Part:
             )
             subject = one_line(re.sub(r"[/\\]", " ", inner.line("subject")))
             name = f"{subject[: LONGEST_NAME - 4] or 'message'}.eml"
+        elif not name and self.mime in _USUAL:
+            name = _USUAL[self.mime]
         elif not name:
             textual = self.mime.startswith(("text/", "message/"))
             name = f"part-{number}{_KINDS.guess_extension(self.mime) or ('.txt' if textual else '.bin')}"
-        return Attachment(name, self.mime, content, content_id, inline=content_id in shown)
+        return Attachment(name, self.mime, content, content_id, inline=False)
 
 
 @dataclass
@@ -156,6 +176,8 @@ class Reading:
     letters: Letters
     parts: int = 0
     attached: list[Part] = field(default_factory=list)
+    files: list[tuple[str, bytes]] = field(default_factory=list)
+    """Out of its texts: name and content."""
     room: int = markup.LONGEST
 
     def part(self, start: int, end: int, default: str = "text/plain") -> Part:
@@ -183,14 +205,64 @@ class Reading:
             is_text = not children
         if is_text:
             text = part.text()
+            if part.mime.startswith("multipart/"):
+                text = part.without_boundary(text)
             if part.mime != "text/html":
-                yield Text(text, None)
+                yield Text(self._plain(part, text), None)
             else:
                 page = markup.without_data(text)
                 fits, self.room = len(page) <= self.room, max(0, self.room - len(page))
                 yield Text(None, page) if fits else Text(markup.to_text(page), None)
         elif not part.mime.startswith("multipart/"):
             self.attached.append(part)
+
+    def _plain(self, part: Part, text: str) -> str:
+        parameters = part.type[1]
+        if parameters.get("format", "").lower() == "flowed":
+            text = plain.unflowed(text, delsp=parameters.get("delsp", "").lower() == "yes")
+        text, files = plain.without_files(text)
+        self.files += files[: MOST_PARTS - len(self.files)]
+        return text
+
+    def attachments(self, texts: list[Text]) -> tuple[list[Text], list[Attachment]]:
+        """All that came along; and, for a mail that says nothing itself, what its winmail.dat or its invitation says."""
+        out: list[Attachment] = []
+        said: list[Text] = []
+        for number, part in enumerate(self.attached, 1):
+            one = part.attachment(number)
+            packed = tnef.opened(one.content) if tnef.is_tnef(one.mime, one.name, one.content) else None
+            if packed is None:
+                out.append(one)
+            else:
+                out += [
+                    _named(file.name, file.content, len(out) + at, file.content_id)
+                    for at, file in enumerate(packed.files, 1)
+                ]
+                said.append(Text(packed.text, markup.without_data(packed.html) if packed.html else None))
+            if one.mime == "text/calendar":
+                said.append(Text(invitations.told(part.text()), None))
+        out += [_named(name, content, len(out) + at) for at, (name, content) in enumerate(self.files, 1)]
+        is_said = any((one.text or one.html or "").strip() for one in texts)
+        return texts if is_said else [one for one in said if one.text or one.html][:1], out
+
+
+def _is_not_base64(raw: bytes) -> bool:
+    """Labelled so, but written plainly: one letter in eight is none of its letters."""
+    foreign = len(re.findall(rb"[^A-Za-z0-9+/=\r\n]", raw[:10_000]))
+    return foreign * 8 > len(raw[:10_000].strip())
+
+
+def file_name(written: str) -> str:
+    """Without a path, control characters or disguises; "" when nothing is left."""
+    path = one_line(written).replace("\\", "/")
+    return path.rpartition("/")[2].strip(". ")[-LONGEST_NAME:]
+
+
+def _named(written: str, content: bytes, number: int, content_id: str = "") -> Attachment:
+    """A file of which nothing but its name tells its kind."""
+    name = file_name(storable(written)) or f"part-{number}.bin"
+    mime = _KINDS.guess_type(name)[0] or "application/octet-stream"
+    return Attachment(name, mime, content, one_line(storable(content_id))[:LONGEST_ID] or None, inline=False)
 
 
 def _best(alternatives: list[list[Text]]) -> Iterator[Text]:

@@ -7,23 +7,34 @@ from collections.abc import Iterator
 from domain.channels import Channel
 from domain.contacts import Claim, IdentityKind, Proof, normalised
 from domain.errors import InvalidInput
-from domain.inbound import Arrival, Inbound, InboundAttachment, InboundMessage, Unread, Unreadable
+from domain.inbound import (
+    Arrival,
+    Inbound,
+    InboundAttachment,
+    InboundBounce,
+    InboundMessage,
+    Unread,
+    Unreadable,
+)
 from domain.inbound import Mailbox as InboundMailbox
 from domain.keys import Keys
 from integrations.channel_settings import Mailbox
-from integrations.mail import parse
+from integrations.mail import parse, reader
 from integrations.mail.headers import unquoted
 
 
 def read(channel: Channel, keys: Keys, arrival: Arrival) -> Iterator[Inbound | Unread]:
     try:
-        mail = parse.read(arrival.raw)
+        mail = reader.read(arrival.raw)
     except parse.Unreadable as reason:
         raise Unreadable(str(reason)) from None
+    if mail.bounce:
+        yield _bounced(arrival, mail, mail.bounce)
+        return
     sender = mail.from_
     address = _normalised(sender.address) if sender else None
     if sender is None or address is None:
-        if mail.automatic in ("auto_reply", "bounce"):
+        if mail.automatic == "auto_reply":
             yield Unread("an automatic mail without a sender's address")
             return
         raise Unreadable("it has no sender's address")
@@ -61,7 +72,25 @@ def read(channel: Channel, keys: Keys, arrival: Arrival) -> Iterator[Inbound | U
         ),
         references=tuple(dict.fromkeys([*mail.in_reply_to, *reversed(mail.references)])),
         thread_number=arrival.envelope.get("thread"),
-        automatic=mail.automatic in ("auto_reply", "bounce"),  # a list's mail is a person's
+        automatic=mail.automatic == "auto_reply",  # a list's mail is a person's
+        failed=mail.failed,
+    )
+
+
+def _bounced(arrival: Arrival, mail: parse.Mail, bounce: parse.Bounce) -> InboundBounce | Unread:
+    """Whichever of the ids it names is ours: some give the one of the mail that came back in References alone."""
+    named = [bounce.message_id] if bounce.message_id else []
+    ids = dict.fromkeys([*named, *mail.in_reply_to, *reversed(mail.references)])
+    if not ids and not arrival.envelope.get("thread"):
+        return Unread("a bounce that does not say which mail came back")
+    return InboundBounce(
+        message_ids=tuple(ids),
+        recipient=bounce.recipient,
+        status=bounce.status,
+        said=bounce.said,
+        final=bounce.is_final,
+        at=arrival.received_at,
+        thread_number=arrival.envelope.get("thread"),
     )
 
 

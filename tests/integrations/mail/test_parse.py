@@ -404,7 +404,7 @@ def test_an_invitation_is_attached() -> None:
     read = sample("invitation")
 
     assert read.text == "Vindré dimarts a les 10."
-    assert [(one.name, one.mime) for one in read.attachments] == [("part-1.ics", "text/calendar")]
+    assert [(one.name, one.mime) for one in read.attachments] == [("invite.ics", "text/calendar")]
 
 
 def test_torn_base64_gives_what_is_whole() -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from domain.channels import Channel, ChannelKind
 from domain.contacts import Proof
-from domain.inbound import Arrival, Inbound, InboundMessage, Unread, Unreadable
+from domain.inbound import Arrival, Inbound, InboundBounce, InboundMessage, Unread, Unreadable
 from domain.keys import Keys
 from integrations.mail.payloads import read
 
@@ -13,11 +13,13 @@ RELAY = "192.0.2.1"
 OF_BANK = "mx.shop.example; dmarc=pass header.from=bank.example"
 
 
-def taken(*headers: str, sender: str | None = "Ada <ada@bank.example>") -> list[Inbound | Unread]:
+def taken(
+    *headers: str, sender: str | None = "Ada <ada@bank.example>", text: str = "Where is it?"
+) -> list[Inbound | Unread]:
     """What our mailbox reads in a mail that came through our relay."""
     config = {"address": "help@shop.example", "authserv_id": "mx.shop.example", "relays": [RELAY]}
     channel = Channel(kind=ChannelKind.EMAIL, address="help@shop.example", config=config)
-    lines = [*headers, "Subject: Mug", *([f"From: {sender}"] if sender else []), "", "Where is it?"]
+    lines = [*([f"From: {sender}"] if sender else []), *headers, "Subject: Mug", "", text]
     arrival = Arrival(
         raw="\r\n".join(lines).encode(),
         envelope={"peer": RELAY},
@@ -91,11 +93,45 @@ def test_no_letter_makes_two_addresses_one(sender: str, passed: str, value: str,
     assert claimed(results, sender=sender) == (value, proof)
 
 
-@pytest.mark.parametrize("sender", ["MAILER-DAEMON (Mail Delivery System)", "<>", None])
+@pytest.mark.parametrize("sender", ["<>", None])
 def test_an_automatic_mail_without_a_senders_address_is_kept_and_not_acted_on(sender: str | None) -> None:
     assert taken("Auto-Submitted: auto-replied", sender=sender) == [
         Unread("an automatic mail without a sender's address")
     ]
+
+
+def test_a_bounce_becomes_no_message_and_names_the_mail_that_came_back_first() -> None:
+    (bounce,) = taken(
+        "Return-Path: <>",
+        "X-Failed-Recipients: zofia@example.org",
+        "In-Reply-To: <three@shop.example>",
+        "References: <one@shop.example> <two@shop.example>",
+        sender="Mail Delivery System <mailer-daemon@example.org>",
+        text="550 5.1.1 User unknown\n\n--- Original message ---\nMessage-ID: <two@shop.example>",
+    )
+
+    assert bounce == InboundBounce(
+        message_ids=("two@shop.example", "three@shop.example", "one@shop.example"),
+        recipient="zofia@example.org",
+        status="5.1.1",
+        said="550 5.1.1 User unknown",
+        final=True,
+        at=datetime(2026, 11, 2, tzinfo=UTC),
+    )
+
+
+def test_a_bounce_that_names_no_mail_is_kept_and_not_acted_on() -> None:
+    assert taken(sender="MAILER-DAEMON (Mail Delivery System)") == [
+        Unread("a bounce that does not say which mail came back")
+    ]
+
+
+def test_what_cannot_be_read_is_a_message_of_how_it_begins() -> None:
+    (message,) = taken(f"X-Rubbish: {'a' * 300_000}")
+
+    assert isinstance(message, InboundMessage)
+    assert message.failed == "more than 262144 bytes of headers"
+    assert message.text.startswith("From: Ada <ada@bank.example>\nX-Rubbish: aaa")
 
 
 def test_a_persons_mail_without_a_senders_address_is_shown_as_failed() -> None:
