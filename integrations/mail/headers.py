@@ -82,12 +82,20 @@ class Headers:
         return list(islice(_addresses(values, self.letters), MOST_ADDRESSES))
 
     def sender(self) -> Address | None:
-        """Of the From header alone; of the Sender header where there is no From at all."""
+        """Of the From header; of the Sender header where there is no From at all, of Reply-To where its brackets are empty."""
         name = "from" if self.has("from") else "sender"
         written = self.first(name)
         # Some programs encode name and address as one word.
         whole = one_line(words(written, self.letters)) if _WORD.fullmatch(written.strip()) else ""
         found = next(iter(self.addresses(name)), None) or next(_addresses(whole, self.letters), None)
+        if found is None and "<>" in written:
+            return next(iter(self.addresses("reply-to")), None)
+        # "Nowak, Ada <ada@example.org>", in want of quotes, looks like two people of whom the first has no address.
+        before, comma, _ = written.partition(",")
+        if found and found.name and comma and not re.search(r"[@<\"()]", before):
+            found = Address(
+                f"{one_line(words(before, self.letters))}, {found.name}"[:LONGEST_NAME], found.address
+            )
         # A group that sends in its own name says so, and for whom.
         if found and " via " in found.name and (original := self.addresses("x-original-sender")):
             return Address(found.name.rpartition(" via ")[0].strip("'"), original[0].address)

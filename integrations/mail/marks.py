@@ -133,10 +133,11 @@ def _attributes(joined: str) -> bool | None:
         if address and len(after) < 12:
             return True
         return is_dated and len(after) < 7 if is_dated or len(after) < 5 else None
-    if date and address and len(joined) < 200 and idioms.begins().match(joined):
+    if date and address and len(joined) < 200:
+        begins = bool(idioms.begins().match(joined))
         if is_closed and time and _ADDRESS_LAST.search(joined):
-            return True
-        if joined[-1] == ">" and date.start() == 0:
+            return begins
+        if begins and joined[-1] == ">" and date.start() == 0:
             return False
     return None
 
