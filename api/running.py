@@ -28,6 +28,7 @@ from domain.sealing import Sealer
 from domain.settings import DomainSettings, WrongSetting, load
 from integrations.courier import Courier
 from integrations.mail import smtp_in
+from integrations.mail.fetching import Fetcher, Pace
 from integrations.mail.system import SystemPost
 from integrations.mailroom import Mailroom
 from integrations.media import Media
@@ -164,6 +165,7 @@ async def working(house: House, settings: Settings) -> AsyncIterator[None]:
             await following.begin(session, reader)
     workers = (
         Mailroom(house.db, house.keys, house.files).run(),
+        Fetcher(house.db, house.keys, Pace(recheck=settings.integrations.imap_recheck_seconds)).run(),
         Courier(house.db, house.keys, settings.integrations).run(),
         SystemPost(house.db, house.keys, settings.integrations).run(),
         Media(house.db, house.files, settings.integrations).run(),

@@ -9,10 +9,13 @@ from sqlalchemy import ForeignKey, Index, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from domain.db import Base, Json, new_id
+from domain.db import Base, Json, new_id, ring
 from domain.errors import InvalidInput
 from domain.keys import Keys
 from domain.languages import N_
+
+TOPIC = "channels"
+"""Rung when there is another one, or one is set up otherwise."""
 
 
 class ChannelKind(StrEnum):
@@ -77,7 +80,17 @@ async def add_channel(
         secrets=keys.encrypt(secrets) if secrets else None,
     )
     session.add(channel)
+    ring(session, TOPIC)
     return channel
+
+
+async def change_secret(
+    session: AsyncSession, keys: Keys, channel_id: uuid.UUID, name: str, value: str
+) -> None:
+    """One of them, the others stay."""
+    channel = await session.get_one(Channel, channel_id, with_for_update=True)
+    channel.secrets = keys.encrypt((keys.decrypt(channel.secrets) if channel.secrets else {}) | {name: value})
+    ring(session, TOPIC)
 
 
 async def channel_called(
