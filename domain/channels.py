@@ -49,6 +49,10 @@ class Channel(Base):
     def secret(self, keys: Keys, name: str) -> str:
         return str(keys.decrypt(self.secrets)[name]) if self.secrets else ""
 
+    def set_up(self, session: AsyncSession, keys: Keys, *, config: Json, secrets: dict[str, str]) -> None:
+        self.config, self.secrets = config, keys.encrypt(secrets) if secrets else None
+        ring(session, TOPIC)
+
 
 _SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,60}\Z")
 
@@ -89,8 +93,8 @@ async def change_secret(
 ) -> None:
     """One of them, the others stay."""
     channel = await session.get_one(Channel, channel_id, with_for_update=True)
-    channel.secrets = keys.encrypt((keys.decrypt(channel.secrets) if channel.secrets else {}) | {name: value})
-    ring(session, TOPIC)
+    secrets = keys.decrypt(channel.secrets) if channel.secrets else {}
+    channel.set_up(session, keys, config=channel.config, secrets=secrets | {name: value})
 
 
 async def channel_called(

@@ -10,6 +10,7 @@ import signal
 import smtplib
 import socket
 import tempfile
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -121,7 +122,8 @@ class Dovecot:
         (self._root / "passwd").write_text("".join(f"{user}:{{PLAIN}}{password}::::::\n" for user in users))
 
     async def start(self) -> None:
-        assert DOVECOT and DOVECONF
+        assert DOVECOT
+        assert DOVECONF
         self._process = await asyncio.create_subprocess_exec(
             *(DOVECONF, "-f", "service=master", "-c", str(self._file), "-m", "master", "-e"),
             *(DOVECOT, "-F", "-c", str(self._file)),
@@ -146,7 +148,7 @@ class Dovecot:
         with smtplib.LMTP("127.0.0.1", self._lmtp) as lmtp:
             lmtp.sendmail("ada@example.org", [f"{to}@shop.example"], raw)
 
-    def put(self, *mails: bytes, to: str = "help") -> None:
+    def put(self, *mails: bytes, to: str = "help", days_ago: float = 0) -> None:
         """Straight into the box, which is quicker; without headers of delivery."""
         box = self._root / "mail" / to
         for folder in (box, box / "cur", box / "new", box / "tmp"):
@@ -156,6 +158,8 @@ class Dovecot:
             name = f"{next(self._numbers):09}.test"
             (box / "tmp" / name).write_bytes(raw)
             os.chown(box / "tmp" / name, self._owner.pw_uid, self._owner.pw_gid)
+            came_at = time.time() - days_ago * 86400
+            os.utime(box / "tmp" / name, (came_at, came_at))
             (box / "tmp" / name).rename(box / "new" / name)
 
     def forget_numbers(self, *, to: str = "help") -> None:

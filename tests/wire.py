@@ -48,7 +48,7 @@ class Wire:
     ) -> None:
         with suppress(OSError):
             while chunk := await reader.read(65536):
-                while self.silent:  # noqa: ASYNC110 - whoever is silent does not say for how long
+                while self.silent:
                     await asyncio.sleep(0.01)
                 if heard is not None:
                     heard.append(chunk)

@@ -39,6 +39,8 @@ AT_ONCE = 50
 AT_ONCE_BYTES = 8 * 1024 * 1024
 LOOKED_AT = 200
 """Mails of whose sizes is asked at once."""
+FIRST_WAIT = 1.0
+"""Seconds, after something came."""
 WHOLE, HEADERS = 3, 5
 """After so many tries in vain only a mail's headers are asked for, and then nothing of it."""
 
@@ -230,12 +232,14 @@ class _Round:
                     days=self.mailbox.imap_since_days,
                     at=await database_time(session),
                 )
-            can_wait = await hand.do(box.can_wait)
+            can_wait, wait = await hand.do(box.can_wait), 0.0
             while True:
-                await self._fetch_all(hand, box, opened)
+                found = await self._fetch_all(hand, box, opened)
                 self._failures = 0
+                # What came between the search and the wait may be told by nobody: the first waits are short.
+                wait = FIRST_WAIT if found or not wait else min(4 * wait, self._pace.recheck)
                 if can_wait:
-                    await hand.do(box.wait, self._pace.recheck)
+                    await hand.do(box.wait, wait)
                 else:
                     await asyncio.sleep(self._pace.recheck)
                     await hand.do(box.is_there)
@@ -254,8 +258,8 @@ class _Round:
             await hand.do(box.sign_in, await oauth.access_token(self.mailbox, fresh=True))
         self.mailbox = await oauth.keep_newest(self._db, self._keys, self._channel.id, self.mailbox)
 
-    async def _fetch_all(self, hand: Hand, box: ImapBox, opened: Opened) -> None:
-        """Whatever came after the cursor."""
+    async def _fetch_all(self, hand: Hand, box: ImapBox, opened: Opened) -> bool:
+        """Whatever came after the cursor; was there anything?"""
         row = await self._row()
         if row.last_uid < row.older_until:
             older = await hand.do(box.after, row.last_uid, until=row.older_until, since=row.since)
@@ -265,6 +269,7 @@ class _Round:
         await self._fetch(hand, box, opened, newer)
         async with self._db.transaction() as session:
             await fetching.works(session, self._channel.id, by=self._me)
+        return bool(newer)
 
     async def _fetch(
         self, hand: Hand, box: ImapBox, opened: Opened, uids: list[int], *, older_than_we: bool = False
