@@ -43,6 +43,11 @@ class Wire:
         for end in self._ends:
             end.write(words)
 
+    async def hang_up(self) -> None:
+        for end in self._ends:
+            await end.drain()
+            end.close()
+
     async def _pump(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, heard: list[bytes] | None = None
     ) -> None:
