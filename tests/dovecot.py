@@ -72,6 +72,9 @@ service lmtp {{
 }}
 service anvil {{
   chroot =
+  unix_listener anvil-auth-penalty {{
+    mode = 0
+  }}
 }}
 service stats {{
   chroot =
@@ -117,6 +120,16 @@ class Dovecot:
     @property
     def url(self) -> str:
         return f"imap://127.0.0.1:{self.port}"
+
+    def ask_for_tokens(self, introspection: str) -> None:
+        """Before it starts: whoever signs in shows a token (XOAUTH2), about which it asks there."""
+        asking = self._root / "oauth2"
+        asking.write_text(
+            f"introspection_mode = get\nintrospection_url = {introspection}?token=\n"
+            "username_attribute = user\nactive_attribute = active\nactive_value = true\n"
+        )
+        passdb = f"passdb {{\n  driver = oauth2\n  mechanisms = xoauth2\n  args = {asking}\n}}\n"
+        self._file.write_text(f"{self._file.read_text()}auth_mechanisms = xoauth2\n{passdb}")
 
     def let_in(self, *users: str, password: str = PASSWORD) -> None:
         (self._root / "passwd").write_text("".join(f"{user}:{{PLAIN}}{password}::::::\n" for user in users))
@@ -183,10 +196,12 @@ class Dovecot:
 
 
 @asynccontextmanager
-async def dovecot() -> AsyncIterator[Dovecot]:
+async def dovecot(introspection: str | None = None) -> AsyncIterator[Dovecot]:
     folder = Path(tempfile.mkdtemp(prefix="heddle-dovecot-"))
     folder.chmod(0o755)
     server = Dovecot(folder)
+    if introspection:
+        server.ask_for_tokens(introspection)
     try:
         await server.start()
         yield server

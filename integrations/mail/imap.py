@@ -82,7 +82,7 @@ class ImapBox:
         except LoginError as refusal:
             # A connection that ends while the name is said is a LoginError, too.
             is_refused = not isinstance(refusal.__context__, IMAPClientAbortError)
-            said = _said(refusal)
+            said = _said(refusal.__context__ or refusal)
             if is_refused and not any(code in said.upper() for code in FOR_NOW):
                 raise SignInRefused(said) from refusal
             raise BoxFailed(said) from refusal
@@ -205,7 +205,7 @@ def _aware(came_at: datetime | None) -> datetime | None:
     return came_at if came_at is None or came_at.tzinfo else came_at.replace(tzinfo=UTC)
 
 
-def _said(failure: Exception) -> str:
+def _said(failure: BaseException) -> str:
     """In one line of plain text, for the channel."""
     words = failure.args[0] if failure.args and isinstance(failure.args[0], bytes) else str(failure)
     text = words.decode("utf-8", "replace") if isinstance(words, bytes) else words
