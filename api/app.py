@@ -12,6 +12,7 @@ from api.requests import Requests
 from api.telemetry import telemetry
 from domain.settings import WrongSetting
 from integrations.chat import socket as chat
+from integrations.mail import webhook as mail
 from integrations.messenger import webhook as messenger
 from integrations.phone import webhook as phone
 
@@ -31,6 +32,7 @@ def application(house: House) -> ASGIApp:
             *graphql_http.routes(house),
             *messenger.routes(house.db, house.keys),
             *phone.routes(house.db, house.keys),
+            *mail.routes(house.db, house.keys),
             *chat.routes(house.db, house.keys),
             *files.routes(house),
             *exporting.routes(house),

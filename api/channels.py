@@ -5,7 +5,7 @@ from collections.abc import Collection
 from typing import Any
 
 import strawberry
-from sqlalchemy import Select, select
+from sqlalchemy import Select, func, select
 
 from api.context import Info, Reading, plain
 from api.node import Node
@@ -13,6 +13,7 @@ from domain import channels
 from domain.access import may_see
 from domain.channels import ChannelKind
 from domain.db import one_of
+from domain.fetching import Box
 from domain.ids import public_id
 
 strawberry.enum(ChannelKind)
@@ -39,7 +40,12 @@ async def channels_by_id(reading: Reading, ids: Collection[uuid.UUID]) -> dict[u
 
 
 def _seen(reading: Reading) -> Select[Any]:
-    return select(channels.Channel.__table__).where(may_see(channels.Channel, reading.actor))
+    trouble = func.coalesce(channels.Channel.last_error, Box.last_error)
+    return (
+        select(channels.Channel.__table__, trouble.label("trouble"))
+        .outerjoin(Box, Box.channel_id == channels.Channel.id)
+        .where(may_see(channels.Channel, reading.actor))
+    )
 
 
 def _channel(row: Any) -> Channel:
@@ -50,8 +56,8 @@ def _channel(row: Any) -> Channel:
             "kind": row.kind,
             "slug": row.slug,
             "name": row.name,
-            "is_healthy": channels.is_healthy(disabled_at=row.disabled_at, last_error=row.last_error),
-            "last_error": row.last_error,
+            "is_healthy": channels.is_healthy(disabled_at=row.disabled_at, last_error=row.trouble),
+            "last_error": row.trouble,
         },
     )
 

@@ -14,10 +14,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.running import Settings, unknown_settings
 from domain import audit, auditor
-from domain.channels import Channel
+from domain.channels import Channel, ChannelKind
 from domain.db import Database, database_time
 from domain.devices import RINGS, Device, Fitness, fitness
 from domain.erasure import Erasure
+from domain.fetching import Box
 from domain.files import Files
 from domain.following import unread_since
 from domain.installation import held_since
@@ -199,6 +200,29 @@ async def _settings(patient: Patient) -> AsyncIterator[Finding]:
         )
 
 
+async def _mailboxes(patient: Patient) -> AsyncIterator[Finding]:
+    """What the workers saw: a name is not said with its password once more than it must be."""
+    now = await database_time(patient.connection)
+    fetched = Channel.config["imap_url"].astext.is_not(None)
+    found = await patient.connection.execute(
+        select(Channel.slug, Box.failing_since, Box.last_error, Box.signed_in_at, Box.held_until)
+        .outerjoin(Box, Box.channel_id == Channel.id)
+        .where(Channel.kind == ChannelKind.EMAIL, Channel.disabled_at.is_(None), fetched)
+        .order_by(Channel.slug)
+    )
+    for slug, failing_since, last_error, signed_in_at, held_until in found:
+        if failing_since:
+            health, said = Health.ILL, f"since {failing_since:%Y-%m-%d %H:%M} not fetched: {last_error}"
+        elif held_until is None or held_until < now:
+            health, said = Health.ODD, "nobody fetches it: does a worker run?"
+        else:
+            health, said = (
+                Health.WELL,
+                f"fetched; signed in {signed_in_at:%Y-%m-%d %H:%M}" if signed_in_at else "being signed in to",
+            )
+        yield Finding(f"mailbox {slug}", health, said)
+
+
 async def _promises(patient: Patient) -> AsyncIterator[Finding]:
     looked = await auditor.last_look(patient.connection)
     if looked is None:
@@ -233,7 +257,7 @@ async def _promises(patient: Patient) -> AsyncIterator[Finding]:
 
 
 CHECKS: tuple[Callable[[Patient], AsyncIterator[Finding]], ...] = (
-    _settings, _database, _tables, _secret_key, _queues, _feed, _promises, _stored, _audit,
+    _settings, _database, _tables, _secret_key, _mailboxes, _queues, _feed, _promises, _stored, _audit,
 )  # fmt: skip
 
 

@@ -28,6 +28,7 @@ from domain.sealing import Sealer
 from domain.settings import DomainSettings, WrongSetting, load
 from integrations.courier import Courier
 from integrations.mail import smtp_in
+from integrations.mail.fetching import Fetcher, Pace
 from integrations.mail.system import SystemPost
 from integrations.mailroom import Mailroom
 from integrations.media import Media
@@ -164,6 +165,7 @@ async def working(house: House, settings: Settings) -> AsyncIterator[None]:
             await following.begin(session, reader)
     workers = (
         Mailroom(house.db, house.keys, house.files).run(),
+        Fetcher(house.db, house.keys, Pace(recheck=settings.integrations.imap_recheck_seconds)).run(),
         Courier(house.db, house.keys, settings.integrations).run(),
         SystemPost(house.db, house.keys, settings.integrations).run(),
         Media(house.db, house.files, settings.integrations).run(),
@@ -188,20 +190,36 @@ async def working(house: House, settings: Settings) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def mail_door(house: House, settings: Settings) -> AsyncIterator[None]:
-    port = settings.integrations.smtp_in_port
-    if port is None:
-        yield
-        return
-    host = settings.integrations.smtp_in_host
-    hostname = urlsplit(house.base_url).hostname or "heddle"
+    """Where relays hand over mail, by SMTP and by LMTP, as far as there is a port for it."""
+    chosen, guests = settings.integrations, smtp_in.Guests()
+    ports = {"HEDDLE_SMTP_IN_PORT": chosen.smtp_in_port, "HEDDLE_LMTP_PORT": chosen.lmtp_port}
+    host, servers = chosen.smtp_in_host, []
     try:
-        server = await smtp_in.listen(house.db, house.keys, host=host, port=port, hostname=hostname)
-    except OSError as failure:
-        raise WrongSetting(
-            f"HEDDLE_SMTP_IN_PORT: {host}:{port} cannot be listened on: {failure.strerror}."
-        ) from failure
-    async with server:
+        for name, port in ports.items():
+            if port is None:
+                continue
+            try:
+                server = await smtp_in.listen(
+                    house.db,
+                    house.keys,
+                    host=host,
+                    port=port,
+                    hostname=urlsplit(house.base_url).hostname or "heddle",
+                    lmtp=name == "HEDDLE_LMTP_PORT",
+                    guests=guests,
+                )
+            except OSError as failure:
+                raise WrongSetting(
+                    f"{name}: {host}:{port} cannot be listened on: {failure.strerror}."
+                ) from failure
+            servers.append(server)
         yield
+    finally:
+        for server in servers:
+            server.close()
+        guests.dismiss()
+        for server in servers:
+            await server.wait_closed()
 
 
 @asynccontextmanager

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Annotated, Literal, TypeAlias
 
 from cyclopts import App, Parameter
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from api.running import house_here
 from domain import audit, tokens
@@ -16,10 +16,11 @@ from domain.actors import SYSTEM, Role, Scope
 from domain.audit import AuditKind
 from domain.channels import Channel, ChannelKind, add_channel
 from domain.db import database_time
+from domain.fetching import Box
 from domain.passwords import hash_password
 from domain.settings import DomainSettings, WrongSetting
 from domain.staff import Agent, add_agent
-from integrations.channel_settings import read_settings
+from integrations.channel_settings import KINDS, read_settings
 
 commands = App(version_flags=[])
 agent = App(name="agent", help="The people of the shop.")
@@ -130,20 +131,40 @@ async def add_a_channel(
     print(f"The {kind} channel {name!r} is here as {added.slug!r}.")
 
 
+@channel.command(name="set")
+async def set_up_a_channel(
+    slug: str, *settings: Annotated[str, Parameter(help="KEY=VALUE, or KEY= for what it is by itself")]
+) -> None:
+    """Sets up a way in otherwise, at once: `heddle channel set support imap_password=…`. The other settings stay."""
+    values = dict(_pair(setting) for setting in settings)
+    async with house_here() as (house, _), house.db.transaction() as session:
+        kept = await session.scalar(select(Channel).where(Channel.slug == slug).with_for_update())
+        if kept is None:
+            raise WrongSetting(f"There is no channel {slug!r}: `heddle channel list` shows them.")
+        before = KINDS[kept.kind].of(kept, house.keys)
+        said = before.config() | before.secrets() | values
+        read = read_settings(
+            kept.kind, {name: value for name, value in said.items() if values.get(name) != ""}
+        )
+        if read.place() != before.place():
+            raise WrongSetting("A channel keeps its address: another address is another channel.")
+        kept.set_up(session, house.keys, config=read.config(), secrets=read.secrets())
+    print(f"The {kept.kind.value} channel {slug!r} is set up.")
+
+
 @channel.command(name="list")
 async def list_channels() -> None:
     """The ways in, by kind: with what went wrong last, where something did."""
     async with house_here() as (house, _), house.db.transaction() as session:
-        found = await session.scalars(select(Channel).order_by(Channel.kind, Channel.slug))
+        trouble = func.coalesce(Channel.last_error, Box.last_error, "")
+        found = await session.execute(
+            select(Channel, trouble)
+            .outerjoin(Box, Box.channel_id == Channel.id)
+            .order_by(Channel.kind, Channel.slug)
+        )
         rows = [
-            (
-                one.slug,
-                one.kind.value,
-                one.address or "",
-                one.name,
-                "off" if one.disabled_at else one.last_error or "",
-            )
-            for one in found
+            (one.slug, one.kind.value, one.address or "", one.name, "off" if one.disabled_at else wrong)
+            for one, wrong in found
         ]
     _print_table(rows)
 

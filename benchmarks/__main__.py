@@ -20,6 +20,7 @@ from benchmarks import (
     arrivals,
     deadlines,
     inbox,
+    mail,
     next_due,
     profiling,
     report,
@@ -107,7 +108,10 @@ def main() -> None:
     options.add_argument("--json", action="store_true", help="the last line is one JSON object")
     options.add_argument("--profile", action="store_true", help="where the time of the inbox page goes, too")
     options.add_argument(
-        "what", nargs="?", choices=["two_processes", "deadlines"], help="only this; otherwise all of the rest"
+        "what",
+        nargs="?",
+        choices=["two_processes", "deadlines", "mail"],
+        help="only this; otherwise all of the rest",
     )
     chosen = options.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # leave by the door: whoever was started is ended
@@ -121,6 +125,11 @@ def main() -> None:
         embedded(data, durable=False) as url,
         asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
     ):
+        if chosen.what == "mail":
+            table = runner.run(mail.measured(url, data, sizes))
+            say(report.written(table))
+            report.keep(table)
+            return
         if chosen.what:
             say(two_processes.told(runner.run(two_processes.measured(url, data))))
             return

@@ -9,10 +9,13 @@ from sqlalchemy import ForeignKey, Index, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from domain.db import Base, Json, new_id
+from domain.db import Base, Json, new_id, ring
 from domain.errors import InvalidInput
 from domain.keys import Keys
 from domain.languages import N_
+
+TOPIC = "channels"
+"""Rung when there is another one, or one is set up otherwise."""
 
 
 class ChannelKind(StrEnum):
@@ -46,6 +49,10 @@ class Channel(Base):
     def secret(self, keys: Keys, name: str) -> str:
         return str(keys.decrypt(self.secrets)[name]) if self.secrets else ""
 
+    def set_up(self, session: AsyncSession, keys: Keys, *, config: Json, secrets: dict[str, str]) -> None:
+        self.config, self.secrets = config, keys.encrypt(secrets) if secrets else None
+        ring(session, TOPIC)
+
 
 _SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,60}\Z")
 
@@ -77,7 +84,17 @@ async def add_channel(
         secrets=keys.encrypt(secrets) if secrets else None,
     )
     session.add(channel)
+    ring(session, TOPIC)
     return channel
+
+
+async def change_secret(
+    session: AsyncSession, keys: Keys, channel_id: uuid.UUID, name: str, value: str
+) -> None:
+    """One of them, the others stay."""
+    channel = await session.get_one(Channel, channel_id, with_for_update=True)
+    secrets = keys.decrypt(channel.secrets) if channel.secrets else {}
+    channel.set_up(session, keys, config=channel.config, secrets=secrets | {name: value})
 
 
 async def channel_called(

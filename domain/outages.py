@@ -10,6 +10,7 @@ from domain import alerts, duty
 from domain.alerts import UNRESOLVED, Alert, AlertKind, Cause
 from domain.channels import Channel
 from domain.clocks import ladders_of
+from domain.fetching import Box
 from domain.messages import Message
 from domain.policies import default_hours
 
@@ -41,7 +42,8 @@ async def _nobody_on_shift(session: AsyncSession, at: datetime) -> None:
 
 
 async def _channels_down(session: AsyncSession, at: datetime) -> None:
-    """A channel that carries nothing, and has an answer waiting which failed twice: both for three minutes."""
+    """A channel that carries nothing, and has an answer waiting which failed twice: both for three minutes. Or one whose mail
+    cannot be fetched, for as long."""
     stuck = select(Message.channel_id).where(
         Message.due_at.is_not(None), Message.failures >= TRIES, Message.failing_since <= at - PATIENCE
     )
@@ -50,7 +52,12 @@ async def _channels_down(session: AsyncSession, at: datetime) -> None:
             Channel.disabled_at.is_(None), Channel.failing_since <= at - PATIENCE, Channel.id.in_(stuck)
         )
     )
-    down = set(found)
+    silent = await session.scalars(
+        select(Box.channel_id)
+        .join(Channel, Channel.id == Box.channel_id)
+        .where(Channel.disabled_at.is_(None), Box.failing_since <= at - PATIENCE)
+    )
+    down = {*found, *silent}
     for channel_id in down:
         await _fire(session, Cause(AlertKind.CHANNEL_DOWN, at, about_id=channel_id), at)
     told = await session.scalars(

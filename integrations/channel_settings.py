@@ -1,8 +1,18 @@
 """What each kind of channel needs to be told. A SecretStr is kept encrypted; the rest is plain."""
 
+import ipaddress
 from typing import Any, Self
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from domain.channels import Channel, ChannelKind
 from domain.contacts import IdentityKind, normalised
@@ -13,6 +23,10 @@ from domain.languages import N_
 
 SHORTEST_KEY = 32
 """Characters of a key that signs: who guesses it can be anybody."""
+
+
+SHORTEST_TOKEN = 16
+"""Characters of a token that is shown as it is."""
 
 
 class ChannelSettings(BaseModel):
@@ -48,8 +62,75 @@ class Mailbox(ChannelSettings):
     relays: list[str] = []
     """Addresses of the hosts that hand mail to us and whose Authentication-Results are believed."""
 
+    imap_url: str | None = None
+    """Where its mail is fetched: `imaps://imap.shop.example`, `imap+starttls://…`; none: it is not."""
+    imap_user: str = ""
+    """Whoever signs in; otherwise the address."""
+    imap_password: SecretStr = SecretStr("")
+    imap_folder: str = "INBOX"
+    imap_since_days: int = Field(0, ge=0, le=3650)
+    """How many days of what lies there already are fetched at first; none: only what comes from then on."""
+    imap_unencrypted: bool = False
+    """Lets `imap://`, which tells everybody on the way the password, go to another machine than this."""
+
+    oauth_token_url: str = ""
+    """Whoever signs in with tokens (XOAUTH2): where they are made from the refresh token."""
+    oauth_client_id: str = ""
+    oauth_client_secret: SecretStr = SecretStr("")
+    oauth_refresh_token: SecretStr = SecretStr("")
+    oauth_scope: str = ""
+
+    webhook_token: SecretStr = SecretStr("")
+    """Whoever posts mails shows it: as `Authorization: Bearer`, or as the password of basic authentication."""
+    mailgun_key: SecretStr = SecretStr("")
+    """The HTTP webhook signing key of Mailgun."""
+
+    @field_validator("webhook_token")
+    @classmethod
+    def _cannot_be_guessed(cls, token: SecretStr) -> SecretStr:
+        if 0 < len(token.get_secret_value()) < SHORTEST_TOKEN:
+            raise ValueError(f"the token needs at least {SHORTEST_TOKEN} characters")
+        return token
+
+    @field_validator("oauth_token_url")
+    @classmethod
+    def _token_url(cls, url: str) -> str:
+        server = urlsplit(url)
+        if url and not (server.scheme == "https" or (server.scheme == "http" and _is_here(server.hostname))):
+            raise ValueError("should begin with https://")
+        return url
+
+    @model_validator(mode="after")
+    def _can_be_fetched(self) -> Self:
+        if self.imap_url is None:
+            return self
+        server = urlsplit(self.imap_url)
+        if server.scheme not in ("imaps", "imap", "imap+starttls") or not server.hostname or server.username:
+            raise ValueError("imap_url should be imaps://host, imaps://host:port or imap+starttls://host")
+        if server.scheme == "imap" and not (self.imap_unencrypted or _is_here(server.hostname)):
+            raise ValueError(
+                "imap:// shows everybody the password: use imaps://, or say imap_unencrypted=true"
+            )
+        if not (self.imap_password.get_secret_value() or self.signs_in_with_tokens):
+            raise ValueError("imap_url needs imap_password, or oauth_token_url and oauth_refresh_token")
+        self.imap_user = self.imap_user or self.address
+        return self
+
+    @property
+    def signs_in_with_tokens(self) -> bool:
+        return bool(self.oauth_token_url and self.oauth_refresh_token.get_secret_value())
+
     def place(self) -> str:
         return normalised(IdentityKind.EMAIL, self.address)
+
+
+def _is_here(host: str | None) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host or "").is_loopback
+    except ValueError:
+        return False
 
 
 class MessengerPage(ChannelSettings):

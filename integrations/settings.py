@@ -3,7 +3,7 @@
 from typing import Any
 from urllib.parse import urlsplit
 
-from pydantic import field_validator
+from pydantic import Field, field_validator
 
 from domain.settings import HeddleSettings
 from integrations.mail.headers import is_plain
@@ -12,6 +12,8 @@ from integrations.mail.headers import is_plain
 class IntegrationSettings(HeddleSettings):
     smtp_in_host: str = "127.0.0.1"
     smtp_in_port: int | None = None
+    lmtp_port: int | None = None
+    imap_recheck_seconds: float = Field(60.0, ge=1, le=1500)
     smtp_url: str = "smtp://localhost:25"
     mail_from: str = "heddle@localhost"
     graph_url: str = "https://graph.facebook.com"
@@ -19,7 +21,7 @@ class IntegrationSettings(HeddleSettings):
     webhooks_private: bool = False
     media_hosts: str = "fbcdn.net,fbsbx.com,facebook.com"
 
-    @field_validator("smtp_in_port", mode="before")
+    @field_validator("smtp_in_port", "lmtp_port", mode="before")
     @classmethod
     def _port(cls, port: Any) -> Any:
         if port in (None, ""):

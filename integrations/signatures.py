@@ -7,6 +7,8 @@ import time
 PHONE_WINDOW = 300
 """Seconds for which a signed phone event may be on its way."""
 
+MAILGUN_WINDOW = 300
+
 _PHONE = re.compile(r"t=(\d{1,12}),v1=([0-9a-f]{64})\Z")
 
 
@@ -29,6 +31,19 @@ def phone_signed(key: str, body: bytes, header: str | None) -> bool:
     if not key or not match or abs(time.time() - int(match[1])) > PHONE_WINDOW:
         return False
     return hmac.compare_digest(phone_signature(key, body, at=int(match[1])), match[0])
+
+
+def mailgun_signature(key: str, timestamp: str, token: str) -> str:
+    return hmac.digest(key.encode(), (timestamp + token).encode("utf-8", "replace"), "sha256").hex()
+
+
+def mailgun_signed(key: str, *, timestamp: str, token: str, signature: str) -> bool:
+    """Of the time and the token alone, not of the mail: whoever takes it has to see that a token is used once."""
+    if not key or not token or not re.fullmatch(r"[0-9]{1,12}", timestamp):
+        return False
+    if abs(time.time() - int(timestamp)) > MAILGUN_WINDOW:
+        return False
+    return same_secret(signature.lower(), mailgun_signature(key, timestamp, token))
 
 
 def same_secret(given: str, secret: str) -> bool:

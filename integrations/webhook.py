@@ -22,12 +22,16 @@ async def channel_of(db: Database, kind: ChannelKind, request: Request) -> Chann
     return channel
 
 
-async def body_of(request: Request) -> bytes:
+async def body_of(request: Request, *, largest: int = LARGEST_BODY) -> bytes:
+    too_large = HTTPException(413, f"a body has at most {largest} bytes")
+    announced = request.headers.get("content-length", "")
+    if announced.isdecimal() and int(announced) > largest:
+        raise too_large
     body = bytearray()
     async for part in request.stream():
         body += part
-        if len(body) > LARGEST_BODY:
-            raise HTTPException(413, f"a body has at most {LARGEST_BODY} bytes")
+        if len(body) > largest:
+            raise too_large
     return bytes(body)
 
 

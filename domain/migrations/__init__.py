@@ -16,6 +16,7 @@ from domain import (  # noqa: F401 - together they import every table
     clocks,
     duplicates,
     duty,
+    fetching,
     installation,
     invitations,
     once,

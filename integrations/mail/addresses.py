@@ -1,6 +1,7 @@
 """The signed reply address: `support+t12.<signature>@…`. Whoever writes to it got our mail of that thread."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from domain.contacts import IdentityKind, normalised
@@ -38,4 +39,13 @@ def recipient(keys: Keys, address: str) -> Recipient | None:
     mailbox = f"{name}@{domain}"
     if keys.signed(match[2], PURPOSE, mailbox, int(match[1])):
         return Recipient(mailbox, int(match[1]))
+    return None
+
+
+def thread_number(keys: Keys, mailbox: str, addresses: Iterable[str]) -> int | None:
+    """Of the first of them that is a signed reply address of this mailbox."""
+    for address in addresses:
+        meant = recipient(keys, address)
+        if meant and meant.mailbox == mailbox and meant.thread_number is not None:
+            return meant.thread_number
     return None

@@ -3,6 +3,7 @@
 import hashlib
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from domain.channels import Channel
 from domain.contacts import Claim, IdentityKind, Proof, normalised
@@ -20,16 +21,28 @@ from domain.inbound import Mailbox as InboundMailbox
 from domain.keys import Keys
 from integrations.channel_settings import Mailbox
 from integrations.mail import parse, reader
+from integrations.mail.addresses import thread_number
 from integrations.mail.headers import unquoted
+
+HANDED_OVER = ("imap", "webhook")
+"""Ways of an arrival on which the box's own server, or who knows the webhook's secret, gave it to us."""
+NOT_WHOLE = (
+    "Only the headers of this mail are here: with {megabytes:,.1f} MB it was too large to be fetched, or its server did not "
+    "hand it over. It lies in the mailbox."
+)
 
 
 def read(channel: Channel, keys: Keys, arrival: Arrival) -> Iterator[Inbound | Unread]:
+    if withheld := arrival.envelope.get("withheld"):
+        raise Unreadable(f"its server does not hand over mail {arrival.envelope['uid']}: {withheld}")
     try:
         mail = reader.read(arrival.raw)
     except parse.Unreadable as reason:
         raise Unreadable(str(reason)) from None
+    mailbox = Mailbox.of(channel, keys)
+    number = arrival.envelope.get("thread") or _thread_number(keys, mailbox, mail)
     if mail.bounce:
-        yield _bounced(arrival, mail, mail.bounce)
+        yield _bounced(arrival, mail, mail.bounce, number)
         return
     sender = mail.from_
     address = _normalised(sender.address) if sender else None
@@ -41,7 +54,10 @@ def read(channel: Channel, keys: Keys, arrival: Arrival) -> Iterator[Inbound | U
     if address == _normalised(channel.address or ""):
         yield Unread("from this mailbox itself")
         return
-    proven = _authenticated(Mailbox.of(channel, keys), arrival, mail, address)
+    proven = _authenticated(mailbox, arrival, mail, address)
+    if size := arrival.envelope.get("oversized"):
+        said = NOT_WHOLE.format(megabytes=size / 1_000_000)
+        mail = replace(mail, text=said, folded=said, html=None, attachments=[])
     yield InboundMessage(
         external_id=mail.message_id or f"sha256:{hashlib.sha256(arrival.raw).hexdigest()}",
         claims=(
@@ -71,17 +87,19 @@ def read(channel: Channel, keys: Keys, arrival: Arrival) -> Iterator[Inbound | U
             for one in mail.attachments
         ),
         references=tuple(dict.fromkeys([*mail.in_reply_to, *reversed(mail.references)])),
-        thread_number=arrival.envelope.get("thread"),
+        thread_number=number,
         automatic=mail.automatic == "auto_reply",  # a list's mail is a person's
         failed=mail.failed,
     )
 
 
-def _bounced(arrival: Arrival, mail: parse.Mail, bounce: parse.Bounce) -> InboundBounce | Unread:
+def _bounced(
+    arrival: Arrival, mail: parse.Mail, bounce: parse.Bounce, number: int | None
+) -> InboundBounce | Unread:
     """Whichever of the ids it names is ours: some give the one of the mail that came back in References alone."""
     named = [bounce.message_id] if bounce.message_id else []
     ids = dict.fromkeys([*named, *mail.in_reply_to, *reversed(mail.references)])
-    if not ids and not arrival.envelope.get("thread"):
+    if not ids and number is None:
         return Unread("a bounce that does not say which mail came back")
     return InboundBounce(
         message_ids=tuple(ids),
@@ -90,16 +108,24 @@ def _bounced(arrival: Arrival, mail: parse.Mail, bounce: parse.Bounce) -> Inboun
         said=bounce.said,
         final=bounce.is_final,
         at=arrival.received_at,
-        thread_number=arrival.envelope.get("thread"),
+        thread_number=number,
     )
 
 
-def _authenticated(mailbox: Mailbox, arrival: Arrival, mail: parse.Mail, address: str) -> bool:
-    """DMARC passed for the sender's domain, by the word of our own relay; what others wrote counts for nothing.
+def _thread_number(keys: Keys, mailbox: Mailbox, mail: parse.Mail) -> int | None:
+    """Of our signed reply address among those to which the mail says it was sent: who has it got our mail."""
+    named = (*mail.delivered_to, *mail.to, *mail.cc)
+    return thread_number(keys, mailbox.place(), (one.address for one in named))
 
-    The relay puts its header on top, so only the first one can be its own.
+
+def _authenticated(mailbox: Mailbox, arrival: Arrival, mail: parse.Mail, address: str) -> bool:
+    """DMARC passed for the sender's domain, by the word of our own relay, or of the server whose box we fetch; what others
+    wrote counts for nothing.
+
+    Each puts its header on top, so only the first one can be its own.
     """
-    if not mailbox.authserv_id or arrival.envelope.get("peer") not in mailbox.relays:
+    was_handed_over = arrival.envelope.get("way") in HANDED_OVER
+    if not mailbox.authserv_id or not (was_handed_over or arrival.envelope.get("peer") in mailbox.relays):
         return False
     if not mail.authentication_results:
         return False

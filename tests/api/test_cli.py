@@ -24,7 +24,7 @@ from domain.migrations import migrate
 from domain.promises import Metric, Target
 from domain.settings import DomainSettings, WrongSetting
 from domain.staff import Agent
-from integrations.channel_settings import KINDS, PhoneLine
+from integrations.channel_settings import Mailbox, PhoneLine
 from tests.conftest import another_database
 from tests.factories import a_channel, a_mail, an_agent, receive
 
@@ -137,6 +137,43 @@ async def test_the_first_agent_and_channel_come_from_the_command_line(
         assert (channel.kind, channel.address) == (ChannelKind.PHONE, "+48221234567")
         assert "s3cret" not in str(channel.config)
         assert PhoneLine.of(channel, Keys(SECRET)).key.get_secret_value() == "s3cret"
+    await db.close()
+
+
+async def test_a_mailbox_is_set_up_otherwise_from_the_command_line(database_url: str, tmp_path: Path) -> None:
+    url = await another_database(database_url, "cli")
+    settings = {"HEDDLE_DATABASE_URL": url, "HEDDLE_SECRET_KEY": SECRET, "HEDDLE_DATA": str(tmp_path)}
+    fetched = ("imap_url=imaps://imap.shop.example", "imap_password=mistyped", "imap_since_days=2")
+    heddle(
+        *("channel", "add", "email", "--name", "Help", "address=help@shop.example", *fetched),
+        folder=tmp_path,
+        **settings,
+    )
+
+    done = heddle(
+        *("channel", "set", "help", "imap_password=right", "imap_since_days="), folder=tmp_path, **settings
+    )
+    wrong = [
+        heddle("channel", "set", *order, folder=tmp_path, **settings)
+        for order in (
+            ("help", "imap_url=nowhere"),
+            ("help", "address=x@shop.example"),
+            ("sales", "address=x"),
+        )
+    ]
+
+    assert done.stdout == "The email channel 'help' is set up.\n"
+    assert [one.returncode for one in wrong] == [2, 2, 2]
+    db = Database(url)
+    async with db.transaction() as session:
+        (channel,) = await session.scalars(select(Channel))
+    mailbox = Mailbox.of(channel, Keys(SECRET))
+    assert mailbox.imap_password.get_secret_value() == "right"
+    assert (mailbox.imap_url, mailbox.imap_user, mailbox.imap_since_days) == (
+        "imaps://imap.shop.example",
+        "help@shop.example",
+        0,
+    )
     await db.close()
 
 

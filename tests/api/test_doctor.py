@@ -17,15 +17,17 @@ from demo.farends import SmtpSink
 from domain import audit, auditor, installation
 from domain.actors import SYSTEM
 from domain.audit import AuditKind
-from domain.db import Database, database_time
+from domain.channels import ChannelKind
+from domain.db import Database, database_time, new_id
 from domain.events import EventKind, Reader, record
+from domain.fetching import Box
 from domain.keys import Keys
 from domain.settings import DomainSettings
 from domain.system_mail import SystemMail, post
 from integrations.settings import IntegrationSettings
 from notifications.settings import NotificationSettings
 from tests.conftest import another_database
-from tests.factories import NOON
+from tests.factories import NOON, a_channel
 from tests.two_teams import TwoTeams
 
 
@@ -111,6 +113,27 @@ async def test_what_is_held_after_a_restore_is_told(settings: Settings, house: H
         await connection.commit()
 
     assert "heddle release" in (await ill(settings, house))["held"]
+
+
+async def test_a_mailbox_that_cannot_be_signed_in_to_is_told(settings: Settings, house: House) -> None:
+    fetched = {"imap_url": "imaps://imap.shop.example", "imap_password": "x"}
+    async with house.db.transaction() as session:
+        now = await database_time(session)
+        boxes = [
+            await a_channel(
+                session, house.keys, ChannelKind.EMAIL, slug=slug, address=f"{slug}@shop.example", **fetched
+            )
+            for slug in ("broken", "left", "well")
+        ]
+        held = {"held_by": new_id(), "held_until": now + timedelta(hours=1), "signed_in_at": now}
+        session.add(Box(channel_id=boxes[0].id, failing_since=now, last_error="The sign-in is refused: no"))
+        session.add(Box(channel_id=boxes[2].id, **held))
+
+    said = await ill(settings, house)
+
+    assert said["mailbox broken"] == f"since {now:%Y-%m-%d %H:%M} not fetched: The sign-in is refused: no"
+    assert said["mailbox left"] == "nobody fetches it: does a worker run?"
+    assert "mailbox well" not in said
 
 
 async def test_an_empty_database_is_told_apart(settings: Settings, house: House, database_url: str) -> None:

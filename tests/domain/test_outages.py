@@ -10,6 +10,7 @@ from domain.actors import SYSTEM
 from domain.alerts import Alert, AlertKind, AlertState
 from domain.channels import Channel
 from domain.duty import on_duty, rota_of
+from domain.fetching import Box
 from domain.hours import Hours
 from domain.messages import Message
 from tests.factories import NOON, a_mail, a_promise, an_agent, receive
@@ -95,3 +96,20 @@ async def test_a_channel_by_which_others_are_answered_is_not_down_for_one_answer
     await outages.look(session, at=NOON + 60 * MINUTE)
 
     assert await alerts(session) == []
+
+
+async def test_a_mailbox_that_cannot_be_fetched_is_down_until_it_can_be(
+    session: AsyncSession, mailbox: Channel
+) -> None:
+    box = Box(channel_id=mailbox.id, failing_since=NOON, last_error="The sign-in is refused: no")
+    session.add(box)
+
+    await outages.look(session, at=NOON + 2 * MINUTE)
+    assert await alerts(session) == []
+    for minute in (3, 4):
+        await outages.look(session, at=NOON + minute * MINUTE)
+    assert await alerts(session) == [(AlertKind.CHANNEL_DOWN, AlertState.FIRING)]
+
+    box.failing_since = None
+    await outages.look(session, at=NOON + 5 * MINUTE)
+    assert await alerts(session) == [(AlertKind.CHANNEL_DOWN, AlertState.RESOLVED)]

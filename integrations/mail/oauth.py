@@ -1,0 +1,112 @@
+"""Access tokens for mail servers that want one in place of a password (XOAUTH2), made from the channel's refresh token.
+
+https://datatracker.ietf.org/doc/html/rfc6749#section-6
+"""
+
+import uuid
+from dataclasses import dataclass
+from hashlib import sha256
+from time import monotonic
+
+import httpx
+import orjson
+from pydantic import SecretStr
+
+from domain import channels
+from domain.db import Database
+from domain.keys import Keys
+from integrations.channel_settings import Mailbox
+from integrations.mail.headers import one_line
+
+TIMEOUT = 10.0
+EARLY = 60.0
+"""Seconds before its end from which on a token is not used any more."""
+SHORTEST = 300.0
+"""Seconds for which a token is good whose answer does not say."""
+
+
+class TokenRefused(Exception):
+    """The provider does not take the refresh token or the client any more: somebody must sign in anew."""
+
+
+class TokenFailed(Exception):
+    """The provider could not be asked, or did not answer as it should: later it may."""
+
+
+@dataclass(frozen=True)
+class _Token:
+    access: str
+    refresh: str
+    good_until: float
+
+
+_tokens: dict[bytes, _Token] = {}
+"""By what the channel's settings say, in this process."""
+
+
+async def access_token(mailbox: Mailbox, *, fresh: bool = False) -> str:
+    """One that is good now; with `fresh` another one, as when a server has refused the last."""
+    name = _name(mailbox)
+    known = _tokens.get(name)
+    if known and not fresh and monotonic() < known.good_until:
+        return known.access
+    refresh = known.refresh if known else mailbox.oauth_refresh_token.get_secret_value()
+    token = _tokens[name] = await _ask(mailbox, refresh)
+    return token.access
+
+
+async def keep_newest(db: Database, keys: Keys, channel_id: uuid.UUID, mailbox: Mailbox) -> Mailbox:
+    """The settings with the refresh token that came with the last access token: some providers give another each time, and
+    let the old ones die."""
+    known = _tokens.get(_name(mailbox))
+    if known is None or known.refresh == mailbox.oauth_refresh_token.get_secret_value():
+        return mailbox
+    newer = mailbox.model_copy(update={"oauth_refresh_token": SecretStr(known.refresh)})
+    async with db.transaction() as session:
+        await channels.change_secret(session, keys, channel_id, "oauth_refresh_token", known.refresh)
+    _tokens[_name(newer)] = _tokens.pop(_name(mailbox))
+    return newer
+
+
+async def _ask(mailbox: Mailbox, refresh: str) -> _Token:
+    form = {
+        "grant_type": "refresh_token",
+        "refresh_token": refresh,
+        "client_id": mailbox.oauth_client_id,
+        "client_secret": mailbox.oauth_client_secret.get_secret_value(),
+        "scope": mailbox.oauth_scope,
+    }
+    try:
+        async with httpx.AsyncClient(timeout=TIMEOUT) as http:
+            answer = await http.post(
+                mailbox.oauth_token_url, data={name: value for name, value in form.items() if value}
+            )
+            said = orjson.loads(answer.content)
+    except (httpx.HTTPError, httpx.InvalidURL) as failure:
+        raise TokenFailed(f"the token server does not answer: {type(failure).__name__}") from failure
+    except orjson.JSONDecodeError:
+        raise TokenFailed(f"the token server answers {answer.status_code} without JSON") from None
+    said = said if isinstance(said, dict) else {}
+    if answer.status_code in (400, 401, 403):
+        raise TokenRefused(
+            one_line(f"the token server says {said.get('error')}: {said.get('error_description')}")[:300]
+        )
+    access = said.get("access_token")
+    if answer.status_code != 200 or not isinstance(access, str) or not access.isascii():
+        raise TokenFailed(f"the token server answers {answer.status_code} without a token")
+    seconds = said.get("expires_in")
+    seconds = float(seconds) if isinstance(seconds, int | float) else SHORTEST
+    newer = said.get("refresh_token")
+    return _Token(
+        access, newer if isinstance(newer, str) and newer else refresh, monotonic() + seconds - EARLY
+    )
+
+
+def _name(mailbox: Mailbox) -> bytes:
+    said = (
+        mailbox.oauth_token_url,
+        mailbox.oauth_client_id,
+        mailbox.oauth_refresh_token.get_secret_value(),
+        mailbox.oauth_scope,
+    )
+    return sha256(repr(said).encode()).digest()

@@ -1,0 +1,84 @@
+"""A line to a server that can be cut, fall silent, or say what the server never said."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+
+class Wire:
+    port: int
+
+    def __init__(self, to: int) -> None:
+        self._to = to
+        self.cuts: list[tuple[bytes, int]] = []
+        """Bytes at which the line is cut as often, before they are through."""
+        self.silent = False
+        self.connections = 0
+        self.said: list[bytes] = []
+        """By the client."""
+        self._ends: set[asyncio.StreamWriter] = set()
+
+    async def carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        try:
+            far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._to)
+        except OSError:
+            writer.close()
+            return
+        self._ends |= {writer, far_writer}
+        there = asyncio.create_task(self._pump(reader, far_writer, heard=self.said))
+        back = asyncio.create_task(self._pump(far_reader, writer))
+        try:
+            await asyncio.wait((there, back), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (there, back):
+                task.cancel()
+            await asyncio.gather(there, back, return_exceptions=True)
+            for end in (writer, far_writer):
+                end.close()
+            self._ends -= {writer, far_writer}
+
+    async def say(self, words: bytes) -> None:
+        """To all clients, as if the server did."""
+        for end in self._ends:
+            end.write(words)
+
+    async def hang_up(self) -> None:
+        for end in self._ends:
+            await end.drain()
+            end.close()
+
+    async def _pump(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, heard: list[bytes] | None = None
+    ) -> None:
+        with suppress(OSError):
+            while chunk := await reader.read(65536):
+                while self.silent:
+                    await asyncio.sleep(0.01)
+                if heard is not None:
+                    heard.append(chunk)
+                elif self._cuts(chunk):
+                    return
+                writer.write(chunk)
+                await writer.drain()
+
+    def _cuts(self, chunk: bytes) -> bool:
+        for place, (marker, times) in enumerate(self.cuts):
+            if times and marker in chunk:
+                self.cuts[place] = marker, times - 1
+                return True
+        return False
+
+
+@asynccontextmanager
+async def wire(to: int) -> AsyncIterator[Wire]:
+    """Carries what comes to its port of 127.0.0.1 to another."""
+    line = Wire(to)
+    server = await asyncio.start_server(line.carry, "127.0.0.1", 0)
+    line.port = server.sockets[0].getsockname()[1]
+    try:
+        yield line
+    finally:
+        server.close()
+        for end in list(line._ends):
+            end.close()
