@@ -42,7 +42,7 @@ ROUNDS = 3
 CONNECTIONS = 4
 WARMING = 20
 LOOK = 0.05
-LONGEST = 120.0
+LONGEST = 300.0
 NOWHERE = "smtp://127.0.0.1:1"
 
 Way = Callable[[Sequence[bytes]], Awaitable[None]]

@@ -187,6 +187,6 @@ def read_settings(kind: ChannelKind, values: dict[str, Any]) -> ChannelSettings:
         raise InvalidInput(
             N_("{name}: {problem}"),
             field=["settings"],
-            name=".".join(map(str, first["loc"])),
+            name=".".join(map(str, first["loc"])) or kind.value,
             problem=first["msg"].removeprefix("Value error, "),
         ) from None

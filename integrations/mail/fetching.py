@@ -39,6 +39,8 @@ AT_ONCE = 50
 AT_ONCE_BYTES = 8 * 1024 * 1024
 LOOKED_AT = 200
 """Mails of whose sizes is asked at once."""
+SEARCHED = 50_000
+"""UIDs among which is searched at once: an answer of a million letters is too long for imaplib."""
 FIRST_WAIT = 1.0
 """Seconds, after something came."""
 WHOLE, HEADERS = 3, 5
@@ -261,11 +263,13 @@ class _Round:
     async def _fetch_all(self, hand: Hand, box: ImapBox, opened: Opened) -> bool:
         """Whatever came after the cursor; was there anything?"""
         row = await self._row()
-        if row.last_uid < row.older_until:
-            older = await hand.do(box.after, row.last_uid, until=row.older_until, since=row.since)
+        while row.last_uid < row.older_until:
+            until = min(row.older_until, row.last_uid + SEARCHED)
+            older = await hand.do(box.after, row.last_uid, until=until, since=row.since)
             await self._fetch(hand, box, opened, older, older_than_we=True)
-            await self._advance(opened, [], to=row.older_until)
-        newer = await hand.do(box.after, max(row.last_uid, row.older_until))
+            await self._advance(opened, [], to=until)
+            row = await self._row()
+        newer = await hand.do(box.after, row.last_uid)
         await self._fetch(hand, box, opened, newer)
         async with self._db.transaction() as session:
             await fetching.works(session, self._channel.id, by=self._me)
