@@ -24,6 +24,7 @@ from domain.keys import Keys
 from domain.languages import N_
 from domain.messages import OUTBOX, DeliveryState, Direction, Item, Message
 from domain.reasons import JoinCode
+from domain.subjects import answering, beginning
 from domain.threads import Placement, Thread
 from domain.tickets import Ticket, TicketStatus, open_thread
 
@@ -179,12 +180,8 @@ async def _mail(session: AsyncSession, ticket: Ticket, thread: Thread) -> dict[s
     )
     subject = thread.subject or ticket.subject
     if last is None or last.external_id is None:
-        return {"references": [], "subject": subject}
+        return {"references": [], "subject": beginning(subject, ticket.number)}
     references = [*(last.mail or {}).get("references", ()), last.external_id]
     if len(references) > REFERENCES:
         references = [references[0], *references[1 - REFERENCES :]]
-    return {"references": references, "subject": _answering(subject)}
-
-
-def _answering(subject: str) -> str:
-    return subject if subject.lower().startswith("re:") else f"Re: {subject}"
+    return {"references": references, "subject": answering(subject, ticket.number)}

@@ -2,7 +2,7 @@
 
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
 from domain.channels import Channel, ChannelKind
 from domain.contacts import IdentityKind, normalised
@@ -47,6 +47,15 @@ class Mailbox(ChannelSettings):
     """The name our own receiving host writes into Authentication-Results; others' words do not count."""
     relays: list[str] = []
     """Addresses of the hosts that hand mail to us and whose Authentication-Results are believed."""
+
+    acknowledge: bool = False
+    """Is a mail that opens a ticket answered at once with its number?"""
+    acknowledgement: dict[str, str] = {}
+    """The shop's own words for that, by language (`en`, `pl`, `es`, `ca`), with `{number}` where the number stands."""
+    locale: str | None = None
+    """In which a customer is answered whose language is not known."""
+    inbound_per_minute: int = Field(default=600, ge=0)
+    """More than these wait their turn; 0: as many as come."""
 
     def place(self) -> str:
         return normalised(IdentityKind.EMAIL, self.address)

@@ -12,13 +12,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain import (  # noqa: F401 - together they import every table
     access,
+    acknowledging,
     alert_preferences,
+    blocking,
     clocks,
     duplicates,
     duty,
     installation,
     invitations,
     once,
+    participants,
     recounts,
     retention,
     second_factor,

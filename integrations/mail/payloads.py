@@ -12,7 +12,11 @@ from domain.inbound import Mailbox as InboundMailbox
 from domain.keys import Keys
 from integrations.channel_settings import Mailbox
 from integrations.mail import parse
+from integrations.mail.addresses import recipient
 from integrations.mail.headers import unquoted
+
+MOST_RECIPIENTS = 200
+"""Of a mail that are looked at for a signed address of ours."""
 
 
 def read(channel: Channel, keys: Keys, arrival: Arrival) -> Iterator[Inbound | Unread]:
@@ -60,9 +64,24 @@ def read(channel: Channel, keys: Keys, arrival: Arrival) -> Iterator[Inbound | U
             for one in mail.attachments
         ),
         references=tuple(dict.fromkeys([*mail.in_reply_to, *reversed(mail.references)])),
-        thread_number=arrival.envelope.get("thread"),
+        thread_number=arrival.envelope.get("thread") or _signed(keys, mail),
         automatic=mail.automatic in ("auto_reply", "bounce"),  # a list's mail is a person's
+        answerable=_may_be_answered(arrival, mail),
     )
+
+
+def _signed(keys: Keys, mail: parse.Mail) -> int | None:
+    """Of one of our signed addresses that it names: it may have come by another mailbox of ours, or been fetched."""
+    for one in (*mail.delivered_to, *mail.to, *mail.cc)[:MOST_RECIPIENTS]:
+        if (meant := recipient(keys, one.address)) and meant.thread_number:
+            return meant.thread_number
+    return None
+
+
+def _may_be_answered(arrival: Arrival, mail: parse.Mail) -> bool:
+    """By ourselves: not a list or a machine, nor who is silent about where bounces go or asks for no such answers."""
+    suppressed = mail.headers.get("x-auto-response-suppress", "none").strip().lower() not in ("", "none")
+    return mail.automatic == "none" and arrival.envelope.get("from") != "" and not suppressed
 
 
 def _authenticated(mailbox: Mailbox, arrival: Arrival, mail: parse.Mail, address: str) -> bool:

@@ -37,6 +37,10 @@ def compose(letter: Letter, mailbox: Mailbox, keys: Keys) -> EmailMessage:
     if references:
         composed["In-Reply-To"] = f"<{references[-1]}>"
         composed["References"] = " ".join(f"<{reference}>" for reference in references)
+    if message.automatic:  # nobody's machine should answer to it
+        composed["Auto-Submitted"] = "auto-replied"
+        composed["X-Auto-Response-Suppress"] = "All"
+        composed["Precedence"] = "bulk"
     composed.set_content(message.text)
     return composed
 
@@ -45,7 +49,8 @@ async def send(letter: Letter, keys: Keys, settings: IntegrationSettings) -> Non
     check_sendable(letter.to.value)
     mailbox = Mailbox.of(letter.channel, keys)
     composed = compose(letter, mailbox, keys)
-    await hand_over(composed, sender=mailbox.address, to=letter.to.value, settings=settings)
+    sender = "" if letter.message.automatic else mailbox.address  # what bounces of it, bounces to nobody (RFC 3834)
+    await hand_over(composed, sender=sender, to=letter.to.value, settings=settings)
 
 
 def check_sendable(address: str) -> None:
