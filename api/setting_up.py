@@ -107,7 +107,12 @@ async def create_a_token(
 @channel.command(name="add")
 async def add_a_channel(
     kind: Kind,
-    *settings: Annotated[str, Parameter(help="KEY=VALUE; a list is separated by commas, and KEY.LANGUAGE=VALUE says it in one language")],
+    *settings: Annotated[
+        str,
+        Parameter(
+            help="KEY=VALUE; a list is separated by commas, and KEY.LANGUAGE=VALUE says it in one language"
+        ),
+    ],
     name: str,
     slug: str | None = None,
 ) -> None:

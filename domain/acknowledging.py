@@ -30,7 +30,9 @@ OF_ADDRESS, OF_ADDRESS_WITHIN = 3, timedelta(hours=24)
 OF_DOMAIN, OF_DOMAIN_WITHIN = 20, timedelta(hours=1)
 STALE = timedelta(days=1)
 """Of a mail that was long on its way, as after a change of mailboxes: whoever wrote it does not wait for this."""
-NOBODY = frozenset(("noreply", "no-reply", "donotreply", "do-not-reply", "mailer-daemon", "postmaster", "bounce", "bounces"))
+NOBODY = frozenset(
+    ("noreply", "no-reply", "donotreply", "do-not-reply", "mailer-daemon", "postmaster", "bounce", "bounces")
+)
 """Who reads nothing."""
 
 SUBJECT = N_("We have received your message")
@@ -101,7 +103,9 @@ async def acknowledge(
     session.add(message)
     await session.flush()
     session.add(
-        Acknowledgement(ticket_id=ticket.id, item_id=message.id, address=address, domain=_domain(address), at=at)
+        Acknowledgement(
+            ticket_id=ticket.id, item_id=message.id, address=address, domain=_domain(address), at=at
+        )
     )
     message.tell(EventKind.MESSAGE_QUEUED, by=SYSTEM, at=at)
     ring(session, OUTBOX.topic)
@@ -139,7 +143,9 @@ async def _is_within_limits(session: AsyncSession, address: str, *, at: datetime
             select(func.count())
             .where(sent.address == address, sent.at > at - OF_ADDRESS_WITHIN)
             .scalar_subquery(),
-            select(func.count()).where(sent.domain == domain, sent.at > at - OF_DOMAIN_WITHIN).scalar_subquery(),
+            select(func.count())
+            .where(sent.domain == domain, sent.at > at - OF_DOMAIN_WITHIN)
+            .scalar_subquery(),
         )
     )
     of_address, of_domain = lately.one()

@@ -10,7 +10,7 @@ mail; and whom an agent accepted.
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, and_, exists, func, or_, select
+from sqlalchemy import ColumnElement, and_, exists, false, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
@@ -70,7 +70,8 @@ async def _by_ticket_number(session: AsyncSession, channel: Channel, said: Inbou
             _certainly_takes_part(said.claims[0]),
         )
         .order_by(
-            (Thread.channel_id == channel.id).desc(), func.coalesce(Thread.last_inbound_at, Thread.joined_at).desc()
+            (Thread.channel_id == channel.id).desc(),
+            func.coalesce(Thread.last_inbound_at, Thread.joined_at).desc(),
         )
         .limit(1)
     )
@@ -78,12 +79,13 @@ async def _by_ticket_number(session: AsyncSession, channel: Channel, said: Inbou
 
 def _takes_part(claim: Claim) -> ColumnElement[bool]:
     addressee = exists().where(Identity.id == Thread.identity_id, _is(claim))
-    accepted = exists().where(
-        Participant.thread_id == Thread.id,
-        Participant.address == claim.value,
-        Participant.accepted_at.is_not(None),
-        claim.kind == IdentityKind.EMAIL,
-    )
+    accepted: ColumnElement[bool] = false()
+    if claim.kind == IdentityKind.EMAIL:
+        accepted = exists().where(
+            Participant.thread_id == Thread.id,
+            Participant.address == claim.value,
+            Participant.accepted_at.is_not(None),
+        )
     if claim.proof is None:
         return or_(addressee, accepted)
     other, owner = aliased(Identity), aliased(Contact)

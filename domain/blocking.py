@@ -69,7 +69,7 @@ async def block_all(session: AsyncSession, addresses: Iterable[str], *, by: Acto
     """Who wrote spam; what is ours is left out."""
     wanted = set(addresses)
     for address in sorted(wanted - await ours_among(session, wanted)):
-        await block(session, address, reason=N_("Spam"), by=by, at=at)
+        await block(session, address, reason="spam", by=by, at=at)
 
 
 def normalised_sender(written: str) -> str:
@@ -87,4 +87,7 @@ async def _is_ours(session: AsyncSession, sender: str) -> bool:
         return bool(await ours_among(session, [sender]))
     mailbox = func.lower(Channel.address)
     below = mailbox.endswith(f"@{sender}", autoescape=True) | mailbox.endswith(f".{sender}", autoescape=True)
-    return await session.scalar(select(Channel.id).where(Channel.kind == ChannelKind.EMAIL, below).limit(1)) is not None
+    return (
+        await session.scalar(select(Channel.id).where(Channel.kind == ChannelKind.EMAIL, below).limit(1))
+        is not None
+    )

@@ -53,7 +53,9 @@ async def receive(session: AsyncSession, bounce: InboundBounce) -> str | None:
 async def _by_message_id(session: AsyncSession, bounce: InboundBounce) -> Message | None:
     if not bounce.message_ids:
         return None
-    nearest = case({id: place for place, id in reversed([*enumerate(bounce.message_ids)])}, value=Message.external_id)
+    nearest = case(
+        {id: place for place, id in reversed([*enumerate(bounce.message_ids)])}, value=Message.external_id
+    )
     return await session.scalar(
         select(Message)
         .where(Message.external_id.in_(bounce.message_ids), Message.direction == Direction.OUT)

@@ -50,7 +50,7 @@ async def join_copy(session: AsyncSession, channel: Channel, said: InboundMessag
     row = found.one_or_none()
     if row is None:
         return None
-    message, first = row.tuple()
+    message, first = row
     mail, here = message.mail or {}, channel.address or channel.name
     message.mail = {**mail, "also": list(dict.fromkeys([*mail.get("also", ()), here]))}
     return f"the same mail came to {first}"

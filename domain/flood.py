@@ -4,10 +4,9 @@ Up to so many of a channel are opened in any minute. Whoever comes when that is 
 free moment; each waits once.
 """
 
+import uuid
 from collections.abc import Collection
 from datetime import datetime, timedelta
-
-import uuid
 
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -26,31 +25,34 @@ def rate_of(channel: Channel) -> int:
     return int(channel.config.get(SETTING, USUAL.get(channel.kind, 0)))
 
 
-async def turn_of(session: AsyncSession, channel: Channel, arrival: Arrival, *, at: datetime) -> datetime | None:
+async def turn_of(
+    session: AsyncSession, channel: Channel, arrival: Arrival, *, at: datetime
+) -> datetime | None:
     """When it may be opened, if not now."""
     rate = rate_of(channel)
-    if not rate or arrival.opened_at or arrival.turn_at:
-        if rate:
-            await _set(session, arrival, opened_at=at)
-        return None
-    await session.execute(
-        select(func.pg_advisory_xact_lock(func.hashtextextended(f"flood\n{channel.id}", 0)))
-    )
-    mine = Arrival.channel_id == channel.id
-    last_turn = await session.scalar(select(func.max(Arrival.turn_at)).where(mine, Arrival.turn_at > at))
-    lately = (
-        select(Arrival.opened_at)
-        .where(mine, Arrival.opened_at > at - MINUTE)
-        .order_by(Arrival.opened_at.desc())
-        .limit(rate)
-    )
-    opened = list(await session.scalars(lately))
-    if last_turn is None and len(opened) < rate:
+    if rate and not arrival.turn_at and (turn := await _queued(session, channel, arrival, rate, at=at)):
+        await _set(session, arrival, turn_at=turn)
+        return turn
+    if rate:
         await _set(session, arrival, opened_at=at)
+    return None
+
+
+async def _queued(
+    session: AsyncSession, channel: Channel, arrival: Arrival, rate: int, *, at: datetime
+) -> datetime | None:
+    """The next free moment, unless it is now. One at a time looks for theirs."""
+    if arrival.opened_at:
         return None
-    turn = last_turn + MINUTE / rate if last_turn else opened[-1] + MINUTE
-    await _set(session, arrival, turn_at=turn)
-    return turn
+    key = f"flood\n{channel.id}"
+    await session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(key, 0))))
+    mine = Arrival.channel_id == channel.id
+    last = await session.scalar(select(func.max(Arrival.turn_at)).where(mine, Arrival.turn_at > at))
+    if last:
+        return last + MINUTE / rate
+    lately = select(Arrival.opened_at).where(mine, Arrival.opened_at > at - MINUTE)
+    opened = list(await session.scalars(lately.order_by(Arrival.opened_at.desc()).limit(rate)))
+    return None if len(opened) < rate or opened[-1] is None else opened[-1] + MINUTE
 
 
 async def _set(session: AsyncSession, arrival: Arrival, **values: datetime) -> None:
@@ -62,7 +64,7 @@ async def _set(session: AsyncSession, arrival: Arrival, **values: datetime) -> N
     )
 
 
-async def flooded(session: AsyncSession, *, at: datetime) -> Collection[uuid.UUID]:
-    """Channels of which something waits its turn."""
-    waiting = select(Arrival.channel_id).where(Arrival.turn_at > at, Arrival.opened_at.is_(None)).distinct()
+async def flooded(session: AsyncSession, *, since: datetime) -> Collection[uuid.UUID]:
+    """Channels of which something had to wait for a moment after that."""
+    waiting = select(Arrival.channel_id).where(Arrival.turn_at > since).distinct()
     return set(await session.scalars(waiting))

@@ -44,7 +44,7 @@ _event = Event.__table__
 ITEMS = select(
     _item.id, _item.seq, _item.kind, _item.ticket_id, _item.contact_id, _item.thread_id, _item.direction,
     _item.agent_id, _item.author, _item.at, _item.text, _item.folded, _item.html, _item.automatic, _item.sender_verified,
-    _item.delivery, _item.last_error, _item.call_state, _item.number, _item.answered_at, _item.ended_at,
+    _item.delivery, _item.last_error, _item.mail, _item.call_state, _item.number, _item.answered_at, _item.ended_at,
     Agent.name.label("agent_name"), Channel.kind.label("channel"),
 ).select_from(
     Item.__table__.outerjoin(Agent, Agent.id == _item.agent_id).outerjoin(Channel, Channel.id == _item.channel_id)

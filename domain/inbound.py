@@ -32,12 +32,8 @@ class Arrival(Work, Base):
     __table_args__ = (
         UniqueConstraint("channel_id", "external_id"),
         Index("ix_arrival_due", "due_at", postgresql_where=text("due_at IS NOT NULL")),
-        Index(
-            "ix_arrival_turn", "channel_id", "turn_at", postgresql_where=text("turn_at IS NOT NULL")
-        ),
-        Index(
-            "ix_arrival_opened", "channel_id", "opened_at", postgresql_where=text("opened_at IS NOT NULL")
-        ),
+        Index("ix_arrival_turn", "channel_id", "turn_at", postgresql_where=text("turn_at IS NOT NULL")),
+        Index("ix_arrival_opened", "channel_id", "opened_at", postgresql_where=text("opened_at IS NOT NULL")),
         Index("ix_arrival_whole", "channel_id", "received_at", postgresql_where=text("emptied_at IS NULL")),
     )
 

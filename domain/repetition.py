@@ -35,7 +35,9 @@ async def is_repeated(session: AsyncSession, message: Message) -> bool:
             Message.direction == Direction.IN,
             Message.at > message.at - WITHIN,
             Message.id != message.id,
-            true() if anybodys else or_(Message.contact_id == message.contact_id, Message.thread_id == message.thread_id),
+            true()
+            if anybodys
+            else or_(Message.contact_id == message.contact_id, Message.thread_id == message.thread_id),
         )
         .limit(MOST)
     )

@@ -11,9 +11,11 @@ from domain.channels import Channel, ChannelKind
 from domain.contacts import Identity, IdentityKind, Proof, same_value, survivor_of
 from domain.db import new_id, ring
 from domain.errors import (
+    AddressBounces,
     CannotReply,
     CustomerBegins,
     InvalidInput,
+    IsSpam,
     NoMailbox,
     NotFound,
     SomebodyAnswered,
@@ -54,6 +56,10 @@ async def send(
     """Queues the answer (a chat's is in the open socket at once). `ticket` is held by the caller."""
     if not text.strip():
         raise InvalidInput(N_("This may not be empty."), field=["text"])
+    if ticket.spam_at:
+        raise IsSpam(field=["ticketId"])
+    if to.bounced_at and not force:
+        raise AddressBounces(field=["identityId"])
     if not force and await newer_than(session, ticket, last_seen_seq, by):
         raise SomebodyAnswered(field=["lastSeenSeq"])
     thread, channel = await _conversation(session, ticket, to, by=by, at=at)

@@ -24,9 +24,7 @@ async def mark(session: AsyncSession, ticket: Ticket, *, by: Actor, at: datetime
         return
     ticket.set_spam(True, by=by, at=at)
     waiting = select(Message).where(
-        Message.ticket_id == ticket.id,
-        Message.delivery == DeliveryState.QUEUED,
-        Message.due_at.is_not(None),
+        Message.ticket_id == ticket.id, Message.delivery == DeliveryState.QUEUED, Message.due_at.is_not(None)
     )
     for message in (await session.scalars(waiting.with_for_update(of=Message))).all():
         # Who has it in hand already has lost the lease with this.

@@ -59,8 +59,8 @@ class Mailroom:
             part
         ) in acted:  # one that fails holds up none of the others; tried again, the others are known already
             try:
-                if reason := await self._take(channel, arrival, part):
-                    idle.append(reason)
+                if (why := await self._take(channel, arrival, part)) is not None:
+                    idle.append(why)
             except Exception as problem:
                 failure = failure or problem
         if failure:

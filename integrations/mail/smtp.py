@@ -49,7 +49,9 @@ async def send(letter: Letter, keys: Keys, settings: IntegrationSettings) -> Non
     check_sendable(letter.to.value)
     mailbox = Mailbox.of(letter.channel, keys)
     composed = compose(letter, mailbox, keys)
-    sender = "" if letter.message.automatic else mailbox.address  # what bounces of it, bounces to nobody (RFC 3834)
+    sender = (
+        "" if letter.message.automatic else mailbox.address
+    )  # what bounces of it, bounces to nobody (RFC 3834)
     await hand_over(composed, sender=sender, to=letter.to.value, settings=settings)
 
 
