@@ -81,7 +81,11 @@ def _signed(keys: Keys, mail: parse.Mail) -> int | None:
 def _may_be_answered(arrival: Arrival, mail: parse.Mail) -> bool:
     """By ourselves: not a list or a machine, nor who is silent about where bounces go or asks for no such answers."""
     suppressed = mail.headers.get("x-auto-response-suppress", "none").strip().lower() not in ("", "none")
-    return mail.automatic == "none" and arrival.envelope.get("from") != "" and not suppressed
+    returns_nowhere = arrival.envelope.get("from") in (
+        "",
+        "<>",
+    )  # aiosmtpd leaves the brackets of an empty one
+    return mail.automatic == "none" and not returns_nowhere and not suppressed
 
 
 def _authenticated(mailbox: Mailbox, arrival: Arrival, mail: parse.Mail, address: str) -> bool:

@@ -65,10 +65,7 @@ async def hand_over(composed: EmailMessage, *, sender: str, to: str, settings: I
     """To the relay of the settings; raises SendRefused for good, SendFailed for now."""
     server = urlsplit(settings.smtp_url)
     try:
-        await aiosmtplib.send(
-            composed.as_bytes(),
-            sender=sender,
-            recipients=[to],
+        client = aiosmtplib.SMTP(
             hostname=server.hostname,
             port=server.port,
             username=unquote(server.username) if server.username else None,
@@ -77,6 +74,8 @@ async def hand_over(composed: EmailMessage, *, sender: str, to: str, settings: I
             start_tls=True if server.scheme == "smtp+starttls" else None,
             timeout=TIMEOUT,
         )
+        async with client:  # not `aiosmtplib.send`, which takes an empty sender for none
+            await client.sendmail(sender, [to], composed.as_bytes())
     except aiosmtplib.SMTPRecipientsRefused as refused:
         first = refused.recipients[0]
         busy = SendFailed if first.code == 421 else RecipientBusy  # 421: the relay itself is closing

@@ -60,7 +60,8 @@ class Mailing:
 
     async def brought(self, raw: bytes, *recipients: str, envelope: str | None = None) -> None:
         sender = "someone@example.org" if envelope is None else envelope
-        await aiosmtplib.send(raw, sender=sender, recipients=list(recipients) or [HELP], **self.smtp)
+        async with aiosmtplib.SMTP(**self.smtp) as client:  # `send` takes an empty sender for none
+            await client.sendmail(sender, list(recipients) or [HELP], raw)
         await self.opened()
 
     async def opened(self) -> list[Arrival]:
