@@ -1,9 +1,9 @@
 """Where a message goes: on in the conversation that it answers, or into one that begins, of whichever ticket that belongs to."""
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.actors import customer
@@ -14,7 +14,7 @@ from domain.contacts import Contact, Identity, IdentityKind, Proof, same_person,
 from domain.inbound import InboundMessage
 from domain.mailboxes import is_office, marketplace_of
 from domain.matters import Matter, things_in
-from domain.messages import Message
+from domain.messages import Direction, Message
 from domain.numbers import NumberKind
 from domain.people import Person
 from domain.reasons import REASON_OF_PROOF, JoinCode
@@ -23,6 +23,9 @@ from domain.subjects import tags_in
 from domain.suggestions import suggest
 from domain.threads import Certainty, Thread, place
 from domain.tickets import Ticket, held_with, locked, open_thread, open_ticket
+
+AT_ONCE = timedelta(hours=1)
+"""How soon after our mail a machine answers it."""
 
 
 async def buyer(session: AsyncSession, said: InboundMessage, about: Matter, rules: Joining) -> Contact | None:
@@ -79,7 +82,7 @@ async def placed(
             await end(session, answered, at=said.at)
     if person is None:
         raise RuntimeError("a message that continues nothing needs a person")
-    if said.automatic and (last := await _last_conversation(session, channel, person)):
+    if said.automatic and (last := await _just_written_to(session, channel, person, at=said.at)):
         return Place(last, await held_with(session, last))
     contact, by = person.contact, customer(person.contact.id)
     about = replace(about, things=about.things - things_in(f"{contact.name} {said.sender_name}"))
@@ -126,19 +129,24 @@ async def placed(
     return Place(thread, ticket, opened=placement.ticket_id is None)
 
 
-async def _last_conversation(session: AsyncSession, channel: Channel, person: Person) -> Thread | None:
-    """Where an automatic mail belongs that names nothing of ours, as vacation notes of some programs do."""
+async def _just_written_to(
+    session: AsyncSession, channel: Channel, person: Person, *, at: datetime
+) -> Thread | None:
+    """Where an automatic mail belongs that names nothing of ours, as vacation notes of some programs do: they come at once."""
     if channel.kind != ChannelKind.EMAIL or not person.known:
         return None
     return await session.scalar(
         select(Thread)
         .join(Ticket, Ticket.id == Thread.ticket_id)
+        .join(Message, Message.thread_id == Thread.id)
         .where(
             Thread.identity_id.in_(same_value(person.identity)),
             same_person(Thread.contact_id, person.contact.id),
             Ticket.spam_at.is_(None),
+            Message.direction == Direction.OUT,
+            Message.at > at - AT_ONCE,
         )
-        .order_by(func.coalesce(Thread.last_inbound_at, Thread.joined_at).desc())
+        .order_by(Message.seq.desc())
         .limit(1)
     )
 

@@ -21,6 +21,7 @@ from domain.staff import Agent
 from domain.threads import Thread
 from domain.tickets import Ticket, locked
 from integrations.mail.addresses import reply_address
+from integrations.mail.smtp import POLICY
 from integrations.mail.smtp_in import listen
 from integrations.mailroom import Mailroom
 from tests.factories import SETTINGS, a_channel, an_agent, messages, tickets
@@ -43,7 +44,7 @@ def written(
     for name, value in headers.items():
         mail[name.replace("_", "-")] = value
     mail.set_content(text)
-    return mail.as_bytes()
+    return mail.as_bytes(policy=POLICY)
 
 
 @dataclass

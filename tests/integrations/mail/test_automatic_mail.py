@@ -74,11 +74,12 @@ async def test_an_out_of_office_note_stays_with_its_ticket_and_reopens_nothing(
     assert await status_of(mailing, ticket) == after
 
 
-async def test_an_automatic_mail_that_answers_nothing_goes_to_the_last_conversation_of_its_sender(
+async def test_an_automatic_mail_that_names_nothing_of_ours_stays_where_we_have_just_written_to_its_sender(
     mailing: Mailing,
 ) -> None:
     await mailing.comes(ADA, "It came broken.")
     (ticket,) = await mailing.tickets()
+    await mailing.answered(ticket)
 
     await mailing.comes(ADA, AWAY, subject="Away", X_Autoreply="yes")
     await mailing.comes(ADA, "Send it to Eve.", subject="Away", X_Autoreply="yes", verified=False)
