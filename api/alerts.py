@@ -80,7 +80,7 @@ class Alert(Node):
     cause: AlertCause
     next_action: NextAction
     clock: Clock | None = strawberry.field(description="The promise that it is about.")
-    channel: Channel | None = strawberry.field(description="Which does not work.")
+    channel: Channel | None = strawberry.field(description="Which does not work, or is flooded.")
     ticket: Annotated["Ticket", strawberry.lazy("api.tickets")] | None
     history: list[AlertEvent] = strawberry.field(description="Oldest first; the newest hundred.")
     row_id: strawberry.Private[uuid.UUID]
@@ -186,7 +186,7 @@ async def _fill(reading: Reading, found: list[Alert], selection: Selection) -> N
         for alert in found:
             alert.clock = promises.get(alert.clock_id) if alert.clock_id else None
     if "channel" in selection:
-        down = {alert.row_id: alert.about_id for alert in found if alert.kind == AlertKind.CHANNEL_DOWN}
+        down = {alert.row_id: alert.about_id for alert in found if alert.kind in alerts.OF_CHANNELS}
         channels = await channels_by_id(reading, {id for id in down.values() if id})
         for alert in found:
             about = down.get(alert.row_id)

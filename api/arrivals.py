@@ -85,7 +85,7 @@ class ArrivalRetryInput:
 async def _arrival_retry(info: Info, input: ArrivalRetryInput) -> OkPayload:
     async def change(session: AsyncSession, actor: Actor, now: datetime) -> Json:
         arrival = await access.one(session, ArrivalRow, row_id("Arrival", input.id), to=actor, lock=True)
-        if arrival.state != ArrivalState.FAILED:
+        if arrival.state not in (ArrivalState.FAILED, ArrivalState.IGNORED) or arrival.emptied_at:
             raise NotFound(field=["id"])
         arrival.state, arrival.due_at, arrival.deaths, arrival.failures = ArrivalState.WAITING, now, 0, 0
         ring(session, ARRIVALS.topic)
@@ -107,5 +107,5 @@ class ArrivalQueries:
 class ArrivalMutations:
     arrival_retry: OkPayload = mutation(
         resolver=_arrival_retry,
-        description="Reads a failed original again: what had been placed is not placed twice.",
+        description="Reads an original again that failed or was ignored: what had been placed is not placed twice.",
     )

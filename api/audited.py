@@ -45,6 +45,8 @@ AUDITED = {
     "privacyUpdate": Audited(AuditKind.PRIVACY_CHANGED, ("sealed_days", "erasing_takes_two")),
     "retentionSave": Audited(AuditKind.PRIVACY_CHANGED, ("channel_id", "originals_days", "texts_days")),
     "webhookDelete": Audited(AuditKind.WEBHOOK_DELETED, ("id",)),
+    "senderBlock": Audited(AuditKind.SENDER_BLOCKED),
+    "senderUnblock": Audited(AuditKind.SENDER_UNBLOCKED, ("id",)),
     "contactFieldSave": Audited(AuditKind.CONTACT_FIELD_SAVED, ("id", "label", "kind", "options")),
     "contactFieldArchive": Audited(AuditKind.CONTACT_FIELD_ARCHIVED, ("id", "archived")),
 }

@@ -52,6 +52,9 @@ class Identity(Node):
     can_reply: bool
     reply_window: ReplyWindow | None
     last_used_at: datetime | None
+    bounced_at: datetime | None = strawberry.field(
+        description="Since when our mail comes back from there, twice at least, because there is nobody: `messageSend` wants `force`."
+    )
     row: strawberry.Private[Any]
 
 
@@ -245,6 +248,7 @@ def _identity(reading: Reading, row: Any) -> Identity:
             "can_reply": can_reply,
             "reply_window": window,
             "last_used_at": row.last_used_at,
+            "bounced_at": row.bounced_at,
         },
     )
 

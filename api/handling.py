@@ -112,7 +112,7 @@ async def _ticket_assign(info: Info, input: TicketAssignInput) -> TicketsPayload
             to = await access.one(session, staff.Agent, actor.agent_id, to=actor)
         elif input.agent_id:
             to = await _agent(session, input.agent_id, actor, "agentId")
-        tickets = [await held(session, id, actor, field="ticketIds") for id in _few(input.ticket_ids)]
+        tickets = [await held(session, id, actor, field="ticketIds") for id in few_tickets(input.ticket_ids)]
         for ticket in tickets:
             if input.expected_assignee_id is not None:
                 named = input.expected_assignee_id.value
@@ -160,7 +160,7 @@ async def _conflict(info: Info, ids: list[strawberry.ID]) -> Agent | None:
 async def _ticket_update(info: Info, input: TicketUpdateInput) -> TicketsPayload:
     async def change(session: AsyncSession, actor: Actor, now: datetime) -> Json:
         policy_id = await _policy(session, input, actor)
-        tickets = [await held(session, id, actor, field="ids") for id in _few(input.ids)]
+        tickets = [await held(session, id, actor, field="ids") for id in few_tickets(input.ids)]
         for ticket in tickets:
             if input.policy_id is not None:
                 ticket.policy_id = policy_id
@@ -188,7 +188,7 @@ async def _policy(session: AsyncSession, input: TicketUpdateInput, actor: Actor)
     return policy.id
 
 
-def _few(ids: list[strawberry.ID]) -> list[strawberry.ID]:
+def few_tickets(ids: list[strawberry.ID]) -> list[strawberry.ID]:
     """Always in the same order: two people who change the same tickets do not wait for each other in a circle."""
     if len(ids) > MOST_AT_ONCE:
         raise InvalidInput(N_("At most {most} tickets at once."), field=["ids"], most=MOST_AT_ONCE)

@@ -36,6 +36,9 @@ class TicketFilter:
     unassigned: bool | None = None
     channels: list[ChannelKind] | None = None
     contact_id: strawberry.ID | None = None
+    spam: bool = strawberry.field(
+        default=False, description="Those that are spam, which are left out otherwise."
+    )
 
 
 async def _tickets(
@@ -63,8 +66,10 @@ async def _tickets(
 
 def _filtered(asked: TicketFilter | None) -> list[ColumnElement[bool]]:
     if asked is None:
-        return []
-    conditions: list[ColumnElement[bool]] = []
+        return [TicketRow.spam_at.is_(None)]
+    conditions: list[ColumnElement[bool]] = [
+        TicketRow.spam_at.is_not(None) if asked.spam else TicketRow.spam_at.is_(None)
+    ]
     if asked.statuses:
         conditions.append(TicketRow.status.in_(asked.statuses))
     if asked.assignee_ids:

@@ -7,6 +7,7 @@ from graphql import GraphQLError
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types import ExecutionContext
 
+from api.accepting import ParticipantMutations
 from api.account import AccountMutations
 from api.address_book import AddressBookQueries
 from api.administration import AdministrationMutations, AdministrationQueries
@@ -44,6 +45,7 @@ from api.promising import PolicyMutations
 from api.scalars import SCALARS
 from api.sessions import SessionMutations
 from api.sockets import AskedAnew
+from api.spam import SpamMutations, SpamQueries
 from api.staff import StaffQueries
 from api.tasks import TaskMutations, TaskQueries
 from api.tickets import TicketQueries
@@ -75,6 +77,7 @@ class Query(
     CalendarQueries,
     DutyQueries,
     ArrivalQueries,
+    SpamQueries,
     ExportQueries,
     ErasureQueries,
     PrivacyQueries,
@@ -110,6 +113,8 @@ class Mutation(
     CalendarMutations,
     DutyMutations,
     ArrivalMutations,
+    ParticipantMutations,
+    SpamMutations,
     ExportMutations,
     ErasureMutations,
     PrivacyMutations,

@@ -5,7 +5,7 @@ import secrets
 import sys
 from collections.abc import Iterable
 from datetime import timedelta
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 from cyclopts import App, Parameter
 from sqlalchemy import func, select
@@ -108,13 +108,17 @@ async def create_a_token(
 @channel.command(name="add")
 async def add_a_channel(
     kind: Kind,
-    *settings: Annotated[str, Parameter(help="KEY=VALUE; a list is separated by commas")],
+    *settings: Annotated[
+        str,
+        Parameter(
+            help="KEY=VALUE; a list is separated by commas, and KEY.LANGUAGE=VALUE says it in one language"
+        ),
+    ],
     name: str,
     slug: str | None = None,
 ) -> None:
     """Adds a way in: `heddle channel add email --name Support address=help@shop.example`."""
-    values = dict(_pair(setting) for setting in settings)
-    read = read_settings(ChannelKind(kind), values)
+    read = read_settings(ChannelKind(kind), _values(settings))
     made = slug or re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
     async with house_here() as (house, _), house.db.transaction() as session:
         added = await add_channel(
@@ -178,6 +182,17 @@ def _print_table(rows: Iterable[tuple[str, ...]]) -> None:
 
 
 LISTS = {"relays", "origins"}
+
+
+def _values(settings: Iterable[str]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for key, value in map(_pair, settings):
+        name, _, language = key.partition(".")
+        if language:
+            values.setdefault(name, {})[language] = value
+        else:
+            values[name] = value
+    return values
 
 
 def _pair(setting: str) -> tuple[str, str | list[str]]:

@@ -11,6 +11,7 @@ from sqlalchemy import func, or_, select
 from api.contacts import Identity, identities_where
 from api.context import Reading, by, plain
 from api.node import Node
+from api.participants import Participant, participants_of
 from api.selection import Selection
 from domain import reasons, threads
 from domain.channels import Channel, ChannelKind
@@ -43,6 +44,9 @@ class Thread(Node):
     joined_at: datetime
     message_count: int
     last_message_at: datetime | None
+    participants: list[Participant] = strawberry.field(
+        description="Of a mail: third people, the accepted ones first. None of them is the customer."
+    )
 
 
 async def threads_of(
@@ -73,6 +77,9 @@ async def threads_of(
     if "identity" in wanted:
         ids = [row.identity_id for row in found if row.identity_id]
         identities = {one.row.id: one for one in await identities_where(reading, one_of(IdentityRow.id, ids))}
+    others: dict[uuid.UUID, list[Participant]] = {}
+    if "participants" in wanted:
+        others = await participants_of(reading, [row.id for row in found])
     return {
         ticket_id: [
             plain(
@@ -86,6 +93,7 @@ async def threads_of(
                     "joined_at": row.joined_at,
                     "message_count": row.messages or 0,
                     "last_message_at": row.last_at,
+                    "participants": others.get(row.id, []),
                 },
             )
             for row in group

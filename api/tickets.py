@@ -28,7 +28,7 @@ from domain.channels import Channel, ChannelKind
 from domain.db import one_of
 from domain.history import TimelineKind
 from domain.ids import public_id, row_id
-from domain.messages import Item
+from domain.messages import Direction, Item
 from domain.threads import Thread as ThreadRow
 from domain.tickets import LIVE, TicketStatus, became
 from domain.tickets import Ticket as TicketRow
@@ -52,6 +52,7 @@ class Ticket(Node):
     status: TicketStatus
     priority: int = strawberry.field(description="1 urgent, 2 high, 3 normal, 4 low.")
     tags: list[str]
+    is_spam: bool
     created_at: datetime
     updated_at: datetime
     contact: Contact
@@ -118,6 +119,7 @@ async def open_tickets_of(
         one_of(TicketRow.contact_id, contact_ids),
         TicketRow.status.in_(LIVE),
         TicketRow.merged_into_id.is_(None),
+        TicketRow.spam_at.is_(None),
     )
     return await load_tickets(reading, of_each(query, TicketRow.contact_id, *NEWEST), selection)
 
@@ -142,6 +144,7 @@ async def load_tickets(reading: Reading, query: Select[Any], selection: Selectio
                 "status": row.status,
                 "priority": row.priority,
                 "tags": row.tags,
+                "is_spam": row.spam_at is not None,
                 "created_at": row.created_at,
                 "updated_at": row.updated_at,
             },
@@ -213,9 +216,10 @@ async def _fill(reading: Reading, tickets: list[Ticket], selection: Selection) -
 async def _newest_items(reading: Reading, ids: list[uuid.UUID]) -> dict[uuid.UUID, tuple[str, BigInt]]:
     asked = func.unnest(literal(ids, ARRAY(Uuid))).table_valued("id", name="asked").render_derived()
     item = Item.__table__.c
+    acknowledged = (item.direction == Direction.OUT) & func.coalesce(item.automatic, False)
     newest = (
         select(func.left(item.text, PREVIEW).label("text"), item.at)
-        .where(item.ticket_id == asked.c.id, item.text != "")
+        .where(item.ticket_id == asked.c.id, item.text != "", ~acknowledged)
         .order_by(item.at.desc(), item.seq.desc())
         .limit(1)
         .lateral()

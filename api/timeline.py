@@ -63,6 +63,12 @@ class Message(Node):
     sender_verified: bool = strawberry.field(description="Is it proven that this customer wrote it?")
     delivery: DeliveryState | None = strawberry.field(description="Of an answer of ours.")
     delivery_error: str | None
+    also_to: list[str] = strawberry.field(
+        description="Other mailboxes of ours to which the same mail came: it is one message."
+    )
+    claims_to_be_us: bool = strawberry.field(
+        description="The sender's address is an agent's or a mailbox of ours. Anybody can write it: nothing says that it was one of us."
+    )
     attachments: list[Attachment]
 
     @strawberry.field(
@@ -197,6 +203,8 @@ def _item(
                     "sender_verified": bool(row.sender_verified),
                     "delivery": row.delivery,
                     "delivery_error": row.last_error,
+                    "also_to": (row.mail or {}).get("also", []),
+                    "claims_to_be_us": bool((row.mail or {}).get("from_ourselves")),
                     "attachments": attached.attachments.get(row.id, []),
                 },
             )

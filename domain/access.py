@@ -17,6 +17,7 @@ from sqlalchemy.orm import aliased
 from domain.actors import Actor, ActorKind, Role, Scope
 from domain.alerts import Alert
 from domain.audit import AuditEntry
+from domain.blocking import BlockedSender
 from domain.channels import Channel
 from domain.companies import Company
 from domain.contact_fields import ContactField
@@ -30,6 +31,7 @@ from domain.exports import ContactExport
 from domain.inbound import Arrival
 from domain.messages import Attachment, Item, Message
 from domain.notices import Delivery, Notice
+from domain.participants import Participant
 from domain.policies import Calendar, Policy
 from domain.sign_in import SignIn
 from domain.staff import Agent, Team
@@ -45,6 +47,7 @@ Row = TypeVar("Row", bound=Base)
 SCOPES: dict[type[Base], Scope] = {
     Ticket: Scope.TICKETS_READ,
     Thread: Scope.TICKETS_READ,
+    Participant: Scope.TICKETS_READ,
     Item: Scope.TICKETS_READ,
     Attachment: Scope.TICKETS_READ,
     Contact: Scope.CONTACTS_READ,
@@ -88,7 +91,7 @@ def _agents(model: type[Base], actor: Actor) -> ColumnElement[bool]:
         return true() if actor.role == Role.ADMIN else false()
     if model in (Delivery, Notice):
         return _deliveries(model, actor)
-    if model in (Arrival, Erasure, ContactExport):
+    if model in (Arrival, Erasure, ContactExport, BlockedSender):
         return true() if actor.manages else false()
     if actor.manages:
         return true()
@@ -116,6 +119,8 @@ def _agents(model: type[Base], actor: Actor) -> ColumnElement[bool]:
         return exists().where(Item.id == Attachment.item_id, Ticket.id == Item.ticket_id, tickets)
     if model is Alert:
         return and_(Alert.ticket_id.is_not(None), exists().where(Ticket.id == Alert.ticket_id, tickets))
+    if model is Participant:
+        return exists().where(Thread.id == Participant.thread_id, Ticket.id == Thread.ticket_id, tickets)
     if model in (Thread, Item):
         return exists().where(Ticket.id == model.ticket_id, tickets)
     raise LookupError(f"the door does not know {model.__name__}")

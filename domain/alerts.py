@@ -40,11 +40,16 @@ class AlertKind(StrEnum):
     """A legal deadline comes nearer."""
     CALL_MISSED = "call_missed"
     CHANNEL_DOWN = "channel_down"
+    CHANNEL_FLOODED = "channel_flooded"
+    """More comes in than it takes: the rest waits."""
     NO_AGENT_ON_SHIFT = "no_agent_on_shift"
 
 
 WARNINGS = frozenset({AlertKind.SLA_AT_RISK, AlertKind.COMPLAINT_DUE, AlertKind.CALL_MISSED})
 """They are told at level 0 and climb no further: what they warn of has its own alert."""
+
+
+OF_CHANNELS = (AlertKind.CHANNEL_DOWN, AlertKind.CHANNEL_FLOODED)
 
 
 class AlertState(StrEnum):

@@ -69,6 +69,8 @@ class AuditKind(StrEnum):
     """What had been erased was read, for the reason that `data` gives."""
     SEALED_DESTROYED = "sealed_destroyed"
     PRIVACY_CHANGED = "privacy_changed"
+    SENDER_BLOCKED = "sender_blocked"
+    SENDER_UNBLOCKED = "sender_unblocked"
     RETENTION_APPLIED = "retention_applied"
 
 

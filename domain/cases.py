@@ -53,6 +53,7 @@ def may_go_on(at: datetime) -> Any:
     """A condition: open, or solved not long ago."""
     return and_(
         Ticket.merged_into_id.is_(None),
+        Ticket.spam_at.is_(None),
         or_(
             Ticket.status.in_(LIVE),
             and_(Ticket.status == TicketStatus.SOLVED, Ticket.solved_at > at - REOPENS_WITHIN),

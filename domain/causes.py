@@ -31,6 +31,7 @@ class AlertCause(StrEnum):
     ASSIGNEE_BUSY = "assignee_busy"
     """The assignee is there and has not come to it."""
     CHANNEL_DOWN = "channel_down"
+    CHANNEL_FLOODED = "channel_flooded"
     NOBODY_ON_SHIFT = "nobody_on_shift"
 
 
@@ -41,6 +42,8 @@ class NextAction(StrEnum):
     CALL_BACK = "call_back"
     REMIND = "remind"
     REPAIR = "repair"
+    STEM = "stem"
+    """Block who floods it, or let it take in more."""
     CALL_IN = "call_in"
     """Somebody has to come."""
 
@@ -52,6 +55,7 @@ HELP = {
     AlertCause.CALLER_WAITING: NextAction.CALL_BACK,
     AlertCause.ASSIGNEE_BUSY: NextAction.REMIND,
     AlertCause.CHANNEL_DOWN: NextAction.REPAIR,
+    AlertCause.CHANNEL_FLOODED: NextAction.STEM,
     AlertCause.NOBODY_ON_SHIFT: NextAction.CALL_IN,
 }
 
@@ -67,6 +71,8 @@ def cause(
     match kind:
         case AlertKind.CHANNEL_DOWN:
             return AlertCause.CHANNEL_DOWN
+        case AlertKind.CHANNEL_FLOODED:
+            return AlertCause.CHANNEL_FLOODED
         case AlertKind.NO_AGENT_ON_SHIFT:
             return AlertCause.NOBODY_ON_SHIFT
         case AlertKind.CALL_MISSED:

@@ -17,7 +17,7 @@ from domain.channels import Channel, ChannelKind
 from domain.contacts import Contact
 from domain.db import Base, database_time, new_id, one_of, ring
 from domain.events import Event, EventKind, record
-from domain.facts import beginnings_of, facts_of
+from domain.facts import beginnings_of, facts_of, is_a_machines
 from domain.hours import Hours
 from domain.ladders import DEFAULT, Ladder
 from domain.policies import Matter, Policy, policies_for, policies_in_order
@@ -115,7 +115,7 @@ async def reckon(session: AsyncSession, ticket: Ticket, *, by: Actor = SYSTEM, a
         await session.scalars(select(Clock).where(Clock.ticket_id == ticket.id).order_by(Clock.started_at))
     )
     facts = await facts_of(session, ticket)
-    promises = [] if ticket.merged_into_id else await _promises(session, ticket, facts, at=at)
+    promises = await _promises(session, ticket, facts, at=at)
     hand = _Hand(session, ticket, by, at)
     pairs = _pairs(promises, rows)
     paired = {clock.id for _, clock in pairs if clock}
@@ -136,6 +136,8 @@ async def _promises(
     session: AsyncSession, ticket: Ticket, facts: Sequence[Fact], *, at: datetime
 ) -> list[Promise]:
     """What the ticket's own policy promises from its opening; beside it, what a law does, from the word that counts there."""
+    if ticket.merged_into_id or ticket.spam_at or await is_a_machines(session, ticket, facts):
+        return []
     terms = await terms_of(session, ticket)
     if not terms:
         return []

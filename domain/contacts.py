@@ -18,6 +18,7 @@ from sqlalchemy import (
     ColumnElement,
     ForeignKey,
     Index,
+    Integer,
     Select,
     Uuid,
     any_,
@@ -142,6 +143,14 @@ class Identity(Base):
     """Proven as well, but somebody else writes from it too: it no longer says who."""
     created_at: Mapped[datetime]
     last_used_at: Mapped[datetime | None]
+    bounces: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
+    """Mails of ours that came back because there is nobody there; none of late, if one came from there since."""
+    bounced_at: Mapped[datetime | None]
+    """Since when nothing is believed to arrive there."""
+
+    def used(self, *, at: datetime) -> None:
+        """Something came from there: so there is somebody."""
+        self.last_used_at, self.bounces, self.bounced_at = at, 0, None
 
     def prove(self, proof: Proof, *, by: Actor, at: datetime) -> None:
         if self.verified_at:

@@ -30,6 +30,8 @@ TAKEN = {
     "suggestion": N_("addresses and numbers for which tickets were suggested"),
     "named_number": N_("orders and parcels that messages named"),
     "identity": N_("addresses, numbers and accounts: who writes from them again is a new contact"),
+    "participant": N_("people whom the person's mails named, or who answered them"),
+    "acknowledgement": N_("to which address the number of a ticket was sent"),
     "thread": N_("subjects and keys of conversations, and the evidence why each was joined"),
     "ticket": N_("subjects of tickets, and tags that nobody else's ticket has"),
     "task": N_("titles of tasks"),

@@ -23,7 +23,9 @@ Refused                      an expected refusal: reaches the caller as a user e
 │   ├── AlreadyUndone
 │   └── MutationIdReused
 └── CannotReply              this channel cannot carry the answer
-    └── WindowClosed
+    ├── WindowClosed
+    ├── IsSpam
+    └── AddressBounces       unless it is to be tried all the same
 """
 
 from typing import Any
@@ -161,6 +163,16 @@ class CustomerBegins(CannotReply):
 
 class NoMailbox(CannotReply):
     sentence = N_("There is no mailbox to answer from.")
+
+
+class IsSpam(CannotReply):
+    code = "IS_SPAM"
+    sentence = N_("This ticket is marked as spam: nothing is sent to whoever wrote it.")
+
+
+class AddressBounces(CannotReply):
+    code = "ADDRESS_BOUNCES"
+    sentence = N_("Mail to this address comes back: there is nobody. Send it again to try all the same.")
 
 
 class WindowClosed(CannotReply):

@@ -44,6 +44,21 @@ async def facts_of(session: AsyncSession, ticket: Ticket) -> list[Fact]:
     return facts
 
 
+async def is_a_machines(session: AsyncSession, ticket: Ticket, facts: Sequence[Fact]) -> bool:
+    """An automatic mail opened it, and no customer has said a word: nobody waits for anything."""
+    if any(fact.deed == Deed.CUSTOMER_SPOKE for fact in facts):
+        return False
+    item = Item.__table__.c
+    first = await session.execute(
+        select(item.direction, item.automatic)
+        .where(item.ticket_id == ticket.id, item.kind == ItemKind.MESSAGE)
+        .order_by(item.seq)
+        .limit(1)
+    )
+    row = first.one_or_none()
+    return row is not None and row.direction == Direction.IN and bool(row.automatic)
+
+
 async def beginnings_of(session: AsyncSession, ticket: Ticket) -> tuple[datetime, datetime | None]:
     """When the ticket was opened, and since when legal days run: of all that were merged into it, the earliest."""
     merged = await session.execute(

@@ -13,6 +13,7 @@ from sqlalchemy import cast as sql_cast
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import aliased
 
+from domain.acknowledging import Acknowledgement
 from domain.alerts import Alert, AlertNote
 from domain.cases import NamedNumber
 from domain.contact_notes import ContactNote
@@ -23,6 +24,7 @@ from domain.inbound import Arrival, ArrivalState
 from domain.messages import Attachment, Item
 from domain.moves import Step
 from domain.notices import Delivery, Notice
+from domain.participants import Participant
 from domain.suggestions import Suggestion
 from domain.system_mail import SystemMail
 from domain.tasks import Task
@@ -143,6 +145,12 @@ HOLDINGS = (
         },
     ),
     Holding(
+        Participant,
+        lambda id: Participant.thread_id.in_(select(Thread.id).where(same_person(Thread.contact_id, id))),
+        {},
+    ),
+    Holding(Acknowledgement, lambda id: Acknowledgement.item_id.in_(items_of(id)), {}, exported=False),
+    Holding(
         Thread,
         lambda id: same_person(Thread.contact_id, id),
         {
@@ -174,6 +182,7 @@ HOLDINGS = (
             "external_id": GONE,
             "number": GONE,
             "cause": GONE,
+            "digest": GONE,
             "last_error": GONE,
             "due_at": GONE,
         },
@@ -220,6 +229,7 @@ HARMLESS = {
     "audit_entry.address": "where a person of the shop sat",
     "audit_entry.data": "codes and ids; why somebody unsealed, who must not name the person there",
     "audit_entry.hash": "a digest",
+    "blocked_sender.*": "whom the shop wants no mail from: without it, it could not go on refusing it",
     "calendar.*": "the shop's hours",
     "channel.*": "the shop's own address, settings and errors",
     "fetched_box.*": "how far the shop's own mailboxes are read, and what their servers said of it",

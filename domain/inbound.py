@@ -32,6 +32,8 @@ class Arrival(Work, Base):
     __table_args__ = (
         UniqueConstraint("channel_id", "external_id"),
         Index("ix_arrival_due", "due_at", postgresql_where=text("due_at IS NOT NULL")),
+        Index("ix_arrival_turn", "channel_id", "turn_at", postgresql_where=text("turn_at IS NOT NULL")),
+        Index("ix_arrival_opened", "channel_id", "opened_at", postgresql_where=text("opened_at IS NOT NULL")),
         Index("ix_arrival_whole", "channel_id", "received_at", postgresql_where=text("emptied_at IS NULL")),
     )
 
@@ -43,6 +45,10 @@ class Arrival(Work, Base):
     """What the carrier knew besides the bytes: SMTP envelope, chat session…"""
     received_at: Mapped[datetime]
     state: Mapped[ArrivalState]
+    opened_at: Mapped[datetime | None]
+    """When it was first taken up, as its channel's rate allowed (`domain/flood.py`)."""
+    turn_at: Mapped[datetime | None]
+    """The moment for which it had to wait."""
     emptied_at: Mapped[datetime | None]
     """Its bytes were taken away: what is kept is that something came, and when."""
 
@@ -126,6 +132,10 @@ class InboundMessage:
     automatic: bool = False
     failed: str | None = None
     """Why a mail could not be read, when `text` is how its original begins."""
+    answerable: bool = True
+    """May an automatic answer go out to it? Not to a list, and not to a mail that asks for none."""
+    from_ourselves: bool = False
+    """Its sender's address is an agent's or a mailbox of ours, which proves nothing."""
     from_shop: bool = False
 
 

@@ -1,18 +1,20 @@
 """What came in finds its person, its conversation and its ticket, and is written down: one transaction."""
 
-import hashlib
 from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain import bounces, calls, clocks, shop
+from domain import bounces, calls, clocks, copies, participants, shop
+from domain.acknowledging import acknowledge
 from domain.actors import SYSTEM, customer
+from domain.answered import goes_on, thread_answered
+from domain.blocking import blocked_as
 from domain.cases import note_numbers
 from domain.channels import Channel, ChannelKind
-from domain.contacts import Identity, Proof, identities_like, survivor_of
-from domain.db import new_id, ring
+from domain.contacts import Claim, Contact, Identity, Proof, identities_like, survivor_of
+from domain.db import Json, new_id, ring
 from domain.events import EventKind
 from domain.inbound import (
     Arrival,
@@ -23,21 +25,27 @@ from domain.inbound import (
     InboundMessage,
     InboundReceipt,
 )
+from domain.keys import Keys
 from domain.matters import Matter, matter_of
-from domain.messages import FETCHES, Attachment, Direction, Item, Message
+from domain.messages import FETCHES, Attachment, Direction, Message
+from domain.ourselves import ours_among
 from domain.people import Person, recognise
-from domain.placing import buyer, end, placed, thread_answered
+from domain.placing import buyer, end, placed
 from domain.quoting import without_ours
+from domain.repetition import digest_of, is_repeated
 from domain.shop import Joining
 from domain.suggestions import phones_in
 from domain.threads import Thread
 from domain.tickets import Ticket, locked
 
 
-async def receive(session: AsyncSession, channel: Channel, arrival: Arrival, inbound: Inbound) -> None:
+async def receive(
+    session: AsyncSession, channel: Channel, arrival: Arrival, inbound: Inbound, *, keys: Keys | None = None
+) -> str | None:
+    """Why nothing came of it, where nothing did. `keys`: sign what is answered by itself; without them nothing is."""
     match inbound:
         case InboundMessage():
-            await _message(session, channel, arrival, inbound)
+            return await _message(session, channel, arrival, inbound, keys)
         case InboundCall():
             await calls.receive(session, channel, arrival, inbound)
         case InboundLink():
@@ -47,28 +55,63 @@ async def receive(session: AsyncSession, channel: Channel, arrival: Arrival, inb
         case InboundReceipt():
             await _receipt(session, channel, inbound)
         case InboundBounce():
-            await bounces.receive(session, inbound)
+            return await bounces.receive(session, inbound)
+    return None
 
 
-async def _message(session: AsyncSession, channel: Channel, arrival: Arrival, said: InboundMessage) -> None:
-    if await _unheard(session, channel, said) is None:
-        return
+async def _message(
+    session: AsyncSession, channel: Channel, arrival: Arrival, said: InboundMessage, keys: Keys | None
+) -> str | None:
+    is_mail = channel.kind == ChannelKind.EMAIL
+    if is_mail:
+        await copies.hold(session, said)
+        if reason := await _unwanted(session, channel, said):
+            return reason
+        said = await _disowned(session, said)
+    if await copies.unheard(session, channel, said) is None:
+        return None
     rules = await shop.joining(session)
     about = matter_of(said.subject, said.folded or said.text, rules.order_numbers)
     person, answered = await _who_continues_what(session, channel, said, about, rules, at=arrival.received_at)
-    unheard = await _unheard(session, channel, said)  # while we waited, another worker may have had the same
+    # While we waited, another worker may have had the same.
+    unheard = await copies.unheard(session, channel, said)
     if unheard is None:
-        return
-    thread, ticket = await placed(session, channel, unheard, answered, person, about, rules)
+        return None
+    place = await placed(session, channel, unheard, answered, person, about, rules)
+    thread, ticket = place.thread, place.ticket
     message = await _written(session, channel, arrival, unheard, thread, ticket, person)
     await note_numbers(session, message.id, about.numbers | phones_in(unheard.text))
     by = customer(ticket.contact_id)
     message.tell(EventKind.MESSAGE_RECEIVED, by=by, at=said.at)
+    again = is_mail and await is_repeated(session, message)
+    if is_mail and not said.automatic:
+        await participants.note(session, thread, said, at=said.at)
     if not said.from_shop and not said.automatic:
         thread.last_inbound_at = max(said.at, thread.last_inbound_at or said.at)
         thread.joined_proof = thread.joined_proof or (person.proof if person else None)
-        ticket.customer_wrote(by=by, at=arrival.received_at)
+        ticket.customer_wrote(by=by, at=arrival.received_at, again=again)
     await clocks.reckon(session, ticket, by=SYSTEM if said.from_shop else by, at=arrival.received_at)
+    if place.opened and keys and not again:
+        await acknowledge(session, keys, channel, unheard, thread, ticket, at=arrival.received_at)
+    return None
+
+
+async def _unwanted(session: AsyncSession, channel: Channel, said: InboundMessage) -> str | None:
+    """Why a mail is kept and not placed."""
+    if blocked := await blocked_as(session, said.claims[0].value):
+        return f"blocked sender: {blocked}"
+    if await copies.is_our_own(session, said):
+        return "a mail of our own"
+    return await copies.join_copy(session, channel, said)
+
+
+async def _disowned(session: AsyncSession, said: InboundMessage) -> InboundMessage:
+    """Who writes from an address of the shop's is not the agent or the mailbox for that: anybody can write any From, and an
+    agent who speaks as one does it here."""
+    first = said.claims[0]
+    if not await ours_among(session, [first.value]):
+        return said
+    return replace(said, claims=(replace(first, proof=None), *said.claims[1:]), from_ourselves=True)
 
 
 async def _who_continues_what(
@@ -80,11 +123,11 @@ async def _who_continues_what(
     *,
     at: datetime,
 ) -> tuple[Person | None, Thread | None]:
-    """The person, none for an unconfirmed participant; and the conversation that goes on, if one does."""
+    """The person, none for somebody else who takes part; and the conversation that goes on, if one does."""
     answered = await thread_answered(session, channel, said)
     if answered and (person := await _participant(session, said, answered, at=at)):
         return person, answered
-    if answered and await _takes_strangers(session, said, answered):
+    if answered and await _takes_others(session, said, answered):
         return None, answered
     person = await recognise(
         session,
@@ -97,7 +140,8 @@ async def _who_continues_what(
     )
     answered = await thread_answered(session, channel, said)  # another worker may have begun it meanwhile
     if answered and not await _is_of(session, answered, person):
-        await end(session, answered, at=said.at)  # somebody else holds the session now: another conversation
+        if answered.key:  # somebody else holds the session now: another conversation
+            await end(session, answered, at=said.at)
         answered = None
     return person, answered
 
@@ -111,12 +155,14 @@ async def _written(
     ticket: Ticket,
     person: Person | None,
 ) -> Message:
-    by_mail = {
+    by_mail: Json = {
         "references": [*reversed(said.references)],
         "subject": said.subject,
         "to": [[one.name, one.address] for one in said.to],
         "cc": [[one.name, one.address] for one in said.cc],
     }
+    if said.from_ourselves:
+        by_mail["from_ourselves"] = True
     message = Message(
         id=new_id(),
         ticket_id=ticket.id,
@@ -134,6 +180,7 @@ async def _written(
         automatic=said.automatic,
         sender_verified=person is not None and person.proof is not None,
         mail=by_mail if channel.kind == ChannelKind.EMAIL else None,
+        digest=digest_of(said.folded or said.text) if channel.kind == ChannelKind.EMAIL else None,
     )
     session.add(message)
     await session.flush()
@@ -158,25 +205,46 @@ async def _folded(session: AsyncSession, said: InboundMessage, thread: Thread) -
 async def _participant(
     session: AsyncSession, said: InboundMessage, answered: Thread, *, at: datetime
 ) -> Person | None:
-    """Who answers a mail from the very address we wrote to. With the token that only our mail had, that is proof."""
+    """Who answers a mail from the very address we wrote to, or from another that is proven to be the same contact's.
+
+    With the token that only our mail had, the very address is proof by itself.
+    """
     first = said.claims[0]
     if said.thread_key or answered.identity_id is None:
         return None
     addressee = await session.get_one(Identity, answered.identity_id)
     contact = await survivor_of(session, addressee.contact_id)
-    if contact is None or (addressee.kind, addressee.scope, addressee.value) != first.key:
+    if contact is None:
         return None
-    proof = first.proof or (Proof.REPLY_ADDRESS if said.thread_number else None)
+    if (addressee.kind, addressee.scope, addressee.value) != first.key:
+        return await _by_another_address(session, first, answered, contact, at=at)
+    proof = first.proof or (Proof.REPLY_ADDRESS if said.thread_number and not said.from_ourselves else None)
     if proof and not any(identity.verified_at for identity, _ in await identities_like(session, first)):
         addressee.prove(proof, by=customer(contact.id), at=at)
-    addressee.last_used_at = at
+    addressee.used(at=at)
     return Person(contact, addressee, proof, known=True)
 
 
-async def _takes_strangers(session: AsyncSession, said: InboundMessage, answered: Thread) -> bool:
-    """Anybody else who writes to a signed reply address takes part, unconfirmed; a closed ticket takes no more."""
-    return said.thread_number is not None and (await locked(session, answered.ticket_id)).takes_more(
-        at=said.at
+async def _by_another_address(
+    session: AsyncSession, claim: Claim, answered: Thread, contact: Contact, *, at: datetime
+) -> Person | None:
+    if claim.proof is None or answered.joined_proof is None:
+        return None
+    for identity, owner in await identities_like(session, claim):
+        if owner.id == contact.id and identity.verified_at and not identity.shared_at:
+            identity.used(at=at)
+            return Person(contact, identity, claim.proof, known=True)
+    return None
+
+
+async def _takes_others(session: AsyncSession, said: InboundMessage, answered: Thread) -> bool:
+    """Anybody who writes to a signed reply address takes part, unconfirmed, and so does whom an agent accepted; not where the
+    customer would begin anew."""
+    may = said.thread_number is not None or (
+        said.thread_key is None and await participants.is_accepted(session, answered, said.claims[0].value)
+    )
+    return may and await goes_on(
+        session, said, answered, await locked(session, answered.ticket_id), at=said.at
     )
 
 
@@ -185,21 +253,6 @@ async def _is_of(session: AsyncSession, thread: Thread, person: Person) -> bool:
     await session.refresh(thread)
     contact = await survivor_of(session, thread.contact_id)
     return contact is not None and contact.id == person.contact.id
-
-
-async def _unheard(session: AsyncSession, channel: Channel, said: InboundMessage) -> InboundMessage | None:
-    """The message, unless it is here already. Another mail under a Message-ID that is known is another mail."""
-    here = select(Item.text, Item.author).where(Item.channel_id == channel.id)
-    known = (await session.execute(here.where(Item.external_id == said.external_id))).one_or_none()
-    if known is None:
-        return said
-    author = said.sender_name or said.claims[0].label
-    if channel.kind != ChannelKind.EMAIL or tuple(known) == (said.text, author):
-        return None
-    digest = hashlib.sha256(f"{author}\n{said.text}".encode("utf-8", "replace")).hexdigest()[:16]
-    other = replace(said, external_id=f"{said.external_id}#{digest}")
-    again = await session.scalar(here.where(Item.external_id == other.external_id).limit(1))
-    return None if again is not None else other
 
 
 def _attach(session: AsyncSession, message: Message, said: InboundMessage) -> None:

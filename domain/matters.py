@@ -13,13 +13,11 @@ from domain.numbers import (
     shape_of,
     without_signature,
 )
+from domain.subjects import MARKED, untagged
 from domain.topics import Topic, topics_of
 from domain.words import folded, listed, stop_words, vocabulary, words_of
 
-_ANSWERED = re.compile(
-    r"^\s*(?:(?:re|fwd?|aw|wg|odp|pd|rv|res|ref|tr|enc|reenv|r|fw)(?:\[\d+\])?\s*:\s*|\[[^\]]{1,40}\]\s*)+",
-    re.IGNORECASE,
-)
+_ANSWERED = re.compile(rf"^\s*(?:{MARKED}\s*|\[[^\]]{{1,40}}\]\s*)+", re.IGNORECASE)
 SAYS_NOTHING, COMMON = listed("speech", "says_nothing"), listed("speech", "common")
 GOES_ON = listed("speech", "goes_on")
 FOLLOWS_UP = listed("speech", "follows_up") | GOES_ON
@@ -73,6 +71,7 @@ class Matter:
 
 
 def matter_of(subject: str, text: str, masks: Iterable[str] = ()) -> Matter:
+    subject, text = untagged(subject), untagged(text)  # a ticket's number is no order's
     named, words, said = subject_of(subject), words_of(text), without_signature(f"{subject}\n{text}")
     topics, numbers = topics_of(said), numbers_in(subject, text, masks)
     return Matter(

@@ -102,7 +102,11 @@ class Message(Item):
     """Is it proven that this customer wrote it? A name or an address alone is not."""
     delivery: Mapped[DeliveryState | None]
     mail: Mapped[Json | None]
-    """Of a mail: `references` (Message-IDs, oldest first), `subject`, `to` and `cc` (each a list of `[name, address]`)."""
+    """Of a mail: `references` (Message-IDs, oldest first), `subject`, `to` and `cc` (each a list of `[name, address]`);
+    `also`, other mailboxes of ours that the same mail came to; `from_ourselves`, that its sender's address is one of the shop's;
+    `refused`, which recipients of ours did not take it, and why."""
+    digest: Mapped[str | None]
+    """Of the words of a mail that came in (`domain/repetition.py`)."""
 
     def sent(self, *, at: datetime) -> None:
         if self.delivery == DeliveryState.QUEUED:  # its receipt may have been quicker
@@ -122,6 +126,9 @@ class Message(Item):
         self.delivery = state
         self.tell(EventKind.MESSAGE_READ if read else EventKind.MESSAGE_DELIVERED, by=SYSTEM, at=at)
         return True
+
+
+Index("ix_item_digest", Message.digest, Item.at, postgresql_where=Message.digest.is_not(None))
 
 
 class Call(Item):

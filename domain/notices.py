@@ -43,6 +43,8 @@ class NoticeKind(StrEnum):
     CLEARED = "cleared"
     """What was told of is settled."""
     ASSIGNED = "assigned"
+    MESSAGE_FAILED = "message_failed"
+    """An answer did not arrive."""
     TEST = "test"
 
 
@@ -72,7 +74,7 @@ class DeliveryStage(StrEnum):
 
 
 RECEIPTS = (DeliveryStage.SHOWN, DeliveryStage.OPENED, DeliveryStage.ACTED)
-INSISTING = (NoticeKind.ALERT, NoticeKind.STORM, NoticeKind.DIGEST)
+INSISTING = (NoticeKind.ALERT, NoticeKind.STORM, NoticeKind.DIGEST, NoticeKind.MESSAGE_FAILED)
 """They end in mail, and an alert with the next person, if nothing says that they were seen."""
 
 

@@ -1,4 +1,4 @@
-"""What stops a shop from answering at all: nobody is there, or a channel does not carry. Asked once a minute."""
+"""What stops a shop from answering at all: nobody is there, or a channel does not carry, or is flooded. Asked once a minute."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -11,17 +11,20 @@ from domain.alerts import UNRESOLVED, Alert, AlertKind, Cause
 from domain.channels import Channel
 from domain.clocks import ladders_of
 from domain.fetching import Box
+from domain.flood import flooded
 from domain.messages import Message
 from domain.policies import default_hours
 
 PATIENCE = timedelta(minutes=3)
 """A change of shifts, or a provider that restarts, is no alarm."""
 TRIES = 2
+CALM = timedelta(minutes=5)
 
 
 async def look(session: AsyncSession, *, at: datetime) -> None:
     await _nobody_on_shift(session, at)
     await _channels_down(session, at)
+    await _channels_flooded(session, at)
 
 
 async def _nobody_on_shift(session: AsyncSession, at: datetime) -> None:
@@ -66,6 +69,15 @@ async def _channels_down(session: AsyncSession, at: datetime) -> None:
     works = [id for id in told if id not in down]
     if works:
         await alerts.resolve(session, Alert.kind == AlertKind.CHANNEL_DOWN, Alert.about_id.in_(works), at=at)
+
+
+async def _channels_flooded(session: AsyncSession, at: datetime) -> None:
+    """Something waits its turn; it is over when for a while nothing has."""
+    for channel_id in await flooded(session, since=at):
+        await _fire(session, Cause(AlertKind.CHANNEL_FLOODED, at, about_id=channel_id), at)
+    of_late = await flooded(session, since=at - CALM)
+    is_over = Alert.about_id.not_in(of_late)
+    await alerts.resolve(session, Alert.kind == AlertKind.CHANNEL_FLOODED, is_over, at=at)
 
 
 async def _fire(session: AsyncSession, cause: Cause, at: datetime) -> None:

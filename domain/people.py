@@ -223,7 +223,8 @@ async def _identity(
         claim = replace(claim, proof=proof)
     if mine is None:
         return add_identity(session, contact, claim, by=by, at=at, name=name)
-    mine.last_used_at, mine.name = at, mine.name or name
+    mine.used(at=at)
+    mine.name = mine.name or name
     if claim.proof:
         mine.prove(claim.proof, by=by, at=at)
     return mine

@@ -1,57 +1,31 @@
-"""Which conversation a message goes on with, and which ticket a conversation that begins belongs to."""
+"""Where a message goes: on in the conversation that it answers, or into one that begins, of whichever ticket that belongs to."""
 
-from dataclasses import replace
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.actors import customer
+from domain.answered import goes_on
 from domain.cases import NamedNumber, cases_of
-from domain.channels import Channel
-from domain.contacts import Contact, Identity, IdentityKind, Proof, survivor_of
+from domain.channels import Channel, ChannelKind
+from domain.contacts import Contact, Identity, IdentityKind, Proof, same_person, same_value, survivor_of
 from domain.inbound import InboundMessage
 from domain.mailboxes import is_office, marketplace_of
 from domain.matters import Matter, things_in
-from domain.messages import Item, Message
+from domain.messages import Direction, Message
 from domain.numbers import NumberKind
 from domain.people import Person
 from domain.reasons import REASON_OF_PROOF, JoinCode
 from domain.shop import Joining
+from domain.subjects import tags_in
 from domain.suggestions import suggest
 from domain.threads import Certainty, Thread, place
 from domain.tickets import Ticket, held_with, locked, open_thread, open_ticket
 
-
-async def thread_answered(session: AsyncSession, channel: Channel, said: InboundMessage) -> Thread | None:
-    """The conversation this continues, where something proves it.
-
-    A signed reply address proves it by itself. A Message-ID we know does so only for somebody who takes part.
-    """
-    if said.thread_key:
-        return await session.scalar(
-            select(Thread).where(
-                Thread.channel_id == channel.id, Thread.key == said.thread_key, Thread.ended_at.is_(None)
-            )
-        )
-    if said.thread_number:
-        return await session.scalar(select(Thread).where(Thread.number == said.thread_number))
-    if not said.references or not said.claims:
-        return None
-    nearest = {external_id: place for place, external_id in reversed([*enumerate(said.references)])}
-    known = await session.execute(
-        select(Item.external_id, Thread)
-        .join(Thread, Thread.id == Item.thread_id)
-        .join(Identity, Identity.id == Thread.identity_id)
-        .where(
-            Item.external_id.in_(said.references),
-            Identity.kind == said.claims[0].kind,
-            Identity.scope == said.claims[0].scope,
-            Identity.value == said.claims[0].value,
-        )
-    )
-    found = sorted(known, key=lambda row: nearest[str(row[0])])
-    return found[0][1] if found else None
+AT_ONCE = timedelta(hours=1)
+"""How soon after our mail a machine answers it."""
 
 
 async def buyer(session: AsyncSession, said: InboundMessage, about: Matter, rules: Joining) -> Contact | None:
@@ -80,6 +54,15 @@ async def buyer(session: AsyncSession, said: InboundMessage, about: Matter, rule
     return await survivor_of(session, found[0]) if len(found) == 1 else None
 
 
+@dataclass(frozen=True)
+class Place:
+    thread: Thread
+    ticket: Ticket
+    """Held."""
+    opened: bool = False
+    """Did this message open the ticket?"""
+
+
 async def placed(
     session: AsyncSession,
     channel: Channel,
@@ -88,24 +71,29 @@ async def placed(
     person: Person | None,
     about: Matter,
     rules: Joining,
-) -> tuple[Thread, Ticket]:
-    """The thread and its ticket, held. A closed ticket takes no more: the same conversation goes on in a new one."""
+) -> Place:
+    """A closed ticket takes no more, nor an old one what is called otherwise: the same person goes on in a new one, linked."""
+    follows: Ticket | None = None
     if answered:
-        ticket = await held_with(session, answered)
-        if ticket.takes_more(at=said.at):
-            return answered, ticket
-        await end(session, answered, at=said.at)
+        follows = await held_with(session, answered)
+        if await goes_on(session, said, answered, follows, at=said.at):
+            return Place(answered, follows)
+        if not follows.takes_more(at=said.at):
+            await end(session, answered, at=said.at)
     if person is None:
         raise RuntimeError("a message that continues nothing needs a person")
+    if said.automatic and (last := await _just_written_to(session, channel, person, at=said.at)):
+        return Place(last, await held_with(session, last))
     contact, by = person.contact, customer(person.contact.id)
     about = replace(about, things=about.things - things_in(f"{contact.name} {said.sender_name}"))
+    cases = await cases_of(session, contact.id, at=said.at) if person.known else []
     placement = place(
         certainty=_certainty(said, person),
         code=REASON_OF_PROOF[person.proof] if person.proof else JoinCode.OPENED_TICKET,
         said=about,
         channel=channel.kind,
         at=said.at,
-        cases=await cases_of(session, contact.id, at=said.at) if person.known else [],
+        cases=[case for case in cases if follows is None or case.ticket_id != follows.id],
         windows=rules.windows,
     )
     if placement.ticket_id:
@@ -122,7 +110,8 @@ async def placed(
         await session.flush()
         await suggest(
             session, ticket, placement, claims=said.claims, numbers=about.numbers,
-            text=f"{said.subject}\n{said.text}", references=said.references, at=said.at,
+            text=f"{said.subject}\n{said.text}", references=said.references, tags=tags_in(said.subject),
+            follows=follows.id if follows else None, at=said.at,
         )  # fmt: skip
     thread = open_thread(
         session,
@@ -137,7 +126,29 @@ async def placed(
         at=said.at,
     )
     await session.flush()
-    return thread, ticket
+    return Place(thread, ticket, opened=placement.ticket_id is None)
+
+
+async def _just_written_to(
+    session: AsyncSession, channel: Channel, person: Person, *, at: datetime
+) -> Thread | None:
+    """Where an automatic mail belongs that names nothing of ours, as vacation notes of some programs do: they come at once."""
+    if channel.kind != ChannelKind.EMAIL or not person.known:
+        return None
+    return await session.scalar(
+        select(Thread)
+        .join(Ticket, Ticket.id == Thread.ticket_id)
+        .join(Message, Message.thread_id == Thread.id)
+        .where(
+            Thread.identity_id.in_(same_value(person.identity)),
+            same_person(Thread.contact_id, person.contact.id),
+            Ticket.spam_at.is_(None),
+            Message.direction == Direction.OUT,
+            Message.at > at - AT_ONCE,
+        )
+        .order_by(Message.seq.desc())
+        .limit(1)
+    )
 
 
 def _certainty(said: InboundMessage, person: Person) -> Certainty:

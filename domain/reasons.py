@@ -81,6 +81,8 @@ class SuggestionCode(StrEnum):
     SAME_PHONE = "same_phone"
     SAME_NUMBER = "same_number"
     ANSWERS_ITS_MAIL = "answers_its_mail"
+    NAMES_ITS_NUMBER = "names_its_number"
+    FOLLOWS_UP = "follows_up"
 
 
 SUGGESTIONS = {
@@ -91,6 +93,12 @@ SUGGESTIONS = {
     SuggestionCode.SAME_PHONE: N_("The number {value} is known here. A caller's number proves nothing."),
     SuggestionCode.SAME_NUMBER: N_("Both name the number {value}, from different senders."),
     SuggestionCode.ANSWERS_ITS_MAIL: N_("It answers or forwards a mail of this ticket, from somebody else."),
+    SuggestionCode.NAMES_ITS_NUMBER: N_(
+        "Its subject names the number {value}. It is not proven that the sender takes part there."
+    ),
+    SuggestionCode.FOLLOWS_UP: N_(
+        "It answers a mail of a ticket that was settled before, and was taken for a new matter."
+    ),
 }
 
 

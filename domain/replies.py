@@ -11,9 +11,11 @@ from domain.channels import Channel, ChannelKind
 from domain.contacts import Identity, IdentityKind, Proof, same_value, survivor_of
 from domain.db import new_id, ring
 from domain.errors import (
+    AddressBounces,
     CannotReply,
     CustomerBegins,
     InvalidInput,
+    IsSpam,
     NoMailbox,
     NotFound,
     SomebodyAnswered,
@@ -24,6 +26,7 @@ from domain.keys import Keys
 from domain.languages import N_
 from domain.messages import OUTBOX, DeliveryState, Direction, Item, Message
 from domain.reasons import JoinCode
+from domain.subjects import answering, beginning
 from domain.threads import Placement, Thread
 from domain.tickets import Ticket, TicketStatus, open_thread
 
@@ -53,6 +56,10 @@ async def send(
     """Queues the answer (a chat's is in the open socket at once). `ticket` is held by the caller."""
     if not text.strip():
         raise InvalidInput(N_("This may not be empty."), field=["text"])
+    if ticket.spam_at:
+        raise IsSpam(field=["ticketId"])
+    if to.bounced_at and not force:
+        raise AddressBounces(field=["identityId"])
     if not force and await newer_than(session, ticket, last_seen_seq, by):
         raise SomebodyAnswered(field=["lastSeenSeq"])
     thread, channel = await _conversation(session, ticket, to, by=by, at=at)
@@ -179,12 +186,8 @@ async def _mail(session: AsyncSession, ticket: Ticket, thread: Thread) -> dict[s
     )
     subject = thread.subject or ticket.subject
     if last is None or last.external_id is None:
-        return {"references": [], "subject": subject}
+        return {"references": [], "subject": beginning(subject, ticket.number)}
     references = [*(last.mail or {}).get("references", ()), last.external_id]
     if len(references) > REFERENCES:
         references = [references[0], *references[1 - REFERENCES :]]
-    return {"references": references, "subject": _answering(subject)}
-
-
-def _answering(subject: str) -> str:
-    return subject if subject.lower().startswith("re:") else f"Re: {subject}"
+    return {"references": references, "subject": answering(subject, ticket.number)}

@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain import clocks
+from domain import clocks, participants
 from domain.actors import Actor
 from domain.contacts import survivor_of
 from domain.db import new_id
@@ -72,6 +72,7 @@ async def _split(journal: Journal, thread: Thread, first: Item) -> Thread:
     new.key = thread.key
     session.add(new)
     await session.flush()
+    await participants.copy(session, thread, new)
     journal.move.kind, journal.move.thread_id = MoveKind.SPLIT, new.id
     await journal.all(Item, Item.thread_id == thread.id, Item.seq >= first.seq, thread_id=new.id, always=True)
     return new

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ForeignKey, Index, select, text
+from sqlalchemy import ForeignKey, Index, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
@@ -29,7 +29,9 @@ SCORES = {
     MatterCode.SOON_AFTER: 0.5,
 }
 SCORE_OF = {
+    SuggestionCode.FOLLOWS_UP: 0.95,
     SuggestionCode.ANSWERS_ITS_MAIL: 0.85,
+    SuggestionCode.NAMES_ITS_NUMBER: 0.8,
     SuggestionCode.SAME_NUMBER: 0.75,
     SuggestionCode.SAME_ADDRESS: 0.6,
     SuggestionCode.SAME_PHONE: 0.5,
@@ -81,15 +83,22 @@ async def suggest(
     numbers: frozenset[CaseNumber],
     text: str = "",
     references: tuple[str, ...] = (),
+    tags: tuple[int, ...] = (),
+    follows: uuid.UUID | None = None,
     at: datetime,
 ) -> None:
-    """For a ticket that a conversation has just opened. An address or a number in its `text` is no more than a hint."""
+    """For a ticket that a conversation has just opened. An address or a number in its `text` is no more than a hint.
+
+    `tags`: numbers of tickets that its subject names. `follows`: the ticket whose mail it answers, which takes no more.
+    """
     phones = frozenset(
         CaseNumber(NumberKind.PHONE, claim.value) for claim in claims if claim.kind == IdentityKind.PHONE
     )
     hints = [
         *_of_same_contact(placement),
+        *([_hint(follows, SuggestionCode.FOLLOWS_UP)] if follows else []),
         *await _answered(session, references),
+        *await _tagged(session, tags),
         *await _with_claims(session, ticket, (*claims, *written_in(text)), at=at),
         *await _with_numbers(session, ticket, numbers, SuggestionCode.SAME_NUMBER, at=at),
         *await _with_numbers(session, ticket, phones, SuggestionCode.SAME_PHONE, at=at),
@@ -127,10 +136,20 @@ async def _answered(session: AsyncSession, references: tuple[str, ...]) -> list[
         .where(Item.external_id.in_(references), Ticket.merged_into_id.is_(None))
         .distinct()
     )
-    return [
-        Hint(ticket_id, SuggestionCode.ANSWERS_ITS_MAIL, SCORE_OF[SuggestionCode.ANSWERS_ITS_MAIL])
-        for ticket_id in found
-    ]
+    return [_hint(ticket_id, SuggestionCode.ANSWERS_ITS_MAIL) for ticket_id in found]
+
+
+async def _tagged(session: AsyncSession, tags: tuple[int, ...]) -> list[Hint]:
+    if not tags:
+        return []
+    found = await session.execute(
+        select(func.coalesce(Ticket.merged_into_id, Ticket.id), Ticket.number).where(Ticket.number.in_(tags))
+    )
+    return [_hint(ticket_id, SuggestionCode.NAMES_ITS_NUMBER, f"#{number}") for ticket_id, number in found]
+
+
+def _hint(ticket_id: uuid.UUID, code: SuggestionCode, value: str = "") -> Hint:
+    return Hint(ticket_id, code, SCORE_OF[code], value)
 
 
 async def _with_claims(

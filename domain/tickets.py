@@ -86,6 +86,9 @@ class Ticket(Base):
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
     solved_at: Mapped[datetime | None]
+    spam_at: Mapped[datetime | None]
+    """Somebody has said that it is spam (`domain/spam.py`)."""
+    spam_by_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("agent.id"))
 
     def is_live(self) -> bool:
         return self.status in LIVE
@@ -142,12 +145,16 @@ class Ticket(Base):
         if changed:
             self._record(EventKind.TICKET_CHANGED, by=by, at=at, **changed)
 
-    def customer_wrote(self, *, by: Actor, at: datetime) -> None:
-        """A person's word reopens what was put aside."""
+    def customer_wrote(self, *, by: Actor, at: datetime, again: bool = False) -> None:
+        """A person's word reopens what was put aside; not what is said over and over, and not spam."""
         self.updated_at = at
-        if self.status in (TicketStatus.PENDING, TicketStatus.SOLVED):
+        if not again and self.spam_at is None and self.status in (TicketStatus.PENDING, TicketStatus.SOLVED):
             self.status, self.solved_at = TicketStatus.OPEN, None
             self._record(EventKind.TICKET_REOPENED, by=by, at=at)
+
+    def set_spam(self, spam: bool, *, by: Actor, at: datetime) -> None:
+        self.spam_at, self.spam_by_id = (at, by.agent_id) if spam else (None, None)
+        self._record(EventKind.TICKET_CHANGED, by=by, at=at, spam=spam)
 
     def note(self, text: str, *, by: Actor, at: datetime) -> Note:
         if not text.strip():

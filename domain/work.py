@@ -76,6 +76,10 @@ class Lease(Generic[Row]):
         """A part is done: the rest is due at once, with a lease of its own."""
         return await self._write(session, due_at=func.now(), deaths=0, failures=0, failing_since=None)
 
+    async def wait(self, session: AsyncSession, *, until: datetime) -> Row:
+        """Not its turn yet: no failure."""
+        return await self._write(session, due_at=until, deaths=0)
+
     async def retry(self, session: AsyncSession, *, after: float, error: str) -> Row:
         return await self._write(
             session,

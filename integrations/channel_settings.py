@@ -120,6 +120,15 @@ class Mailbox(ChannelSettings):
     def signs_in_with_tokens(self) -> bool:
         return bool(self.oauth_token_url and self.oauth_refresh_token.get_secret_value())
 
+    acknowledge: bool = False
+    """Is a mail that opens a ticket answered at once with its number?"""
+    acknowledgement: dict[str, str] = {}
+    """The shop's own words for that, by language (`en`, `pl`, `es`, `ca`), with `{number}` where the number stands."""
+    locale: str | None = None
+    """In which a customer is answered whose language is not known."""
+    inbound_per_minute: int = Field(default=600, ge=0)
+    """More than these wait their turn; 0: as many as come."""
+
     def place(self) -> str:
         return normalised(IdentityKind.EMAIL, self.address)
 

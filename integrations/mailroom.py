@@ -7,9 +7,9 @@ from dataclasses import replace
 import structlog
 from sqlalchemy import select
 
-from domain import intake
+from domain import flood, intake
 from domain.channels import Channel, ChannelKind
-from domain.db import Database
+from domain.db import Database, database_time
 from domain.files import Files
 from domain.inbound import ARRIVALS, Arrival, ArrivalState, Inbound, InboundMessage, Unread, Unreadable
 from domain.keys import Keys
@@ -44,40 +44,45 @@ class Mailroom:
     async def open(self, arrival: Arrival, lease: Lease[Arrival]) -> None:
         async with self._db.transaction() as session:
             channel = await session.get_one(Channel, arrival.channel_id)
+            if turn := await flood.turn_of(session, channel, arrival, at=await database_time(session)):
+                await lease.wait(session, until=turn)
+                return
         try:
             parts = await asyncio.to_thread(lambda: list(READERS[channel.kind](channel, self._keys, arrival)))
         except Unreadable as reason:
             parts = [Unread(str(reason), failed=True)]
         acted = [part for part in parts if not isinstance(part, Unread)]
         failure: Exception | None = None
+        idle: list[str] = []
+        """Why nothing came of a part."""
         for (
             part
         ) in acted:  # one that fails holds up none of the others; tried again, the others are known already
             try:
-                await self._take(channel, arrival, part)
+                if (why := await self._take(channel, arrival, part)) is not None:
+                    idle.append(why)
             except Exception as problem:
                 failure = failure or problem
         if failure:
             raise failure
         unread = [part for part in parts if isinstance(part, Unread)]
-        reasons = "; ".join(part.reason for part in unread)[:500] or None
+        reasons = "; ".join([*(part.reason for part in unread), *idle])[:500] or None
         async with self._db.transaction() as session:
             if any(part.failed for part in unread):
                 log.warning("arrival_failed", id=str(arrival.id), reason=reasons)
                 await lease.give_up(session, error=reasons)
             else:
-                state = ArrivalState.PLACED if acted else ArrivalState.IGNORED
+                state = ArrivalState.PLACED if len(acted) > len(idle) else ArrivalState.IGNORED
                 await lease.settle(session, state=state, last_error=reasons)
 
-    async def _take(self, channel: Channel, arrival: Arrival, part: Inbound) -> None:
+    async def _take(self, channel: Channel, arrival: Arrival, part: Inbound) -> str | None:
         if not isinstance(part, InboundMessage) or not part.attachments:
             async with self._db.transaction() as session:
-                await intake.receive(session, channel, arrival, part)
-            return
+                return await intake.receive(session, channel, arrival, part, keys=self._keys)
         part = await self._stored(part)
         try:
             async with self._db.transaction() as session:
-                await intake.receive(session, channel, arrival, part)
+                return await intake.receive(session, channel, arrival, part, keys=self._keys)
         finally:
             await self._let_go(arrival, part)
 

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.alert_preferences import preferences_of
-from domain.alerts import Alert, AlertKind
+from domain.alerts import OF_CHANNELS, Alert, AlertKind
 from domain.channels import Channel
 from domain.clocks import Clock
 from domain.contacts import Contact
@@ -83,9 +83,7 @@ async def _matter(session: AsyncSession, alert: Alert | None, ticket: Ticket | N
     clock = await session.get(Clock, alert.clock_id) if alert and alert.clock_id else None
     kind = alert.kind if alert else None
     if ticket is None:
-        channel = (
-            await session.get(Channel, alert.about_id) if kind == AlertKind.CHANNEL_DOWN and alert else None
-        )
+        channel = await session.get(Channel, alert.about_id) if alert and kind in OF_CHANNELS else None
         return Matter(kind, channel=channel.kind if channel else None)
     latest = (
         select(Channel.kind)
@@ -174,13 +172,13 @@ def _haste(told: Told) -> tuple[Urgency, timedelta]:
             return Urgency.NORMAL, max(left, timedelta(minutes=1))
         case NoticeKind.ALERT if told.matter.kind == AlertKind.COMPLAINT_DUE:
             return Urgency.NORMAL, timedelta(hours=12)
-        case NoticeKind.ALERT if told.matter.kind in (AlertKind.CHANNEL_DOWN, AlertKind.NO_AGENT_ON_SHIFT):
+        case NoticeKind.ALERT if told.matter.kind in (*OF_CHANNELS, AlertKind.NO_AGENT_ON_SHIFT):
             return Urgency.HIGH, timedelta(hours=1)
         case NoticeKind.ALERT:
             return Urgency.HIGH, ALERT_LASTS
         case NoticeKind.STORM | NoticeKind.DIGEST | NoticeKind.TEST:
             return Urgency.HIGH, LASTS[told.kind]
-        case NoticeKind.ASSIGNED:
+        case NoticeKind.ASSIGNED | NoticeKind.MESSAGE_FAILED:
             return Urgency.NORMAL, LASTS[told.kind]
         case NoticeKind.CLEARED:
             return Urgency.LOW, LASTS[told.kind]

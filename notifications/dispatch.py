@@ -16,9 +16,11 @@ from domain.clocks import ladder_of
 from domain.db import database_time, new_id
 from domain.devices import Transport
 from domain.events import Event, EventKind
-from domain.ladders import Ladder, Way
+from domain.ladders import Ladder, Step, Told, Way
+from domain.messages import Message
 from domain.notices import Notice, NoticeKind, NoticeState
 from domain.staff import Agent
+from domain.tickets import Ticket
 from notifications.recipients import concern_of, next_after, people_of_the_shop, who_is_told, who_may_see
 
 NAME = "notifications"
@@ -40,6 +42,8 @@ async def dispatch(session: AsyncSession, event: Event) -> None:
             await _clear(session, event.alert_id)
         case EventKind.TICKET_ASSIGNED:
             await _tell_assignee(session, event)
+        case EventKind.MESSAGE_FAILED if event.item_id:
+            await _tell_of_failure(session, event, event.item_id)
         case _:
             pass
 
@@ -201,3 +205,26 @@ async def _tell_assignee(session: AsyncSession, event: Event) -> None:
             ticket_id=event.ticket_id, created_at=now,
         )  # fmt: skip
         await notices.begin(session, notice, (Way.PUSH,), at=now)
+
+
+async def _tell_of_failure(session: AsyncSession, event: Event, item_id: uuid.UUID) -> None:
+    """Who wrote the answer that did not arrive; where they are gone or may not see it, who has the ticket, then its team on
+    shift, then who manages. Nobody of what was written by itself, or was taken back as an answer to spam."""
+    message, ticket = await session.get(Message, item_id), await session.get(Ticket, event.ticket_id)
+    if message is None or ticket is None or message.automatic or ticket.spam_at:
+        return
+    now = await database_time(session)
+    people = await people_of_the_shop(session, at=now)
+    here = {person.id for person in people}
+    team = Step(0, 0, (Told.TEAM,))
+    told: list[uuid.UUID] = []
+    for named in ([message.agent_id], [ticket.assignee_id]):
+        told = told or await who_may_see(session, [id for id in named if id in here], ticket.id)
+    for agent_id in told or await who_is_told(session, team, people, ticket.id):
+        notice = Notice(
+            id=new_id(), agent_id=agent_id, kind=NoticeKind.MESSAGE_FAILED, event_seq=event.seq,
+            ticket_id=ticket.id, created_at=now,
+        )  # fmt: skip
+        agent, preferences = await session.get_one(Agent, agent_id), await preferences_of(session, agent_id)
+        is_quiet = preferences.silence(None, 0, is_top=True, zone=agent.timezone, at=now)
+        await notices.begin(session, notice, (Way.EMAIL,) if is_quiet else (Way.PUSH,), at=now)

@@ -89,6 +89,8 @@ def _said(kind: NoticeKind, locale: str, matter: Matter, now: datetime, count: i
             return _cleared(locale, matter, channel)
         case NoticeKind.ASSIGNED:
             return Words(line(N_("Ticket {number} is yours now")), channel)
+        case NoticeKind.MESSAGE_FAILED:
+            return Words(line(N_("Ticket {number}: an answer did not arrive")), channel)
         case NoticeKind.TEST:
             return Words(line(N_("This is a test")), line(N_("Notices from Heddle arrive here.")))
         case _:
@@ -101,6 +103,8 @@ def _cleared(locale: str, matter: Matter, channel: str) -> Words:
             return Words(translate(locale, N_("It works again: {channel}"), channel=channel), "")
         case AlertKind.NO_AGENT_ON_SHIFT:
             return Words(translate(locale, N_("Settled: nobody was on shift")), "")
+        case AlertKind.CHANNEL_FLOODED:
+            return Words(translate(locale, N_("No longer flooded: {channel}"), channel=channel), "")
         case _:
             return Words(translate(locale, N_("Ticket {number}: settled"), number=matter.number), channel)
 
@@ -132,6 +136,11 @@ def _alert(locale: str, matter: Matter, channel: str, now: datetime) -> Words:
             return Words(
                 line(N_("A channel does not work: {channel}"), channel=channel),
                 line(N_("What customers write there may not arrive.")),
+            )
+        case AlertKind.CHANNEL_FLOODED:
+            return Words(
+                line(N_("A channel is flooded: {channel}"), channel=channel),
+                line(N_("More comes than it takes in. What is above that waits its turn.")),
             )
         case AlertKind.NO_AGENT_ON_SHIFT:
             return Words(

@@ -10,9 +10,10 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.house import House
-from domain import contact_fields, deadlines, devices, notices, recounts, webhooks
+from domain import blocking, contact_fields, deadlines, devices, notices, participants, recounts, webhooks
 from domain.actors import Actor, Role
 from domain.alerts import Alert
+from domain.blocking import BlockedSender
 from domain.channels import Channel, ChannelKind
 from domain.companies import Company
 from domain.contact_fields import ContactField, FieldKind
@@ -28,6 +29,7 @@ from domain.inbound import Arrival, ArrivalState, CallStep, keep
 from domain.ladders import Way
 from domain.messages import Attachment, Item, ItemKind
 from domain.notices import Notice
+from domain.participants import Participant
 from domain.policies import Calendar, Policy
 from domain.retention import Retention
 from domain.sign_in import actor_by_id
@@ -122,6 +124,7 @@ async def _worked_on(session: AsyncSession, house: House, ben: Client) -> None:
             file=await house.files.put(PHOTO),
         )
     )
+    await _wrote_along(session, message, by)
     await _asked_for(session, ticket.contact_id, ben_id)
     webhook, _ = await add_webhook(
         session, house.keys, url="https://example.org/hook", description="Till", kinds=[], at=NOON
@@ -159,6 +162,13 @@ async def _known_of_ada(session: AsyncSession, ada: Contact, by: Actor) -> None:
     add_note(session, ada, "Likes to be called.", by=by, at=NOON)
 
 
+async def _wrote_along(session: AsyncSession, message: Item, by: Actor) -> None:
+    """Zofia, in Ada's conversation; and whom nobody wants to hear of."""
+    thread = await session.get_one(Thread, message.thread_id)
+    await participants.accept(session, thread, "zofia@example.com", name="Zofia", by=by, at=NOON)
+    await blocking.block(session, "spam.example", by=by, at=NOON)
+
+
 async def _asked_for(session: AsyncSession, contact_id: uuid.UUID, by_id: uuid.UUID) -> None:
     """What is kept about what people asked for themselves."""
     about = {"contact_id": contact_id, "asked_at": NOON, "asked_by_id": by_id}
@@ -187,6 +197,8 @@ async def _ids(session: AsyncSession) -> dict[str, str]:
         Device,
         Notice,
         Thread,
+        Participant,
+        BlockedSender,
         Webhook,
         Policy,
         Calendar,

@@ -38,6 +38,7 @@ WORDS = {
     "complaint_due": N_("A complaint is to be answered"),
     "call_missed": N_("A call was missed"),
     "channel_down": N_("A channel does not work"),
+    "channel_flooded": N_("A channel is flooded"),
     "no_agent_on_shift": N_("Nobody is on shift"),
     "channel_email": N_("Email"),
     "channel_chat": N_("Chat"),
@@ -57,6 +58,7 @@ WORDS = {
     "cause_caller_waiting": N_("Somebody is waiting to be called back."),
     "cause_assignee_busy": N_("{name} has this ticket and has not come to it yet."),
     "cause_channel_down": N_("What customers write there may not arrive."),
+    "cause_channel_flooded": N_("More comes than it takes in. What is above that waits its turn."),
     "cause_nobody_on_shift": N_("The shop is open, and nobody is there to answer."),
     "best_now": N_("Best now"),
     "next_assign": N_("Give it to somebody who is on shift."),
@@ -65,6 +67,7 @@ WORDS = {
     "next_call_back": N_("Call back."),
     "next_remind": N_("Remind {name}, or take it over."),
     "next_repair": N_("Have an administrator look at the channel."),
+    "next_stem": N_("Block who floods it, or let the channel take in more."),
     "next_call_in": N_("Call somebody in."),
     # Who has it
     "state": N_("State"),

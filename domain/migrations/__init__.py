@@ -12,7 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain import (  # noqa: F401 - together they import every table
     access,
+    acknowledging,
     alert_preferences,
+    blocking,
     clocks,
     duplicates,
     duty,
@@ -20,6 +22,7 @@ from domain import (  # noqa: F401 - together they import every table
     installation,
     invitations,
     once,
+    participants,
     recounts,
     retention,
     second_factor,

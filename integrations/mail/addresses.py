@@ -3,12 +3,16 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import islice
 
 from domain.contacts import IdentityKind, normalised
 from domain.errors import InvalidInput
 from domain.keys import Keys
 
 PURPOSE = "reply-address"
+
+MOST_RECIPIENTS = 200
+"""Of a mail that are looked at for a signed address."""
 
 _TAG = re.compile(r"t([0-9]{1,18})\.([a-z2-7]{26})")
 
@@ -42,10 +46,9 @@ def recipient(keys: Keys, address: str) -> Recipient | None:
     return None
 
 
-def thread_number(keys: Keys, mailbox: str, addresses: Iterable[str]) -> int | None:
-    """Of the first of them that is a signed reply address of this mailbox."""
-    for address in addresses:
-        meant = recipient(keys, address)
-        if meant and meant.mailbox == mailbox and meant.thread_number is not None:
+def thread_number(keys: Keys, addresses: Iterable[str]) -> int | None:
+    """Of the first of them that is a signed reply address, of whichever of our mailboxes."""
+    for address in islice(addresses, MOST_RECIPIENTS):
+        if (meant := recipient(keys, address)) and meant.thread_number is not None:
             return meant.thread_number
     return None

@@ -40,7 +40,9 @@ def read(channel: Channel, keys: Keys, arrival: Arrival) -> Iterator[Inbound | U
     except parse.Unreadable as reason:
         raise Unreadable(str(reason)) from None
     mailbox = Mailbox.of(channel, keys)
-    number = arrival.envelope.get("thread") or _thread_number(keys, mailbox, mail)
+    # It may name an address of another mailbox of ours, or have been fetched, without an envelope.
+    named = (*mail.delivered_to, *mail.to, *mail.cc)
+    number = arrival.envelope.get("thread") or thread_number(keys, (one.address for one in named))
     if mail.bounce:
         yield _bounced(arrival, mail, mail.bounce, number)
         return
@@ -90,6 +92,7 @@ def read(channel: Channel, keys: Keys, arrival: Arrival) -> Iterator[Inbound | U
         thread_number=number,
         automatic=mail.automatic == "auto_reply",  # a list's mail is a person's
         failed=mail.failed,
+        answerable=_may_be_answered(arrival, mail),
     )
 
 
@@ -112,10 +115,14 @@ def _bounced(
     )
 
 
-def _thread_number(keys: Keys, mailbox: Mailbox, mail: parse.Mail) -> int | None:
-    """Of our signed reply address among those to which the mail says it was sent: who has it got our mail."""
-    named = (*mail.delivered_to, *mail.to, *mail.cc)
-    return thread_number(keys, mailbox.place(), (one.address for one in named))
+def _may_be_answered(arrival: Arrival, mail: parse.Mail) -> bool:
+    """By ourselves: not a list or a machine, nor who is silent about where bounces go or asks for no such answers."""
+    suppressed = mail.headers.get("x-auto-response-suppress", "none").strip().lower() not in ("", "none")
+    returns_nowhere = arrival.envelope.get("from") in (
+        "",
+        "<>",
+    )  # aiosmtpd leaves the brackets of an empty one
+    return mail.automatic == "none" and not returns_nowhere and not suppressed
 
 
 def _authenticated(mailbox: Mailbox, arrival: Arrival, mail: parse.Mail, address: str) -> bool:

@@ -37,6 +37,10 @@ def compose(letter: Letter, mailbox: Mailbox, keys: Keys) -> EmailMessage:
     if references:
         composed["In-Reply-To"] = f"<{references[-1]}>"
         composed["References"] = " ".join(f"<{reference}>" for reference in references)
+    if message.automatic:  # nobody's machine should answer to it
+        composed["Auto-Submitted"] = "auto-replied"
+        composed["X-Auto-Response-Suppress"] = "All"
+        composed["Precedence"] = "bulk"
     composed.set_content(message.text)
     return composed
 
@@ -45,7 +49,10 @@ async def send(letter: Letter, keys: Keys, settings: IntegrationSettings) -> Non
     check_sendable(letter.to.value)
     mailbox = Mailbox.of(letter.channel, keys)
     composed = compose(letter, mailbox, keys)
-    await hand_over(composed, sender=mailbox.address, to=letter.to.value, settings=settings)
+    sender = (
+        "" if letter.message.automatic else mailbox.address
+    )  # what bounces of it, bounces to nobody (RFC 3834)
+    await hand_over(composed, sender=sender, to=letter.to.value, settings=settings)
 
 
 def check_sendable(address: str) -> None:
@@ -58,10 +65,7 @@ async def hand_over(composed: EmailMessage, *, sender: str, to: str, settings: I
     """To the relay of the settings; raises SendRefused for good, SendFailed for now."""
     server = urlsplit(settings.smtp_url)
     try:
-        await aiosmtplib.send(
-            composed.as_bytes(),
-            sender=sender,
-            recipients=[to],
+        client = aiosmtplib.SMTP(
             hostname=server.hostname,
             port=server.port,
             username=unquote(server.username) if server.username else None,
@@ -70,6 +74,8 @@ async def hand_over(composed: EmailMessage, *, sender: str, to: str, settings: I
             start_tls=True if server.scheme == "smtp+starttls" else None,
             timeout=TIMEOUT,
         )
+        async with client:  # not `aiosmtplib.send`, which takes an empty sender for none
+            await client.sendmail(sender, [to], composed.as_bytes())
     except aiosmtplib.SMTPRecipientsRefused as refused:
         first = refused.recipients[0]
         busy = SendFailed if first.code == 421 else RecipientBusy  # 421: the relay itself is closing

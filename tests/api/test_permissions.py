@@ -22,7 +22,7 @@ from api.changes import cursor
 from api.house import House
 from api.permissions import RULES, Rule, rule_of
 from api.schema import schema
-from domain import devices, invitations, merging, tokens
+from domain import blocking, devices, invitations, merging, participants, tokens
 from domain.actors import SYSTEM, Role, Scope
 from domain.contact_notes import add_note
 from domain.contacts import Contact, add_contact
@@ -37,7 +37,7 @@ from domain.reasons import JoinCode, SuggestionCode
 from domain.second_factor import SecondFactor
 from domain.staff import Agent, Team
 from domain.suggestions import Suggestion
-from domain.threads import Placement
+from domain.threads import Placement, Thread
 from domain.tickets import Ticket, open_thread, open_ticket
 from domain.tries import Try
 from domain.webhooks import add_webhook
@@ -201,6 +201,25 @@ async def _a_thread(asking: Asking, field: str) -> Values:
     return {field: (await _another_ticket(asking))[1]}
 
 
+async def _another_matter(asking: Asking) -> Values:
+    return {"ids": [(await _another_ticket(asking))[0]]}
+
+
+async def _a_participant(asking: Asking) -> Values:
+    async with asking.house.db.transaction() as session:
+        thread = await session.get_one(Thread, row_id("Thread", asking.Thread))
+        now = await database_time(session)
+        added = await participants.accept(session, thread, asking.new_address(), by=SYSTEM, at=now)
+        return {"id": public_id("Participant", added.id)}
+
+
+async def _a_blocked_sender(asking: Asking) -> Values:
+    async with asking.house.db.transaction() as session:
+        now = await database_time(session)
+        blocked = await blocking.block(session, asking.new_address(), by=SYSTEM, at=now)
+        return {"id": public_id("BlockedSender", blocked.id)}
+
+
 async def _a_suggestion(asking: Asking) -> Values:
     return {"id": (await _another_ticket(asking, suggested=True))[1]}
 
@@ -290,6 +309,12 @@ MUTATIONS: dict[str, Callable[[Asking, Principal], Any]] = {
     "ticketAssign": lambda a, p: {"ticketIds": [a.Ticket], "agentId": a.Bo},
     "ticketUpdate": lambda a, p: {"ids": [a.Ticket], "priority": 2},
     "noteAdd": lambda a, p: {"ticketId": a.Ticket, "text": "Noted."},
+    "participantAccept": lambda a, p: {"threadId": a.Thread, "address": a.new_address()},
+    "participantRemove": lambda a, p: _a_participant(a),
+    "ticketMarkSpam": lambda a, p: _another_matter(a),
+    "ticketUnmarkSpam": lambda a, p: {"ids": [a.Ticket]},
+    "senderBlock": lambda a, p: {"sender": a.new_address()},
+    "senderUnblock": lambda a, p: _a_blocked_sender(a),
     "messageSend": lambda a, p: {
         "ticketId": a.Ticket,
         "identityId": a.Identity,
@@ -399,6 +424,9 @@ QUERIES = {
     "Query.calendars": "{ calendars { id } }",
     "Query.rotas": "{ rotas { isOnShift } }",
     "Query.arrivals": "{ arrivals { id } }",
+    "Query.blockedSenders": "{ blockedSenders { id } }",
+    "BlockedSender": "{ blockedSenders { sender } }",
+    "Participant": _ticket("threads { participants { address } }"),
     "Query.contactExports": "query($Contact: ID!) { contactExports(contactId: $Contact) { id } }",
     "Query.erasurePlan": "query($Contact: ID!) { erasurePlan(contactId: $Contact) { openTickets } }",
     "Query.erasures": "{ erasures { id } }",

@@ -87,9 +87,11 @@ async def test_a_mail_answers_in_its_thread_and_asks_to_be_answered_at_a_signed_
     message = await carried(house, outside)
 
     mail = await outside.smtp.next_mail()
+    async with house.db.transaction() as session:
+        (ticket,) = await tickets(session)
     assert message.delivery == DeliveryState.SENT
     assert mail.recipients == ["ada@example.org"]
-    assert mail.message["Subject"] == "Re: Mug Bcc: eve@example.net"
+    assert mail.message["Subject"] == f"Re: [#{ticket.number}] Mug Bcc: eve@example.net"
     assert mail.message["In-Reply-To"] == "<two@example.org>"
     assert mail.message["References"] == "<one@example.org> <two@example.org>"
     assert mail.message["Message-ID"] == f"<{message.external_id}>"

@@ -226,7 +226,7 @@ async def test_from_four_raw_inputs_to_the_phone_and_back(
         "<first@example.org>",
         "<first@example.org>",
     )
-    assert mail.message["Subject"] == "Re: Broken mug"
+    assert mail.message["Subject"] == f"Re: [#{joined['number']}] Broken mug"
     answer = await hears(chat, "message")
     while answer["from"] != "agent":
         answer = await hears(chat, "message")

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from demo.farends import FcmStandIn, WebPushStandIn
 from domain.actors import Role
 from domain.alert_preferences import AlertPreferences, Privacy
-from domain.alerts import Alert, AlertKind, AlertState
+from domain.alerts import OF_CHANNELS, Alert, AlertKind, AlertState
 from domain.channels import ChannelKind
 from domain.clocks import Clock
 from domain.contacts import Contact
@@ -108,7 +108,7 @@ async def _tell_everything(session: AsyncSession, mia: Agent) -> None:
     ticket.assignee_id, now = mia.id, await database_time(session)
     devices = (await session.scalars(select(Device).order_by(Device.transport))).all()
     for number, (kind, about) in enumerate(TOLD):
-        is_of_ticket = about not in (AlertKind.CHANNEL_DOWN, AlertKind.NO_AGENT_ON_SHIFT)
+        is_of_ticket = about not in (*OF_CHANNELS, AlertKind.NO_AGENT_ON_SHIFT)
         is_of_promise = is_of_ticket and about != AlertKind.CALL_MISSED
         alert = Alert(
             id=new_id(), kind=about, state=AlertState.FIRING, level=1,

@@ -1,0 +1,93 @@
+"""Senders from whom the shop wants no mail: an address, or a domain with all below it. What they send is kept, and not placed."""
+
+import uuid
+from collections.abc import Iterable
+from datetime import datetime
+
+from sqlalchemy import ForeignKey, func, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, mapped_column
+
+from domain.actors import Actor
+from domain.channels import Channel, ChannelKind
+from domain.contacts import IdentityKind, normalised
+from domain.db import Base, new_id
+from domain.errors import InvalidInput
+from domain.languages import N_
+from domain.ourselves import ours_among
+
+DEEPEST = 10
+"""Names of a domain that are looked up."""
+
+
+class BlockedSender(Base):
+    __tablename__ = "blocked_sender"
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
+    sender: Mapped[str] = mapped_column(unique=True)
+    """An address or a domain, as they are compared."""
+    reason: Mapped[str] = mapped_column(default="", server_default="")
+    created_at: Mapped[datetime]
+    created_by_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("agent.id"))
+
+
+def names_of(address: str) -> list[str]:
+    """Under which a sender may be blocked: `ada+x@mail.example.org` as that, as `ada@…`, and by each domain above."""
+    local, _, domain = address.rpartition("@")
+    parts = domain.split(".")[-DEEPEST:]
+    domains = [".".join(parts[place:]) for place in range(len(parts))]
+    return list(dict.fromkeys([address, f"{local.partition('+')[0]}@{domain}", *domains]))
+
+
+async def blocked_as(session: AsyncSession, address: str) -> str | None:
+    """What of the list the sender is blocked by."""
+    return await session.scalar(
+        select(BlockedSender.sender)
+        .where(BlockedSender.sender.in_(names_of(address)))
+        .order_by(func.length(BlockedSender.sender).desc())
+        .limit(1)
+    )
+
+
+async def block(
+    session: AsyncSession, written: str, *, reason: str = "", by: Actor, at: datetime
+) -> BlockedSender:
+    """The row; the first one, if it was blocked before."""
+    sender = normalised_sender(written)
+    if await _is_ours(session, sender):
+        raise InvalidInput(N_("This is an address of the shop itself."), field=["sender"])
+    await session.execute(
+        insert(BlockedSender)
+        .values(id=new_id(), sender=sender, reason=reason.strip(), created_at=at, created_by_id=by.agent_id)
+        .on_conflict_do_nothing()
+    )
+    return (await session.scalars(select(BlockedSender).where(BlockedSender.sender == sender))).one()
+
+
+async def block_all(session: AsyncSession, addresses: Iterable[str], *, by: Actor, at: datetime) -> None:
+    """Who wrote spam; what is ours is left out."""
+    wanted = set(addresses)
+    for address in sorted(wanted - await ours_among(session, wanted)):
+        await block(session, address, reason="spam", by=by, at=at)
+
+
+def normalised_sender(written: str) -> str:
+    written = written.strip().removeprefix("@")
+    if "@" in written:
+        return normalised(IdentityKind.EMAIL, written)
+    try:
+        return normalised(IdentityKind.EMAIL, f"any@{written}").rpartition("@")[2].strip(".")
+    except InvalidInput:
+        raise InvalidInput(N_("This is neither an email address nor a domain."), field=["sender"]) from None
+
+
+async def _is_ours(session: AsyncSession, sender: str) -> bool:
+    if "@" in sender:
+        return bool(await ours_among(session, [sender]))
+    mailbox = func.lower(Channel.address)
+    below = mailbox.endswith(f"@{sender}", autoescape=True) | mailbox.endswith(f".{sender}", autoescape=True)
+    return (
+        await session.scalar(select(Channel.id).where(Channel.kind == ChannelKind.EMAIL, below).limit(1))
+        is not None
+    )
