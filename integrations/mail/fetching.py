@@ -23,28 +23,20 @@ from sqlalchemy.exc import SQLAlchemyError
 from domain import fetching
 from domain.channels import TOPIC, Channel, ChannelKind
 from domain.db import Database, database_time, heard
-from domain.fetching import Box, BoxLost, Fetched
+from domain.fetching import BoxLost
 from domain.keys import Keys
 from integrations.channel_settings import Mailbox
 from integrations.mail import oauth
+from integrations.mail.collecting import Collector, UnderWay
 from integrations.mail.hand import Hand
-from integrations.mail.imap import READ, BoxFailed, ImapBox, Opened, SignInRefused, Waiting
+from integrations.mail.imap import READ, BoxFailed, ImapBox, SignInRefused
 from integrations.mail.smtp_in import LARGEST_MAIL
 
 log = structlog.get_logger()
 
 PURPOSE = "mailbox-settings"
-AT_ONCE = 50
-"""Mails of one command and one transaction, and bytes of theirs."""
-AT_ONCE_BYTES = 8 * 1024 * 1024
-LOOKED_AT = 200
-"""Mails of whose sizes is asked at once."""
-SEARCHED = 50_000
-"""UIDs among which is searched at once: an answer of a million letters is too long for imaplib."""
 FIRST_WAIT = 1.0
 """Seconds, after something came."""
-WHOLE, HEADERS = 3, 5
-"""After so many tries in vain only a mail's headers are asked for, and then nothing of it."""
 
 
 @dataclass(frozen=True)
@@ -139,10 +131,7 @@ class _Round:
         self._me = fetcher.me
         self._channel = channel
         self._failures = 0
-        self._under_way: int | None = None
-        """The last UID of what is being fetched."""
-        self._careful_until = 0
-        """Up to this UID mails are fetched one by one: with one of them it did not work."""
+        self._under_way = UnderWay()
 
     async def run(self) -> None:
         while True:
@@ -193,28 +182,25 @@ class _Round:
                 log.warning("mailbox_waits_for_database", error=type(failure).__name__)
 
     async def _read(self) -> float:
-        self._under_way = None
+        self._under_way.until, self._under_way.moved = None, False
         try:
             await self._sign_in_and_fetch()
         except (SignInRefused, oauth.TokenRefused) as refusal:
             again = self._pace.refused * random.uniform(1.0, 1.25)
             return await self._failed(f"The sign-in is refused: {refusal}", again)
         except (BoxFailed, oauth.TokenFailed) as failure:
+            if self._under_way.moved:
+                self._failures = 0
             again = min(self._pace.again * 2.0 ** min(self._failures, 10), self._pace.longest)
             return await self._failed(str(failure), again * random.uniform(0.75, 1.0))
 
     async def _failed(self, error: str, again: float) -> float:
         log.warning("mailbox_fails", channel=self._channel.slug, error=error)
         self._failures += 1
-        self._careful_until = max(self._careful_until, self._under_way or 0)
+        under_way = self._under_way.broke_off()
         async with self._db.transaction() as session:
             await fetching.fails(
-                session,
-                self._channel.id,
-                by=self._me,
-                error=error,
-                again_in=again,
-                fetching=self._under_way is not None,
+                session, self._channel.id, by=self._me, error=error, again_in=again, fetching=under_way
             )
         return again
 
@@ -235,8 +221,11 @@ class _Round:
                     at=await database_time(session),
                 )
             can_wait, wait = await hand.do(box.can_wait), 0.0
+            collector = Collector(
+                self._db, self._channel, self._me, hand, box, opened, self._under_way, largest=self._largest
+            )
             while True:
-                found = await self._fetch_all(hand, box, opened)
+                found = await collector.collect()
                 self._failures = 0
                 # What came between the search and the wait may be told by nobody: the first waits are short.
                 wait = FIRST_WAIT if found or not wait else min(4 * wait, self._pace.recheck)
@@ -260,85 +249,6 @@ class _Round:
             await hand.do(box.sign_in, await oauth.access_token(self.mailbox, fresh=True))
         self.mailbox = await oauth.keep_newest(self._db, self._keys, self._channel.id, self.mailbox)
 
-    async def _fetch_all(self, hand: Hand, box: ImapBox, opened: Opened) -> bool:
-        """Whatever came after the cursor; was there anything?"""
-        row = await self._row()
-        while row.last_uid < row.older_until:
-            until = min(row.older_until, row.last_uid + SEARCHED)
-            older = await hand.do(box.after, row.last_uid, until=until, since=row.since)
-            await self._fetch(hand, box, opened, older, older_than_we=True)
-            await self._advance(opened, [], to=until)
-            row = await self._row()
-        newer = await hand.do(box.after, row.last_uid)
-        await self._fetch(hand, box, opened, newer)
-        async with self._db.transaction() as session:
-            await fetching.works(session, self._channel.id, by=self._me)
-        return bool(newer)
-
-    async def _fetch(
-        self, hand: Hand, box: ImapBox, opened: Opened, uids: list[int], *, older_than_we: bool = False
-    ) -> None:
-        while uids:
-            row = await self._row()
-            is_careful = row.tries > 0 or uids[0] <= self._careful_until
-            asked = uids[: 1 if is_careful else LOOKED_AT]
-            self._under_way = asked[-1]
-            if row.tries >= HEADERS:
-                await self._advance(opened, [_withheld(asked[0], opened, row)], to=asked[0])
-            else:
-                mails = await hand.do(box.look_at, asked)
-                if older_than_we:
-                    mails = await self._ours(hand, box, mails, row)
-                largest = self._largest if row.tries < WHOLE else -1
-                for some in _portions(mails, self._largest):
-                    self._under_way = some[-1].uid
-                    fetched = await hand.do(box.fetch, some, opened, largest=largest)
-                    await self._advance(opened, fetched, to=some[-1].uid)
-                if not mails or mails[-1].uid != asked[-1]:
-                    await self._advance(opened, [], to=asked[-1])
-            self._under_way = None
-            uids = uids[len(asked) :]
-
-    async def _ours(self, hand: Hand, box: ImapBox, mails: list[Waiting], row: Box) -> list[Waiting]:
-        """Of what was there when the box was first seen, or was numbered anew: not too old, and not here already."""
-        recent = [mail for mail in mails if not (mail.came_at and row.since and mail.came_at < row.since)]
-        ids = await hand.do(box.message_ids, [mail.uid for mail in recent]) if recent else {}
-        sizes = {mail.uid: (ids[mail.uid], mail.size) for mail in recent if ids.get(mail.uid)}
-        async with self._db.transaction() as session:
-            known = await fetching.known(session, self._channel, sizes)
-        return [mail for mail in recent if mail.uid not in known]
-
-    async def _advance(self, opened: Opened, mails: list[Fetched], *, to: int) -> None:
-        async with self._db.transaction() as session:
-            await fetching.advance(
-                session, self._channel, mails, by=self._me, uid_validity=opened.uid_validity, to=to
-            )
-        self._failures = 0
-
-    async def _row(self) -> Box:
-        async with self._db.transaction() as session:
-            return await fetching.locked(session, self._channel.id, by=self._me)
-
     def _signature(self) -> str:
         said = self.mailbox.config() | self.mailbox.secrets()
         return self._keys.sign(PURPOSE, orjson.dumps(said, option=orjson.OPT_SORT_KEYS).decode())
-
-
-def _portions(mails: list[Waiting], largest: int) -> list[list[Waiting]]:
-    """What is fetched and committed at once."""
-    portions: list[list[Waiting]] = []
-    room = 0
-    for mail in mails:
-        size = mail.size if mail.size <= largest else 0
-        if not portions or size > room or len(portions[-1]) == AT_ONCE:
-            portions.append([])
-            room = AT_ONCE_BYTES
-        portions[-1].append(mail)
-        room -= size
-    return portions
-
-
-def _withheld(uid: int, opened: Opened, row: Box) -> Fetched:
-    """A mail of which the server hands over nothing: shown as failed, and the box is read on."""
-    envelope = {"way": "imap", "uid": uid, "uid_validity": opened.uid_validity, "withheld": row.last_error}
-    return Fetched(uid, f"imap:{opened.uid_validity}:{uid}", b"", envelope)
