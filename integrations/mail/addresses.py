@@ -46,9 +46,9 @@ def recipient(keys: Keys, address: str) -> Recipient | None:
     return None
 
 
-def thread_number(keys: Keys, addresses: Iterable[str]) -> int | None:
-    """Of the first of them that is a signed reply address, of whichever of our mailboxes."""
-    for address in islice(addresses, MOST_RECIPIENTS):
-        if (meant := recipient(keys, address)) and meant.thread_number is not None:
-            return meant.thread_number
-    return None
+def thread_number(keys: Keys, mailbox: str, addresses: Iterable[str]) -> int | None:
+    """Of the first of them that is a signed reply address of this mailbox; else of another of ours."""
+    meant = [recipient(keys, address) for address in islice(addresses, MOST_RECIPIENTS)]
+    signed = [one for one in meant if one and one.thread_number is not None]
+    signed.sort(key=lambda one: one.mailbox != mailbox)
+    return signed[0].thread_number if signed else None

@@ -42,7 +42,9 @@ def read(channel: Channel, keys: Keys, arrival: Arrival) -> Iterator[Inbound | U
     mailbox = Mailbox.of(channel, keys)
     # It may name an address of another mailbox of ours, or have been fetched, without an envelope.
     named = (*mail.delivered_to, *mail.to, *mail.cc)
-    number = arrival.envelope.get("thread") or thread_number(keys, (one.address for one in named))
+    number = arrival.envelope.get("thread") or thread_number(
+        keys, mailbox.place(), (one.address for one in named)
+    )
     if mail.bounce:
         yield _bounced(arrival, mail, mail.bounce, number)
         return

@@ -113,7 +113,7 @@ def routes(db: Database, keys: Keys) -> list[Route]:
         envelope = {
             "way": "webhook",
             "from": one_line(mail.sender),
-            "thread": thread_number(keys, mail.recipients),
+            "thread": thread_number(keys, mailbox.place(), mail.recipients),
         }
         async with db.transaction() as session:
             if mail.token is not None:
