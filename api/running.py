@@ -28,6 +28,7 @@ from domain.sealing import Sealer
 from domain.settings import DomainSettings, WrongSetting, load
 from integrations.courier import Courier
 from integrations.mail import smtp_in
+from integrations.mail.connections import Relays
 from integrations.mail.system import SystemPost
 from integrations.mailroom import Mailroom
 from integrations.media import Media
@@ -162,10 +163,11 @@ async def working(house: House, settings: Settings) -> AsyncIterator[None]:
     async with house.db.transaction() as session:
         for reader in (dispatch.NAME, subscribers.READER, clocks.READER):
             await following.begin(session, reader)
+    relays = Relays()
     workers = (
         Mailroom(house.db, house.keys, house.files).run(),
-        Courier(house.db, house.keys, settings.integrations).run(),
-        SystemPost(house.db, house.keys, settings.integrations).run(),
+        Courier(house.db, house.keys, house.files, settings.integrations, relays).run(),
+        SystemPost(house.db, house.keys, settings.integrations, relays).run(),
         Media(house.db, house.files, settings.integrations).run(),
         deadlines.WHEEL.turn(house.db),
         pursuit.WHEEL.turn(house.db),
@@ -182,6 +184,7 @@ async def working(house: House, settings: Settings) -> AsyncIterator[None]:
     )
     async with AsyncExitStack() as stack:
         stack.push_async_callback(fcm.close)
+        await stack.enter_async_context(relays)
         await stack.enter_async_context(_together(*workers))
         yield
 

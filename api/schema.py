@@ -50,6 +50,7 @@ from api.tickets import TicketQueries
 from api.tokens import TokenMutations, TokenQueries
 from api.viewer import ViewerQueries
 from api.webhooks import WebhookMutations, WebhookQueries
+from api.writing import WritingMutations
 
 
 @strawberry.type
@@ -95,6 +96,7 @@ class Mutation(
     WebhookMutations,
     TicketMutations,
     MessageMutations,
+    WritingMutations,
     LinkMutations,
     MergeMutations,
     JoiningMutations,

@@ -14,7 +14,7 @@ from api.node import Node
 from api.scalars import BigInt
 from api.selection import Selection
 from api.staff import Agent, agents_by_id
-from domain import history, messages, reasons
+from domain import addressing, history, messages, reasons
 from domain.access import may_see
 from domain.channels import ChannelKind
 from domain.db import one_of
@@ -28,6 +28,7 @@ from domain.tickets import Ticket, became
 strawberry.enum(Direction)
 strawberry.enum(CallState)
 strawberry.enum(DeliveryState, name="MessageDelivery")
+strawberry.enum(addressing.Role, name="RecipientRole")
 
 
 @strawberry.type
@@ -38,6 +39,14 @@ class Attachment(Node):
     url: str | None = strawberry.field(
         description="A link for this person that lives ten minutes; none while the file is still being fetched."
     )
+
+
+@strawberry.type(description="To whom a mail went, and whether that side took it.")
+class MessageRecipient:
+    address: str
+    name: str
+    role: addressing.Role
+    refused: str | None = strawberry.field(description="What the recipient's side said.")
 
 
 @strawberry.type(description="What a customer or an agent wrote.")
@@ -56,6 +65,15 @@ class Message(Node):
     sender_verified: bool = strawberry.field(description="Is it proven that this customer wrote it?")
     delivery: DeliveryState | None = strawberry.field(description="Of an answer of ours.")
     delivery_error: str | None
+    undo_until: datetime | None = strawberry.field(
+        description="Until then `messageUndo` takes it back; none once it is on its way."
+    )
+    recipients: list[MessageRecipient] = strawberry.field(
+        description="Of a mail; those of `Bcc` are ours alone."
+    )
+    side: bool = strawberry.field(
+        description="Said to or by somebody else about the ticket: never the customer's word, nor for the customer."
+    )
     attachments: list[Attachment]
 
 
@@ -177,6 +195,14 @@ def _item(
                     "sender_verified": bool(row.sender_verified),
                     "delivery": row.delivery,
                     "delivery_error": row.last_error,
+                    "undo_until": _undo_until(reading, row),
+                    "recipients": [
+                        MessageRecipient(
+                            address=one.address, name=one.name, role=one.role, refused=one.refused
+                        )
+                        for one in addressing.recipients(row.mail)
+                    ],
+                    "side": bool(row.side),
                     "attachments": attachments.get(row.id, []),
                 },
             )
@@ -201,6 +227,11 @@ def _item(
             return plain(
                 Note, {**shared, "id": public_id("Note", row.id), "author": author, "text": row.text}
             )
+
+
+def _undo_until(reading: Reading, row: Any) -> datetime | None:
+    waits = row.delivery == DeliveryState.QUEUED and not row.attempts and row.due_at
+    return row.due_at if waits and row.due_at > reading.at else None
 
 
 def _told(event: Any, agents: dict[uuid.UUID | None, Agent], locale: str) -> str:

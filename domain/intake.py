@@ -60,6 +60,9 @@ async def _message(session: AsyncSession, channel: Channel, arrival: Arrival, sa
         return
     thread, ticket = await placed(session, channel, unheard, answered, person, about, rules)
     message = await _written(session, channel, arrival, unheard, thread, ticket, person)
+    if thread.side:
+        await _said_aside(message, thread, ticket, at=arrival.received_at)
+        return
     await note_numbers(session, message.id, about.numbers | phones_in(unheard.text))
     by = customer(ticket.contact_id)
     message.tell(EventKind.MESSAGE_RECEIVED, by=by, at=said.at)
@@ -68,6 +71,14 @@ async def _message(session: AsyncSession, channel: Channel, arrival: Arrival, sa
         thread.joined_proof = thread.joined_proof or (person.proof if person else None)
         ticket.customer_wrote(by=by, at=arrival.received_at)
     await clocks.reckon(session, ticket, by=SYSTEM if said.from_shop else by, at=arrival.received_at)
+
+
+async def _said_aside(message: Message, thread: Thread, ticket: Ticket, *, at: datetime) -> None:
+    """In a side conversation: nobody's promise, and not the customer's word."""
+    message.sender_verified = False
+    message.tell(EventKind.MESSAGE_RECEIVED, by=SYSTEM, at=message.at)
+    thread.last_inbound_at = max(message.at, thread.last_inbound_at or message.at)
+    ticket.updated_at = at
 
 
 async def _who_continues_what(
@@ -160,9 +171,9 @@ async def _participant(
 
 async def _takes_strangers(session: AsyncSession, said: InboundMessage, answered: Thread) -> bool:
     """Anybody else who writes to a signed reply address takes part, unconfirmed; a closed ticket takes no more."""
-    return said.thread_number is not None and (await locked(session, answered.ticket_id)).takes_more(
-        at=said.at
-    )
+    if said.thread_number is None and not answered.side:
+        return False
+    return (await locked(session, answered.ticket_id)).takes_more(at=said.at)
 
 
 async def _is_of(session: AsyncSession, thread: Thread, person: Person) -> bool:

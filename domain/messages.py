@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, aliased, mapped_column
 
 from domain.actors import SYSTEM, Actor
+from domain.addressing import after, left_to_send
 from domain.db import HISTORY, Base, Json, new_id, session_of
 from domain.events import EventKind, record
 from domain.work import Queue, Work
@@ -35,6 +36,8 @@ class DeliveryState(StrEnum):
     DELIVERED = "delivered"
     READ = "read"
     FAILED = "failed"
+    UNDONE = "undone"
+    """Taken back before it left."""
 
 
 class CallState(StrEnum):
@@ -102,14 +105,25 @@ class Message(Item):
     """Is it proven that this customer wrote it? A name or an address alone is not."""
     delivery: Mapped[DeliveryState | None]
     mail: Mapped[Json | None]
-    """Of a mail: `references` (Message-IDs, oldest first), `subject`, `to` and `cc` (each a list of `[name, address]`)."""
+    """Of a mail: `references` (Message-IDs, oldest first), `subject`, `to` and `cc` (each a list of `[name, address]`). Of ours
+    also who has it (`domain/addressing.py`), and the id of what it `quotes` or `forwards`, `with_files` or without."""
 
     def sent(self, *, at: datetime) -> None:
         if self.delivery == DeliveryState.QUEUED:  # its receipt may have been quicker
             self.delivery = DeliveryState.SENT
         self.tell(EventKind.MESSAGE_SENT, by=SYSTEM, at=at)
 
+    def partly_refused(self, *, at: datetime) -> None:
+        """Whom it is addressed to has it, or may still get it; somebody else does not."""
+        self.tell(EventKind.MESSAGE_REFUSED, by=SYSTEM, at=at)
+
     async def give_up(self, session: AsyncSession, *, at: datetime) -> None:
+        left = left_to_send(self.mail)
+        if left and self.delivery != DeliveryState.QUEUED:
+            said = dict.fromkeys(left, self.last_error or "")
+            self.mail = after(self.mail, taken=(), refused=said)
+            self.partly_refused(at=at)
+            return
         self.delivery = DeliveryState.FAILED
         self.tell(EventKind.MESSAGE_FAILED, by=SYSTEM, at=at)
 
@@ -167,6 +181,7 @@ OUTBOX = Queue(
                 _earlier.thread_id == Message.thread_id,
                 _earlier.seq < Message.seq,
                 _earlier.due_at.is_not(None),
+                _earlier.delivery == DeliveryState.QUEUED,  # not one that only a copy of still has to arrive
             )
         )
     ),

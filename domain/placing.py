@@ -18,6 +18,7 @@ from domain.numbers import NumberKind
 from domain.people import Person
 from domain.reasons import REASON_OF_PROOF, JoinCode
 from domain.shop import Joining
+from domain.sides import side_answered
 from domain.suggestions import suggest
 from domain.threads import Certainty, Thread, place
 from domain.tickets import Ticket, held_with, locked, open_thread, open_ticket
@@ -51,7 +52,7 @@ async def thread_answered(session: AsyncSession, channel: Channel, said: Inbound
         )
     )
     found = sorted(known, key=lambda row: nearest[str(row[0])])
-    return found[0][1] if found else None
+    return found[0][1] if found else await side_answered(session, said)
 
 
 async def buyer(session: AsyncSession, said: InboundMessage, about: Matter, rules: Joining) -> Contact | None:

@@ -51,7 +51,7 @@ async def elsewhere(database_url: str, keys: Keys, tmp_path: Path) -> AsyncItera
 @asynccontextmanager
 async def sending(house: House, sink: SmtpSink) -> AsyncIterator[None]:
     settings = IntegrationSettings(smtp_url=f"smtp://{sink.host}:{sink.port}")
-    courier = asyncio.create_task(Courier(house.db, house.keys, settings).run())
+    courier = asyncio.create_task(Courier(house.db, house.keys, house.files, settings).run())
     yield
     courier.cancel()
     await asyncio.gather(courier, return_exceptions=True)

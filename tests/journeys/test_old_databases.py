@@ -111,5 +111,5 @@ async def one_more_mail_is_answered(house: House, bo: Client) -> None:
         ((message, lease),) = await OUTBOX.claim(session, 5)
     async with SmtpSink() as sink:
         settings = IntegrationSettings(smtp_url=f"smtp://{sink.host}:{sink.port}")
-        await Courier(house.db, house.keys, settings).carry(message, lease)
+        await Courier(house.db, house.keys, house.files, settings).carry(message, lease)
         assert (await sink.next_mail()).recipients == ["zofia@example.com"]
