@@ -45,8 +45,6 @@ def compose(letter: Letter, mailbox: Mailbox, keys: Keys, files: Sequence[File] 
         composed["In-Reply-To"] = f"<{references[-1]}>"
         composed["References"] = " ".join(f"<{reference}>" for reference in references)
     language = _tag(letter.language) or mailbox.language
-    if language:
-        composed["Content-Language"] = language
     if message.automatic:
         composed["Auto-Submitted"] = "auto-replied"
         composed["X-Auto-Response-Suppress"] = "All"
@@ -54,6 +52,8 @@ def compose(letter: Letter, mailbox: Mailbox, keys: Keys, files: Sequence[File] 
     _say(composed, message, mailbox, language, _below(letter, language))
     for attachment, content in files:
         _attach(composed, attachment, content)
+    if language:  # not before: all headers of content move into the first part
+        composed["Content-Language"] = language
     _part_from_each_other(composed, message)
     raw = composed.as_bytes(policy=POLICY)
     if mailbox.dkim_key.get_secret_value():

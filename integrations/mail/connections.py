@@ -21,10 +21,6 @@ MAILS = 100
 """That go over one connection."""
 IDLE = 30.0
 """Seconds that one is kept without work."""
-OPENING = 15.0
-"""Seconds until a server has greeted us and let us in."""
-ANSWER = 30.0
-"""Seconds for each of its answers."""
 STILL_THERE = 5.0
 STUCK = 3.0
 """Seconds without any mail taken, after which nobody waits in line for a server: the others' mails have to go on."""
@@ -32,6 +28,20 @@ LOOK_AGAIN = 15.0
 GOODBYE = 2.0
 
 Token = Callable[[], Awaitable[str]]
+
+
+@dataclass(frozen=True)
+class Patience:
+    """In seconds, with one server."""
+
+    opening: float = 15.0
+    """Until it has greeted us and let us in."""
+    answer: float = 30.0
+    mail: float = 40.0
+    """For one mail in all, whatever the server does: less than the lease, so that nobody else sends it meanwhile."""
+
+
+PATIENCE = Patience()
 
 
 class InLine(TryLater):
@@ -72,8 +82,9 @@ class _Line:
 
 
 class _Relay:
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server, patience: Patience) -> None:
         self.server = server
+        self._patience = patience
         self._room = asyncio.Semaphore(MOST)
         self._kept: list[_Line] = []
         self._goodbyes: set[asyncio.Task[None]] = set()
@@ -134,10 +145,10 @@ class _Relay:
             oauth_token_generator=server.token,
             use_tls=server.scheme == "smtps",
             start_tls=True if server.scheme == "smtp+starttls" else None,
-            timeout=ANSWER,
+            timeout=self._patience.answer,
         )
         try:
-            async with asyncio.timeout(OPENING):
+            async with asyncio.timeout(self._patience.opening):
                 await smtp.connect()
         except TimeoutError:
             _abort(smtp)
@@ -179,7 +190,8 @@ class _Relay:
 class Relays:
     """All servers that mail leaves by."""
 
-    def __init__(self) -> None:
+    def __init__(self, patience: Patience = PATIENCE) -> None:
+        self.patience = patience
         self._relays: dict[Server, _Relay] = {}
 
     async def __aenter__(self) -> Self:
@@ -190,7 +202,7 @@ class Relays:
 
     @asynccontextmanager
     async def to(self, server: Server) -> AsyncIterator[aiosmtplib.SMTP]:
-        relay = self._relays.setdefault(server, _Relay(server))
+        relay = self._relays.setdefault(server, _Relay(server, self.patience))
         relay.server = server  # its token may be another mailbox's by now
         async with relay.borrowed() as smtp:
             yield smtp

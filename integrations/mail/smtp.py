@@ -14,9 +14,6 @@ from integrations.mail.headers import is_plain
 from integrations.mail.oauth import TokenRefused, access_token
 from integrations.outbound import Handed, Letter, Means, SendFailed, SendRefused
 
-LONGEST = 40.0
-"""Seconds for one mail, whatever its server does: less than the lease, so that nobody else sends it meanwhile."""
-
 OF_US = (aiosmtplib.SMTPAuthenticationError, aiosmtplib.SMTPConnectResponseError, aiosmtplib.SMTPHeloError)
 NOT_LET_IN = (530, 534, 535, 538)
 """A no to all mail of the channel, until somebody puts its settings right: not the end of this one."""
@@ -51,12 +48,10 @@ def server_of(mailbox: Mailbox, means: Means) -> Server:
     )
 
 
-async def hand_over(
-    raw: bytes, *, sender: str, to: Sequence[str], server: Server, relays: Relays, longest: float = LONGEST
-) -> Handed:
+async def hand_over(raw: bytes, *, sender: str, to: Sequence[str], server: Server, relays: Relays) -> Handed:
     """Raises SendRefused for good, SendFailed for now; what single recipients' sides said is in what it returns."""
     try:
-        async with asyncio.timeout(longest), relays.to(server) as smtp:
+        async with asyncio.timeout(relays.patience.mail), relays.to(server) as smtp:
             refusals, _ = await smtp.sendmail(sender, list(to), raw)
             answers = {one: (answer.code, answer.message) for one, answer in refusals.items()}
     except aiosmtplib.SMTPRecipientsRefused as refused:
