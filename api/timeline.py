@@ -25,6 +25,9 @@ from domain.messages import CallState, DeliveryState, Direction, ItemKind
 from domain.reasons import JoinCode
 from domain.tickets import Ticket, became
 
+MOST_RECIPIENTS = 100
+"""Of a mail that came in: it may name a thousand."""
+
 strawberry.enum(Direction)
 strawberry.enum(CallState)
 strawberry.enum(DeliveryState, name="MessageDelivery")
@@ -200,7 +203,7 @@ def _item(
                         MessageRecipient(
                             address=one.address, name=one.name, role=one.role, refused=one.refused
                         )
-                        for one in addressing.recipients(row.mail)
+                        for one in addressing.recipients(row.mail)[:MOST_RECIPIENTS]
                     ],
                     "side": bool(row.side),
                     "attachments": attachments.get(row.id, []),
