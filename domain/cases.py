@@ -166,6 +166,8 @@ async def _numbers(session: AsyncSession, ids: list[uuid.UUID]) -> Sequence[Any]
 async def _last_words(session: AsyncSession, ids: list[uuid.UUID]) -> dict[uuid.UUID, datetime]:
     rows = await session.execute(
         select(Item.ticket_id, func.max(Item.at))
+        .outerjoin(Thread, Thread.id == Item.thread_id)
+        .where(Thread.side.is_not(True))
         .where(one_of(Item.ticket_id, ids), Item.kind != ItemKind.NOTE)
         .group_by(Item.ticket_id)
     )

@@ -18,7 +18,7 @@ from domain.numbers import NumberKind
 from domain.people import Person
 from domain.reasons import REASON_OF_PROOF, JoinCode
 from domain.shop import Joining
-from domain.sides import side_answered
+from domain.sides import is_the_customer, side_answered
 from domain.suggestions import suggest
 from domain.threads import Certainty, Thread, place
 from domain.tickets import Ticket, held_with, locked, open_thread, open_ticket
@@ -36,7 +36,8 @@ async def thread_answered(session: AsyncSession, channel: Channel, said: Inbound
             )
         )
     if said.thread_number:
-        return await session.scalar(select(Thread).where(Thread.number == said.thread_number))
+        found = await session.scalar(select(Thread).where(Thread.number == said.thread_number))
+        return None if found and await is_the_customer(session, found, said) else found
     if not said.references or not said.claims:
         return None
     nearest = {external_id: place for place, external_id in reversed([*enumerate(said.references)])}
@@ -51,8 +52,8 @@ async def thread_answered(session: AsyncSession, channel: Channel, said: Inbound
             Identity.value == said.claims[0].value,
         )
     )
-    found = sorted(known, key=lambda row: nearest[str(row[0])])
-    return found[0][1] if found else await side_answered(session, said)
+    nearest_first = sorted(known, key=lambda row: nearest[str(row[0])])
+    return nearest_first[0][1] if nearest_first else await side_answered(session, said)
 
 
 async def buyer(session: AsyncSession, said: InboundMessage, about: Matter, rules: Joining) -> Contact | None:

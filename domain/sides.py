@@ -4,6 +4,7 @@ What is said there is never the customer's word: it stops no clock, reopens noth
 Whoever writes to its signed address, or answers its mail from an address it went to, takes part in it and in nothing else.
 """
 
+import uuid
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -135,16 +136,23 @@ async def _taking_part(session: AsyncSession, thread: Thread) -> list[str]:
     return list(dict.fromkeys(one.address for mail in mails for one in recipients(mail)))
 
 
+async def is_the_customer(session: AsyncSession, thread: Thread, said: InboundMessage) -> bool:
+    """Who got hold of a side conversation's address, and speaks for themselves all the same."""
+    return thread.side and said.claims[0].value in await _of_the_customer(session, thread.contact_id)
+
+
+async def _of_the_customer(session: AsyncSession, contact_id: uuid.UUID) -> set[str]:
+    addresses = select(Identity.value).where(
+        same_person(Identity.contact_id, contact_id), Identity.kind == IdentityKind.EMAIL
+    )
+    return set(await session.scalars(addresses))
+
+
 async def _others(session: AsyncSession, ticket: Ticket, given: Sequence[str]) -> list[str]:
     if not given:
         raise InvalidInput(N_("This may not be empty."), field=["to"])
     addresses = await read_addresses(session, given, field="to")
-    customers = await session.scalars(
-        select(Identity.value).where(
-            same_person(Identity.contact_id, ticket.contact_id), Identity.kind == IdentityKind.EMAIL
-        )
-    )
-    for address in sorted({*addresses} & {*customers}):
+    for address in sorted({*addresses} & await _of_the_customer(session, ticket.contact_id)):
         raise InvalidInput(
             N_("{address} is the customer's own: answer the customer instead."), field=["to"], address=address
         )

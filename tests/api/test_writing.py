@@ -444,6 +444,24 @@ async def test_who_only_knows_an_id_of_a_side_conversation_gets_no_part_in_it(
         assert [one.text for one in await _in(session, side)] == ["Where is it?"]
 
 
+async def test_a_customer_who_got_hold_of_a_side_conversations_address_speaks_for_themselves(
+    house: House, ben: Client, mailbox: Channel, sink: SmtpSink
+) -> None:
+    asks = await asked(house, ben)
+    (edge,) = (await ben.ask(TICKET, id=asks["ticketId"]))["ticket"]["timeline"]["edges"]
+    await ben.do(FORWARD, id=edge["node"]["id"], to=["carrier@example.net"], text="Where is it?")
+    forwarded = await carried(house, sink)
+    back = recipient(house.keys, str(forwarded.message["Reply-To"]))
+    assert back
+
+    async with house.db.transaction() as session:
+        await receive(session, mailbox, a_mail("ada@example.org", "Hello?", thread_number=back.thread_number))
+        side = (await session.scalars(select(Thread).where(Thread.side))).one()
+        (ticket,) = await tickets(session)
+        assert [one.text for one in await _in(session, side)] == ["Where is it?"]
+        assert "Hello?" in [one.text for one in await _messages(session, ticket)]
+
+
 async def test_a_side_conversation_goes_on(
     house: House, ben: Client, mailbox: Channel, sink: SmtpSink
 ) -> None:
