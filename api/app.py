@@ -6,7 +6,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
-from api import exporting, files, graphql_http, health, metrics, mobile, password, receipts
+from api import exporting, files, graphql_http, health, metrics, mobile, password, receipts, uploads
 from api.house import House
 from api.requests import Requests
 from api.telemetry import telemetry
@@ -35,6 +35,7 @@ def application(house: House) -> ASGIApp:
             *mail.routes(house.db, house.keys),
             *chat.routes(house.db, house.keys),
             *files.routes(house),
+            *uploads.routes(house),
             *exporting.routes(house),
             *password.routes,
             *mobile.routes,

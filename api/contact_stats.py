@@ -13,8 +13,9 @@ from api.context import Reading, plain
 from domain.access import may_see
 from domain.clocks import Clock
 from domain.contacts import Contact
-from domain.messages import Direction, Item, ItemKind
+from domain.messages import DeliveryState, Direction, Item, ItemKind
 from domain.promises import Metric
+from domain.threads import Thread
 from domain.tickets import LIVE, Ticket
 
 
@@ -92,7 +93,12 @@ def _items(reading: Reading, ids: list[uuid.UUID]) -> Select[Any]:
         )
         .join_from(everybody, Item.__table__, item.contact_id == everybody.c.id)
         .join(Ticket, Ticket.id == item.ticket_id)
-        .where(may_see(Ticket, reading.actor))
+        .outerjoin(Thread, Thread.id == item.thread_id)
+        .where(
+            may_see(Ticket, reading.actor),
+            Thread.side.is_not(True),
+            item.delivery.is_distinct_from(DeliveryState.UNDONE),
+        )
         .group_by(everybody.c.counted_at)
     )
 

@@ -1,7 +1,7 @@
 """Answering, and noting."""
 
 import uuid
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import strawberry
@@ -30,6 +30,13 @@ class MessageSendInput:
     ticket_id: strawberry.ID
     identity_id: strawberry.ID
     text: str
+    cc: list[str] = strawberry.field(
+        default_factory=list, description="Further addresses; of a mail, as are `bcc` and files."
+    )
+    bcc: list[str] = strawberry.field(default_factory=list, description="Those that the others do not see.")
+    attachment_ids: list[strawberry.ID] = strawberry.field(
+        default_factory=list, description="What `POST /files` has answered: one's own files, each sent once."
+    )
     last_seen_seq: BigInt
     force: bool = strawberry.field(default=False, description="Send although something newer is there.")
     after: TicketStatus | None = strawberry.field(
@@ -67,6 +74,8 @@ async def _message_send(info: Info, input: MessageSendInput) -> SendPayload:
             last_seen_seq=input.last_seen_seq,
             force=input.force,
             after=input.after,
+            extras=replies.Extras(input.cc, input.bcc, upload_ids(input.attachment_ids)),
+            undo_for=undo_for(info),
         )
         return {"item": str(message.id), "ticket": str(ticket.id)}
 
@@ -77,9 +86,21 @@ async def _message_send(info: Info, input: MessageSendInput) -> SendPayload:
             code=stopped.code, field=stopped.field, message=stopped.in_language(info.context.locale)
         )
         return SendPayload(collision=await _collision(info, input), user_errors=[error])
+    return await sent(info, done)
+
+
+async def sent(info: Info, done: Json) -> SendPayload:
     return SendPayload(
         message=await _item(info, done["item"], "message"), ticket=await read_ticket(info, done["ticket"])
     )
+
+
+def upload_ids(ids: list[strawberry.ID]) -> list[uuid.UUID]:
+    return [row_id("Attachment", id, field="attachmentIds") for id in ids]
+
+
+def undo_for(info: Info) -> timedelta:
+    return timedelta(seconds=info.context.house.settings.undo_seconds)
 
 
 async def _collision(info: Info, input: MessageSendInput) -> list[TimelineItem]:

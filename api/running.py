@@ -28,6 +28,7 @@ from domain.sealing import Sealer
 from domain.settings import DomainSettings, WrongSetting, load
 from integrations.courier import Courier
 from integrations.mail import smtp_in
+from integrations.mail.connections import Relays
 from integrations.mail.fetching import Fetcher, Pace
 from integrations.mail.system import SystemPost
 from integrations.mailroom import Mailroom
@@ -163,11 +164,12 @@ async def working(house: House, settings: Settings) -> AsyncIterator[None]:
     async with house.db.transaction() as session:
         for reader in (dispatch.NAME, subscribers.READER, clocks.READER):
             await following.begin(session, reader)
+    relays = Relays()
     workers = (
         Mailroom(house.db, house.keys, house.files).run(),
         Fetcher(house.db, house.keys, Pace(recheck=settings.integrations.imap_recheck_seconds)).run(),
-        Courier(house.db, house.keys, settings.integrations).run(),
-        SystemPost(house.db, house.keys, settings.integrations).run(),
+        Courier(house.db, house.keys, house.files, settings.integrations, relays).run(),
+        SystemPost(house.db, house.keys, settings.integrations, relays).run(),
         Media(house.db, house.files, settings.integrations).run(),
         deadlines.WHEEL.turn(house.db),
         pursuit.WHEEL.turn(house.db),
@@ -184,6 +186,7 @@ async def working(house: House, settings: Settings) -> AsyncIterator[None]:
     )
     async with AsyncExitStack() as stack:
         stack.push_async_callback(fcm.close)
+        await stack.enter_async_context(relays)
         await stack.enter_async_context(_together(*workers))
         yield
 

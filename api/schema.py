@@ -52,6 +52,7 @@ from api.tickets import TicketQueries
 from api.tokens import TokenMutations, TokenQueries
 from api.viewer import ViewerQueries
 from api.webhooks import WebhookMutations, WebhookQueries
+from api.writing import WritingMutations
 
 
 @strawberry.type
@@ -98,6 +99,7 @@ class Mutation(
     WebhookMutations,
     TicketMutations,
     MessageMutations,
+    WritingMutations,
     LinkMutations,
     MergeMutations,
     JoiningMutations,

@@ -19,6 +19,8 @@ LARGEST_FRAMING = 512 * 1024
 """Of a body in chunks: a byte each takes six."""
 READ = 32 * 1024
 """Bytes that who is slow has to take in each of the periods for which a server waits."""
+SENT = 256 * 1024
+"""Bytes of a body that its sender gets another period for: a file on a slow line."""
 PIPELINED = 16
 """Requests that wait on one connection while another is answered."""
 LARGEST_FRAME = 64 * 1024
@@ -117,6 +119,8 @@ class _Http(_Patient, HttpToolsProtocol):
     """Runs while something of a request is awaited."""
     _head: int | None = None
     """Bytes so far of a head that is not complete; those of the chunk it began in are not counted."""
+    _came = 0
+    """Bytes of a body in this period."""
     _around: int | None = None
     """Bytes so far, behind a head, that are no body: the framing of its chunks, and headers that trail them."""
 
@@ -146,7 +150,7 @@ class _Http(_Patient, HttpToolsProtocol):
         if len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers) > LARGEST_HEAD:
             self._refuse(431)
             raise httptools.HttpParserError
-        self._head, self._around = None, 0
+        self._head, self._around, self._came = None, 0, 0
         if self.parser.should_upgrade() and self._should_upgrade():
             self._received()
         else:
@@ -159,6 +163,10 @@ class _Http(_Patient, HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         if self._around is not None:
             self._around -= len(body)
+        self._came += len(body)
+        if self._came >= SENT:
+            self._came = 0
+            self._await(self.waits.body)
         super().on_body(body)
 
     def on_message_complete(self) -> None:

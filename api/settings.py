@@ -10,6 +10,7 @@ from domain.settings import HeddleSettings
 class ApiSettings(HeddleSettings):
     operations_per_minute: int = Field(default=3000, ge=1)
     anonymous_per_minute: int = Field(default=600, ge=1)
+    undo_seconds: float = Field(default=10, ge=0, le=60)
     metrics_token: str | None = None
     otlp_url: str | None = None
     oidc_issuer: str | None = None

@@ -40,6 +40,9 @@ class Thread(Node):
         description="Whom an answer goes to; none for a caller who withheld the number."
     )
     subject: str | None
+    side: bool = strawberry.field(
+        description="With somebody else (a supplier, a carrier) about the ticket: the customer sees nothing of it."
+    )
     joined_because: JoinReason
     joined_at: datetime
     message_count: int
@@ -89,6 +92,7 @@ async def threads_of(
                     "channel": row.kind,
                     "identity": identities.get(row.identity_id),
                     "subject": row.subject or None,
+                    "side": row.side,
                     "joined_because": _because(row, reading),
                     "joined_at": row.joined_at,
                     "message_count": row.messages or 0,

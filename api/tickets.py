@@ -28,7 +28,7 @@ from domain.channels import Channel, ChannelKind
 from domain.db import one_of
 from domain.history import TimelineKind
 from domain.ids import public_id, row_id
-from domain.messages import Direction, Item
+from domain.messages import DeliveryState, Direction, Item
 from domain.threads import Thread as ThreadRow
 from domain.tickets import LIVE, TicketStatus, became
 from domain.tickets import Ticket as TicketRow
@@ -219,7 +219,12 @@ async def _newest_items(reading: Reading, ids: list[uuid.UUID]) -> dict[uuid.UUI
     acknowledged = (item.direction == Direction.OUT) & func.coalesce(item.automatic, False)
     newest = (
         select(func.left(item.text, PREVIEW).label("text"), item.at)
-        .where(item.ticket_id == asked.c.id, item.text != "", ~acknowledged)
+        .where(
+            item.ticket_id == asked.c.id,
+            item.text != "",
+            ~acknowledged,
+            item.delivery.is_distinct_from(DeliveryState.UNDONE),
+        )
         .order_by(item.at.desc(), item.seq.desc())
         .limit(1)
         .lateral()
@@ -236,7 +241,7 @@ async def _channels(reading: Reading, ids: list[uuid.UUID]) -> dict[uuid.UUID, l
     rows = await reading.connection.execute(
         select(ThreadRow.ticket_id, Channel.kind)
         .join(Channel, Channel.id == ThreadRow.channel_id)
-        .where(one_of(ThreadRow.ticket_id, ids))
+        .where(one_of(ThreadRow.ticket_id, ids), ThreadRow.side.is_(False))
         .order_by(func.coalesce(ThreadRow.last_inbound_at, ThreadRow.joined_at).desc())
     )
     return {

@@ -13,7 +13,7 @@ from api.node import Node
 from api.scalars import BigInt
 from api.selection import Selection
 from api.staff import Agent, agents_by_id
-from domain import history, messages, reasons
+from domain import addressing, history, messages, reasons
 from domain.access import may_see
 from domain.channels import ChannelKind
 from domain.db import Json, one_of
@@ -25,15 +25,27 @@ from domain.reasons import JoinCode
 from domain.tickets import Ticket, became
 from integrations.mail import markup
 
+MOST_RECIPIENTS = 100
+"""Of a mail that came in: it may name a thousand."""
+
 strawberry.enum(Direction)
 strawberry.enum(CallState)
 strawberry.enum(DeliveryState, name="MessageDelivery")
+strawberry.enum(addressing.Role, name="RecipientRole")
 
 
 @strawberry.type(description="Whom a mail names.")
 class MailAddress:
     name: str
     address: str
+
+
+@strawberry.type(description="To whom a mail went, and whether that side took it.")
+class MessageRecipient:
+    address: str
+    name: str
+    role: addressing.Role
+    refused: str | None = strawberry.field(description="What the recipient's side said.")
 
 
 @strawberry.type(description="What a customer or an agent wrote.")
@@ -68,6 +80,15 @@ class Message(Node):
     )
     claims_to_be_us: bool = strawberry.field(
         description="The sender's address is an agent's or a mailbox of ours. Anybody can write it: nothing says that it was one of us."
+    )
+    undo_until: datetime | None = strawberry.field(
+        description="Until then `messageUndo` takes it back; none once it is on its way."
+    )
+    recipients: list[MessageRecipient] = strawberry.field(
+        description="Of a mail; those of `Bcc` are ours alone."
+    )
+    side: bool = strawberry.field(
+        description="Said to or by somebody else about the ticket: never the customer's word, nor for the customer."
     )
     attachments: list[Attachment]
 
@@ -205,6 +226,14 @@ def _item(
                     "delivery_error": row.last_error,
                     "also_to": (row.mail or {}).get("also", []),
                     "claims_to_be_us": bool((row.mail or {}).get("from_ourselves")),
+                    "undo_until": _undo_until(reading, row),
+                    "recipients": [
+                        MessageRecipient(
+                            address=one.address, name=one.name, role=one.role, refused=one.refused
+                        )
+                        for one in addressing.recipients(row.mail)[:MOST_RECIPIENTS]
+                    ],
+                    "side": bool(row.side),
                     "attachments": attached.attachments.get(row.id, []),
                 },
             )
@@ -229,6 +258,11 @@ def _item(
             return plain(
                 Note, {**shared, "id": public_id("Note", row.id), "author": author, "text": row.text}
             )
+
+
+def _undo_until(reading: Reading, row: Any) -> datetime | None:
+    waits = row.delivery == DeliveryState.QUEUED and not row.attempts and row.due_at
+    return row.due_at if waits and row.due_at > reading.at else None
 
 
 def _told(event: Any, agents: dict[uuid.UUID | None, Agent], locale: str) -> str:

@@ -45,7 +45,10 @@ async def mia_answers_by_mail(scene: Scene) -> SentMail:
         (sent.recipients, mail["In-Reply-To"], scene.first_mail in mail["References"].split()),
         equals=([scene.zofia.email], scene.first_mail, True),
     )
-    narrator.check("word for word", mail.get_content().splitlines(), equals=LETTER.splitlines())
+    body = mail.get_body(("plain",))
+    said, _, quoted = (body.get_content() if body else "").replace("\r\n", "\n").partition("\n\nDnia ")
+    narrator.check("word for word", said.splitlines(), equals=LETTER.splitlines())
+    narrator.check("with her own mail below", "napisał(a):\n> " in quoted, equals=True)
     narrator.check(
         "with a signed address to reply to", bool(REPLY_ADDRESS.fullmatch(mail["Reply-To"])), equals=True
     )

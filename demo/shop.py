@@ -172,6 +172,7 @@ class Shop:
             "HEDDLE_FCM_URL": self.fcm.url,
             "HEDDLE_FCM_CREDENTIALS": str(self.folder / "firebase.json"),
             "HEDDLE_MEDIA_HOSTS": "127.0.0.1",
+            "HEDDLE_UNDO_SECONDS": "0",
         }
 
 

@@ -39,6 +39,7 @@ from domain.tasks import Task
 from domain.threads import Thread
 from domain.tickets import Ticket
 from domain.tokens import ApiToken
+from domain.uploads import Upload
 from domain.webhooks import Post, Webhook
 
 Row = TypeVar("Row", bound=Base)
@@ -83,7 +84,7 @@ def may_see(model: type[Base], actor: Actor) -> ColumnElement[bool]:
 def _agents(model: type[Base], actor: Actor) -> ColumnElement[bool]:
     if model is SealedPart:
         return false()  # whoever is to read it needs the command line, and a reason
-    if model in (Device, SignIn):
+    if model in (Device, SignIn, Upload):
         return model.agent_id == actor.id
     if model in (Agent, Team, Channel, Policy, Calendar, ContactField):
         return true()

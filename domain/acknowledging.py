@@ -79,7 +79,7 @@ async def acknowledge(
         return None
     locale = best_language(
         await session.scalar(select(Contact.locale).where(Contact.id == thread.contact_id)),
-        channel.config.get("locale"),
+        channel.config.get("language"),
     )
     message = Message(
         id=new_id(),

@@ -19,6 +19,7 @@ from domain.contacts import Claim, Contact, Identity, IdentityKind
 from domain.inbound import InboundMessage
 from domain.messages import Item, Message
 from domain.participants import Participant
+from domain.sides import is_the_customer, side_answered
 from domain.subjects import is_another, tags_in
 from domain.threads import Thread
 from domain.tickets import Ticket, TicketStatus
@@ -37,10 +38,14 @@ async def thread_answered(session: AsyncSession, channel: Channel, said: Inbound
     if said.thread_number:
         thread = await session.scalar(select(Thread).where(Thread.number == said.thread_number))
         if thread:
-            return thread
+            return None if await is_the_customer(session, thread, said) else thread
     if not said.claims:
         return None
-    return await _by_message_id(session, said) or await _by_ticket_number(session, channel, said)
+    return (
+        await _by_message_id(session, said)
+        or await side_answered(session, said)
+        or await _by_ticket_number(session, channel, said)
+    )
 
 
 async def _by_message_id(session: AsyncSession, said: InboundMessage) -> Thread | None:

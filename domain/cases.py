@@ -138,7 +138,7 @@ async def _threads(session: AsyncSession, ids: list[uuid.UUID]) -> Sequence[Any]
         )
         .join(Channel, Channel.id == Thread.channel_id)
         .outerjoin(Identity, Identity.id == Thread.identity_id)
-        .where(one_of(Thread.ticket_id, ids))
+        .where(one_of(Thread.ticket_id, ids), Thread.side.is_(False))
     )
     return rows.all()
 
@@ -147,6 +147,8 @@ async def _texts(session: AsyncSession, ids: list[uuid.UUID]) -> Sequence[Any]:
     place = func.row_number().over(partition_by=Item.ticket_id, order_by=Item.seq.desc()).label("place")
     ranked = (
         select(Item.ticket_id, func.left(Item.text, 5_000).label("text"), place)
+        .outerjoin(Thread, Thread.id == Item.thread_id)
+        .where(Thread.side.is_not(True))
         .where(one_of(Item.ticket_id, ids), Item.kind == ItemKind.MESSAGE, Item.direction == Direction.IN)
         .subquery()
     )
@@ -165,6 +167,8 @@ async def _numbers(session: AsyncSession, ids: list[uuid.UUID]) -> Sequence[Any]
 async def _last_words(session: AsyncSession, ids: list[uuid.UUID]) -> dict[uuid.UUID, datetime]:
     rows = await session.execute(
         select(Item.ticket_id, func.max(Item.at))
+        .outerjoin(Thread, Thread.id == Item.thread_id)
+        .where(Thread.side.is_not(True))
         .where(one_of(Item.ticket_id, ids), Item.kind != ItemKind.NOTE)
         .group_by(Item.ticket_id)
     )

@@ -46,6 +46,10 @@ class Channel(Base):
     last_error: Mapped[str | None]
     last_error_at: Mapped[datetime | None]
 
+    @property
+    def carries_mail(self) -> bool:
+        return self.kind == ChannelKind.EMAIL
+
     def secret(self, keys: Keys, name: str) -> str:
         return str(keys.decrypt(self.secrets)[name]) if self.secrets else ""
 
@@ -107,17 +111,23 @@ async def channel_called(
     return found.scalar_one_or_none()
 
 
-async def fails_to_send(session: AsyncSession, channel_id: uuid.UUID) -> None:
-    unknown = Channel.failing_since.is_(None)
+async def fails_to_send(session: AsyncSession, channel_id: uuid.UUID, *, error: str) -> None:
     await session.execute(
-        update(Channel).where(Channel.id == channel_id, unknown).values(failing_since=func.now())
+        update(Channel)
+        .where(Channel.id == channel_id)
+        .values(
+            failing_since=func.coalesce(Channel.failing_since, func.now()),
+            last_error=error,
+            last_error_at=func.now(),
+        )
     )
 
 
 async def sends(session: AsyncSession, channel_id: uuid.UUID) -> None:
     """An answer has left, or its recipient's own server has refused it: the channel carries."""
     failed = Channel.failing_since.is_not(None)
-    await session.execute(update(Channel).where(Channel.id == channel_id, failed).values(failing_since=None))
+    carries = {"failing_since": None, "last_error": None}
+    await session.execute(update(Channel).where(Channel.id == channel_id, failed).values(carries))
 
 
 def is_healthy(*, disabled_at: datetime | None, last_error: str | None) -> bool:

@@ -20,6 +20,7 @@ Refused                      an expected refusal: reaches the caller as a user e
 │   ├── SomebodyElseAssigned
 │   ├── IdentityTaken
 │   ├── TooLateToUndo
+│   ├── AlreadyLeft          an answer, when somebody wants it back
 │   ├── AlreadyUndone
 │   └── MutationIdReused
 └── CannotReply              this channel cannot carry the answer
@@ -137,6 +138,11 @@ class TooLateToUndo(Conflict):
     sentence = N_("This can be undone for {days} days only.")
 
 
+class AlreadyLeft(Conflict):
+    code = "ALREADY_LEFT"
+    sentence = N_("It has left already.")
+
+
 class AlreadyUndone(Conflict):
     code = "ALREADY_UNDONE"
     sentence = N_("Somebody has undone this already.")
@@ -155,6 +161,10 @@ class MutationIdReused(Conflict):
 class CannotReply(Refused):
     code = "CANNOT_REPLY"
     sentence = N_("This channel cannot carry a written answer.")
+
+
+class CannotCarry(CannotReply):
+    sentence = N_("This goes by mail only: this channel carries nothing but words.")
 
 
 class CustomerBegins(CannotReply):

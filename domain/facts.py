@@ -11,6 +11,7 @@ from domain.channels import Channel
 from domain.events import Event, EventKind
 from domain.messages import CallState, DeliveryState, Direction, Item, ItemKind
 from domain.promises import Deed, Fact
+from domain.threads import Thread
 from domain.tickets import Ticket, TicketStatus
 
 
@@ -21,8 +22,13 @@ async def facts_of(session: AsyncSession, ticket: Ticket) -> list[Fact]:
             item.seq, item.kind, item.at, item.direction, item.automatic, item.delivery, item.call_state,
             item.answered_at, item.ended_at, Channel.kind.label("channel"),
         )
-        .select_from(Item.__table__.outerjoin(Channel, Channel.id == item.channel_id))
-        .where(item.ticket_id == ticket.id, item.kind != ItemKind.NOTE)
+        .select_from(
+            Item.__table__.outerjoin(Channel, Channel.id == item.channel_id).outerjoin(
+                Thread, Thread.id == item.thread_id
+            )
+        )
+        # What is said on the side, with somebody else, is neither the customer's word nor an answer.
+        .where(item.ticket_id == ticket.id, item.kind != ItemKind.NOTE, Thread.side.is_not(True))
     )  # fmt: skip
     rows = said.all()
     answered = [row.answered_at for row in rows if row.answered_at]
@@ -72,8 +78,8 @@ async def beginnings_of(session: AsyncSession, ticket: Ticket) -> tuple[datetime
 
 
 def _message(row: Row[Any]) -> list[tuple[datetime, Deed]]:
-    """An automatic answer keeps no promise, and neither does one that could not be delivered."""
-    if row.automatic or row.delivery == DeliveryState.FAILED:
+    """An automatic answer keeps no promise, and neither does one that was not delivered, or never left."""
+    if row.automatic or row.delivery in (DeliveryState.FAILED, DeliveryState.UNDONE):
         return []
     return [(row.at, Deed.CUSTOMER_SPOKE if row.direction == Direction.IN else Deed.SHOP_SPOKE)]
 

@@ -18,6 +18,7 @@ from domain.events import Event, EventKind
 from domain.languages import N_
 from domain.messages import Item, ItemKind
 from domain.staff import Agent
+from domain.threads import Thread
 from domain.tickets import same_matter
 
 TOLD = (
@@ -44,10 +45,12 @@ _event = Event.__table__
 ITEMS = select(
     _item.id, _item.seq, _item.kind, _item.ticket_id, _item.contact_id, _item.thread_id, _item.direction,
     _item.agent_id, _item.author, _item.at, _item.text, _item.folded, _item.html, _item.automatic, _item.sender_verified,
-    _item.mail, _item.arrival_id, _item.delivery, _item.last_error, _item.call_state, _item.number, _item.answered_at, _item.ended_at,
+    _item.mail, _item.arrival_id, _item.delivery, _item.last_error, _item.due_at, _item.attempts, Thread.side, _item.call_state, _item.number,
+    _item.answered_at, _item.ended_at,
     Agent.name.label("agent_name"), Channel.kind.label("channel"),
 ).select_from(
     Item.__table__.outerjoin(Agent, Agent.id == _item.agent_id).outerjoin(Channel, Channel.id == _item.channel_id)
+    .outerjoin(Thread, Thread.id == _item.thread_id)
 )  # fmt: skip
 """Rows of the table itself: asked for through its classes, a column of one kind would leave out the other kinds."""
 

@@ -265,6 +265,7 @@ HARMLESS = {
     "shop.*": "the shop's settings",
     "suggestion.score": "a number",
     "team.*": "the shop's teams",
+    "upload.*": "files of the people of the shop, for a day at most: what is sent becomes an attachment",
     "webhook.*": "the shop's own addresses",
 }
 """Columns, or whole tables, that hold nothing of a customer, and why."""

@@ -80,6 +80,9 @@ async def _message(
     place = await placed(session, channel, unheard, answered, person, about, rules)
     thread, ticket = place.thread, place.ticket
     message = await _written(session, channel, arrival, unheard, thread, ticket, person)
+    if thread.side:
+        await _said_aside(message, thread, ticket, at=arrival.received_at)
+        return None
     await note_numbers(session, message.id, about.numbers | phones_in(unheard.text))
     by = customer(ticket.contact_id)
     message.tell(EventKind.MESSAGE_RECEIVED, by=by, at=said.at)
@@ -112,6 +115,14 @@ async def _disowned(session: AsyncSession, said: InboundMessage) -> InboundMessa
     if not await ours_among(session, [first.value]):
         return said
     return replace(said, claims=(replace(first, proof=None), *said.claims[1:]), from_ourselves=True)
+
+
+async def _said_aside(message: Message, thread: Thread, ticket: Ticket, *, at: datetime) -> None:
+    """In a side conversation: nobody's promise, and not the customer's word."""
+    message.sender_verified = False
+    message.tell(EventKind.MESSAGE_RECEIVED, by=SYSTEM, at=message.at)
+    thread.last_inbound_at = max(message.at, thread.last_inbound_at or message.at)
+    ticket.updated_at = at
 
 
 async def _who_continues_what(
@@ -240,8 +251,13 @@ async def _by_another_address(
 async def _takes_others(session: AsyncSession, said: InboundMessage, answered: Thread) -> bool:
     """Anybody who writes to a signed reply address takes part, unconfirmed, and so does whom an agent accepted; not where the
     customer would begin anew."""
-    may = said.thread_number is not None or (
-        said.thread_key is None and await participants.is_accepted(session, answered, said.claims[0].value)
+    may = (
+        said.thread_number is not None
+        or answered.side
+        or (
+            said.thread_key is None
+            and await participants.is_accepted(session, answered, said.claims[0].value)
+        )
     )
     return may and await goes_on(
         session, said, answered, await locked(session, answered.ticket_id), at=said.at

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, aliased, mapped_column
 
 from domain.actors import SYSTEM, Actor
+from domain.addressing import after, left_to_send
 from domain.db import HISTORY, Base, Json, new_id, session_of
 from domain.events import EventKind, record
 from domain.work import Queue, Work
@@ -35,6 +36,8 @@ class DeliveryState(StrEnum):
     DELIVERED = "delivered"
     READ = "read"
     FAILED = "failed"
+    UNDONE = "undone"
+    """Taken back before it left."""
 
 
 class CallState(StrEnum):
@@ -103,8 +106,9 @@ class Message(Item):
     delivery: Mapped[DeliveryState | None]
     mail: Mapped[Json | None]
     """Of a mail: `references` (Message-IDs, oldest first), `subject`, `to` and `cc` (each a list of `[name, address]`);
-    `also`, other mailboxes of ours that the same mail came to; `from_ourselves`, that its sender's address is one of the shop's;
-    `refused`, which recipients of ours did not take it, and why."""
+    `also`, other mailboxes of ours that the same mail came to; `from_ourselves`, that its sender's address is one of the shop's.
+    Of ours also who has it and who refused it (`domain/addressing.py`), and the id of what it `quotes` or `forwards`,
+    `with_files` or without."""
     digest: Mapped[str | None]
     """Of the words of a mail that came in (`domain/repetition.py`)."""
 
@@ -113,7 +117,17 @@ class Message(Item):
             self.delivery = DeliveryState.SENT
         self.tell(EventKind.MESSAGE_SENT, by=SYSTEM, at=at)
 
+    def partly_refused(self, *, at: datetime) -> None:
+        """Whom it is addressed to has it, or may still get it; somebody else does not."""
+        self.tell(EventKind.MESSAGE_REFUSED, by=SYSTEM, at=at)
+
     async def give_up(self, session: AsyncSession, *, at: datetime) -> None:
+        left = left_to_send(self.mail)
+        if left and self.delivery != DeliveryState.QUEUED:
+            said = dict.fromkeys(left, self.last_error or "")
+            self.mail = after(self.mail, taken=(), refused=said)
+            self.partly_refused(at=at)
+            return
         self.delivery = DeliveryState.FAILED
         self.tell(EventKind.MESSAGE_FAILED, by=SYSTEM, at=at)
 
@@ -174,6 +188,7 @@ OUTBOX = Queue(
                 _earlier.thread_id == Message.thread_id,
                 _earlier.seq < Message.seq,
                 _earlier.due_at.is_not(None),
+                _earlier.delivery == DeliveryState.QUEUED,  # not one that only a copy of still has to arrive
             )
         )
     ),

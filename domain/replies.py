@@ -1,17 +1,22 @@
 """An agent's answer: which conversation carries it, may it go out, and what it does to the ticket."""
 
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain import clocks
+from domain import clocks, uploads
 from domain.actors import Actor
+from domain.addressing import read_addresses
 from domain.channels import Channel, ChannelKind
 from domain.contacts import Identity, IdentityKind, Proof, same_value, survivor_of
-from domain.db import new_id, ring
+from domain.db import Json, new_id, ring
 from domain.errors import (
     AddressBounces,
+    CannotCarry,
     CannotReply,
     CustomerBegins,
     InvalidInput,
@@ -40,6 +45,19 @@ CHANNEL_OF = {
 }
 
 
+@dataclass(frozen=True)
+class Extras:
+    """What a mail may have besides its words."""
+
+    cc: Sequence[str] = ()
+    bcc: Sequence[str] = ()
+    files: Sequence[uuid.UUID] = ()
+    """Ids of uploads."""
+
+
+NOTHING = Extras()
+
+
 async def send(
     session: AsyncSession,
     keys: Keys,
@@ -52,8 +70,14 @@ async def send(
     last_seen_seq: int,
     force: bool = False,
     after: TicketStatus | None = None,
+    extras: Extras = NOTHING,
+    undo_for: timedelta = timedelta(0),
+    by_channel: Channel | None = None,
 ) -> Message:
-    """Queues the answer (a chat's is in the open socket at once). `ticket` is held by the caller."""
+    """Queues the answer (a chat's is in the open socket at once). `ticket` is held by the caller.
+
+    `undo_for`: how long it waits, so that it can be taken back. `by_channel`: of a conversation that begins now.
+    """
     if not text.strip():
         raise InvalidInput(N_("This may not be empty."), field=["text"])
     if ticket.spam_at:
@@ -62,9 +86,11 @@ async def send(
         raise AddressBounces(field=["identityId"])
     if not force and await newer_than(session, ticket, last_seen_seq, by):
         raise SomebodyAnswered(field=["lastSeenSeq"])
-    thread, channel = await _conversation(session, ticket, to, by=by, at=at)
+    thread, channel = await _conversation(session, ticket, to, by=by, at=at, by_channel=by_channel)
     if to.kind == IdentityKind.MESSENGER and not within_window(thread.last_inbound_at, at):
         raise WindowClosed(field=["identityId"])
+    if to.kind != IdentityKind.EMAIL:
+        _only_words(extras)
     message = Message(
         id=new_id(),
         ticket_id=ticket.id,
@@ -78,33 +104,54 @@ async def send(
         text=text,
         automatic=False,
         delivery=DeliveryState.QUEUED,
-        due_at=func.now(),
+        due_at=func.now() + undo_for,
     )
     match to.kind:
         case IdentityKind.EMAIL:
             message.external_id = message_id(keys, channel, thread, message)
-            message.mail = await _mail(session, ticket, thread)
+            message.mail = await _mail(session, ticket, thread, to, extras)
         case IdentityKind.CHAT:
             message.delivery, message.due_at = DeliveryState.SENT, None
             ring(session, f"chat:{thread.key}")
         case _:
             pass
     session.add(message)
+    await session.flush()
+    await uploads.attach(session, message, extras.files, by=by)
     ring(session, OUTBOX.topic)
     ticket.updated_at = at
-    message.tell(EventKind.MESSAGE_QUEUED, by=by, at=at)
     if after is None and ticket.status == TicketStatus.NEW:
         after = TicketStatus.OPEN
+    message.tell(EventKind.MESSAGE_QUEUED, by=by, at=at, data=_before(ticket, after))
     ticket.change(by=by, at=at, status=after)
     await clocks.reckon(session, ticket, by=by, at=at)
     return message
+
+
+def _only_words(extras: Extras) -> None:
+    for given, field in ((extras.cc, "cc"), (extras.bcc, "bcc"), (extras.files, "attachmentIds")):
+        if given:
+            raise CannotCarry(field=[field])
+
+
+def _before(ticket: Ticket, after: TicketStatus | None) -> Json:
+    """What `withdrawing` puts back."""
+    if after is None or after == ticket.status:
+        return {}
+    solved_at = ticket.solved_at.isoformat() if ticket.solved_at else None
+    return {"status": [ticket.status, after], "solved_at": solved_at}
 
 
 async def newer_than(session: AsyncSession, ticket: Ticket, seq: int, reader: Actor) -> list[Item]:
     """What others added to the ticket after the item the reader saw last."""
     found = await session.scalars(
         select(Item)
-        .where(Item.ticket_id == ticket.id, Item.seq > seq, Item.agent_id.is_distinct_from(reader.id))
+        .where(
+            Item.ticket_id == ticket.id,
+            Item.seq > seq,
+            Item.agent_id.is_distinct_from(reader.id),
+            Item.__table__.c.delivery.is_distinct_from(DeliveryState.UNDONE),
+        )
         .order_by(Item.seq)
         .limit(50)
     )
@@ -116,9 +163,16 @@ def within_window(last_inbound_at: datetime | None, at: datetime) -> bool:
 
 
 async def _conversation(
-    session: AsyncSession, ticket: Ticket, to: Identity, *, by: Actor, at: datetime
+    session: AsyncSession,
+    ticket: Ticket,
+    to: Identity,
+    *,
+    by: Actor,
+    at: datetime,
+    by_channel: Channel | None,
 ) -> tuple[Thread, Channel]:
-    """The ticket's latest thread with this identity; a mail may begin a new one."""
+    """The ticket's latest thread with this identity; a mail may begin a new one. What goes on at somebody else's side is
+    none of the customer's."""
     owner = await survivor_of(session, to.contact_id)
     takes_part = select(Thread.id).where(
         Thread.ticket_id == ticket.id, Thread.identity_id.in_(same_value(to))
@@ -134,6 +188,7 @@ async def _conversation(
         .where(
             Thread.ticket_id == ticket.id,
             Thread.identity_id.in_(same_value(to)),
+            Thread.side.is_(False),
             Channel.kind == kind,
             Channel.disabled_at.is_(None),
         )
@@ -144,12 +199,7 @@ async def _conversation(
         return existing.Thread, existing.Channel
     if kind != ChannelKind.EMAIL:
         raise CustomerBegins(field=["identityId"])
-    channel = await session.scalar(
-        select(Channel)
-        .where(Channel.kind == kind, Channel.disabled_at.is_(None))
-        .order_by((Channel.team_id == ticket.team_id).desc().nulls_last(), Channel.created_at)
-        .limit(1)
-    )
+    channel = by_channel or await mailbox_for(session, ticket)
     if channel is None:
         raise NoMailbox(field=["identityId"])
     thread = open_thread(
@@ -168,6 +218,16 @@ async def _conversation(
     return thread, channel
 
 
+async def mailbox_for(session: AsyncSession, ticket: Ticket) -> Channel | None:
+    """From which a conversation of this ticket begins: its team's, else the oldest."""
+    return await session.scalar(
+        select(Channel)
+        .where(Channel.kind == ChannelKind.EMAIL, Channel.disabled_at.is_(None))
+        .order_by((Channel.team_id == ticket.team_id).desc().nulls_last(), Channel.created_at)
+        .limit(1)
+    )
+
+
 def message_id(keys: Keys, channel: Channel, thread: Thread, message: Message) -> str:
     """Ours for certain: it carries a signature. Without the angle brackets."""
     domain = (channel.address or "").rpartition("@")[2]
@@ -175,19 +235,31 @@ def message_id(keys: Keys, channel: Channel, thread: Thread, message: Message) -
     return f"{local}.{keys.sign('message-id', local)}@{domain}"
 
 
-async def _mail(session: AsyncSession, ticket: Ticket, thread: Thread) -> dict[str, object]:
-    """`references`: the conversation's Message-IDs, oldest first, the last being the one this answers."""
+async def _mail(session: AsyncSession, ticket: Ticket, thread: Thread, to: Identity, extras: Extras) -> Json:
+    cc = await read_addresses(session, extras.cc, field="cc", besides=[to.value])
+    bcc = await read_addresses(session, extras.bcc, field="bcc", besides=[to.value, *cc])
+    mail: Json = {"to": [["", to.value]], "cc": [["", one] for one in cc], "bcc": [["", one] for one in bcc]}
+    return mail | await going_on(session, ticket, thread, thread.subject or ticket.subject)
+
+
+async def going_on(session: AsyncSession, ticket: Ticket, thread: Thread, subject: str) -> Json:
+    """`references`: the conversation's Message-IDs, oldest first, the last being the one this answers; which it `quotes`,
+    where somebody else wrote it."""
     last = await session.scalar(
         select(Message)
-        .where(Message.thread_id == thread.id, Message.external_id.is_not(None))
+        .where(
+            Message.thread_id == thread.id,
+            Message.external_id.is_not(None),
+            Message.delivery.is_distinct_from(DeliveryState.UNDONE),
+        )
         # "in" comes before "out": the customer's last mail, if there is one
         .order_by(Message.direction, Message.seq.desc())
         .limit(1)
     )
-    subject = thread.subject or ticket.subject
     if last is None or last.external_id is None:
         return {"references": [], "subject": beginning(subject, ticket.number)}
     references = [*(last.mail or {}).get("references", ()), last.external_id]
     if len(references) > REFERENCES:
         references = [references[0], *references[1 - REFERENCES :]]
-    return {"references": references, "subject": answering(subject, ticket.number)}
+    found: Json = {"references": references, "subject": answering(subject, ticket.number)}
+    return found | ({"quotes": str(last.id)} if last.direction == Direction.IN else {})

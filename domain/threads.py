@@ -42,6 +42,8 @@ class Thread(Base):
     """Whom an answer goes to; none for a caller who withheld the number."""
     ticket_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("ticket.id"), index=True)
     subject: Mapped[str] = mapped_column(default="", server_default="")
+    side: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
+    """With somebody else about the ticket: never the customer's own words."""
     joined_code: Mapped[JoinCode]
     joined_proof: Mapped[Proof | None]
     """What made its customer certain; none for who only claimed to be somebody."""

@@ -227,6 +227,7 @@ def open_thread(
     by: Actor,
     at: datetime,
     proof: Proof | None = None,
+    side: bool = False,
 ) -> Thread:
     thread = Thread(
         id=new_id(),
@@ -236,6 +237,7 @@ def open_thread(
         ticket_id=ticket.id,
         identity_id=identity.id if identity else None,
         subject=subject,
+        side=side,
         joined_proof=proof,
         joined_at=at,
     )

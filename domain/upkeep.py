@@ -7,7 +7,7 @@ import structlog
 from sqlalchemy import delete, func
 from sqlalchemy.exc import SQLAlchemyError
 
-from domain import erasure, exports, retention
+from domain import erasure, exports, retention, uploads
 from domain.db import Database, database_time
 from domain.events import ensure_partitions
 from domain.files import Files
@@ -35,6 +35,7 @@ async def run(db: Database, files: Files) -> None:
                 await session.execute(delete(SignIn).where(SignIn.created_at < func.now() - 2 * LONGEST))
                 await erasure.destroy_due(session, at=now)
                 await exports.discard_old(session, files, at=now)
+                await uploads.sweep(session, files, at=now)
             await retention.apply(db, files)
         except (SQLAlchemyError, OSError) as failure:
             log.warning("upkeep_put_off", error=type(failure).__name__)

@@ -72,6 +72,10 @@ class Lease(Generic[Row]):
         """Done: the row, as it is now."""
         return await self._write(session, due_at=None, deaths=0, failures=0, failing_since=None, **values)
 
+    async def hold(self, session: AsyncSession, **values: Any) -> Row:
+        """The row, with what is done so far: the lease goes on."""
+        return await self._write(session, attempts=self.number, **values)
+
     async def go_on(self, session: AsyncSession) -> Row:
         """A part is done: the rest is due at once, with a lease of its own."""
         return await self._write(session, due_at=func.now(), deaths=0, failures=0, failing_since=None)

@@ -1,7 +1,7 @@
 """What each kind of channel needs to be told. A SecretStr is kept encrypted; the rest is plain."""
 
 import ipaddress
-from typing import Any, Self
+from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -20,6 +20,8 @@ from domain.db import Json
 from domain.errors import InvalidInput
 from domain.keys import Keys
 from domain.languages import N_
+from integrations.mail.signing import check_key
+from integrations.settings import smtp_address
 
 SHORTEST_KEY = 32
 """Characters of a key that signs: who guesses it can be anybody."""
@@ -61,6 +63,42 @@ class Mailbox(ChannelSettings):
     """The name our own receiving host writes into Authentication-Results; others' words do not count."""
     relays: list[str] = []
     """Addresses of the hosts that hand mail to us and whose Authentication-Results are believed."""
+    language: Literal["", "en", "pl", "es", "ca"] = ""
+    """Of its answers to who has told no language."""
+    signature: str = ""
+    """Below each answer. Several lines: `\\n` between them."""
+    smtp_url: str = ""
+    """The server that takes this mailbox's mail; without one, that of HEDDLE_SMTP_URL."""
+    smtp_user: str = ""
+    smtp_password: SecretStr = SecretStr("")
+    signed_sender: bool = True
+    """The envelope's sender is the signed reply address, so that a bounce finds its conversation. Some providers take no
+    sender but the mailbox itself."""
+    dkim_domain: str = ""
+    dkim_selector: str = ""
+    dkim_key: SecretStr = SecretStr("")
+    """An RSA key, as PEM: its lines may be joined by `\\n`."""
+
+    _server = field_validator("smtp_url")(smtp_address)
+
+    @field_validator("signature", "dkim_key", mode="before")
+    @classmethod
+    def _lines(cls, value: Any) -> Any:
+        """As they are typed on a command line."""
+        return value.replace("\\n", "\n") if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if "@" in urlsplit(self.smtp_url).netloc:
+            raise ValueError(
+                "smtp_url: user and password have settings of their own, which are kept encrypted"
+            )
+        signs = [self.dkim_domain, self.dkim_selector, self.dkim_key.get_secret_value()]
+        if any(signs) and not all(signs):
+            raise ValueError("dkim_domain, dkim_selector and dkim_key go together")
+        if all(signs):
+            check_key(self.dkim_key.get_secret_value())
+        return self
 
     imap_url: str | None = None
     """Where its mail is fetched: `imaps://imap.shop.example`, `imap+starttls://…`; none: it is not."""
@@ -124,8 +162,6 @@ class Mailbox(ChannelSettings):
     """Is a mail that opens a ticket answered at once with its number?"""
     acknowledgement: dict[str, str] = {}
     """The shop's own words for that, by language (`en`, `pl`, `es`, `ca`), with `{number}` where the number stands."""
-    locale: str | None = None
-    """In which a customer is answered whose language is not known."""
     inbound_per_minute: int = Field(default=600, ge=0)
     """More than these wait their turn; 0: as many as come."""
 

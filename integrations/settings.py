@@ -9,6 +9,13 @@ from domain.settings import HeddleSettings
 from integrations.mail.headers import is_plain
 
 
+def smtp_address(url: str) -> str:
+    parts = urlsplit(url)
+    if url and (parts.scheme not in ("smtp", "smtps", "smtp+starttls") or not parts.hostname):
+        raise ValueError("should be smtp://user:password@host:port, smtps://… or smtp+starttls://…")
+    return url
+
+
 class IntegrationSettings(HeddleSettings):
     smtp_in_host: str = "127.0.0.1"
     smtp_in_port: int | None = None
@@ -33,10 +40,7 @@ class IntegrationSettings(HeddleSettings):
     @field_validator("smtp_url")
     @classmethod
     def _smtp(cls, url: str) -> str:
-        parts = urlsplit(url)
-        if parts.scheme not in ("smtp", "smtps", "smtp+starttls") or not parts.hostname:
-            raise ValueError("should be smtp://user:password@host:port, smtps://… or smtp+starttls://…")
-        return url
+        return smtp_address(url or "none")
 
     @field_validator("mail_from")
     @classmethod

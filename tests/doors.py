@@ -14,6 +14,7 @@ from api.app import application
 from api.house import House
 from api.server import Patience
 from api.server import server as serving_at
+from api.settings import ApiSettings
 from domain.actors import Role
 from domain.db import Database
 from domain.files import Files
@@ -26,7 +27,9 @@ from tests.client import Client
 async def house(clean: Database, keys: Keys) -> AsyncIterator[House]:
     with tempfile.TemporaryDirectory() as folder:
         pushing = NotificationSettings.model_construct(fcm_credentials="{}")
-        yield House(clean, keys, Files(Path(folder)), "http://heddle.test", pushing=pushing)
+        at_once = ApiSettings.model_construct(undo_seconds=0)
+        files = Files(Path(folder))
+        yield House(clean, keys, files, "http://heddle.test", pushing=pushing, settings=at_once)
 
 
 @pytest.fixture

@@ -209,7 +209,7 @@ async def _ids(session: AsyncSession) -> dict[str, str]:
     ids["Identity"] = (
         await session.scalars(select(Identity.id).where(Identity.contact_id == ticket.contact_id))
     ).one()
-    for kind in (ChannelKind.MESSENGER, ChannelKind.CHAT):
+    for kind in (ChannelKind.MESSENGER, ChannelKind.CHAT, ChannelKind.EMAIL):
         ids[f"{kind} channel"] = (await session.scalars(select(Channel.id).where(Channel.kind == kind))).one()
     ids["Arrival"] = (
         await session.scalars(select(Arrival.id).where(Arrival.external_id == "unreadable"))
@@ -219,7 +219,6 @@ async def _ids(session: AsyncSession) -> dict[str, str]:
     for agent in await session.scalars(select(Agent)):
         ids[agent.name] = agent.id
     ids["Caller"] = (await session.scalars(select(Item.contact_id).where(Item.kind == ItemKind.CALL))).one()
-    types = {"Caller": "Contact", "messenger channel": "Channel", "chat channel": "Channel"} | dict.fromkeys(
-        ("Ben", "Bo", "Eve", "Mia", "Admin"), "Agent"
-    )
+    channels = dict.fromkeys(("messenger channel", "chat channel", "email channel"), "Channel")
+    types = {"Caller": "Contact", **channels} | dict.fromkeys(("Ben", "Bo", "Eve", "Mia", "Admin"), "Agent")
     return {name: public_id(types.get(name, name), id) for name, id in ids.items()}

@@ -1,58 +1,38 @@
-"""An answer as a mail: built from the message's row, so that sending it again sends the same."""
+"""Hands a mail to the server of its channel, and tells what became of it for each recipient."""
 
-from email.headerregistry import Address
-from email.message import EmailMessage
-from email.policy import SMTP
-from email.utils import format_datetime
-from urllib.parse import unquote, urlsplit
+import asyncio
+from collections.abc import Sequence
+from functools import partial
 
 import aiosmtplib
 
-from domain.keys import Keys
+from domain.addressing import left_to_send
 from integrations.channel_settings import Mailbox
-from integrations.mail.addresses import reply_address
+from integrations.mail.compose import File, compose, envelope_sender
+from integrations.mail.connections import Relays, Server
 from integrations.mail.headers import is_plain
-from integrations.outbound import Letter, RecipientBusy, SendFailed, SendRefused
-from integrations.settings import IntegrationSettings
+from integrations.mail.oauth import TokenFailed, TokenRefused, access_token, keep_newest
+from integrations.outbound import Handed, Letter, Means, SendFailed, SendRefused
 
-TIMEOUT = 30
-
-# A Message-ID that begins on its second line is not found by every mail program.
-POLICY = SMTP.clone(max_line_length=200)
-
-
-def compose(letter: Letter, mailbox: Mailbox, keys: Keys) -> EmailMessage:
-    message, mail = letter.message, letter.message.mail or {}
-    local, _, domain = letter.to.value.rpartition("@")
-    mine, _, here = mailbox.address.rpartition("@")
-    answer_to, _, there = reply_address(keys, mailbox.place(), letter.thread.number).rpartition("@")
-    composed = EmailMessage(policy=POLICY)
-    composed["From"] = Address(one_line(_sender_name(letter, mailbox)), mine, here)
-    composed["To"] = Address("", local, domain)
-    composed["Reply-To"] = Address("", answer_to, there)
-    composed["Subject"] = one_line(mail.get("subject") or "")
-    composed["Date"] = format_datetime(message.at)
-    composed["Message-ID"] = f"<{message.external_id}>"
-    references = [reference for reference in mail.get("references", ()) if _is_message_id(reference)]
-    if references:
-        composed["In-Reply-To"] = f"<{references[-1]}>"
-        composed["References"] = " ".join(f"<{reference}>" for reference in references)
-    if message.automatic:  # nobody's machine should answer to it
-        composed["Auto-Submitted"] = "auto-replied"
-        composed["X-Auto-Response-Suppress"] = "All"
-        composed["Precedence"] = "bulk"
-    composed.set_content(message.text)
-    return composed
+OF_US = (aiosmtplib.SMTPAuthenticationError, aiosmtplib.SMTPConnectResponseError, aiosmtplib.SMTPHeloError)
+NOT_LET_IN = (530, 534, 535, 538)
+"""A no to all mail of the channel, until somebody puts its settings right: not the end of this one."""
 
 
-async def send(letter: Letter, keys: Keys, settings: IntegrationSettings) -> None:
-    check_sendable(letter.to.value)
-    mailbox = Mailbox.of(letter.channel, keys)
-    composed = compose(letter, mailbox, keys)
-    sender = (
-        "" if letter.message.automatic else mailbox.address
-    )  # what bounces of it, bounces to nobody (RFC 3834)
-    await hand_over(composed, sender=sender, to=letter.to.value, settings=settings)
+async def send(letter: Letter, means: Means) -> Handed:
+    mailbox = Mailbox.of(letter.channel, means.keys)
+    to = left_to_send(letter.message.mail) or ([letter.to.value] if letter.to else [])
+    for recipient in to:
+        check_sendable(recipient)
+    files = await _files(letter, means)
+    raw = await asyncio.to_thread(compose, letter, mailbox, means.keys, files)
+    sender = envelope_sender(letter, mailbox, means.keys)
+    server = server_of(mailbox, means)
+    try:
+        return await hand_over(raw, sender=sender, to=to, server=server, relays=means.relays)
+    finally:
+        if server.token:
+            await keep_newest(means.db, means.keys, letter.channel.id, mailbox)
 
 
 def check_sendable(address: str) -> None:
@@ -61,48 +41,55 @@ def check_sendable(address: str) -> None:
         raise SendRefused(f"{address} is no address that mail can be sent to"[:300])
 
 
-async def hand_over(composed: EmailMessage, *, sender: str, to: str, settings: IntegrationSettings) -> None:
-    """To the relay of the settings; raises SendRefused for good, SendFailed for now."""
-    server = urlsplit(settings.smtp_url)
+def server_of(mailbox: Mailbox, means: Means) -> Server:
+    if not mailbox.smtp_url:
+        return Server.at(means.settings.smtp_url)
+    signs_in = mailbox.signs_in_with_tokens
+    return Server.at(
+        mailbox.smtp_url,
+        user=mailbox.smtp_user or (mailbox.address if signs_in else None),
+        password=mailbox.smtp_password.get_secret_value() or None,
+        token=partial(access_token, mailbox) if signs_in else None,
+    )
+
+
+async def hand_over(raw: bytes, *, sender: str, to: Sequence[str], server: Server, relays: Relays) -> Handed:
+    """Raises SendRefused for good, SendFailed for now; what single recipients' sides said is in what it returns."""
     try:
-        client = aiosmtplib.SMTP(
-            hostname=server.hostname,
-            port=server.port,
-            username=unquote(server.username) if server.username else None,
-            password=unquote(server.password) if server.password else None,
-            use_tls=server.scheme == "smtps",
-            start_tls=True if server.scheme == "smtp+starttls" else None,
-            timeout=TIMEOUT,
-        )
-        async with client:  # not `aiosmtplib.send`, which takes an empty sender for none
-            await client.sendmail(sender, [to], composed.as_bytes())
+        async with asyncio.timeout(relays.patience.mail), relays.to(server) as smtp:
+            refusals, _ = await smtp.sendmail(sender, list(to), raw)
+            answers = {one: (answer.code, answer.message) for one, answer in refusals.items()}
     except aiosmtplib.SMTPRecipientsRefused as refused:
-        first = refused.recipients[0]
-        busy = SendFailed if first.code == 421 else RecipientBusy  # 421: the relay itself is closing
-        raise _judged(first.code, first.message, busy) from refused
+        closing = next((one for one in refused.recipients if one.code == 421), None)
+        if closing:  # the relay itself
+            raise SendFailed(_words(closing.code, closing.message)) from refused
+        answers = {one.recipient: (one.code, one.message) for one in refused.recipients}
     except aiosmtplib.SMTPResponseException as refused:
-        raise _judged(refused.code, refused.message, SendFailed) from refused
+        words = _words(refused.code, refused.message)
+        of_us = isinstance(refused, OF_US) or refused.code in NOT_LET_IN
+        raise (SendRefused if _is_final(refused.code) and not of_us else SendFailed)(words) from refused
+    except (TokenFailed, TokenRefused) as refused:
+        raise SendFailed(f"no access token: {refused}"[:300]) from refused
     except (
         aiosmtplib.SMTPException,
         OSError,
     ) as failure:  # unknown whether it arrived: same Message-ID again
-        raise SendFailed(f"{type(failure).__name__}: {failure}"[:300]) from failure
+        raise SendFailed(f"{server.host}: {type(failure).__name__} {failure}"[:300]) from failure
+    refused_ones = {one: _words(*answer) for one, answer in answers.items()}
+    return Handed(
+        taken=tuple(one for one in to if one not in answers),
+        refused={one: said for one, said in refused_ones.items() if _is_final(answers[one][0])},
+        later={one: said for one, said in refused_ones.items() if not _is_final(answers[one][0])},
+    )
 
 
-def _judged(code: int, message: str, for_now: type[SendFailed]) -> Exception:
-    words = f"{code} {message}"[:300]
-    return SendRefused(words) if 500 <= code < 600 else for_now(words)
+async def _files(letter: Letter, means: Means) -> list[File]:
+    return [(one, await means.files.get(one.file)) for one in letter.attachments if one.file]
 
 
-def _sender_name(letter: Letter, mailbox: Mailbox) -> str:
-    shop = mailbox.sender_name or letter.channel.name
-    return f"{letter.agent.name} ({shop})" if letter.agent else shop
+def _is_final(code: int) -> bool:
+    return 500 <= code < 600
 
 
-def one_line(text: str) -> str:
-    """One line: what a header must not hold would become another header."""
-    return " ".join(text.split())
-
-
-def _is_message_id(reference: str) -> bool:
-    return reference.isascii() and not any(letter in "<> \t\r\n" for letter in reference)
+def _words(code: int, message: str) -> str:
+    return " ".join(f"{code} {message}".split())[:300]

@@ -1,6 +1,5 @@
 """Sends Heddle's own mail by the relay that also carries the answers."""
 
-from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import format_datetime
 
@@ -10,18 +9,23 @@ from domain.db import Database, database_time
 from domain.keys import Keys
 from domain.system_mail import SYSTEM_MAIL, SystemMail
 from domain.work import Lease, work
-from integrations.mail.smtp import POLICY, check_sendable, hand_over, one_line
-from integrations.outbound import SendRefused
+from integrations.mail.compose import BODY, POLICY, address, one_line
+from integrations.mail.connections import Relays, Server
+from integrations.mail.smtp import check_sendable, hand_over
+from integrations.outbound import RecipientBusy, SendRefused
 from integrations.settings import IntegrationSettings
 
 log = structlog.get_logger()
 
 
 class SystemPost:
-    def __init__(self, db: Database, keys: Keys, settings: IntegrationSettings) -> None:
+    def __init__(
+        self, db: Database, keys: Keys, settings: IntegrationSettings, relays: Relays | None = None
+    ) -> None:
         self._db = db
         self._keys = keys
         self._settings = settings
+        self._relays = relays or Relays()
 
     async def run(self) -> None:
         await work(self._db, SYSTEM_MAIL, self.send)
@@ -31,8 +35,13 @@ class SystemPost:
         sender = self._settings.mail_from
         try:
             check_sendable(said["to"])
-            composed = _compose(mail, sender=sender, **said)
-            await hand_over(composed, sender=sender, to=said["to"], settings=self._settings)
+            raw = _compose(mail, sender=sender, **said).as_bytes(policy=POLICY)
+            server = Server.at(self._settings.smtp_url)
+            handed = await hand_over(raw, sender=sender, to=[said["to"]], server=server, relays=self._relays)
+            if handed.refused:
+                raise SendRefused(next(iter(handed.refused.values())))
+            if handed.later:
+                raise RecipientBusy(next(iter(handed.later.values())))
         except SendRefused as refusal:
             log.warning("system_mail_refused", id=str(mail.id))
             async with self._db.transaction() as session:
@@ -44,17 +53,12 @@ class SystemPost:
 
 
 def _compose(mail: SystemMail, *, sender: str, to: str, subject: str, text: str) -> EmailMessage:
-    composed = EmailMessage(policy=POLICY)
-    composed["From"] = _address("Heddle", sender)
-    composed["To"] = _address("", to)
+    composed = EmailMessage(policy=BODY)
+    composed["From"] = address("Heddle", sender)
+    composed["To"] = address("", to)
     composed["Subject"] = one_line(subject)
     composed["Date"] = format_datetime(mail.created_at)
     composed["Message-ID"] = f"<{mail.id.hex}@{sender.rpartition('@')[2]}>"
     composed["Auto-Submitted"] = "auto-generated"
-    composed.set_content(text)
+    composed.set_content(text, cte="quoted-printable")
     return composed
-
-
-def _address(name: str, address: str) -> Address:
-    local, _, domain = address.rpartition("@")
-    return Address(name, local, domain)

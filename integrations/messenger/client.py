@@ -9,11 +9,9 @@ import requests
 from fbmessenger import MessengerClient
 from requests.adapters import HTTPAdapter
 
-from domain.keys import Keys
 from integrations.channel_settings import MessengerPage
 from integrations.messenger.payloads import OURS
-from integrations.outbound import Letter, SendFailed, SendRefused
-from integrations.settings import IntegrationSettings
+from integrations.outbound import Handed, Letter, Means, SendFailed, SendRefused
 
 TIMEOUT = (3.0, 10.0)
 THREADS = ThreadPoolExecutor(8, thread_name_prefix="messenger")
@@ -43,9 +41,12 @@ def _client(base: str, version: str, page_token: str, app_secret: str) -> Messen
     return client
 
 
-async def send(letter: Letter, keys: Keys, settings: IntegrationSettings) -> str:
-    """Graph's id of the message."""
-    page = MessengerPage.of(letter.channel, keys)
+async def send(letter: Letter, means: Means) -> Handed:
+    """With Graph's id of the message."""
+    to, settings = letter.to, means.settings
+    if to is None:
+        raise SendRefused("nobody to send it to")
+    page = MessengerPage.of(letter.channel, means.keys)
     client = _client(
         settings.graph_url,
         settings.graph_version,
@@ -55,7 +56,7 @@ async def send(letter: Letter, keys: Keys, settings: IntegrationSettings) -> str
     payload = {"text": letter.message.text, "metadata": f"{OURS}{letter.message.id}"}
 
     def call() -> Any:
-        return client.send(payload, letter.to.value, messaging_type="RESPONSE")
+        return client.send(payload, to.value, messaging_type="RESPONSE")
 
     try:
         answer = await asyncio.get_running_loop().run_in_executor(THREADS, call)
@@ -63,7 +64,7 @@ async def send(letter: Letter, keys: Keys, settings: IntegrationSettings) -> str
         raise SendFailed("the answer was not JSON") from failure
     except requests.RequestException as failure:  # unknown whether it arrived
         raise SendFailed(type(failure).__name__) from failure
-    return _message_id(answer)
+    return Handed(_message_id(answer))
 
 
 def _message_id(answer: Any) -> str:

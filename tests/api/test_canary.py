@@ -226,6 +226,7 @@ async def test_no_refusal_of_a_change_holds_a_canary(
         "ticketUpdate",
         "noteAdd",
         "messageSend",
+        "messageForward",
         "taskSave",
         "alertAck",
         "contactSave",
@@ -233,6 +234,7 @@ async def test_no_refusal_of_a_change_holds_a_canary(
         heard.append(await asking.ask(eve.token, *_mutation(name, MUTATIONS[name](asking, eve))))
     for name in (
         "ticketCreate",
+        "conversationStart",
         "identityLink",
         "messengerLink",
         "arrivalRetry",

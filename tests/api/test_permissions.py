@@ -22,10 +22,10 @@ from api.changes import cursor
 from api.house import House
 from api.permissions import RULES, Rule, rule_of
 from api.schema import schema
-from domain import blocking, devices, invitations, merging, participants, tokens
+from domain import blocking, devices, invitations, merging, participants, replies, tokens
 from domain.actors import SYSTEM, Role, Scope
 from domain.contact_notes import add_note
-from domain.contacts import Contact, add_contact
+from domain.contacts import Contact, Identity, add_contact
 from domain.db import database_time, new_id
 from domain.devices import Transport
 from domain.ids import public_id, row_id
@@ -272,6 +272,20 @@ async def _a_contact_note(asking: Asking, principal: Principal) -> Values:
     return {"id": public_id("ContactNote", note.id)}
 
 
+async def _a_queued_answer(asking: Asking, principal: Principal) -> Values:
+    """By who asks, on the other team's ticket."""
+    async with asking.house.db.transaction() as session:
+        name = by_name(principal).capitalize()
+        agent = (await session.scalars(select(Agent).where(Agent.name == name))).one()
+        ticket = await session.get_one(Ticket, row_id("Ticket", asking.Ticket))
+        identity = await session.get_one(Identity, row_id("Identity", asking.Identity))
+        answer = await replies.send(
+            session, asking.house.keys, ticket, to=identity, text="Soon.", by=agent.as_actor(),
+            at=await database_time(session), last_seen_seq=0, force=True,
+        )  # fmt: skip
+        return {"id": public_id("Message", answer.id)}
+
+
 async def _a_policy(asking: Asking) -> Values:
     async with asking.house.db.transaction() as session:
         policy = await save_policy(
@@ -322,6 +336,18 @@ MUTATIONS: dict[str, Callable[[Asking, Principal], Any]] = {
         "lastSeenSeq": 0,
         "force": True,
     },
+    "conversationStart": lambda a, p: {
+        "contactId": a.Contact,
+        "channelId": a.shop.ids["email channel"],
+        "subject": "Your order",
+        "text": "It is on its way.",
+    },
+    "messageForward": lambda a, p: {
+        "id": a.Message,
+        "to": ["carrier@example.net"],
+        "text": "Where is this parcel?",
+    },
+    "messageUndo": lambda a, p: _a_queued_answer(a, p),
     "identityLink": lambda a, p: {"contactId": a.Contact, "channel": "EMAIL", "value": a.new_address()},
     "contactMerge": lambda a, p: _both_contacts(a),
     "contactUnmerge": lambda a, p: _a_merge(a),
@@ -450,6 +476,7 @@ QUERIES = {
     "Message": _item("Message", "text"),
     "Message.original": _item("Message", "original"),
     "MailAddress": _item("Message", "to { address }"),
+    "MessageRecipient": _item("Message", "recipients { address }"),
     "Attachment": _item("Message", "attachments { name }"),
     "Attachment.url": _item("Message", "attachments { url }"),
     "Call": _item("Call", "number"),

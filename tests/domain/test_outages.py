@@ -90,7 +90,7 @@ async def test_a_channel_by_which_others_are_answered_is_not_down_for_one_answer
 ) -> None:
     await receive(session, mailbox, a_mail("ada@example.org"))
     await session.execute(update(Message).values(due_at=NOON, failures=9, failing_since=NOON))
-    await channels.fails_to_send(session, mailbox.id)
+    await channels.fails_to_send(session, mailbox.id, error="421 closing")
     await channels.sends(session, mailbox.id)
 
     await outages.look(session, at=NOON + 60 * MINUTE)

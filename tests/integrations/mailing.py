@@ -21,7 +21,7 @@ from domain.staff import Agent
 from domain.threads import Thread
 from domain.tickets import Ticket, locked
 from integrations.mail.addresses import reply_address
-from integrations.mail.smtp import POLICY
+from integrations.mail.compose import POLICY
 from integrations.mail.smtp_in import listen
 from integrations.mailroom import Mailroom
 from tests.factories import SETTINGS, a_channel, an_agent, messages, tickets

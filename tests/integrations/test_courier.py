@@ -40,7 +40,7 @@ async def outside(house: House) -> AsyncIterator[Outside]:
         SmtpSink() as sink,
     ):
         settings = IntegrationSettings(smtp_url=f"smtp://{sink.host}:{sink.port}", graph_url=graph_api.url)
-        yield Outside(graph_api, sink, Courier(house.db, house.keys, settings))
+        yield Outside(graph_api, sink, Courier(house.db, house.keys, house.files, settings))
 
 
 async def an_answer(

@@ -14,6 +14,7 @@ import pytest
 from sqlalchemy import select, text
 
 from api.house import House
+from api.settings import ApiSettings
 from demo.farends import SmtpSink
 from domain import backup, events, installation
 from domain.actors import SYSTEM, Role
@@ -37,6 +38,7 @@ CURSOR = "{ changeCursor }"
 CHANGES = "query($since: Cursor!) { changes(since: $since) { cursor resetRequired changes { __typename } } }"
 LIVE = "subscription($since: Cursor!) { changes(since: $since) { resetRequired changes { __typename } } }"
 TICKETS = "{ tickets(first: 50) { edges { node { id seq contact { identities { id } } } } } }"
+AT_ONCE = ApiSettings.model_construct(undo_seconds=0)
 SEND = "mutation($input: MessageSendInput!) { messageSend(input: $input) { message { id } userErrors { code } } }"
 
 
@@ -44,14 +46,16 @@ SEND = "mutation($input: MessageSendInput!) { messageSend(input: $input) { messa
 async def elsewhere(database_url: str, keys: Keys, tmp_path: Path) -> AsyncIterator[House]:
     db = Database(await another_database(database_url, "elsewhere"))
     await db.open()
-    yield House(db, keys, Files(tmp_path / "files"), "http://heddle.test", epoch="elsewhere")
+    yield House(
+        db, keys, Files(tmp_path / "files"), "http://heddle.test", epoch="elsewhere", settings=AT_ONCE
+    )
     await db.close()
 
 
 @asynccontextmanager
 async def sending(house: House, sink: SmtpSink) -> AsyncIterator[None]:
     settings = IntegrationSettings(smtp_url=f"smtp://{sink.host}:{sink.port}")
-    courier = asyncio.create_task(Courier(house.db, house.keys, settings).run())
+    courier = asyncio.create_task(Courier(house.db, house.keys, house.files, settings).run())
     yield
     courier.cancel()
     await asyncio.gather(courier, return_exceptions=True)
@@ -122,7 +126,7 @@ async def test_a_backup_under_load_is_whole_and_sends_nothing_twice(
                 await installation.release(session)
             mail = await after.next_mail(10)
 
-        assert "After all that" in mail.message.get_content()
+        assert "After all that" in mail.raw.decode()
         assert set(message_ids(before, after).values()) == {1}
 
 

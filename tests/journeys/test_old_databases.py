@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy import func, select, text
 
 from api.house import House
+from api.settings import ApiSettings
 from demo.farends import SmtpSink
 from domain.actors import Role
 from domain.backup import Manifest, restore
@@ -62,7 +63,9 @@ async def test_a_database_of_an_earlier_version_goes_on(
     assert await differences(empty) == []
     assert await rows(empty, manifest) == manifest.rows
     await empty.open()
-    house = House(empty, keys, files, "http://heddle.test")
+    house = House(
+        empty, keys, files, "http://heddle.test", settings=ApiSettings.model_construct(undo_seconds=0)
+    )
     async with answering(house) as door, Client(door, empty, "Bo", Role.MANAGER) as bo:
         said = (await bo.ask(TICKETS))["tickets"]
         assert said["totalCount"] == manifest.rows["ticket"]
@@ -111,5 +114,5 @@ async def one_more_mail_is_answered(house: House, bo: Client) -> None:
         ((message, lease),) = await OUTBOX.claim(session, 5)
     async with SmtpSink() as sink:
         settings = IntegrationSettings(smtp_url=f"smtp://{sink.host}:{sink.port}")
-        await Courier(house.db, house.keys, settings).carry(message, lease)
+        await Courier(house.db, house.keys, house.files, settings).carry(message, lease)
         assert (await sink.next_mail()).recipients == ["zofia@example.com"]

@@ -29,6 +29,7 @@ from domain.repetition import MOST
 from domain.threads import Thread
 from domain.tickets import Ticket, TicketStatus, locked
 from integrations.courier import Courier
+from integrations.mail.connections import Relays
 from integrations.mailroom import Mailroom
 from integrations.settings import IntegrationSettings
 from tests.factories import a_mail, a_promise, set_channel
@@ -223,7 +224,7 @@ async def test_an_address_where_nobody_is_twice_is_written_to_only_when_one_insi
 async def test_a_mail_that_opens_a_ticket_is_acknowledged_once_in_the_customers_language(
     mailing: Mailing,
 ) -> None:
-    await acknowledging(mailing, locale="es", acknowledgement={"es": "Número {number}, gracias."})
+    await acknowledging(mailing, language="es", acknowledgement={"es": "Número {number}, gracias."})
     async with mailing.house.db.transaction() as session:
         await a_promise(session)
 
@@ -249,7 +250,9 @@ async def carried(mailing: Mailing, sink: SmtpSink) -> None:
     async with mailing.house.db.transaction() as session:
         ((message, lease),) = await OUTBOX.claim(session, 1)
     settings = IntegrationSettings(smtp_url=f"smtp://{sink.host}:{sink.port}")
-    await Courier(mailing.house.db, mailing.house.keys, settings).carry(message, lease)
+    house = mailing.house
+    async with Relays() as relays:
+        await Courier(house.db, house.keys, house.files, settings, relays).carry(message, lease)
 
 
 async def test_nobody_but_a_person_is_acknowledged(mailing: Mailing) -> None:

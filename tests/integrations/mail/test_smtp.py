@@ -1,15 +1,19 @@
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
 from demo.farends import SmtpSink
 from domain.channels import Channel, ChannelKind
 from domain.contacts import Identity, IdentityKind
+from domain.db import Database, new_id
+from domain.files import Files
 from domain.keys import Keys
 from domain.messages import Message
 from domain.threads import Thread
+from integrations.mail.connections import Relays
 from integrations.mail.smtp import send
-from integrations.outbound import Letter, SendRefused
+from integrations.outbound import Letter, Means, SendRefused
 from integrations.settings import IntegrationSettings
 
 KEYS = Keys("k" * 32)
@@ -18,7 +22,11 @@ KEYS = Keys("k" * 32)
 def a_letter(to: str) -> Letter:
     return Letter(
         Message(
-            text="On its way.", external_id="1@shop.example", at=datetime(2026, 11, 2, tzinfo=UTC), mail={}
+            id=new_id(),
+            text="On its way.",
+            external_id="1@shop.example",
+            at=datetime(2026, 11, 2, tzinfo=UTC),
+            mail={},
         ),
         Thread(number=12),
         Channel(kind=ChannelKind.EMAIL, name="Help", config={"address": "help@shop.example"}),
@@ -30,9 +38,10 @@ def a_letter(to: str) -> Letter:
 @pytest.mark.parametrize(
     "to", ["ada@example.org", "ada+vase@example.org", "o'ada=a?b{c}|*%!#$&`~^/_-@xn--fa-hia.example"]
 )
-async def test_a_letter_goes_to_the_very_address_it_is_for(to: str) -> None:
-    async with SmtpSink() as sink:
-        await send(a_letter(to), KEYS, IntegrationSettings(smtp_url=f"smtp://{sink.host}:{sink.port}"))
+async def test_a_letter_goes_to_the_very_address_it_is_for(to: str, tmp_path: Path, db: Database) -> None:
+    async with SmtpSink() as sink, Relays() as relays:
+        settings = IntegrationSettings(smtp_url=f"smtp://{sink.host}:{sink.port}")
+        await send(a_letter(to), Means(db, KEYS, Files(tmp_path), settings, relays))
         mail = await sink.next_mail()
 
     assert mail.recipients == [to]
@@ -55,8 +64,10 @@ async def test_a_letter_goes_to_the_very_address_it_is_for(to: str) -> None:
         "",
     ],
 )
-async def test_what_is_not_one_plain_address_is_refused_before_anyone_is_called(to: str) -> None:
+async def test_what_is_not_one_plain_address_is_refused_before_anyone_is_called(
+    to: str, tmp_path: Path, db: Database
+) -> None:
     nobody = IntegrationSettings(smtp_url="smtp://127.0.0.1:1")
 
     with pytest.raises(SendRefused):
-        await send(a_letter(to), KEYS, nobody)
+        await send(a_letter(to), Means(db, KEYS, Files(tmp_path), nobody, Relays()))

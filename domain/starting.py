@@ -1,0 +1,127 @@
+"""A conversation that the shop begins: a ticket whose first word is a mail of ours."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from domain.access import may_see
+from domain.actors import Actor
+from domain.addressing import read_addresses
+from domain.channels import Channel
+from domain.contacts import (
+    Claim,
+    Contact,
+    Identity,
+    IdentityKind,
+    add_contact,
+    add_identity,
+    identities_like,
+    lock_identity,
+    same_person,
+)
+from domain.errors import CannotReply, InvalidInput, NoMailbox
+from domain.keys import Keys
+from domain.languages import N_
+from domain.messages import Message
+from domain.replies import Extras, send
+from domain.staff import Agent, Team
+from domain.tickets import Ticket, TicketStatus, open_ticket
+
+
+@dataclass(frozen=True)
+class Opening:
+    """What a conversation begins with."""
+
+    subject: str
+    text: str
+    extras: Extras
+    team: Team | None = None
+    assignee: Agent | None = None
+    after: TicketStatus | None = None
+
+
+async def start(
+    session: AsyncSession,
+    keys: Keys,
+    to: Identity,
+    channel: Channel,
+    opening: Opening,
+    *,
+    by: Actor,
+    at: datetime,
+    undo_for: timedelta = timedelta(0),
+) -> tuple[Ticket, Message]:
+    if not opening.subject.strip():
+        raise InvalidInput(N_("This may not be empty."), field=["subject"])
+    if channel.disabled_at or not channel.carries_mail:
+        raise NoMailbox(field=["channelId"])
+    contact = await session.get_one(Contact, to.contact_id)
+    if contact.canonical_id:
+        contact = await session.get_one(Contact, contact.canonical_id)
+    ticket = open_ticket(
+        session,
+        contact,
+        subject=opening.subject.strip(),
+        by=by,
+        at=at,
+        team_id=opening.team.id if opening.team else channel.team_id,
+    )
+    await session.flush()
+    if opening.assignee:
+        ticket.assign(to=opening.assignee, by=by, at=at)
+    message = await send(
+        session,
+        keys,
+        ticket,
+        to=to,
+        text=opening.text,
+        by=by,
+        at=at,
+        last_seen_seq=0,
+        force=True,
+        after=opening.after,
+        extras=opening.extras,
+        undo_for=undo_for,
+        by_channel=channel,
+    )
+    return ticket, message
+
+
+async def address_of(session: AsyncSession, contact: Contact) -> Identity:
+    """The contact's mail address that is written to: a proven one before others, the one used last."""
+    found = await session.scalar(
+        select(Identity)
+        .where(same_person(Identity.contact_id, contact.id), Identity.kind == IdentityKind.EMAIL)
+        .order_by(Identity.verified_at.is_(None), Identity.last_used_at.desc().nulls_last())
+        .limit(1)
+    )
+    if found is None:
+        raise CannotReply(field=["contactId"])
+    return found
+
+
+async def addressee(session: AsyncSession, given: str, *, name: str, by: Actor, at: datetime) -> Identity:
+    """Whose address this is, as far as the agent may see: who has proven it, or the one contact that claims it. An address
+    nobody here is known by makes a contact; that it is theirs, their answer will prove."""
+    (address,) = await read_addresses(session, [given], field="address")
+    claim = Claim(IdentityKind.EMAIL, address, None, label=given.strip())
+    await lock_identity(session, claim)
+    like = await identities_like(session, claim)
+    seen = [(identity, owner) for identity, owner in like if await _is_seen(session, owner, by)]
+    proven = [identity for identity, _ in seen if identity.verified_at]
+    if proven or len({owner.id for _, owner in seen}) == 1:
+        return (proven or [identity for identity, _ in seen])[0]
+    contact = add_contact(session, name=name.strip(), locale=None, by=by, at=at)
+    await session.flush()
+    identity = add_identity(session, contact, claim, by=by, at=at, name=name.strip())
+    await session.flush()
+    return identity
+
+
+async def _is_seen(session: AsyncSession, contact: Contact, by: Actor) -> bool:
+    seen = select(Contact.id).where(
+        Contact.id == contact.id, Contact.erased_at.is_(None), may_see(Contact, by)
+    )
+    return await session.scalar(seen) is not None
