@@ -88,9 +88,10 @@ async def _ask(mailbox: Mailbox, refresh: str) -> _Token:
         raise TokenFailed(f"the token server answers {answer.status_code} without JSON") from None
     said = said if isinstance(said, dict) else {}
     if answer.status_code in (400, 401, 403):
-        raise TokenRefused(
-            one_line(f"the token server says {said.get('error')}: {said.get('error_description')}")[:300]
-        )
+        why = one_line(f"the token server says {said.get('error')}: {said.get('error_description')}")
+        for secret in (refresh, mailbox.oauth_client_secret.get_secret_value()):
+            why = why.replace(secret, "…") if secret else why  # some quote what they were sent
+        raise TokenRefused(why[:300])
     access = said.get("access_token")
     if answer.status_code != 200 or not isinstance(access, str) or not access.isascii():
         raise TokenFailed(f"the token server answers {answer.status_code} without a token")

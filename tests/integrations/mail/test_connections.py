@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from typing import Any
+from urllib.parse import parse_qs
 
 import pytest
 
@@ -172,7 +173,8 @@ class Provider(HttpFarEnd):
     def answer(self, request: Request) -> Answer:
         self.asked.append(request.body.decode())
         if self.refuses:
-            return Answer({"error": "invalid_grant", "error_description": "secret words"}, status=400)
+            quoted = f"'{parse_qs(request.body.decode())['refresh_token'][0]}' has expired"
+            return Answer({"error": "invalid_grant", "error_description": quoted}, status=400)
         return Answer({"access_token": f"token {len(self.asked)}", "expires_in": 3600})
 
 
@@ -214,7 +216,8 @@ async def test_without_a_token_the_mail_waits_and_no_secret_is_told(sink: SmtpSi
             await hand(sink, relays, user="help@shop.example", token=lambda: access_token(mailbox))
 
     assert "invalid_grant" in str(failed.value)
-    assert "secret" not in str(failed.value)
+    assert "has expired" in str(failed.value)
+    assert "second refresh token" not in str(failed.value)
 
 
 async def test_a_password_signs_in(sink: SmtpSink) -> None:
