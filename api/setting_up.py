@@ -20,7 +20,7 @@ from domain.fetching import Box
 from domain.passwords import hash_password
 from domain.settings import DomainSettings, WrongSetting
 from domain.staff import Agent, add_agent
-from integrations.channel_settings import KINDS, read_settings
+from integrations.channel_kinds import KINDS, read_settings
 
 commands = App(version_flags=[])
 agent = App(name="agent", help="The people of the shop.")

@@ -15,8 +15,8 @@ from pydantic import SecretStr
 from domain import channels
 from domain.db import Database
 from domain.keys import Keys
-from integrations.channel_settings import Mailbox
 from integrations.mail.headers import one_line
+from integrations.mail.settings import Mailbox
 
 TIMEOUT = 10.0
 EARLY = 60.0

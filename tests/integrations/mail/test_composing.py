@@ -21,11 +21,12 @@ from domain.keys import Keys
 from domain.messages import Attachment, Message
 from domain.staff import Agent
 from domain.threads import Thread
-from integrations.channel_settings import Mailbox, read_settings
+from integrations.channel_kinds import read_settings
 from integrations.mail.addresses import recipient
 from integrations.mail.body import html
 from integrations.mail.compose import compose, envelope_sender
 from integrations.mail.connections import Relays
+from integrations.mail.settings import Mailbox
 from integrations.mail.smtp import send
 from integrations.outbound import Letter, Means
 from integrations.settings import IntegrationSettings
@@ -244,7 +245,7 @@ async def test_a_signature_is_good_after_the_way_through_a_server(tmp_path: Any,
     letter.channel.secrets = KEYS.encrypt({"dkim_key": A_KEY})
     async with SmtpSink() as sink, Relays() as relays:
         settings = IntegrationSettings(smtp_url=f"smtp://{sink.host}:{sink.port}")
-        await send(letter, Means(db, KEYS, Files(tmp_path), settings, relays))
+        await send(letter, Means(db, KEYS, Files(tmp_path), settings), relays=relays)
         mail = await sink.next_mail()
 
     asked: list[bytes] = []
