@@ -14,6 +14,7 @@ from domain.languages import N_, best_language, translate
 from domain.messages import Attachment, Message
 from integrations.mail.addresses import reply_address
 from integrations.mail.body import Below, html, plain
+from integrations.mail.headers import one_line
 from integrations.mail.settings import Mailbox
 from integrations.mail.signing import sign
 from integrations.outbound import Letter
@@ -81,11 +82,6 @@ def answer_address(letter: Letter, mailbox: Mailbox, keys: Keys) -> str:
 def address(name: str, whole: str) -> Address:
     local, _, domain = whole.rpartition("@")
     return Address(one_line(name), local, domain)
-
-
-def one_line(text: str) -> str:
-    """One line: what a header must not hold would become another header."""
-    return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
 
 
 def _say(

@@ -10,7 +10,8 @@ import re
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from integrations.mail import automatic, bounces, marks, markup, quotes
+from domain.subjects import passes_on
+from integrations.mail import automatic, bounces, markup, quotes
 from integrations.mail.automatic import Automatic
 from integrations.mail.bounces import Bounce
 from integrations.mail.headers import Address, Headers, begin, one_line, split
@@ -96,7 +97,7 @@ def read(raw: bytes) -> Mail:
     return replace(
         headed,
         text=text,
-        folded=quotes.fold(text, whole, passes_on=marks.passes_on(headed.subject)),
+        folded=quotes.fold(text, whole, passes_on=passes_on(headed.subject)),
         html=page,
         attachments=[replace(one, inline=True) if one.content_id in shown else one for one in attachments],
         automatic=automatic.kind(headers, bounce),

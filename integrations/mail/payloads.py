@@ -6,19 +6,19 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from domain.channels import Channel
-from domain.contacts import Claim, IdentityKind, Proof, normalised
-from domain.errors import InvalidInput
+from domain.contacts import Claim, IdentityKind, Proof
 from domain.inbound import (
     Arrival,
     Inbound,
     InboundAttachment,
     InboundBounce,
     InboundMessage,
+    MailAddress,
     Unread,
     Unreadable,
 )
-from domain.inbound import Mailbox as InboundMailbox
 from domain.keys import Keys
+from domain.mailboxes import mail_address
 from integrations.mail import parse, reader
 from integrations.mail.addresses import thread_number
 from integrations.mail.headers import unquoted
@@ -49,13 +49,13 @@ def read(channel: Channel, keys: Keys, arrival: Arrival) -> Iterator[Inbound | U
         yield _bounced(arrival, mail, mail.bounce, number)
         return
     sender = mail.from_
-    address = _normalised(sender.address) if sender else None
+    address = mail_address(sender.address) if sender else None
     if sender is None or address is None:
         if mail.automatic == "auto_reply":
             yield Unread("an automatic mail without a sender's address")
             return
         raise Unreadable("it has no sender's address")
-    if address == _normalised(channel.address or ""):
+    if address == mail_address(channel.address or ""):
         yield Unread("from this mailbox itself")
         return
     proven = _authenticated(mailbox, arrival, mail, address)
@@ -77,8 +77,8 @@ def read(channel: Channel, keys: Keys, arrival: Arrival) -> Iterator[Inbound | U
         sender_name=sender.name,
         text=mail.text,
         folded=mail.folded if mail.folded != mail.text else None,
-        to=tuple(InboundMailbox(one.name, one.address) for one in mail.to),
-        cc=tuple(InboundMailbox(one.name, one.address) for one in mail.cc),
+        to=tuple(MailAddress(one.name, one.address) for one in mail.to),
+        cc=tuple(MailAddress(one.name, one.address) for one in mail.cc),
         html=mail.html,
         attachments=tuple(
             InboundAttachment(
@@ -120,10 +120,7 @@ def _bounced(
 def _may_be_answered(arrival: Arrival, mail: parse.Mail) -> bool:
     """By ourselves: not a list or a machine, nor who is silent about where bounces go or asks for no such answers."""
     suppressed = mail.headers.get("x-auto-response-suppress", "none").strip().lower() not in ("", "none")
-    returns_nowhere = arrival.envelope.get("from") in (
-        "",
-        "<>",
-    )  # aiosmtpd leaves the brackets of an empty one
+    returns_nowhere = arrival.envelope.get("from") in ("", "<>")
     return mail.automatic == "none" and not returns_nowhere and not suppressed
 
 
@@ -146,7 +143,7 @@ def _authenticated(mailbox: Mailbox, arrival: Arrival, mail: parse.Mail, address
     verdicts = [verdict for result in results for verdict in _dmarc(result)]
     own = f"any@{address.rpartition('@')[2]}"
     return bool(verdicts) and all(
-        passed and _normalised(f"any@{domain}") == own for passed, domain in verdicts
+        passed and mail_address(f"any@{domain}") == own for passed, domain in verdicts
     )
 
 
@@ -159,10 +156,3 @@ def _dmarc(result: str) -> Iterator[tuple[bool, str]]:
         domains = [value for name, _, value in properties if name.lower() == "header.from"]
         for domain in domains or [""]:
             yield verdict.lower() == "pass", domain
-
-
-def _normalised(address: str) -> str | None:
-    try:
-        return normalised(IdentityKind.EMAIL, address)
-    except InvalidInput:
-        return None

@@ -43,7 +43,7 @@ MOST_FIELDS = 200
 
 
 @dataclass(frozen=True)
-class Handed:
+class Posted:
     """A mail, and what its carrier knew besides."""
 
     raw: bytes
@@ -66,7 +66,7 @@ def routes(db: Database, keys: Keys) -> list[Route]:
         channel, mailbox = await known(request)
         if _kind(request) != "message/rfc822":
             raise HTTPException(415, "a mail is posted as message/rfc822")
-        return await take(channel, mailbox, Handed(await body_of(request, largest=LARGEST_MAIL)))
+        return await take(channel, mailbox, Posted(await body_of(request, largest=LARGEST_MAIL)))
 
     async def postmark(request: Request) -> Response:
         channel, mailbox = await known(request)
@@ -75,7 +75,7 @@ def routes(db: Database, keys: Keys) -> list[Route]:
         if not isinstance(mail, str):
             raise HTTPException(400, "there is no RawEmail: have the raw mail included")
         recipients = (recipient,) if isinstance(recipient, str) else ()
-        return await take(channel, mailbox, Handed(mail.encode(), recipients=recipients))
+        return await take(channel, mailbox, Posted(mail.encode(), recipients=recipients))
 
     async def sendgrid(request: Request) -> Response:
         channel, mailbox = await known(request)
@@ -83,7 +83,7 @@ def routes(db: Database, keys: Keys) -> list[Route]:
         if "email" not in form:
             raise HTTPException(400, "there is no field email: have the raw mail posted")
         sender, recipients = _envelope(form.get("envelope", b"{}"))
-        return await take(channel, mailbox, Handed(form["email"], sender, recipients))
+        return await take(channel, mailbox, Posted(form["email"], sender, recipients))
 
     async def mailgun(request: Request) -> Response:
         channel = await channel_of(db, ChannelKind.EMAIL, request)
@@ -101,10 +101,10 @@ def routes(db: Database, keys: Keys) -> list[Route]:
             raise HTTPException(400, "there is no body-mime: the address has to end with /mailgun/mime")
         recipients = tuple(one.strip() for one in said["recipient"].split(","))
         return await take(
-            channel, mailbox, Handed(form["body-mime"], said["sender"], recipients, token=said["token"])
+            channel, mailbox, Posted(form["body-mime"], said["sender"], recipients, token=said["token"])
         )
 
-    async def take(channel: Channel, mailbox: Mailbox, mail: Handed) -> Response:
+    async def take(channel: Channel, mailbox: Mailbox, mail: Posted) -> Response:
         if not mail.raw.strip():
             raise HTTPException(400, "there is no mail")
         if len(mail.raw) > LARGEST_MAIL:
