@@ -137,19 +137,19 @@ async def add_a_channel(
 
 @channel.command(name="set")
 async def set_up_a_channel(
-    slug: str, *settings: Annotated[str, Parameter(help="KEY=VALUE, or KEY= for what it is by itself")]
+    slug: str,
+    *settings: Annotated[
+        str, Parameter(help="KEY=VALUE or KEY.LANGUAGE=VALUE; without a value, what it is by itself")
+    ],
 ) -> None:
     """Sets up a way in otherwise, at once: `heddle channel set support imap_password=…`. The other settings stay."""
-    values = dict(_pair(setting) for setting in settings)
+    values = _values(settings)
     async with house_here() as (house, _), house.db.transaction() as session:
         kept = await session.scalar(select(Channel).where(Channel.slug == slug).with_for_update())
         if kept is None:
             raise WrongSetting(f"There is no channel {slug!r}: `heddle channel list` shows them.")
         before = KINDS[kept.kind].of(kept, house.keys)
-        said = before.config() | before.secrets() | values
-        read = read_settings(
-            kept.kind, {name: value for name, value in said.items() if values.get(name) != ""}
-        )
+        read = read_settings(kept.kind, _changed(before.config() | before.secrets(), values))
         if read.place() != before.place():
             raise WrongSetting("A channel keeps its address: another address is another channel.")
         kept.set_up(session, house.keys, config=read.config(), secrets=read.secrets())
@@ -195,8 +195,18 @@ def _values(settings: Iterable[str]) -> dict[str, Any]:
     return values
 
 
+def _changed(before: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
+    """With the new values; of one that is said in several languages, the others stay."""
+    after = before | values
+    for name, value in values.items():
+        if isinstance(value, dict):
+            after[name] = {**before.get(name, {}), **value}
+            after[name] = {language: said for language, said in after[name].items() if said != ""}
+    return {name: value for name, value in after.items() if values.get(name) != ""}
+
+
 def _pair(setting: str) -> tuple[str, str | list[str]]:
     key, equals, value = setting.partition("=")
     if not equals:
         raise WrongSetting(f"{setting!r} should be KEY=VALUE")
-    return key, value.split(",") if key in LISTS else value
+    return key, [one for one in value.split(",") if one] if key in LISTS else value

@@ -14,11 +14,12 @@ from sqlalchemy.orm import Mapped, mapped_column
 from domain.actors import SYSTEM
 from domain.channels import Channel, ChannelKind
 from domain.contacts import Contact
-from domain.db import Base, Json, new_id, ring
+from domain.db import Base, Json, new_id, one_at_a_time, ring
 from domain.events import EventKind
 from domain.inbound import InboundMessage
 from domain.keys import Keys
 from domain.languages import N_, best_language, translate
+from domain.mailboxes import reads_nothing
 from domain.messages import OUTBOX, DeliveryState, Direction, Message
 from domain.ourselves import ours_among
 from domain.replies import message_id
@@ -30,10 +31,6 @@ OF_ADDRESS, OF_ADDRESS_WITHIN = 3, timedelta(hours=24)
 OF_DOMAIN, OF_DOMAIN_WITHIN = 20, timedelta(hours=1)
 STALE = timedelta(days=1)
 """Of a mail that was long on its way, as after a change of mailboxes: whoever wrote it does not wait for this."""
-NOBODY = frozenset(
-    ("noreply", "no-reply", "donotreply", "do-not-reply", "mailer-daemon", "postmaster", "bounce", "bounces")
-)
-"""Who reads nothing."""
 
 SUBJECT = N_("We have received your message")
 TEXT = N_(
@@ -129,7 +126,7 @@ def _wanted(channel: Channel, said: InboundMessage, ticket: Ticket, *, at: datet
         and not said.from_shop
         and ticket.spam_at is None
         and at - said.at < STALE
-        and said.claims[0].value.partition("@")[0] not in NOBODY
+        and not reads_nothing(said.claims[0].value)
     )
 
 
@@ -137,7 +134,7 @@ async def _is_within_limits(session: AsyncSession, address: str, *, at: datetime
     """Whoever counts at the same time waits, so that two do not both find room for the last one."""
     domain, sent = _domain(address), Acknowledgement
     for what in (f"acknowledged\n{address}", f"acknowledged\n@{domain}"):
-        await session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(what, 0))))
+        await one_at_a_time(session, what)
     lately = await session.execute(
         select(
             select(func.count())

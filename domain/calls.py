@@ -11,7 +11,7 @@ from domain.alerts import Alert, AlertKind, Cause
 from domain.cases import cases_of
 from domain.channels import Channel
 from domain.contacts import Identity, add_contact
-from domain.db import database_time, new_id
+from domain.db import database_time, new_id, one_at_a_time
 from domain.events import EventKind
 from domain.facts import facts_of
 from domain.inbound import Arrival, CallStep, InboundCall
@@ -28,9 +28,7 @@ from domain.work import TryLater
 
 
 async def receive(session: AsyncSession, channel: Channel, arrival: Arrival, step: InboundCall) -> None:
-    await session.execute(
-        select(func.pg_advisory_xact_lock(func.hashtextextended(f"{channel.id}\n{step.call_id}", 0)))
-    )
+    await one_at_a_time(session, f"{channel.id}\n{step.call_id}")
     call = await session.scalar(
         select(Call).where(Call.channel_id == channel.id, Call.external_id == step.call_id)
     )

@@ -12,6 +12,7 @@ from domain.words import folded, listed
 Somebody = TypeVar("Somebody")
 
 OFFICE, MARKETPLACES = listed("mailboxes", "offices"), listed("mailboxes", "marketplaces")
+NOBODY = listed("mailboxes", "nobody")
 
 
 def mail_address(written: str) -> str | None:
@@ -31,6 +32,11 @@ def without_plus(address: str) -> str:
 def is_office(address: str) -> bool:
     local = folded(address.partition("@")[0])
     return local in OFFICE or local.split("+")[0].split(".")[0].split("-")[0] in OFFICE
+
+
+def reads_nothing(address: str) -> bool:
+    """Is it an address that programs write from, and nobody looks at?"""
+    return address.partition("@")[0] in NOBODY
 
 
 def marketplace_of(address: str, others: Iterable[str] = ()) -> str | None:

@@ -27,6 +27,8 @@ from integrations.mail.parts import (
 
 __all__ = ["Address", "Attachment", "Automatic", "Bounce", "Mail", "Unreadable", "read", "read_raw"]
 
+LARGEST_MAIL = 50 * 1024 * 1024
+"""Bytes; no door of ours takes more."""
 LONGEST_SUBJECT = 1_000
 LONGEST_RAW = 20_000
 # Characters; more than anybody reads, and the original has all of them.

@@ -5,6 +5,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 
+from babel.numbers import format_decimal
+
 from domain.channels import Channel
 from domain.contacts import Claim, IdentityKind, Proof
 from domain.inbound import (
@@ -18,6 +20,7 @@ from domain.inbound import (
     Unreadable,
 )
 from domain.keys import Keys
+from domain.languages import N_, best_language, translate
 from domain.mailboxes import mail_address
 from integrations.mail import parse, reader
 from integrations.mail.addresses import thread_number
@@ -26,9 +29,9 @@ from integrations.mail.settings import Mailbox
 
 HANDED_OVER = ("imap", "webhook")
 """Ways of an arrival on which the box's own server, or who knows the webhook's secret, gave it to us."""
-NOT_WHOLE = (
-    "Only the headers of this mail are here: with {megabytes:,.1f} MB it was too large to be fetched, or its server did not "
-    "hand it over. It lies in the mailbox."
+NOT_WHOLE = N_(
+    "Only the headers of this mail are here: with {megabytes} MB it was too large to be fetched, or its server did not hand it "
+    "over. It lies in the mailbox."
 )
 
 
@@ -60,7 +63,8 @@ def read(channel: Channel, keys: Keys, arrival: Arrival) -> Iterator[Inbound | U
         return
     proven = _authenticated(mailbox, arrival, mail, address)
     if size := arrival.envelope.get("oversized"):
-        said = NOT_WHOLE.format(megabytes=size / 1_000_000)
+        megabytes = format_decimal(size / 1_000_000, "#,##0.0", locale=best_language(mailbox.language))
+        said = translate(mailbox.language, NOT_WHOLE, megabytes=megabytes)
         mail = replace(mail, text=said, folded=said, html=None, attachments=[])
     yield InboundMessage(
         external_id=mail.message_id or f"sha256:{hashlib.sha256(arrival.raw).hexdigest()}",

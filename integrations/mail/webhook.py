@@ -27,7 +27,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from domain.channels import Channel, ChannelKind
-from domain.db import Database
+from domain.db import Database, one_at_a_time
 from domain.inbound import Arrival, keep
 from domain.keys import Keys
 from integrations.mail.addresses import thread_number
@@ -119,7 +119,7 @@ def routes(db: Database, keys: Keys) -> list[Route]:
             if mail.token is not None:
                 envelope["token"] = sha256(mail.token.encode("utf-8", "replace")).hexdigest()
                 # The signature does not cover the mail: with a token that was seen before, another may have been put there.
-                await session.execute(select(func.pg_advisory_xact_lock(func.hashtext(envelope["token"]))))
+                await one_at_a_time(session, f"token\n{envelope['token']}")
                 other = select(Arrival.id).where(
                     Arrival.channel_id == channel.id,
                     Arrival.received_at

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import select
 
 from api.cli import _hours, _target, main
-from api.setting_up import Kind, _place
+from api.setting_up import Kind, _changed, _place, _values
 from domain.actors import Role
 from domain.channels import Channel, ChannelKind
 from domain.contacts import Contact
@@ -177,6 +177,21 @@ async def test_a_mailbox_is_set_up_otherwise_from_the_command_line(database_url:
         0,
     )
     await db.close()
+
+
+def test_of_words_in_several_languages_the_others_stay_when_one_is_set_otherwise() -> None:
+    before = {
+        "address": "help@shop.example",
+        "relays": ["192.0.2.1"],
+        "acknowledgement": {"en": "Hi", "es": "Hola"},
+    }
+
+    after = _changed(before, _values(["acknowledgement.es=Buenas", "acknowledgement.pl=Witaj", "relays="]))
+    emptied = _changed(before, _values(["acknowledgement.en=", "address="]))
+
+    assert after["acknowledgement"] == {"en": "Hi", "es": "Buenas", "pl": "Witaj"}
+    assert after["relays"] == []
+    assert emptied == {"relays": ["192.0.2.1"], "acknowledgement": {"es": "Hola"}}
 
 
 async def test_a_shop_moves_from_one_database_to_another(database_url: str, tmp_path: Path) -> None:

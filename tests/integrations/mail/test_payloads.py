@@ -156,3 +156,18 @@ def test_no_result_of_authentication_takes_longer_than_its_length(token: str) ->
     assert claimed(f"Authentication-Results: {OF_BANK} {token * (200_000 // len(token))}")
 
     assert (datetime.now(UTC) - started).total_seconds() < 10
+
+
+def test_a_mail_of_which_only_the_headers_are_here_says_so_in_the_mailboxs_language() -> None:
+    config = {"address": "help@shop.example", "language": "pl"}
+    channel = Channel(kind=ChannelKind.EMAIL, address="help@shop.example", config=config)
+    arrival = Arrival(
+        raw=b"From: Ada <ada@bank.example>\r\nSubject: Mug\r\n\r\n",
+        envelope={"way": "imap", "oversized": 61_250_000},
+        received_at=datetime(2026, 11, 2, tzinfo=UTC),
+    )
+
+    (message,) = read(channel, KEYS, arrival)
+
+    assert isinstance(message, InboundMessage)
+    assert message.text.startswith("Są tu tylko nagłówki tej wiadomości: ma ona 61,2 MB")
