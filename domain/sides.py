@@ -22,11 +22,12 @@ from domain.inbound import InboundMessage
 from domain.keys import Keys
 from domain.languages import N_
 from domain.messages import OUTBOX, DeliveryState, Direction, Message
+from domain.opening import open_thread
 from domain.reasons import JoinCode
 from domain.replies import going_on, mailbox_for, message_id
 from domain.subjects import passing_on
 from domain.threads import Placement, Thread
-from domain.tickets import Ticket, open_thread
+from domain.tickets import Ticket
 
 
 async def pass_on(

@@ -25,9 +25,10 @@ from domain.errors import CannotReply, InvalidInput, NoMailbox
 from domain.keys import Keys
 from domain.languages import N_
 from domain.messages import Message
+from domain.opening import open_ticket
 from domain.replies import Extras, send
 from domain.staff import Agent, Team
-from domain.tickets import Ticket, TicketStatus, open_ticket
+from domain.tickets import Ticket, TicketStatus
 
 
 @dataclass(frozen=True)
