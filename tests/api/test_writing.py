@@ -294,7 +294,7 @@ async def test_the_shop_writes_first_and_the_customers_answer_joins(
         "identities": [{"label": "Zofia@Example.com", "verified": False, "verifiedBy": None}],
     }
     assert mail.recipients == ["zofia@example.com", "carrier@example.net"]
-    assert mail.message["Subject"] == "Your order 1001"
+    assert mail.message["Subject"] == f"[#{ticket['number']}] Your order 1001"
     assert mail.message["In-Reply-To"] is None
 
     async with house.db.transaction() as session:
