@@ -33,7 +33,7 @@ SEND = f"""mutation($input: MessageSendInput!) {{ messageSend(input: $input) {{
 UNDO = f"""mutation($input: MessageUndoInput!) {{ messageUndo(input: $input) {{
   message {MESSAGE} text attachmentIds ticket {{ status }} userErrors {{ code field }} }} }}"""
 START = f"""mutation($input: ConversationStartInput!) {{ conversationStart(input: $input) {{
-  message {MESSAGE} ticket {{ id subject status assignee {{ name }} team {{ name }} contact {{
+  message {MESSAGE} ticket {{ id number subject status assignee {{ name }} team {{ name }} contact {{
     name identities {{ label verified verifiedBy }} }} }} userErrors {{ code field }} }} }}"""
 FORWARD = f"""mutation($input: MessageForwardInput!) {{ messageForward(input: $input) {{
   message {MESSAGE} userErrors {{ code field }} }} }}"""
