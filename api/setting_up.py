@@ -140,16 +140,13 @@ async def set_up_a_channel(
     slug: str, *settings: Annotated[str, Parameter(help="KEY=VALUE, or KEY= for what it is by itself")]
 ) -> None:
     """Sets up a way in otherwise, at once: `heddle channel set support imap_password=…`. The other settings stay."""
-    values = dict(_pair(setting) for setting in settings)
+    values = _values(settings)
     async with house_here() as (house, _), house.db.transaction() as session:
         kept = await session.scalar(select(Channel).where(Channel.slug == slug).with_for_update())
         if kept is None:
             raise WrongSetting(f"There is no channel {slug!r}: `heddle channel list` shows them.")
         before = KINDS[kept.kind].of(kept, house.keys)
-        said = before.config() | before.secrets() | values
-        read = read_settings(
-            kept.kind, {name: value for name, value in said.items() if values.get(name) != ""}
-        )
+        read = read_settings(kept.kind, _otherwise(before.config() | before.secrets(), values))
         if read.place() != before.place():
             raise WrongSetting("A channel keeps its address: another address is another channel.")
         kept.set_up(session, house.keys, config=read.config(), secrets=read.secrets())
@@ -195,8 +192,17 @@ def _values(settings: Iterable[str]) -> dict[str, Any]:
     return values
 
 
+def _otherwise(before: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
+    """What is set to nothing goes; of what is said in several languages, those that are named."""
+    said = dict(before)
+    for name, value in values.items():
+        kept = before.get(name)
+        said[name] = _otherwise(kept, value) if isinstance(kept, dict) and isinstance(value, dict) else value
+    return {name: value for name, value in said.items() if value not in ("", {})}
+
+
 def _pair(setting: str) -> tuple[str, str | list[str]]:
     key, equals, value = setting.partition("=")
     if not equals:
         raise WrongSetting(f"{setting!r} should be KEY=VALUE")
-    return key, value.split(",") if key in LISTS else value
+    return key, [one for one in value.split(",") if one] if key in LISTS else value

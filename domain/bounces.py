@@ -28,7 +28,8 @@ async def receive(session: AsyncSession, bounce: InboundBounce) -> str | None:
         return "a bounce of no mail of ours"
     ticket = await locked(session, message.ticket_id)
     await session.refresh(message, with_for_update=True)
-    said = f"{bounce.status} {bounce.said}".strip()[:LONGEST]
+    status = "" if bounce.status in bounce.said else bounce.status
+    said = f"{status} {bounce.said}".strip()[:LONGEST]
     addressee = await _addressee(session, message)
     recipient = mail_address(bounce.recipient) or ""
     if not bounce.final:

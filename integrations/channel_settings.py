@@ -160,7 +160,7 @@ class Mailbox(ChannelSettings):
 
     acknowledge: bool = False
     """Is a mail that opens a ticket answered at once with its number?"""
-    acknowledgement: dict[str, str] = {}
+    acknowledgement: dict[Literal["en", "pl", "es", "ca"], str] = {}
     """The shop's own words for that, by language (`en`, `pl`, `es`, `ca`), with `{number}` where the number stands."""
     inbound_per_minute: int = Field(default=600, ge=0)
     """More than these wait their turn; 0: as many as come."""
@@ -221,6 +221,14 @@ KINDS: dict[ChannelKind, type[ChannelSettings]] = {
 }
 
 
+_PROBLEMS = {
+    "extra_forbidden": "there is no such setting",
+    "missing": "it is needed",
+    "dict_type": "it is said by language, as `acknowledgement.es=…`",
+}
+"""In words of ours, by pydantic's type."""
+
+
 def read_settings(kind: ChannelKind, values: dict[str, Any]) -> ChannelSettings:
     settings = KINDS.get(kind)
     if settings is None:
@@ -232,6 +240,6 @@ def read_settings(kind: ChannelKind, values: dict[str, Any]) -> ChannelSettings:
         raise InvalidInput(
             N_("{name}: {problem}"),
             field=["settings"],
-            name=".".join(map(str, first["loc"])) or kind.value,
-            problem=first["msg"].removeprefix("Value error, "),
+            name=".".join(str(part) for part in first["loc"] if part != "[key]") or kind.value,
+            problem=_PROBLEMS.get(first["type"]) or first["msg"].removeprefix("Value error, "),
         ) from None

@@ -47,7 +47,8 @@ class Handed:
     """A mail, and what its carrier knew besides."""
 
     raw: bytes
-    sender: str = ""
+    sender: str | None = None
+    """None when the carrier does not tell; "" is an empty return path, to which no machine may answer."""
     recipients: tuple[str, ...] = ()
     token: str | None = None
     """That must not come with another mail."""
@@ -90,6 +91,7 @@ def routes(db: Database, keys: Keys) -> list[Route]:
         mailbox = Mailbox.of(channel, keys)
         form = await _form(request)
         said = {name: form.get(name, b"").decode("utf-8", "replace") for name in SAID}
+        sender = said["sender"] if "sender" in form else None
         if not mailgun_signed(
             mailbox.mailgun_key.get_secret_value(),
             timestamp=said["timestamp"],
@@ -101,7 +103,7 @@ def routes(db: Database, keys: Keys) -> list[Route]:
             raise HTTPException(400, "there is no body-mime: the address has to end with /mailgun/mime")
         recipients = tuple(one.strip() for one in said["recipient"].split(","))
         return await take(
-            channel, mailbox, Handed(form["body-mime"], said["sender"], recipients, token=said["token"])
+            channel, mailbox, Handed(form["body-mime"], sender, recipients, token=said["token"])
         )
 
     async def take(channel: Channel, mailbox: Mailbox, mail: Handed) -> Response:
@@ -112,7 +114,7 @@ def routes(db: Database, keys: Keys) -> list[Route]:
         external_id = sha256(mail.raw).hexdigest()
         envelope = {
             "way": "webhook",
-            "from": one_line(mail.sender),
+            "from": None if mail.sender is None else one_line(mail.sender),
             "thread": thread_number(keys, mailbox.place(), mail.recipients),
         }
         async with db.transaction() as session:
@@ -194,11 +196,11 @@ def _parts(body: bytes, boundary: bytes) -> dict[str, bytes]:
     return found
 
 
-def _envelope(written: bytes) -> tuple[str, tuple[str, ...]]:
+def _envelope(written: bytes) -> tuple[str | None, tuple[str, ...]]:
     try:
         said = orjson.loads(written)
         sender, to = said.get("from"), said.get("to")
     except (orjson.JSONDecodeError, AttributeError):
         raise HTTPException(400, "the envelope is not a JSON object") from None
     recipients = tuple(one for one in to if isinstance(one, str)) if isinstance(to, list) else ()
-    return sender if isinstance(sender, str) else "", recipients
+    return sender if isinstance(sender, str) else None, recipients

@@ -177,6 +177,38 @@ async def test_a_mailbox_is_set_up_otherwise_from_the_command_line(database_url:
     await db.close()
 
 
+async def test_what_is_said_in_several_languages_is_set_one_by_one(database_url: str, tmp_path: Path) -> None:
+    url = await another_database(database_url, "cli")
+    settings = {"HEDDLE_DATABASE_URL": url, "HEDDLE_SECRET_KEY": SECRET, "HEDDLE_DATA": str(tmp_path)}
+    own = ("acknowledgement.es=Número {number}", "acknowledgement.pl=Numer {number}", "relays=192.0.2.1")
+    add = ("channel", "add", "email", "--name", "Help", "address=help@shop.example")
+    heddle(*add, *own, folder=tmp_path, **settings)
+
+    done = heddle(
+        *("channel", "set", "help", "acknowledgement.es=", "acknowledgement.ca=Número {number}", "relays="),
+        folder=tmp_path,
+        **settings,
+    )
+    wrong = [
+        heddle("channel", "set", "help", said, folder=tmp_path, **settings).stderr
+        for said in ("acknowledgement.de=Nummer", "acknowledgement=Number", "signatur=Shop")
+    ]
+
+    assert done.stdout == "The email channel 'help' is set up.\n"
+    assert wrong == [
+        "heddle: acknowledgement.de: Input should be 'en', 'pl', 'es' or 'ca'\n",
+        "heddle: acknowledgement: it is said by language, as `acknowledgement.es=…`\n",
+        "heddle: signatur: there is no such setting\n",
+    ]
+    db = Database(url)
+    async with db.transaction() as session:
+        (channel,) = await session.scalars(select(Channel))
+    mailbox = Mailbox.of(channel, Keys(SECRET))
+    assert mailbox.acknowledgement == {"pl": "Numer {number}", "ca": "Número {number}"}
+    assert mailbox.relays == []
+    await db.close()
+
+
 async def test_a_shop_moves_from_one_database_to_another(database_url: str, tmp_path: Path) -> None:
     old, new = [await another_database(database_url, f"cli_{name}") for name in ("old", "new")]
     settings = {"HEDDLE_SECRET_KEY": SECRET, "HEDDLE_DATA": str(tmp_path)}

@@ -204,6 +204,18 @@ async def test_a_mail_that_is_late_has_not_failed_and_one_of_several_recipients_
     assert (kept.mail or {})["refused"] == {"zofia@example.com": "5.1.1 550 no such user"}
 
 
+async def test_a_bounces_status_is_told_once(mailing: Mailing) -> None:
+    await mailing.comes(ADA, "It came broken.")
+    (ticket,) = await mailing.tickets()
+    answer = await mailing.answered(ticket, "We are sorry.")
+
+    ours = (str(answer.external_id),)
+    await bounced(mailing, "5.1.1", "ada@example.org", message_ids=ours, said="550 5.1.1 no such user")
+
+    async with mailing.house.db.transaction() as session:
+        assert (await session.get_one(Message, answer.id)).last_error == "550 5.1.1 no such user"
+
+
 async def test_an_address_where_nobody_is_twice_is_written_to_only_when_one_insists(mailing: Mailing) -> None:
     await mailing.comes(ADA, "It came broken.")
     (ticket,) = await mailing.tickets()

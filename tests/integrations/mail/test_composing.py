@@ -138,7 +138,7 @@ def test_what_the_customer_wrote_last_stands_below_in_their_language(language: s
     mail = composed(a_letter(language=language, below=below))
 
     assert text_of(mail) == f"On its way.\n\n{line}\n> Where is it?\n>\n> Yours\n"
-    assert "<p>Where is it?</p>" in text_of(mail, "html").partition('<blockquote type="cite">')[2]
+    assert "<p>Where is it?</p>" in text_of(mail, "html").partition('<blockquote type="cite" style="')[2]
 
 
 def test_what_is_passed_on_stands_below_as_it_was() -> None:
