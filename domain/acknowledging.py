@@ -97,6 +97,7 @@ async def acknowledge(
     )
     message.external_id = message_id(keys, channel, thread, message)
     message.mail = {
+        "to": [["", address]],
         "references": [said.external_id],
         "subject": beginning(translate(locale, SUBJECT), ticket.number),
     }

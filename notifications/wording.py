@@ -92,7 +92,10 @@ def _said(kind: NoticeKind, locale: str, matter: Matter, now: datetime, count: i
         case NoticeKind.ASSIGNED:
             return Words(line(N_("Ticket {number} is yours now")), channel)
         case NoticeKind.MESSAGE_FAILED:
-            return Words(line(N_("Ticket {number}: an answer did not arrive")), channel)
+            why = line(N_("The ticket says why. The customer has not read it: another way may be open."))
+            return Words(
+                line(N_("Ticket {number}: an answer did not arrive")), f"{channel}. {why}" if channel else why
+            )
         case NoticeKind.TEST:
             return Words(line(N_("This is a test")), line(N_("Notices from Heddle arrive here.")))
         case _:

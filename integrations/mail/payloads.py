@@ -19,6 +19,7 @@ from domain.inbound import (
 )
 from domain.inbound import Mailbox as InboundMailbox
 from domain.keys import Keys
+from domain.words import language_of
 from integrations.channel_settings import Mailbox
 from integrations.mail import parse, reader
 from integrations.mail.addresses import thread_number
@@ -75,6 +76,7 @@ def read(channel: Channel, keys: Keys, arrival: Arrival) -> Iterator[Inbound | U
         at=arrival.received_at,
         subject=mail.subject,
         sender_name=sender.name,
+        locale=language_of(mail.folded),
         text=mail.text,
         folded=mail.folded if mail.folded != mail.text else None,
         to=tuple(InboundMailbox(one.name, one.address) for one in mail.to),
