@@ -218,6 +218,16 @@ async def test_an_address_where_nobody_is_twice_is_written_to_only_when_one_insi
     assert (await mailing.answered(ticket, "Four.")).delivery == DeliveryState.QUEUED
 
 
+async def test_one_mail_that_is_reported_twice_says_once_that_nobody_is_there(mailing: Mailing) -> None:
+    await mailing.comes(ADA, "It came broken.")
+    (ticket,) = await mailing.tickets()
+    answer = await mailing.answered(ticket)
+    for _ in range(2):
+        await bounced(mailing, "5.1.1", "ada@example.org", message_ids=(str(answer.external_id),))
+
+    assert (await mailing.answered(ticket, "Again.")).delivery == DeliveryState.QUEUED
+
+
 # Acknowledgements
 
 
