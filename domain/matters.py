@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from domain.numbers import (
+    LONGEST_TEXT,
     CaseNumber,
     NumberKind,
     codes_in,
@@ -71,7 +72,7 @@ class Matter:
 
 
 def matter_of(subject: str, text: str, masks: Iterable[str] = ()) -> Matter:
-    subject, text = untagged(subject), untagged(text)  # a ticket's number is no order's
+    subject, text = untagged(subject), untagged(text[:LONGEST_TEXT])  # a ticket's number is no order's
     named, words, said = subject_of(subject), words_of(text), without_signature(f"{subject}\n{text}")
     topics, numbers = topics_of(said), numbers_in(subject, text, masks)
     return Matter(
@@ -87,11 +88,8 @@ def matter_of(subject: str, text: str, masks: Iterable[str] = ()) -> Matter:
 
 
 def _says_little(words: list[str]) -> bool:
-    own = {
-        word
-        for word in words
-        if len(word) > 2 and word not in stop_words() | COMMON | SAYS_NOTHING | FOLLOWS_UP
-    }
+    said = stop_words() | COMMON | SAYS_NOTHING | FOLLOWS_UP
+    own = {word for word in words if len(word) > 2 and word not in said}
     return len(own) <= (LITTLE if FOLLOWS_UP.isdisjoint(words) else LITTLE_MORE)
 
 
