@@ -69,7 +69,7 @@ class Mailroom:
         reasons = "; ".join([*(part.reason for part in unread), *idle])[:500] or None
         async with self._db.transaction() as session:
             if any(part.failed for part in unread):
-                log.warning("arrival_failed", id=str(arrival.id), reason=reasons)
+                log.warning("arrival_failed", id=str(arrival.id))
                 await lease.give_up(session, error=reasons)
             else:
                 state = ArrivalState.PLACED if len(acted) > len(idle) else ArrivalState.IGNORED
