@@ -20,6 +20,7 @@ from imapclient.exceptions import IMAPClientAbortError, IMAPClientError, LoginEr
 from domain.fetching import Fetched
 from integrations.channel_settings import Mailbox
 from integrations.mail.headers import one_line
+from integrations.mail.refusals import without_secrets
 
 CONNECT, READ = 10.0, 30.0
 """Seconds that a server may take: for the connection, and for the next bytes of an answer."""
@@ -82,12 +83,14 @@ class ImapBox:
         except LoginError as refusal:
             # A connection that ends while the name is said is a LoginError, too.
             is_refused = not isinstance(refusal.__context__, IMAPClientAbortError)
-            said = _said(refusal.__context__ or refusal)
+            secret = token or self._mailbox.imap_password.get_secret_value()
+            said = without_secrets(_said(refusal.__context__ or refusal), secret)
             if is_refused and not any(code in said.upper() for code in FOR_NOW):
                 raise SignInRefused(said) from refusal
             raise BoxFailed(said) from refusal
         except (IMAPClientError, OSError, UnicodeError) as failure:
-            raise BoxFailed(_said(failure)) from failure
+            secret = token or self._mailbox.imap_password.get_secret_value()
+            raise BoxFailed(without_secrets(_said(failure), secret)) from failure
 
     def open(self) -> Opened:
         """The folder of the settings, for reading only."""
