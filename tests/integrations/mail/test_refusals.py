@@ -2,8 +2,6 @@
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 
 import pytest
 
@@ -13,25 +11,10 @@ from integrations.mail.imap import BoxFailed, ImapBox, SignInRefused
 from integrations.mail.refusals import without_secrets
 from integrations.mail.smtp import hand_over
 from integrations.outbound import SendFailed
+from tests.wire import parrot
 
 PASSWORD = "correct-horse"
 TOKEN = base64.b64encode(b"an access token that nobody may see").decode()
-
-
-@asynccontextmanager
-async def parrot(greeting: str, answer: Callable[[str], str]) -> AsyncIterator[int]:
-    """A server that answers each line with what it heard."""
-
-    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(f"{greeting}\r\n".encode())
-        while line := await reader.readline():
-            writer.write(answer(line.decode().strip()).encode())
-            await writer.drain()
-        writer.close()
-
-    server = await asyncio.start_server(talk, "127.0.0.1", 0)
-    async with server:
-        yield server.sockets[0].getsockname()[1]
 
 
 def imap(line: str) -> str:
@@ -51,7 +34,7 @@ def smtp(line: str) -> str:
 async def test_a_mailbox_server_that_quotes_what_it_was_told_shows_no_secret(token: str | None) -> None:
     async with parrot("* OK parrot", imap) as port:
         settings = {"address": "help@shop.example", "imap_password": PASSWORD}
-        box = ImapBox(Mailbox(imap_url=f"imap://127.0.0.1:{port}", **settings))  # type: ignore[arg-type]
+        box = ImapBox(Mailbox(imap_url=f"imap://127.0.0.1:{port}", **settings))
         with pytest.raises((SignInRefused, BoxFailed)) as refusal:
             await asyncio.to_thread(box.sign_in, token)
         await asyncio.to_thread(box.leave)
