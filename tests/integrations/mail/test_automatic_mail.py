@@ -291,6 +291,7 @@ async def test_an_address_is_acknowledged_three_times_a_day_and_a_domain_twenty_
     await acknowledging(mailing)
     for number in range(5):
         await mailing.comes(ADA, f"Order {71300 + number} is late.", subject=f"Order {71300 + number}")
+    await mailing.comes("Ada <ada+71400@example.org>", "Order 71400 is late.", subject="Order 71400")
     assert len(await sent_by_itself(mailing)) == 3
 
     for number in range(20):
