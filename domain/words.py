@@ -16,6 +16,8 @@ _LETTERS = str.maketrans(
 
 
 def folded(text: str) -> str:
+    if text.isascii():
+        return text.casefold()
     split = unicodedata.normalize("NFKD", text.translate(_LETTERS))
     return "".join(letter for letter in split if not unicodedata.combining(letter)).casefold()
 
