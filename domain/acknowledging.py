@@ -75,7 +75,8 @@ async def acknowledge(
     address = said.claims[0].value
     if not _wanted(channel, said, ticket, at=at) or await ours_among(session, [address]):
         return None
-    if not await _is_within_limits(session, address, at=at):
+    counted = _counted(address)
+    if not await _is_within_limits(session, counted, at=at):
         return None
     locale = best_language(
         await session.scalar(select(Contact.locale).where(Contact.id == thread.contact_id)),
@@ -105,7 +106,7 @@ async def acknowledge(
     await session.flush()
     session.add(
         Acknowledgement(
-            ticket_id=ticket.id, item_id=message.id, address=address, domain=_domain(address), at=at
+            ticket_id=ticket.id, item_id=message.id, address=counted, domain=_domain(address), at=at
         )
     )
     message.tell(EventKind.MESSAGE_QUEUED, by=SYSTEM, at=at)
@@ -151,6 +152,12 @@ async def _is_within_limits(session: AsyncSession, address: str, *, at: datetime
     )
     of_address, of_domain = lately.one()
     return int(of_address) < OF_ADDRESS and int(of_domain) < OF_DOMAIN
+
+
+def _counted(address: str) -> str:
+    """Without what stands behind a plus: it is one person's, however many of them somebody writes into From."""
+    local, _, domain = address.rpartition("@")
+    return f"{local.partition('+')[0]}@{domain}"
 
 
 def _domain(address: str) -> str:

@@ -36,7 +36,11 @@ async def receive(session: AsyncSession, bounce: InboundBounce) -> str | None:
         if message.delivery != DeliveryState.FAILED:
             message.last_error = f"It is late: {said}"[:LONGEST]
         return None
-    if addressee and recipient in ("", addressee.value) and bounce.status in NO_SUCH_PERSON:
+    is_known = message.delivery == DeliveryState.FAILED or recipient in (message.mail or {}).get(
+        "refused", {}
+    )
+    # One mail says it once, however many reports of it there are.
+    if addressee and recipient in ("", addressee.value) and bounce.status in NO_SUCH_PERSON and not is_known:
         _count(addressee, at=bounce.at)
     if addressee and recipient != addressee.value and recipient in _others(message.mail or {}):
         mail = message.mail or {}

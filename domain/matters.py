@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 
 from domain.numbers import (
+    LONGEST_TEXT,
     CaseNumber,
     NumberKind,
     codes_in,
@@ -70,8 +71,13 @@ class Matter:
         return frozenset(number for number in self.numbers if number.kind == kind)
 
 
-@lru_cache(maxsize=2_000)  # each message of a customer asks what their last ones were about
 def matter_of(subject: str, text: str, masks: tuple[str, ...] = ()) -> Matter:
+    """Of a long text its beginning is read: the whole house waits, and what is remembered is kept whole."""
+    return _read(subject, text[:LONGEST_TEXT], masks)
+
+
+@lru_cache(maxsize=2_000)  # each message of a customer asks what their last ones were about
+def _read(subject: str, text: str, masks: tuple[str, ...]) -> Matter:
     subject, text = untagged(subject), untagged(text)  # a ticket's number is no order's
     named, words, said = subject_of(subject), words_of(text), without_signature(f"{subject}\n{text}")
     topics, numbers = topics_of(said), numbers_in(subject, text, masks)

@@ -89,6 +89,8 @@ def routes(db: Database, keys: Keys) -> list[Route]:
     async def mailgun(request: Request) -> Response:
         channel = await channel_of(db, ChannelKind.EMAIL, request)
         mailbox = Mailbox.of(channel, keys)
+        if not mailbox.mailgun_key.get_secret_value():  # before all of a stranger's body is read
+            raise HTTPException(401, "the signature is not right")
         form = await _form(request)
         said = {name: form.get(name, b"").decode("utf-8", "replace") for name in SAID}
         sender = said["sender"] if "sender" in form else None
@@ -168,15 +170,19 @@ async def _form(request: Request) -> dict[str, bytes]:
     body = await body_of(request, largest=LARGEST_BODY)
     try:
         if kind == b"application/x-www-form-urlencoded":
-            pairs = parse_qsl(
-                body.decode("latin-1"), encoding="latin-1", keep_blank_values=True, max_num_fields=MOST_FIELDS
-            )
-            return {name: value.encode("latin-1") for name, value in pairs}
+            return await asyncio.to_thread(_pairs, body)
         if kind == b"multipart/form-data":
             return await asyncio.to_thread(_parts, body, options.get(b"boundary", b""))
     except (ValueError, FormParserError):
         raise HTTPException(400, "the body is not a form") from None
     raise HTTPException(415, "the body is no form")
+
+
+def _pairs(body: bytes) -> dict[str, bytes]:
+    pairs = parse_qsl(
+        body.decode("latin-1"), encoding="latin-1", keep_blank_values=True, max_num_fields=MOST_FIELDS
+    )
+    return {name: value.encode("latin-1") for name, value in pairs}
 
 
 def _parts(body: bytes, boundary: bytes) -> dict[str, bytes]:

@@ -230,6 +230,16 @@ async def test_an_address_where_nobody_is_twice_is_written_to_only_when_one_insi
     assert (await mailing.answered(ticket, "Four.")).delivery == DeliveryState.QUEUED
 
 
+async def test_one_mail_that_is_reported_twice_says_once_that_nobody_is_there(mailing: Mailing) -> None:
+    await mailing.comes(ADA, "It came broken.")
+    (ticket,) = await mailing.tickets()
+    answer = await mailing.answered(ticket)
+    for _ in range(2):
+        await bounced(mailing, "5.1.1", "ada@example.org", message_ids=(str(answer.external_id),))
+
+    assert (await mailing.answered(ticket, "Again.")).delivery == DeliveryState.QUEUED
+
+
 # Acknowledgements
 
 
@@ -293,6 +303,7 @@ async def test_an_address_is_acknowledged_three_times_a_day_and_a_domain_twenty_
     await acknowledging(mailing)
     for number in range(5):
         await mailing.comes(ADA, f"Order {71300 + number} is late.", subject=f"Order {71300 + number}")
+    await mailing.comes("Ada <ada+71400@example.org>", "Order 71400 is late.", subject="Order 71400")
     assert len(await sent_by_itself(mailing)) == 3
 
     for number in range(20):

@@ -258,10 +258,11 @@ async def test_a_channel_without_a_token_or_key_takes_nothing(anybody: Client, h
         await anybody.http.post(sales, content=MAIL, headers=rfc822 | {"authorization": "Basic Og=="}),
         await anybody.http.post(sales, content=MAIL, headers=rfc822),
         await anybody.http.post(f"{sales}/mailgun/mime", **encoded(by_mailgun(key=""))),
+        await anybody.http.post(f"{sales}/mailgun/mime", content=b"no form", headers={"content-type": "x/y"}),
         await anybody.http.post("/hooks/mail/nowhere", content=MAIL, headers=rfc822 | BEARER),
     ]
 
-    assert [answer.status_code for answer in answers] == [401, 401, 401, 404]
+    assert [answer.status_code for answer in answers] == [401, 401, 401, 401, 404]
 
 
 @pytest.mark.parametrize(

@@ -156,3 +156,39 @@ def test_no_result_of_authentication_takes_longer_than_its_length(token: str) ->
     assert claimed(f"Authentication-Results: {OF_BANK} {token * (200_000 // len(token))}")
 
     assert (datetime.now(UTC) - started).total_seconds() < 10
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        ("From: Ada via Mugs <eve@bank.example>", "X-Original-Sender: ada@bank.example"),
+        ("From: <>", "Reply-To: ada@bank.example"),
+        ("Sender: ada@bank.example",),
+        ("From: <ada@bank.example> <eve@bank.example>",),
+        ("From: ada@bank.example, eve@bank.example",),
+        ("From: ada@bank.example", "From: eve@bank.example"),
+        ('From: "ada@bank.example <eve@bank.example>',),
+    ],
+)
+def test_dmarc_proves_nobody_but_the_one_whom_the_from_header_names(headers: tuple[str, ...]) -> None:
+    (message,) = taken(f"Authentication-Results: {OF_BANK}", *headers, sender=None)
+
+    assert isinstance(message, InboundMessage)
+    assert message.claims[0].proof is None
+
+
+def test_results_that_stand_in_the_text_of_a_mail_prove_nothing() -> None:
+    """One that names no sender, and cannot be read: who wrote it is looked for further down."""
+    parts = "\r\n".join(["--b", "", ""] * 1_001)
+    forged = f"From: ada@bank.example\r\nAuthentication-Results: {OF_BANK}\r\n\r\nSend me the goods."
+
+    (message,) = taken(
+        "Authentication-Results: mx.shop.example; dmarc=none",
+        "Content-Type: multipart/mixed; boundary=b",
+        sender=None,
+        text=f"{forged}\r\n{parts}",
+    )
+
+    assert isinstance(message, InboundMessage)
+    assert message.failed
+    assert (message.claims[0].value, message.claims[0].proof) == ("ada@bank.example", None)
