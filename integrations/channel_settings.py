@@ -1,181 +1,18 @@
-"""What each kind of channel needs to be told. A SecretStr is kept encrypted; the rest is plain."""
+"""What each kind of channel needs to be told."""
 
-import ipaddress
-from typing import Any, Literal, Self
-from urllib.parse import urlsplit
+from typing import Any
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    SecretStr,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import SecretStr, ValidationError, field_validator
 
-from domain.channels import Channel, ChannelKind
+from domain.channels import ChannelKind
 from domain.contacts import IdentityKind, normalised
-from domain.db import Json
 from domain.errors import InvalidInput
-from domain.keys import Keys
 from domain.languages import N_
-from integrations.mail.signing import check_key
-from integrations.settings import smtp_address
+from integrations.keeping import ChannelSettings
+from integrations.mail.mailbox import Mailbox
 
 SHORTEST_KEY = 32
 """Characters of a key that signs: who guesses it can be anybody."""
-
-
-SHORTEST_TOKEN = 16
-"""Characters of a token that is shown as it is."""
-
-
-class ChannelSettings(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-    @field_validator("*")
-    @classmethod
-    def _secret_can_be_sent(cls, value: Any) -> Any:
-        if isinstance(value, SecretStr) and not (value.get_secret_value() or "-").isascii():
-            raise ValueError("a token or key is made of plain letters, digits and signs")
-        return value
-
-    @classmethod
-    def of(cls, channel: Channel, keys: Keys) -> Self:
-        return cls.model_validate(channel.config | (keys.decrypt(channel.secrets) if channel.secrets else {}))
-
-    def place(self) -> str | None:
-        """What the world calls the channel."""
-        return None
-
-    def config(self) -> Json:
-        return {name: value for name, value in self if not isinstance(value, SecretStr)}
-
-    def secrets(self) -> dict[str, str]:
-        return {name: value.get_secret_value() for name, value in self if isinstance(value, SecretStr)}
-
-
-class Mailbox(ChannelSettings):
-    address: str
-    sender_name: str = ""
-    authserv_id: str | None = None
-    """The name our own receiving host writes into Authentication-Results; others' words do not count."""
-    relays: list[str] = []
-    """Addresses of the hosts that hand mail to us and whose Authentication-Results are believed."""
-    language: Literal["", "en", "pl", "es", "ca"] = ""
-    """Of its answers to who has told no language."""
-    signature: str = ""
-    """Below each answer. Several lines: `\\n` between them."""
-    smtp_url: str = ""
-    """The server that takes this mailbox's mail; without one, that of HEDDLE_SMTP_URL."""
-    smtp_user: str = ""
-    smtp_password: SecretStr = SecretStr("")
-    signed_sender: bool = True
-    """The envelope's sender is the signed reply address, so that a bounce finds its conversation. Some providers take no
-    sender but the mailbox itself."""
-    dkim_domain: str = ""
-    dkim_selector: str = ""
-    dkim_key: SecretStr = SecretStr("")
-    """An RSA key, as PEM: its lines may be joined by `\\n`."""
-
-    _server = field_validator("smtp_url")(smtp_address)
-
-    @field_validator("signature", "dkim_key", mode="before")
-    @classmethod
-    def _lines(cls, value: Any) -> Any:
-        """As they are typed on a command line."""
-        return value.replace("\\n", "\n") if isinstance(value, str) else value
-
-    @model_validator(mode="after")
-    def _whole(self) -> Self:
-        if "@" in urlsplit(self.smtp_url).netloc:
-            raise ValueError(
-                "smtp_url: user and password have settings of their own, which are kept encrypted"
-            )
-        signs = [self.dkim_domain, self.dkim_selector, self.dkim_key.get_secret_value()]
-        if any(signs) and not all(signs):
-            raise ValueError("dkim_domain, dkim_selector and dkim_key go together")
-        if all(signs):
-            check_key(self.dkim_key.get_secret_value())
-        return self
-
-    imap_url: str | None = None
-    """Where its mail is fetched: `imaps://imap.shop.example`, `imap+starttls://…`; none: it is not."""
-    imap_user: str = ""
-    """Whoever signs in; otherwise the address."""
-    imap_password: SecretStr = SecretStr("")
-    imap_folder: str = "INBOX"
-    imap_since_days: int = Field(0, ge=0, le=3650)
-    """How many days of what lies there already are fetched at first; none: only what comes from then on."""
-    imap_unencrypted: bool = False
-    """Lets `imap://`, which tells everybody on the way the password, go to another machine than this."""
-
-    oauth_token_url: str = ""
-    """Whoever signs in with tokens (XOAUTH2): where they are made from the refresh token."""
-    oauth_client_id: str = ""
-    oauth_client_secret: SecretStr = SecretStr("")
-    oauth_refresh_token: SecretStr = SecretStr("")
-    oauth_scope: str = ""
-
-    webhook_token: SecretStr = SecretStr("")
-    """Whoever posts mails shows it: as `Authorization: Bearer`, or as the password of basic authentication."""
-    mailgun_key: SecretStr = SecretStr("")
-    """The HTTP webhook signing key of Mailgun."""
-
-    @field_validator("webhook_token")
-    @classmethod
-    def _cannot_be_guessed(cls, token: SecretStr) -> SecretStr:
-        if 0 < len(token.get_secret_value()) < SHORTEST_TOKEN:
-            raise ValueError(f"the token needs at least {SHORTEST_TOKEN} characters")
-        return token
-
-    @field_validator("oauth_token_url")
-    @classmethod
-    def _token_url(cls, url: str) -> str:
-        server = urlsplit(url)
-        if url and not (server.scheme == "https" or (server.scheme == "http" and _is_here(server.hostname))):
-            raise ValueError("should begin with https://")
-        return url
-
-    @model_validator(mode="after")
-    def _can_be_fetched(self) -> Self:
-        if self.imap_url is None:
-            return self
-        server = urlsplit(self.imap_url)
-        if server.scheme not in ("imaps", "imap", "imap+starttls") or not server.hostname or server.username:
-            raise ValueError("imap_url should be imaps://host, imaps://host:port or imap+starttls://host")
-        if server.scheme == "imap" and not (self.imap_unencrypted or _is_here(server.hostname)):
-            raise ValueError(
-                "imap:// shows everybody the password: use imaps://, or say imap_unencrypted=true"
-            )
-        if not (self.imap_password.get_secret_value() or self.signs_in_with_tokens):
-            raise ValueError("imap_url needs imap_password, or oauth_token_url and oauth_refresh_token")
-        self.imap_user = self.imap_user or self.address
-        return self
-
-    @property
-    def signs_in_with_tokens(self) -> bool:
-        return bool(self.oauth_token_url and self.oauth_refresh_token.get_secret_value())
-
-    acknowledge: bool = False
-    """Is a mail that opens a ticket answered at once with its number?"""
-    acknowledgement: dict[Literal["en", "pl", "es", "ca"], str] = {}
-    """The shop's own words for that, by language (`en`, `pl`, `es`, `ca`), with `{number}` where the number stands."""
-    inbound_per_minute: int = Field(default=600, ge=0)
-    """More than these wait their turn; 0: as many as come."""
-
-    def place(self) -> str:
-        return normalised(IdentityKind.EMAIL, self.address)
-
-
-def _is_here(host: str | None) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host or "").is_loopback
-    except ValueError:
-        return False
 
 
 class MessengerPage(ChannelSettings):

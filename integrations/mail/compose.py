@@ -12,9 +12,9 @@ from babel.dates import format_date
 from domain.keys import Keys
 from domain.languages import N_, best_language, translate
 from domain.messages import Attachment, Message
-from integrations.channel_settings import Mailbox
 from integrations.mail.addresses import reply_address
 from integrations.mail.body import Below, html, plain
+from integrations.mail.mailbox import Mailbox
 from integrations.mail.signing import sign
 from integrations.outbound import Letter
 

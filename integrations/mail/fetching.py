@@ -25,11 +25,11 @@ from domain.channels import TOPIC, Channel, ChannelKind
 from domain.db import Database, database_time, heard
 from domain.fetching import BoxLost
 from domain.keys import Keys
-from integrations.channel_settings import Mailbox
 from integrations.mail import oauth
 from integrations.mail.collecting import Collector, UnderWay
 from integrations.mail.hand import Hand
 from integrations.mail.imap import READ, BoxFailed, ImapBox, SignInRefused
+from integrations.mail.mailbox import Mailbox
 from integrations.mail.smtp_in import LARGEST_MAIL
 
 log = structlog.get_logger()

@@ -18,8 +18,8 @@ from imapclient import IMAPClient, SocketTimeout
 from imapclient.exceptions import IMAPClientAbortError, IMAPClientError, LoginError
 
 from domain.fetching import Fetched
-from integrations.channel_settings import Mailbox
 from integrations.mail.headers import one_line
+from integrations.mail.mailbox import Mailbox
 from integrations.mail.refusals import without_secrets
 
 CONNECT, READ = 10.0, 30.0

@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from domain import channels
 from domain.db import Database
 from domain.keys import Keys
-from integrations.channel_settings import Mailbox
+from integrations.mail.mailbox import Mailbox
 from integrations.mail.refusals import without_secrets
 
 TIMEOUT = 10.0

@@ -20,10 +20,10 @@ from domain.inbound import (
 from domain.inbound import Mailbox as InboundMailbox
 from domain.keys import Keys
 from domain.words import language_of
-from integrations.channel_settings import Mailbox
 from integrations.mail import parse, reader
 from integrations.mail.addresses import thread_number
 from integrations.mail.headers import unquoted
+from integrations.mail.mailbox import Mailbox
 
 HANDED_OVER = ("imap", "webhook")
 """Ways of an arrival on which the box's own server, or who knows the webhook's secret, gave it to us."""

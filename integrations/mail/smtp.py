@@ -7,10 +7,10 @@ from functools import partial
 import aiosmtplib
 
 from domain.addressing import left_to_send
-from integrations.channel_settings import Mailbox
 from integrations.mail.compose import File, compose, envelope_sender
 from integrations.mail.connections import Relays, Server
 from integrations.mail.headers import is_plain
+from integrations.mail.mailbox import Mailbox
 from integrations.mail.oauth import TokenFailed, TokenRefused, access_token, keep_newest
 from integrations.mail.refusals import without_secrets
 from integrations.outbound import Handed, Letter, Means, SendFailed, SendRefused

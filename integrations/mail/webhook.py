@@ -30,9 +30,9 @@ from domain.channels import Channel, ChannelKind
 from domain.db import Database
 from domain.inbound import Arrival, keep
 from domain.keys import Keys
-from integrations.channel_settings import Mailbox
 from integrations.mail.addresses import thread_number
 from integrations.mail.headers import one_line
+from integrations.mail.mailbox import Mailbox
 from integrations.signatures import MAILGUN_WINDOW, mailgun_signed, same_secret
 from integrations.webhook import body_of, channel_of, well_formed
 

@@ -21,11 +21,12 @@ from domain.keys import Keys
 from domain.messages import Attachment, Message
 from domain.staff import Agent
 from domain.threads import Thread
-from integrations.channel_settings import Mailbox, read_settings
+from integrations.channel_settings import read_settings
 from integrations.mail.addresses import recipient
 from integrations.mail.body import html
 from integrations.mail.compose import compose, envelope_sender
 from integrations.mail.connections import Relays
+from integrations.mail.mailbox import Mailbox
 from integrations.mail.smtp import send
 from integrations.outbound import Letter, Means
 from integrations.settings import IntegrationSettings

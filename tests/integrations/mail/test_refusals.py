@@ -5,9 +5,9 @@ import base64
 
 import pytest
 
-from integrations.channel_settings import Mailbox
 from integrations.mail.connections import Relays, Server
 from integrations.mail.imap import BoxFailed, ImapBox, SignInRefused
+from integrations.mail.mailbox import Mailbox
 from integrations.mail.refusals import without_secrets
 from integrations.mail.smtp import hand_over
 from integrations.outbound import SendFailed

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from integrations.channel_settings import Mailbox
 from integrations.mail.imap import BoxFailed, ImapBox
+from integrations.mail.mailbox import Mailbox
 from tests.wire import parrot
 
 

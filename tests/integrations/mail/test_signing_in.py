@@ -19,8 +19,8 @@ from domain.alerts import Alert, AlertKind, AlertState
 from domain.channels import Channel
 from domain.db import database_time
 from domain.fetching import Box
-from integrations.channel_settings import Mailbox
 from integrations.mail import oauth
+from integrations.mail.mailbox import Mailbox
 from tests.client import Client
 from tests.dovecot import PASSWORD, dovecot, with_dovecot
 from tests.fetching import QUICK, a_mail, a_mailbox, as_many, fails, fetching, until, works
