@@ -19,6 +19,7 @@ from domain.events import EventKind
 from domain.inbound import InboundMessage
 from domain.keys import Keys
 from domain.languages import N_, best_language, translate
+from domain.mailboxes import reads_nothing
 from domain.messages import OUTBOX, DeliveryState, Direction, Message
 from domain.ourselves import ours_among
 from domain.replies import message_id
@@ -30,11 +31,6 @@ OF_ADDRESS, OF_ADDRESS_WITHIN = 3, timedelta(hours=24)
 OF_DOMAIN, OF_DOMAIN_WITHIN = 20, timedelta(hours=1)
 STALE = timedelta(days=1)
 """Of a mail that was long on its way, as after a change of mailboxes: whoever wrote it does not wait for this."""
-NOBODY = frozenset(
-    ("noreply", "no-reply", "donotreply", "do-not-reply", "mailer-daemon", "postmaster", "bounce", "bounces")
-)
-"""Who reads nothing."""
-
 SUBJECT = N_("We have received your message")
 TEXT = N_(
     "Hello,\n\nwe have received your message. Its number is {number}. We will answer as soon as we can.\n\n"
@@ -131,7 +127,7 @@ def _wanted(channel: Channel, said: InboundMessage, ticket: Ticket, *, at: datet
         and not said.from_shop
         and ticket.spam_at is None
         and at - said.at < STALE
-        and said.claims[0].value.partition("@")[0] not in NOBODY
+        and not reads_nothing(said.claims[0].value)
     )
 
 

@@ -9,12 +9,19 @@ from domain.words import folded, listed
 
 Somebody = TypeVar("Somebody")
 
+MACHINES = frozenset(
+    ("noreply", "no-reply", "donotreply", "do-not-reply", "mailer-daemon", "postmaster", "bounce", "bounces")
+)
 OFFICE, MARKETPLACES = listed("mailboxes", "offices"), listed("mailboxes", "marketplaces")
 
 
 def is_office(address: str) -> bool:
     local = folded(address.partition("@")[0])
     return local in OFFICE or local.split("+")[0].split(".")[0].split("-")[0] in OFFICE
+
+
+def reads_nothing(address: str) -> bool:
+    return address.partition("@")[0] in MACHINES
 
 
 def marketplace_of(address: str, others: Iterable[str] = ()) -> str | None:

@@ -19,16 +19,18 @@ from domain.inbound import (
 )
 from domain.inbound import Mailbox as InboundMailbox
 from domain.keys import Keys
+from domain.languages import N_, translate
+from domain.mailboxes import reads_nothing
 from domain.words import language_of
 from integrations.mail import parse, reader
-from integrations.mail.addresses import thread_number
+from integrations.mail.addresses import recipient, thread_number
 from integrations.mail.headers import unquoted
 from integrations.mail.mailbox import Mailbox
 
 HANDED_OVER = ("imap", "webhook")
 """Ways of an arrival on which the box's own server, or who knows the webhook's secret, gave it to us."""
-NOT_WHOLE = (
-    "Only the headers of this mail are here: with {megabytes:,.1f} MB it was too large to be fetched, or its server did not "
+NOT_WHOLE = N_(
+    "Only the headers of this mail are here: with {megabytes} MB it was too large to be fetched, or its server did not "
     "hand it over. It lies in the mailbox."
 )
 
@@ -51,6 +53,9 @@ def read(channel: Channel, keys: Keys, arrival: Arrival) -> Iterator[Inbound | U
         return
     sender = mail.from_
     address = _normalised(sender.address) if sender else None
+    is_form = address is not None and _is_form(mailbox, address)
+    if is_form and (asked := _asked_to_answer(keys, mailbox, mail)):
+        sender, address = asked, _normalised(asked.address)
     if sender is None or address is None:
         if mail.automatic == "auto_reply":
             yield Unread("an automatic mail without a sender's address")
@@ -59,9 +64,9 @@ def read(channel: Channel, keys: Keys, arrival: Arrival) -> Iterator[Inbound | U
     if address == _normalised(channel.address or ""):
         yield Unread("from this mailbox itself")
         return
-    proven = _authenticated(mailbox, arrival, mail, address)
+    proven = not is_form and _authenticated(mailbox, arrival, mail, address)
     if size := arrival.envelope.get("oversized"):
-        said = NOT_WHOLE.format(megabytes=size / 1_000_000)
+        said = translate(mailbox.language, NOT_WHOLE, megabytes=round(size / 1_000_000, 1))
         mail = replace(mail, text=said, folded=said, html=None, attachments=[])
     yield InboundMessage(
         external_id=mail.message_id or f"sha256:{hashlib.sha256(arrival.raw).hexdigest()}",
@@ -127,6 +132,21 @@ def _may_be_answered(arrival: Arrival, mail: parse.Mail) -> bool:
         "<>",
     )  # aiosmtpd leaves the brackets of an empty one
     return mail.automatic == "none" and not returns_nowhere and not suppressed
+
+
+def _is_form(mailbox: Mailbox, address: str) -> bool:
+    """May a contact form have sent it? They write in the shop's own name, and whom they write for stands in Reply-To."""
+    same_domain = address.rpartition("@")[2] == mailbox.place().rpartition("@")[2]
+    return address == mailbox.place() or (same_domain and reads_nothing(address))
+
+
+def _asked_to_answer(keys: Keys, mailbox: Mailbox, mail: parse.Mail) -> parse.Address | None:
+    """Somebody else than ourselves: a mail of ours that comes back asks for answers to its signed address."""
+    for one in mail.reply_to:
+        meant = recipient(keys, one.address)
+        if meant and meant.mailbox != mailbox.place() and meant.thread_number is None:
+            return one
+    return None
 
 
 def _authenticated(mailbox: Mailbox, arrival: Arrival, mail: parse.Mail, address: str) -> bool:

@@ -6,6 +6,7 @@ from domain.channels import Channel, ChannelKind
 from domain.contacts import Proof
 from domain.inbound import Arrival, Inbound, InboundBounce, InboundMessage, Unread, Unreadable
 from domain.keys import Keys
+from integrations.mail.addresses import reply_address
 from integrations.mail.payloads import read
 
 KEYS = Keys("k" * 32)
@@ -192,3 +193,23 @@ def test_results_that_stand_in_the_text_of_a_mail_prove_nothing() -> None:
     assert isinstance(message, InboundMessage)
     assert message.failed
     assert (message.claims[0].value, message.claims[0].proof) == ("ada@bank.example", None)
+
+
+@pytest.mark.parametrize("form", ["Shop <help@shop.example>", "noreply@shop.example"])
+def test_a_contact_form_writes_for_whom_it_asks_to_answer_and_proves_nothing(form: str) -> None:
+    results = "Authentication-Results: mx.shop.example; dmarc=pass header.from=shop.example"
+
+    assert claimed(results, "Reply-To: Ada <ada@bank.example>", sender=form) == ("ada@bank.example", None)
+
+
+@pytest.mark.parametrize(
+    "asked", ["", "Reply-To: help@shop.example", f"Reply-To: {reply_address(KEYS, 'help@shop.example', 12)}"]
+)
+def test_a_mail_of_the_mailbox_to_itself_is_nobodys(asked: str) -> None:
+    (said,) = taken(*([asked] if asked else []), sender="Shop <help@shop.example>")
+
+    assert said == Unread("from this mailbox itself")
+
+
+def test_anybody_else_writes_for_themselves_whatever_they_ask() -> None:
+    assert claimed("Reply-To: eve@evil.net")[0] == "ada@bank.example"
