@@ -90,6 +90,17 @@ async def test_an_automatic_mail_that_names_nothing_of_ours_stays_where_we_have_
     assert first.contact_id != forged.contact_id
 
 
+async def test_a_forged_automatic_mail_lands_in_nobodys_ticket(mailing: Mailing) -> None:
+    """Of an address that nobody has proven, everybody may say so."""
+    await mailing.comes(ADA, "It came broken.", verified=False)
+    (ticket,) = await mailing.tickets()
+    await mailing.answered(ticket)
+
+    await mailing.comes(ADA, AWAY, subject="Away", X_Autoreply="yes", verified=False)
+
+    assert [text for _, text in await mailing.said(ticket)] == ["It came broken."]
+
+
 async def test_an_automatic_mail_of_nobody_we_know_opens_a_ticket_that_is_promised_nothing(
     mailing: Mailing,
 ) -> None:
