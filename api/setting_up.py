@@ -20,7 +20,7 @@ from domain.fetching import Box
 from domain.passwords import hash_password
 from domain.settings import DomainSettings, WrongSetting
 from domain.staff import Agent, add_agent
-from integrations.channel_kinds import KINDS, read_settings
+from integrations.channel_settings import KINDS, read_settings
 
 commands = App(version_flags=[])
 agent = App(name="agent", help="The people of the shop.")
@@ -137,10 +137,7 @@ async def add_a_channel(
 
 @channel.command(name="set")
 async def set_up_a_channel(
-    slug: str,
-    *settings: Annotated[
-        str, Parameter(help="KEY=VALUE or KEY.LANGUAGE=VALUE; without a value, what it is by itself")
-    ],
+    slug: str, *settings: Annotated[str, Parameter(help="KEY=VALUE, or KEY= for what it is by itself")]
 ) -> None:
     """Sets up a way in otherwise, at once: `heddle channel set support imap_password=…`. The other settings stay."""
     values = _values(settings)
@@ -149,7 +146,7 @@ async def set_up_a_channel(
         if kept is None:
             raise WrongSetting(f"There is no channel {slug!r}: `heddle channel list` shows them.")
         before = KINDS[kept.kind].of(kept, house.keys)
-        read = read_settings(kept.kind, _changed(before.config() | before.secrets(), values))
+        read = read_settings(kept.kind, _otherwise(before.config() | before.secrets(), values))
         if read.place() != before.place():
             raise WrongSetting("A channel keeps its address: another address is another channel.")
         kept.set_up(session, house.keys, config=read.config(), secrets=read.secrets())
@@ -195,14 +192,13 @@ def _values(settings: Iterable[str]) -> dict[str, Any]:
     return values
 
 
-def _changed(before: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
-    """With the new values; of one that is said in several languages, the others stay."""
-    after = before | values
+def _otherwise(before: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
+    """What is set to nothing goes; of what is said in several languages, those that are named."""
+    said = dict(before)
     for name, value in values.items():
-        if isinstance(value, dict):
-            after[name] = {**before.get(name, {}), **value}
-            after[name] = {language: said for language, said in after[name].items() if said != ""}
-    return {name: value for name, value in after.items() if values.get(name) != ""}
+        kept = before.get(name)
+        said[name] = _otherwise(kept, value) if isinstance(kept, dict) and isinstance(value, dict) else value
+    return {name: value for name, value in said.items() if value not in ("", {})}
 
 
 def _pair(setting: str) -> tuple[str, str | list[str]]:

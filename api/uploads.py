@@ -53,16 +53,20 @@ def routes(house: House) -> list[Route]:
                 request.headers.get("content-type", ""),
                 request.stream(),
             )
-        async with house.db.transaction() as session:
-            kept.agent_id, kept.created_at = actor.agent_id, await database_time(session)
-            session.add(kept)
-            await session.flush()
-            answer = {
-                "id": public_id("Attachment", kept.id),
-                "name": kept.name,
-                "bytes": kept.bytes,
-                "mime": kept.mime,
-            }
+        try:
+            async with house.db.transaction() as session:
+                kept.agent_id, kept.created_at = actor.agent_id, await database_time(session)
+                session.add(kept)
+                await session.flush()
+                answer = {
+                    "id": public_id("Attachment", kept.id),
+                    "name": kept.name,
+                    "bytes": kept.bytes,
+                    "mime": kept.mime,
+                }
+        except BaseException:  # bytes that no row names would be nobody's to sweep
+            await house.files.delete(kept.file)
+            raise
         return JSONResponse(answer, status_code=201)
 
     return [Route("/files", upload, methods=["POST"])]

@@ -33,7 +33,7 @@ from domain.inbound import ARRIVALS, Arrival, ArrivalState
 from domain.keys import Keys
 from domain.messages import Item
 from domain.migrations import migrate
-from integrations.channel_kinds import read_settings
+from integrations.channel_settings import read_settings
 from tests.dovecot import DOVECOT, PASSWORD, Dovecot, dovecot
 
 ROOT = Path(__file__).parent.parent

@@ -19,7 +19,7 @@ from domain.events import EventKind
 from domain.inbound import InboundMessage
 from domain.keys import Keys
 from domain.languages import N_, best_language, translate
-from domain.mailboxes import reads_nothing
+from domain.mailboxes import reads_nothing, without_plus
 from domain.messages import OUTBOX, DeliveryState, Direction, Message
 from domain.ourselves import ours_among
 from domain.replies import message_id
@@ -72,7 +72,8 @@ async def acknowledge(
     address = said.claims[0].value
     if not _wanted(channel, said, ticket, at=at) or await ours_among(session, [address]):
         return None
-    if not await _is_within_limits(session, address, at=at):
+    counted = without_plus(address)  # one person's, however many of them somebody writes into From
+    if not await _is_within_limits(session, counted, at=at):
         return None
     locale = best_language(
         await session.scalar(select(Contact.locale).where(Contact.id == thread.contact_id)),
@@ -94,6 +95,7 @@ async def acknowledge(
     )
     message.external_id = message_id(keys, channel, thread, message)
     message.mail = {
+        "to": [["", address]],
         "references": [said.external_id],
         "subject": beginning(translate(locale, SUBJECT), ticket.number),
     }
@@ -101,7 +103,7 @@ async def acknowledge(
     await session.flush()
     session.add(
         Acknowledgement(
-            ticket_id=ticket.id, item_id=message.id, address=address, domain=_domain(address), at=at
+            ticket_id=ticket.id, item_id=message.id, address=counted, domain=_domain(address), at=at
         )
     )
     message.tell(EventKind.MESSAGE_QUEUED, by=SYSTEM, at=at)

@@ -29,14 +29,19 @@ async def receive(session: AsyncSession, bounce: InboundBounce) -> str | None:
         return "a bounce of no mail of ours"
     ticket = await locked(session, message.ticket_id)
     await session.refresh(message, with_for_update=True)
-    said = f"{bounce.status} {bounce.said}".strip()[:LONGEST]
+    status = "" if bounce.status in bounce.said else bounce.status
+    said = f"{status} {bounce.said}".strip()[:LONGEST]
     addressee = await _addressee(session, message)
     recipient = mail_address(bounce.recipient) or ""
     if not bounce.final:
         if message.delivery != DeliveryState.FAILED:
             message.last_error = f"It is late: {said}"[:LONGEST]
         return None
-    if addressee and recipient in ("", addressee.value) and bounce.status in NO_SUCH_PERSON:
+    is_known = message.delivery == DeliveryState.FAILED or recipient in (message.mail or {}).get(
+        "refused", {}
+    )
+    # One mail says it once, however many reports of it there are.
+    if addressee and recipient in ("", addressee.value) and bounce.status in NO_SUCH_PERSON and not is_known:
         _count(addressee, at=bounce.at)
     if addressee and recipient != addressee.value and recipient in _named(message.mail):
         message.mail = after(message.mail, taken=(), refused={recipient: said})

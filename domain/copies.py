@@ -3,7 +3,7 @@
 import hashlib
 from dataclasses import replace
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.channels import Channel, ChannelKind
@@ -11,6 +11,9 @@ from domain.db import one_at_a_time
 from domain.inbound import InboundMessage
 from domain.messages import Direction, Item, Message
 from domain.ourselves import mailboxes_among
+
+SENDER = "from"
+"""In `Message.mail`, the address it came from: the same words from somebody else are another mail."""
 
 
 async def hold(session: AsyncSession, said: InboundMessage) -> None:
@@ -20,11 +23,15 @@ async def hold(session: AsyncSession, said: InboundMessage) -> None:
 
 async def unheard(session: AsyncSession, channel: Channel, said: InboundMessage) -> InboundMessage | None:
     """The message, unless it is here already. Another mail under a Message-ID that is known is another mail."""
-    here = select(Item.text, Item.author).where(Item.channel_id == channel.id)
+    mail = Item.__table__.c.mail
+    here = select(Item.text, Item.author, mail[SENDER].astext).where(Item.channel_id == channel.id)
     known = (await session.execute(here.where(Item.external_id == said.external_id))).one_or_none()
     if known is None:
         return said
-    if channel.kind != ChannelKind.EMAIL or tuple(known) == (said.text, _author(said)):
+    text, author, sender = known
+    if channel.kind != ChannelKind.EMAIL or (
+        (text, author) == (said.text, _author(said)) and sender in (None, said.claims[0].value)
+    ):
         return None
     other = replace(said, external_id=_other_id(said))
     again = await session.scalar(here.where(Item.external_id == other.external_id).limit(1))
@@ -33,6 +40,7 @@ async def unheard(session: AsyncSession, channel: Channel, said: InboundMessage)
 
 async def join_copy(session: AsyncSession, channel: Channel, said: InboundMessage) -> str | None:
     """Where the same mail came to another mailbox of ours before, that message says so. Why it is not placed again."""
+    sender = Message.mail[SENDER].astext
     found = await session.execute(
         select(Message, Channel.address)
         .join(Channel, Channel.id == Message.channel_id)
@@ -43,6 +51,7 @@ async def join_copy(session: AsyncSession, channel: Channel, said: InboundMessag
             Channel.kind == ChannelKind.EMAIL,
             Message.text == said.text,
             Message.author == _author(said),
+            or_(sender.is_(None), sender == said.claims[0].value),
         )
         .limit(1)
         .with_for_update(of=Message)
@@ -69,5 +78,6 @@ def _author(said: InboundMessage) -> str:
 
 
 def _other_id(said: InboundMessage) -> str:
-    digest = hashlib.sha256(f"{_author(said)}\n{said.text}".encode("utf-8", "replace")).hexdigest()[:16]
+    known_by = f"{said.claims[0].value}\n{_author(said)}\n{said.text}"
+    digest = hashlib.sha256(known_by.encode("utf-8", "replace")).hexdigest()[:16]
     return f"{said.external_id}#{digest}"

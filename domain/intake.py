@@ -133,6 +133,7 @@ async def _written(
     person: Person | None,
 ) -> Message:
     by_mail: Json = {
+        copies.SENDER: said.claims[0].value,
         "references": [*reversed(said.references)],
         "subject": said.subject,
         "to": [[one.name, one.address] for one in said.to],

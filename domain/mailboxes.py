@@ -12,7 +12,7 @@ from domain.words import folded, listed
 Somebody = TypeVar("Somebody")
 
 OFFICE, MARKETPLACES = listed("mailboxes", "offices"), listed("mailboxes", "marketplaces")
-NOBODY = listed("mailboxes", "nobody")
+MACHINES = listed("mailboxes", "machines")
 
 
 def mail_address(written: str) -> str | None:
@@ -35,8 +35,7 @@ def is_office(address: str) -> bool:
 
 
 def reads_nothing(address: str) -> bool:
-    """Is it an address that programs write from, and nobody looks at?"""
-    return address.partition("@")[0] in NOBODY
+    return address.partition("@")[0] in MACHINES
 
 
 def marketplace_of(address: str, others: Iterable[str] = ()) -> str | None:

@@ -1,10 +1,11 @@
 """What a conversation is about: its subject, the numbers it names, its topics. Read from words, never from who said them."""
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache, lru_cache
 
 from domain.numbers import (
+    LONGEST_TEXT,
     CaseNumber,
     NumberKind,
     codes_in,
@@ -70,7 +71,13 @@ class Matter:
         return frozenset(number for number in self.numbers if number.kind == kind)
 
 
-def matter_of(subject: str, text: str, masks: Iterable[str] = ()) -> Matter:
+def matter_of(subject: str, text: str, masks: tuple[str, ...] = ()) -> Matter:
+    """Of a long text its beginning is read: the whole house waits, and what is remembered is kept whole."""
+    return _read(subject, text[:LONGEST_TEXT], masks)
+
+
+@lru_cache(maxsize=2_000)  # each message of a customer asks what their last ones were about
+def _read(subject: str, text: str, masks: tuple[str, ...]) -> Matter:
     subject, text = untagged(subject), untagged(text)  # a ticket's number is no order's
     named, words, said = subject_of(subject), words_of(text), without_signature(f"{subject}\n{text}")
     topics, numbers = topics_of(said), numbers_in(subject, text, masks)
@@ -87,21 +94,23 @@ def matter_of(subject: str, text: str, masks: Iterable[str] = ()) -> Matter:
 
 
 def _says_little(words: list[str]) -> bool:
-    own = {
-        word
-        for word in words
-        if len(word) > 2 and word not in stop_words() | COMMON | SAYS_NOTHING | FOLLOWS_UP
-    }
+    unsaid = _unsaid()
+    own = {word for word in words if len(word) > 2 and word not in unsaid}
     return len(own) <= (LITTLE if FOLLOWS_UP.isdisjoint(words) else LITTLE_MORE)
 
 
 def things_in(text: str) -> frozenset[str]:
-    said = stop_words() | COMMON | SAYS_NOTHING | FOLLOWS_UP
+    unsaid = _unsaid()
     return frozenset(
         word[:SPECIFIC]
         for word in words_of(text)
-        if len(word) >= SPECIFIC and word.isalpha() and word not in said
+        if len(word) >= SPECIFIC and word.isalpha() and word not in unsaid
     )
+
+
+@cache
+def _unsaid() -> frozenset[str]:
+    return stop_words() | COMMON | SAYS_NOTHING | FOLLOWS_UP
 
 
 def subject_of(subject: str) -> str:

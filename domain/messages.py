@@ -105,8 +105,8 @@ class Message(Item):
     """Is it proven that this customer wrote it? A name or an address alone is not."""
     delivery: Mapped[DeliveryState | None]
     mail: Mapped[Json | None]
-    """Of a mail: `references` (Message-IDs, oldest first), `subject`, `to` and `cc` (each a list of `[name, address]`);
-    `also`, other mailboxes of ours that the same mail came to; `from_ourselves`, that its sender's address is one of the shop's.
+    """Of a mail: `references` (Message-IDs, oldest first), `subject`, `to` and `cc` (each a list of `[name, address]`), of one
+    that came in `from`, an address; `also`, other mailboxes of ours that the same mail came to; `from_ourselves`, that its sender's address is one of the shop's.
     Of ours also who has it and who refused it (`domain/addressing.py`), and the id of what it `quotes` or `forwards`,
     `with_files` or without."""
     digest: Mapped[str | None]

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from domain.actors import Actor
-from domain.contacts import Identity, IdentityKind, normalised
+from domain.contacts import Identity, IdentityKind
 from domain.db import Base, new_id
 from domain.errors import InvalidInput
 from domain.inbound import InboundMessage
@@ -80,7 +80,9 @@ async def accept(
     session: AsyncSession, thread: Thread, written: str, *, name: str = "", by: Actor, at: datetime
 ) -> Participant:
     """An agent's word that this person takes part: one who was noted, or anybody else."""
-    address = normalised(IdentityKind.EMAIL, written)
+    address = mail_address(written)
+    if address is None:
+        raise InvalidInput(N_("This is not an email address."), field=["address"])
     if await ours_among(session, [address]):
         raise InvalidInput(N_("This is an address of the shop itself."), field=["address"])
     await session.refresh(thread, with_for_update={"key_share": True})

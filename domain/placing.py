@@ -134,7 +134,7 @@ async def _just_written_to(
     session: AsyncSession, channel: Channel, person: Person, *, at: datetime
 ) -> Thread | None:
     """Where an automatic mail belongs that names nothing of ours, as vacation notes of some programs do: they come at once."""
-    if channel.kind != ChannelKind.EMAIL or not person.known:
+    if channel.kind != ChannelKind.EMAIL or not person.known or person.proof is None:
         return None
     return await session.scalar(
         select(Thread)

@@ -176,7 +176,14 @@ async def _empty_texts(files: Files, session: AsyncSession, kept: Retention, now
         kept.texts_until = before
         return 0
     await _empty_attachments(session, files, ids)
-    emptied = {"text": "", "folded": null(), "html": null(), "mail": null(), "last_error": null()}
+    emptied = {
+        "text": "",
+        "folded": null(),
+        "html": null(),
+        "mail": null(),
+        "last_error": null(),
+        "digest": null(),
+    }
     await session.execute(update(Item.__table__).where(one_of(_item.id, ids)).values(emptied))  # type: ignore[arg-type]
     return len(ids)
 

@@ -15,7 +15,13 @@ _LETTERS = str.maketrans(
 )
 
 
+MOST_LETTERS, FEWEST_WORDS = 2_000, 3
+"""Of a text, by which its language is told."""
+
+
 def folded(text: str) -> str:
+    if text.isascii():
+        return text.casefold()
     split = unicodedata.normalize("NFKD", text.translate(_LETTERS))
     return "".join(letter for letter in split if not unicodedata.combining(letter)).casefold()
 
@@ -30,6 +36,27 @@ def stop_words() -> frozenset[str]:
     from stop_words import get_stop_words
 
     return frozenset(word for language in LANGUAGES for word in words_of(" ".join(get_stop_words(language))))
+
+
+@cache
+def _own_words() -> dict[str, frozenset[str]]:
+    """By language, those that no other has."""
+    from stop_words import get_stop_words
+
+    said = {language: frozenset(words_of(" ".join(get_stop_words(language)))) for language in LANGUAGES}
+    return {
+        language: words.difference(*(others for name, others in said.items() if name != language))
+        for language, words in said.items()
+    }
+
+
+def language_of(text: str) -> str | None:
+    """In which of our languages it is written, as far as its small words tell."""
+    words = words_of(text[:MOST_LETTERS])
+    counted = {language: sum(word in own for word in words) for language, own in _own_words().items()}
+    best, next_best = sorted(counted, key=lambda language: -counted[language])[:2]
+    is_clear = counted[best] >= FEWEST_WORDS and counted[best] >= 2 * counted[next_best]
+    return best if is_clear else None
 
 
 @cache

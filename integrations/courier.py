@@ -62,7 +62,7 @@ class Courier:
         try:
             handed = await self._senders[letter.channel.kind](letter, self._means)
         except SendRefused as refusal:
-            log.warning("message_refused", id=str(message.id), error=str(refusal))
+            log.warning("message_refused", id=str(message.id))
             async with self._db.transaction() as session:
                 await lease.give_up(session, error=str(refusal))
             return

@@ -84,7 +84,7 @@ async def _matter(session: AsyncSession, alert: Alert | None, ticket: Ticket | N
     kind = alert.kind if alert else None
     if ticket is None:
         channel = await session.get(Channel, alert.about_id) if alert and kind in OF_CHANNELS else None
-        return Matter(kind, channel=channel.kind if channel else None)
+        return Matter(kind, channel_name=channel.name if channel else "")
     latest = (
         select(Channel.kind)
         .join(Thread, Thread.channel_id == Channel.id)

@@ -48,6 +48,8 @@ class Matter:
     kind: AlertKind | None = None
     number: int | None = None
     channel: ChannelKind | None = None
+    channel_name: str = ""
+    """Of the one that a notice is about: a shop may have several mailboxes."""
     metric: Metric | None = None
     due_at: datetime | None = None
     last_day: date | None = None
@@ -90,7 +92,10 @@ def _said(kind: NoticeKind, locale: str, matter: Matter, now: datetime, count: i
         case NoticeKind.ASSIGNED:
             return Words(line(N_("Ticket {number} is yours now")), channel)
         case NoticeKind.MESSAGE_FAILED:
-            return Words(line(N_("Ticket {number}: an answer did not arrive")), channel)
+            why = line(N_("The ticket says why. The customer has not read it: another way may be open."))
+            return Words(
+                line(N_("Ticket {number}: an answer did not arrive")), f"{channel}. {why}" if channel else why
+            )
         case NoticeKind.TEST:
             return Words(line(N_("This is a test")), line(N_("Notices from Heddle arrive here.")))
         case _:
@@ -100,11 +105,13 @@ def _said(kind: NoticeKind, locale: str, matter: Matter, now: datetime, count: i
 def _cleared(locale: str, matter: Matter, channel: str) -> Words:
     match matter.kind:
         case AlertKind.CHANNEL_DOWN:
-            return Words(translate(locale, N_("It works again: {channel}"), channel=channel), "")
+            return Words(translate(locale, N_("It works again: {channel}"), channel=matter.channel_name), "")
         case AlertKind.NO_AGENT_ON_SHIFT:
             return Words(translate(locale, N_("Settled: nobody was on shift")), "")
         case AlertKind.CHANNEL_FLOODED:
-            return Words(translate(locale, N_("No longer flooded: {channel}"), channel=channel), "")
+            return Words(
+                translate(locale, N_("No longer flooded: {channel}"), channel=matter.channel_name), ""
+            )
         case _:
             return Words(translate(locale, N_("Ticket {number}: settled"), number=matter.number), channel)
 
@@ -134,12 +141,12 @@ def _alert(locale: str, matter: Matter, channel: str, now: datetime) -> Words:
             )
         case AlertKind.CHANNEL_DOWN:
             return Words(
-                line(N_("A channel does not work: {channel}"), channel=channel),
+                line(N_("A channel does not work: {channel}"), channel=matter.channel_name),
                 line(N_("What customers write there may not arrive.")),
             )
         case AlertKind.CHANNEL_FLOODED:
             return Words(
-                line(N_("A channel is flooded: {channel}"), channel=channel),
+                line(N_("A channel is flooded: {channel}"), channel=matter.channel_name),
                 line(N_("More comes than it takes in. What is above that waits its turn.")),
             )
         case AlertKind.NO_AGENT_ON_SHIFT:

@@ -23,7 +23,7 @@ from domain.promises import Metric, Target
 from domain.staff import Agent, Team, TeamMember, add_agent
 from domain.threads import Thread
 from domain.tickets import Ticket
-from integrations.channel_kinds import read_settings
+from integrations.channel_settings import read_settings
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 

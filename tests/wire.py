@@ -1,7 +1,7 @@
 """A line to a server that can be cut, fall silent, or say what the server never said."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 
 
@@ -82,3 +82,19 @@ async def wire(to: int) -> AsyncIterator[Wire]:
         server.close()
         for end in list(line._ends):
             end.close()
+
+
+@asynccontextmanager
+async def parrot(greeting: str, answer: Callable[[str], str]) -> AsyncIterator[int]:
+    """A server that says what it likes to each line that it hears; its port."""
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(f"{greeting}\r\n".encode())
+        while line := await reader.readline():
+            writer.write(answer(line.decode().strip()).encode())
+            await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(talk, "127.0.0.1", 0)
+    async with server:
+        yield server.sockets[0].getsockname()[1]

@@ -23,7 +23,7 @@ from domain.keys import Keys, new_token, token_hash
 from domain.promises import Metric, Target
 from domain.sign_in import SessionKind, SignIn
 from domain.staff import Agent, Team, TeamMember, add_agent
-from integrations.channel_kinds import read_settings
+from integrations.channel_settings import read_settings
 
 SEED = 20260302
 BATCH = 5_000

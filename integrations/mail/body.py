@@ -8,6 +8,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from html import escape
 
+# Without a font Outlook takes Times; without a line at its side a quote looks like the answer.
+_BODY = 'body style="font-family:Arial,Helvetica,sans-serif;font-size:14px"'
+_QUOTE = 'blockquote type="cite" style="margin:0 0 0 .8ex;border-left:1px solid #ccc;padding-left:1ex"'
+
 # A link ends before what closes the sentence around it.
 _LINK = re.compile(r"https?://[^\s<>\"']*[^\s<>\"'.,;:!?)\]}…»”]")
 
@@ -34,13 +38,13 @@ def plain(text: str, *, signature: str = "", below: Below | None = None) -> str:
 
 def html(text: str, *, language: str = "", signature: str = "", below: Below | None = None) -> str:
     lang = f' lang="{escape(language)}"' if language else ""
-    parts = [f'<!DOCTYPE html>\n<html{lang}>\n<head><meta charset="utf-8"></head>\n<body>']
+    parts = [f'<!DOCTYPE html>\n<html{lang}>\n<head><meta charset="utf-8"></head>\n<{_BODY}>']
     parts += _paragraphs(text)
     if signature:
         parts += ["<div>-- <br>", _lines(signature), "</div>"]
     if below:
         heading = "<br>\n".join(escape(line) for line in below.heading)
-        within = 'blockquote type="cite"' if below.quoted else "div"
+        within = _QUOTE if below.quoted else "div"
         parts += [f"<p>{heading}</p>", f"<{within}>", *_paragraphs(below.text), f"</{within.split()[0]}>"]
     return "\n".join([*parts, "</body>", "</html>"]) + "\n"
 

@@ -15,7 +15,7 @@ from domain.messages import Attachment, Message
 from integrations.mail.addresses import reply_address
 from integrations.mail.body import Below, html, plain
 from integrations.mail.headers import one_line
-from integrations.mail.settings import Mailbox
+from integrations.mail.mailbox import Mailbox
 from integrations.mail.signing import sign
 from integrations.outbound import Letter
 

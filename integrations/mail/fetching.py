@@ -29,8 +29,8 @@ from integrations.mail import oauth
 from integrations.mail.collecting import Collector, UnderWay
 from integrations.mail.hand import Hand
 from integrations.mail.imap import READ, BoxFailed, ImapBox, SignInRefused
+from integrations.mail.mailbox import Mailbox
 from integrations.mail.parse import LARGEST_MAIL
-from integrations.mail.settings import Mailbox
 
 log = structlog.get_logger()
 
@@ -195,7 +195,7 @@ class _Round:
             return await self._failed(str(failure), again * random.uniform(0.75, 1.0))
 
     async def _failed(self, error: str, again: float) -> float:
-        log.warning("mailbox_fails", channel=self._channel.slug, error=error)
+        log.warning("mailbox_fails", channel=self._channel.slug)
         self._failures += 1
         under_way = self._under_way.broke_off()
         async with self._db.transaction() as session:

@@ -44,6 +44,7 @@ _TOKEN = re.compile(
 _IN_COMMENT = re.compile(r"[^()\\]+|\\.?|[()]", re.DOTALL)
 _OUTSIDE = re.compile(rf'"{_QUOTED}"|[^"(]+|.', re.DOTALL)
 _BARE = re.compile(r'(?<![^\s<>"(),;:])[^\s<>"(),;:@]+@[^\s<>"(),;:@]+(?![^\s<>"(),;:])')
+_BARE_IN_FROM = re.compile(r'[^\s<>"(),;:@]+@[^\s<>"(),;:@]+')
 _ATOM = r'[^\s@,;:()<>\[\]\\"]+'
 _PLAIN = re.compile(rf"{_ATOM}@{_ATOM}")
 _QUOTED_LOCAL = re.compile(rf'"{_QUOTED}"@{_ATOM}', re.DOTALL)
@@ -100,6 +101,19 @@ class Headers:
         if found and " via " in found.name and (original := self.addresses("x-original-sender")):
             return Address(found.name.rpartition(" via ")[0].strip("'"), original[0].address)
         return found
+
+    def is_from(self, sender: Address | None) -> bool:
+        """Does the mail have one From header that names this address and no other? Only of that a server can say that the
+        sender is right: not of who stands in Reply-To or X-Original-Sender."""
+        if sender is None or len(self.all("from")) != 1:
+            return False
+        plain = unquoted(self.first("from"))
+        named = {one.lower() for one in _BARE_IN_FROM.findall(plain)}
+        return (
+            bool(plain)
+            and sender.address in [one.address for one in self.addresses("from")]
+            and named <= {sender.address.lower()}
+        )
 
     def ids(self, name: str) -> list[str]:
         """Message ids without their brackets, in order, the last thousand. What cannot be looked up is no id."""

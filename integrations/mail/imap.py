@@ -19,13 +19,21 @@ from imapclient.exceptions import IMAPClientAbortError, IMAPClientError, LoginEr
 
 from domain.fetching import Fetched
 from integrations.mail.headers import one_line
-from integrations.mail.settings import Mailbox
+from integrations.mail.mailbox import Mailbox
+from integrations.mail.refusals import without_secrets
 
 CONNECT, READ = 10.0, 30.0
 """Seconds that a server may take: for the connection, and for the next bytes of an answer."""
 PORTS = {"imaps": 993, "imap": 143, "imap+starttls": 143}
+LONGEST_ANSWER = 100 * 1024 * 1024
+"""Bytes: twice the largest mail that is fetched, for some servers tell sizes roughly."""
+MOST_UID = 2**32 - 1
+"""Of RFC 3501."""
 FOR_NOW = ("[UNAVAILABLE]", "[INUSE]", "[LIMIT]", "[SERVERBUG]", "[CONTACTADMIN]")
 """Of RFC 5530: a server that says so has not judged the password."""
+
+OF_NO_ANSWER = (ValueError, KeyError, AttributeError, TypeError, IndexError, OverflowError, MemoryError)
+"""What the client makes of an answer that is none, such as one of 10^20 letters, or of a socket that was cut."""
 
 
 class SignInRefused(Exception):
@@ -70,6 +78,7 @@ class ImapBox:
                 timeout=SocketTimeout(CONNECT, self._read),
             )
             client.normalise_times = False
+            _bound(client)
             if server.scheme == "imap+starttls":
                 client.starttls(secure)
         except (IMAPClientError, OSError) as failure:
@@ -82,12 +91,14 @@ class ImapBox:
         except LoginError as refusal:
             # A connection that ends while the name is said is a LoginError, too.
             is_refused = not isinstance(refusal.__context__, IMAPClientAbortError)
-            said = _said(refusal.__context__ or refusal)
+            secret = token or self._mailbox.imap_password.get_secret_value()
+            said = without_secrets(_said(refusal.__context__ or refusal), secret)
             if is_refused and not any(code in said.upper() for code in FOR_NOW):
                 raise SignInRefused(said) from refusal
             raise BoxFailed(said) from refusal
         except (IMAPClientError, OSError, UnicodeError) as failure:
-            raise BoxFailed(_said(failure)) from failure
+            secret = token or self._mailbox.imap_password.get_secret_value()
+            raise BoxFailed(without_secrets(_said(failure), secret)) from failure
 
     def open(self) -> Opened:
         """The folder of the settings, for reading only."""
@@ -96,7 +107,10 @@ class ImapBox:
             uid_next = said.get(b"UIDNEXT")
             if uid_next is None:  # an old server: of an empty box the next may be any
                 uid_next = max(client.search(["UID", "1:*"]), default=0) + 1
-            return Opened(int(said[b"UIDVALIDITY"]), int(uid_next))
+            opened = Opened(int(said[b"UIDVALIDITY"]), int(uid_next))
+            if not (0 < opened.uid_validity <= MOST_UID and 0 < opened.uid_next <= MOST_UID + 1):
+                raise BoxFailed("the server numbers its mails as no server may")
+            return opened
 
     def after(self, uid: int, *, until: int | None = None, since: datetime | None = None) -> list[int]:
         """UIDs that come after, in order. `since`: only of mails that came into the box then or later, by the day."""
@@ -184,9 +198,21 @@ class ImapBox:
             raise BoxFailed("nobody is signed in")
         try:
             yield self._client
-        except (IMAPClientError, OSError, ValueError, KeyError, AttributeError) as failure:
-            # Besides errors of its own: what the client makes of an answer that is none, or of a socket that was cut.
+        except (IMAPClientError, OSError, *OF_NO_ANSWER) as failure:
             raise BoxFailed(_said(failure)) from failure
+
+
+def _bound(client: IMAPClient) -> None:
+    """Of what a server announces no more than this is waited for and held."""
+    read = client._imap.read
+
+    def bounded(size: int) -> bytes:
+        if size > LONGEST_ANSWER:
+            raise ValueError(f"the server has an answer of {size} bytes")
+        said: bytes = read(size)
+        return said
+
+    client._imap.read = bounded
 
 
 def _body(parts: Mapping[Any, Any]) -> bytes:

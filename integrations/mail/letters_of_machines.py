@@ -24,7 +24,7 @@ _ALONE = re.compile(
 )
 _BEFORE = re.compile(r"^[ \t>*-]{0,8}<([^\s<>@]{1,64}@[^\s<>@]{1,255})>", re.MULTILINE)
 _TOLD = re.compile(
-    r"(?:\bto|recipients?|address(?:es)?|user|mailbox|for|account|destinatari\w*|odbiorc\w*|empfänger|an|à|para|adres\w*)"
+    r"(?:\bto|recipients?|address(?:es)?|user|mailbox|for|account|destinatari\w{0,8}|odbiorc\w{0,8}|empfänger|an|à|para|adres\w{0,8})"
     r"[\s:=]{1,4}[\"'<(\[*]{0,3}([^\s<>@\"'()\[\],;:*]{1,64}@[^\s<>@\"'()\[\],;:*]{1,255})",
     re.IGNORECASE,
 )

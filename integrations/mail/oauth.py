@@ -15,8 +15,8 @@ from pydantic import SecretStr
 from domain import channels
 from domain.db import Database
 from domain.keys import Keys
-from integrations.mail.headers import one_line
-from integrations.mail.settings import Mailbox
+from integrations.mail.mailbox import Mailbox
+from integrations.mail.refusals import without_secrets
 
 TIMEOUT = 10.0
 EARLY = 60.0
@@ -88,10 +88,8 @@ async def _ask(mailbox: Mailbox, refresh: str) -> _Token:
         raise TokenFailed(f"the token server answers {answer.status_code} without JSON") from None
     said = said if isinstance(said, dict) else {}
     if answer.status_code in (400, 401, 403):
-        why = one_line(f"the token server says {said.get('error')}: {said.get('error_description')}")
-        for secret in (refresh, mailbox.oauth_client_secret.get_secret_value()):
-            why = why.replace(secret, "…") if secret else why  # some quote what they were sent
-        raise TokenRefused(why[:300])
+        why = f"the token server says {said.get('error')}: {said.get('error_description')}"
+        raise TokenRefused(without_secrets(why, refresh, mailbox.oauth_client_secret.get_secret_value()))
     access = said.get("access_token")
     if answer.status_code != 200 or not isinstance(access, str) or not access.isascii():
         raise TokenFailed(f"the token server answers {answer.status_code} without a token")

@@ -73,7 +73,8 @@ class Mail:
     bounce: Bounce | None
     """What a bounce says; none for any other mail."""
     authentication_results: list[str]
-    """As received, the topmost first: only the one our own host wrote is worth anything."""
+    """As received, the topmost first: only the one our own host wrote is worth anything. None where the sender is not who
+    the From header names, of whom alone they tell."""
     headers: dict[str, str]
     """First values of what else is useful, by lower-case name; absent when the mail has none."""
     failed: str | None = None
@@ -118,9 +119,11 @@ def read_raw(raw: bytes, reason: str) -> Mail:
     headers, _ = split(head, begin(head), len(head), Letters())
     if not headers.sender():
         sender = _FROM.search(head)
-        headers, _ = split(head, sender.start() if sender else len(head), len(head), Letters())
-        if not headers.sender():
+        below, _ = split(head, sender.start() if sender else len(head), len(head), Letters())
+        if not below.sender():
             raise Unreadable(reason)
+        # What our own host wrote stands on top, and does not tell of these.
+        headers = Headers([one for one in below.fields if one[0] != "authentication-results"], below.letters)
     text = lenient(raw[: 4 * LONGEST_RAW]).replace("\r\n", "\n").replace("\r", "\n")[:LONGEST_RAW]
     return replace(
         _headed(headers), text=text, folded=text, automatic=automatic.kind(headers, None), failed=reason
@@ -135,13 +138,14 @@ def nothing() -> Mail:
 def _headed(headers: Headers) -> Mail:
     """A mail of which only the headers are known."""
     ids = headers.ids("message-id")
+    sender = headers.sender()
     return Mail(
         message_id=ids[0] if ids else None,
         in_reply_to=headers.ids("in-reply-to"),
         references=headers.ids("references"),
         subject=headers.line("subject")[:LONGEST_SUBJECT],
         date=headers.date(),
-        from_=headers.sender(),
+        from_=sender,
         reply_to=headers.addresses("reply-to"),
         to=headers.addresses("to"),
         cc=headers.addresses("cc"),
@@ -152,6 +156,6 @@ def _headed(headers: Headers) -> Mail:
         attachments=[],
         automatic="none",
         bounce=None,
-        authentication_results=headers.all("authentication-results"),
+        authentication_results=headers.all("authentication-results") if headers.is_from(sender) else [],
         headers={name: one_line(headers.first(name)) for name in _KEPT if headers.has(name)},
     )

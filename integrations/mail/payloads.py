@@ -5,8 +5,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 
-from babel.numbers import format_decimal
-
 from domain.channels import Channel
 from domain.contacts import Claim, IdentityKind, Proof
 from domain.inbound import (
@@ -20,18 +18,19 @@ from domain.inbound import (
     Unreadable,
 )
 from domain.keys import Keys
-from domain.languages import N_, best_language, translate
-from domain.mailboxes import mail_address
+from domain.languages import N_, translate
+from domain.mailboxes import mail_address, reads_nothing
+from domain.words import language_of
 from integrations.mail import parse, reader
-from integrations.mail.addresses import thread_number
+from integrations.mail.addresses import recipient, thread_number
 from integrations.mail.headers import unquoted
-from integrations.mail.settings import Mailbox
+from integrations.mail.mailbox import Mailbox
 
 HANDED_OVER = ("imap", "webhook")
 """Ways of an arrival on which the box's own server, or who knows the webhook's secret, gave it to us."""
 NOT_WHOLE = N_(
-    "Only the headers of this mail are here: with {megabytes} MB it was too large to be fetched, or its server did not hand it "
-    "over. It lies in the mailbox."
+    "Only the headers of this mail are here: with {megabytes} MB it was too large to be fetched, or its server did not "
+    "hand it over. It lies in the mailbox."
 )
 
 
@@ -53,6 +52,9 @@ def read(channel: Channel, keys: Keys, arrival: Arrival) -> Iterator[Inbound | U
         return
     sender = mail.from_
     address = mail_address(sender.address) if sender else None
+    is_form = address is not None and _is_form(mailbox, address)
+    if is_form and (asked := _asked_to_answer(keys, mailbox, mail)):
+        sender, address = asked, mail_address(asked.address)
     if sender is None or address is None:
         if mail.automatic == "auto_reply":
             yield Unread("an automatic mail without a sender's address")
@@ -61,10 +63,9 @@ def read(channel: Channel, keys: Keys, arrival: Arrival) -> Iterator[Inbound | U
     if address == mail_address(channel.address or ""):
         yield Unread("from this mailbox itself")
         return
-    proven = _authenticated(mailbox, arrival, mail, address)
+    proven = not is_form and _authenticated(mailbox, arrival, mail, address)
     if size := arrival.envelope.get("oversized"):
-        megabytes = format_decimal(size / 1_000_000, "#,##0.0", locale=best_language(mailbox.language))
-        said = translate(mailbox.language, NOT_WHOLE, megabytes=megabytes)
+        said = translate(mailbox.language, NOT_WHOLE, megabytes=round(size / 1_000_000, 1))
         mail = replace(mail, text=said, folded=said, html=None, attachments=[])
     yield InboundMessage(
         external_id=mail.message_id or f"sha256:{hashlib.sha256(arrival.raw).hexdigest()}",
@@ -79,6 +80,7 @@ def read(channel: Channel, keys: Keys, arrival: Arrival) -> Iterator[Inbound | U
         at=arrival.received_at,
         subject=mail.subject,
         sender_name=sender.name,
+        locale=language_of(mail.folded),
         text=mail.text,
         folded=mail.folded if mail.folded != mail.text else None,
         to=tuple(MailAddress(one.name, one.address) for one in mail.to),
@@ -126,6 +128,21 @@ def _may_be_answered(arrival: Arrival, mail: parse.Mail) -> bool:
     suppressed = mail.headers.get("x-auto-response-suppress", "none").strip().lower() not in ("", "none")
     returns_nowhere = arrival.envelope.get("from") in ("", "<>")
     return mail.automatic == "none" and not returns_nowhere and not suppressed
+
+
+def _is_form(mailbox: Mailbox, address: str) -> bool:
+    """May a contact form have sent it? They write in the shop's own name, and whom they write for stands in Reply-To."""
+    same_domain = address.rpartition("@")[2] == mailbox.place().rpartition("@")[2]
+    return address == mailbox.place() or (same_domain and reads_nothing(address))
+
+
+def _asked_to_answer(keys: Keys, mailbox: Mailbox, mail: parse.Mail) -> parse.Address | None:
+    """Somebody else than ourselves: a mail of ours that comes back asks for answers to its signed address."""
+    for one in mail.reply_to:
+        meant = recipient(keys, one.address)
+        if meant and meant.mailbox != mailbox.place() and meant.thread_number is None:
+            return one
+    return None
 
 
 def _authenticated(mailbox: Mailbox, arrival: Arrival, mail: parse.Mail, address: str) -> bool:

@@ -10,8 +10,9 @@ from domain.addressing import left_to_send
 from integrations.mail.compose import File, compose, envelope_sender
 from integrations.mail.connections import Relays, Server
 from integrations.mail.headers import is_plain
+from integrations.mail.mailbox import Mailbox
 from integrations.mail.oauth import TokenFailed, TokenRefused, access_token, keep_newest
-from integrations.mail.settings import Mailbox
+from integrations.mail.refusals import without_secrets
 from integrations.outbound import Handed, Letter, Means, SendFailed, SendRefused
 
 OF_US = (aiosmtplib.SMTPAuthenticationError, aiosmtplib.SMTPConnectResponseError, aiosmtplib.SMTPHeloError)
@@ -67,6 +68,7 @@ async def hand_over(raw: bytes, *, sender: str, to: Sequence[str], server: Serve
     except aiosmtplib.SMTPResponseException as refused:
         words = _words(refused.code, refused.message)
         of_us = isinstance(refused, OF_US) or refused.code in NOT_LET_IN
+        words = without_secrets(words, server.password) if of_us else words
         raise (SendRefused if _is_final(refused.code) and not of_us else SendFailed)(words) from refused
     except (TokenFailed, TokenRefused) as refused:
         raise SendFailed(f"no access token: {refused}"[:300]) from refused

@@ -32,7 +32,7 @@ from domain.inbound import Arrival, keep
 from domain.keys import Keys
 from integrations.mail.addresses import thread_number
 from integrations.mail.headers import one_line
-from integrations.mail.settings import Mailbox
+from integrations.mail.mailbox import Mailbox
 from integrations.signatures import MAILGUN_WINDOW, mailgun_signed, same_secret
 from integrations.webhook import body_of, channel_of, well_formed
 
@@ -47,7 +47,8 @@ class Posted:
     """A mail, and what its carrier knew besides."""
 
     raw: bytes
-    sender: str = ""
+    sender: str | None = None
+    """None when the carrier does not tell; "" is an empty return path, to which no machine may answer."""
     recipients: tuple[str, ...] = ()
     token: str | None = None
     """That must not come with another mail."""
@@ -88,8 +89,11 @@ def routes(db: Database, keys: Keys) -> list[Route]:
     async def mailgun(request: Request) -> Response:
         channel = await channel_of(db, ChannelKind.EMAIL, request)
         mailbox = Mailbox.of(channel, keys)
+        if not mailbox.mailgun_key.get_secret_value():  # before all of a stranger's body is read
+            raise HTTPException(401, "the signature is not right")
         form = await _form(request)
         said = {name: form.get(name, b"").decode("utf-8", "replace") for name in SAID}
+        sender = said["sender"] if "sender" in form else None
         if not mailgun_signed(
             mailbox.mailgun_key.get_secret_value(),
             timestamp=said["timestamp"],
@@ -101,7 +105,7 @@ def routes(db: Database, keys: Keys) -> list[Route]:
             raise HTTPException(400, "there is no body-mime: the address has to end with /mailgun/mime")
         recipients = tuple(one.strip() for one in said["recipient"].split(","))
         return await take(
-            channel, mailbox, Posted(form["body-mime"], said["sender"], recipients, token=said["token"])
+            channel, mailbox, Posted(form["body-mime"], sender, recipients, token=said["token"])
         )
 
     async def take(channel: Channel, mailbox: Mailbox, mail: Posted) -> Response:
@@ -112,7 +116,7 @@ def routes(db: Database, keys: Keys) -> list[Route]:
         external_id = sha256(mail.raw).hexdigest()
         envelope = {
             "way": "webhook",
-            "from": one_line(mail.sender),
+            "from": None if mail.sender is None else one_line(mail.sender),
             "thread": thread_number(keys, mailbox.place(), mail.recipients),
         }
         async with db.transaction() as session:
@@ -166,15 +170,19 @@ async def _form(request: Request) -> dict[str, bytes]:
     body = await body_of(request, largest=LARGEST_BODY)
     try:
         if kind == b"application/x-www-form-urlencoded":
-            pairs = parse_qsl(
-                body.decode("latin-1"), encoding="latin-1", keep_blank_values=True, max_num_fields=MOST_FIELDS
-            )
-            return {name: value.encode("latin-1") for name, value in pairs}
+            return await asyncio.to_thread(_pairs, body)
         if kind == b"multipart/form-data":
             return await asyncio.to_thread(_parts, body, options.get(b"boundary", b""))
     except (ValueError, FormParserError):
         raise HTTPException(400, "the body is not a form") from None
     raise HTTPException(415, "the body is no form")
+
+
+def _pairs(body: bytes) -> dict[str, bytes]:
+    pairs = parse_qsl(
+        body.decode("latin-1"), encoding="latin-1", keep_blank_values=True, max_num_fields=MOST_FIELDS
+    )
+    return {name: value.encode("latin-1") for name, value in pairs}
 
 
 def _parts(body: bytes, boundary: bytes) -> dict[str, bytes]:
@@ -194,11 +202,11 @@ def _parts(body: bytes, boundary: bytes) -> dict[str, bytes]:
     return found
 
 
-def _envelope(written: bytes) -> tuple[str, tuple[str, ...]]:
+def _envelope(written: bytes) -> tuple[str | None, tuple[str, ...]]:
     try:
         said = orjson.loads(written)
         sender, to = said.get("from"), said.get("to")
     except (orjson.JSONDecodeError, AttributeError):
         raise HTTPException(400, "the envelope is not a JSON object") from None
     recipients = tuple(one for one in to if isinstance(one, str)) if isinstance(to, list) else ()
-    return sender if isinstance(sender, str) else "", recipients
+    return sender if isinstance(sender, str) else None, recipients

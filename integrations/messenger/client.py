@@ -9,8 +9,8 @@ import requests
 from fbmessenger import MessengerClient
 from requests.adapters import HTTPAdapter
 
+from integrations.channel_settings import MessengerPage
 from integrations.messenger.payloads import OURS
-from integrations.messenger.settings import MessengerPage
 from integrations.outbound import Handed, Letter, Means, SendFailed, SendRefused
 
 TIMEOUT = (3.0, 10.0)

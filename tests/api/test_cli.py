@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import select
 
 from api.cli import _hours, _target, main
-from api.setting_up import Kind, _changed, _place, _values
+from api.setting_up import Kind, _place
 from domain.actors import Role
 from domain.channels import Channel, ChannelKind
 from domain.contacts import Contact
@@ -24,9 +24,8 @@ from domain.migrations import migrate
 from domain.promises import Metric, Target
 from domain.settings import DomainSettings, WrongSetting
 from domain.staff import Agent
-from integrations.channel_kinds import KINDS
-from integrations.mail.settings import Mailbox
-from integrations.phone.settings import PhoneLine
+from integrations.channel_settings import KINDS, PhoneLine
+from integrations.mail.mailbox import Mailbox
 from tests.conftest import another_database
 from tests.factories import a_channel, a_mail, an_agent, receive
 
@@ -179,19 +178,36 @@ async def test_a_mailbox_is_set_up_otherwise_from_the_command_line(database_url:
     await db.close()
 
 
-def test_of_words_in_several_languages_the_others_stay_when_one_is_set_otherwise() -> None:
-    before = {
-        "address": "help@shop.example",
-        "relays": ["192.0.2.1"],
-        "acknowledgement": {"en": "Hi", "es": "Hola"},
-    }
+async def test_what_is_said_in_several_languages_is_set_one_by_one(database_url: str, tmp_path: Path) -> None:
+    url = await another_database(database_url, "cli")
+    settings = {"HEDDLE_DATABASE_URL": url, "HEDDLE_SECRET_KEY": SECRET, "HEDDLE_DATA": str(tmp_path)}
+    own = ("acknowledgement.es=Número {number}", "acknowledgement.pl=Numer {number}", "relays=192.0.2.1")
+    add = ("channel", "add", "email", "--name", "Help", "address=help@shop.example")
+    heddle(*add, *own, folder=tmp_path, **settings)
 
-    after = _changed(before, _values(["acknowledgement.es=Buenas", "acknowledgement.pl=Witaj", "relays="]))
-    emptied = _changed(before, _values(["acknowledgement.en=", "address="]))
+    done = heddle(
+        *("channel", "set", "help", "acknowledgement.es=", "acknowledgement.ca=Número {number}", "relays="),
+        folder=tmp_path,
+        **settings,
+    )
+    wrong = [
+        heddle("channel", "set", "help", said, folder=tmp_path, **settings).stderr
+        for said in ("acknowledgement.de=Nummer", "acknowledgement=Number", "signatur=Shop")
+    ]
 
-    assert after["acknowledgement"] == {"en": "Hi", "es": "Buenas", "pl": "Witaj"}
-    assert after["relays"] == []
-    assert emptied == {"relays": ["192.0.2.1"], "acknowledgement": {"es": "Hola"}}
+    assert done.stdout == "The email channel 'help' is set up.\n"
+    assert wrong == [
+        "heddle: acknowledgement.de: Input should be 'en', 'pl', 'es' or 'ca'\n",
+        "heddle: acknowledgement: it is said by language, as `acknowledgement.es=…`\n",
+        "heddle: signatur: there is no such setting\n",
+    ]
+    db = Database(url)
+    async with db.transaction() as session:
+        (channel,) = await session.scalars(select(Channel))
+    mailbox = Mailbox.of(channel, Keys(SECRET))
+    assert mailbox.acknowledgement == {"pl": "Numer {number}", "ca": "Número {number}"}
+    assert mailbox.relays == []
+    await db.close()
 
 
 async def test_a_shop_moves_from_one_database_to_another(database_url: str, tmp_path: Path) -> None:

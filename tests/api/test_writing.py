@@ -33,7 +33,7 @@ SEND = f"""mutation($input: MessageSendInput!) {{ messageSend(input: $input) {{
 UNDO = f"""mutation($input: MessageUndoInput!) {{ messageUndo(input: $input) {{
   message {MESSAGE} text attachmentIds ticket {{ status }} userErrors {{ code field }} }} }}"""
 START = f"""mutation($input: ConversationStartInput!) {{ conversationStart(input: $input) {{
-  message {MESSAGE} ticket {{ id subject status assignee {{ name }} team {{ name }} contact {{
+  message {MESSAGE} ticket {{ id number subject status assignee {{ name }} team {{ name }} contact {{
     name identities {{ label verified verifiedBy }} }} }} userErrors {{ code field }} }} }}"""
 FORWARD = f"""mutation($input: MessageForwardInput!) {{ messageForward(input: $input) {{
   message {MESSAGE} userErrors {{ code field }} }} }}"""
@@ -294,7 +294,7 @@ async def test_the_shop_writes_first_and_the_customers_answer_joins(
         "identities": [{"label": "Zofia@Example.com", "verified": False, "verifiedBy": None}],
     }
     assert mail.recipients == ["zofia@example.com", "carrier@example.net"]
-    assert mail.message["Subject"] == "Your order 1001"
+    assert mail.message["Subject"] == f"[#{ticket['number']}] Your order 1001"
     assert mail.message["In-Reply-To"] is None
 
     async with house.db.transaction() as session:

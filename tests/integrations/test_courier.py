@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import select
+from structlog.testing import capture_logs
 
 from api.house import House
 from demo.farends import GraphStandIn, SmtpSink, graph, smtp
@@ -111,6 +112,19 @@ async def test_a_mail_nobody_takes_is_failed_and_the_ticket_shows_why(house: Hou
     async with house.db.transaction() as session:
         told = await session.scalars(select(Event.item_id).where(Event.kind == EventKind.MESSAGE_FAILED))
         assert told.all() == [message.id]
+
+
+async def test_of_a_mail_that_cannot_leave_the_ticket_shows_the_address_and_the_log_its_id(
+    house: House, outside: Outside
+) -> None:
+    await an_answer(house, ChannelKind.EMAIL, a_mail('"ada smith"@example.org'))
+
+    with capture_logs() as logs:
+        message = await carried(house, outside)
+
+    assert "ada smith" in (message.last_error or "")
+    assert [(line["event"], line["id"]) for line in logs] == [("message_refused", str(message.id))]
+    assert "ada smith" not in str(logs)
 
 
 @pytest.mark.parametrize("mood", ["busy", "greylist", "closing", "reset_after_dot"])

@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from api.house import House
 from demo.farends import GraphStandIn, messenger_events
+from domain import copies
 from domain.channels import Channel, ChannelKind
 from domain.inbound import ARRIVALS, Arrival, ArrivalState, keep
 from domain.messages import Attachment, Message
@@ -19,6 +20,8 @@ from integrations.mail.addresses import recipient, reply_address
 from integrations.mail.smtp_in import listen
 from integrations.mailroom import Mailroom
 from tests.factories import SETTINGS, a_channel, messages, tickets
+from tests.factories import a_mail as another_mail
+from tests.fetching import opening, until
 
 HELP = SETTINGS[ChannelKind.EMAIL]["address"]
 PAGE_ID = SETTINGS[ChannelKind.MESSENGER]["page_id"]
@@ -264,3 +267,25 @@ async def test_a_photo_of_a_message_that_is_here_already_is_not_stored_a_second_
     assert [str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file()] == [
         attachment.file
     ]
+
+
+async def test_a_mail_that_takes_long_holds_up_no_chat(mailbox: Channel, house: House) -> None:
+    async with house.db.transaction() as session:
+        chat = await a_channel(session, house.keys, ChannelKind.CHAT)
+        mail = a_mail(Message_ID="<slow@example.org>")
+        await keep(session, mailbox, external_id="1", raw=mail)
+        said = {"external_id": "2", "raw": b'{"text": "Hello?"}', "envelope": {"session": "s" * 22}}
+        await keep(session, chat, **said)  # type: ignore[arg-type]
+
+    async def is_placed(kind: ChannelKind) -> bool:
+        async with house.db.transaction() as session:
+            states = select(Arrival.state).join(Channel, Channel.id == Arrival.channel_id)
+            return await session.scalar(states.where(Channel.kind == kind)) == ArrivalState.PLACED
+
+    async with house.db.transaction() as holding:
+        await copies.hold(holding, another_mail("ada@example.org", external_id="slow@example.org"))
+        async with opening(house):
+            await until(lambda: is_placed(ChannelKind.CHAT))
+            assert not await is_placed(ChannelKind.EMAIL)
+            await holding.commit()
+            await until(lambda: is_placed(ChannelKind.EMAIL))

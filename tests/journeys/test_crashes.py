@@ -37,7 +37,7 @@ from tests.factories import a_channel, a_promise
 from tests.journeys.senders import Crowd, Doors
 
 SEED = 4
-KILLS = 5
+KILLS, MORE_KILLS = 3, 5
 SECRET = "a secret for killed processes that is long enough"
 
 
@@ -52,7 +52,7 @@ async def test_what_was_accepted_survives_kill_9_and_is_there_once(
         async with asyncio.TaskGroup() as sending:
             for sender in crowd.everybody():
                 sending.create_task(sender)
-            while house.times_cut_short < KILLS:
+            while house.times_cut_short < (MORE_KILLS if leases_last else KILLS):
                 await house.in_the_middle(placed=dice.randint(5, 30), of_one=dice.random() < 0.5)
                 await house.kill(leases_last=leases_last)
                 await house.start()
@@ -135,7 +135,7 @@ class Heddle:
                 now = await self._arrivals()
                 if now.placed >= goal and now.held > 1 and not now.dying and (now.half_way or not of_one):
                     return
-                await asyncio.sleep(0.002)
+                await asyncio.sleep(0.005)
 
     async def kill(self, *, leases_last: bool) -> None:
         await self.end()

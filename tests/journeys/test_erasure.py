@@ -212,7 +212,7 @@ async def writes_everywhere(shop: Shop, messages: int) -> None:
     )
     await posts(shop, messenger_events.read("canary-psid", PAGE["page_id"]))
     await aiosmtplib.send(
-        b"From: %s\r\nX-Filler: %s\r\n" % (ADA.encode(), b"a" * 900) * 300 + b"\r\nunreadable",
+        b"X-Writer: %s\r\nX-Filler: %s\r\n" % (ADA.encode(), b"a" * 900) * 300 + b"\r\nunreadable",
         sender=ADA, recipients=[HELP], **shop.smtp,
     )  # fmt: skip
     await opened(shop)

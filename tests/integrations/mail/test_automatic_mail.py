@@ -90,6 +90,17 @@ async def test_an_automatic_mail_that_names_nothing_of_ours_stays_where_we_have_
     assert first.contact_id != forged.contact_id
 
 
+async def test_a_forged_automatic_mail_lands_in_nobodys_ticket(mailing: Mailing) -> None:
+    """Of an address that nobody has proven, everybody may say so."""
+    await mailing.comes(ADA, "It came broken.", verified=False)
+    (ticket,) = await mailing.tickets()
+    await mailing.answered(ticket)
+
+    await mailing.comes(ADA, AWAY, subject="Away", X_Autoreply="yes", verified=False)
+
+    assert [text for _, text in await mailing.said(ticket)] == ["It came broken."]
+
+
 async def test_an_automatic_mail_of_nobody_we_know_opens_a_ticket_that_is_promised_nothing(
     mailing: Mailing,
 ) -> None:
@@ -204,6 +215,18 @@ async def test_a_mail_that_is_late_has_not_failed_and_one_of_several_recipients_
     assert (kept.mail or {})["refused"] == {"zofia@example.com": "5.1.1 550 no such user"}
 
 
+async def test_a_bounces_status_is_told_once(mailing: Mailing) -> None:
+    await mailing.comes(ADA, "It came broken.")
+    (ticket,) = await mailing.tickets()
+    answer = await mailing.answered(ticket, "We are sorry.")
+
+    ours = (str(answer.external_id),)
+    await bounced(mailing, "5.1.1", "ada@example.org", message_ids=ours, said="550 5.1.1 no such user")
+
+    async with mailing.house.db.transaction() as session:
+        assert (await session.get_one(Message, answer.id)).last_error == "550 5.1.1 no such user"
+
+
 async def test_an_address_where_nobody_is_twice_is_written_to_only_when_one_insists(mailing: Mailing) -> None:
     await mailing.comes(ADA, "It came broken.")
     (ticket,) = await mailing.tickets()
@@ -216,6 +239,16 @@ async def test_an_address_where_nobody_is_twice_is_written_to_only_when_one_insi
 
     await mailing.comes(ADA, "I am here.", await mailing.signed(ticket))
     assert (await mailing.answered(ticket, "Four.")).delivery == DeliveryState.QUEUED
+
+
+async def test_one_mail_that_is_reported_twice_says_once_that_nobody_is_there(mailing: Mailing) -> None:
+    await mailing.comes(ADA, "It came broken.")
+    (ticket,) = await mailing.tickets()
+    answer = await mailing.answered(ticket)
+    for _ in range(2):
+        await bounced(mailing, "5.1.1", "ada@example.org", message_ids=(str(answer.external_id),))
+
+    assert (await mailing.answered(ticket, "Again.")).delivery == DeliveryState.QUEUED
 
 
 # Acknowledgements
@@ -281,6 +314,7 @@ async def test_an_address_is_acknowledged_three_times_a_day_and_a_domain_twenty_
     await acknowledging(mailing)
     for number in range(5):
         await mailing.comes(ADA, f"Order {71300 + number} is late.", subject=f"Order {71300 + number}")
+    await mailing.comes("Ada <ada+71400@example.org>", "Order 71400 is late.", subject="Order 71400")
     assert len(await sent_by_itself(mailing)) == 3
 
     for number in range(20):

@@ -224,6 +224,7 @@ def test_a_word_of_holidays_alone_makes_no_machine(subject: str) -> None:
         "From: a\n",
         " \n",
         "following address ",
+        "adres",
         "#5.",
         "<",
         "Final-Recipient: a\n",

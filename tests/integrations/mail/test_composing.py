@@ -21,12 +21,12 @@ from domain.keys import Keys
 from domain.messages import Attachment, Message
 from domain.staff import Agent
 from domain.threads import Thread
-from integrations.channel_kinds import read_settings
+from integrations.channel_settings import read_settings
 from integrations.mail.addresses import recipient
 from integrations.mail.body import html
 from integrations.mail.compose import compose, envelope_sender
 from integrations.mail.connections import Relays
-from integrations.mail.settings import Mailbox
+from integrations.mail.mailbox import Mailbox
 from integrations.mail.smtp import send
 from integrations.outbound import Letter, Means
 from integrations.settings import IntegrationSettings
@@ -139,7 +139,7 @@ def test_what_the_customer_wrote_last_stands_below_in_their_language(language: s
     mail = composed(a_letter(language=language, below=below))
 
     assert text_of(mail) == f"On its way.\n\n{line}\n> Where is it?\n>\n> Yours\n"
-    assert "<p>Where is it?</p>" in text_of(mail, "html").partition('<blockquote type="cite">')[2]
+    assert "<p>Where is it?</p>" in text_of(mail, "html").partition('<blockquote type="cite" style="')[2]
 
 
 def test_what_is_passed_on_stands_below_as_it_was() -> None:

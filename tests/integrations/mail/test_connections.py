@@ -13,8 +13,8 @@ from demo.farends import SmtpSink, smtp
 from demo.farends.server import Answer, HttpFarEnd, Request
 from integrations.mail import connections
 from integrations.mail.connections import InLine, Patience, Relays, Server
+from integrations.mail.mailbox import Mailbox
 from integrations.mail.oauth import access_token
-from integrations.mail.settings import Mailbox
 from integrations.mail.smtp import hand_over
 from integrations.outbound import Handed, SendFailed, SendRefused
 

@@ -12,13 +12,13 @@ from sqlalchemy import select
 from api.house import House
 from domain.channels import ChannelKind
 from domain.inbound import ARRIVALS, Arrival
-from domain.messages import Message
+from domain.messages import Direction, Message
 from integrations.mail import webhook
 from integrations.mail.addresses import reply_address
 from integrations.mailroom import Mailroom
 from integrations.signatures import mailgun_signature
 from tests.client import Client
-from tests.factories import SETTINGS, a_channel, messages, tickets
+from tests.factories import SETTINGS, a_channel, messages, set_channel, tickets
 
 HELP = SETTINGS[ChannelKind.EMAIL]["address"]
 HOOK = "/hooks/mail/email"
@@ -42,6 +42,13 @@ async def channel(house: House) -> None:
 async def kept(house: House) -> list[Arrival]:
     async with house.db.transaction() as session:
         return list(await session.scalars(select(Arrival).order_by(Arrival.id)))
+
+
+async def opened(house: House) -> None:
+    async with house.db.transaction() as session:
+        claimed = await ARRIVALS.claim(session, 10)
+    for arrival, lease in claimed:
+        await Mailroom(house.db, house.keys, house.files).open(arrival, lease)
 
 
 def by_mailgun(
@@ -145,15 +152,51 @@ async def test_what_was_posted_becomes_a_ticket_and_the_topmost_word_of_the_host
         headers = {"content-type": "message/rfc822"} | BEARER
         assert (await anybody.http.post(HOOK, content=mail, headers=headers)).status_code == 200
 
-    async with house.db.transaction() as session:
-        claimed = await ARRIVALS.claim(session, 10)
-    for arrival, lease in claimed:
-        await Mailroom(house.db, house.keys, house.files).open(arrival, lease)
+    await opened(house)
 
     async with house.db.transaction() as session:
         found = await session.scalars(select(Message).order_by(Message.seq))
         assert [message.sender_verified for message in found] == [True, False, False]
         assert (await messages(session, (await tickets(session))[0]))[0].text.startswith("Gdzie jest żółty")
+
+
+@pytest.mark.parametrize(
+    ("way", "is_acknowledged"),
+    [
+        ("raw", True),
+        ("postmark", True),
+        ("sendgrid", True),
+        ("sendgrid from nobody", False),
+        ("mailgun", True),
+        ("mailgun from nobody", False),
+    ],
+)
+async def test_a_carrier_that_does_not_tell_the_envelopes_sender_is_no_empty_return_path(
+    anybody: Client, house: House, way: str, is_acknowledged: bool
+) -> None:
+    async with house.db.transaction() as session:
+        await set_channel(session, "email", acknowledge=True)
+    nobody = orjson.dumps({"from": "", "to": [HELP]}).decode()
+    rfc822 = {"content-type": "message/rfc822"} | BEARER
+    posts: dict[str, tuple[str, dict[str, Any]]] = {
+        "raw": (HOOK, {"content": MAIL, "headers": rfc822}),
+        "postmark": (f"{HOOK}/postmark", {"json": {"RawEmail": MAIL.decode()}, "headers": BASIC}),
+        "sendgrid": (f"{HOOK}/sendgrid", with_token(in_parts({"email": MAIL}))),
+        "sendgrid from nobody": (
+            f"{HOOK}/sendgrid",
+            with_token(in_parts({"email": MAIL, "envelope": nobody})),
+        ),
+        "mailgun": (f"{HOOK}/mailgun", encoded(by_mailgun())),
+        "mailgun from nobody": (f"{HOOK}/mailgun", in_parts(by_mailgun(sender=""))),
+    }
+    hook, request = posts[way]
+
+    assert (await anybody.http.post(hook, **request)).status_code == 200
+    await opened(house)
+
+    async with house.db.transaction() as session:
+        sent = list(await session.scalars(select(Message).where(Message.direction == Direction.OUT)))
+    assert [message.automatic for message in sent] == ([True] if is_acknowledged else [])
 
 
 @pytest.mark.parametrize(
@@ -215,10 +258,11 @@ async def test_a_channel_without_a_token_or_key_takes_nothing(anybody: Client, h
         await anybody.http.post(sales, content=MAIL, headers=rfc822 | {"authorization": "Basic Og=="}),
         await anybody.http.post(sales, content=MAIL, headers=rfc822),
         await anybody.http.post(f"{sales}/mailgun/mime", **encoded(by_mailgun(key=""))),
+        await anybody.http.post(f"{sales}/mailgun/mime", content=b"no form", headers={"content-type": "x/y"}),
         await anybody.http.post("/hooks/mail/nowhere", content=MAIL, headers=rfc822 | BEARER),
     ]
 
-    assert [answer.status_code for answer in answers] == [401, 401, 401, 404]
+    assert [answer.status_code for answer in answers] == [401, 401, 401, 401, 404]
 
 
 @pytest.mark.parametrize(

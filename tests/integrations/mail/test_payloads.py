@@ -6,6 +6,7 @@ from domain.channels import Channel, ChannelKind
 from domain.contacts import Proof
 from domain.inbound import Arrival, Inbound, InboundBounce, InboundMessage, Unread, Unreadable
 from domain.keys import Keys
+from integrations.mail.addresses import reply_address
 from integrations.mail.payloads import read
 
 KEYS = Keys("k" * 32)
@@ -158,16 +159,57 @@ def test_no_result_of_authentication_takes_longer_than_its_length(token: str) ->
     assert (datetime.now(UTC) - started).total_seconds() < 10
 
 
-def test_a_mail_of_which_only_the_headers_are_here_says_so_in_the_mailboxs_language() -> None:
-    config = {"address": "help@shop.example", "language": "pl"}
-    channel = Channel(kind=ChannelKind.EMAIL, address="help@shop.example", config=config)
-    arrival = Arrival(
-        raw=b"From: Ada <ada@bank.example>\r\nSubject: Mug\r\n\r\n",
-        envelope={"way": "imap", "oversized": 61_250_000},
-        received_at=datetime(2026, 11, 2, tzinfo=UTC),
-    )
-
-    (message,) = read(channel, KEYS, arrival)
+@pytest.mark.parametrize(
+    "headers",
+    [
+        ("From: Ada via Mugs <eve@bank.example>", "X-Original-Sender: ada@bank.example"),
+        ("From: <>", "Reply-To: ada@bank.example"),
+        ("Sender: ada@bank.example",),
+        ("From: <ada@bank.example> <eve@bank.example>",),
+        ("From: ada@bank.example, eve@bank.example",),
+        ("From: ada@bank.example", "From: eve@bank.example"),
+        ('From: "ada@bank.example <eve@bank.example>',),
+    ],
+)
+def test_dmarc_proves_nobody_but_the_one_whom_the_from_header_names(headers: tuple[str, ...]) -> None:
+    (message,) = taken(f"Authentication-Results: {OF_BANK}", *headers, sender=None)
 
     assert isinstance(message, InboundMessage)
-    assert message.text.startswith("Są tu tylko nagłówki tej wiadomości: ma ona 61,2 MB")
+    assert message.claims[0].proof is None
+
+
+def test_results_that_stand_in_the_text_of_a_mail_prove_nothing() -> None:
+    """One that names no sender, and cannot be read: who wrote it is looked for further down."""
+    parts = "\r\n".join(["--b", "", ""] * 1_001)
+    forged = f"From: ada@bank.example\r\nAuthentication-Results: {OF_BANK}\r\n\r\nSend me the goods."
+
+    (message,) = taken(
+        "Authentication-Results: mx.shop.example; dmarc=none",
+        "Content-Type: multipart/mixed; boundary=b",
+        sender=None,
+        text=f"{forged}\r\n{parts}",
+    )
+
+    assert isinstance(message, InboundMessage)
+    assert message.failed
+    assert (message.claims[0].value, message.claims[0].proof) == ("ada@bank.example", None)
+
+
+@pytest.mark.parametrize("form", ["Shop <help@shop.example>", "noreply@shop.example"])
+def test_a_contact_form_writes_for_whom_it_asks_to_answer_and_proves_nothing(form: str) -> None:
+    results = "Authentication-Results: mx.shop.example; dmarc=pass header.from=shop.example"
+
+    assert claimed(results, "Reply-To: Ada <ada@bank.example>", sender=form) == ("ada@bank.example", None)
+
+
+@pytest.mark.parametrize(
+    "asked", ["", "Reply-To: help@shop.example", f"Reply-To: {reply_address(KEYS, 'help@shop.example', 12)}"]
+)
+def test_a_mail_of_the_mailbox_to_itself_is_nobodys(asked: str) -> None:
+    (said,) = taken(*([asked] if asked else []), sender="Shop <help@shop.example>")
+
+    assert said == Unread("from this mailbox itself")
+
+
+def test_anybody_else_writes_for_themselves_whatever_they_ask() -> None:
+    assert claimed("Reply-To: eve@evil.net")[0] == "ada@bank.example"

@@ -20,7 +20,7 @@ from domain.channels import Channel
 from domain.db import database_time
 from domain.fetching import Box
 from integrations.mail import oauth
-from integrations.mail.settings import Mailbox
+from integrations.mail.mailbox import Mailbox
 from tests.client import Client
 from tests.dovecot import PASSWORD, dovecot, with_dovecot
 from tests.fetching import QUICK, a_mail, a_mailbox, as_many, fails, fetching, until, works

@@ -426,3 +426,16 @@ async def test_a_changed_subject_on_a_ticket_solved_days_ago_is_a_new_matter_lin
     if not same:
         assert (await suggested(mailing, found[1]))[0] == (SuggestionCode.FOLLOWS_UP, old.number)
         assert found[1].contact_id == old.contact_id
+
+
+@pytest.mark.parametrize("box", [HELP, SALES])
+async def test_who_sends_somebodys_words_first_keeps_them_from_nobody(mailing: Mailing, box: str) -> None:
+    """Eve, to whom Ada sent a copy, is quicker than Ada's own mail."""
+    await mailing.comes("Ada <eve@example.net>", "It came broken.", box, id="first")
+    await mailing.comes(ADA, "It came broken.", HELP, id="first")
+
+    _, hers = await mailing.tickets()
+    (message,) = await mailing.received(hers)
+    assert message.sender_verified
+    await mailing.comes(ADA, "It came broken.", HELP, id="first", X_Way="another")
+    assert len(await mailing.tickets()) == 2

@@ -1,4 +1,4 @@
-"""What a mailbox needs to be told."""
+"""What a mailbox needs to be told: where its mail comes from, whose word counts, how its answers leave, and which it gives itself."""
 
 import ipaddress
 from typing import Any, Literal, Self
@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from domain.contacts import IdentityKind, normalised
-from integrations.channel_settings import ChannelSettings
+from integrations.keeping import ChannelSettings
 from integrations.mail.signing import check_key
 from integrations.settings import smtp_address
 
@@ -21,8 +21,6 @@ class Mailbox(ChannelSettings):
     language: Literal["", "en", "pl", "es", "ca"] = ""
     """Of its answers to who has told no language."""
 
-    # Receiving
-
     imap_url: str | None = None
     """Where its mail is fetched: `imaps://imap.shop.example`, `imap+starttls://…`; none: it is not."""
     imap_user: str = ""
@@ -33,22 +31,19 @@ class Mailbox(ChannelSettings):
     """How many days of what lies there already are fetched at first; none: only what comes from then on."""
     imap_unencrypted: bool = False
     """Lets `imap://`, which tells everybody on the way the password, go to another machine than this."""
+
     webhook_token: SecretStr = SecretStr("")
     """Whoever posts mails shows it: as `Authorization: Bearer`, or as the password of basic authentication."""
     mailgun_key: SecretStr = SecretStr("")
     """The HTTP webhook signing key of Mailgun."""
-    inbound_per_minute: int = Field(default=600, ge=0)
-    """More than these wait their turn; 0: as many as come."""
-
-    # What is believed
 
     authserv_id: str | None = None
     """The name our own receiving host writes into Authentication-Results; others' words do not count."""
     relays: list[str] = []
     """Addresses of the hosts that hand mail to us and whose Authentication-Results are believed."""
 
-    # Sending
-
+    signature: str = ""
+    """Below each answer. Several lines: `\\n` between them."""
     smtp_url: str = ""
     """The server that takes this mailbox's mail; without one, that of HEDDLE_SMTP_URL."""
     smtp_user: str = ""
@@ -56,36 +51,27 @@ class Mailbox(ChannelSettings):
     signed_sender: bool = True
     """The envelope's sender is the signed reply address, so that a bounce finds its conversation. Some providers take no
     sender but the mailbox itself."""
-    signature: str = ""
-    """Below each answer. Several lines: `\\n` between them."""
     dkim_domain: str = ""
     dkim_selector: str = ""
     dkim_key: SecretStr = SecretStr("")
     """An RSA key, as PEM: its lines may be joined by `\\n`."""
 
-    # Signing in with tokens (XOAUTH2), to fetch and to send
-
     oauth_token_url: str = ""
-    """Where they are made from the refresh token."""
+    """Whoever signs in with tokens (XOAUTH2): where they are made from the refresh token."""
     oauth_client_id: str = ""
     oauth_client_secret: SecretStr = SecretStr("")
     oauth_refresh_token: SecretStr = SecretStr("")
     oauth_scope: str = ""
 
-    # Answering by itself
-
     acknowledge: bool = False
     """Is a mail that opens a ticket answered at once with its number?"""
-    acknowledgement: dict[str, str] = {}
+    acknowledgement: dict[Literal["en", "pl", "es", "ca"], str] = {}
     """The shop's own words for that, by language (`en`, `pl`, `es`, `ca`), with `{number}` where the number stands."""
+    inbound_per_minute: int = Field(default=600, ge=0)
+    """More than these wait their turn; 0: as many as come."""
 
-    _server = field_validator("smtp_url")(smtp_address)
-
-    @field_validator("signature", "dkim_key", mode="before")
-    @classmethod
-    def _lines(cls, value: Any) -> Any:
-        """As they are typed on a command line."""
-        return value.replace("\\n", "\n") if isinstance(value, str) else value
+    def place(self) -> str:
+        return normalised(IdentityKind.EMAIL, self.address)
 
     @field_validator("webhook_token")
     @classmethod
@@ -101,19 +87,6 @@ class Mailbox(ChannelSettings):
         if url and not (server.scheme == "https" or (server.scheme == "http" and _is_here(server.hostname))):
             raise ValueError("should begin with https://")
         return url
-
-    @model_validator(mode="after")
-    def _whole(self) -> Self:
-        if "@" in urlsplit(self.smtp_url).netloc:
-            raise ValueError(
-                "smtp_url: user and password have settings of their own, which are kept encrypted"
-            )
-        signs = [self.dkim_domain, self.dkim_selector, self.dkim_key.get_secret_value()]
-        if any(signs) and not all(signs):
-            raise ValueError("dkim_domain, dkim_selector and dkim_key go together")
-        if all(signs):
-            check_key(self.dkim_key.get_secret_value())
-        return self
 
     @model_validator(mode="after")
     def _can_be_fetched(self) -> Self:
@@ -135,8 +108,26 @@ class Mailbox(ChannelSettings):
     def signs_in_with_tokens(self) -> bool:
         return bool(self.oauth_token_url and self.oauth_refresh_token.get_secret_value())
 
-    def place(self) -> str:
-        return normalised(IdentityKind.EMAIL, self.address)
+    _server = field_validator("smtp_url")(smtp_address)
+
+    @field_validator("signature", "dkim_key", mode="before")
+    @classmethod
+    def _lines(cls, value: Any) -> Any:
+        """As they are typed on a command line."""
+        return value.replace("\\n", "\n") if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _can_send(self) -> Self:
+        if "@" in urlsplit(self.smtp_url).netloc:
+            raise ValueError(
+                "smtp_url: user and password have settings of their own, which are kept encrypted"
+            )
+        signs = [self.dkim_domain, self.dkim_selector, self.dkim_key.get_secret_value()]
+        if any(signs) and not all(signs):
+            raise ValueError("dkim_domain, dkim_selector and dkim_key go together")
+        if all(signs):
+            check_key(self.dkim_key.get_secret_value())
+        return self
 
 
 def _is_here(host: str | None) -> bool:
