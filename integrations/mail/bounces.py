@@ -10,10 +10,11 @@ from functools import cached_property
 
 from domain.subjects import is_marked
 from integrations.mail import letters_of_machines, machines, reports
-from integrations.mail.headers import Headers, one_line, split
+from integrations.mail.headers import Headers, split
 from integrations.mail.letters import Letters
 from integrations.mail.parts import MOST_HEADER_BYTES, Part
 from integrations.mail.reports import LONGEST_SAID, Recipient
+from integrations.mail.words import one_line
 
 LONGEST_TEXT = 20_000
 

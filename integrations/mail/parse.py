@@ -12,9 +12,10 @@ from datetime import datetime
 
 from domain.subjects import passes_on
 from integrations.mail import automatic, bounces, markup, quotes
+from integrations.mail.address_lists import Address
 from integrations.mail.automatic import Automatic
 from integrations.mail.bounces import Bounce
-from integrations.mail.headers import Address, Headers, begin, one_line, split
+from integrations.mail.headers import Headers, begin, split
 from integrations.mail.letters import Letters, lenient
 from integrations.mail.parts import (
     MOST_HEADER_BYTES,
@@ -24,6 +25,7 @@ from integrations.mail.parts import (
     joined_html,
     joined_text,
 )
+from integrations.mail.words import one_line
 
 __all__ = ["Address", "Attachment", "Automatic", "Bounce", "Mail", "Unreadable", "read", "read_raw"]
 

@@ -22,8 +22,8 @@ from domain.languages import N_, translate
 from domain.mailboxes import mail_address, reads_nothing
 from domain.words import language_of
 from integrations.mail import parse, reader
+from integrations.mail.address_lists import unquoted
 from integrations.mail.addresses import recipient, thread_number
-from integrations.mail.headers import unquoted
 from integrations.mail.mailbox import Mailbox
 
 HANDED_OVER = ("imap", "webhook")
