@@ -20,7 +20,8 @@ from domain.db import Json
 from domain.errors import InvalidInput, NotFound, SomebodyElseAssigned
 from domain.ids import public_id, row_id
 from domain.languages import N_
-from domain.tickets import TicketStatus, open_ticket
+from domain.opening import open_ticket
+from domain.tickets import TicketStatus
 
 
 @strawberry.input

@@ -11,13 +11,12 @@ from typing import Annotated, Any
 from cyclopts import App, Parameter
 
 from integrations.mail import parse
-from integrations.mail.parse import Mail, Unreadable
+from integrations.mail.parse import LARGEST_MAIL, Mail, Unreadable
 from integrations.mail.reader import Children
 
 mail = App(name="heddle mail", help="How mails are read.", version_flags=[])
 
 AHEAD = 16
-LARGEST_MAIL = 50 * 1024 * 1024  # no door of ours takes more
 NOT_OPENED = "it could not be opened"
 
 

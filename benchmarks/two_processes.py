@@ -20,9 +20,9 @@ from domain.contacts import Contact
 from domain.db import Database, database_time, new_id
 from domain.ids import public_id
 from domain.migrations import migrate
+from domain.opening import open_ticket
 from domain.passwords import hash_password
 from domain.staff import add_agent
-from domain.tickets import open_ticket
 
 ROOT = Path(__file__).parent.parent
 EMAIL = "mia@shop.example"

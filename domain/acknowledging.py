@@ -14,12 +14,12 @@ from sqlalchemy.orm import Mapped, mapped_column
 from domain.actors import SYSTEM
 from domain.channels import Channel, ChannelKind
 from domain.contacts import Contact
-from domain.db import Base, Json, new_id, ring
+from domain.db import Base, Json, new_id, one_at_a_time, ring
 from domain.events import EventKind
 from domain.inbound import InboundMessage
 from domain.keys import Keys
 from domain.languages import N_, best_language, translate
-from domain.mailboxes import reads_nothing
+from domain.mailboxes import reads_nothing, without_plus
 from domain.messages import OUTBOX, DeliveryState, Direction, Message
 from domain.ourselves import ours_among
 from domain.replies import message_id
@@ -31,6 +31,7 @@ OF_ADDRESS, OF_ADDRESS_WITHIN = 3, timedelta(hours=24)
 OF_DOMAIN, OF_DOMAIN_WITHIN = 20, timedelta(hours=1)
 STALE = timedelta(days=1)
 """Of a mail that was long on its way, as after a change of mailboxes: whoever wrote it does not wait for this."""
+
 SUBJECT = N_("We have received your message")
 TEXT = N_(
     "Hello,\n\nwe have received your message. Its number is {number}. We will answer as soon as we can.\n\n"
@@ -71,7 +72,7 @@ async def acknowledge(
     address = said.claims[0].value
     if not _wanted(channel, said, ticket, at=at) or await ours_among(session, [address]):
         return None
-    counted = _counted(address)
+    counted = without_plus(address)  # one person's, however many of them somebody writes into From
     if not await _is_within_limits(session, counted, at=at):
         return None
     locale = best_language(
@@ -135,7 +136,7 @@ async def _is_within_limits(session: AsyncSession, address: str, *, at: datetime
     """Whoever counts at the same time waits, so that two do not both find room for the last one."""
     domain, sent = _domain(address), Acknowledgement
     for what in (f"acknowledged\n{address}", f"acknowledged\n@{domain}"):
-        await session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(what, 0))))
+        await one_at_a_time(session, what)
     lately = await session.execute(
         select(
             select(func.count())
@@ -148,12 +149,6 @@ async def _is_within_limits(session: AsyncSession, address: str, *, at: datetime
     )
     of_address, of_domain = lately.one()
     return int(of_address) < OF_ADDRESS and int(of_domain) < OF_DOMAIN
-
-
-def _counted(address: str) -> str:
-    """Without what stands behind a plus: it is one person's, however many of them somebody writes into From."""
-    local, _, domain = address.rpartition("@")
-    return f"{local.partition('+')[0]}@{domain}"
 
 
 def _domain(address: str) -> str:

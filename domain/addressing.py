@@ -8,14 +8,13 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain.channels import Channel, ChannelKind
-from domain.contacts import IdentityKind, normalised
 from domain.db import Json
 from domain.errors import InvalidInput
 from domain.languages import N_
+from domain.mailboxes import mail_address
+from domain.ourselves import mailboxes_among
 
 MOST = 20
 """Further addresses of one mail."""
@@ -81,25 +80,12 @@ async def read_addresses(
         raise InvalidInput(N_("At most {most} addresses."), field=[field], most=MOST)
     read: dict[str, None] = {}
     for one in given:
-        try:
-            address = normalised(IdentityKind.EMAIL, one)
-        except InvalidInput:
-            raise InvalidInput(N_("{address} is not an email address."), field=[field], address=one) from None
-        if not address.isascii() or '"' in address or len(address) > LONGEST_ADDRESS:
+        address = mail_address(one)
+        if not address or not address.isascii() or '"' in address or len(address) > LONGEST_ADDRESS:
             raise InvalidInput(N_("{address} is not an email address."), field=[field], address=one)
         read[address] = None
-    ours = await _ours(session)
+    ours = await mailboxes_among(session, read)
     for address in read:
-        local, _, domain = address.rpartition("@")
-        if address in ours or f"{local.partition('+')[0]}@{domain}" in ours:
+        if address in ours:
             raise InvalidInput(N_("{address} is an address of the shop."), field=[field], address=address)
     return [address for address in read if address not in besides]
-
-
-async def _ours(session: AsyncSession) -> set[str]:
-    known = await session.scalars(
-        select(func.lower(Channel.address)).where(
-            Channel.kind == ChannelKind.EMAIL, Channel.address.is_not(None)
-        )
-    )
-    return {str(address) for address in known}

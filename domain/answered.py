@@ -17,10 +17,11 @@ from sqlalchemy.orm import aliased
 from domain.channels import Channel, ChannelKind
 from domain.contacts import Claim, Contact, Identity, IdentityKind
 from domain.inbound import InboundMessage
+from domain.matters import is_called_otherwise
 from domain.messages import Item, Message
 from domain.participants import Participant
 from domain.sides import is_the_customer, side_answered
-from domain.subjects import is_another, tags_in
+from domain.subjects import tags_in
 from domain.threads import Thread
 from domain.tickets import Ticket, TicketStatus
 
@@ -147,4 +148,4 @@ async def _is_another_matter(
     known = await session.scalars(
         select(subject).where(Message.thread_id == thread.id, subject.is_not(None)).distinct()
     )
-    return is_another(said.subject, ticket.subject, thread.subject, *known.all())
+    return is_called_otherwise(said.subject, ticket.subject, thread.subject, *known.all())

@@ -14,10 +14,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from domain import alerts, deadlines
-from domain.alerts import Alert, AlertKind, AlertState, Cause
+from domain.alerts import Alert, AlertKind, AlertState
 from domain.clocks import RUNNING, Clock, ladders_of
 from domain.db import Base, Json, ring
 from domain.events import Event, EventKind
+from domain.firing import Cause, fire
 from domain.notices import TOPIC as NOTICES
 from domain.notices import Notice, NoticeState
 from domain.wheel import NOW
@@ -125,7 +126,7 @@ async def _unfired(session: AsyncSession, now: datetime) -> int:
     await session.execute(
         update(Clock).where(Clock.id.in_(ids)).values(breached_at=Clock.due_at, next_at=None)
     )
-    return len(await alerts.fire(session, causes, now=now))
+    return len(await fire(session, causes, now=now))
 
 
 async def _asleep(session: AsyncSession, now: datetime) -> int:

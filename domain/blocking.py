@@ -15,6 +15,7 @@ from domain.contacts import IdentityKind, normalised
 from domain.db import Base, new_id
 from domain.errors import InvalidInput
 from domain.languages import N_
+from domain.mailboxes import mail_address, without_plus
 from domain.ourselves import ours_among
 
 DEEPEST = 10
@@ -34,10 +35,10 @@ class BlockedSender(Base):
 
 def names_of(address: str) -> list[str]:
     """Under which a sender may be blocked: `ada+x@mail.example.org` as that, as `ada@…`, and by each domain above."""
-    local, _, domain = address.rpartition("@")
+    domain = address.rpartition("@")[2]
     parts = domain.split(".")[-DEEPEST:]
     domains = [".".join(parts[place:]) for place in range(len(parts))]
-    return list(dict.fromkeys([address, f"{local.partition('+')[0]}@{domain}", *domains]))
+    return list(dict.fromkeys([address, without_plus(address), *domains]))
 
 
 async def blocked_as(session: AsyncSession, address: str) -> str | None:
@@ -76,10 +77,10 @@ def normalised_sender(written: str) -> str:
     written = written.strip().removeprefix("@")
     if "@" in written:
         return normalised(IdentityKind.EMAIL, written)
-    try:
-        return normalised(IdentityKind.EMAIL, f"any@{written}").rpartition("@")[2].strip(".")
-    except InvalidInput:
-        raise InvalidInput(N_("This is neither an email address nor a domain."), field=["sender"]) from None
+    anybody = mail_address(f"any@{written}")
+    if anybody is None:
+        raise InvalidInput(N_("This is neither an email address nor a domain."), field=["sender"])
+    return anybody.rpartition("@")[2].strip(".")
 
 
 async def _is_ours(session: AsyncSession, sender: str) -> bool:

@@ -7,11 +7,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain import clocks
 from domain.actors import SYSTEM
+from domain.addressing import Role, after, recipients
 from domain.contacts import Identity
 from domain.db import Json
 from domain.inbound import InboundBounce
+from domain.mailboxes import mail_address
 from domain.messages import DeliveryState, Direction, Message
-from domain.ourselves import mail_address
 from domain.threads import Thread
 from domain.tickets import locked
 
@@ -42,9 +43,8 @@ async def receive(session: AsyncSession, bounce: InboundBounce) -> str | None:
     # One mail says it once, however many reports of it there are.
     if addressee and recipient in ("", addressee.value) and bounce.status in NO_SUCH_PERSON and not is_known:
         _count(addressee, at=bounce.at)
-    if addressee and recipient != addressee.value and recipient in _others(message.mail or {}):
-        mail = message.mail or {}
-        message.mail = {**mail, "refused": {**mail.get("refused", {}), recipient: said}}
+    if addressee and recipient != addressee.value and recipient in _named(message.mail):
+        message.mail = after(message.mail, taken=(), refused={recipient: said})
         message.last_error = f"{recipient}: {said}"[:LONGEST]
         return None
     if message.delivery == DeliveryState.FAILED:
@@ -76,10 +76,7 @@ async def _by_address(session: AsyncSession, bounce: InboundBounce) -> Message |
         return None
     named: ColumnElement[bool] = or_(
         Identity.value == recipient,
-        *(
-            func.lower(Message.mail[place].astext).contains(recipient, autoescape=True)
-            for place in ("to", "cc", "bcc")
-        ),
+        *(func.lower(Message.mail[place].astext).contains(recipient, autoescape=True) for place in Role),
     )
     return await session.scalar(
         select(Message)
@@ -101,10 +98,8 @@ async def _addressee(session: AsyncSession, message: Message) -> Identity | None
     return await session.get(Identity, thread.identity_id) if thread.identity_id else None
 
 
-def _others(mail: Json) -> set[str]:
-    """Whom it also went to."""
-    named = (pair for place in ("to", "cc", "bcc") for pair in mail.get(place, ()))
-    return {address for _, written in named if (address := mail_address(written))}
+def _named(mail: Json | None) -> set[str]:
+    return {address for one in recipients(mail) if (address := mail_address(one.address))}
 
 
 def _count(identity: Identity, *, at: datetime) -> None:

@@ -7,30 +7,30 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain import alerts, clocks
 from domain.actors import customer
-from domain.alerts import Alert, AlertKind, Cause
+from domain.alerts import Alert, AlertKind
 from domain.cases import cases_of
 from domain.channels import Channel
 from domain.contacts import Identity, add_contact
-from domain.db import database_time, new_id
+from domain.db import database_time, new_id, one_at_a_time
 from domain.events import EventKind
 from domain.facts import facts_of
+from domain.firing import Cause, fire
 from domain.inbound import Arrival, CallStep, InboundCall
 from domain.matters import Matter
 from domain.messages import Call, CallState, Direction
+from domain.opening import open_thread, open_ticket
 from domain.people import recognise
 from domain.promises import is_waited_for
 from domain.reasons import JoinCode
 from domain.staff import Agent
 from domain.suggestions import suggest
 from domain.threads import Certainty, Thread, place
-from domain.tickets import held_with, locked, open_thread, open_ticket
+from domain.tickets import held_with, locked
 from domain.work import TryLater
 
 
 async def receive(session: AsyncSession, channel: Channel, arrival: Arrival, step: InboundCall) -> None:
-    await session.execute(
-        select(func.pg_advisory_xact_lock(func.hashtextextended(f"{channel.id}\n{step.call_id}", 0)))
-    )
+    await one_at_a_time(session, f"{channel.id}\n{step.call_id}")
     call = await session.scalar(
         select(Call).where(Call.channel_id == channel.id, Call.external_id == step.call_id)
     )
@@ -54,7 +54,7 @@ async def receive(session: AsyncSession, channel: Channel, arrival: Arrival, ste
     was_missed = call.call_state == CallState.MISSED and call.direction == Direction.IN
     if was_missed and is_waited_for(await facts_of(session, ticket)):
         missed = Cause(AlertKind.CALL_MISSED, call.ended_at or step.at, ticket_id=ticket.id, about_id=call.id)
-        await alerts.fire(session, [missed], now=await database_time(session))
+        await fire(session, [missed], now=await database_time(session))
     elif call.answered_at:
         await alerts.resolve(session, Alert.about_id == call.id, by=by, at=step.at)
 

@@ -46,10 +46,6 @@ class Channel(Base):
     last_error: Mapped[str | None]
     last_error_at: Mapped[datetime | None]
 
-    @property
-    def carries_mail(self) -> bool:
-        return self.kind == ChannelKind.EMAIL
-
     def secret(self, keys: Keys, name: str) -> str:
         return str(keys.decrypt(self.secrets)[name]) if self.secrets else ""
 

@@ -33,7 +33,7 @@ from sqlalchemy.orm import Mapped, aliased, mapped_column
 from sqlalchemy.sql.elements import SQLCoreOperations
 
 from domain.actors import Actor
-from domain.db import INDEXED_NAME, Base, Json, new_id, session_of
+from domain.db import INDEXED_NAME, Base, Json, new_id, one_at_a_time, session_of
 from domain.errors import InvalidInput
 from domain.events import EventKind, record
 from domain.languages import N_
@@ -231,7 +231,7 @@ def phone_number(value: str, *, region: str | None) -> str | None:
 
 async def lock_identity(session: AsyncSession, claim: Claim) -> None:
     """Whoever deals with this value next waits until we are done: two first mails of one person make one contact."""
-    await session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended("\n".join(claim.key), 0))))
+    await one_at_a_time(session, "\n".join(claim.key))
 
 
 async def identities_like(session: AsyncSession, claim: Claim) -> list[tuple[Identity, Contact]]:

@@ -3,10 +3,11 @@
 import hashlib
 from dataclasses import replace
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.channels import Channel, ChannelKind
+from domain.db import one_at_a_time
 from domain.inbound import InboundMessage
 from domain.messages import Direction, Item, Message
 from domain.ourselves import mailboxes_among
@@ -17,8 +18,7 @@ SENDER = "from"
 
 async def hold(session: AsyncSession, said: InboundMessage) -> None:
     """Until the transaction ends nobody else deals with a mail of this Message-ID, whichever mailbox it came to."""
-    key = f"mail\n{said.external_id}"
-    await session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(key, 0))))
+    await one_at_a_time(session, f"mail\n{said.external_id}")
 
 
 async def unheard(session: AsyncSession, channel: Channel, said: InboundMessage) -> InboundMessage | None:

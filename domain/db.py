@@ -243,6 +243,11 @@ async def send_rings(session: AsyncSession) -> None:
         await session.execute(select(*(func.pg_notify(Bell.CHANNEL, topic) for topic in sorted(topics))))
 
 
+async def one_at_a_time(session: AsyncSession, what: str) -> None:
+    """Until this transaction ends, whoever says the same waits here."""
+    await session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(what, 0))))
+
+
 async def database_time(session: AsyncSession | AsyncConnection) -> datetime:
     """The transaction's time by the database's clock: the one clock all processes share."""
     now: datetime = (await session.execute(select(func.now()))).scalar_one()

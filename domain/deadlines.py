@@ -14,10 +14,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain import alerts
 from domain.actors import SYSTEM
-from domain.alerts import TOPIC, Alert, AlertKind, Cause
+from domain.alerts import TOPIC, Alert, AlertKind
 from domain.clocks import Clock, ladders_of
 from domain.db import database_time, one_of
 from domain.events import EventKind, happened, record_all
+from domain.firing import Cause, fire
 from domain.ladders import Ladder
 from domain.tickets import Ticket
 from domain.wheel import Wheel
@@ -89,7 +90,7 @@ async def _fire(session: AsyncSession, rows: Sequence[Row[Any]], now: datetime) 
         session, [row.id for row in rows], AlertKind.SLA_AT_RISK, AlertKind.COMPLAINT_DUE, at=now
     )  # what was warned of has come, or comes nearer
     causes = [cause_of(row, ladders[row.policy_id], now) for row in rows]
-    await alerts.fire(session, causes, now=now)
+    await fire(session, causes, now=now)
 
 
 def cause_of(row: Row[Any], ladder: Ladder, now: datetime) -> Cause:

@@ -12,6 +12,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.channels import Channel, ChannelKind
+from domain.db import one_at_a_time
 from domain.inbound import Arrival
 
 SETTING = "inbound_per_minute"
@@ -44,8 +45,7 @@ async def _queued(
     """The next free moment, unless it is now. One at a time looks for theirs."""
     if arrival.opened_at:
         return None
-    key = f"flood\n{channel.id}"
-    await session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(key, 0))))
+    await one_at_a_time(session, f"flood\n{channel.id}")
     mine = Arrival.channel_id == channel.id
     last = await session.scalar(select(func.max(Arrival.turn_at)).where(mine, Arrival.turn_at > at))
     if last:

@@ -97,8 +97,8 @@ class InboundAttachment:
 
 
 @dataclass(frozen=True)
-class Mailbox:
-    """Whom a mail names as its recipient."""
+class MailAddress:
+    """Whom a mail names."""
 
     name: str
     address: str
@@ -114,8 +114,8 @@ class InboundMessage:
     text: str
     folded: str | None = None
     """Of a mail: its text without what it quotes and without a signature; none where that is all of it."""
-    to: tuple[Mailbox, ...] = ()
-    cc: tuple[Mailbox, ...] = ()
+    to: tuple[MailAddress, ...] = ()
+    cc: tuple[MailAddress, ...] = ()
     thread_key: str | None = None
     """What the provider calls the conversation; none for mail, where `references` and `thread_number` tell."""
     subject: str = ""

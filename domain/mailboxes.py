@@ -4,15 +4,29 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from domain.contacts import IdentityKind, normalised
+from domain.errors import InvalidInput
 from domain.names import may_be_one_person, parts_of
 from domain.words import folded, listed
 
 Somebody = TypeVar("Somebody")
 
-MACHINES = frozenset(
-    ("noreply", "no-reply", "donotreply", "do-not-reply", "mailer-daemon", "postmaster", "bounce", "bounces")
-)
 OFFICE, MARKETPLACES = listed("mailboxes", "offices"), listed("mailboxes", "marketplaces")
+MACHINES = listed("mailboxes", "machines")
+
+
+def mail_address(written: str) -> str | None:
+    """As addresses are compared; none for what is no address."""
+    try:
+        return normalised(IdentityKind.EMAIL, written)
+    except InvalidInput:
+        return None
+
+
+def without_plus(address: str) -> str:
+    """The mailbox in which it ends: `ada@…` of `ada+shop@…`."""
+    local, _, domain = address.rpartition("@")
+    return f"{local.partition('+')[0]}@{domain}"
 
 
 def is_office(address: str) -> bool:

@@ -14,7 +14,7 @@ from domain.numbers import (
     shape_of,
     without_signature,
 )
-from domain.subjects import MARKED, untagged
+from domain.subjects import MARKED, plain, untagged
 from domain.topics import Topic, topics_of
 from domain.words import folded, listed, stop_words, vocabulary, words_of
 
@@ -117,3 +117,9 @@ def subject_of(subject: str) -> str:
     """Without `Re:`, case and accents; empty if it says nothing: `Hello`, `My order`."""
     words = words_of(_ANSWERED.sub("", folded(subject)))
     return "" if SAYS_NOTHING.issuperset(words) else " ".join(words)
+
+
+def is_called_otherwise(subject: str, *known: str) -> bool:
+    """Does it call the matter by another name than any of these? One that names nothing calls it by none."""
+    words, others = words_of(plain(subject)), [words_of(plain(one)) for one in known]
+    return bool(words) and any(others) and words not in others

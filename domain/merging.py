@@ -23,11 +23,12 @@ from domain.events import EventKind, record
 from domain.languages import N_
 from domain.messages import Item
 from domain.moves import Journal, Move, MoveKind, hold, reread
+from domain.opening import join, open_ticket
 from domain.reasons import JoinCode
 from domain.suggestions import Suggestion
 from domain.tasks import Task
 from domain.threads import Certainty, Thread, place
-from domain.tickets import Ticket, TicketStatus, join, live_tickets, locked, open_ticket
+from domain.tickets import Ticket, TicketStatus, live_tickets, locked
 
 OF_CONTACTS: tuple[type[Base], ...] = (Identity, Ticket, Thread, Task)
 """What follows a contact; an item follows its thread or its ticket, and notes are read with all that a contact was."""

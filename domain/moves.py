@@ -12,24 +12,13 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, cast
 
-from sqlalchemy import (
-    BigInteger,
-    ColumnElement,
-    ForeignKey,
-    Index,
-    Integer,
-    Table,
-    func,
-    select,
-    text,
-    update,
-)
+from sqlalchemy import BigInteger, ColumnElement, ForeignKey, Index, Integer, Table, select, text, update
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from domain.actors import Actor
-from domain.db import HISTORY, Base, new_id, one_of
+from domain.db import HISTORY, Base, new_id, one_at_a_time, one_of
 
 UNDO_WITHIN = timedelta(days=30)
 MOVED = ("identity", "contact", "thread", "ticket", "item", "task", "alert")
@@ -187,7 +176,7 @@ class Journal:
 
 async def hold(session: AsyncSession) -> None:
     """One moves pointers at a time."""
-    await session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended("moves", 0))))
+    await one_at_a_time(session, "moves")
 
 
 async def reread(session: AsyncSession) -> None:

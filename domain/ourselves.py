@@ -6,14 +6,13 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.channels import Channel, ChannelKind
-from domain.contacts import IdentityKind, normalised
-from domain.errors import InvalidInput
+from domain.mailboxes import without_plus
 from domain.staff import Agent
 
 
 async def mailboxes_among(session: AsyncSession, addresses: Collection[str]) -> frozenset[str]:
     """Those of a mailbox of ours, also with something behind a plus, as our reply addresses have it."""
-    plain = {address: _without_plus(address) for address in addresses}
+    plain = {address: without_plus(address) for address in addresses}
     found = await session.scalars(
         select(func.lower(Channel.address)).where(
             Channel.kind == ChannelKind.EMAIL,
@@ -30,16 +29,3 @@ async def ours_among(session: AsyncSession, addresses: Collection[str]) -> froze
         select(func.lower(Agent.email)).where(func.lower(Agent.email).in_(set(addresses)))
     )
     return frozenset(agents) & frozenset(addresses) | await mailboxes_among(session, addresses)
-
-
-def mail_address(written: str) -> str | None:
-    """As addresses are compared; none for what is no address."""
-    try:
-        return normalised(IdentityKind.EMAIL, written)
-    except InvalidInput:
-        return None
-
-
-def _without_plus(address: str) -> str:
-    local, _, domain = address.rpartition("@")
-    return f"{local.partition('+')[0]}@{domain}"

@@ -7,10 +7,11 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain import alerts, duty
-from domain.alerts import UNRESOLVED, Alert, AlertKind, Cause
+from domain.alerts import UNRESOLVED, Alert, AlertKind
 from domain.channels import Channel
 from domain.clocks import ladders_of
 from domain.fetching import Box
+from domain.firing import Cause, fire
 from domain.flood import flooded
 from domain.messages import Message
 from domain.policies import default_hours
@@ -82,4 +83,4 @@ async def _channels_flooded(session: AsyncSession, at: datetime) -> None:
 
 async def _fire(session: AsyncSession, cause: Cause, at: datetime) -> None:
     ladder = (await ladders_of(session, []))[None]
-    await alerts.fire(session, [replace(cause, ladder=ladder)], now=at)
+    await fire(session, [replace(cause, ladder=ladder)], now=at)

@@ -18,7 +18,8 @@ from domain.db import Base, new_id
 from domain.errors import InvalidInput
 from domain.inbound import InboundMessage
 from domain.languages import N_
-from domain.ourselves import mail_address, ours_among
+from domain.mailboxes import mail_address
+from domain.ourselves import ours_among
 from domain.threads import Thread
 
 MOST = 20

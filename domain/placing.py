@@ -16,13 +16,14 @@ from domain.mailboxes import is_office, marketplace_of
 from domain.matters import Matter, things_in
 from domain.messages import Direction, Message
 from domain.numbers import NumberKind
+from domain.opening import open_thread, open_ticket
 from domain.people import Person
 from domain.reasons import REASON_OF_PROOF, JoinCode
 from domain.shop import Joining
 from domain.subjects import tags_in
 from domain.suggestions import suggest
 from domain.threads import Certainty, Thread, place
-from domain.tickets import Ticket, held_with, locked, open_thread, open_ticket
+from domain.tickets import Ticket, held_with, locked
 
 AT_ONCE = timedelta(hours=1)
 """How soon after our mail a machine answers it."""

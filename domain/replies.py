@@ -30,10 +30,11 @@ from domain.events import EventKind
 from domain.keys import Keys
 from domain.languages import N_
 from domain.messages import OUTBOX, DeliveryState, Direction, Item, Message
+from domain.opening import open_thread
 from domain.reasons import JoinCode
 from domain.subjects import answering, beginning
 from domain.threads import Placement, Thread
-from domain.tickets import Ticket, TicketStatus, open_thread
+from domain.tickets import Ticket, TicketStatus
 
 MESSENGER_WINDOW = timedelta(hours=24)
 REFERENCES = 20

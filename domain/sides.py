@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.actors import Actor
 from domain.addressing import read_addresses, recipients
-from domain.channels import Channel
+from domain.channels import Channel, ChannelKind
 from domain.contacts import Identity, IdentityKind, same_person
 from domain.db import Json, new_id, ring
 from domain.errors import InvalidInput, NoMailbox
@@ -22,10 +22,12 @@ from domain.inbound import InboundMessage
 from domain.keys import Keys
 from domain.languages import N_
 from domain.messages import OUTBOX, DeliveryState, Direction, Message
+from domain.opening import open_thread
 from domain.reasons import JoinCode
 from domain.replies import going_on, mailbox_for, message_id
+from domain.subjects import passing_on
 from domain.threads import Placement, Thread
-from domain.tickets import Ticket, open_thread
+from domain.tickets import Ticket
 
 
 async def pass_on(
@@ -85,7 +87,11 @@ async def _begun(
 ) -> tuple[Thread, Channel]:
     """From the mailbox the message came by, if it is one."""
     own = await session.get(Channel, message.channel_id) if message.channel_id else None
-    channel = own if own and own.carries_mail and not own.disabled_at else await mailbox_for(session, ticket)
+    channel = (
+        own
+        if own and own.kind == ChannelKind.EMAIL and not own.disabled_at
+        else await mailbox_for(session, ticket)
+    )
     if channel is None:
         raise NoMailbox(field=["id"])
     thread = open_thread(
@@ -95,7 +101,7 @@ async def _begun(
         channel_id=channel.id,
         key=None,
         identity=None,
-        subject=_passing_on((message.mail or {}).get("subject") or ticket.subject),
+        subject=passing_on((message.mail or {}).get("subject") or ticket.subject),
         by=by,
         at=at,
         side=True,
@@ -157,7 +163,3 @@ async def _others(session: AsyncSession, ticket: Ticket, given: Sequence[str]) -
             N_("{address} is the customer's own: answer the customer instead."), field=["to"], address=address
         )
     return addresses
-
-
-def _passing_on(subject: str) -> str:
-    return subject if subject.lower().startswith(("fwd:", "fw:")) else f"Fwd: {subject}"

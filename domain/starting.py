@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from domain.access import may_see
 from domain.actors import Actor
 from domain.addressing import read_addresses
-from domain.channels import Channel
+from domain.channels import Channel, ChannelKind
 from domain.contacts import (
     Claim,
     Contact,
@@ -25,9 +25,10 @@ from domain.errors import CannotReply, InvalidInput, NoMailbox
 from domain.keys import Keys
 from domain.languages import N_
 from domain.messages import Message
+from domain.opening import open_ticket
 from domain.replies import Extras, send
 from domain.staff import Agent, Team
-from domain.tickets import Ticket, TicketStatus, open_ticket
+from domain.tickets import Ticket, TicketStatus
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ async def start(
 ) -> tuple[Ticket, Message]:
     if not opening.subject.strip():
         raise InvalidInput(N_("This may not be empty."), field=["subject"])
-    if channel.disabled_at or not channel.carries_mail:
+    if channel.disabled_at or channel.kind != ChannelKind.EMAIL:
         raise NoMailbox(field=["channelId"])
     contact = await session.get_one(Contact, to.contact_id)
     if contact.canonical_id:

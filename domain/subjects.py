@@ -2,15 +2,15 @@
 
 import re
 
-from domain.words import words_of
-
-MARKED = (
-    r"(?:re|res|ref|aw|antw|odp|sv|vs|r|fwd?|fw|wg|pd|rv|tr|enc|reenv|vb|vl|doorst|ilt|ynt|atb|vá|回复|答复|转发)"
-    r"\s?(?:\[\d{1,3}\]|\(\d{1,3}\)|\^\d{1,3})?\s?[:：]"
-)
+_ANSWERS = "re|res|ref|aw|antw|odp|sv|vs|r|ynt|atb|vá|回复|答复"
+_PASSES_ON = "fwd?|wg|pd|rv|tr|enc|reenv|vb|vl|vs|i|doorst|ilt|iletilen|rif|továbbítás|προώθ|转发|轉寄"
+"""`VS:` is an answer in Finnish, and passes on in Norwegian."""
+_COUNT = r"\s?(?:\[\d{1,3}\]|\(\d{1,3}\)|\^\d{1,3})?\s?[:：]"
+MARKED = rf"(?:{_ANSWERS}|{_PASSES_ON}){_COUNT}"
 """`Re:`, `AW:`, `Odp:`, `RV:`, `SV:`, `VS:`, `Re[2]:` and the like."""
 _TAG = re.compile(r"\[#(\d{1,12})\]")
 _MARKS = re.compile(rf"(?:\s*{MARKED})+", re.IGNORECASE)
+_MARK_OF_FORWARD = re.compile(rf"\s*(?:{_PASSES_ON}){_COUNT}", re.IGNORECASE)
 MOST = 3
 """Numbers of one subject that are looked up."""
 
@@ -41,7 +41,16 @@ def answering(subject: str, number: int) -> str:
     return f"Re: {beginning(subject, number)}"
 
 
-def is_another(subject: str, *known: str) -> bool:
-    """Does it call the matter by another name than any of these? One that names nothing calls it by none."""
-    words, others = words_of(plain(subject)), [words_of(plain(one)) for one in known]
-    return bool(words) and any(others) and words not in others
+def passing_on(subject: str) -> str:
+    """Of our mail that passes another on."""
+    return subject if passes_on(subject) else f"Fwd: {subject}"
+
+
+def passes_on(subject: str) -> bool:
+    """Does a mail of this subject pass another one on, which then is what it is about?"""
+    return _MARK_OF_FORWARD.match(subject) is not None
+
+
+def is_marked(subject: str) -> bool:
+    """Does it answer or pass on?"""
+    return _MARKS.match(subject) is not None

@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 import structlog
 from sqlalchemy import func, or_, select
@@ -29,8 +30,11 @@ log = structlog.get_logger()
 
 Sender = Callable[[Letter, Means], Awaitable[Handed]]
 
-# A chat's answer is in the open socket as soon as it is written: nothing is sent.
-SENDERS: dict[ChannelKind, Sender] = {ChannelKind.EMAIL: smtp.send, ChannelKind.MESSENGER: messenger.send}
+
+def senders(relays: Relays) -> dict[ChannelKind, Sender]:
+    """A chat's answer is in the open socket as soon as it is written: nothing is sent."""
+    return {ChannelKind.EMAIL: partial(smtp.send, relays=relays), ChannelKind.MESSENGER: messenger.send}
+
 
 FETCHING = 5.0
 HANDS = 8
@@ -47,7 +51,8 @@ class Courier:
         relays: Relays | None = None,
     ) -> None:
         self._db = db
-        self._means = Means(db, keys, files, settings, relays or Relays())
+        self._means = Means(db, keys, files, settings)
+        self._senders = senders(relays or Relays())
 
     async def run(self) -> None:
         await work(self._db, OUTBOX, self.carry, hands=HANDS)
@@ -55,7 +60,7 @@ class Courier:
     async def carry(self, message: Message, lease: Lease[Message]) -> None:
         letter = await self._letter(message)
         try:
-            handed = await SENDERS[letter.channel.kind](letter, self._means)
+            handed = await self._senders[letter.channel.kind](letter, self._means)
         except SendRefused as refusal:
             log.warning("message_refused", id=str(message.id))
             async with self._db.transaction() as session:

@@ -12,7 +12,6 @@ from domain.messages import Attachment, Message
 from domain.staff import Agent
 from domain.threads import Thread
 from domain.work import TryLater
-from integrations.mail.connections import Relays
 from integrations.settings import IntegrationSettings
 
 
@@ -24,7 +23,6 @@ class Means:
     keys: Keys
     files: Files
     settings: IntegrationSettings
-    relays: Relays
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,10 @@ from typing import Any
 import orjson
 
 from domain.channels import Channel
-from domain.contacts import Claim, IdentityKind, Proof, normalised
-from domain.errors import InvalidInput
+from domain.contacts import Claim, IdentityKind, Proof
 from domain.inbound import Arrival, Inbound, InboundMessage, Unread
 from domain.keys import Keys
+from domain.mailboxes import mail_address
 
 
 def read(channel: Channel, keys: Keys, arrival: Arrival) -> Iterator[Inbound | Unread]:
@@ -40,9 +40,8 @@ def claims(channel: Channel, visitor: dict[str, Any]) -> Iterator[Claim]:
     if sub := identity.get("sub"):
         yield Claim(IdentityKind.CUSTOMER, sub, Proof.CHAT_SIGNATURE, scope=channel.slug, label=sub)
     if email := identity.get("email"):
-        try:
-            address = normalised(IdentityKind.EMAIL, email)
-        except InvalidInput:
+        address = mail_address(email)
+        if address is None:
             return
         proof = Proof.CHAT_SIGNATURE if identity.get("email_verified") else None
         yield Claim(IdentityKind.EMAIL, address, proof, label=email)

@@ -5,9 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import islice
 
-from domain.contacts import IdentityKind, normalised
-from domain.errors import InvalidInput
 from domain.keys import Keys
+from domain.mailboxes import mail_address
 
 PURPOSE = "reply-address"
 
@@ -31,9 +30,8 @@ def reply_address(keys: Keys, mailbox: str, thread_number: int) -> str:
 
 def recipient(keys: Keys, address: str) -> Recipient | None:
     """Whom an address means; none when it bears a tag that we did not sign. Any other plus is the mailbox's own."""
-    try:
-        whole = normalised(IdentityKind.EMAIL, address)
-    except InvalidInput:
+    whole = mail_address(address)
+    if whole is None:
         return None
     local, _, domain = whole.rpartition("@")
     name, _, tag = local.rpartition("+")

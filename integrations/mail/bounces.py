@@ -8,11 +8,13 @@ import re
 from dataclasses import dataclass
 from functools import cached_property
 
+from domain.subjects import is_marked
 from integrations.mail import letters_of_machines, machines, reports
-from integrations.mail.headers import Headers, one_line, split
+from integrations.mail.headers import Headers, split
 from integrations.mail.letters import Letters
 from integrations.mail.parts import MOST_HEADER_BYTES, Part
 from integrations.mail.reports import LONGEST_SAID, Recipient
+from integrations.mail.words import one_line
 
 LONGEST_TEXT = 20_000
 
@@ -28,9 +30,6 @@ _RETURNED = (
 _MESSAGE_ID = re.compile(r"^[> \t]{0,4}Message-I[Dd]:\s{0,5}<([^<>\s]{1,500})>", re.MULTILINE | re.IGNORECASE)
 _ORIGINAL = re.compile(r"^(?:X-)?Original-Message-ID:\s{0,5}<([!-~]{1,500})>", re.MULTILINE | re.IGNORECASE)
 _TO = re.compile(r"^[> \t]{0,4}To:[ \t]{0,5}([^\n]{1,500})", re.MULTILINE | re.IGNORECASE)
-_ANSWERED = re.compile(
-    r"\s*(?:re|aw|sv|vs|odp|r|fwd?|wg|tr|rv|pd|i|doorst|enc)(?:\[\d\])?\s*:", re.IGNORECASE
-)
 
 
 @dataclass(frozen=True)
@@ -104,7 +103,7 @@ class _Letter:
             return True
         if self._from_master and (self._subject_says or self._text_says or self._is_returned):
             return True
-        if _ANSWERED.match(self.subject) and not (self._is_returned and self._has_mail):
+        if is_marked(self.subject) and not (self._is_returned and self._has_mail):
             return False
         proof = self._has_mail or reports.has_code(self._own_words)
         if self._is_returned:

@@ -16,6 +16,7 @@ from integrations.mail.addresses import reply_address
 from integrations.mail.body import Below, html, plain
 from integrations.mail.mailbox import Mailbox
 from integrations.mail.signing import sign
+from integrations.mail.words import one_line
 from integrations.outbound import Letter
 
 # A Message-ID that begins on its second line is not found by every mail program.
@@ -81,11 +82,6 @@ def answer_address(letter: Letter, mailbox: Mailbox, keys: Keys) -> str:
 def address(name: str, whole: str) -> Address:
     local, _, domain = whole.rpartition("@")
     return Address(one_line(name), local, domain)
-
-
-def one_line(text: str) -> str:
-    """One line: what a header must not hold would become another header."""
-    return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
 
 
 def _say(

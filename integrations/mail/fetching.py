@@ -30,7 +30,7 @@ from integrations.mail.collecting import Collector, UnderWay
 from integrations.mail.hand import Hand
 from integrations.mail.imap import READ, BoxFailed, ImapBox, SignInRefused
 from integrations.mail.mailbox import Mailbox
-from integrations.mail.smtp_in import LARGEST_MAIL
+from integrations.mail.parse import LARGEST_MAIL
 
 log = structlog.get_logger()
 

@@ -6,24 +6,29 @@ quantifiers would say so, but the first releases of CPython 3.11 match some of t
 takes longer: 20 seconds for 5,000 parameters or 20,000 addresses, and 2 KB of "(" are a RecursionError.
 """
 
-import binascii
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 from urllib.parse import unquote_to_bytes
 
 from integrations.mail import dates
-from integrations.mail.letters import Letters, unbase64
+from integrations.mail.address_lists import (
+    LONGEST_NAME,
+    MOST_ADDRESSES,
+    QUOTED,
+    Address,
+    addresses_in,
+    unescaped,
+    unquoted,
+)
+from integrations.mail.letters import Letters
+from integrations.mail.words import WORD, one_line, words
 
-MOST_ADDRESSES = 1_000
 MOST_IDS = 1_000
 MOST_PARAMETERS = 100
-# RFC 5321: 64 + 1 + 255. Longer ones, and longer ids, break the index they are looked up in.
-LONGEST_ADDRESS = 320
+# Longer ones break the index they are looked up in.
 LONGEST_ID = 500
-LONGEST_NAME = 200
 
 _FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:")
 _END_OF_FIELD = re.compile(rb"\n(?![ \t])|\Z")
@@ -34,27 +39,8 @@ _BEGIN = re.compile(
     rb"^(?:received|return-path|delivered-to|from|to|subject|date|message-id|mime-version|content-type|x-[\w-]+):",
     re.IGNORECASE | re.MULTILINE,
 )
-# What is inside stops at the next "?=", which ends a word, and at the next "=?", which begins one.
-_WORD = re.compile(r"=\?([^?\s]{1,60})\?([bBqQ])\?([^?=]*(?:(?:\?(?!=)|=(?!\?[^=]))[^?=]*)*)\?=")
-_QUOTED = r'[^"\\]*(?:\\.[^"\\]*)*'
-_PARAMETER = re.compile(rf';\s*([^\s=;"]+)\s*=\s*(?:"({_QUOTED})"?|([^;]*))', re.DOTALL)
-_TOKEN = re.compile(
-    rf'"(?P<quoted>{_QUOTED})"?|<(?P<angle>[^<>]*)>?|(?P<mark>[(),;:])|(?P<plain>[^"<>(),;:=]+|.)', re.DOTALL
-)
-_IN_COMMENT = re.compile(r"[^()\\]+|\\.?|[()]", re.DOTALL)
-_OUTSIDE = re.compile(rf'"{_QUOTED}"|[^"(]+|.', re.DOTALL)
-_BARE = re.compile(r'(?<![^\s<>"(),;:])[^\s<>"(),;:@]+@[^\s<>"(),;:@]+(?![^\s<>"(),;:])')
+_PARAMETER = re.compile(rf';\s*([^\s=;"]+)\s*=\s*(?:"({QUOTED})"?|([^;]*))', re.DOTALL)
 _BARE_IN_FROM = re.compile(r'[^\s<>"(),;:@]+@[^\s<>"(),;:@]+')
-_ATOM = r'[^\s@,;:()<>\[\]\\"]+'
-_PLAIN = re.compile(rf"{_ATOM}@{_ATOM}")
-_QUOTED_LOCAL = re.compile(rf'"{_QUOTED}"@{_ATOM}', re.DOTALL)
-
-
-@dataclass(frozen=True)
-class Address:
-    name: str
-    address: str
-    """As written, with the domain in lower case."""
 
 
 @dataclass(frozen=True)
@@ -80,15 +66,15 @@ class Headers:
 
     def addresses(self, *names: str) -> list[Address]:
         values = ", ".join(value for name in names for value in self.all(name))
-        return list(islice(_addresses(values, self.letters), MOST_ADDRESSES))
+        return list(islice(addresses_in(values, self.letters), MOST_ADDRESSES))
 
     def sender(self) -> Address | None:
         """Of the From header; of the Sender header where there is no From at all, of Reply-To where its brackets are empty."""
         name = "from" if self.has("from") else "sender"
         written = self.first(name)
         # Some programs encode name and address as one word.
-        whole = one_line(words(written, self.letters)) if _WORD.fullmatch(written.strip()) else ""
-        found = next(iter(self.addresses(name)), None) or next(_addresses(whole, self.letters), None)
+        whole = one_line(words(written, self.letters)) if WORD.fullmatch(written.strip()) else ""
+        found = next(iter(self.addresses(name)), None) or next(addresses_in(whole, self.letters), None)
         if found is None and "<>" in written:
             return next(iter(self.addresses("reply-to")), None)
         # "Nowak, Ada <ada@example.org>", in want of quotes, looks like two people of whom the first has no address.
@@ -132,7 +118,7 @@ class Headers:
         found: dict[str, str] = {}
         for parameter in islice(_PARAMETER.finditer(value), MOST_PARAMETERS):
             key, quoted, bare = parameter.groups("")
-            found.setdefault(key.lower(), _unescaped(quoted) or bare.strip())
+            found.setdefault(key.lower(), unescaped(quoted) or bare.strip())
         for plain in {key.partition("*")[0] for key in found if key.endswith(("*", "*0"))}:
             if (whole := _extended(found, plain, self.letters)) is not None:
                 found[plain] = whole
@@ -171,124 +157,6 @@ def begin(raw: bytes) -> int:
         found = _BEGIN.search(raw, start, start + _LONGEST_RUBBISH)
         start = found.start() if found else start
     return start
-
-
-def words(text: str, letters: Letters) -> str:
-    """Undoes RFC 2047. Neighbours of one charset are joined before they are decoded: a letter may be split."""
-    out: list[str] = []
-    charset, last = "", 0
-    pieces: list[bytes] = []
-    for word in _WORD.finditer(text):
-        between = text[last : word.start()]
-        label = word[1].partition("*")[0].lower()
-        if pieces and (label != charset or between.strip()):
-            out.append(letters.decode(b"".join(pieces), charset))
-            pieces = []
-        if between.strip() or last == 0:
-            out.append(between)
-        payload = word[3].encode()
-        pieces.append(unbase64(payload) if word[2] in "bB" else binascii.a2b_qp(payload, header=True))
-        charset, last = label, word.end()
-    if pieces:
-        out.append(letters.decode(b"".join(pieces), charset))
-    return "".join(out) + text[last:]
-
-
-def one_line(text: str) -> str:
-    """Without line breaks of any kind, control characters, and marks that turn the direction of a file name."""
-    text = re.sub("[\u202a-\u202e\u2066-\u2069]", "", text)
-    return " ".join(re.sub("[\0-\x1f\x7f-\x9f\u2028\u2029]", " ", text).split())
-
-
-def is_plain(address: str) -> bool:
-    """One address and nothing else, its local part not in quotes: nobody reads two addresses, or another, in it."""
-    return _PLAIN.fullmatch(address) is not None and _fits(address)
-
-
-def unquoted(text: str) -> str:
-    """Without comments, and a `"` for each quoted string: nothing that others may have chosen. "" if one never ends."""
-    out: list[str] = []
-    position = 0
-    while token := _OUTSIDE.match(text, position):
-        position = token.end()
-        match token[0]:
-            case "(":
-                _, position, closed = _comment(text, position)
-                if not closed:
-                    return ""
-                out.append(" ")
-            case '"':
-                return ""
-            case quoted if quoted.startswith('"'):
-                out.append('"')
-            case plain:
-                out.append(plain)
-    return "".join(out)
-
-
-def _addresses(text: str, letters: Letters) -> Iterator[Address]:
-    name: list[str] = []
-    bare: list[str] = []
-    comment, angle, position = "", "", 0
-    while token := _WORD.match(text, position) or _TOKEN.match(text, position):
-        start, position = token.span()
-        kind = token.lastgroup or "word"
-        match kind, token[0]:
-            case "mark", "(":
-                comment, position, _ = _comment(text, position)
-            case "mark", ":":  # what stands before is the name of a group, or "mailto"
-                name, bare = [], []
-            case "mark", "," | ";":
-                yield from _address(name, bare, comment, angle, letters)
-                name, bare, comment, angle = [], [], "", ""
-            case "angle", _:
-                angle = angle or token["angle"]
-            case "quoted", quoted if len(quoted) > 1 and quoted.endswith('"'):
-                name.append(_unescaped(token["quoted"]))
-                bare.append('"')
-            case "quoted", _:  # never closed: no quotes from here on
-                text, position = text[:start] + text[start:].replace('"', " "), start
-            case _:
-                name.append(token[0])
-                bare.append(token[0])
-    yield from _address(name, bare, comment, angle, letters)
-
-
-def _comment(text: str, position: int) -> tuple[str, int, bool]:
-    """What stands in a comment that has been opened, where it ends, and whether it is closed."""
-    start, depth = position, 1
-    while depth and (token := _IN_COMMENT.match(text, position)):
-        position = token.end()
-        depth += (token[0] == "(") - (token[0] == ")")
-    return text[start:position].removesuffix(")"), position, depth == 0
-
-
-def _address(
-    name: list[str], bare: list[str], comment: str, angle: str, letters: Letters
-) -> Iterator[Address]:
-    written = "".join(name)
-    address = re.sub(r"^@[^:@<>]{1,255}(?:,@[^:@<>]{1,255}){0,9}:", "", angle.strip()).removeprefix("mailto:")
-    if "@" not in address:
-        # Not in brackets: the first thing that looks like an address, but never one that stands in quotes or in a
-        # comment. `"ada@example.com"@evil.test` is not Ada.
-        found = _BARE.search("".join(bare))
-        if not found:
-            return
-        address = found[0].strip("'")
-        written = written.replace(found[0], " ", 1)
-    if is_plain(address) or (_QUOTED_LOCAL.fullmatch(address) and _fits(address)):
-        local, _, domain = address.rpartition("@")
-        label = one_line(words(written.strip() or comment, letters))
-        label = re.sub(r"""^(["'])(.*)\1$""", r"\2", label)[:LONGEST_NAME].strip(" <>")
-        yield Address("" if label == address else label, f"{local}@{domain.lower()}")
-
-
-def _fits(address: str) -> bool:
-    return len(address) <= LONGEST_ADDRESS and address.isprintable()
-
-
-def _unescaped(quoted: str) -> str:
-    return re.sub(r"\\(.)", r"\1", quoted)
 
 
 def _extended(found: dict[str, str], name: str, letters: Letters) -> str | None:

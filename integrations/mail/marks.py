@@ -199,17 +199,6 @@ def is_original(line: str) -> bool:
     return bool(idioms.original().fullmatch(line.strip(_DASHES + ":： ")))
 
 
-def passes_on(subject: str) -> bool:
-    """Whether a mail of this subject passes another one on, which then is what it is about."""
-    return bool(
-        re.match(
-            r"\s*(?:fwd?|wg|tr|rv|pd|enc|doorst|i|vl|vs|rif|továbbítás|iletilen|προώθ|转发|轉寄)\s*[:：]",
-            subject[:40],
-            re.I,
-        )
-    )
-
-
 # Below what was written
 
 

@@ -10,10 +10,12 @@ import re
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from integrations.mail import automatic, bounces, marks, markup, quotes
+from domain.subjects import passes_on
+from integrations.mail import automatic, bounces, markup, quotes
+from integrations.mail.address_lists import Address
 from integrations.mail.automatic import Automatic
 from integrations.mail.bounces import Bounce
-from integrations.mail.headers import Address, Headers, begin, one_line, split
+from integrations.mail.headers import Headers, begin, split
 from integrations.mail.letters import Letters, lenient
 from integrations.mail.parts import (
     MOST_HEADER_BYTES,
@@ -23,9 +25,12 @@ from integrations.mail.parts import (
     joined_html,
     joined_text,
 )
+from integrations.mail.words import one_line
 
 __all__ = ["Address", "Attachment", "Automatic", "Bounce", "Mail", "Unreadable", "read", "read_raw"]
 
+LARGEST_MAIL = 50 * 1024 * 1024
+"""Bytes; no door of ours takes more."""
 LONGEST_SUBJECT = 1_000
 LONGEST_RAW = 20_000
 # Characters; more than anybody reads, and the original has all of them.
@@ -97,7 +102,7 @@ def read(raw: bytes) -> Mail:
     return replace(
         headed,
         text=text,
-        folded=quotes.fold(text, whole, passes_on=marks.passes_on(headed.subject)),
+        folded=quotes.fold(text, whole, passes_on=passes_on(headed.subject)),
         html=page,
         attachments=[replace(one, inline=True) if one.content_id in shown else one for one in attachments],
         automatic=automatic.kind(headers, bounce),

@@ -13,8 +13,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from integrations.mail import invitations, markup, plain, tnef
-from integrations.mail.headers import LONGEST_ID, LONGEST_NAME, Headers, begin, one_line, split, words
+from integrations.mail.address_lists import LONGEST_NAME
+from integrations.mail.headers import LONGEST_ID, Headers, begin, split
 from integrations.mail.letters import Letters, storable, unbase64
+from integrations.mail.words import one_line, words
 
 MOST_HEADER_BYTES = 256 * 1024
 MOST_PARTS = 1_000

@@ -6,25 +6,24 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from domain.channels import Channel
-from domain.contacts import Claim, IdentityKind, Proof, normalised
-from domain.errors import InvalidInput
+from domain.contacts import Claim, IdentityKind, Proof
 from domain.inbound import (
     Arrival,
     Inbound,
     InboundAttachment,
     InboundBounce,
     InboundMessage,
+    MailAddress,
     Unread,
     Unreadable,
 )
-from domain.inbound import Mailbox as InboundMailbox
 from domain.keys import Keys
 from domain.languages import N_, translate
-from domain.mailboxes import reads_nothing
+from domain.mailboxes import mail_address, reads_nothing
 from domain.words import language_of
 from integrations.mail import parse, reader
+from integrations.mail.address_lists import unquoted
 from integrations.mail.addresses import recipient, thread_number
-from integrations.mail.headers import unquoted
 from integrations.mail.mailbox import Mailbox
 
 HANDED_OVER = ("imap", "webhook")
@@ -52,16 +51,16 @@ def read(channel: Channel, keys: Keys, arrival: Arrival) -> Iterator[Inbound | U
         yield _bounced(arrival, mail, mail.bounce, number)
         return
     sender = mail.from_
-    address = _normalised(sender.address) if sender else None
+    address = mail_address(sender.address) if sender else None
     is_form = address is not None and _is_form(mailbox, address)
     if is_form and (asked := _asked_to_answer(keys, mailbox, mail)):
-        sender, address = asked, _normalised(asked.address)
+        sender, address = asked, mail_address(asked.address)
     if sender is None or address is None:
         if mail.automatic == "auto_reply":
             yield Unread("an automatic mail without a sender's address")
             return
         raise Unreadable("it has no sender's address")
-    if address == _normalised(channel.address or ""):
+    if address == mail_address(channel.address or ""):
         yield Unread("from this mailbox itself")
         return
     proven = not is_form and _authenticated(mailbox, arrival, mail, address)
@@ -84,8 +83,8 @@ def read(channel: Channel, keys: Keys, arrival: Arrival) -> Iterator[Inbound | U
         locale=language_of(mail.folded),
         text=mail.text,
         folded=mail.folded if mail.folded != mail.text else None,
-        to=tuple(InboundMailbox(one.name, one.address) for one in mail.to),
-        cc=tuple(InboundMailbox(one.name, one.address) for one in mail.cc),
+        to=tuple(MailAddress(one.name, one.address) for one in mail.to),
+        cc=tuple(MailAddress(one.name, one.address) for one in mail.cc),
         html=mail.html,
         attachments=tuple(
             InboundAttachment(
@@ -127,10 +126,7 @@ def _bounced(
 def _may_be_answered(arrival: Arrival, mail: parse.Mail) -> bool:
     """By ourselves: not a list or a machine, nor who is silent about where bounces go or asks for no such answers."""
     suppressed = mail.headers.get("x-auto-response-suppress", "none").strip().lower() not in ("", "none")
-    returns_nowhere = arrival.envelope.get("from") in (
-        "",
-        "<>",
-    )  # aiosmtpd leaves the brackets of an empty one
+    returns_nowhere = arrival.envelope.get("from") in ("", "<>")
     return mail.automatic == "none" and not returns_nowhere and not suppressed
 
 
@@ -168,7 +164,7 @@ def _authenticated(mailbox: Mailbox, arrival: Arrival, mail: parse.Mail, address
     verdicts = [verdict for result in results for verdict in _dmarc(result)]
     own = f"any@{address.rpartition('@')[2]}"
     return bool(verdicts) and all(
-        passed and _normalised(f"any@{domain}") == own for passed, domain in verdicts
+        passed and mail_address(f"any@{domain}") == own for passed, domain in verdicts
     )
 
 
@@ -181,10 +177,3 @@ def _dmarc(result: str) -> Iterator[tuple[bool, str]]:
         domains = [value for name, _, value in properties if name.lower() == "header.from"]
         for domain in domains or [""]:
             yield verdict.lower() == "pass", domain
-
-
-def _normalised(address: str) -> str | None:
-    try:
-        return normalised(IdentityKind.EMAIL, address)
-    except InvalidInput:
-        return None

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from itertools import takewhile
 
 from integrations.mail import machines
-from integrations.mail.headers import is_plain, one_line
+from integrations.mail.address_lists import is_plain
+from integrations.mail.words import one_line
 
 LONGEST_SAID = 500
 MOST_RECIPIENTS = 100

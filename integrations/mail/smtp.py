@@ -7,9 +7,9 @@ from functools import partial
 import aiosmtplib
 
 from domain.addressing import left_to_send
+from integrations.mail.address_lists import is_plain
 from integrations.mail.compose import File, compose, envelope_sender
 from integrations.mail.connections import Relays, Server
-from integrations.mail.headers import is_plain
 from integrations.mail.mailbox import Mailbox
 from integrations.mail.oauth import TokenFailed, TokenRefused, access_token, keep_newest
 from integrations.mail.refusals import without_secrets
@@ -20,7 +20,7 @@ NOT_LET_IN = (530, 534, 535, 538)
 """A no to all mail of the channel, until somebody puts its settings right: not the end of this one."""
 
 
-async def send(letter: Letter, means: Means) -> Handed:
+async def send(letter: Letter, means: Means, *, relays: Relays) -> Handed:
     mailbox = Mailbox.of(letter.channel, means.keys)
     to = left_to_send(letter.message.mail) or ([letter.to.value] if letter.to else [])
     for recipient in to:
@@ -30,7 +30,7 @@ async def send(letter: Letter, means: Means) -> Handed:
     sender = envelope_sender(letter, mailbox, means.keys)
     server = server_of(mailbox, means)
     try:
-        return await hand_over(raw, sender=sender, to=to, server=server, relays=means.relays)
+        return await hand_over(raw, sender=sender, to=to, server=server, relays=relays)
     finally:
         if server.token:
             await keep_newest(means.db, means.keys, letter.channel.id, mailbox)

@@ -15,11 +15,11 @@ from domain.db import Database
 from domain.inbound import keep
 from domain.keys import Keys
 from integrations.mail.addresses import Recipient, recipient
-from integrations.mail.headers import one_line
+from integrations.mail.parse import LARGEST_MAIL
+from integrations.mail.words import one_line
 
 log = structlog.get_logger()
 
-LARGEST_MAIL = 50 * 1024 * 1024
 LONGEST_LINE = 1024 * 1024
 """Longer than the 1,000 bytes of RFC 5321: what others let through is somebody's mail."""
 MOST_RECIPIENTS = 1_000

@@ -27,12 +27,12 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from domain.channels import Channel, ChannelKind
-from domain.db import Database
+from domain.db import Database, one_at_a_time
 from domain.inbound import Arrival, keep
 from domain.keys import Keys
 from integrations.mail.addresses import thread_number
-from integrations.mail.headers import one_line
 from integrations.mail.mailbox import Mailbox
+from integrations.mail.words import one_line
 from integrations.signatures import MAILGUN_WINDOW, mailgun_signed, same_secret
 from integrations.webhook import body_of, channel_of, well_formed
 
@@ -43,7 +43,7 @@ MOST_FIELDS = 200
 
 
 @dataclass(frozen=True)
-class Handed:
+class Posted:
     """A mail, and what its carrier knew besides."""
 
     raw: bytes
@@ -67,7 +67,7 @@ def routes(db: Database, keys: Keys) -> list[Route]:
         channel, mailbox = await known(request)
         if _kind(request) != "message/rfc822":
             raise HTTPException(415, "a mail is posted as message/rfc822")
-        return await take(channel, mailbox, Handed(await body_of(request, largest=LARGEST_MAIL)))
+        return await take(channel, mailbox, Posted(await body_of(request, largest=LARGEST_MAIL)))
 
     async def postmark(request: Request) -> Response:
         channel, mailbox = await known(request)
@@ -76,7 +76,7 @@ def routes(db: Database, keys: Keys) -> list[Route]:
         if not isinstance(mail, str):
             raise HTTPException(400, "there is no RawEmail: have the raw mail included")
         recipients = (recipient,) if isinstance(recipient, str) else ()
-        return await take(channel, mailbox, Handed(mail.encode(), recipients=recipients))
+        return await take(channel, mailbox, Posted(mail.encode(), recipients=recipients))
 
     async def sendgrid(request: Request) -> Response:
         channel, mailbox = await known(request)
@@ -84,7 +84,7 @@ def routes(db: Database, keys: Keys) -> list[Route]:
         if "email" not in form:
             raise HTTPException(400, "there is no field email: have the raw mail posted")
         sender, recipients = _envelope(form.get("envelope", b"{}"))
-        return await take(channel, mailbox, Handed(form["email"], sender, recipients))
+        return await take(channel, mailbox, Posted(form["email"], sender, recipients))
 
     async def mailgun(request: Request) -> Response:
         channel = await channel_of(db, ChannelKind.EMAIL, request)
@@ -105,10 +105,10 @@ def routes(db: Database, keys: Keys) -> list[Route]:
             raise HTTPException(400, "there is no body-mime: the address has to end with /mailgun/mime")
         recipients = tuple(one.strip() for one in said["recipient"].split(","))
         return await take(
-            channel, mailbox, Handed(form["body-mime"], sender, recipients, token=said["token"])
+            channel, mailbox, Posted(form["body-mime"], sender, recipients, token=said["token"])
         )
 
-    async def take(channel: Channel, mailbox: Mailbox, mail: Handed) -> Response:
+    async def take(channel: Channel, mailbox: Mailbox, mail: Posted) -> Response:
         if not mail.raw.strip():
             raise HTTPException(400, "there is no mail")
         if len(mail.raw) > LARGEST_MAIL:
@@ -123,7 +123,7 @@ def routes(db: Database, keys: Keys) -> list[Route]:
             if mail.token is not None:
                 envelope["token"] = sha256(mail.token.encode("utf-8", "replace")).hexdigest()
                 # The signature does not cover the mail: with a token that was seen before, another may have been put there.
-                await session.execute(select(func.pg_advisory_xact_lock(func.hashtext(envelope["token"]))))
+                await one_at_a_time(session, f"token\n{envelope['token']}")
                 other = select(Arrival.id).where(
                     Arrival.channel_id == channel.id,
                     Arrival.received_at

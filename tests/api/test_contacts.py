@@ -11,9 +11,10 @@ from api.house import House
 from domain.actors import SYSTEM
 from domain.channels import ChannelKind
 from domain.ids import public_id
+from domain.opening import open_ticket
 from domain.staff import Agent, Team
 from domain.tasks import Task
-from domain.tickets import TicketStatus, open_ticket
+from domain.tickets import TicketStatus
 from tests.client import Client
 from tests.factories import NOON, a_channel, a_mail, a_messenger_message, contacts, receive, tickets
 

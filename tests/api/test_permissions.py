@@ -32,13 +32,14 @@ from domain.ids import public_id, row_id
 from domain.inbound import Arrival, ArrivalState
 from domain.invitations import Purpose
 from domain.notices import Notice, NoticeKind, deliver
+from domain.opening import open_thread, open_ticket
 from domain.policies import save_policy
 from domain.reasons import JoinCode, SuggestionCode
 from domain.second_factor import SecondFactor
 from domain.staff import Agent, Team
 from domain.suggestions import Suggestion
 from domain.threads import Placement, Thread
-from domain.tickets import Ticket, open_thread, open_ticket
+from domain.tickets import Ticket
 from domain.tries import Try
 from domain.webhooks import add_webhook
 from tests.client import PASSWORD, SIGN_IN, Client

@@ -9,12 +9,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain import clocks
 from domain.actors import SYSTEM, Actor
-from domain.alerts import Alert, AlertState, Cause, fire
+from domain.alerts import Alert, AlertState
 from domain.alerts import AlertKind as Kind
 from domain.channels import Channel
 from domain.deadlines import climb_due, fire_due
 from domain.errors import InvalidInput
 from domain.events import Event, EventKind
+from domain.firing import Cause, fire
 from domain.ladders import DEFAULT, Ladder, Step, Told, Way
 from domain.tickets import TicketStatus
 from tests.factories import NOON, a_mail, a_promise, an_agent, receive, tickets

@@ -13,11 +13,12 @@ from domain.clocks import Clock
 from domain.contacts import Claim, Identity, IdentityKind, Proof
 from domain.errors import IdentityTaken
 from domain.inbound import CallStep, InboundLink
+from domain.opening import open_thread
 from domain.people import is_anothers_session, link
 from domain.reasons import JoinCode
 from domain.staff import Team
 from domain.threads import Placement
-from domain.tickets import TicketStatus, open_thread
+from domain.tickets import TicketStatus
 from tests.factories import (
     NOON,
     a_call_step,

@@ -29,7 +29,7 @@ from api.house import House
 from demo.farends import GraphStandIn, messenger_events
 from domain import dossier, erasure, intake, retention, system_mail, webhooks
 from domain.actors import Role
-from domain.alerts import Alert, AlertKind, Cause, fire
+from domain.alerts import Alert, AlertKind
 from domain.audit import AuditEntry, AuditKind
 from domain.channels import Channel, ChannelKind
 from domain.clocks import Clock
@@ -40,6 +40,7 @@ from domain.erasure import ERASURES, Erasure, SealedPart
 from domain.errors import NotAllowed
 from domain.events import Event
 from domain.exports import EXPORTS, ContactExport, Exporter, discard_old
+from domain.firing import Cause, fire
 from domain.ids import public_id
 from domain.inbound import ARRIVALS, Arrival, ArrivalState, keep
 from domain.messages import OUTBOX, Attachment, Item

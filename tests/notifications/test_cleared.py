@@ -4,11 +4,11 @@ import uuid
 
 from sqlalchemy import select
 
-from domain import alerts
 from domain.actors import SYSTEM
-from domain.alerts import Alert, AlertKind, Cause
+from domain.alerts import Alert, AlertKind
 from domain.channels import Channel, ChannelKind
 from domain.db import database_time
+from domain.firing import Cause, fire
 from domain.keys import Keys
 from tests.factories import a_channel
 from tests.notifications.shop import A_MINUTE, Shop
@@ -43,7 +43,7 @@ async def test_a_settled_ticket_is_one_word_for_all_of_its_alerts(shop: Shop) ->
     async with shop.db.transaction() as session:
         ticket_id = await session.scalar(select(Alert.ticket_id))
         missed = Cause(AlertKind.CALL_MISSED, await database_time(session), ticket_id, about_id=uuid.uuid4())
-        await alerts.fire(session, [missed], now=missed.at)
+        await fire(session, [missed], now=missed.at)
     await shop.told()
     await shop.ring()
 
@@ -58,7 +58,7 @@ async def test_of_each_channel_that_works_again_it_is_said_by_its_name(shop: Sho
             Cause(AlertKind.CHANNEL_DOWN, now, about_id=channel.id)
             for channel in await session.scalars(select(Channel))
         ]
-        await alerts.fire(session, down, now=now)
+        await fire(session, down, now=now)
     await shop.told()
     await shop.ring()
 
@@ -70,7 +70,7 @@ async def test_of_each_channel_that_works_again_it_is_said_by_its_name(shop: Sho
 async def test_that_nobody_was_on_shift_is_settled_in_words_of_its_own(shop: Shop) -> None:
     async with shop.db.transaction() as session:
         deserted = Cause(AlertKind.NO_AGENT_ON_SHIFT, await database_time(session))
-        await alerts.fire(session, [deserted], now=deserted.at)
+        await fire(session, [deserted], now=deserted.at)
     await shop.told()
     await shop.ring()
 

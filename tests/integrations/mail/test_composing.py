@@ -245,7 +245,7 @@ async def test_a_signature_is_good_after_the_way_through_a_server(tmp_path: Any,
     letter.channel.secrets = KEYS.encrypt({"dkim_key": A_KEY})
     async with SmtpSink() as sink, Relays() as relays:
         settings = IntegrationSettings(smtp_url=f"smtp://{sink.host}:{sink.port}")
-        await send(letter, Means(db, KEYS, Files(tmp_path), settings, relays))
+        await send(letter, Means(db, KEYS, Files(tmp_path), settings), relays=relays)
         mail = await sink.next_mail()
 
     asked: list[bytes] = []

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from integrations.mail.marks import passes_on
+from domain.subjects import passes_on
 from integrations.mail.markup import to_text
 from integrations.mail.quotes import fold
 

@@ -12,10 +12,11 @@ from domain.channels import Channel
 from domain.contacts import Claim, Contact, Identity, IdentityKind
 from domain.db import database_time, new_id
 from domain.inbound import Arrival, ArrivalState
+from domain.matters import is_called_otherwise
 from domain.merging import merge_tickets
 from domain.people import link
 from domain.reasons import SuggestionCode
-from domain.subjects import answering, beginning, is_another, plain, tags_in
+from domain.subjects import answering, beginning, plain, tags_in
 from domain.suggestions import Suggestion
 from domain.threads import Thread
 from domain.tickets import Ticket, TicketStatus, locked
@@ -58,15 +59,15 @@ async def solved(mailing: Mailing, ticket: Ticket, *, ago: timedelta) -> None:
 def test_an_answers_subject_has_one_re_and_one_number_however_often_it_went_to_and_fro(subject: str) -> None:
     assert answering(subject, 12) == answering(answering(subject, 12), 12) == "Re: [#12] Broken mug"
     assert beginning(subject, 12) == "[#12] Broken mug"
-    assert not is_another(subject, "Broken mug")
+    assert not is_called_otherwise(subject, "Broken mug")
 
 
 def test_a_subject_names_its_tickets_and_is_another_by_its_own_words_only() -> None:
     assert tags_in("Re: [#12] mug, as in [#7], [#7] and #9 [list]") == (12, 7)
     assert plain("Reklamacja: mug") == "Reklamacja: mug"
-    assert is_another("Invoice", "Broken mug", "")
-    assert not is_another("Re:", "Broken mug")
-    assert not is_another("Invoice", "", "")
+    assert is_called_otherwise("Invoice", "Broken mug", "")
+    assert not is_called_otherwise("Re:", "Broken mug")
+    assert not is_called_otherwise("Invoice", "", "")
 
 
 async def test_our_answer_carries_the_tickets_number(mailing: Mailing) -> None:
