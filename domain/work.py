@@ -146,16 +146,19 @@ class Queue(Generic[Row]):
             limit = 1
         else:
             waiting.append(model.deaths == 0)
+        # As a subquery it may be planned to run once for each row, and then takes more than the limit.
         chosen = (
             select(model.id)
             .where(*waiting)
             .order_by(model.due_at, model.id)
             .limit(limit)
             .with_for_update(skip_locked=True, of=model)
+            .cte("chosen")
+            .prefix_with("MATERIALIZED")
         )
         taken = await session.scalars(
             update(model)
-            .where(model.id.in_(chosen))
+            .where(model.id.in_(select(chosen.c.id)))
             .values(due_at=func.now() + self.lease, attempts=model.attempts + 1, deaths=model.deaths + 1)
             .returning(model),
             execution_options={"synchronize_session": False, "populate_existing": True},

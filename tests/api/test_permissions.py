@@ -598,7 +598,7 @@ async def _first(asking: Asking, token: str, query: str, variables: Values) -> V
             await socket.recv()
             frame = {"type": "subscribe", "id": "1", "payload": {"query": query, "variables": variables}}
             await socket.send(json.dumps(frame))
-            async with asyncio.timeout(0.7):
+            async with asyncio.timeout(1.5):
                 said = json.loads(await socket.recv())
     except ConnectionClosed:
         return {"errors": [{"extensions": {"code": "UNAUTHENTICATED"}}]}
