@@ -12,7 +12,7 @@ from cross_web import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 from strawberry.asgi import ASGIWebSocketAdapter, GraphQL
 from strawberry.exceptions import ConnectionRejectionError
@@ -20,6 +20,7 @@ from strawberry.http.exceptions import WebSocketDisconnected
 from strawberry.subscriptions import GRAPHQL_SSE_PROTOCOL, GRAPHQL_TRANSPORT_WS_PROTOCOL
 
 from api import auth, explorer
+from api.bodies import at_most
 from api.context import Context
 from api.house import House
 from api.schema import schema
@@ -60,7 +61,8 @@ class GraphQLDoor(GraphQL[Context, None]):
         self._house = house
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await super().__call__(scope, _at_most(LARGEST_BODY, receive), send)
+        too_large = HTTPException(413, f"A request has at most {LARGEST_BODY // 1024} KiB.")
+        await super().__call__(scope, at_most(LARGEST_BODY, receive, too_large), send)
 
     async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> Context:
         context = Context(
@@ -116,21 +118,6 @@ class GraphQLDoor(GraphQL[Context, None]):
 
     def encode_json(self, data: object) -> bytes:
         return orjson.dumps(data, default=str)
-
-
-def _at_most(most: int, receive: Receive) -> Receive:
-    """Refuses a body that grows larger while it comes."""
-    came = 0
-
-    async def counted() -> Message:
-        nonlocal came
-        message = await receive()
-        came += len(message.get("body", b""))
-        if came > most:
-            raise HTTPException(413, f"A request has at most {most // 1024} KiB.")
-        return message
-
-    return counted
 
 
 def _storable(said: Any) -> Any:

@@ -14,9 +14,9 @@ from starlette.formparsers import MultiPartException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
-from starlette.types import Message, Receive
 
 from api import auth
+from api.bodies import at_most
 from api.house import House
 from domain import uploads
 from domain.actors import Actor, ActorKind
@@ -88,7 +88,7 @@ async def _agent(house: House, request: Request) -> Actor | None:
 
 
 async def _from_form(house: House, request: Request) -> Upload:
-    request._receive = _at_most(LARGEST + AROUND, request._receive)
+    request._receive = at_most(LARGEST + AROUND, request._receive, _too_large())
     try:
         async with request.form(max_files=1, max_fields=10) as form:
             file = next((value for value in form.values() if isinstance(value, UploadFile)), None)
@@ -104,20 +104,6 @@ async def _pieces(file: UploadFile) -> AsyncIterator[bytes]:
         yield piece
 
 
-def _at_most(most: int, receive: Receive) -> Receive:
-    came = 0
-
-    async def counted() -> Message:
-        nonlocal came
-        message = await receive()
-        came += len(message.get("body", b""))
-        if came > most:
-            raise HTTPException(413, f"A file has at most {LARGEST // 1024 // 1024} MB.")
-        return message
-
-    return counted
-
-
 async def _stored(house: House, name: str, given: str, content: AsyncIterator[bytes]) -> Upload:
     """Written piece by piece to where it will lie; nothing is left of what is too large or cut off."""
     key, size, begins = new_key(), 0, b""
@@ -127,7 +113,7 @@ async def _stored(house: House, name: str, given: str, content: AsyncIterator[by
             async for piece in content:
                 size += len(piece)
                 if size > LARGEST:
-                    raise HTTPException(413, f"A file has at most {LARGEST // 1024 // 1024} MB.")
+                    raise _too_large()
                 begins = begins if len(begins) >= READ else (begins + piece)[:READ]
                 out.write(piece)
             out.flush()
@@ -141,3 +127,7 @@ async def _stored(house: House, name: str, given: str, content: AsyncIterator[by
         raise HTTPException(400, "The file is empty.")
     named = plain_name(name)
     return Upload(name=named, mime=type_of(named, given, begins), bytes=size, file=key)
+
+
+def _too_large() -> HTTPException:
+    return HTTPException(413, f"A file has at most {LARGEST // 1024 // 1024} MB.")

@@ -20,9 +20,9 @@ from domain.inbound import InboundMessage
 from domain.keys import Keys
 from domain.languages import N_, best_language, translate
 from domain.mailboxes import reads_nothing, without_plus
-from domain.messages import OUTBOX, DeliveryState, Direction, Message
+from domain.messages import OUTBOX, Message
 from domain.ourselves import ours_among
-from domain.replies import message_id
+from domain.replies import message_id, queued
 from domain.subjects import beginning
 from domain.threads import Thread
 from domain.tickets import Ticket
@@ -79,20 +79,7 @@ async def acknowledge(
         await session.scalar(select(Contact.locale).where(Contact.id == thread.contact_id)),
         channel.config.get("language"),
     )
-    message = Message(
-        id=new_id(),
-        ticket_id=ticket.id,
-        contact_id=thread.contact_id,
-        thread_id=thread.id,
-        channel_id=channel.id,
-        direction=Direction.OUT,
-        author="",
-        at=at,
-        text=words(channel.config, locale, ticket.number),
-        automatic=True,
-        delivery=DeliveryState.QUEUED,
-        due_at=func.now(),
-    )
+    message = queued(thread, text=words(channel.config, locale, ticket.number), by=SYSTEM, at=at)
     message.external_id = message_id(keys, channel, thread, message)
     message.mail = {
         "to": [["", address]],

@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain import clocks, uploads
-from domain.actors import Actor
+from domain.actors import SYSTEM, Actor
 from domain.addressing import read_addresses
 from domain.channels import Channel, ChannelKind
 from domain.contacts import Identity, IdentityKind, Proof, same_value, survivor_of
@@ -92,21 +92,7 @@ async def send(
         raise WindowClosed(field=["identityId"])
     if to.kind != IdentityKind.EMAIL:
         _only_words(extras)
-    message = Message(
-        id=new_id(),
-        ticket_id=ticket.id,
-        contact_id=thread.contact_id,
-        thread_id=thread.id,
-        channel_id=channel.id,
-        direction=Direction.OUT,
-        agent_id=by.agent_id,
-        author=by.name,
-        at=at,
-        text=text,
-        automatic=False,
-        delivery=DeliveryState.QUEUED,
-        due_at=func.now() + undo_for,
-    )
+    message = queued(thread, text=text, by=by, at=at, undo_for=undo_for)
     match to.kind:
         case IdentityKind.EMAIL:
             message.external_id = message_id(keys, channel, thread, message)
@@ -127,6 +113,27 @@ async def send(
     ticket.change(by=by, at=at, status=after)
     await clocks.reckon(session, ticket, by=by, at=at)
     return message
+
+
+def queued(
+    thread: Thread, *, text: str, by: Actor, at: datetime, undo_for: timedelta = timedelta(0)
+) -> Message:
+    """What the shop says in a conversation, about to leave by its channel."""
+    return Message(
+        id=new_id(),
+        ticket_id=thread.ticket_id,
+        contact_id=thread.contact_id,
+        thread_id=thread.id,
+        channel_id=thread.channel_id,
+        direction=Direction.OUT,
+        agent_id=by.agent_id,
+        author=by.name,
+        at=at,
+        text=text,
+        automatic=by == SYSTEM,
+        delivery=DeliveryState.QUEUED,
+        due_at=func.now() + undo_for,
+    )
 
 
 def _only_words(extras: Extras) -> None:

@@ -8,23 +8,23 @@ import uuid
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.actors import Actor
 from domain.addressing import read_addresses, recipients
 from domain.channels import Channel, ChannelKind
 from domain.contacts import Identity, IdentityKind, same_person
-from domain.db import Json, new_id, ring
+from domain.db import Json, ring
 from domain.errors import InvalidInput, NoMailbox
 from domain.events import EventKind
 from domain.inbound import InboundMessage
 from domain.keys import Keys
 from domain.languages import N_
-from domain.messages import OUTBOX, DeliveryState, Direction, Message
+from domain.messages import OUTBOX, Direction, Message
 from domain.opening import open_thread
 from domain.reasons import JoinCode
-from domain.replies import going_on, mailbox_for, message_id
+from domain.replies import going_on, mailbox_for, message_id, queued
 from domain.subjects import passing_on
 from domain.threads import Placement, Thread
 from domain.tickets import Ticket
@@ -57,22 +57,8 @@ async def pass_on(
         mail |= {"with_files": with_files}
     if channel.disabled_at:
         raise NoMailbox(field=["id"])
-    written = Message(
-        id=new_id(),
-        ticket_id=ticket.id,
-        contact_id=thread.contact_id,
-        thread_id=thread.id,
-        channel_id=channel.id,
-        direction=Direction.OUT,
-        agent_id=by.agent_id,
-        author=by.name,
-        at=at,
-        text=text,
-        automatic=False,
-        delivery=DeliveryState.QUEUED,
-        due_at=func.now() + undo_for,
-        mail={"to": [["", one] for one in addresses], "cc": [], "bcc": []} | mail,
-    )
+    written = queued(thread, text=text, by=by, at=at, undo_for=undo_for)
+    written.mail = {"to": [["", one] for one in addresses], "cc": [], "bcc": []} | mail
     written.external_id = message_id(keys, channel, thread, written)
     session.add(written)
     await session.flush()
