@@ -12,8 +12,8 @@ words that are folded are easily overlooked, so that nothing is folded when in d
 
 import re
 
-from integrations.mail import marks, structure
-from integrations.mail.lines import Lines
+from integrations.mail.folding import marks, structure
+from integrations.mail.folding.lines import Lines
 
 _MOST_ROUNDS = 8
 

@@ -7,12 +7,12 @@ from functools import partial
 import aiosmtplib
 
 from domain.addressing import left_to_send
-from integrations.mail.address_lists import is_plain
-from integrations.mail.compose import File, compose, envelope_sender
-from integrations.mail.connections import Relays, Server
 from integrations.mail.mailbox import Mailbox
 from integrations.mail.oauth import TokenFailed, TokenRefused, access_token, keep_newest
+from integrations.mail.reading.address_lists import is_plain
 from integrations.mail.refusals import without_secrets
+from integrations.mail.sending.compose import File, compose, envelope_sender
+from integrations.mail.sending.connections import Relays, Server
 from integrations.outbound import Handed, Letter, Means, SendFailed, SendRefused
 
 OF_US = (aiosmtplib.SMTPAuthenticationError, aiosmtplib.SMTPConnectResponseError, aiosmtplib.SMTPHeloError)
