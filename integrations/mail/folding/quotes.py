@@ -17,7 +17,6 @@ from integrations.mail.folding.lines import Lines
 
 _MOST_ROUNDS = 8
 
-
 _NOT_SAID = re.compile(
     r"\[(?:cid|image|bild|imagen|imatge|obraz)[^\[\]]*\]|<?https?://[^\s>]*>?|[\W_]", re.IGNORECASE
 )

@@ -72,10 +72,8 @@ async def hand_over(raw: bytes, *, sender: str, to: Sequence[str], server: Serve
         raise (SendRefused if _is_final(refused.code) and not of_us else SendFailed)(words) from refused
     except (TokenFailed, TokenRefused) as refused:
         raise SendFailed(f"no access token: {refused}"[:300]) from refused
-    except (
-        aiosmtplib.SMTPException,
-        OSError,
-    ) as failure:  # unknown whether it arrived: same Message-ID again
+    except (aiosmtplib.SMTPException, OSError) as failure:
+        # Unknown whether it arrived: the same Message-ID again.
         raise SendFailed(f"{server.host}: {type(failure).__name__} {failure}"[:300]) from failure
     refused_ones = {one: _words(*answer) for one, answer in answers.items()}
     return Handed(
