@@ -10,9 +10,9 @@ from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 
-from integrations.mail import parse
-from integrations.mail.parse import LARGEST_MAIL, Mail, Unreadable
-from integrations.mail.reader import Children
+from integrations.mail.reading import parse
+from integrations.mail.reading.parse import LARGEST_MAIL, Mail, Unreadable
+from integrations.mail.reading.reader import Children
 
 mail = App(name="heddle mail", help="How mails are read.", version_flags=[])
 

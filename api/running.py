@@ -27,10 +27,10 @@ from domain.postgres import embedded
 from domain.sealing import Sealer
 from domain.settings import DomainSettings, WrongSetting, load
 from integrations.courier import Courier
-from integrations.mail import smtp_in
-from integrations.mail.connections import Relays
-from integrations.mail.fetching import Fetcher, Pace
-from integrations.mail.system import SystemPost
+from integrations.mail.receiving import smtp_in
+from integrations.mail.receiving.fetching import Fetcher, Pace
+from integrations.mail.sending.connections import Relays
+from integrations.mail.sending.system import SystemPost
 from integrations.mailroom import Mailroom
 from integrations.media import Media
 from integrations.settings import IntegrationSettings

@@ -10,18 +10,19 @@ from sqlalchemy import ColumnElement, Select, Uuid, func, literal, select, true
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from api.contacts import Contact, Identity, contacts_by_id, each_once, identities_where
+from api.contacts import Contact, Identity, contacts_by_id
 from api.context import Info, Reading, by, plain
 from api.history import PAGED, Asked, TimelineConnection, timeline_of_ticket
 from api.node import Node
 from api.paging import of_each
 from api.reads import opened
+from api.reply_channels import reply_channels_of
 from api.scalars import BigInt
 from api.selection import Selection, wanted
 from api.sla import Clock, clocks_of
 from api.staff import Agent, Team, agents_by_id, teams_by_id
 from api.threads import Thread, threads_of
-from domain import access, contacts
+from domain import access
 from domain.access import may_see
 from domain.actors import Actor
 from domain.channels import Channel, ChannelKind
@@ -210,7 +211,9 @@ async def _fill(reading: Reading, tickets: list[Ticket], selection: Selection) -
         for ticket in tickets:
             ticket.tasks = groups.get(ticket.row_id, [])
     if "replyChannels" in selection:
-        await _reply_channels(reading, tickets)
+        ways = await reply_channels_of(reading, {ticket.row_id: ticket.contact_id for ticket in tickets})
+        for ticket in tickets:
+            ticket.reply_channels = ways[ticket.row_id]
 
 
 async def _newest_items(reading: Reading, ids: list[uuid.UUID]) -> dict[uuid.UUID, tuple[str, BigInt]]:
@@ -247,43 +250,6 @@ async def _channels(reading: Reading, ids: list[uuid.UUID]) -> dict[uuid.UUID, l
     return {
         ticket_id: [row.kind for row in group] for ticket_id, group in by("ticket_id", rows.all()).items()
     }
-
-
-async def _reply_channels(reading: Reading, tickets: list[Ticket]) -> None:
-    last_used = {
-        (row.ticket_id, row.identity_id): row.at
-        for row in await reading.connection.execute(
-            select(
-                ThreadRow.ticket_id, ThreadRow.identity_id, func.max(ThreadRow.last_inbound_at).label("at")
-            )
-            .where(one_of(ThreadRow.ticket_id, [ticket.row_id for ticket in tickets]))
-            .group_by(ThreadRow.ticket_id, ThreadRow.identity_id)
-        )
-    }
-    taking_part = {identity_id for _, identity_id in last_used if identity_id}
-    identities = await identities_where(
-        reading,
-        one_of(contacts.Identity.contact_id, {ticket.contact_id for ticket in tickets})
-        | one_of(contacts.Identity.id, taking_part),
-    )
-    for ticket in tickets:
-        mine = [
-            identity
-            for identity in each_once(identities)
-            if identity.row.contact_id == ticket.contact_id or (ticket.row_id, identity.row.id) in last_used
-        ]
-
-        def recency(identity: Identity, ticket: Ticket = ticket) -> float:
-            at = last_used.get((ticket.row_id, identity.row.id))
-            return at.timestamp() if at else 0.0
-
-        def here(identity: Identity, ticket: Ticket = ticket) -> Identity:
-            """Only a mail begins a conversation; elsewhere the answer goes where the customer wrote."""
-            if identity.channel == ChannelKind.EMAIL or (ticket.row_id, identity.row.id) in last_used:
-                return identity
-            return plain(Identity, {**vars(identity), "can_reply": False})
-
-        ticket.reply_channels = [here(identity) for identity in sorted(mine, key=recency, reverse=True)]
 
 
 async def _ticket(info: Info, id: strawberry.ID) -> Ticket | None:

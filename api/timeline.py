@@ -23,7 +23,7 @@ from domain.languages import N_, translate
 from domain.messages import CallState, DeliveryState, Direction, ItemKind
 from domain.reasons import JoinCode
 from domain.tickets import Ticket, became
-from integrations.mail import markup
+from integrations.mail.reading import markup
 
 MOST_RECIPIENTS = 100
 """Of a mail that came in: it may name a thousand."""

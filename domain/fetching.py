@@ -116,20 +116,15 @@ async def advance(
     by: uuid.UUID,
     uid_validity: int,
     to: int,
-) -> int:
-    """Keeps the mails and moves the cursor, in one transaction; how many had not been here before."""
+) -> None:
+    """Keeps the mails and moves the cursor, in one transaction."""
     box = await locked(session, channel.id, by=by)
     if box.uid_validity != uid_validity or to < box.last_uid:
         raise BoxLost(channel.id)
-    new = 0
     for mail in mails:
-        kept = await keep(
-            session, channel, external_id=mail.external_id, raw=mail.raw, envelope=mail.envelope
-        )
-        new += kept is not None
+        await keep(session, channel, external_id=mail.external_id, raw=mail.raw, envelope=mail.envelope)
     box.last_uid, box.tries = to, 0
     _works(box)
-    return new
 
 
 async def signed_in(session: AsyncSession, channel_id: uuid.UUID, *, by: uuid.UUID) -> None:

@@ -1,7 +1,7 @@
 """What came in: the original as bytes, and what an adapter read in it."""
 
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
@@ -208,7 +208,6 @@ class Unread:
 
     reason: str
     failed: bool = False
-    detail: Json = field(default_factory=dict)
 
 
 class Unreadable(Exception):

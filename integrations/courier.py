@@ -20,8 +20,8 @@ from domain.messages import OUTBOX, Attachment, Message
 from domain.staff import Agent
 from domain.threads import Thread
 from domain.work import Lease, TryLater, work
-from integrations.mail import smtp
-from integrations.mail.connections import Relays
+from integrations.mail.sending import smtp
+from integrations.mail.sending.connections import Relays
 from integrations.messenger import client as messenger
 from integrations.outbound import Handed, Letter, Means, RecipientBusy, SendFailed, SendRefused
 from integrations.settings import IntegrationSettings

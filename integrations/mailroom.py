@@ -62,9 +62,8 @@ class Mailroom:
         failure: Exception | None = None
         idle: list[str] = []
         """Why nothing came of a part."""
-        for (
-            part
-        ) in acted:  # one that fails holds up none of the others; tried again, the others are known already
+        # One that fails holds up none of the others; tried again, the others are known already.
+        for part in acted:
             try:
                 if (why := await self._take(channel, arrival, part)) is not None:
                     idle.append(why)

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, field_validator
 
 from domain.settings import HeddleSettings
-from integrations.mail.address_lists import is_plain
+from integrations.mail.reading.address_lists import is_plain
 
 
 def smtp_address(url: str) -> str:

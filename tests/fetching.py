@@ -13,7 +13,7 @@ from api.house import House
 from domain.channels import Channel, ChannelKind
 from domain.fetching import Box
 from domain.inbound import Arrival
-from integrations.mail.fetching import Fetcher, Pace
+from integrations.mail.receiving.fetching import Fetcher, Pace
 from integrations.mailroom import Mailroom
 from tests.dovecot import PASSWORD
 from tests.factories import SETTINGS, a_channel

@@ -64,3 +64,17 @@ def test_the_domain_brings_in_neither_rooms_nor_frameworks() -> None:
     )
 
     assert printed.stdout.strip() == "[]"
+
+
+def test_who_reads_mails_knows_nothing_of_the_house() -> None:
+    code = (
+        "import sys, integrations.mail.reading.reader\n"
+        "rooms = ('domain.', 'notifications', 'api', 'sqlalchemy', 'pydantic')\n"
+        "print([name for name in sys.modules if name.startswith(rooms)])"
+    )
+
+    printed = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+
+    assert printed.stdout.strip() == "['domain.subjects']"

@@ -8,7 +8,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 
 from domain.contacts import IdentityKind, normalised
 from integrations.keeping import ChannelSettings
-from integrations.mail.signing import check_key
+from integrations.mail.sending.signing import check_key
 from integrations.settings import smtp_address
 
 SHORTEST_TOKEN = 16

@@ -21,10 +21,10 @@ from domain.keys import Keys
 from domain.languages import N_, translate
 from domain.mailboxes import mail_address, reads_nothing
 from domain.words import language_of
-from integrations.mail import parse, reader
-from integrations.mail.address_lists import unquoted
 from integrations.mail.addresses import recipient, thread_number
 from integrations.mail.mailbox import Mailbox
+from integrations.mail.reading import parse, reader
+from integrations.mail.reading.address_lists import unquoted
 
 HANDED_OVER = ("imap", "webhook")
 """Ways of an arrival on which the box's own server, or who knows the webhook's secret, gave it to us."""

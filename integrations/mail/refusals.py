@@ -2,7 +2,7 @@
 
 import re
 
-from integrations.mail.words import one_line
+from integrations.mail.reading.words import one_line
 
 LONGEST = 300
 

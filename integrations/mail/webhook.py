@@ -32,7 +32,7 @@ from domain.inbound import Arrival, keep
 from domain.keys import Keys
 from integrations.mail.addresses import thread_number
 from integrations.mail.mailbox import Mailbox
-from integrations.mail.words import one_line
+from integrations.mail.reading.words import one_line
 from integrations.signatures import MAILGUN_WINDOW, mailgun_signed, same_secret
 from integrations.webhook import body_of, channel_of, well_formed
 

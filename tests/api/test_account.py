@@ -14,7 +14,7 @@ from domain.db import database_time
 from domain.invitations import PasswordLink
 from domain.second_factor import SecondFactor
 from domain.system_mail import SYSTEM_MAIL
-from integrations.mail.system import SystemPost
+from integrations.mail.sending.system import SystemPost
 from integrations.settings import IntegrationSettings
 from tests.client import PASSWORD, SIGN_IN, Client
 

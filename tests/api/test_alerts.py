@@ -18,7 +18,7 @@ from domain.following import begin, read_on
 from domain.notices import PUSHES, Delivery, DeliveryStage
 from domain.system_mail import SYSTEM_MAIL
 from domain.work import Lease, Queue, Row, TryLater
-from integrations.mail.system import SystemPost
+from integrations.mail.sending.system import SystemPost
 from integrations.settings import IntegrationSettings
 from notifications import dispatch
 from notifications.deliver import Pusher

@@ -22,7 +22,7 @@ from domain.tickets import Ticket
 from domain.uploads import Upload
 from integrations.courier import Courier
 from integrations.mail.addresses import recipient
-from integrations.mail.connections import Relays
+from integrations.mail.sending.connections import Relays
 from integrations.settings import IntegrationSettings
 from tests.client import Client
 from tests.factories import a_channel, a_mail, a_messenger_message, a_promise, receive, tickets

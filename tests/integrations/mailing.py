@@ -21,8 +21,8 @@ from domain.staff import Agent
 from domain.threads import Thread
 from domain.tickets import Ticket, locked
 from integrations.mail.addresses import reply_address
-from integrations.mail.compose import POLICY
-from integrations.mail.smtp_in import listen
+from integrations.mail.receiving.smtp_in import listen
+from integrations.mail.sending.compose import POLICY
 from integrations.mailroom import Mailroom
 from tests.factories import SETTINGS, a_channel, an_agent, messages, tickets
 

@@ -26,7 +26,7 @@ from domain.tickets import TicketStatus
 from domain.withdrawing import withdraw
 from domain.work import TryLater
 from integrations.courier import Courier
-from integrations.mail.connections import Patience, Relays
+from integrations.mail.sending.connections import Patience, Relays
 from integrations.settings import IntegrationSettings
 from tests.factories import a_channel, a_mail, a_promise, an_agent, receive, tickets
 

@@ -17,7 +17,7 @@ from domain.messages import Attachment, Message
 from domain.reasons import JoinCode
 from domain.threads import Thread
 from integrations.mail.addresses import recipient, reply_address
-from integrations.mail.smtp_in import listen
+from integrations.mail.receiving.smtp_in import listen
 from integrations.mailroom import Mailroom
 from tests.factories import SETTINGS, a_channel, messages, tickets
 from tests.factories import a_mail as another_mail

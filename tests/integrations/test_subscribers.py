@@ -24,7 +24,7 @@ from domain.db import database_time, new_id
 from domain.following import begin
 from domain.ids import row_id
 from domain.webhooks import KEPT_FOR, OFF_AFTER, OVERLAP, POSTS, Post, PostState, Webhook
-from integrations.mail.system import SystemPost
+from integrations.mail.sending.system import SystemPost
 from integrations.outbound import SendRefused
 from integrations.settings import IntegrationSettings
 from integrations.subscribers import posting

@@ -54,7 +54,7 @@ from domain.unsealing import Destroyed, unseal
 from domain.webhooks import Attempt, Post, add_webhook
 from domain.work import Queue
 from integrations.mail.addresses import reply_address
-from integrations.mail.smtp_in import listen
+from integrations.mail.receiving.smtp_in import listen
 from integrations.mailroom import Mailroom
 from integrations.signatures import phone_signature
 from tests.client import Client

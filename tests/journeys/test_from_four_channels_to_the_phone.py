@@ -21,7 +21,7 @@ from api.settings import ApiSettings
 from demo.farends import FcmStandIn, GraphStandIn, SmtpSink, messenger_events
 from domain.channels import ChannelKind
 from domain.settings import DomainSettings
-from integrations.mail.smtp_in import listen
+from integrations.mail.receiving.smtp_in import listen
 from integrations.settings import IntegrationSettings
 from integrations.signatures import phone_signature
 from notifications.settings import NotificationSettings

@@ -29,7 +29,7 @@ from domain.repetition import MOST
 from domain.threads import Thread
 from domain.tickets import Ticket, TicketStatus, locked
 from integrations.courier import Courier
-from integrations.mail.connections import Relays
+from integrations.mail.sending.connections import Relays
 from integrations.mailroom import Mailroom
 from integrations.settings import IntegrationSettings
 from tests.factories import a_mail, a_promise, set_channel

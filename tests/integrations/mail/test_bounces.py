@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from integrations.mail.bounces import Bounce
-from integrations.mail.parse import read
-from integrations.mail.reports import recipients, status_of
+from integrations.mail.machines.bounces import Bounce
+from integrations.mail.machines.reports import recipients, status_of
+from integrations.mail.reading.parse import read
 
 SAMPLES = Path(__file__).parent / "samples"
 OURS = "t12.7.k9h2@shop.test"

@@ -23,11 +23,11 @@ from domain.staff import Agent
 from domain.threads import Thread
 from integrations.channel_settings import read_settings
 from integrations.mail.addresses import recipient
-from integrations.mail.body import html
-from integrations.mail.compose import compose, envelope_sender
-from integrations.mail.connections import Relays
 from integrations.mail.mailbox import Mailbox
-from integrations.mail.smtp import send
+from integrations.mail.sending.body import html
+from integrations.mail.sending.compose import compose, envelope_sender
+from integrations.mail.sending.connections import Relays
+from integrations.mail.sending.smtp import send
 from integrations.outbound import Letter, Means
 from integrations.settings import IntegrationSettings
 

@@ -11,11 +11,11 @@ import pytest
 
 from demo.farends import SmtpSink, smtp
 from demo.farends.server import Answer, HttpFarEnd, Request
-from integrations.mail import connections
-from integrations.mail.connections import InLine, Patience, Relays, Server
 from integrations.mail.mailbox import Mailbox
 from integrations.mail.oauth import access_token
-from integrations.mail.smtp import hand_over
+from integrations.mail.sending import connections
+from integrations.mail.sending.connections import InLine, Patience, Relays, Server
+from integrations.mail.sending.smtp import hand_over
 from integrations.outbound import Handed, SendFailed, SendRefused
 
 SOON = Patience(opening=0.4, answer=0.4, mail=0.8)

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from integrations.mail import plain, tnef
-from integrations.mail.invitations import told
-from integrations.mail.parse import Attachment, Mail, read
+from integrations.mail.reading import plain, tnef
+from integrations.mail.reading.invitations import told
+from integrations.mail.reading.parse import Attachment, Mail, read
 
 SAMPLES = Path(__file__).parent / "samples"
 MAGIC = b"\x78\x9f\x3e\x22\x01\x00"

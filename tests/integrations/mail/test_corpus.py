@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from integrations.mail.parse import Mail, Unreadable, read
+from integrations.mail.reading.parse import Mail, Unreadable, read
 
 CORPUS = Path(__file__).parent / "corpus"
 MAILS = sorted(path.stem for path in CORPUS.glob("*.eml"))

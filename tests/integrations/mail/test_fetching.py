@@ -22,7 +22,7 @@ from domain.messages import Message
 from domain.settings import DomainSettings
 from domain.threads import Thread
 from integrations.mail.addresses import reply_address
-from integrations.mail.fetching import Pace
+from integrations.mail.receiving.fetching import Pace
 from integrations.settings import IntegrationSettings
 from notifications.settings import NotificationSettings
 from tests.dovecot import Dovecot, dovecot, with_dovecot

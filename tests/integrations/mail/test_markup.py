@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-from integrations.mail.markup import clean, content_ids, shown
+from integrations.mail.reading.markup import clean, content_ids, shown
 
 PICTURES = {"vase@shop": "https://help.shop.example/files/1?a=2&s=3"}
 HARMLESS = {

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from integrations.mail.parse import Address, Mail, Unreadable, read
+from integrations.mail.reading.parse import Address, Mail, Unreadable, read
 
 SAMPLES = Path(__file__).parent / "samples"
 ADA = Address("Ada", "ada@example.com")

@@ -5,11 +5,11 @@ import base64
 
 import pytest
 
-from integrations.mail.connections import Relays, Server
-from integrations.mail.imap import BoxFailed, ImapBox, SignInRefused
 from integrations.mail.mailbox import Mailbox
+from integrations.mail.receiving.imap import BoxFailed, ImapBox, SignInRefused
 from integrations.mail.refusals import without_secrets
-from integrations.mail.smtp import hand_over
+from integrations.mail.sending.connections import Relays, Server
+from integrations.mail.sending.smtp import hand_over
 from integrations.outbound import SendFailed
 from tests.wire import parrot
 

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.subjects import passes_on
-from integrations.mail.markup import to_text
-from integrations.mail.quotes import fold
+from integrations.mail.folding.quotes import fold
+from integrations.mail.reading.markup import to_text
 
 FOLDER = Path(__file__).parent / "quoted"
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from integrations.mail import parse
-from integrations.mail.parse import Unreadable
-from integrations.mail.reader import Children, Limits
+from integrations.mail.reading import parse
+from integrations.mail.reading.parse import Unreadable
+from integrations.mail.reading.reader import Children, Limits
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals")
 
@@ -149,7 +149,7 @@ def test_a_mail_of_nobody_that_cannot_be_read_stays_unreadable(children_of: Call
 
 def test_children_end_with_a_parent_that_was_killed() -> None:
     code = (
-        "import time; from integrations.mail.reader import Children; children = Children();"
+        "import time; from integrations.mail.reading.reader import Children; children = Children();"
         f"children.read({HELLO!r}); print(children._idle[0].pid, flush=True); time.sleep(600)"
     )
     parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from integrations.mail.imap import BoxFailed, ImapBox
 from integrations.mail.mailbox import Mailbox
+from integrations.mail.receiving.imap import BoxFailed, ImapBox
 from tests.wire import parrot
 
 

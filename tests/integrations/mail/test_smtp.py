@@ -11,8 +11,8 @@ from domain.files import Files
 from domain.keys import Keys
 from domain.messages import Message
 from domain.threads import Thread
-from integrations.mail.connections import Relays
-from integrations.mail.smtp import send
+from integrations.mail.sending.connections import Relays
+from integrations.mail.sending.smtp import send
 from integrations.outbound import Letter, Means, SendRefused
 from integrations.settings import IntegrationSettings
 

@@ -11,9 +11,9 @@ from sqlalchemy import func, select, text, update
 from api.house import House
 from domain.channels import Channel, ChannelKind
 from domain.inbound import Arrival
-from integrations.mail import smtp_in
 from integrations.mail.addresses import reply_address
-from integrations.mail.smtp_in import Guests, listen
+from integrations.mail.receiving import smtp_in
+from integrations.mail.receiving.smtp_in import Guests, listen
 from tests.factories import SETTINGS, a_channel
 
 HELP, SALES = SETTINGS[ChannelKind.EMAIL]["address"], "sales@shop.example"

@@ -16,7 +16,7 @@ from domain.matters import is_called_otherwise
 from domain.merging import merge_tickets
 from domain.people import link
 from domain.reasons import SuggestionCode
-from domain.subjects import answering, beginning, plain, tags_in
+from domain.subjects import answering, beginning, passing_on, plain, tags_in
 from domain.suggestions import Suggestion
 from domain.threads import Thread
 from domain.tickets import Ticket, TicketStatus, locked
@@ -54,6 +54,7 @@ async def solved(mailing: Mailing, ticket: Ticket, *, ago: timedelta) -> None:
         "[#7] Re: [#12] Broken mug",
         "Antw: R: Broken  mug [#12]",
         "回复： Broken mug",
+        "Rif: I: Továbbítás: Broken mug",
     ],
 )
 def test_an_answers_subject_has_one_re_and_one_number_however_often_it_went_to_and_fro(subject: str) -> None:
@@ -68,6 +69,17 @@ def test_a_subject_names_its_tickets_and_is_another_by_its_own_words_only() -> N
     assert is_called_otherwise("Invoice", "Broken mug", "")
     assert not is_called_otherwise("Re:", "Broken mug")
     assert not is_called_otherwise("Invoice", "", "")
+
+
+def test_what_passes_on_says_so_once_by_whichever_programs_word() -> None:
+    assert passing_on("Broken mug") == "Fwd: Broken mug"
+    assert passing_on("Re: Broken mug") == "Fwd: Re: Broken mug"
+    assert [passing_on(f"{mark}: mug") for mark in ("Fwd", "FW", "WG", "RV")] == [
+        "Fwd: mug",
+        "FW: mug",
+        "WG: mug",
+        "RV: mug",
+    ]
 
 
 async def test_our_answer_carries_the_tickets_number(mailing: Mailing) -> None:

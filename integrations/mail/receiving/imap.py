@@ -19,8 +19,8 @@ from imapclient.exceptions import IMAPClientAbortError, IMAPClientError, LoginEr
 
 from domain.fetching import Fetched
 from integrations.mail.mailbox import Mailbox
+from integrations.mail.reading.words import one_line
 from integrations.mail.refusals import without_secrets
-from integrations.mail.words import one_line
 
 CONNECT, READ = 10.0, 30.0
 """Seconds that a server may take: for the connection, and for the next bytes of an answer."""

@@ -9,7 +9,7 @@ import re
 
 import charset_normalizer
 
-from integrations.mail import languages
+from integrations.mail.reading import charsets
 
 # What a label means when it says less than its writer wrote (by Python's name), or says it in words Python does
 # not know. "" says nothing.
@@ -110,7 +110,7 @@ def _guess(raw: bytes, before: str | None) -> str:
     # A few bytes above ASCII look like Chinese to the guesser; a whole text of them is not European.
     high = sum(byte > 127 for byte in raw)
     is_foreign = high > 20 and high * 2 > len(raw)
-    european = "" if is_foreign else languages.charset(raw, before)
+    european = "" if is_foreign else charsets.likeliest(raw, before)
     if european or before:
         return european or before or ""
     best = charset_normalizer.from_bytes(raw, cp_isolation=_ANY if is_foreign else _EUROPEAN).best()

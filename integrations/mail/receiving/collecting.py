@@ -10,8 +10,8 @@ from domain import fetching
 from domain.channels import Channel
 from domain.db import Database
 from domain.fetching import Box, Fetched
-from integrations.mail.hand import Hand
-from integrations.mail.imap import ImapBox, Opened, Waiting
+from integrations.mail.receiving.hand import Hand
+from integrations.mail.receiving.imap import ImapBox, Opened, Waiting
 
 AT_ONCE = 50
 """Mails of one command and one transaction, and bytes of theirs."""

@@ -15,8 +15,8 @@ from domain.db import Database
 from domain.inbound import keep
 from domain.keys import Keys
 from integrations.mail.addresses import Recipient, recipient
-from integrations.mail.parse import LARGEST_MAIL
-from integrations.mail.words import one_line
+from integrations.mail.reading.parse import LARGEST_MAIL
+from integrations.mail.reading.words import one_line
 
 log = structlog.get_logger()
 

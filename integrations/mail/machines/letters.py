@@ -2,8 +2,8 @@
 
 import re
 
-from integrations.mail import reports
-from integrations.mail.address_lists import MOST_ADDRESSES, is_plain
+from integrations.mail.machines import reports
+from integrations.mail.reading.address_lists import MOST_ADDRESSES, is_plain
 
 # What stands above a mail that was pasted into the text.
 _PASTED = re.compile(

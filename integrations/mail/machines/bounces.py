@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from domain.subjects import is_marked
-from integrations.mail import letters_of_machines, machines, reports
-from integrations.mail.headers import Headers, split
-from integrations.mail.letters import Letters
-from integrations.mail.parts import MOST_HEADER_BYTES, Part
-from integrations.mail.reports import LONGEST_SAID, Recipient
-from integrations.mail.words import one_line
+from integrations.mail.machines import letters, phrases, reports
+from integrations.mail.machines.reports import LONGEST_SAID, Recipient
+from integrations.mail.reading.headers import Headers, split
+from integrations.mail.reading.letters import Letters
+from integrations.mail.reading.parts import MOST_HEADER_BYTES, Part
+from integrations.mail.reading.words import one_line
 
 LONGEST_TEXT = 20_000
 
@@ -109,7 +109,7 @@ class _Letter:
         if self._is_returned:
             # Parcels are returned to their senders too; but only a mail to an address.
             return (self._subject_says or self._text_says) and (
-                proof or letters_of_machines.has_address_alone(self._own_words)
+                proof or letters.has_address_alone(self._own_words)
             )
         if self.headers.has("list-id") or self.headers.has("list-unsubscribe"):
             return False
@@ -117,21 +117,21 @@ class _Letter:
 
     @cached_property
     def subject(self) -> str:
-        return machines.plain(self.headers.line("subject")[:1_000])
+        return phrases.plain(self.headers.line("subject")[:1_000])
 
     @cached_property
     def _sender(self) -> str:
-        return machines.plain(self.headers.line("from")[:1_000])
+        return phrases.plain(self.headers.line("from")[:1_000])
 
     @cached_property
     def _from_daemon(self) -> bool:
-        return machines.is_daemon(self.headers)
+        return phrases.is_daemon(self.headers)
 
     @cached_property
     def _from_master(self) -> bool:
-        if machines.says("senders", "daemons", self._sender):
+        if phrases.says("senders", "daemons", self._sender):
             return True
-        return machines.says("senders", "masters", self._sender) or self._sender.endswith("<>")
+        return phrases.says("senders", "masters", self._sender) or self._sender.endswith("<>")
 
     @cached_property
     def _is_returned(self) -> bool:
@@ -141,30 +141,30 @@ class _Letter:
 
     @cached_property
     def _subject_says(self) -> bool:
-        return machines.says("bounce", "subjects", self.subject)
+        return phrases.says("bounce", "subjects", self.subject)
 
     @cached_property
     def _text_says(self) -> bool:
-        return machines.says("bounce", "texts", self._plain)
+        return phrases.says("bounce", "texts", self._plain)
 
     @cached_property
     def _is_late(self) -> bool:
         said = f"{self.subject} {self._plain[:3_000]}"
-        return machines.says("bounce", "delayed", said) and not machines.says("bounce", "given_up", said)
+        return phrases.says("bounce", "delayed", said) and not phrases.says("bounce", "given_up", said)
 
     @cached_property
     def _arrived(self) -> bool:
-        if machines.says("bounce", "arrived", self.subject):
+        if phrases.says("bounce", "arrived", self.subject):
             return True
-        return machines.says("bounce", "arrived", self._plain[:1_000]) and not self._subject_says
+        return phrases.says("bounce", "arrived", self._plain[:1_000]) and not self._subject_says
 
     @cached_property
     def _is_reply_of_a_machine(self) -> bool:
-        return machines.begins("reply", "subjects", self.subject) and not self._has_mail
+        return phrases.begins("reply", "subjects", self.subject) and not self._has_mail
 
     @cached_property
     def _is_challenge(self) -> bool:
-        return machines.says("challenge", "texts", self._plain) and not self._from_daemon
+        return phrases.says("challenge", "texts", self._plain) and not self._from_daemon
 
     # What it says
 
@@ -192,11 +192,11 @@ class _Letter:
 
     @cached_property
     def _own_words(self) -> str:
-        return letters_of_machines.above(self.text)
+        return letters.above(self.text)
 
     @cached_property
     def _plain(self) -> str:
-        return machines.plain(self._own_words[:6_000])
+        return phrases.plain(self._own_words[:6_000])
 
     @cached_property
     def _mail(self) -> Headers | None:
@@ -234,7 +234,7 @@ class _Letter:
         named = self.headers.addresses("x-failed-recipients")
         if named:
             return named[0].address
-        found = letters_of_machines.addresses(self._own_words)
+        found = letters.addresses(self._own_words)
         for address in found:
             if address.lower() not in self._ours and not _is_of_a_machine(address):
                 return address
@@ -254,4 +254,4 @@ class _Letter:
 
 
 def _is_of_a_machine(address: str) -> bool:
-    return any(machines.says("senders", kind, address.lower()) for kind in ("daemons", "masters"))
+    return any(phrases.says("senders", kind, address.lower()) for kind in ("daemons", "masters"))

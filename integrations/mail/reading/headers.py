@@ -12,8 +12,8 @@ from datetime import datetime
 from itertools import islice
 from urllib.parse import unquote_to_bytes
 
-from integrations.mail import dates
-from integrations.mail.address_lists import (
+from integrations.mail.reading import dates
+from integrations.mail.reading.address_lists import (
     LONGEST_NAME,
     MOST_ADDRESSES,
     QUOTED,
@@ -22,8 +22,8 @@ from integrations.mail.address_lists import (
     unescaped,
     unquoted,
 )
-from integrations.mail.letters import Letters
-from integrations.mail.words import WORD, one_line, words
+from integrations.mail.reading.letters import Letters
+from integrations.mail.reading.words import WORD, one_line, words
 
 MOST_IDS = 1_000
 MOST_PARAMETERS = 100

@@ -11,13 +11,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from domain.subjects import passes_on
-from integrations.mail import automatic, bounces, markup, quotes
-from integrations.mail.address_lists import Address
-from integrations.mail.automatic import Automatic
-from integrations.mail.bounces import Bounce
-from integrations.mail.headers import Headers, begin, split
-from integrations.mail.letters import Letters, lenient
-from integrations.mail.parts import (
+from integrations.mail.folding import quotes
+from integrations.mail.machines import automatic, bounces
+from integrations.mail.machines.automatic import Automatic
+from integrations.mail.machines.bounces import Bounce
+from integrations.mail.reading import markup
+from integrations.mail.reading.address_lists import Address
+from integrations.mail.reading.headers import Headers, begin, split
+from integrations.mail.reading.letters import Letters, lenient
+from integrations.mail.reading.parts import (
     MOST_HEADER_BYTES,
     Attachment,
     Reading,
@@ -25,7 +27,7 @@ from integrations.mail.parts import (
     joined_html,
     joined_text,
 )
-from integrations.mail.words import one_line
+from integrations.mail.reading.words import one_line
 
 __all__ = ["Address", "Attachment", "Automatic", "Bounce", "Mail", "Unreadable", "read", "read_raw"]
 

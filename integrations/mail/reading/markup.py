@@ -19,21 +19,8 @@ _MOST_ATTRIBUTES = 1_000
 
 _TAG = re.compile(r"<(/?)([a-zA-Z][^\s/>]*)([^<>]*)")
 _VOID = {
-    "area",
-    "base",
-    "br",
-    "col",
-    "embed",
-    "hr",
-    "img",
-    "input",
-    "link",
-    "meta",
-    "param",
-    "source",
-    "track",
-    "wbr",
-}
+    "area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr",
+}  # fmt: skip
 # Closed by the next of their kind, so that they need no end tag and never pile up.
 _CLOSED_BY_NEXT = {"p", "li", "dd", "dt", "tr", "td", "th", "tbody", "thead", "option"}
 UNSEEN = {"head", "script", "style", "title", "template", "noscript", "iframe", "object"}

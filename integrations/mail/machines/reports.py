@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import takewhile
 
-from integrations.mail import machines
-from integrations.mail.address_lists import is_plain
-from integrations.mail.words import one_line
+from integrations.mail.machines import phrases
+from integrations.mail.reading.address_lists import is_plain
+from integrations.mail.reading.words import one_line
 
 LONGEST_SAID = 500
 MOST_RECIPIENTS = 100
@@ -123,11 +123,11 @@ def _codes(said: str) -> list[str]:
 
 
 def _by_words(said: str, *, late: bool) -> str:
-    words = machines.plain(said)
+    words = phrases.plain(said)
     reply = _REPLY.search(said)
     of_class = "4" if late else reply[1][0] if reply else "5"
-    for status, phrases in machines.statuses():
-        if any(phrase in words for phrase in phrases):
+    for status, told in phrases.statuses():
+        if any(phrase in words for phrase in told):
             # Only a place that is full or closed may be so for good or for a while.
             return of_class + status[1:] if status[0] == "x" else status
     return f"{of_class}.0.0"

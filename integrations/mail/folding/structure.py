@@ -11,7 +11,8 @@ from itertools import groupby
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-from integrations.mail import marks, markup
+from integrations.mail.folding import marks
+from integrations.mail.reading import markup
 
 _QUOTES = {
     "yahoo_quoted",

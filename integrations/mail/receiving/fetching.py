@@ -26,11 +26,11 @@ from domain.db import Database, database_time, heard
 from domain.fetching import BoxLost
 from domain.keys import Keys
 from integrations.mail import oauth
-from integrations.mail.collecting import Collector, UnderWay
-from integrations.mail.hand import Hand
-from integrations.mail.imap import READ, BoxFailed, ImapBox, SignInRefused
 from integrations.mail.mailbox import Mailbox
-from integrations.mail.parse import LARGEST_MAIL
+from integrations.mail.reading.parse import LARGEST_MAIL
+from integrations.mail.receiving.collecting import Collector, UnderWay
+from integrations.mail.receiving.hand import Hand
+from integrations.mail.receiving.imap import READ, BoxFailed, ImapBox, SignInRefused
 
 log = structlog.get_logger()
 

@@ -5,7 +5,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from integrations.mail.letters import lenient, storable
+from integrations.mail.reading.letters import lenient, storable
 
 try:
     from tnefparse import TNEF

@@ -8,7 +8,7 @@ import unicodedata
 from dataclasses import dataclass
 from typing import Literal
 
-from integrations.mail import idioms
+from integrations.mail.folding import idioms
 
 LONGEST_LINE = 400
 LONGEST_LINES = 600

@@ -3,7 +3,7 @@
 import binascii
 import re
 
-from integrations.mail.letters import Letters, unbase64
+from integrations.mail.reading.letters import Letters, unbase64
 
 # What is inside stops at the next "?=", which ends a word, and at the next "=?", which begins one.
 WORD = re.compile(r"=\?([^?\s]{1,60})\?([bBqQ])\?([^?=]*(?:(?:\?(?!=)|=(?!\?[^=]))[^?=]*)*)\?=")

@@ -12,11 +12,10 @@ words that are folded are easily overlooked, so that nothing is folded when in d
 
 import re
 
-from integrations.mail import marks, structure
-from integrations.mail.lines import Lines
+from integrations.mail.folding import marks, structure
+from integrations.mail.folding.lines import Lines
 
 _MOST_ROUNDS = 8
-
 
 _NOT_SAID = re.compile(
     r"\[(?:cid|image|bild|imagen|imatge|obraz)[^\[\]]*\]|<?https?://[^\s>]*>?|[\W_]", re.IGNORECASE

@@ -27,7 +27,7 @@ _SIGNS = frozenset("¿¡«»„“”‘’‚–—…€£§°·ªº©®™•
 _CHARSETS = ("cp1252", "cp1250", "iso8859_2")
 
 
-def charset(raw: bytes, before: str | None = None) -> str:
+def likeliest(raw: bytes, before: str | None = None) -> str:
     """Between equals the one that was right `before`: `cp1252`, `cp1250` or `iso8859_2`; "" where none of them makes sense, or there is nothing to judge by."""
     judged = [
         (_sense(raw.decode(name, "replace")), name == before, -at, name) for at, name in enumerate(_CHARSETS)

@@ -9,10 +9,10 @@ from domain.db import Database, database_time
 from domain.keys import Keys
 from domain.system_mail import SYSTEM_MAIL, SystemMail
 from domain.work import Lease, work
-from integrations.mail.compose import BODY, POLICY, address
-from integrations.mail.connections import Relays, Server
-from integrations.mail.smtp import check_sendable, hand_over
-from integrations.mail.words import one_line
+from integrations.mail.reading.words import one_line
+from integrations.mail.sending.compose import BODY, POLICY, address
+from integrations.mail.sending.connections import Relays, Server
+from integrations.mail.sending.smtp import check_sendable, hand_over
 from integrations.outbound import RecipientBusy, SendRefused
 from integrations.settings import IntegrationSettings
 

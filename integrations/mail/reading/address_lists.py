@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from integrations.mail.letters import Letters
-from integrations.mail.words import WORD, one_line, words
+from integrations.mail.reading.letters import Letters
+from integrations.mail.reading.words import WORD, one_line, words
 
 MOST_ADDRESSES = 1_000
 # RFC 5321: 64 + 1 + 255. Longer ones break the index they are looked up in.

@@ -13,10 +13,10 @@ from domain.keys import Keys
 from domain.languages import N_, best_language, translate
 from domain.messages import Attachment, Message
 from integrations.mail.addresses import reply_address
-from integrations.mail.body import Below, html, plain
 from integrations.mail.mailbox import Mailbox
-from integrations.mail.signing import sign
-from integrations.mail.words import one_line
+from integrations.mail.reading.words import one_line
+from integrations.mail.sending.body import Below, html, plain
+from integrations.mail.sending.signing import sign
 from integrations.outbound import Letter
 
 # A Message-ID that begins on its second line is not found by every mail program.

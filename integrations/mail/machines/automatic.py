@@ -3,9 +3,9 @@
 import re
 from typing import Literal, TypeAlias
 
-from integrations.mail import machines
-from integrations.mail.bounces import Bounce
-from integrations.mail.headers import Headers
+from integrations.mail.machines import phrases
+from integrations.mail.machines.bounces import Bounce
+from integrations.mail.reading.headers import Headers
 
 Automatic: TypeAlias = Literal["none", "auto_reply", "bounce", "list"]
 
@@ -33,10 +33,10 @@ def kind(headers: Headers, bounce: Bounce | None) -> Automatic:
         return "auto_reply"
     is_returned = headers.has("return-path") and headers.first("return-path").strip() in ("<>", "")
     is_bulk = precedence in ("bulk", "junk", "auto_reply")
-    subject = machines.plain(headers.line("subject")[:1_000]).lstrip("[(* ")
+    subject = phrases.plain(headers.line("subject")[:1_000]).lstrip("[(* ")
     is_hinted = is_returned or is_bulk or any(headers.has(name) for name in _HINTS)
-    if machines.begins("reply", "certain", subject) or (
-        is_hinted and machines.begins("reply", "subjects", subject)
+    if phrases.begins("reply", "certain", subject) or (
+        is_hinted and phrases.begins("reply", "subjects", subject)
     ):
         return "auto_reply"
     # A notice of a marketplace or of a group is written by someone, though a machine sent it.
@@ -45,4 +45,4 @@ def kind(headers: Headers, bounce: Bounce | None) -> Automatic:
     if submitted == "auto-generated" or is_bulk or is_returned:
         return "auto_reply"
     is_report = headers.parameters("content-type")[0] == "multipart/report"
-    return "auto_reply" if is_report or machines.is_daemon(headers) else "none"
+    return "auto_reply" if is_report or phrases.is_daemon(headers) else "none"

@@ -18,11 +18,11 @@ from pathlib import Path
 from threading import BoundedSemaphore, Event, Lock, Timer
 from typing import IO
 
-from integrations.mail import parse
-from integrations.mail.parse import Mail, Unreadable
-from integrations.mail.parts import MOST_HEADER_BYTES
+from integrations.mail.reading import parse
+from integrations.mail.reading.parse import Mail, Unreadable
+from integrations.mail.reading.parts import MOST_HEADER_BYTES
 
-_ROOT = str(Path(__file__).parent.parent.parent)
+_ROOT = str(Path(__file__).parents[3])
 _NO_MEMORY = 3
 TRIES = 2
 

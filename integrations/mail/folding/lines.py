@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from integrations.mail import marks
+from integrations.mail.folding import marks
 
 MOST_LINES = 2_000
 _MARKS = ("--", "—", "–", "---", "__")

@@ -6,7 +6,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from integrations.mail.headers import Headers
+from integrations.mail.reading.headers import Headers
 
 
 def is_daemon(headers: Headers) -> bool:
@@ -47,4 +47,6 @@ def _listed(lines: str) -> tuple[str, ...]:
 
 @cache
 def _words() -> dict[str, dict[str, Any]]:
-    return tomllib.loads(files("integrations.mail").joinpath("automatic.toml").read_text(encoding="utf-8"))
+    return tomllib.loads(
+        files("integrations.mail.machines").joinpath("automatic.toml").read_text(encoding="utf-8")
+    )

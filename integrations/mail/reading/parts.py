@@ -12,11 +12,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from integrations.mail import invitations, markup, plain, tnef
-from integrations.mail.address_lists import LONGEST_NAME
-from integrations.mail.headers import LONGEST_ID, Headers, begin, split
-from integrations.mail.letters import Letters, storable, unbase64
-from integrations.mail.words import one_line, words
+from integrations.mail.reading import invitations, markup, plain, tnef
+from integrations.mail.reading.address_lists import LONGEST_NAME
+from integrations.mail.reading.headers import LONGEST_ID, Headers, begin, split
+from integrations.mail.reading.letters import Letters, storable, unbase64
+from integrations.mail.reading.words import one_line, words
 
 MOST_HEADER_BYTES = 256 * 1024
 MOST_PARTS = 1_000

@@ -7,12 +7,12 @@ from functools import partial
 import aiosmtplib
 
 from domain.addressing import left_to_send
-from integrations.mail.address_lists import is_plain
-from integrations.mail.compose import File, compose, envelope_sender
-from integrations.mail.connections import Relays, Server
 from integrations.mail.mailbox import Mailbox
 from integrations.mail.oauth import TokenFailed, TokenRefused, access_token, keep_newest
+from integrations.mail.reading.address_lists import is_plain
 from integrations.mail.refusals import without_secrets
+from integrations.mail.sending.compose import File, compose, envelope_sender
+from integrations.mail.sending.connections import Relays, Server
 from integrations.outbound import Handed, Letter, Means, SendFailed, SendRefused
 
 OF_US = (aiosmtplib.SMTPAuthenticationError, aiosmtplib.SMTPConnectResponseError, aiosmtplib.SMTPHeloError)
@@ -72,10 +72,8 @@ async def hand_over(raw: bytes, *, sender: str, to: Sequence[str], server: Serve
         raise (SendRefused if _is_final(refused.code) and not of_us else SendFailed)(words) from refused
     except (TokenFailed, TokenRefused) as refused:
         raise SendFailed(f"no access token: {refused}"[:300]) from refused
-    except (
-        aiosmtplib.SMTPException,
-        OSError,
-    ) as failure:  # unknown whether it arrived: same Message-ID again
+    except (aiosmtplib.SMTPException, OSError) as failure:
+        # Unknown whether it arrived: the same Message-ID again.
         raise SendFailed(f"{server.host}: {type(failure).__name__} {failure}"[:300]) from failure
     refused_ones = {one: _words(*answer) for one, answer in answers.items()}
     return Handed(
