@@ -1,17 +1,18 @@
-"""Senders from whom the shop wants no mail: an address, or a domain with all below it. What they send is kept, and not placed."""
+"""From whom the shop wants nothing: a mail address, or a domain with all below it; a number, a visitor, a Messenger person.
+What they send is kept, and not placed."""
 
 import uuid
 from collections.abc import Iterable
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, func, select
+from sqlalchemy import ForeignKey, UniqueConstraint, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from domain.actors import Actor
 from domain.channels import Channel, ChannelKind
-from domain.contacts import IdentityKind, normalised
+from domain.contacts import Claim, IdentityKind, normalised
 from domain.db import Base, new_id
 from domain.errors import InvalidInput
 from domain.languages import N_
@@ -24,10 +25,14 @@ DEEPEST = 10
 
 class BlockedSender(Base):
     __tablename__ = "blocked_sender"
+    __table_args__ = (UniqueConstraint("kind", "scope", "sender"),)
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
-    sender: Mapped[str] = mapped_column(unique=True)
-    """An address or a domain, as they are compared."""
+    kind: Mapped[IdentityKind] = mapped_column(default=IdentityKind.EMAIL, server_default="email")
+    scope: Mapped[str] = mapped_column(default="", server_default="")
+    """As that of an identity."""
+    sender: Mapped[str]
+    """As it is compared: an address or a domain, a number in E.164, the value of an identity."""
     reason: Mapped[str] = mapped_column(default="", server_default="")
     created_at: Mapped[datetime]
     created_by_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("agent.id"))
@@ -41,11 +46,16 @@ def names_of(address: str) -> list[str]:
     return list(dict.fromkeys([address, without_plus(address), *domains]))
 
 
-async def blocked_as(session: AsyncSession, address: str) -> str | None:
+async def blocked_as(session: AsyncSession, claim: Claim) -> str | None:
     """What of the list the sender is blocked by."""
+    names = names_of(claim.value) if claim.kind == IdentityKind.EMAIL else [claim.value]
     return await session.scalar(
         select(BlockedSender.sender)
-        .where(BlockedSender.sender.in_(names_of(address)))
+        .where(
+            BlockedSender.kind == claim.kind,
+            BlockedSender.scope == claim.scope,
+            BlockedSender.sender.in_(names),
+        )
         .order_by(func.length(BlockedSender.sender).desc())
         .limit(1)
     )
@@ -63,7 +73,12 @@ async def block(
         .values(id=new_id(), sender=sender, reason=reason.strip(), created_at=at, created_by_id=by.agent_id)
         .on_conflict_do_nothing()
     )
-    return (await session.scalars(select(BlockedSender).where(BlockedSender.sender == sender))).one()
+    same = (
+        BlockedSender.kind == IdentityKind.EMAIL,
+        BlockedSender.scope == "",
+        BlockedSender.sender == sender,
+    )
+    return (await session.scalars(select(BlockedSender).where(*same))).one()
 
 
 async def block_all(session: AsyncSession, addresses: Iterable[str], *, by: Actor, at: datetime) -> None:

@@ -39,6 +39,8 @@ class Channel(Base):
     config: Mapped[Json] = mapped_column(default=dict)
     secrets: Mapped[bytes | None]
     team_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("team.id"))
+    calendar_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("calendar.id"))
+    """Its office hours; none: somebody is always there."""
     created_at: Mapped[datetime]
     disabled_at: Mapped[datetime | None]
     failing_since: Mapped[datetime | None]

@@ -179,6 +179,7 @@ HOLDINGS = (
             "folded": GONE,
             "html": GONE,
             "mail": GONE,
+            "particulars": GONE,
             "external_id": GONE,
             "number": GONE,
             "cause": GONE,

@@ -137,6 +137,8 @@ class InboundMessage:
     from_ourselves: bool = False
     """Its sender's address is an agent's or a mailbox of ours, which proves nothing."""
     from_shop: bool = False
+    particulars: Json | None = None
+    """See `Message.particulars`."""
 
 
 @dataclass(frozen=True)
@@ -151,6 +153,12 @@ class InboundLink:
 class CallStep(StrEnum):
     RINGING = "ringing"
     ANSWERED = "answered"
+    TRANSFERRED = "transferred"
+    VOICEMAIL = "voicemail"
+    """A machine took it: nobody has answered."""
+    RECORDED = "recorded"
+    PRESSED = "pressed"
+    """A key, in a spoken menu."""
     ENDED = "ended"
 
 
@@ -166,9 +174,19 @@ class InboundCall:
     withheld: bool = False
     number: str = ""
     outgoing: bool = False
+    leg: str = ""
+    """Which of the call's lines, where the provider tells them apart."""
+    dialled: str = ""
+    """The number of ours that was called, in E.164: an advert or a product page may have one of its own."""
+    ringing: tuple[str, ...] = ()
+    """Whose telephones ring, as the PBX names them."""
     agent: str | None = None
     """Who took it, as the PBX names them."""
     cause: str | None = None
+    recording: InboundAttachment | None = None
+    consent: str = ""
+    """How the caller agreed to be recorded, as evidence; "" where nothing is recorded."""
+    pressed: str = ""
 
 
 @dataclass(frozen=True)

@@ -63,8 +63,9 @@ async def _message(
     is_mail = channel.kind == ChannelKind.EMAIL
     if is_mail:
         await copies.hold(session, said)
-        if reason := await _unwanted(session, channel, said):
-            return reason
+    if reason := await _unwanted(session, channel, said):
+        return reason
+    if is_mail:
         said = await _disowned(session, said)
     if await copies.unheard(session, channel, said) is None:
         return None
@@ -98,9 +99,11 @@ async def _message(
 
 
 async def _unwanted(session: AsyncSession, channel: Channel, said: InboundMessage) -> str | None:
-    """Why a mail is kept and not placed."""
-    if blocked := await blocked_as(session, said.claims[0].value):
+    """Why a message is kept and not placed."""
+    if blocked := await blocked_as(session, said.claims[0]):
         return f"blocked sender: {blocked}"
+    if channel.kind != ChannelKind.EMAIL:
+        return None
     if await copies.is_our_own(session, said):
         return "a mail of our own"
     return await copies.join_copy(session, channel, said)
@@ -158,6 +161,7 @@ async def _written(
         automatic=said.automatic,
         sender_verified=person is not None and person.proof is not None,
         mail=by_mail if channel.kind == ChannelKind.EMAIL else None,
+        particulars=said.particulars,
         digest=digest_of(said.folded or said.text) if channel.kind == ChannelKind.EMAIL else None,
     )
     session.add(message)

@@ -109,6 +109,8 @@ class Message(Item):
     that came in `from`, an address; `also`, other mailboxes of ours that the same mail came to; `from_ourselves`, that its sender's address is one of the shop's.
     Of ours also who has it and who refused it (`domain/addressing.py`), and the id of what it `quotes` or `forwards`,
     `with_files` or without."""
+    particulars: Mapped[Json | None]
+    """What only its own channel knows of a message that is no mail: each channel's `payloads.py` and sender say what."""
     digest: Mapped[str | None]
     """Of the words of a mail that came in (`domain/repetition.py`)."""
 

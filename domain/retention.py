@@ -76,7 +76,9 @@ def _old_originals(channel_id: uuid.UUID, before: datetime) -> Select[uuid.UUID]
 
 
 _item = Item.__table__.c
-_SAYS_SOMETHING = or_(_item.text != "", _item.html.is_not(None), _item.mail.is_not(None))
+_SAYS_SOMETHING = or_(
+    _item.text != "", _item.html.is_not(None), _item.mail.is_not(None), _item.particulars.is_not(None)
+)
 
 
 def _takes_no_more(before: datetime, now: datetime) -> ColumnElement[bool]:
@@ -181,6 +183,7 @@ async def _empty_texts(files: Files, session: AsyncSession, kept: Retention, now
         "folded": null(),
         "html": null(),
         "mail": null(),
+        "particulars": null(),
         "last_error": null(),
         "digest": null(),
     }

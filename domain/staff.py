@@ -41,6 +41,8 @@ class Agent(Base):
     timezone: Mapped[str] = mapped_column(default="Europe/Madrid", server_default="Europe/Madrid")
     languages: Mapped[list[str]] = mapped_column(default=list, server_default=text("'[]'"))
     """In which they can answer, besides their own."""
+    line: Mapped[str | None] = mapped_column(unique=True)
+    """Their telephone, as the PBX calls it: an extension, a SIP address, or a number in E.164."""
     password_hash: Mapped[str | None]
     created_at: Mapped[datetime]
     left_at: Mapped[datetime | None]

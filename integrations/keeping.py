@@ -1,16 +1,30 @@
 """How the settings of a channel are kept: a SecretStr encrypted, the rest plain."""
 
-from typing import Any, Self
+from typing import Any, Literal, Self, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, SecretStr, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 from domain.channels import Channel
 from domain.db import Json
 from domain.keys import Keys
 
+Language: TypeAlias = Literal["en", "pl", "es", "ca"]
+
+SHORTEST_KEY = 32
+"""Characters of a key that signs: who guesses it can be anybody."""
+
 
 class ChannelSettings(BaseModel):
     model_config = ConfigDict(extra="forbid")
+
+    language: Literal["", Language] = ""
+    """Of its answers to who has told no language."""
+    acknowledge: bool = False
+    """Is what opens a ticket answered at once with its number?"""
+    acknowledgement: dict[Language, str] = {}
+    """The shop's own words for that, by language (`en`, `pl`, `es`, `ca`), with `{number}` where the number stands."""
+    inbound_per_minute: int = Field(default=0, ge=0)
+    """More than these wait their turn; 0: as many as come."""
 
     @field_validator("*")
     @classmethod

@@ -59,5 +59,9 @@ class SendFailed(TryLater):
     """The provider could not take it now; the same message is sent again, with the same id."""
 
 
+class MaybeSent(SendFailed):
+    """Whether the provider has it is not known: its answer did not come, or could not be read."""
+
+
 class RecipientBusy(SendFailed):
     """The recipient's side put this one off, as greylisting does: of the channel it says nothing bad."""

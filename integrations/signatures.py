@@ -3,6 +3,9 @@
 import hmac
 import re
 import time
+from collections.abc import Mapping
+
+from starlette.datastructures import FormData
 
 PHONE_WINDOW = 300
 """Seconds for which a signed phone event may be on its way."""
@@ -44,6 +47,20 @@ def mailgun_signed(key: str, *, timestamp: str, token: str, signature: str) -> b
     if abs(time.time() - int(timestamp)) > MAILGUN_WINDOW:
         return False
     return same_secret(signature.lower(), mailgun_signature(key, timestamp, token))
+
+
+def twilio_signed(auth_token: str, url: str, form: FormData, headers: Mapping[str, str]) -> bool:
+    """`url`: as Twilio was told it, with its query; `form`: as it was posted, blank values too.
+
+    SHA1, or what `X-Twilio-Webhooks-Signature-Settings` says.
+    """
+    from twilio.request_validator import RequestValidator, get_signature_algorithm
+
+    if not auth_token:
+        return False
+    algorithm = get_signature_algorithm(headers.get("x-twilio-webhooks-signature-settings", ""))
+    given = headers.get("x-twilio-signature", "")
+    return bool(RequestValidator(auth_token).validate(url, form, given, algorithm))
 
 
 def same_secret(given: str, secret: str) -> bool:

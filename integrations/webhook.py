@@ -2,13 +2,15 @@
 
 import hashlib
 from typing import Any
+from urllib.parse import parse_qsl
 
 import orjson
+from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from domain.channels import Channel, ChannelKind, channel_called
-from domain.db import Database
+from domain.db import Database, Json
 from domain.inbound import keep
 
 LARGEST_BODY = 1024 * 1024
@@ -35,6 +37,23 @@ async def body_of(request: Request, *, largest: int = LARGEST_BODY) -> bytes:
     return bytes(body)
 
 
+def public_url(base_url: str, request: Request) -> str:
+    """As whoever asks was told it: never from the Host header, which anybody can write."""
+    path: bytes = request.scope["raw_path"]
+    query: bytes = request.scope["query_string"]
+    asked = path + (b"?" + query if query else b"")
+    return base_url.rstrip("/") + asked.decode("ascii", "replace")
+
+
+def form_of(body: bytes) -> FormData:
+    """Of `application/x-www-form-urlencoded`; 400 for what is none."""
+    try:
+        pairs = parse_qsl(body.decode(), keep_blank_values=True, strict_parsing=True, max_num_fields=500)
+    except ValueError:
+        raise HTTPException(400, "the body is not a form") from None
+    return FormData([*pairs])
+
+
 def well_formed(body: bytes) -> dict[str, Any]:
     try:
         value = orjson.loads(body)
@@ -45,6 +64,8 @@ def well_formed(body: bytes) -> dict[str, Any]:
     return value
 
 
-async def keep_body(db: Database, channel: Channel, body: bytes) -> None:
+async def keep_body(db: Database, channel: Channel, body: bytes, envelope: Json | None = None) -> None:
     async with db.transaction() as session:
-        await keep(session, channel, external_id=hashlib.sha256(body).hexdigest(), raw=body)
+        await keep(
+            session, channel, external_id=hashlib.sha256(body).hexdigest(), raw=body, envelope=envelope
+        )

@@ -31,7 +31,7 @@ def shown(page: str) -> list[Shown]:
 
 
 def all_shown() -> list[Shown]:
-    return [one for page in sorted(DOCS.glob("*.md")) for one in shown(page.name)]
+    return [one for page in sorted(DOCS.rglob("*.md")) for one in shown(str(page.relative_to(DOCS)))]
 
 
 def payloads(page: str) -> list[dict[str, Any]]:

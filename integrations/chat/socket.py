@@ -31,9 +31,9 @@ from domain.keys import Keys
 from domain.messages import Direction, Message
 from domain.people import is_anothers_session
 from domain.staff import Agent
-from integrations.channel_settings import ChatWidget
 from integrations.chat.identity import IdentityRefused, new_session, session_id, signed_identity
 from integrations.chat.payloads import claims
+from integrations.chat.widget import ChatWidget
 
 log = structlog.get_logger()
 

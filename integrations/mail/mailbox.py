@@ -1,7 +1,7 @@
 """What a mailbox needs to be told: where its mail comes from, whose word counts, how its answers leave, and which it gives itself."""
 
 import ipaddress
-from typing import Any, Literal, Self
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
@@ -18,8 +18,6 @@ SHORTEST_TOKEN = 16
 class Mailbox(ChannelSettings):
     address: str
     sender_name: str = ""
-    language: Literal["", "en", "pl", "es", "ca"] = ""
-    """Of its answers to who has told no language."""
 
     imap_url: str | None = None
     """Where its mail is fetched: `imaps://imap.shop.example`, `imap+starttls://…`; none: it is not."""
@@ -63,12 +61,7 @@ class Mailbox(ChannelSettings):
     oauth_refresh_token: SecretStr = SecretStr("")
     oauth_scope: str = ""
 
-    acknowledge: bool = False
-    """Is a mail that opens a ticket answered at once with its number?"""
-    acknowledgement: dict[Literal["en", "pl", "es", "ca"], str] = {}
-    """The shop's own words for that, by language (`en`, `pl`, `es`, `ca`), with `{number}` where the number stands."""
     inbound_per_minute: int = Field(default=600, ge=0)
-    """More than these wait their turn; 0: as many as come."""
 
     def place(self) -> str:
         return normalised(IdentityKind.EMAIL, self.address)

@@ -9,7 +9,7 @@ import requests
 from fbmessenger import MessengerClient
 from requests.adapters import HTTPAdapter
 
-from integrations.channel_settings import MessengerPage
+from integrations.messenger.page import MessengerPage
 from integrations.messenger.payloads import OURS
 from integrations.outbound import Handed, Letter, Means, SendFailed, SendRefused
 

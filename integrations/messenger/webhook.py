@@ -8,7 +8,7 @@ from starlette.routing import Route
 from domain.channels import ChannelKind
 from domain.db import Database
 from domain.keys import Keys
-from integrations.channel_settings import MessengerPage
+from integrations.messenger.page import MessengerPage
 from integrations.signatures import messenger_signed, same_secret
 from integrations.webhook import body_of, channel_of, keep_body, well_formed
 

@@ -12,7 +12,7 @@ from starlette.routing import Route
 from domain.channels import ChannelKind
 from domain.db import Database
 from domain.keys import Keys
-from integrations.channel_settings import PhoneLine
+from integrations.phone.line import PhoneLine
 from integrations.signatures import phone_signed, same_secret
 from integrations.webhook import body_of, channel_of, keep_body, well_formed
 

@@ -24,8 +24,9 @@ from domain.migrations import migrate
 from domain.promises import Metric, Target
 from domain.settings import DomainSettings, WrongSetting
 from domain.staff import Agent
-from integrations.channel_settings import KINDS, PhoneLine
+from integrations.channel_settings import KINDS
 from integrations.mail.mailbox import Mailbox
+from integrations.phone.line import PhoneLine
 from tests.conftest import another_database
 from tests.factories import a_channel, a_mail, an_agent, receive
 

@@ -1,0 +1,17 @@
+"""What a phone line needs to be told."""
+
+from pydantic import SecretStr
+
+from domain.contacts import IdentityKind, normalised
+from integrations.keeping import ChannelSettings
+
+
+class PhoneLine(ChannelSettings):
+    number: str
+    region: str | None = None
+    """Two letters, to read national numbers."""
+    key: SecretStr
+    """Signs the PBX's events, or is the token in their address."""
+
+    def place(self) -> str:
+        return normalised(IdentityKind.PHONE, self.number, region=self.region)
