@@ -17,6 +17,7 @@ from websockets.exceptions import ConnectionClosed
 from api.house import House
 from domain.channels import Channel, ChannelKind
 from domain.inbound import Arrival, InboundMessage, InboundReceipt, Unread
+from integrations.chat.widget import ChatWidget
 from integrations.mailroom import READERS
 from tests.factories import a_channel
 from tests.integrations.judging import Part, as_expected, unstorable
@@ -88,8 +89,9 @@ def test_the_claims_beside_a_body_are_of_this_body() -> None:
 
 
 async def test_a_chat_takes_every_message_and_outlives_every_other_frame(house: House, door: str) -> None:
+    unhurried = {name: 10_000 for name in ChatWidget.model_fields if name.endswith("s_per_minute")}
     async with house.db.transaction() as session:
-        channel = await a_channel(session, house.keys, ChannelKind.CHAT)
+        channel = await a_channel(session, house.keys, ChannelKind.CHAT, **unhurried)
     said = list(samples("chat"))
 
     for number in range(0, len(said), 8):
