@@ -15,6 +15,7 @@ from cyclopts import App, Parameter
 
 from api import setting_up
 from api.caretaking import commands
+from api.channel_commands import channel
 from api.contact_commands import contact
 from api.house import House
 from api.logs import log_to_stderr
@@ -30,6 +31,7 @@ from domain.promises import Metric, Target
 from domain.settings import WrongSetting
 
 app = App(name="heddle", help="A helpdesk for online shops.", version_flags=[])
+app.command(channel)
 app.command(contact)
 app.command(mail, name="mail")
 app.update(commands)
