@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 
 from api.columns import print_table
 from api.running import house_here
+from domain.actors import SYSTEM
 from domain.channels import Channel, ChannelKind, add_channel
 from domain.db import database_time
 from domain.fetching import Box
@@ -62,7 +63,14 @@ async def set_up_a_channel(
         read = read_settings(kept.kind, _otherwise(before.config() | before.secrets(), values))
         if read.place() != before.place():
             raise WrongSetting("A channel keeps its address: another address is another channel.")
-        kept.set_up(session, house.keys, config=read.config(), secrets=read.secrets())
+        kept.set_up(
+            session,
+            house.keys,
+            config=read.config(),
+            secrets=read.secrets(),
+            by=SYSTEM,
+            at=await database_time(session),
+        )
     print(f"The {kept.kind.value} channel {slug!r} is set up.")
 
 

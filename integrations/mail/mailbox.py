@@ -1,7 +1,7 @@
 """What a mailbox needs to be told: where its mail comes from, whose word counts, how its answers leave, and which it gives itself."""
 
 import ipaddress
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
@@ -16,6 +16,8 @@ SHORTEST_TOKEN = 16
 
 
 class Mailbox(ChannelSettings):
+    OURS: ClassVar[frozenset[str]] = frozenset({"webhook_token"})
+
     address: str
     sender_name: str = ""
 

@@ -1,5 +1,7 @@
 """What a phone line needs to be told."""
 
+from typing import ClassVar
+
 from pydantic import SecretStr
 
 from domain.contacts import IdentityKind, normalised
@@ -7,6 +9,8 @@ from integrations.keeping import ChannelSettings
 
 
 class PhoneLine(ChannelSettings):
+    OURS: ClassVar[frozenset[str]] = frozenset({"key"})
+
     number: str
     region: str | None = None
     """Two letters, to read national numbers."""
