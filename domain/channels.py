@@ -21,7 +21,7 @@ from domain.languages import N_
 
 TOPIC = "channels"
 """Rung when there is another one, or one is set up otherwise."""
-REFUSALS_APART = timedelta(minutes=1)
+TURNED_AWAY_APART = timedelta(minutes=1)
 
 
 class ChannelKind(StrEnum):
@@ -55,7 +55,7 @@ class Channel(Base):
     """Secrets that others took the place of and that are still accepted, sealed: by name, each with its end."""
     retired_until: Mapped[datetime | None]
     """The last of those ends."""
-    refused_at: Mapped[datetime | None]
+    turned_away_at: Mapped[datetime | None]
     """When one of its doors last turned somebody away who did not show its secret."""
     failing_since: Mapped[datetime | None]
     """Answers do not leave, for a reason that is not one recipient's, and none has left since."""
@@ -189,11 +189,11 @@ async def change_secret(
     channel.set_up(session, keys, config=channel.config, secrets=secrets | {name: value}, by=SYSTEM, at=at)
 
 
-async def was_refused(session: AsyncSession, channel: Channel) -> None:
+async def was_turned_away(session: AsyncSession, channel: Channel) -> None:
     """Somebody came to one of its doors without its secret. Anybody may do so: it is written once a minute."""
-    long_ago = or_(Channel.refused_at.is_(None), Channel.refused_at < func.now() - REFUSALS_APART)
+    long_ago = or_(Channel.turned_away_at.is_(None), Channel.turned_away_at < func.now() - TURNED_AWAY_APART)
     this = update(Channel).where(Channel.id == channel.id, long_ago)
-    await session.execute(this.values(refused_at=func.now()))
+    await session.execute(this.values(turned_away_at=func.now()))
 
 
 async def forget_retired(session: AsyncSession) -> None:

@@ -59,6 +59,10 @@ class ChannelSettings(BaseModel):
         """What the world calls the channel."""
         return None
 
+    def doors(self, slug: str) -> dict[str, str]:
+        """Paths that are typed in at its provider, by what each is for; `{key}` stands for that secret."""
+        return {}
+
     def config(self) -> Json:
         return {name: value for name, value in self if not isinstance(value, SecretStr)}
 

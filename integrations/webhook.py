@@ -10,7 +10,7 @@ from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from domain.channels import Channel, ChannelKind, channel_called, was_refused
+from domain.channels import Channel, ChannelKind, channel_called, was_turned_away
 from domain.db import Database, Json
 from domain.inbound import keep
 
@@ -30,7 +30,7 @@ async def turn_away(
 ) -> Never:
     """401 to who does not show the channel's secret; the channel's test tells of it, for somebody may have mistyped it."""
     async with db.transaction() as session:
-        await was_refused(session, channel)
+        await was_turned_away(session, channel)
     raise HTTPException(401, why, headers)
 
 

@@ -15,6 +15,9 @@ class ChatWidget(ChannelSettings):
     origins: list[str] = []
     """The pages the widget may stand on, as `https://shop.example`; none: any."""
 
+    def doors(self, slug: str) -> dict[str, str]:
+        return {"widget": f"/chat/{slug}"}
+
     @field_validator("identity_key")
     @classmethod
     def _long_enough(cls, key: SecretStr) -> SecretStr:

@@ -17,5 +17,8 @@ class PhoneLine(ChannelSettings):
     key: SecretStr
     """Signs the PBX's events, or is the token in their address."""
 
+    def doors(self, slug: str) -> dict[str, str]:
+        return {"signed": f"/hooks/phone/{slug}", "with the key": f"/hooks/phone/{slug}/{{key}}"}
+
     def place(self) -> str:
         return normalised(IdentityKind.PHONE, self.number, region=self.region)

@@ -15,5 +15,5 @@ def upgrade() -> None:
     op.add_column('channel', sa.Column('secrets_set_at', postgresql.JSONB(astext_type=sa.Text()), server_default=sa.text("'{}'"), nullable=False))
     op.add_column('channel', sa.Column('retired', sa.LargeBinary(), nullable=True))
     op.add_column('channel', sa.Column('retired_until', sa.DateTime(timezone=True), nullable=True))
-    op.add_column('channel', sa.Column('refused_at', sa.DateTime(timezone=True), nullable=True))
+    op.add_column('channel', sa.Column('turned_away_at', sa.DateTime(timezone=True), nullable=True))
     # ### end Alembic commands ###
