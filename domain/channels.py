@@ -1,6 +1,7 @@
 """The ways in: mailboxes, chat widgets, Messenger pages, phone lines, SMS numbers."""
 
 import re
+import unicodedata
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -105,7 +106,7 @@ class Channel(Base):
     ) -> None:
         """The secret before is accepted for so long; with nothing, no earlier one from now on."""
         secrets = keys.decrypt(self.secrets) if self.secrets else {}
-        retired = {one: [*kept] for one, kept in self.retired_secrets(keys).items()}
+        retired = {one: [*kept] for one, kept in retired_in(self.retired, keys).items()}
         before = [Retired(secrets[name], at + keep_for)] if secrets.get(name) and keep_for else []
         retired[name] = [*retired.get(name, ()), *before] if keep_for else []
         lasting = {one: [kept for kept in those if kept.until > at] for one, those in retired.items()}
@@ -141,7 +142,17 @@ class Retired:
         return cls(stored[0], datetime.fromisoformat(stored[1]))
 
 
+def retired_in(sealed: bytes | None, keys: Keys) -> dict[str, list[Retired]]:
+    kept = keys.decrypt(sealed) if sealed else {}
+    return {name: [Retired.from_json(one) for one in those] for name, those in kept.items()}
+
+
 _SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,60}\Z")
+
+
+def slug_of(name: str) -> str:
+    plain = unicodedata.normalize("NFKD", name.lower().replace("ł", "l")).encode("ascii", "ignore").decode()
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:60]
 
 
 async def add_channel(

@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Literal, Self, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, field_validator
 
-from domain.channels import Channel, Retired
+from domain.channels import Channel, Retired, retired_in
 from domain.db import Json
 from domain.keys import Keys
 
@@ -44,7 +44,7 @@ class ChannelSettings(BaseModel):
     @classmethod
     def of(cls, channel: Channel, keys: Keys) -> Self:
         read = cls.model_validate(channel.config | (keys.decrypt(channel.secrets) if channel.secrets else {}))
-        read._retired = channel.retired_secrets(keys)
+        read._retired = retired_in(channel.retired, keys)
         return read
 
     def accepted(self, name: str) -> tuple[str, ...]:
