@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from domain.channels import Channel, ChannelKind
 from domain.languages import N_
+from integrations.channel_settings import KINDS
 from integrations.chat import checking as chat
 from integrations.findings import Finding
 from integrations.mail import checking as mail
@@ -31,6 +32,7 @@ async def findings_of(channel: Channel, means: Means) -> list[Finding]:
     if check is None:
         return switched
     try:
+        KINDS[channel.kind].of(channel, means.keys)
         return [*switched, *await check(channel, means)]
     except InvalidToken:
         closed = N_("Its credentials were sealed with another HEDDLE_SECRET_KEY: give them anew.")

@@ -39,13 +39,15 @@ async def _imap(mailbox: Mailbox) -> Finding:
         token = await access_token(mailbox) if mailbox.signs_in_with_tokens else None
         await asyncio.to_thread(box.sign_in, token)
         await asyncio.to_thread(box.open)
-        await asyncio.to_thread(box.leave)
     except SignInRefused as refusal:
         return Finding("imap", False, N_("The sign-in is refused: {said}"), {"said": str(refusal)})
     except (BoxFailed, TokenFailed, TokenRefused) as failure:
         return Finding("imap", False, N_("The mailbox cannot be read: {said}"), {"said": str(failure)})
+    except asyncio.CancelledError:
+        box.cut()  # its thread still waits for the server
+        raise
     finally:
-        box.cut()
+        await asyncio.to_thread(box.leave)
     signed_in = {"user": mailbox.imap_user, "folder": mailbox.imap_folder}
     return Finding("imap", True, N_("Signed in as {user}; the folder {folder} opens."), signed_in)
 
