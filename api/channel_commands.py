@@ -74,7 +74,7 @@ async def add_a_channel(
             await session.flush()
             added.channel.change(by=SYSTEM, at=now, **await _places(session, team, hours))
             told = {"kind": kind.value, "name": name, **_named(settings)}
-            _note(session, AuditKind.CHANNEL_ADDED, added.channel, now, **told)
+            _note(session, AuditKind.CHANNEL_ADDED, added.channel, now, told)
         print(f"The {kind.value} channel {name!r} is here as {added.channel.slug!r}.")
         _print_once(added.made)
 
@@ -91,7 +91,7 @@ async def set_up_a_channel(
             held.session, held.house.keys, held.channel, said, name=name, by=SYSTEM, at=held.at
         )
         held.channel.change(by=SYSTEM, at=held.at, **await _places(held.session, team, hours))
-        _note(held.session, AuditKind.CHANNEL_CHANGED, held.channel, held.at, **_named(settings))
+        _note(held.session, AuditKind.CHANNEL_CHANGED, held.channel, held.at, _named(settings))
     print(f"The {held.channel.kind.value} channel {slug!r} is set up.")
 
 
@@ -171,7 +171,7 @@ async def rotate_a_secret(
             held.session, held.house.keys, held.channel, name, value, keep_for=keep_for, by=SYSTEM, at=held.at
         )
         told = {"secret": name, "grace_seconds": str(int(keep_for.total_seconds()))}
-        _note(held.session, AuditKind.CHANNEL_SECRET_ROTATED, held.channel, held.at, **told)
+        _note(held.session, AuditKind.CHANNEL_SECRET_ROTATED, held.channel, held.at, told)
         before = channels.retired_in(held.channel.retired, held.house.keys).get(name)
     print(f"The channel {slug!r} has a new {name}.")
     if before:
@@ -219,8 +219,10 @@ async def _places(session: AsyncSession, team: str | None, hours: str | None) ->
     return found
 
 
-def _note(session: AsyncSession, kind: AuditKind, about: Channel, at: datetime, **told: str) -> None:
-    data = {"channel": public_id("Channel", about.id), **told}
+def _note(
+    session: AsyncSession, kind: AuditKind, about: Channel, at: datetime, told: dict[str, str] | None = None
+) -> None:
+    data = {"channel": public_id("Channel", about.id), **(told or {})}
     audit.note(session, kind, by=SYSTEM, at=at, data=data)
 
 

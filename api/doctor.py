@@ -93,10 +93,11 @@ async def _tables(patient: Patient) -> AsyncIterator[Finding]:
 
 async def _secret_key(patient: Patient) -> AsyncIterator[Finding]:
     sealed = (await patient.connection.execute(select(Channel.slug, Channel.secrets))).all()
+    retired = await patient.connection.execute(select(Channel.slug, Channel.retired))
     erased = select(func.concat("erasure ", Erasure.id), Erasure.wrapped_key)
     erasures = await patient.connection.execute(erased.where(Erasure.wrapped_key.is_not(None)))
     closed = []
-    for slug, secrets in [*sealed, *erasures]:
+    for slug, secrets in [*sealed, *retired, *erasures]:
         try:
             if secrets is not None:
                 patient.keys.decrypt(secrets)
@@ -105,7 +106,7 @@ async def _secret_key(patient: Patient) -> AsyncIterator[Finding]:
     said = (
         f"it opens the credentials of {len(sealed)} channels"
         if not closed
-        else f"it does not open those of {', '.join(closed)}"
+        else f"it does not open those of {', '.join(dict.fromkeys(closed))}"
     )
     yield Finding("secret key", Health.ILL if closed else Health.WELL, said)
 
