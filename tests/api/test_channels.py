@@ -5,6 +5,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import jwt
 import orjson
 import pytest
 from sqlalchemy import select, update
@@ -25,7 +26,7 @@ from domain.policies import Calendar
 from domain.staff import Agent, Team
 from domain.tickets import Ticket
 from integrations.mailroom import Mailroom
-from integrations.signatures import phone_signature
+from integrations.signatures import messenger_signature, phone_signature
 from tests.client import Client
 from tests.integrations.mailing import ADA, HELP, Mailing
 
@@ -223,6 +224,41 @@ async def test_an_old_key_is_accepted_until_its_grace_is_over_and_at_once_no_mor
     assert while_typing == [200, 200]
     assert (afterwards, kept) == ([401, 200], None)
     assert at_once == [401, 401, 200]
+
+
+async def test_metas_webhook_and_the_widget_take_the_secret_before_as_well(
+    door: str, admin: Client, anybody: Client
+) -> None:
+    told = {"page_id": "9001", "page_token": "t", "app_secret": "first", "verify_token": "first"}
+    settings = [{"name": name, "value": value} for name, value in told.items()]
+    page = (await admin.do(CREATE, kind="MESSENGER", name="Page", settings=settings))["channel"]["id"]
+    widget = await admin.do(CREATE, kind="CHAT", name="Widget")
+    for name in ("app_secret", "verify_token"):
+        await admin.do(ROTATE, id=page, secret=name, value="second")
+    key = (await admin.do(ROTATE, id=widget["channel"]["id"], secret="identity_key"))["newSecrets"][0][
+        "value"
+    ]
+
+    taken: dict[str, list[Any]] = {"verify_token": [], "app_secret": [], "identity_key": []}
+    for secret in ("first", "second", "third"):
+        asked = {"hub.mode": "subscribe", "hub.challenge": "1", "hub.verify_token": secret}
+        taken["verify_token"].append(
+            (await anybody.http.get("/hooks/messenger/page", params=asked)).status_code
+        )
+        signed = {"x-hub-signature-256": messenger_signature(secret, b"{}")}
+        posted = await anybody.http.post("/hooks/messenger/page", content=b"{}", headers=signed)
+        taken["app_secret"].append(posted.status_code)
+    for signing in (widget["newSecrets"][0]["value"], key, "a key that nobody was given, ever"):
+        person = jwt.encode({"sub": "7", "aud": "widget", "exp": time.time() + 60}, signing)
+        async with connect(f"{door.replace('http', 'ws')}/chat/widget") as socket:
+            await socket.send(orjson.dumps({"type": "hello", "identity": person}).decode())
+            taken["identity_key"].append("refused" not in orjson.loads(await socket.recv()))
+
+    assert taken == {
+        "verify_token": [200, 200, 403],
+        "app_secret": [200, 200, 401],
+        "identity_key": [True, True, False],
+    }
 
 
 async def test_a_providers_secret_is_given_and_no_other_is_made_for_it(admin: Client) -> None:
