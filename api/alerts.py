@@ -187,7 +187,7 @@ async def _fill(reading: Reading, found: list[Alert], selection: Selection) -> N
             alert.clock = promises.get(alert.clock_id) if alert.clock_id else None
     if "channel" in selection:
         down = {alert.row_id: alert.about_id for alert in found if alert.kind in alerts.OF_CHANNELS}
-        channels = await channels_by_id(reading, {id for id in down.values() if id})
+        channels = await channels_by_id(reading, {id for id in down.values() if id}, selection["channel"])
         for alert in found:
             about = down.get(alert.row_id)
             alert.channel = channels.get(about) if about else None

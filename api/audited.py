@@ -45,6 +45,11 @@ AUDITED = {
     "privacyUpdate": Audited(AuditKind.PRIVACY_CHANGED, ("sealed_days", "erasing_takes_two")),
     "retentionSave": Audited(AuditKind.PRIVACY_CHANGED, ("channel_id", "originals_days", "texts_days")),
     "webhookDelete": Audited(AuditKind.WEBHOOK_DELETED, ("id",)),
+    "channelCreate": Audited(AuditKind.CHANNEL_ADDED, ("kind", "name", "slug")),
+    "channelUpdate": Audited(AuditKind.CHANNEL_CHANGED, ("name",)),
+    "channelRotateSecret": Audited(AuditKind.CHANNEL_SECRET_ROTATED, ("secret", "grace_seconds")),
+    "channelDisable": Audited(AuditKind.CHANNEL_DISABLED),
+    "channelEnable": Audited(AuditKind.CHANNEL_ENABLED),
     "senderBlock": Audited(AuditKind.SENDER_BLOCKED),
     "senderUnblock": Audited(AuditKind.SENDER_UNBLOCKED, ("id",)),
     "contactFieldSave": Audited(AuditKind.CONTACT_FIELD_SAVED, ("id", "label", "kind", "options")),
@@ -63,6 +68,7 @@ def note_mutation(
 ) -> None:
     if audited := AUDITED.get(name):
         told = {field: str(input[field]) for field in audited.told if input[field] is not None}
+        told |= result.get("told", {})  # what the input does not say so that it may be kept
         agent_id = uuid.UUID(result["agent"]) if "agent" in result else by.agent_id
         contact_id = uuid.UUID(result["contact"]) if "contact" in result else None
         audit.note(

@@ -1,12 +1,13 @@
-"""What whoever looks after a Heddle types: `heddle migrate`, `doctor`, `backup`, `restore`, `release`; and its developers."""
+"""What whoever looks after a Heddle types: `heddle migrate`, `doctor`, `backup`, `restore`, `release`, `reseal`; and its developers."""
 
 from pathlib import Path
 from typing import Annotated
 
+from cryptography.fernet import InvalidToken
 from cyclopts import App, Parameter
 
 from api.running import database_here, house_here, load_settings
-from domain import audit, backup, following, installation, notices
+from domain import audit, backup, following, installation, notices, resealing
 from domain.actors import SYSTEM
 from domain.audit import AuditKind
 from domain.db import database_time, ring
@@ -87,6 +88,20 @@ async def release(
             ring(session, queue.topic)
         await notices.wait_again(session)
     print(f"{given_up} given up. Heddle sends again." if discard else "Heddle sends again.")
+
+
+@commands.command(name="reseal")
+async def seal_anew() -> None:
+    """Seals credentials anew with the first key of HEDDLE_SECRET_KEY, so that what stands behind it can be dropped."""
+    async with house_here() as (house, _):
+        try:
+            async with house.db.transaction() as session:
+                count = await resealing.reseal(session, house.keys)
+        except InvalidToken:
+            raise WrongSetting(
+                "HEDDLE_SECRET_KEY does not open everything that is kept: `heddle doctor` says what."
+            ) from None
+    print(f"{count} sealed values are sealed with the first key.")
 
 
 @commands.command

@@ -15,11 +15,13 @@ from cyclopts import App, Parameter
 
 from api import setting_up
 from api.caretaking import commands
+from api.channel_commands import channel
 from api.contact_commands import contact
 from api.house import House
 from api.logs import log_to_stderr
 from api.mail_commands import mail
 from api.running import Settings, house_here, load_settings, mail_door, working
+from api.ways_in import announce
 from domain import policies, public_holidays, recounts
 from domain.channels import ChannelKind
 from domain.db import database_time
@@ -30,6 +32,7 @@ from domain.promises import Metric, Target
 from domain.settings import WrongSetting
 
 app = App(name="heddle", help="A helpdesk for online shops.", version_flags=[])
+app.command(channel)
 app.command(contact)
 app.command(mail, name="mail")
 app.update(commands)
@@ -52,6 +55,8 @@ async def serve(
     settings = _settings(data)
     with _bound(host, port) as door:
         async with house_here(settings) as (house, _), mail_door(house, settings):
+            async for line in announce(house.db, doors=True, workers=workers):
+                print(line, flush=True)
             if workers:
                 async with working(house, settings):
                     await _answer(house, door)
@@ -92,6 +97,8 @@ def _when_told(stop: Callable[[], None]) -> None:
 async def worker(*, data: Path | None = None) -> None:
     """Works behind the doors, without answering itself: any number of them, on any machine."""
     async with house_here(_settings(data)) as (house, settings), working(house, settings):
+        async for line in announce(house.db, doors=False, workers=True):
+            print(line, flush=True)
         stop = asyncio.Event()
         _when_told(stop.set)
         print("Heddle works.", flush=True)

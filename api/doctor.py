@@ -29,6 +29,8 @@ from domain.queues import waiting
 
 LATE = 600.0
 """Seconds after which what waits should have been done, and an event should have been read."""
+TURNED_AWAY = 3600.0
+"""Seconds for which it is told that a door turned somebody away."""
 SKEW = 2.0
 SPACE = 1 << 30
 OLDEST = 15
@@ -91,10 +93,11 @@ async def _tables(patient: Patient) -> AsyncIterator[Finding]:
 
 async def _secret_key(patient: Patient) -> AsyncIterator[Finding]:
     sealed = (await patient.connection.execute(select(Channel.slug, Channel.secrets))).all()
+    retired = await patient.connection.execute(select(Channel.slug, Channel.retired))
     erased = select(func.concat("erasure ", Erasure.id), Erasure.wrapped_key)
     erasures = await patient.connection.execute(erased.where(Erasure.wrapped_key.is_not(None)))
     closed = []
-    for slug, secrets in [*sealed, *erasures]:
+    for slug, secrets in [*sealed, *retired, *erasures]:
         try:
             if secrets is not None:
                 patient.keys.decrypt(secrets)
@@ -103,7 +106,7 @@ async def _secret_key(patient: Patient) -> AsyncIterator[Finding]:
     said = (
         f"it opens the credentials of {len(sealed)} channels"
         if not closed
-        else f"it does not open those of {', '.join(closed)}"
+        else f"it does not open those of {', '.join(dict.fromkeys(closed))}"
     )
     yield Finding("secret key", Health.ILL if closed else Health.WELL, said)
 
@@ -200,6 +203,27 @@ async def _settings(patient: Patient) -> AsyncIterator[Finding]:
         )
 
 
+async def _channels(patient: Patient) -> AsyncIterator[Finding]:
+    """Those that carry nothing, are off, or turn somebody away. Whether each works: `heddle channel test`."""
+    now = await database_time(patient.connection)
+    found = (await patient.connection.execute(select(Channel.__table__).order_by(Channel.slug))).all()
+    for row in found:
+        if row.disabled_at:
+            yield Finding(
+                f"channel {row.slug}", Health.ODD, f"switched off since {row.disabled_at:%Y-%m-%d %H:%M}"
+            )
+        elif row.failing_since:
+            said = f"answers do not leave since {row.failing_since:%Y-%m-%d %H:%M}: {row.last_error}"
+            yield Finding(f"channel {row.slug}", Health.ILL, said)
+        elif row.turned_away_at and (now - row.turned_away_at).total_seconds() < TURNED_AWAY:
+            said = (
+                f"at {row.turned_away_at:%Y-%m-%d %H:%M} somebody came without the right signature or token"
+            )
+            yield Finding(f"channel {row.slug}", Health.ODD, said)
+    working = sum(1 for row in found if not row.disabled_at)
+    yield Finding("channels", Health.WELL, f"{working} of {len(found)} are on")
+
+
 async def _mailboxes(patient: Patient) -> AsyncIterator[Finding]:
     """What the workers saw: a name is not said with its password once more than it must be."""
     now = await database_time(patient.connection)
@@ -257,7 +281,7 @@ async def _promises(patient: Patient) -> AsyncIterator[Finding]:
 
 
 CHECKS: tuple[Callable[[Patient], AsyncIterator[Finding]], ...] = (
-    _settings, _database, _tables, _secret_key, _mailboxes, _queues, _feed, _promises, _stored, _audit,
+    _settings, _database, _tables, _secret_key, _channels, _mailboxes, _queues, _feed, _promises, _stored, _audit,
 )  # fmt: skip
 
 

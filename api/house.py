@@ -10,6 +10,7 @@ from api.settings import ApiSettings
 from domain.db import Database
 from domain.files import Files
 from domain.keys import Keys
+from integrations.settings import IntegrationSettings
 from notifications.settings import NotificationSettings
 from notifications.vapid import VapidKey
 
@@ -29,6 +30,8 @@ class House:
     private_webhooks: bool = False
     """May they go into our own network?"""
     pushing: NotificationSettings = field(default_factory=NotificationSettings.model_construct)
+    integrations: IntegrationSettings = field(default_factory=IntegrationSettings.model_construct)
+    """Where the outside world is."""
     vapid: VapidKey | None = None
     """By which push services know us."""
     epoch: str = "0"

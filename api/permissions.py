@@ -92,7 +92,16 @@ INTROSPECTION = Rule(
 
 ROOTS = ("Query", "Mutation", "Subscription")
 
-WRAPPERS = ("*Payload", "*Connection", "*Edge", "*Changed", "PageInfo", "UserError")
+WRAPPERS = (
+    "*Payload",
+    "*Connection",
+    "*Edge",
+    "*Changed",
+    "PageInfo",
+    "UserError",
+    "NewSecret",
+    "ChannelFinding",
+)
 """Types that hold nothing of their own: what is around and in them decides."""
 
 

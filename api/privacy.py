@@ -11,6 +11,7 @@ from api.channels import Channel, channels_by_id
 from api.context import Info
 from api.errors import UserError
 from api.mutations import changed, mutation
+from api.selection import wanted
 from domain import access, channels, retention, shop
 from domain.actors import Actor
 from domain.db import Json
@@ -67,7 +68,9 @@ async def _privacy(info: Info) -> Privacy:
     async with info.context.reading() as reading:
         days, two = await shop.erasing(reading.connection)
         rows = (await reading.connection.execute(select(table))).all()
-        by_id = await channels_by_id(reading, [row.channel_id for row in rows])
+        asked = wanted(info)
+        selection = asked.get("privacy", asked).below("retention", "channel")
+        by_id = await channels_by_id(reading, [row.channel_id for row in rows], selection)
     kept = [
         Retention(channel=by_id[row.channel_id], originals_days=row.originals_days, texts_days=row.texts_days)
         for row in rows

@@ -112,6 +112,7 @@ async def opened(settings: Settings, url: str) -> AsyncIterator[House]:
             epoch=epoch,
             private_webhooks=settings.integrations.webhooks_private,
             pushing=settings.notifications,
+            integrations=settings.integrations,
             vapid=vapid,
             settings=settings.api,
         )

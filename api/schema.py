@@ -17,6 +17,8 @@ from api.arrivals import ArrivalMutations, ArrivalQueries
 from api.audit import AuditQueries
 from api.calendars import CalendarMutations, CalendarQueries
 from api.changes import ChangeQueries
+from api.channel_administration import ChannelMutations
+from api.channel_kinds import ChannelKindQueries
 from api.channels import ChannelQueries
 from api.companies import CompanyMutations, CompanyQueries
 from api.contact_fields import ContactFieldMutations, ContactFieldQueries
@@ -64,6 +66,7 @@ class Query(
     AuditQueries,
     WebhookQueries,
     ChannelQueries,
+    ChannelKindQueries,
     InboxQueries,
     TicketQueries,
     ContactQueries,
@@ -97,6 +100,7 @@ class Mutation(
     AdministrationMutations,
     TokenMutations,
     WebhookMutations,
+    ChannelMutations,
     TicketMutations,
     MessageMutations,
     WritingMutations,

@@ -1,37 +1,28 @@
-"""What whoever sets up a Heddle types: its people, the ways in, integrators' tokens."""
+"""What whoever sets up a Heddle types: its people, integrators' tokens."""
 
-import re
 import secrets
 import sys
-from collections.abc import Iterable
 from datetime import timedelta
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
-from sqlalchemy import func, select
+from sqlalchemy import select
 
+from api.columns import print_table
 from api.running import house_here
 from domain import audit, tokens
 from domain.actors import SYSTEM, Role, Scope
 from domain.audit import AuditKind
-from domain.channels import Channel, ChannelKind, add_channel
 from domain.db import database_time
-from domain.fetching import Box
 from domain.passwords import hash_password
 from domain.settings import DomainSettings, WrongSetting
 from domain.staff import Agent, add_agent
-from integrations.channel_settings import KINDS, read_settings
 
 commands = App(version_flags=[])
 agent = App(name="agent", help="The people of the shop.")
-channel = App(name="channel", help="The ways in.")
 token = App(name="token", help="Integrators' tokens.")
 commands.command(agent)
-commands.command(channel)
 commands.command(token)
-
-Kind: TypeAlias = Literal["email", "messenger", "chat", "phone"]
-"""Of the channels that are here."""
 
 
 @agent.command
@@ -77,7 +68,7 @@ async def list_agents() -> None:
     async with house_here() as (house, _), house.db.transaction() as session:
         people = await session.scalars(select(Agent).order_by(Agent.name, Agent.email))
         rows = [(one.name, one.email, one.role.value, "left" if one.left_at else "") for one in people]
-    _print_table(rows)
+    print_table(rows)
 
 
 @token.command(name="create")
@@ -103,106 +94,3 @@ async def create_a_token(
         told = {"name": name, "scopes": scope}
         audit.note(session, AuditKind.TOKEN_CREATED, by=SYSTEM, at=now, data=told)
     print(secret)
-
-
-@channel.command(name="add")
-async def add_a_channel(
-    kind: Kind,
-    *settings: Annotated[
-        str,
-        Parameter(
-            help="KEY=VALUE; a list is separated by commas, and KEY.LANGUAGE=VALUE says it in one language"
-        ),
-    ],
-    name: str,
-    slug: str | None = None,
-) -> None:
-    """Adds a way in: `heddle channel add email --name Support address=help@shop.example`."""
-    read = read_settings(ChannelKind(kind), _values(settings))
-    made = slug or re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
-    async with house_here() as (house, _), house.db.transaction() as session:
-        added = await add_channel(
-            session,
-            house.keys,
-            kind=ChannelKind(kind),
-            slug=made,
-            name=name,
-            address=read.place(),
-            config=read.config(),
-            secrets=read.secrets(),
-            at=await database_time(session),
-        )
-    print(f"The {kind} channel {name!r} is here as {added.slug!r}.")
-
-
-@channel.command(name="set")
-async def set_up_a_channel(
-    slug: str, *settings: Annotated[str, Parameter(help="KEY=VALUE, or KEY= for what it is by itself")]
-) -> None:
-    """Sets up a way in otherwise, at once: `heddle channel set support imap_password=…`. The other settings stay."""
-    values = _values(settings)
-    async with house_here() as (house, _), house.db.transaction() as session:
-        kept = await session.scalar(select(Channel).where(Channel.slug == slug).with_for_update())
-        if kept is None:
-            raise WrongSetting(f"There is no channel {slug!r}: `heddle channel list` shows them.")
-        before = KINDS[kept.kind].of(kept, house.keys)
-        read = read_settings(kept.kind, _otherwise(before.config() | before.secrets(), values))
-        if read.place() != before.place():
-            raise WrongSetting("A channel keeps its address: another address is another channel.")
-        kept.set_up(session, house.keys, config=read.config(), secrets=read.secrets())
-    print(f"The {kept.kind.value} channel {slug!r} is set up.")
-
-
-@channel.command(name="list")
-async def list_channels() -> None:
-    """The ways in, by kind: with what went wrong last, where something did."""
-    async with house_here() as (house, _), house.db.transaction() as session:
-        trouble = func.coalesce(Channel.last_error, Box.last_error, "")
-        found = await session.execute(
-            select(Channel, trouble)
-            .outerjoin(Box, Box.channel_id == Channel.id)
-            .order_by(Channel.kind, Channel.slug)
-        )
-        rows = [
-            (one.slug, one.kind.value, one.address or "", one.name, "off" if one.disabled_at else wrong)
-            for one, wrong in found
-        ]
-    _print_table(rows)
-
-
-def _print_table(rows: Iterable[tuple[str, ...]]) -> None:
-    """A line for each, in columns."""
-    rows = list(rows)
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
-
-
-LISTS = {"relays", "origins"}
-
-
-def _values(settings: Iterable[str]) -> dict[str, Any]:
-    values: dict[str, Any] = {}
-    for key, value in map(_pair, settings):
-        name, _, language = key.partition(".")
-        if language:
-            values.setdefault(name, {})[language] = value
-        else:
-            values[name] = value
-    return values
-
-
-def _otherwise(before: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
-    """What is set to nothing goes; of what is said in several languages, those that are named."""
-    said = dict(before)
-    for name, value in values.items():
-        kept = before.get(name)
-        said[name] = _otherwise(kept, value) if isinstance(kept, dict) and isinstance(value, dict) else value
-    return {name: value for name, value in said.items() if value not in ("", {})}
-
-
-def _pair(setting: str) -> tuple[str, str | list[str]]:
-    key, equals, value = setting.partition("=")
-    if not equals:
-        raise WrongSetting(f"{setting!r} should be KEY=VALUE")
-    return key, [one for one in value.split(",") if one] if key in LISTS else value

@@ -1,6 +1,7 @@
-"""What is spam, and whose mail the shop does not want."""
+"""What is spam, and whose mail, words and calls the shop does not want."""
 
 from datetime import datetime
+from typing import Any
 
 import strawberry
 from sqlalchemy import select
@@ -17,21 +18,31 @@ from api.tickets import held
 from domain import access, blocking, spam
 from domain.access import may_see
 from domain.actors import Actor
+from domain.contacts import Identity, IdentityKind
 from domain.db import Json
+from domain.errors import InvalidInput, NotFound
 from domain.ids import public_id, row_id
+from domain.languages import N_
+
+strawberry.enum(IdentityKind, name="SenderKind")
 
 
 @strawberry.type(
-    description="An address, or a domain with all below it. Its mail is kept among `arrivals` as `IGNORED`, and not placed."
+    description="An address, or a domain with all below it; a number, a chat's visitor, a Messenger person. What comes from there is "
+    "kept among `arrivals` as `IGNORED`, and not placed."
 )
 class BlockedSender(Node):
-    sender: str
+    kind: IdentityKind
+    sender: str = strawberry.field(description="As it is compared.")
+    label: str = strawberry.field(description="As contacts show it, where one is known by it.")
     reason: str
     created_at: datetime
     created_by: Agent | None
 
 
-@strawberry.input(description="`blockSender`: what comes from the same addresses is not placed any more.")
+@strawberry.input(
+    description="`blockSender`: what comes from the same addresses, numbers, visitors and Messenger people is not placed any more."
+)
 class TicketMarkSpamInput:
     ids: list[strawberry.ID]
     block_sender: bool = False
@@ -44,9 +55,13 @@ class TicketUnmarkSpamInput:
     client_mutation_id: strawberry.ID
 
 
-@strawberry.input(description="`sender`: `eve@example.net`, or `example.net`.")
+@strawberry.input(
+    description="Either `sender`: `eve@example.net`, `example.net`, or a number, a national one as the shop's own lines read it; or "
+    "`identityId`: a visitor, a Messenger person, a caller."
+)
 class SenderBlockInput:
-    sender: str
+    sender: str | None = None
+    identity_id: strawberry.ID | None = None
     reason: str = ""
     client_mutation_id: strawberry.ID
 
@@ -63,6 +78,19 @@ class BlockedSenderPayload:
     user_errors: list[UserError] = strawberry.field(default_factory=list)
 
 
+_known = Identity.__table__.c
+_label = (
+    select(_known.label)
+    .where(
+        _known.kind == blocking.BlockedSender.kind,
+        _known.scope == blocking.BlockedSender.scope,
+        _known.value == blocking.BlockedSender.sender,
+    )
+    .limit(1)
+    .scalar_subquery()
+)
+
+
 async def _blocked_senders(info: Info, first: int = 25) -> list[BlockedSender]:
     return await _read(info, page_size(first))
 
@@ -72,7 +100,7 @@ async def _read(info: Info, limit: int, *ids: str) -> list[BlockedSender]:
     only = [row_of.id.in_([row_id("BlockedSender", id) for id in ids])] if ids else []
     async with info.context.reading() as reading:
         found = await reading.connection.execute(
-            select(row_of.__table__)
+            select(row_of.__table__, _label.label("label"))
             .where(may_see(row_of, reading.actor), *only)
             .order_by(row_of.created_at.desc(), row_of.id.desc())
             .limit(limit)
@@ -84,7 +112,9 @@ async def _read(info: Info, limit: int, *ids: str) -> list[BlockedSender]:
                 BlockedSender,
                 {
                     "id": public_id("BlockedSender", row.id),
+                    "kind": row.kind,
                     "sender": row.sender,
+                    "label": row.label or row.sender,
                     "reason": row.reason,
                     "created_at": row.created_at,
                     "created_by": agents.get(row.created_by_id),
@@ -96,7 +126,17 @@ async def _read(info: Info, limit: int, *ids: str) -> list[BlockedSender]:
 
 async def _sender_block(info: Info, input: SenderBlockInput) -> BlockedSenderPayload:
     async def change(session: AsyncSession, actor: Actor, now: datetime) -> Json:
-        blocked = await blocking.block(session, input.sender, reason=input.reason, by=actor, at=now)
+        if (input.sender is None) == (input.identity_id is None):
+            raise InvalidInput(N_("Say either whom it is from, or which identity."), field=["sender"])
+        told: dict[str, Any] = {"reason": input.reason, "by": actor, "at": now}
+        if input.identity_id is not None:
+            id = row_id("Identity", input.identity_id, field="identityId")
+            identity = await session.get(Identity, id)
+            if identity is None:
+                raise NotFound(field=["identityId"])
+            blocked = await blocking.block_identity(session, identity, **told)
+        else:
+            blocked = await blocking.block(session, input.sender or "", **told)
         return {"blocked": public_id("BlockedSender", blocked.id)}
 
     done = await changed(info, input, change)

@@ -1,21 +1,28 @@
 """The ways in: mailboxes, chat widgets, Messenger pages, phone lines, SMS numbers."""
 
 import re
+import unicodedata
 import uuid
-from datetime import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any, Self
 
-from sqlalchemy import ForeignKey, Index, func, select, text, update
+from sqlalchemy import ForeignKey, Index, func, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from domain.db import Base, Json, new_id, ring
+from domain.actors import SYSTEM, Actor
+from domain.db import Base, Json, database_time, new_id, ring, session_of
 from domain.errors import InvalidInput
+from domain.events import EventKind, record
 from domain.keys import Keys
 from domain.languages import N_
 
 TOPIC = "channels"
 """Rung when there is another one, or one is set up otherwise."""
+TURNED_AWAY_APART = timedelta(minutes=1)
 
 
 class ChannelKind(StrEnum):
@@ -43,6 +50,14 @@ class Channel(Base):
     """Its office hours; none: somebody is always there."""
     created_at: Mapped[datetime]
     disabled_at: Mapped[datetime | None]
+    secrets_set_at: Mapped[Json] = mapped_column(default=dict, server_default=text("'{}'"))
+    """Of each secret, by its name, when it became what it is."""
+    retired: Mapped[bytes | None]
+    """Secrets that others took the place of and that are still accepted, sealed: by name, each with its end."""
+    retired_until: Mapped[datetime | None]
+    """The last of those ends."""
+    turned_away_at: Mapped[datetime | None]
+    """When one of its doors last turned somebody away who did not show its secret."""
     failing_since: Mapped[datetime | None]
     """Answers do not leave, for a reason that is not one recipient's, and none has left since."""
     last_error: Mapped[str | None]
@@ -51,12 +66,93 @@ class Channel(Base):
     def secret(self, keys: Keys, name: str) -> str:
         return str(keys.decrypt(self.secrets)[name]) if self.secrets else ""
 
-    def set_up(self, session: AsyncSession, keys: Keys, *, config: Json, secrets: dict[str, str]) -> None:
+    def change(self, *, by: Actor, at: datetime, **said: Any) -> None:
+        """Its `name`, `team_id` or `calendar_id`."""
+        changed = [name for name, value in said.items() if getattr(self, name) != value]
+        for name in changed:
+            setattr(self, name, said[name])
+        self.tell(changed, by=by, at=at)
+
+    def set_up(
+        self,
+        session: AsyncSession,
+        keys: Keys,
+        *,
+        config: Json,
+        secrets: dict[str, str],
+        by: Actor,
+        at: datetime,
+    ) -> None:
+        before = self.config | (keys.decrypt(self.secrets) if self.secrets else {})
+        said = config | secrets
         self.config, self.secrets = config, keys.encrypt(secrets) if secrets else None
+        changed = [name for name in before | said if before.get(name) != said.get(name)]
+        since = dict.fromkeys([name for name in changed if secrets.get(name)], at.isoformat())
+        kept = {name: moment for name, moment in self.secrets_set_at.items() if secrets.get(name)}
+        self.secrets_set_at = kept | since
+        self.tell(changed, by=by, at=at)
         ring(session, TOPIC)
+
+    def rotate(
+        self,
+        session: AsyncSession,
+        keys: Keys,
+        name: str,
+        value: str,
+        *,
+        keep_for: timedelta,
+        by: Actor,
+        at: datetime,
+    ) -> None:
+        """The secret before is accepted for so long; with nothing, no earlier one from now on."""
+        secrets = keys.decrypt(self.secrets) if self.secrets else {}
+        retired = {one: [*kept] for one, kept in retired_in(self.retired, keys).items()}
+        before = [Retired(secrets[name], at + keep_for)] if secrets.get(name) and keep_for else []
+        retired[name] = [*retired.get(name, ()), *before] if keep_for else []
+        lasting = {one: [kept for kept in those if kept.until > at] for one, those in retired.items()}
+        ends = [kept.until for those in lasting.values() for kept in those]
+        sealed = {one: [kept.to_json() for kept in those] for one, those in lasting.items() if those}
+        self.retired = keys.encrypt(sealed) if ends else None
+        self.retired_until = max(ends, default=None)
+        self.set_up(session, keys, config=self.config, secrets=secrets | {name: value}, by=by, at=at)
+
+    def retired_secrets(self, keys: Keys) -> dict[str, list["Retired"]]:
+        sealed = keys.decrypt(self.retired) if self.retired else {}
+        return {name: [Retired.from_json(one) for one in kept] for name, kept in sealed.items()}
+
+    def tell(self, changed: Sequence[str], *, by: Actor, at: datetime) -> None:
+        """Names of what is other than before; the history keeps no value of any of them."""
+        if changed:
+            data = {"channel": str(self.id), "changed": sorted(changed)}
+            record(session_of(self), EventKind.CHANNEL_CHANGED, by=by, at=at, data=data)
+
+
+@dataclass(frozen=True)
+class Retired:
+    """A secret that another took the place of."""
+
+    value: str
+    until: datetime
+
+    def to_json(self) -> list[str]:
+        return [self.value, self.until.isoformat()]
+
+    @classmethod
+    def from_json(cls, stored: list[str]) -> Self:
+        return cls(stored[0], datetime.fromisoformat(stored[1]))
+
+
+def retired_in(sealed: bytes | None, keys: Keys) -> dict[str, list[Retired]]:
+    kept = keys.decrypt(sealed) if sealed else {}
+    return {name: [Retired.from_json(one) for one in those] for name, those in kept.items()}
 
 
 _SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,60}\Z")
+
+
+def slug_of(name: str) -> str:
+    plain = unicodedata.normalize("NFKD", name.lower().replace("ł", "l")).encode("ascii", "ignore").decode()
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:60]
 
 
 async def add_channel(
@@ -69,6 +165,7 @@ async def add_channel(
     address: str | None,
     config: Json,
     secrets: dict[str, str],
+    by: Actor = SYSTEM,
     at: datetime,
 ) -> Channel:
     if not _SLUG.match(slug):
@@ -77,6 +174,7 @@ async def add_channel(
     if await session.scalar(select(Channel.id).where((Channel.slug == slug) | same_place)):
         raise InvalidInput(N_("There is a channel with this slug or address already."), field=["slug"])
     channel = Channel(
+        id=new_id(),
         kind=kind,
         slug=slug,
         name=name,
@@ -84,8 +182,10 @@ async def add_channel(
         config=config,
         created_at=at,
         secrets=keys.encrypt(secrets) if secrets else None,
+        secrets_set_at={name: at.isoformat() for name, value in secrets.items() if value},
     )
     session.add(channel)
+    channel.tell(["added"], by=by, at=at)
     ring(session, TOPIC)
     return channel
 
@@ -93,10 +193,24 @@ async def add_channel(
 async def change_secret(
     session: AsyncSession, keys: Keys, channel_id: uuid.UUID, name: str, value: str
 ) -> None:
-    """One of them, the others stay."""
+    """One of them, the others stay: a provider gave another."""
     channel = await session.get_one(Channel, channel_id, with_for_update=True)
     secrets = keys.decrypt(channel.secrets) if channel.secrets else {}
-    channel.set_up(session, keys, config=channel.config, secrets=secrets | {name: value})
+    at = await database_time(session)
+    channel.set_up(session, keys, config=channel.config, secrets=secrets | {name: value}, by=SYSTEM, at=at)
+
+
+async def was_turned_away(session: AsyncSession, channel: Channel) -> None:
+    """Somebody came to one of its doors without its secret. Anybody may do so: it is written once a minute."""
+    long_ago = or_(Channel.turned_away_at.is_(None), Channel.turned_away_at < func.now() - TURNED_AWAY_APART)
+    this = update(Channel).where(Channel.id == channel.id, long_ago)
+    await session.execute(this.values(turned_away_at=func.now()))
+
+
+async def forget_retired(session: AsyncSession) -> None:
+    """Secrets that nobody accepts any more."""
+    over = update(Channel).where(Channel.retired_until <= func.now())
+    await session.execute(over.values(retired=None, retired_until=None))
 
 
 async def channel_called(

@@ -24,6 +24,7 @@ Refused                      an expected refusal: reaches the caller as a user e
 │   ├── AlreadyUndone
 │   └── MutationIdReused
 └── CannotReply              this channel cannot carry the answer
+    ├── ChannelOff           an admin switched it off
     ├── WindowClosed
     ├── IsSpam
     └── AddressBounces       unless it is to be tried all the same
@@ -173,6 +174,11 @@ class CustomerBegins(CannotReply):
 
 class NoMailbox(CannotReply):
     sentence = N_("There is no mailbox to answer from.")
+
+
+class ChannelOff(CannotReply):
+    code = "CHANNEL_OFF"
+    sentence = N_("The channel {name} is switched off: nothing leaves by it.")
 
 
 class IsSpam(CannotReply):

@@ -60,6 +60,8 @@ class EventKind(StrEnum):
     ALERT_ACKED = "alert_acked"
     ALERT_SNOOZED = "alert_snoozed"
     ALERT_RESOLVED = "alert_resolved"
+    CHANNEL_CHANGED = "channel_changed"
+    """Added, set up otherwise, switched off or on."""
     AGENT_ADDED = "agent_added"
     AGENT_CHANGED = "agent_changed"
 

@@ -65,6 +65,11 @@ async def _set(session: AsyncSession, arrival: Arrival, **values: datetime) -> N
 
 
 async def flooded(session: AsyncSession, *, since: datetime) -> Collection[uuid.UUID]:
-    """Channels of which something had to wait for a moment after that."""
-    waiting = select(Arrival.channel_id).where(Arrival.turn_at > since).distinct()
+    """Working channels of which something had to wait for a moment after that."""
+    waiting = (
+        select(Arrival.channel_id)
+        .join(Channel, Channel.id == Arrival.channel_id)
+        .where(Arrival.turn_at > since, Channel.disabled_at.is_(None))
+        .distinct()
+    )
     return set(await session.scalars(waiting))

@@ -1,7 +1,7 @@
 """What is signed and what is encrypted, with keys derived from HEDDLE_SECRET_KEY.
 
 Several keys may be given, separated by commas: the first signs and encrypts, every one verifies and decrypts.
-To rotate, put the new key first; drop the old one when what it signed has expired.
+To rotate, put the new key first and run `heddle reseal`; drop the old one when what it signed has expired.
 """
 
 import base64
@@ -39,6 +39,10 @@ class Keys:
 
     def encrypt(self, value: dict[str, Any]) -> bytes:
         return self._fernet.encrypt(json.dumps(value).encode())
+
+    def renewed(self, sealed: bytes) -> bytes:
+        """The same, encrypted with the first key."""
+        return self._fernet.rotate(sealed)
 
     def decrypt(self, sealed: bytes) -> dict[str, Any]:
         return dict(json.loads(self._fernet.decrypt(sealed)))

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Mapped, aliased, mapped_column
 
 from domain.actors import SYSTEM, Actor
 from domain.addressing import after, left_to_send
+from domain.channels import Channel
 from domain.db import HISTORY, Base, Json, new_id, session_of
 from domain.events import EventKind, record
 from domain.work import Queue, Work
@@ -183,16 +184,20 @@ OUTBOX = Queue(
     Message,
     topic="outbox",
     outward=True,
-    # Answers in one conversation leave in the order in which they were written.
-    ready=~exists(
-        select(_earlier.id).where(
-            and_(
-                _earlier.thread_id == Message.thread_id,
-                _earlier.seq < Message.seq,
-                _earlier.due_at.is_not(None),
-                _earlier.delivery == DeliveryState.QUEUED,  # not one that only a copy of still has to arrive
+    ready=and_(
+        # Answers in one conversation leave in the order in which they were written.
+        ~exists(
+            select(_earlier.id).where(
+                and_(
+                    _earlier.thread_id == Message.thread_id,
+                    _earlier.seq < Message.seq,
+                    _earlier.due_at.is_not(None),
+                    _earlier.delivery
+                    == DeliveryState.QUEUED,  # not one that only a copy of still has to arrive
+                )
             )
-        )
+        ),
+        ~exists(select(Channel.id).where(Channel.id == Message.channel_id, Channel.disabled_at.is_not(None))),
     ),
 )
 

@@ -18,6 +18,7 @@ from domain.errors import (
     AddressBounces,
     CannotCarry,
     CannotReply,
+    ChannelOff,
     CustomerBegins,
     InvalidInput,
     IsSpam,
@@ -98,8 +99,7 @@ async def send(
             message.external_id = message_id(keys, channel, thread, message)
             message.mail = await _mail(session, ticket, thread, to, extras)
         case IdentityKind.CHAT:
-            message.delivery, message.due_at = DeliveryState.SENT, None
-            ring(session, f"chat:{thread.key}")
+            said_at_once(session, thread, message)
         case _:
             pass
     session.add(message)
@@ -134,6 +134,12 @@ def queued(
         delivery=DeliveryState.QUEUED,
         due_at=func.now() + undo_for,
     )
+
+
+def said_at_once(session: AsyncSession, thread: Thread, message: Message) -> None:
+    """In a chat: nothing is sent, the visitor's socket reads it."""
+    message.delivery, message.due_at = DeliveryState.SENT, None
+    ring(session, f"chat:{thread.key}")
 
 
 def _only_words(extras: Extras) -> None:
@@ -205,11 +211,20 @@ async def _conversation(
     )
     if (existing := found.one_or_none()) is not None:
         return existing.Thread, existing.Channel
-    if kind != ChannelKind.EMAIL:
-        raise CustomerBegins(field=["identityId"])
-    channel = by_channel or await mailbox_for(session, ticket)
+    channel = by_channel or (await mailbox_for(session, ticket) if kind == ChannelKind.EMAIL else None)
     if channel is None:
-        raise NoMailbox(field=["identityId"])
+        begun = select(Channel.name).join(Thread, Thread.channel_id == Channel.id)
+        off = await session.scalar(
+            begun.where(
+                Thread.ticket_id == ticket.id,
+                Thread.identity_id.in_(same_value(to)),
+                Thread.side.is_(False),
+                Channel.kind == kind,
+            ).limit(1)
+        )
+        if off is not None:
+            raise ChannelOff(field=["identityId"], name=off)
+        raise (NoMailbox if kind == ChannelKind.EMAIL else CustomerBegins)(field=["identityId"])
     thread = open_thread(
         session,
         ticket,

@@ -16,7 +16,7 @@ from domain.addressing import read_addresses, recipients
 from domain.channels import Channel, ChannelKind
 from domain.contacts import Identity, IdentityKind, same_person
 from domain.db import Json, ring
-from domain.errors import InvalidInput, NoMailbox
+from domain.errors import ChannelOff, InvalidInput, NoMailbox
 from domain.events import EventKind
 from domain.inbound import InboundMessage
 from domain.keys import Keys
@@ -56,7 +56,7 @@ async def pass_on(
         mail = {"references": [], "subject": thread.subject, "forwards": str(message.id)}
         mail |= {"with_files": with_files}
     if channel.disabled_at:
-        raise NoMailbox(field=["id"])
+        raise ChannelOff(field=["id"], name=channel.name)
     written = queued(thread, text=text, by=by, at=at, undo_for=undo_for)
     written.mail = {"to": [["", one] for one in addresses], "cc": [], "bcc": []} | mail
     written.external_id = message_id(keys, channel, thread, written)

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from domain import alerts, clocks
 from domain.actors import Actor
 from domain.alerts import Alert
-from domain.contacts import Identity, IdentityKind
+from domain.contacts import Identity
 from domain.events import EventKind
 from domain.messages import DeliveryState, Message
 from domain.threads import Thread
@@ -40,12 +40,12 @@ async def unmark(session: AsyncSession, ticket: Ticket, *, by: Actor, at: dateti
         await clocks.reckon(session, ticket, by=by, at=at)
 
 
-async def senders_of(session: AsyncSession, ticket: Ticket) -> Sequence[str]:
-    """The addresses from which its mails came."""
+async def senders_of(session: AsyncSession, ticket: Ticket) -> Sequence[Identity]:
+    """Who wrote or called."""
     found = await session.scalars(
-        select(Identity.value)
+        select(Identity)
         .join(Thread, Thread.identity_id == Identity.id)
-        .where(Thread.ticket_id == ticket.id, Identity.kind == IdentityKind.EMAIL)
+        .where(Thread.ticket_id == ticket.id)
         .distinct()
     )
     return found.all()

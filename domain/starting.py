@@ -21,7 +21,7 @@ from domain.contacts import (
     lock_identity,
     same_person,
 )
-from domain.errors import CannotReply, InvalidInput, NoMailbox
+from domain.errors import CannotReply, ChannelOff, InvalidInput, NoMailbox
 from domain.keys import Keys
 from domain.languages import N_
 from domain.messages import Message
@@ -56,8 +56,10 @@ async def start(
 ) -> tuple[Ticket, Message]:
     if not opening.subject.strip():
         raise InvalidInput(N_("This may not be empty."), field=["subject"])
-    if channel.disabled_at or channel.kind != ChannelKind.EMAIL:
+    if channel.kind != ChannelKind.EMAIL:
         raise NoMailbox(field=["channelId"])
+    if channel.disabled_at:
+        raise ChannelOff(field=["channelId"], name=channel.name)
     contact = await session.get_one(Contact, to.contact_id)
     if contact.canonical_id:
         contact = await session.get_one(Contact, contact.canonical_id)

@@ -250,12 +250,13 @@ def _payload(event: Event) -> Json:
         "alertId": ("Alert", event.alert_id),
         "companyId": ("Company", event.data.get("company")),
         "agentId": ("Agent", event.data.get("agent")),
+        "channelId": ("Channel", event.data.get("channel")),
         "actorId": ("Token" if event.actor_kind == "token" else "Agent", event.actor_id),
     }
     data: Json = {name: public_id(type, id) for name, (type, id) in ids.items() if id}
     if event.actor_kind not in ("agent", "token"):
         data.pop("actorId", None)
-    if event.kind in (EventKind.CONTACT_CHANGED, EventKind.COMPANY_CHANGED):
+    if event.kind in (EventKind.CONTACT_CHANGED, EventKind.COMPANY_CHANGED, EventKind.CHANNEL_CHANGED):
         data["changed"] = event.data["changed"]  # names of fields
     return _body(event.kind, event.at, {"seq": event.seq, "actorKind": event.actor_kind, **data})
 

@@ -1,10 +1,18 @@
-"""What each kind of channel needs to be told."""
+"""What each kind of channel needs to be told, and how that is said from outside."""
 
-from typing import Any
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin
 
-from pydantic import ValidationError
+import orjson
+from pydantic import SecretStr, ValidationError
+from pydantic.fields import FieldInfo
 
 from domain.channels import ChannelKind
+from domain.db import Json
 from domain.errors import InvalidInput
 from domain.languages import N_
 from integrations.chat.widget import ChatWidget
@@ -21,25 +29,134 @@ KINDS: dict[ChannelKind, type[ChannelSettings]] = {
 }
 
 
+class Shape(StrEnum):
+    """What a setting looks like."""
+
+    TEXT = "text"
+    NUMBER = "number"
+    SWITCH = "switch"
+    CHOICE = "choice"
+    LIST = "list"
+    """Of texts."""
+    BY_LANGUAGE = "by_language"
+    """A text for each language."""
+    SECRET = "secret"
+    JSON = "json"
+
+
+@dataclass(frozen=True)
+class Setting:
+    name: str
+    shape: Shape
+    description: str
+    is_required: bool
+    default: Any
+    """None of a secret, and where there is none."""
+    choices: tuple[str, ...] = ()
+    is_ours: bool = False
+    """A secret that is made here."""
+
+
+def settings_of(kind: ChannelKind) -> list[Setting]:
+    """Those of the kind's own first."""
+    model = _model(kind)
+    own = [name for name in model.model_fields if name not in ChannelSettings.model_fields]
+    return [_setting(model, name, model.model_fields[name]) for name in (*own, *ChannelSettings.model_fields)]
+
+
+def _setting(model: type[ChannelSettings], name: str, field: FieldInfo) -> Setting:
+    shape, choices = _shape(field.annotation)
+    required = field.is_required() and name not in model.OURS
+    default = None if field.is_required() or shape == Shape.SECRET else field.get_default()
+    said = field.description or ChannelSettings.model_fields.get(name, field).description or ""
+    return Setting(name, shape, " ".join(said.split()), required, default, choices, name in model.OURS)
+
+
+def _shape(annotation: Any) -> tuple[Shape, tuple[str, ...]]:
+    if get_origin(annotation) in (Union, UnionType):
+        alternatives = [one for one in get_args(annotation) if one is not NoneType]
+        if all(get_origin(one) is Literal for one in alternatives):
+            return Shape.CHOICE, tuple(str(word) for one in alternatives for word in get_args(one))
+        return _shape(alternatives[0]) if len(alternatives) == 1 else (Shape.JSON, ())
+    if get_origin(annotation) is Literal:
+        return Shape.CHOICE, tuple(str(word) for word in _words(annotation))
+    if get_origin(annotation) is dict and get_args(annotation)[1] is str:
+        return Shape.BY_LANGUAGE, ()
+    shapes = {
+        str: Shape.TEXT,
+        int: Shape.NUMBER,
+        float: Shape.NUMBER,
+        bool: Shape.SWITCH,
+        list[str]: Shape.LIST,
+        SecretStr: Shape.SECRET,
+    }
+    return shapes.get(annotation, Shape.JSON), ()
+
+
+def _words(annotation: Any) -> list[Any]:
+    """A Literal may stand in a Literal."""
+    return [word for one in get_args(annotation) for word in (_words(one) or [one])]
+
+
 _PROBLEMS = {
     "extra_forbidden": "there is no such setting",
     "missing": "it is needed",
     "dict_type": "it is said by language, as `acknowledgement.es=…`",
+    "list_type": "it is a list",
 }
 """In words of ours, by pydantic's type."""
 
 
 def read_settings(kind: ChannelKind, values: dict[str, Any]) -> ChannelSettings:
-    settings = KINDS.get(kind)
-    if settings is None:
-        raise InvalidInput(N_("Channels of this kind are not here yet."), field=["kind"])
     try:
-        return settings.model_validate(values)
+        return _model(kind).model_validate(values)
     except ValidationError as refusal:
-        first = refusal.errors()[0]
+        first = refusal.errors(include_input=False, include_url=False)[0]
+        loc = [str(part) for part in first["loc"] if part != "[key]"]
         raise InvalidInput(
             N_("{name}: {problem}"),
-            field=["settings"],
-            name=".".join(str(part) for part in first["loc"] if part != "[key]") or kind.value,
+            field=["settings", *loc[:1]],
+            name=".".join(loc) or kind.value,
             problem=_PROBLEMS.get(first["type"]) or first["msg"].removeprefix("Value error, "),
         ) from None
+
+
+def otherwise(kind: ChannelKind, before: Json, said: Mapping[str, Any]) -> Json:
+    """The settings with what is said now: nothing (`None`, "", an empty list) is what it is by itself; of a text in several
+    languages those that are named. What has a shape of its own may come as JSON."""
+    shapes = {one.name: one.shape for one in settings_of(kind)}
+    after = dict(before)
+    for name, value in said.items():
+        if shapes.get(name) == Shape.JSON and isinstance(value, str) and value:
+            value = _from_json(name, value)
+        if shapes.get(name) == Shape.BY_LANGUAGE and isinstance(value, Mapping) and value:
+            merged = {**(before.get(name) or {}), **value}
+            value = {language: text for language, text in merged.items() if text}
+        after[name] = value
+    return {name: value for name, value in after.items() if value not in (None, "", {}, [])}
+
+
+def _from_json(name: str, text: str) -> Any:
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        raise InvalidInput(
+            N_("{name}: {problem}"), field=["settings", name], name=name, problem="it is JSON"
+        ) from None
+
+
+def with_ours(kind: ChannelKind, values: Mapping[str, Any]) -> tuple[Json, dict[str, str]]:
+    """The settings of a new channel, and those secrets of ours in them that nobody gave: they are shown once."""
+    made = {name: new_secret() for name in sorted(_model(kind).OURS) if not values.get(name)}
+    return {**values, **made}, made
+
+
+def new_secret() -> str:
+    return secrets.token_urlsafe(32)
+
+
+def _model(kind: ChannelKind) -> type[ChannelSettings]:
+    model = KINDS.get(kind)
+    if model is None:
+        raise InvalidInput(N_("Channels of this kind are not here yet."), field=["kind"])
+    return model

@@ -1,10 +1,11 @@
 """How the settings of a channel are kept: a SecretStr encrypted, the rest plain."""
 
-from typing import Any, Literal, Self, TypeAlias
+from datetime import UTC, datetime
+from typing import Any, ClassVar, Literal, Self, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, field_validator
 
-from domain.channels import Channel
+from domain.channels import Channel, Retired, retired_in
 from domain.db import Json
 from domain.keys import Keys
 
@@ -15,7 +16,10 @@ SHORTEST_KEY = 32
 
 
 class ChannelSettings(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+    OURS: ClassVar[frozenset[str]] = frozenset()
+    """Secrets that we make: one that is needed is made with the channel, and each is made anew when it is asked for."""
 
     language: Literal["", Language] = ""
     """Of its answers to who has told no language."""
@@ -23,6 +27,8 @@ class ChannelSettings(BaseModel):
     """Is what opens a ticket answered at once with its number?"""
     acknowledgement: dict[Language, str] = {}
     """The shop's own words for that, by language (`en`, `pl`, `es`, `ca`), with `{number}` where the number stands."""
+    acknowledgement_closed: dict[Language, str] = {}
+    """The same while nobody is there, with `{opens}` where it says when somebody is again."""
     inbound_per_minute: int = Field(default=0, ge=0)
     """More than these wait their turn; 0: as many as come."""
 
@@ -33,13 +39,29 @@ class ChannelSettings(BaseModel):
             raise ValueError("a token or key is made of plain letters, digits and signs")
         return value
 
+    _retired: dict[str, list[Retired]] = PrivateAttr(default_factory=dict)
+
     @classmethod
     def of(cls, channel: Channel, keys: Keys) -> Self:
-        return cls.model_validate(channel.config | (keys.decrypt(channel.secrets) if channel.secrets else {}))
+        read = cls.model_validate(channel.config | (keys.decrypt(channel.secrets) if channel.secrets else {}))
+        read._retired = retired_in(channel.retired, keys)
+        return read
+
+    def accepted(self, name: str) -> tuple[str, ...]:
+        """Every value of a secret by which somebody shows now that they know it: the present one, and those it took the place
+        of a while ago. None of one that is not set."""
+        present: SecretStr = getattr(self, name)
+        now = datetime.now(UTC)
+        before = [one.value for one in self._retired.get(name, ()) if one.until > now]
+        return tuple(filter(None, (present.get_secret_value(), *before)))
 
     def place(self) -> str | None:
         """What the world calls the channel."""
         return None
+
+    def doors(self, slug: str) -> dict[str, str]:
+        """Paths that are typed in at its provider, by what each is for; `{key}` stands for that secret."""
+        return {}
 
     def config(self) -> Json:
         return {name: value for name, value in self if not isinstance(value, SecretStr)}

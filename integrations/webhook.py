@@ -1,7 +1,8 @@
 """What every webhook shares: a bounded body that is well-formed JSON, and one insert before the answer."""
 
 import hashlib
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Never
 from urllib.parse import parse_qsl
 
 import orjson
@@ -9,7 +10,7 @@ from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from domain.channels import Channel, ChannelKind, channel_called
+from domain.channels import Channel, ChannelKind, channel_called, was_turned_away
 from domain.db import Database, Json
 from domain.inbound import keep
 
@@ -22,6 +23,15 @@ async def channel_of(db: Database, kind: ChannelKind, request: Request) -> Chann
     if channel is None:
         raise HTTPException(404, "no such channel")
     return channel
+
+
+async def turn_away(
+    db: Database, channel: Channel, why: str, headers: Mapping[str, str] | None = None
+) -> Never:
+    """401 to who does not show the channel's secret; the channel's test tells of it, for somebody may have mistyped it."""
+    async with db.transaction() as session:
+        await was_turned_away(session, channel)
+    raise HTTPException(401, why, headers)
 
 
 async def body_of(request: Request, *, largest: int = LARGEST_BODY) -> bytes:

@@ -209,7 +209,7 @@ async def _ids(session: AsyncSession) -> dict[str, str]:
     ids["Identity"] = (
         await session.scalars(select(Identity.id).where(Identity.contact_id == ticket.contact_id))
     ).one()
-    for kind in (ChannelKind.MESSENGER, ChannelKind.CHAT, ChannelKind.EMAIL):
+    for kind in (ChannelKind.MESSENGER, ChannelKind.CHAT, ChannelKind.EMAIL, ChannelKind.PHONE):
         ids[f"{kind} channel"] = (await session.scalars(select(Channel.id).where(Channel.kind == kind))).one()
     ids["Arrival"] = (
         await session.scalars(select(Arrival.id).where(Arrival.external_id == "unreadable"))

@@ -2,6 +2,7 @@
 
 import hashlib
 import secrets
+from collections.abc import Sequence
 from typing import Any
 
 import jwt
@@ -29,10 +30,18 @@ class IdentityRefused(Exception):
     """One sentence for the shop's developer."""
 
 
-def signed_identity(key: str, channel_slug: str, token: str) -> dict[str, Any]:
-    """What the shop's JWT (HS256: `sub, email, email_verified, name, aud, exp`) says, once it is right."""
-    if not key:
-        raise IdentityRefused("this widget has no identity key")
+def signed_identity(keys: Sequence[str], channel_slug: str, token: str) -> dict[str, Any]:
+    """What the shop's JWT (HS256: `sub, email, email_verified, name, aud, exp`) says, once it is right by one of the keys."""
+    refusals = []
+    for key in keys:
+        try:
+            return _signed_with(key, channel_slug, token)
+        except IdentityRefused as refusal:
+            refusals.append(refusal)
+    raise refusals[0] if refusals else IdentityRefused("this widget has no identity key")
+
+
+def _signed_with(key: str, channel_slug: str, token: str) -> dict[str, Any]:
     try:
         claims: dict[str, Any] = jwt.decode(
             token,

@@ -24,7 +24,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from domain.access import may_see
 from domain.actors import visitor
-from domain.channels import Channel, ChannelKind, channel_called
+from domain.channels import TOPIC, Channel, ChannelKind, channel_called
 from domain.db import Database, database_time, heard
 from domain.inbound import Arrival, keep
 from domain.keys import Keys
@@ -43,6 +43,7 @@ LOOK_AGAIN = 25.0
 """Seconds after which an open socket reads the table even if nobody rang."""
 
 POLICY_VIOLATION = 1008
+GOING_AWAY = 1001
 
 
 class BadFrame(Exception):
@@ -85,15 +86,20 @@ class Visit:
         while not self._envelope:
             if (frame := await self._next()) is not None:
                 await self._guarded(self._hello, frame)
-        with self._db.bell.listening(f"chat:{self._envelope['session']}") as rung:
-            writing = asyncio.create_task(self._write(rung))
+        bell = self._db.bell
+        with bell.listening(f"chat:{self._envelope['session']}") as rung, bell.listening(TOPIC) as changed:
+            beside = [
+                asyncio.create_task(self._write(rung)),
+                asyncio.create_task(self._leave_when_switched_off(changed)),
+            ]
             try:
                 while True:
                     if (frame := await self._next()) is not None:
                         await self._guarded(self._take, frame)
             finally:
-                writing.cancel()
-                await asyncio.gather(writing, return_exceptions=True)
+                for task in beside:
+                    task.cancel()
+                await asyncio.gather(*beside, return_exceptions=True)
 
     async def _next(self) -> dict[str, Any] | None:
         received = await self._socket.receive()
@@ -133,9 +139,8 @@ class Visit:
         if token := frame.get("identity"):
             widget = ChatWidget.of(self._channel, self._keys)
             try:
-                envelope["identity"] = _storable(
-                    signed_identity(widget.identity_key.get_secret_value(), slug, str(token))
-                )
+                keys = widget.accepted("identity_key")
+                envelope["identity"] = _storable(signed_identity(keys, slug, str(token)))
             except IdentityRefused as refusal:
                 said["refused"] = str(refusal)
         if "identity" in envelope and await self._is_anothers(envelope):
@@ -214,6 +219,16 @@ class Visit:
             for row in messages:
                 await self._show(row)
             await heard(rung, LOOK_AGAIN)
+
+    async def _leave_when_switched_off(self, changed: asyncio.Event) -> None:
+        while True:
+            changed.clear()
+            with suppress(SQLAlchemyError, OSError):
+                async with self._db.transaction() as session:
+                    if await channel_called(session, ChannelKind.CHAT, self._channel.slug) is None:
+                        await self._socket.close(GOING_AWAY)
+                        return
+            await heard(changed, LOOK_AGAIN)
 
     async def _unshown(self) -> Sequence[Any]:
         async with self._db.reading() as connection:

@@ -1,7 +1,7 @@
 """What a mailbox needs to be told: where its mail comes from, whose word counts, how its answers leave, and which it gives itself."""
 
 import ipaddress
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
@@ -16,8 +16,12 @@ SHORTEST_TOKEN = 16
 
 
 class Mailbox(ChannelSettings):
+    OURS: ClassVar[frozenset[str]] = frozenset({"webhook_token"})
+
     address: str
+    """What customers write to. It stays: another address is another channel."""
     sender_name: str = ""
+    """The shop, as the sender is shown; otherwise the name of the channel."""
 
     imap_url: str | None = None
     """Where its mail is fetched: `imaps://imap.shop.example`, `imap+starttls://…`; none: it is not."""
@@ -25,6 +29,7 @@ class Mailbox(ChannelSettings):
     """Whoever signs in; otherwise the address."""
     imap_password: SecretStr = SecretStr("")
     imap_folder: str = "INBOX"
+    """The one folder that is read."""
     imap_since_days: int = Field(0, ge=0, le=3650)
     """How many days of what lies there already are fetched at first; none: only what comes from then on."""
     imap_unencrypted: bool = False
@@ -45,12 +50,15 @@ class Mailbox(ChannelSettings):
     smtp_url: str = ""
     """The server that takes this mailbox's mail; without one, that of HEDDLE_SMTP_URL."""
     smtp_user: str = ""
+    """Whoever signs in there; none: nobody does."""
     smtp_password: SecretStr = SecretStr("")
     signed_sender: bool = True
     """The envelope's sender is the signed reply address, so that a bounce finds its conversation. Some providers take no
     sender but the mailbox itself."""
     dkim_domain: str = ""
+    """The domain in whose name mails are signed."""
     dkim_selector: str = ""
+    """Under which the public key stands in that domain's DNS."""
     dkim_key: SecretStr = SecretStr("")
     """An RSA key, as PEM: its lines may be joined by `\\n`."""
 
@@ -65,6 +73,15 @@ class Mailbox(ChannelSettings):
 
     def place(self) -> str:
         return normalised(IdentityKind.EMAIL, self.address)
+
+    def doors(self, slug: str) -> dict[str, str]:
+        raw = f"/hooks/mail/{slug}"
+        return {
+            "raw mail": raw,
+            "Postmark": f"{raw}/postmark",
+            "SendGrid": f"{raw}/sendgrid",
+            "Mailgun": f"{raw}/mailgun/mime",
+        }
 
     @field_validator("webhook_token")
     @classmethod

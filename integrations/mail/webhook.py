@@ -34,7 +34,7 @@ from integrations.mail.addresses import thread_number
 from integrations.mail.mailbox import Mailbox
 from integrations.mail.reading.words import one_line
 from integrations.signatures import MAILGUN_WINDOW, mailgun_signed, same_secret
-from integrations.webhook import body_of, channel_of, well_formed
+from integrations.webhook import body_of, channel_of, turn_away, well_formed
 
 LARGEST_MAIL = 25 * 1024 * 1024
 LARGEST_BODY = LARGEST_MAIL * 3 // 2
@@ -59,8 +59,9 @@ def routes(db: Database, keys: Keys) -> list[Route]:
         """The channel, to whoever shows its token; before anything of the body is read."""
         channel = await channel_of(db, ChannelKind.EMAIL, request)
         mailbox = Mailbox.of(channel, keys)
-        if not same_secret(_shown(request), mailbox.webhook_token.get_secret_value()):
-            raise HTTPException(401, "the token is not right", {"WWW-Authenticate": 'Basic realm="mail"'})
+        shown = _shown(request)
+        if not any(same_secret(shown, token) for token in mailbox.accepted("webhook_token")):
+            await turn_away(db, channel, "the token is not right", {"WWW-Authenticate": 'Basic realm="mail"'})
         return channel, mailbox
 
     async def raw(request: Request) -> Response:
@@ -89,18 +90,15 @@ def routes(db: Database, keys: Keys) -> list[Route]:
     async def mailgun(request: Request) -> Response:
         channel = await channel_of(db, ChannelKind.EMAIL, request)
         mailbox = Mailbox.of(channel, keys)
-        if not mailbox.mailgun_key.get_secret_value():  # before all of a stranger's body is read
+        signing = mailbox.accepted("mailgun_key")
+        if not signing:  # before all of a stranger's body is read
             raise HTTPException(401, "the signature is not right")
         form = await _form(request)
         said = {name: form.get(name, b"").decode("utf-8", "replace") for name in SAID}
         sender = said["sender"] if "sender" in form else None
-        if not mailgun_signed(
-            mailbox.mailgun_key.get_secret_value(),
-            timestamp=said["timestamp"],
-            token=said["token"],
-            signature=said["signature"],
-        ):
-            raise HTTPException(401, "the signature is not right")
+        signed = {name: said[name] for name in ("timestamp", "token", "signature")}
+        if not any(mailgun_signed(key, **signed) for key in signing):
+            await turn_away(db, channel, "the signature is not right")
         if "body-mime" not in form:
             raise HTTPException(400, "there is no body-mime: the address has to end with /mailgun/mime")
         recipients = tuple(one.strip() for one in said["recipient"].split(","))

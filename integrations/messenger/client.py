@@ -12,6 +12,7 @@ from requests.adapters import HTTPAdapter
 from integrations.messenger.page import MessengerPage
 from integrations.messenger.payloads import OURS
 from integrations.outbound import Handed, Letter, Means, SendFailed, SendRefused
+from integrations.settings import IntegrationSettings
 
 TIMEOUT = (3.0, 10.0)
 THREADS = ThreadPoolExecutor(8, thread_name_prefix="messenger")
@@ -41,18 +42,21 @@ def _client(base: str, version: str, page_token: str, app_secret: str) -> Messen
     return client
 
 
-async def send(letter: Letter, means: Means) -> Handed:
-    """With Graph's id of the message."""
-    to, settings = letter.to, means.settings
-    if to is None:
-        raise SendRefused("nobody to send it to")
-    page = MessengerPage.of(letter.channel, means.keys)
-    client = _client(
+def client_of(page: MessengerPage, settings: IntegrationSettings) -> MessengerClient:
+    return _client(
         settings.graph_url,
         settings.graph_version,
         page.page_token.get_secret_value(),
         page.app_secret.get_secret_value(),
     )
+
+
+async def send(letter: Letter, means: Means) -> Handed:
+    """With Graph's id of the message."""
+    to = letter.to
+    if to is None:
+        raise SendRefused("nobody to send it to")
+    client = client_of(MessengerPage.of(letter.channel, means.keys), means.settings)
     payload = {"text": letter.message.text, "metadata": f"{OURS}{letter.message.id}"}
 
     def call() -> Any:

@@ -10,17 +10,16 @@ from domain.db import Database
 from domain.keys import Keys
 from integrations.messenger.page import MessengerPage
 from integrations.signatures import messenger_signed, same_secret
-from integrations.webhook import body_of, channel_of, keep_body, well_formed
+from integrations.webhook import body_of, channel_of, keep_body, turn_away, well_formed
 
 
 def routes(db: Database, keys: Keys) -> list[Route]:
     async def verify(request: Request) -> Response:
         page = MessengerPage.of(await channel_of(db, ChannelKind.MESSENGER, request), keys)
         asked = request.query_params
-        token = asked.get("hub.verify_token", "")
-        if asked.get("hub.mode") != "subscribe" or not same_secret(
-            token, page.verify_token.get_secret_value()
-        ):
+        given = asked.get("hub.verify_token", "")
+        known = any(same_secret(given, token) for token in page.accepted("verify_token"))
+        if asked.get("hub.mode") != "subscribe" or not known:
             raise HTTPException(403, "the verify token is not this channel's")
         return PlainTextResponse(asked.get("hub.challenge", ""))
 
@@ -28,10 +27,9 @@ def routes(db: Database, keys: Keys) -> list[Route]:
         channel = await channel_of(db, ChannelKind.MESSENGER, request)
         page = MessengerPage.of(channel, keys)
         body = await body_of(request)
-        if not messenger_signed(
-            page.app_secret.get_secret_value(), body, request.headers.get("x-hub-signature-256")
-        ):
-            raise HTTPException(401, "the signature is not right")
+        signature = request.headers.get("x-hub-signature-256")
+        if not any(messenger_signed(secret, body, signature) for secret in page.accepted("app_secret")):
+            await turn_away(db, channel, "the signature is not right")
         well_formed(body)
         await keep_body(db, channel, body)
         return PlainTextResponse("EVENT_RECEIVED")

@@ -4,7 +4,6 @@ Signed in `X-Signature: t=<unix seconds>,v1=<hex HMAC-SHA256 of "t.body">`; a PB
 the path instead.
 """
 
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -14,20 +13,20 @@ from domain.db import Database
 from domain.keys import Keys
 from integrations.phone.line import PhoneLine
 from integrations.signatures import phone_signed, same_secret
-from integrations.webhook import body_of, channel_of, keep_body, well_formed
+from integrations.webhook import body_of, channel_of, keep_body, turn_away, well_formed
 
 
 def routes(db: Database, keys: Keys) -> list[Route]:
     async def receive(request: Request) -> Response:
         channel = await channel_of(db, ChannelKind.PHONE, request)
-        key = PhoneLine.of(channel, keys).key.get_secret_value()
         body = await body_of(request)
-        token = request.path_params.get("token")
-        known = (
-            same_secret(token, key) if token else phone_signed(key, body, request.headers.get("x-signature"))
+        token, signature = request.path_params.get("token"), request.headers.get("x-signature")
+        known = any(
+            same_secret(token, key) if token else phone_signed(key, body, signature)
+            for key in PhoneLine.of(channel, keys).accepted("key")
         )
         if not known:
-            raise HTTPException(401, "the signature or the token is not right")
+            await turn_away(db, channel, "the signature or the token is not right")
         well_formed(body)
         await keep_body(db, channel, body)
         return JSONResponse({})

@@ -6,13 +6,12 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
-from typing import get_args
 
 import pytest
 from sqlalchemy import select
 
 from api.cli import _hours, _target, main
-from api.setting_up import Kind, _place
+from api.setting_up import _place
 from domain.actors import Role
 from domain.channels import Channel, ChannelKind
 from domain.contacts import Contact
@@ -24,7 +23,6 @@ from domain.migrations import migrate
 from domain.promises import Metric, Target
 from domain.settings import DomainSettings, WrongSetting
 from domain.staff import Agent
-from integrations.channel_settings import KINDS
 from integrations.mail.mailbox import Mailbox
 from integrations.phone.line import PhoneLine
 from tests.conftest import another_database
@@ -282,14 +280,6 @@ def test_targets_and_opening_hours_are_read_as_people_write_them() -> None:
     for wrong in ("mon", "mon 9-5", "mon-fri 18:00-09:00", "someday 09:00-10:00"):
         with pytest.raises(WrongSetting):
             _hours("UTC", wrong, [])
-
-
-def test_a_channel_that_is_not_here_yet_is_not_offered(tmp_path: Path) -> None:
-    offered = heddle("channel", "add", "--help", folder=tmp_path).stdout
-
-    assert set(get_args(Kind)) == set(KINDS)
-    assert "messenger" in offered
-    assert "sms" not in offered
 
 
 def test_who_is_added_is_told_where_the_data_lies(tmp_path: Path) -> None:

@@ -76,6 +76,10 @@ class Asking:
         self.made += 1
         return f"{self.made}@example.net"
 
+    def new_slug(self) -> str:
+        self.made += 1
+        return f"widget-{self.made}"
+
     async def ask(self, token: str, query: str, variables: Values) -> Values:
         self.anybody.token = token
         return dict((await self.anybody.post(query, variables)).json())
@@ -380,6 +384,12 @@ MUTATIONS: dict[str, Callable[[Asking, Principal], Any]] = {
     "erasureWithdraw": lambda a, p: {"id": a.Erasure},
     "privacyUpdate": lambda a, p: {"sealedDays": 30},
     "retentionSave": lambda a, p: {"channelId": a.shop.ids["chat channel"], "originalsDays": 3650},
+    "channelCreate": lambda a, p: {"kind": "CHAT", "name": "Another widget", "slug": a.new_slug()},
+    "channelUpdate": lambda a, p: {"id": a.shop.ids["chat channel"], "name": "Widget"},
+    "channelDisable": lambda a, p: {"id": a.shop.ids["phone channel"]},
+    "channelEnable": lambda a, p: {"id": a.shop.ids["phone channel"]},
+    "channelTest": lambda a, p: {"id": a.shop.ids["chat channel"]},
+    "channelRotateSecret": lambda a, p: {"id": a.shop.ids["phone channel"], "secret": "key"},
     "agentInvite": lambda a, p: {"email": a.new_address(), "name": "Zofia"},
     "agentUpdate": lambda a, p: {"id": a.Bo, "name": "Bo"},
     "teamSave": lambda a, p: {"name": a.new_address()},
@@ -428,6 +438,7 @@ QUERIES = {
     "Query.agents": "{ agents { id } }",
     "Query.teams": "{ teams { id } }",
     "Query.channels": "{ channels { id } }",
+    "Query.channelKinds": "{ channelKinds { kind } }",
     "Query.shop": "{ shop { agentsSee } }",
     "Query.tokens": "{ tokens { id } }",
     "Query.webhooks": "{ webhooks { id } }",
@@ -513,6 +524,23 @@ QUERIES = {
     "Agent": "{ agents { name } }",
     "Team": "{ teams { name } }",
     "Channel": "{ channels { name } }",
+    "Channel.address": "{ channels { address } }",
+    "Channel.team": "{ channels { team { id } } }",
+    "Channel.calendar": "{ channels { calendar { id } } }",
+    "Channel.isOpen": "{ channels { isOpen } }",
+    "Channel.opensAt": "{ channels { opensAt } }",
+    "Channel.disabledAt": "{ channels { disabledAt } }",
+    "Channel.language": "{ channels { language } }",
+    "Channel.settings": "{ channels { settings { name } } }",
+    "Channel.secrets": "{ channels { secrets { name } } }",
+    "Channel.webhookUrls": "{ channels { webhookUrls { url } } }",
+    "Channel.health": "{ channels { health { queuedMessages } } }",
+    "ChannelSetting": "{ channels { settings { value } } }",
+    "ChannelSecret": "{ channels { secrets { isSet } } }",
+    "ChannelDoor": "{ channels { webhookUrls { name } } }",
+    "ChannelHealth": "{ channels { health { lastError } } }",
+    "ChannelKindSettings": "{ channelKinds { settings { name } } }",
+    "ChannelSettingKind": "{ channelKinds { settings { secret } } }",
     "Delivery": "query($Alert: ID!) { pushHealth(alertId: $Alert) { state } }",
     "Device": "query($Alert: ID!) { pushHealth(alertId: $Alert) { device { label } } }",
     "Arrival": "{ arrivals { raw } }",

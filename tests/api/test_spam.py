@@ -1,18 +1,27 @@
 """Spam, blocked senders and participants, as agents and managers deal with them."""
 
+import uuid
+from dataclasses import replace
+
 import pytest
 from sqlalchemy import select
 
+from api.house import House
+from domain import intake
+from domain.channels import Channel, ChannelKind
+from domain.contacts import Identity
 from domain.ids import public_id
+from domain.inbound import Arrival, CallStep, Inbound, InboundCall, InboundMessage, keep
 from domain.threads import Thread
 from tests.client import Client
+from tests.factories import a_call_step, a_channel, a_chat, a_messenger_message
 from tests.integrations.mailing import EVE, ZOFIA, Mailing
 
 TICKETS = "query($filter: TicketFilter) { tickets(filter: $filter, first: 5) { edges { node { id isSpam preview threads { participants { id address acceptedAt acceptedBy { name } } } } } } }"
 MARK = "mutation($input: TicketMarkSpamInput!) { ticketMarkSpam(input: $input) { tickets { isSpam } userErrors { code } } }"
 UNMARK = "mutation($input: TicketUnmarkSpamInput!) { ticketUnmarkSpam(input: $input) { tickets { isSpam } userErrors { code } } }"
-BLOCKED = "{ blockedSenders { id sender reason createdBy { name } } }"
-BLOCK = "mutation($input: SenderBlockInput!) { senderBlock(input: $input) { blockedSender { id sender } userErrors { code field } } }"
+BLOCKED = "{ blockedSenders { id kind sender label reason createdBy { name } } }"
+BLOCK = "mutation($input: SenderBlockInput!) { senderBlock(input: $input) { blockedSender { id kind sender label } userErrors { code field } } }"
 UNBLOCK = "mutation($input: SenderUnblockInput!) { senderUnblock(input: $input) { ok userErrors { code } } }"
 IGNORED = "{ arrivals(states: [IGNORED]) { id reason } }"
 RETRY = "mutation($input: ArrivalRetryInput!) { arrivalRetry(input: $input) { ok userErrors { code } } }"
@@ -50,11 +59,24 @@ async def test_spam_leaves_the_lists_and_its_sender_is_blocked_until_a_manager_s
 
 
 @pytest.mark.parametrize(
-    "sender", ["help@shop.example", "shop.example", "example", "not an address", "a@b@c", ""]
+    "sender",
+    [
+        "help@shop.example",
+        "shop.example",
+        "example",
+        "not an address",
+        "a@b@c",
+        "",
+        "+48 22 123 45 67",
+        "600 10",
+    ],
 )
 async def test_what_is_no_sender_or_the_shops_own_is_not_blocked(
     mailing: Mailing, mia: Client, sender: str
 ) -> None:
+    async with mailing.house.db.transaction() as session:
+        await a_channel(session, mailing.house.keys, ChannelKind.PHONE)
+
     assert await mia.refused(BLOCK, sender=sender) == ["INVALID"]
 
 
@@ -72,3 +94,78 @@ async def test_an_agent_accepts_who_was_noted_and_removes_them_again(mailing: Ma
     assert (zofia["address"], zofia["acceptedBy"]) == ("zofia@example.com", {"name": "Ben"})
     assert (await ben.do(REMOVE, id=zofia["id"]))["userErrors"] == []
     assert [thread["participants"] for thread in (await listed(ben))[0]["threads"]] == [[]]
+
+
+SAID: dict[ChannelKind, Inbound] = {
+    ChannelKind.CHAT: a_chat("v1", "Buy my watches."),
+    ChannelKind.MESSENGER: a_messenger_message("p1", "Buy my watches."),
+    ChannelKind.PHONE: a_call_step("c1", CallStep.RINGING),
+}
+
+
+async def heard(house: House, kind: ChannelKind, said: Inbound) -> str | None:
+    """Why nothing came of it."""
+    async with house.db.transaction() as session:
+        channel = await session.scalar(select(Channel).where(Channel.kind == kind))
+        channel = channel or await a_channel(session, house.keys, kind)
+        kept = await keep(session, channel, external_id=str(uuid.uuid4()), raw=b"")
+        return await intake.receive(session, channel, await session.get_one(Arrival, kept), said)
+
+
+@pytest.mark.parametrize("kind", SAID)
+@pytest.mark.parametrize("by_ticket", [True, False], ids=["by its ticket", "by the identity"])
+async def test_visitors_messenger_people_and_callers_are_blocked_like_senders(
+    house: House, ben: Client, mia: Client, kind: ChannelKind, by_ticket: bool
+) -> None:
+    assert await heard(house, kind, SAID[kind]) is None
+    (ticket,) = await listed(ben)
+    async with house.db.transaction() as session:
+        identity = (await session.scalars(select(Identity))).one()
+
+    if by_ticket:
+        await ben.do(MARK, ids=[ticket["id"]], blockSender=True)
+    else:
+        blocked = await mia.do(BLOCK, identityId=public_id("Identity", identity.id))
+        assert blocked["blockedSender"]["label"] == identity.label
+    (blocked,) = (await mia.ask(BLOCKED))["blockedSenders"]
+    again = _another(SAID[kind])
+    reason = await heard(house, kind, again)
+    await mia.do(UNBLOCK, id=blocked["id"])
+
+    assert (blocked["kind"], blocked["sender"]) == (identity.kind.name, identity.value)
+    assert reason == f"blocked sender: {identity.value}"
+    assert await heard(house, kind, again) is None
+
+
+def _another(said: Inbound) -> Inbound:
+    """Of the same person."""
+    if isinstance(said, InboundCall):
+        return replace(said, call_id="c2")
+    assert isinstance(said, InboundMessage)
+    return replace(said, external_id="another")
+
+
+async def test_a_call_that_was_taken_up_ends_though_its_caller_was_blocked_meanwhile(
+    house: House, mia: Client
+) -> None:
+    assert await heard(house, ChannelKind.PHONE, a_call_step("c1", CallStep.RINGING)) is None
+    blocked = await mia.do(BLOCK, sender="600 100 200")
+
+    ended = await heard(house, ChannelKind.PHONE, a_call_step("c1", CallStep.ENDED))
+    calls_back = await heard(house, ChannelKind.PHONE, a_call_step("c2", CallStep.RINGING, outgoing=True))
+
+    assert blocked["blockedSender"]["sender"] == "+48600100200"
+    assert (ended, calls_back) == (None, None)
+
+
+async def test_a_signed_visitor_whose_address_is_blocked_is_not_placed_and_an_unsigned_one_is(
+    house: House, mia: Client
+) -> None:
+    await mia.do(BLOCK, sender="example.net")
+
+    signed = await heard(house, ChannelKind.CHAT, a_chat("v1", email="eve@example.net"))
+    typed = await heard(house, ChannelKind.CHAT, a_chat("v2", email="eve@example.net", signed=False))
+
+    assert (signed, typed) == ("blocked sender: example.net", None)
+    assert await mia.refused(BLOCK) == ["INVALID"]
+    assert await mia.refused(BLOCK, sender="a.example", identityId="x") == ["INVALID"]

@@ -15,6 +15,7 @@ from sqlalchemy import select, update
 from api.house import House
 from demo.farends.server import Answer, HttpFarEnd, Request
 from domain import outages
+from domain.actors import SYSTEM
 from domain.alerts import Alert, AlertKind, AlertState
 from domain.channels import Channel
 from domain.db import database_time
@@ -112,7 +113,7 @@ async def test_a_wrong_password_is_shown_on_the_channel_and_rings_until_it_is_se
             settings = Mailbox.of(channel, house.keys).secrets() | {"imap_password": PASSWORD}
             async with house.db.transaction() as session:
                 kept = await session.get_one(Channel, channel.id)
-                kept.set_up(session, house.keys, config=kept.config, secrets=settings)
+                kept.set_up(session, house.keys, config=kept.config, secrets=settings, by=SYSTEM, at=at)
             began = time.perf_counter()
             await as_many(house, 1)
             took = time.perf_counter() - began

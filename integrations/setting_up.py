@@ -1,0 +1,119 @@
+"""A channel is added, set up otherwise, and given new secrets: the same by GraphQL and on the command line."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from domain.actors import Actor
+from domain.channels import Channel, ChannelKind, add_channel
+from domain.errors import InvalidInput
+from domain.keys import Keys
+from domain.languages import N_
+from integrations.channel_settings import (
+    KINDS,
+    Shape,
+    new_secret,
+    otherwise,
+    read_settings,
+    settings_of,
+    with_ours,
+)
+
+GRACE = timedelta(days=1)
+LONGEST_GRACE = timedelta(days=30)
+
+
+@dataclass(frozen=True)
+class Added:
+    channel: Channel
+    made: dict[str, str]
+    """Secrets that were made for it, by name: to be shown once."""
+
+
+async def add(
+    session: AsyncSession,
+    keys: Keys,
+    kind: ChannelKind,
+    said: Mapping[str, Any],
+    *,
+    name: str,
+    slug: str,
+    by: Actor,
+    at: datetime,
+) -> Added:
+    values, made = with_ours(kind, otherwise(kind, {}, said))
+    read = read_settings(kind, values)
+    channel = await add_channel(
+        session,
+        keys,
+        kind=kind,
+        slug=slug,
+        name=_called(name),
+        address=read.place(),
+        config=read.config(),
+        secrets=read.secrets(),
+        by=by,
+        at=at,
+    )
+    return Added(channel, made)
+
+
+async def set_up(
+    session: AsyncSession,
+    keys: Keys,
+    channel: Channel,
+    said: Mapping[str, Any],
+    *,
+    name: str | None = None,
+    by: Actor,
+    at: datetime,
+) -> None:
+    """What is named changes, at once; the others stay. `channel` is held by the caller."""
+    if name is not None:
+        channel.change(by=by, at=at, name=_called(name))
+    if not said:
+        return
+    before = KINDS[channel.kind].of(channel, keys)
+    kept = before.config() | before.secrets()
+    read = read_settings(channel.kind, otherwise(channel.kind, kept, said))
+    if read.place() != before.place():
+        raise InvalidInput(
+            N_("A channel keeps its address: another address is another channel."), field=["settings"]
+        )
+    channel.set_up(session, keys, config=read.config(), secrets=read.secrets(), by=by, at=at)
+
+
+async def rotate(
+    session: AsyncSession,
+    keys: Keys,
+    channel: Channel,
+    name: str,
+    value: str | None = None,
+    *,
+    keep_for: timedelta = GRACE,
+    by: Actor,
+    at: datetime,
+) -> str | None:
+    """The new secret, if it was made here. `keep_for`: how long the one before is accepted."""
+    if not timedelta(0) <= keep_for <= LONGEST_GRACE:
+        raise InvalidInput(N_("An old secret is accepted for at most {days} days."), days=LONGEST_GRACE.days)
+    setting = next((one for one in settings_of(channel.kind) if one.name == name), None)
+    if setting is None or setting.shape != Shape.SECRET:
+        raise InvalidInput(N_("There is no secret {name}."), field=["secret"], name=name)
+    if not value and not setting.is_ours:
+        raise InvalidInput(N_("{name} comes from its provider: say the new one."), field=["value"], name=name)
+    made = None if value else new_secret()
+    before = KINDS[channel.kind].of(channel, keys)
+    kept = before.config() | before.secrets()
+    read = read_settings(channel.kind, otherwise(channel.kind, kept, {name: value or made}))
+    channel.rotate(session, keys, name, read.secrets()[name], keep_for=keep_for, by=by, at=at)
+    return made
+
+
+def _called(name: str) -> str:
+    if not (said := name.strip()):
+        raise InvalidInput(N_("This may not be empty."), field=["name"])
+    return said
