@@ -45,6 +45,8 @@ class Channel(Base):
     disabled_at: Mapped[datetime | None]
     failing_since: Mapped[datetime | None]
     """Answers do not leave, for a reason that is not one recipient's, and none has left since."""
+    refused_at: Mapped[datetime | None]
+    """Since when its provider takes nothing from it until it is set up otherwise: a token that has ended."""
     last_error: Mapped[str | None]
     last_error_at: Mapped[datetime | None]
 
@@ -53,6 +55,8 @@ class Channel(Base):
 
     def set_up(self, session: AsyncSession, keys: Keys, *, config: Json, secrets: dict[str, str]) -> None:
         self.config, self.secrets = config, keys.encrypt(secrets) if secrets else None
+        if self.refused_at:  # by its old settings: whether it carries with these, the next answer shows
+            self.refused_at = self.failing_since = self.last_error = None
         ring(session, TOPIC)
 
 
@@ -109,22 +113,24 @@ async def channel_called(
     return found.scalar_one_or_none()
 
 
-async def fails_to_send(session: AsyncSession, channel_id: uuid.UUID, *, error: str) -> None:
-    await session.execute(
-        update(Channel)
-        .where(Channel.id == channel_id)
-        .values(
-            failing_since=func.coalesce(Channel.failing_since, func.now()),
-            last_error=error,
-            last_error_at=func.now(),
-        )
-    )
+async def fails_to_send(
+    session: AsyncSession, channel_id: uuid.UUID, *, error: str, refused: bool = False
+) -> None:
+    """`refused`: waiting does not help."""
+    failing: Json = {
+        "failing_since": func.coalesce(Channel.failing_since, func.now()),
+        "last_error": error,
+        "last_error_at": func.now(),
+    }
+    if refused:
+        failing["refused_at"] = func.coalesce(Channel.refused_at, func.now())
+    await session.execute(update(Channel).where(Channel.id == channel_id).values(failing))
 
 
 async def sends(session: AsyncSession, channel_id: uuid.UUID) -> None:
     """An answer has left, or its recipient's own server has refused it: the channel carries."""
     failed = Channel.failing_since.is_not(None)
-    carries = {"failing_since": None, "last_error": None}
+    carries = {"failing_since": None, "refused_at": None, "last_error": None}
     await session.execute(update(Channel).where(Channel.id == channel_id, failed).values(carries))
 
 
