@@ -10,6 +10,7 @@ from api.settings import ApiSettings
 from domain.db import Database
 from domain.files import Files
 from domain.keys import Keys
+from integrations.settings import IntegrationSettings
 from notifications.settings import NotificationSettings
 from notifications.vapid import VapidKey
 
@@ -35,6 +36,8 @@ class House:
     """Of the change feed."""
     audiences: dict[Any, Any] = field(default_factory=dict)
     """Of the streams that are open (`api/live.py`)."""
+    integrations: IntegrationSettings = field(default_factory=IntegrationSettings.model_construct)
+    """Where the outside world is."""
     settings: ApiSettings = field(default_factory=ApiSettings.model_construct)
     rates: Rates = field(init=False)
 

@@ -270,7 +270,7 @@ async def try_anew(session: AsyncSession) -> None:
     await session.execute(
         update(Message)
         .where(*waiting, Message.delivery == DeliveryState.QUEUED)
-        .values(due_at=func.now())
+        .values(due_at=func.now(), failures=0, failing_since=None)
         .execution_options(synchronize_session=False)
     )
     ring(session, OUTBOX.topic)
