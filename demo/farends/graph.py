@@ -106,6 +106,8 @@ class GraphStandIn(HttpFarEnd):
 
     def answer(self, request: Request) -> Answer:
         version, *path = request.path.strip("/").split("/")
+        if version == "media" and path[0] == "expired":
+            return Answer(b"URL signature expired", 403)
         if version == "media":
             return Answer(photo(path[0]), headers={"Content-Type": "image/png"})
         if not re.fullmatch(r"v\d+\.\d+", version):

@@ -19,7 +19,8 @@ from domain.inbound import ARRIVALS, keep
 from domain.messages import OUTBOX, Attachment, Direction, Message
 from domain.replies import Extras, send
 from domain.staff import Agent
-from domain.tickets import Ticket
+from domain.threads import Thread
+from domain.tickets import Ticket, locked
 from domain.uploads import Upload
 from domain.work import TryLater
 from integrations.courier import Courier
@@ -71,8 +72,9 @@ class Messaging:
         human_agent: bool = False,
         files: Sequence[tuple[str, str, bytes]] = (),
         at: datetime | None = None,
+        to: str = ADA,
     ) -> Message:
-        """Ben, in the only ticket. `files`: name, type and bytes of each."""
+        """Ben. `files`: name, type and bytes of each."""
         stored = [(name, mime, content, await self.house.files.put(content)) for name, mime, content in files]
         async with self.house.db.transaction() as session:
             now = at or await database_time(session)
@@ -90,13 +92,15 @@ class Messaging:
             ]
             session.add_all(uploads)
             await session.flush()
-            (ticket,) = await tickets(session)
-            to = await session.scalars(select(Identity).where(Identity.kind == IdentityKind.MESSENGER))
+            asked = select(Identity).where(Identity.kind == IdentityKind.MESSENGER, Identity.value == to)
+            person = (await session.scalars(asked)).one()
+            talks = select(Thread.ticket_id).where(Thread.identity_id == person.id)
+            ticket = await locked(session, (await session.scalars(talks)).one())
             return await send(
                 session,
                 self.house.keys,
                 ticket,
-                to=to.one(),
+                to=person,
                 text=text,
                 by=self.ben.as_actor(),
                 at=now,
