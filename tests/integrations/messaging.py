@@ -43,7 +43,7 @@ class Messaging:
     graph: GraphStandIn
     settings: IntegrationSettings
     courier: Courier
-    ben: Agent
+    bo: Agent
 
     async def comes(self, *events: Event, slug: str = "messenger") -> None:
         """In one batch, opened at once."""
@@ -74,14 +74,14 @@ class Messaging:
         at: datetime | None = None,
         to: str = ADA,
     ) -> Message:
-        """Ben. `files`: name, type and bytes of each."""
+        """Bo. `files`: name, type and bytes of each."""
         stored = [(name, mime, content, await self.house.files.put(content)) for name, mime, content in files]
         async with self.house.db.transaction() as session:
             now = at or await database_time(session)
             uploads = [
                 Upload(
                     id=new_id(),
-                    agent_id=self.ben.id,
+                    agent_id=self.bo.id,
                     name=name,
                     mime=mime,
                     bytes=len(content),
@@ -102,7 +102,7 @@ class Messaging:
                 ticket,
                 to=person,
                 text=text,
-                by=self.ben.as_actor(),
+                by=self.bo.as_actor(),
                 at=now,
                 last_seen_seq=10**15,
                 extras=Extras(files=[one.id for one in uploads], human_agent=human_agent),
@@ -111,7 +111,7 @@ class Messaging:
     async def carried(self) -> Message:
         """One try, as a worker makes it; what failed is due again."""
         async with self.house.db.transaction() as session:
-            ((message, lease),) = await OUTBOX.claim(session, 5)
+            ((message, lease),) = await OUTBOX.claim(session, 1)
         try:
             await self.courier.carry(message, lease)
         except TryLater as failure:
@@ -164,6 +164,6 @@ async def at_work(house: House) -> AsyncIterator[Messaging]:
         house.integrations.graph_url = graph.url
         async with house.db.transaction() as session:
             await a_channel(session, house.keys, ChannelKind.MESSENGER)
-            ben = await an_agent(session, "Ben")
+            bo = await an_agent(session, "Bo")
         courier = Courier(house.db, house.keys, house.files, settings)
-        yield Messaging(house, graph, settings, courier, ben)
+        yield Messaging(house, graph, settings, courier, bo)

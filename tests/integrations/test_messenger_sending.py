@@ -318,7 +318,7 @@ async def test_who_may_not_answer_any_more_is_told_what_would_work(page: Messagi
         await a_channel(session, page.house.keys, ChannelKind.EMAIL)
         ada = (await session.scalars(select(Contact))).one()
         mail = Claim(IdentityKind.EMAIL, "ada@example.org", None, label="ada@example.org")
-        add_identity(session, ada, mail, by=page.ben.as_actor(), at=lately())
+        add_identity(session, ada, mail, by=page.bo.as_actor(), at=lately())
     await said_before(page, days=8)
 
     with pytest.raises(WindowClosed) as refused:
