@@ -31,6 +31,9 @@ class Attachment(Node):
     url: str | None = strawberry.field(
         description="A link for this person that lives ten minutes; none while the file is still being fetched."
     )
+    lost: str | None = strawberry.field(
+        description="Why the file is not here, and will not come: the customer has to send it again."
+    )
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,16 @@ async def _files(reading: Reading, item_ids: list[uuid.UUID]) -> Sequence[Any]:
     kept = messages.Attachment
     rows = await reading.connection.execute(
         select(
-            kept.id, kept.item_id, kept.name, kept.mime, kept.bytes, kept.file, kept.inline, kept.content_id
+            kept.id,
+            kept.item_id,
+            kept.name,
+            kept.mime,
+            kept.bytes,
+            kept.file,
+            kept.inline,
+            kept.content_id,
+            kept.due_at,
+            kept.last_error,
         )
         .where(one_of(kept.item_id, item_ids))
         .order_by(kept.id)
@@ -79,6 +91,7 @@ def _shown(reading: Reading, row: Any) -> Attachment:
             "bytes": row.bytes,
             "inline": row.inline,
             "url": files.link(reading.house, reading.actor, row.id) if row.file else None,
+            "lost": row.last_error if row.file is None and row.due_at is None else None,
         },
     )
 

@@ -35,6 +35,7 @@ AUDITED = {
     "shopUpdate": Audited(
         AuditKind.SHOP_CHANGED, ("agents_see", "order_numbers", "marketplaces", "same_matter")
     ),
+    "messengerPageConnect": Audited(AuditKind.CHANNEL_CONNECTED, ("name",)),
     "tokenCreate": Audited(AuditKind.TOKEN_CREATED, ("name", "scopes", "expires_at")),
     "tokenRevoke": Audited(AuditKind.TOKEN_REVOKED, ("id",)),
     "webhookSave": Audited(AuditKind.WEBHOOK_SAVED, ("id", "url", "events", "enabled")),

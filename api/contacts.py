@@ -17,14 +17,15 @@ from api.history import PAGED, Asked, TimelineConnection, timeline_of_contact
 from api.node import Node
 from api.reads import opened
 from api.selection import Selection, wanted
-from domain import contacts
+from domain import contacts, reply_windows
 from domain.access import visible
 from domain.channels import Channel, ChannelKind
 from domain.contacts import IdentityKind
 from domain.db import Json, one_of
 from domain.history import TimelineKind
 from domain.ids import public_id, row_id
-from domain.replies import CHANNEL_OF, MESSENGER_WINDOW
+from domain.replies import CHANNEL_OF
+from domain.reply_windows import A_PERSON, ANYBODY
 from domain.threads import Thread
 
 if TYPE_CHECKING:
@@ -39,6 +40,9 @@ CHANNELS = {**CHANNEL_OF, IdentityKind.PHONE: ChannelKind.PHONE}
 class ReplyWindow:
     is_open: bool
     closes_at: datetime | None
+    human_agent_until: datetime | None = strawberry.field(
+        description="Of Messenger: until then `messageSend` takes what a person wrote, with `humanAgent`, although it is closed."
+    )
 
 
 @strawberry.type(
@@ -233,9 +237,14 @@ def _identity(reading: Reading, row: Any) -> Identity:
     if row.kind == IdentityKind.PHONE:
         can_reply = False
     if row.kind == IdentityKind.MESSENGER:
-        closes_at = row.last_inbound_at + MESSENGER_WINDOW if row.last_inbound_at else None
-        is_open = closes_at is not None and reading.at < closes_at
-        window, can_reply = ReplyWindow(is_open=is_open, closes_at=closes_at), can_reply and is_open
+        last = row.last_inbound_at
+        is_open = reply_windows.is_open(last, reading.at)
+        window = ReplyWindow(
+            is_open=is_open,
+            closes_at=last + ANYBODY if last else None,
+            human_agent_until=last + A_PERSON if last else None,
+        )
+        can_reply = can_reply and is_open
     return plain(
         Identity,
         {

@@ -31,11 +31,16 @@ class MessageSendInput:
     identity_id: strawberry.ID
     text: str
     cc: list[str] = strawberry.field(
-        default_factory=list, description="Further addresses; of a mail, as are `bcc` and files."
+        default_factory=list, description="Further addresses; of a mail, as is `bcc`."
     )
     bcc: list[str] = strawberry.field(default_factory=list, description="Those that the others do not see.")
     attachment_ids: list[strawberry.ID] = strawberry.field(
-        default_factory=list, description="What `POST /files` has answered: one's own files, each sent once."
+        default_factory=list,
+        description="What `POST /files` has answered: one's own files, each sent once. By mail and Messenger.",
+    )
+    human_agent: bool = strawberry.field(
+        default=False,
+        description="Of Messenger: I wrote this myself, as Meta demands of answers later than 24 hours, within 7 days.",
     )
     last_seen_seq: BigInt
     force: bool = strawberry.field(default=False, description="Send although something newer is there.")
@@ -74,7 +79,7 @@ async def _message_send(info: Info, input: MessageSendInput) -> SendPayload:
             last_seen_seq=input.last_seen_seq,
             force=input.force,
             after=input.after,
-            extras=replies.Extras(input.cc, input.bcc, upload_ids(input.attachment_ids)),
+            extras=replies.Extras(input.cc, input.bcc, upload_ids(input.attachment_ids), input.human_agent),
             undo_for=undo_for(info),
         )
         return {"item": str(message.id), "ticket": str(ticket.id)}

@@ -33,6 +33,7 @@ from integrations.mail.sending.connections import Relays
 from integrations.mail.sending.system import SystemPost
 from integrations.mailroom import Mailroom
 from integrations.media import Media
+from integrations.messenger.profiles import Profiles
 from integrations.settings import IntegrationSettings
 from integrations.subscribers import posting as subscribers
 from integrations.subscribers.posting import Subscribers
@@ -172,6 +173,7 @@ async def working(house: House, settings: Settings) -> AsyncIterator[None]:
         Courier(house.db, house.keys, house.files, settings.integrations, relays).run(),
         SystemPost(house.db, house.keys, settings.integrations, relays).run(),
         Media(house.db, house.files, settings.integrations).run(),
+        Profiles(house.db, house.keys, settings.integrations).run(),
         deadlines.WHEEL.turn(house.db),
         pursuit.WHEEL.turn(house.db),
         watch.run(house.db, settings.notifications),

@@ -38,6 +38,7 @@ from api.linking import LinkMutations
 from api.live import ChangeSubscriptions, Executor
 from api.merging import MergeMutations, MergeQueries
 from api.messages import MessageMutations
+from api.messenger import MessengerMutations
 from api.nodes import NodeQueries
 from api.notices import NoticeMutations, NoticeQueries
 from api.policies import PolicyQueries
@@ -105,6 +106,7 @@ class Mutation(
     MessageMutations,
     WritingMutations,
     LinkMutations,
+    MessengerMutations,
     MergeMutations,
     JoiningMutations,
     ProfileMutations,

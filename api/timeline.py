@@ -13,7 +13,7 @@ from api.node import Node
 from api.scalars import BigInt
 from api.selection import Selection
 from api.staff import Agent, agents_by_id
-from domain import addressing, history, messages, reasons
+from domain import addressing, delivery_problems, history, messages, reasons, revisions
 from domain.access import may_see
 from domain.channels import ChannelKind
 from domain.db import Json, one_of
@@ -48,6 +48,13 @@ class MessageRecipient:
     refused: str | None = strawberry.field(description="What the recipient's side said.")
 
 
+@strawberry.type(description="What somebody put on a message, without a word.")
+class Reaction:
+    emoji: str
+    from_shop: bool = strawberry.field(description="Otherwise from the customer.")
+    at: datetime
+
+
 @strawberry.type(description="What a customer or an agent wrote.")
 class Message(Node):
     seq: BigInt
@@ -74,7 +81,15 @@ class Message(Node):
     )
     sender_verified: bool = strawberry.field(description="Is it proven that this customer wrote it?")
     delivery: DeliveryState | None = strawberry.field(description="Of an answer of ours.")
-    delivery_error: str | None
+    delivery_error: str | None = strawberry.field(
+        description="Why it has not left, in the reader's language; on the next line what the provider said. Of one that is "
+        "`QUEUED` too: it is tried again."
+    )
+    reactions: list[Reaction] = strawberry.field(description="Those that stand, at most one of each side.")
+    edited_at: datetime | None = strawberry.field(description="`text` is what its writer made of it then.")
+    unsent_at: datetime | None = strawberry.field(
+        description="Its writer took it back: no word of it is kept here."
+    )
     also_to: list[str] = strawberry.field(
         description="Other mailboxes of ours to which the same mail came: it is one message."
     )
@@ -223,7 +238,13 @@ def _item(
                     "automatic": bool(row.automatic),
                     "sender_verified": bool(row.sender_verified),
                     "delivery": row.delivery,
-                    "delivery_error": row.last_error,
+                    "delivery_error": delivery_problems.told(row.particulars, row.last_error, reading.locale),
+                    "reactions": [
+                        Reaction(emoji=one.emoji, from_shop=one.from_shop, at=one.at)
+                        for one in revisions.reactions_of(row.particulars)
+                    ],
+                    "edited_at": revisions.edited_at(row.particulars),
+                    "unsent_at": revisions.unsent_at(row.particulars),
                     "also_to": (row.mail or {}).get("also", []),
                     "claims_to_be_us": bool((row.mail or {}).get("from_ourselves")),
                     "undo_until": _undo_until(reading, row),

@@ -57,6 +57,7 @@ class AuditKind(StrEnum):
     WEBHOOK_SAVED = "webhook_saved"
     WEBHOOK_SECRET_ROTATED = "webhook_secret_rotated"
     WEBHOOK_DELETED = "webhook_deleted"
+    CHANNEL_CONNECTED = "channel_connected"
     CONTACT_FIELD_SAVED = "contact_field_saved"
     CONTACT_FIELD_ARCHIVED = "contact_field_archived"
     CONTACT_READ = "contact_read"

@@ -60,6 +60,8 @@ class Channel(Base):
     """When one of its doors last turned somebody away who did not show its secret."""
     failing_since: Mapped[datetime | None]
     """Answers do not leave, for a reason that is not one recipient's, and none has left since."""
+    refused_at: Mapped[datetime | None]
+    """Since when its provider takes nothing from it until it is set up otherwise: a token that has ended."""
     last_error: Mapped[str | None]
     last_error_at: Mapped[datetime | None]
 
@@ -86,6 +88,8 @@ class Channel(Base):
         before = self.config | (keys.decrypt(self.secrets) if self.secrets else {})
         said = config | secrets
         self.config, self.secrets = config, keys.encrypt(secrets) if secrets else None
+        if self.refused_at:  # by its old settings: whether it carries with these, the next answer shows
+            self.refused_at = self.failing_since = self.last_error = None
         changed = [name for name in before | said if before.get(name) != said.get(name)]
         since = dict.fromkeys([name for name in changed if secrets.get(name)], at.isoformat())
         kept = {name: moment for name, moment in self.secrets_set_at.items() if secrets.get(name)}
@@ -223,22 +227,24 @@ async def channel_called(
     return found.scalar_one_or_none()
 
 
-async def fails_to_send(session: AsyncSession, channel_id: uuid.UUID, *, error: str) -> None:
-    await session.execute(
-        update(Channel)
-        .where(Channel.id == channel_id)
-        .values(
-            failing_since=func.coalesce(Channel.failing_since, func.now()),
-            last_error=error,
-            last_error_at=func.now(),
-        )
-    )
+async def fails_to_send(
+    session: AsyncSession, channel_id: uuid.UUID, *, error: str, refused: bool = False
+) -> None:
+    """`refused`: waiting does not help."""
+    failing: Json = {
+        "failing_since": func.coalesce(Channel.failing_since, func.now()),
+        "last_error": error,
+        "last_error_at": func.now(),
+    }
+    if refused:
+        failing["refused_at"] = func.coalesce(Channel.refused_at, func.now())
+    await session.execute(update(Channel).where(Channel.id == channel_id).values(failing))
 
 
 async def sends(session: AsyncSession, channel_id: uuid.UUID) -> None:
     """An answer has left, or its recipient's own server has refused it: the channel carries."""
     failed = Channel.failing_since.is_not(None)
-    carries = {"failing_since": None, "last_error": None}
+    carries = {"failing_since": None, "refused_at": None, "last_error": None}
     await session.execute(update(Channel).where(Channel.id == channel_id, failed).values(carries))
 
 

@@ -25,11 +25,13 @@ Refused                      an expected refusal: reaches the caller as a user e
 │   └── MutationIdReused
 └── CannotReply              this channel cannot carry the answer
     ├── ChannelOff           an admin switched it off
-    ├── WindowClosed
+    ├── WindowClosed         and by which other way it would go
+    ├── TextTooLong
     ├── IsSpam
     └── AddressBounces       unless it is to be tried all the same
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from domain.languages import N_, translate
@@ -191,6 +193,34 @@ class AddressBounces(CannotReply):
     sentence = N_("Mail to this address comes back: there is nobody. Send it again to try all the same.")
 
 
+class TextTooLong(CannotReply):
+    code = "TEXT_TOO_LONG"
+    sentence = N_("Messenger takes at most {most} characters at once, and this has {length}.")
+
+
 class WindowClosed(CannotReply):
+    """`instead`: labels of identities by which the customer can be reached. `human_agent`: a person may still answer as one."""
+
     code = "WINDOW_CLOSED"
-    sentence = N_("Messenger allows an answer within 24 hours of the customer's last message.")
+    sentence = N_(
+        "Messenger allows an answer within 24 hours of the customer's last message. No other way to answer this customer is known."
+    )
+    BY_OTHERS = N_(
+        "Messenger allows an answer within 24 hours of the customer's last message. These would work: {instead}."
+    )
+    AS_A_PERSON = N_(
+        "Messenger's 24 hours are over. What you wrote yourself may still leave within 7 days, marked as a person's answer."
+    )
+    AS_A_PERSON_OR_BY_OTHERS = N_(
+        "Messenger's 24 hours are over. What you wrote yourself may still leave within 7 days, marked as a person's answer. "
+        "These would work, too: {instead}."
+    )
+
+    def __init__(
+        self, *, field: list[str] | None = None, instead: Sequence[str] = (), human_agent: bool = False
+    ) -> None:
+        if human_agent:
+            self.sentence = self.AS_A_PERSON_OR_BY_OTHERS if instead else self.AS_A_PERSON
+        elif instead:
+            self.sentence = self.BY_OTHERS
+        super().__init__(field=field, **({"instead": ", ".join(instead)} if instead else {}))

@@ -217,7 +217,54 @@ class InboundBounce:
     """From the signed address to which it was returned."""
 
 
-Inbound = InboundMessage | InboundLink | InboundCall | InboundReceipt | InboundBounce
+@dataclass(frozen=True)
+class InboundEcho:
+    """The provider repeats a message that we sent: so it has it, under this id."""
+
+    message_id: uuid.UUID
+    external_id: str
+    thread_key: str
+    at: datetime
+    """By the provider's clock."""
+    part: int = 0
+    """Its words, or one of its files, counted from 1."""
+
+
+@dataclass(frozen=True)
+class InboundEdit:
+    """A message says something else from now on."""
+
+    external_id: str
+    thread_key: str
+    at: datetime
+    text: str
+    number: int = 0
+    """How often it was changed, where the provider counts."""
+
+
+@dataclass(frozen=True)
+class InboundUnsent:
+    """A message is taken back by who wrote it."""
+
+    external_id: str
+    thread_key: str
+    at: datetime
+
+
+@dataclass(frozen=True)
+class InboundReaction:
+    external_id: str
+    thread_key: str
+    at: datetime
+    emoji: str
+    """"": taken away again."""
+    from_shop: bool = False
+
+
+Revision = InboundEdit | InboundUnsent | InboundReaction
+"""What becomes of a message after it was said. It may come twice, out of order, and before the message itself."""
+
+Inbound = InboundMessage | InboundLink | InboundCall | InboundReceipt | InboundBounce | InboundEcho | Revision
 
 
 @dataclass(frozen=True)

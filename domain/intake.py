@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain import bounces, calls, clocks, copies, participants, shop
+from domain import bounces, calls, clocks, copies, name_lookups, participants, receipts, revisions, shop
 from domain.acknowledging import acknowledge
 from domain.actors import SYSTEM, customer
 from domain.blocking import blocked_as
@@ -20,9 +20,13 @@ from domain.inbound import (
     Inbound,
     InboundBounce,
     InboundCall,
+    InboundEcho,
+    InboundEdit,
     InboundLink,
     InboundMessage,
+    InboundReaction,
     InboundReceipt,
+    InboundUnsent,
 )
 from domain.keys import Keys
 from domain.matters import matter_of
@@ -55,7 +59,11 @@ async def receive(
                 session, inbound.claims, name="", locale=None, linked=inbound.linked_contact, at=inbound.at
             )
         case InboundReceipt():
-            await _receipt(session, channel, inbound)
+            await receipts.receive(session, channel, inbound)
+        case InboundEcho():
+            return await receipts.echoed(session, channel, inbound, at=arrival.received_at)
+        case InboundEdit() | InboundUnsent() | InboundReaction():
+            return await revisions.receive(session, channel, arrival, inbound)
         case InboundBounce():
             return await bounces.receive(session, inbound)
     return None
@@ -67,6 +75,8 @@ async def _message(
     is_mail = channel.kind == ChannelKind.EMAIL
     if is_mail:
         await copies.hold(session, said)
+    if channel.kind in revisions.CHANGEABLE:
+        await revisions.hold(session, channel, said.external_id)
     if reason := await _unwanted(session, channel, said):
         return reason
     if is_mail:
@@ -97,6 +107,8 @@ async def _message(
         thread.joined_proof = thread.joined_proof or (person.proof if person else None)
         ticket.customer_wrote(by=by, at=arrival.received_at, again=again)
     await clocks.reckon(session, ticket, by=SYSTEM if said.from_shop else by, at=arrival.received_at)
+    if person and channel.kind in name_lookups.LOOKED_UP:
+        await name_lookups.ask(session, channel, person)
     if place.opened and keys and not again:
         await acknowledge(session, keys, channel, unheard, thread, ticket, at=arrival.received_at)
     return None
@@ -165,7 +177,7 @@ async def _written(
         thread_id=thread.id,
         channel_id=channel.id,
         direction=Direction.OUT if said.from_shop else Direction.IN,
-        author=said.sender_name or said.claims[0].label,
+        author=_author(channel, said, person),
         at=said.at,
         text=said.text,
         folded=await _folded(session, said, thread),
@@ -182,6 +194,11 @@ async def _written(
     await session.flush()
     _attach(session, message, said)
     return message
+
+
+def _author(channel: Channel, said: InboundMessage, person: Person | None) -> str:
+    looked_up = person.identity.name if person and channel.kind in name_lookups.LOOKED_UP else ""
+    return said.sender_name or looked_up or said.claims[0].label
 
 
 async def _folded(session: AsyncSession, said: InboundMessage, thread: Thread) -> str | None:
@@ -216,23 +233,3 @@ def _attach(session: AsyncSession, message: Message, said: InboundMessage) -> No
         )
         if attached.url:
             ring(session, FETCHES.topic)
-
-
-async def _receipt(session: AsyncSession, channel: Channel, receipt: InboundReceipt) -> None:
-    ours = (
-        select(Message)
-        .join(Thread, Thread.id == Message.thread_id)
-        .where(
-            Thread.channel_id == channel.id,
-            Thread.key == receipt.thread_key,
-            Message.direction == Direction.OUT,
-            Message.delivery.is_not(None),
-            Message.external_id.is_not(None),
-        )
-    )
-    if receipt.external_ids:
-        ours = ours.where(Message.external_id.in_(receipt.external_ids))
-    elif receipt.until:
-        ours = ours.where(Message.at <= receipt.until)
-    for message in await session.scalars(ours.with_for_update(of=Message)):
-        message.received(at=receipt.at, read=receipt.read)

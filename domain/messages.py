@@ -177,6 +177,11 @@ class Attachment(Work, Base):
     content_id: Mapped[str | None]
     inline: Mapped[bool] = mapped_column(default=False)
 
+    async def give_up(self, session: AsyncSession, *, at: datetime) -> None:
+        """Its provider does not give it out: `last_error` says why."""
+        item = (await session.execute(select(Item).where(Item.id == self.item_id))).scalar_one()
+        item.tell(EventKind.ATTACHMENT_LOST, by=SYSTEM, at=at)
+
 
 _earlier = aliased(Message)
 

@@ -47,7 +47,7 @@ async def _nobody_on_shift(session: AsyncSession, at: datetime) -> None:
 
 async def _channels_down(session: AsyncSession, at: datetime) -> None:
     """A channel that carries nothing, and has an answer waiting which failed twice: both for three minutes. Or one whose mail
-    cannot be fetched, for as long."""
+    cannot be fetched, for as long. At once, one whose provider takes nothing from it any more."""
     stuck = select(Message.channel_id).where(
         Message.due_at.is_not(None), Message.failures >= TRIES, Message.failing_since <= at - PATIENCE
     )
@@ -61,7 +61,10 @@ async def _channels_down(session: AsyncSession, at: datetime) -> None:
         .join(Channel, Channel.id == Box.channel_id)
         .where(Channel.disabled_at.is_(None), Box.failing_since <= at - PATIENCE)
     )
-    down = {*found, *silent}
+    refused = await session.scalars(
+        select(Channel.id).where(Channel.disabled_at.is_(None), Channel.refused_at.is_not(None))
+    )
+    down = {*found, *silent, *refused}
     for channel_id in down:
         await _fire(session, Cause(AlertKind.CHANNEL_DOWN, at, about_id=channel_id), at)
     told = await session.scalars(

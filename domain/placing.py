@@ -103,7 +103,7 @@ async def placed(
         ticket = open_ticket(
             session,
             contact,
-            subject=said.subject or _first_words(said.text),
+            subject=said.subject or first_words(said.text),
             by=by,
             at=said.at,
             team_id=channel.team_id,
@@ -160,7 +160,7 @@ def _certainty(said: InboundMessage, person: Person) -> Certainty:
     return Certainty.PROVEN
 
 
-def _first_words(text: str, length: int = 80) -> str:
+def first_words(text: str, length: int = 80) -> str:
     line = " ".join(text.split())
     return line if len(line) <= length else line[: length - 1].rsplit(" ", 1)[0] + "…"
 

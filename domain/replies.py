@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain import clocks, uploads
+from domain import clocks, reply_windows, uploads
 from domain.actors import SYSTEM, Actor
 from domain.addressing import read_addresses
 from domain.channels import Channel, ChannelKind
@@ -25,7 +25,6 @@ from domain.errors import (
     NoMailbox,
     NotFound,
     SomebodyAnswered,
-    WindowClosed,
 )
 from domain.events import EventKind
 from domain.keys import Keys
@@ -37,7 +36,6 @@ from domain.subjects import answering, beginning
 from domain.threads import Placement, Thread
 from domain.tickets import Ticket, TicketStatus
 
-MESSENGER_WINDOW = timedelta(hours=24)
 REFERENCES = 20
 
 CHANNEL_OF = {
@@ -46,15 +44,19 @@ CHANNEL_OF = {
     IdentityKind.CHAT: ChannelKind.CHAT,
 }
 
+TAKES_FILES = (IdentityKind.EMAIL, IdentityKind.MESSENGER)
+
 
 @dataclass(frozen=True)
 class Extras:
-    """What a mail may have besides its words."""
+    """What an answer may have besides its words: most of it only a mail."""
 
     cc: Sequence[str] = ()
     bcc: Sequence[str] = ()
     files: Sequence[uuid.UUID] = ()
     """Ids of uploads."""
+    human_agent: bool = False
+    """Of Messenger: a person's answer, for which its window is longer."""
 
 
 NOTHING = Extras()
@@ -89,15 +91,25 @@ async def send(
     if not force and await newer_than(session, ticket, last_seen_seq, by):
         raise SomebodyAnswered(field=["lastSeenSeq"])
     thread, channel = await _conversation(session, ticket, to, by=by, at=at, by_channel=by_channel)
-    if to.kind == IdentityKind.MESSENGER and not within_window(thread.last_inbound_at, at):
-        raise WindowClosed(field=["identityId"])
+    if to.kind == IdentityKind.MESSENGER:
+        await reply_windows.check(
+            session,
+            ticket,
+            thread,
+            text=text,
+            human_agent=extras.human_agent,
+            by_person=by.agent_id is not None,
+            at=at,
+        )
     if to.kind != IdentityKind.EMAIL:
-        _only_words(extras)
+        _no_copies(extras, files=to.kind in TAKES_FILES)
     message = queued(thread, text=text, by=by, at=at, undo_for=undo_for)
     match to.kind:
         case IdentityKind.EMAIL:
             message.external_id = message_id(keys, channel, thread, message)
             message.mail = await _mail(session, ticket, thread, to, extras)
+        case IdentityKind.MESSENGER:
+            message.particulars = {"human_agent": True} if extras.human_agent else None
         case IdentityKind.CHAT:
             said_at_once(session, thread, message)
         case _:
@@ -142,8 +154,10 @@ def said_at_once(session: AsyncSession, thread: Thread, message: Message) -> Non
     ring(session, f"chat:{thread.key}")
 
 
-def _only_words(extras: Extras) -> None:
-    for given, field in ((extras.cc, "cc"), (extras.bcc, "bcc"), (extras.files, "attachmentIds")):
+def _no_copies(extras: Extras, *, files: bool) -> None:
+    if extras.files and not files:
+        raise CannotCarry(field=["attachmentIds"])
+    for given, field in ((extras.cc, "cc"), (extras.bcc, "bcc")):
         if given:
             raise CannotCarry(field=[field])
 
@@ -170,10 +184,6 @@ async def newer_than(session: AsyncSession, ticket: Ticket, seq: int, reader: Ac
         .limit(50)
     )
     return list(found)
-
-
-def within_window(last_inbound_at: datetime | None, at: datetime) -> bool:
-    return last_inbound_at is not None and at - last_inbound_at < MESSENGER_WINDOW
 
 
 async def _conversation(

@@ -55,6 +55,9 @@ class Thread(Base):
     move_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("move.id", use_alter=True))
     """The move that brought it here; none where it began here."""
     last_inbound_at: Mapped[datetime | None]
+    delivered_until: Mapped[datetime | None]
+    """By the provider's word, all that we sent up to then is with the customer; and this, read."""
+    read_until: Mapped[datetime | None]
     split_from_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("thread.id"))
     """The conversation whose later part this is."""
     ended_at: Mapped[datetime | None]

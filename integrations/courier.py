@@ -1,32 +1,53 @@
-"""Takes queued answers to their providers, and writes down what became of each."""
+"""Takes queued answers to their providers, and writes down what became of each.
 
+What may have got through although nobody said so (no answer in time, a worker that died over it) is remembered until it is
+known: `Message.particulars` has `maybe_sent`, and the next letter says so to its sender.
+"""
+
+import asyncio
 import uuid
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from functools import partial
+from typing import Any
 
 import structlog
-from sqlalchemy import func, or_, select
+from sqlalchemy import func, or_, select, update
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
-from domain import channels
+from domain import channels, receipts, reply_windows
 from domain.addressing import after, has_failed, is_out
 from domain.channels import Channel, ChannelKind
 from domain.contacts import Contact, Identity
-from domain.db import Database, Json, database_time
+from domain.db import Database, Json, database_time, ring
+from domain.delivery_problems import Problem
 from domain.files import Files
 from domain.keys import Keys
-from domain.messages import OUTBOX, Attachment, Message
+from domain.messages import OUTBOX, Attachment, DeliveryState, Message
 from domain.staff import Agent
 from domain.threads import Thread
 from domain.work import Lease, TryLater, work
 from integrations.mail.sending import smtp
 from integrations.mail.sending.connections import Relays
 from integrations.messenger import client as messenger
-from integrations.outbound import Handed, Letter, Means, RecipientBusy, SendFailed, SendRefused
+from integrations.outbound import (
+    AwaitsWord,
+    ChannelRefused,
+    Handed,
+    Letter,
+    MaybeSent,
+    Means,
+    RecipientBusy,
+    SendFailed,
+    SendRefused,
+)
 from integrations.settings import IntegrationSettings
 
 log = structlog.get_logger()
+
+MAYBE = "maybe_sent"
 
 Sender = Callable[[Letter, Means], Awaitable[Handed]]
 
@@ -35,6 +56,12 @@ def senders(relays: Relays) -> dict[ChannelKind, Sender]:
     """A chat's answer is in the open socket as soon as it is written: nothing is sent."""
     return {ChannelKind.EMAIL: partial(smtp.send, relays=relays), ChannelKind.MESSENGER: messenger.send}
 
+
+REPEATED = (ChannelKind.EMAIL,)
+"""Where the same message sent twice is one: its id is known to the far side."""
+
+LONGEST = OUTBOX.longest - 5
+"""Seconds of one try, so that what became of it can still be written down."""
 
 FETCHING = 5.0
 HANDS = 8
@@ -55,27 +82,99 @@ class Courier:
         self._senders = senders(relays or Relays())
 
     async def run(self) -> None:
-        await work(self._db, OUTBOX, self.carry, hands=HANDS)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(work(self._db, OUTBOX, self.carry, hands=HANDS))
+            group.create_task(self._hear_of_channels())
+
+    async def _hear_of_channels(self) -> None:
+        """A channel that is set up otherwise may carry again: what failed there does not wait out its time."""
+        with self._db.bell.listening(channels.TOPIC) as rung:
+            while True:
+                await rung.wait()
+                rung.clear()
+                try:
+                    async with self._db.transaction() as session:
+                        await try_anew(session)
+                except (SQLAlchemyError, OSError) as failure:
+                    log.warning("outbox_waits_for_database", error=type(failure).__name__)
 
     async def carry(self, message: Message, lease: Lease[Message]) -> None:
         letter = await self._letter(message)
+        if letter.maybe_sent and MAYBE not in (message.particulars or {}):  # a worker died over it
+            async with self._db.transaction() as session:
+                await _remember(session, lease, message, **{MAYBE: letter.maybe_sent.isoformat()})
         try:
-            handed = await self._senders[letter.channel.kind](letter, self._means)
+            handed = await self._handed(letter)
         except SendRefused as refusal:
             log.warning("message_refused", id=str(message.id))
             async with self._db.transaction() as session:
+                await _remember(session, lease, message, problem=refusal.problem)
                 await lease.give_up(session, error=str(refusal))
             return
         except SendFailed as failure:
-            async with self._db.transaction() as session:
-                if isinstance(failure, RecipientBusy):
-                    await channels.sends(session, letter.channel.id)
-                else:
-                    await channels.fails_to_send(session, letter.channel.id, error=str(failure))
+            await self._note_failure(letter, failure, lease)
+            raise
+        except Exception as bug:
+            await self._note_failure(letter, MaybeSent(type(bug).__name__), lease)
             raise
         await self._note(letter, handed, lease)
 
+    async def _handed(self, letter: Letter) -> Handed:
+        try:
+            async with asyncio.timeout(LONGEST):
+                return await self._senders[letter.channel.kind](letter, self._means)
+        except TimeoutError as failure:
+            raise MaybeSent("it took too long", problem=Problem.DOWN) from failure
+
+    async def _note_failure(self, letter: Letter, failure: SendFailed, lease: Lease[Message]) -> None:
+        message = letter.message
+        async with self._db.transaction() as session:
+            known: Json = {"problem": failure.problem}
+            if isinstance(failure, MaybeSent) and letter.channel.kind not in REPEATED:
+                known[MAYBE] = (await database_time(session)).isoformat()
+            await _remember(session, lease, message, **known)
+            match failure:
+                case RecipientBusy():
+                    await channels.sends(session, letter.channel.id)
+                case AwaitsWord():
+                    pass
+                case _:
+                    refused = isinstance(failure, ChannelRefused)
+                    await channels.fails_to_send(
+                        session, letter.channel.id, error=str(failure), refused=refused
+                    )
+
     async def _note(self, letter: Letter, handed: Handed, lease: Lease[Message]) -> None:
+        if handed.part is not None:
+            await self._note_part(letter, handed, handed.part, lease)
+            return
+        await self._note_recipients(letter, handed, lease)
+
+    async def _note_part(self, letter: Letter, handed: Handed, part: int, lease: Lease[Message]) -> None:
+        """Unless its echo was quicker."""
+        async with self._db.transaction() as session:
+            await channels.sends(session, letter.channel.id)
+            now = await database_time(session)
+            thread = await receipts.hold(session, letter.thread)
+            row = await session.get_one(
+                Message, letter.message.id, with_for_update=True, populate_existing=True
+            )
+            if row.due_at is None:
+                return
+            id = handed.external_id or ""
+            kept = {key: value for key, value in (row.particulars or {}).items() if key != "problem"}
+            written: Json = {"particulars": receipts.with_part(kept, part, id, at=now), "last_error": None}
+            if row.external_id is None and not await _is_anothers(session, row, id):
+                written["external_id"] = id
+            if handed.more:
+                await lease.hold(session, **written)
+                await lease.go_on(session)
+                return
+            row = await lease.settle(session, **written)
+            row.sent(at=now)
+            receipts.as_told(thread, row, at=now)
+
+    async def _note_recipients(self, letter: Letter, handed: Handed, lease: Lease[Message]) -> None:
         """What became of it, recipient by recipient: who has it is not sent it again."""
         before = letter.message.mail
         mail = after(before, taken=handed.taken, refused=handed.refused) if before else None
@@ -125,16 +224,56 @@ class Courier:
             theirs = tuple(attachments)
             if any(one.file is None and one.due_at for one in theirs):
                 raise TryLater("its files are still being fetched", after=FETCHING)
+            at = await database_time(session)
             return Letter(
                 message,
                 thread,
                 channel,
                 identity,
                 agent,
+                at=at,
+                last_inbound_at=await reply_windows.last_word_at(session, thread),
+                maybe_sent=_maybe_sent(message, channel, at=at),
                 language="" if thread.side else locale or "",
                 attachments=theirs,
                 below=below,
             )
+
+
+def _maybe_sent(message: Message, channel: Channel, *, at: datetime) -> datetime | None:
+    """Remembered from an earlier try; or whoever tried died over it, no later than its lease ran out."""
+    if said := (message.particulars or {}).get(MAYBE):
+        return datetime.fromisoformat(said)
+    died = message.deaths > 1 and channel.kind not in REPEATED
+    return at - OUTBOX.lease if died else None
+
+
+async def _remember(session: AsyncSession, lease: Lease[Message], message: Message, **known: Any) -> None:
+    """In the message's particulars; what is none is forgotten."""
+    before = message.particulars or {}
+    after = {key: value for key, value in (before | known).items() if value is not None}
+    if after != before:
+        await lease.hold(session, particulars=after)
+
+
+async def _is_anothers(session: AsyncSession, message: Message, external_id: str) -> bool:
+    """An echo without our mark was taken for what somebody wrote in the provider's own inbox."""
+    other = select(Message.id).where(
+        Message.channel_id == message.channel_id, Message.external_id == external_id, Message.id != message.id
+    )
+    return await session.scalar(other) is not None
+
+
+async def try_anew(session: AsyncSession) -> None:
+    """What failed and waits for its time is due now; not what somebody is carrying."""
+    waiting = (Message.due_at > func.now(), Message.failures > 0, Message.deaths == 0)
+    await session.execute(
+        update(Message)
+        .where(*waiting, Message.delivery == DeliveryState.QUEUED)
+        .values(due_at=func.now(), failures=0, failing_since=None)
+        .execution_options(synchronize_session=False)
+    )
+    ring(session, OUTBOX.topic)
 
 
 async def _below(session: AsyncSession, mail: Json) -> Message | None:

@@ -7,11 +7,22 @@ from dataclasses import replace
 import structlog
 from sqlalchemy import exists, select
 
-from domain import flood, intake
+from domain import flood, intake, revisions
 from domain.channels import Channel, ChannelKind
 from domain.db import Database, database_time
 from domain.files import Files
-from domain.inbound import ARRIVALS, Arrival, ArrivalState, Inbound, InboundMessage, Unread, Unreadable
+from domain.inbound import (
+    ARRIVALS,
+    Arrival,
+    ArrivalState,
+    Inbound,
+    InboundEcho,
+    InboundMessage,
+    InboundUnsent,
+    Revision,
+    Unread,
+    Unreadable,
+)
 from domain.keys import Keys
 from domain.messages import Attachment, Item
 from domain.work import Lease, work
@@ -54,10 +65,7 @@ class Mailroom:
             if turn := await flood.turn_of(session, channel, arrival, at=await database_time(session)):
                 await lease.wait(session, until=turn)
                 return
-        try:
-            parts = await asyncio.to_thread(lambda: list(READERS[channel.kind](channel, self._keys, arrival)))
-        except Unreadable as reason:
-            parts = [Unread(str(reason), failed=True)]
+        parts = await self._read(channel, arrival)
         acted = [part for part in parts if not isinstance(part, Unread)]
         failure: Exception | None = None
         idle: list[str] = []
@@ -81,7 +89,45 @@ class Mailroom:
                 state = ArrivalState.PLACED if len(acted) > len(idle) else ArrivalState.IGNORED
                 await lease.settle(session, state=state, last_error=reasons)
 
+    async def _read(self, channel: Channel, arrival: Arrival) -> list[Inbound | Unread]:
+        try:
+            return await asyncio.to_thread(lambda: list(READERS[channel.kind](channel, self._keys, arrival)))
+        except Unreadable as reason:
+            return [Unread(str(reason), failed=True)]
+
     async def _take(self, channel: Channel, arrival: Arrival, part: Inbound) -> str | None:
+        if isinstance(part, InboundUnsent):
+            await self._let_go_of(channel, part)
+        why = await self._placed(channel, arrival, part)
+        if isinstance(part, InboundMessage | InboundEcho) and channel.kind in revisions.CHANGEABLE:
+            await self._catch_up(channel, part.external_id)
+        return why
+
+    async def _catch_up(self, channel: Channel, external_id: str) -> None:
+        """What came before its message is read again, now that the message is here."""
+        async with self._db.transaction() as session:
+            earlier = await revisions.awaiting(session, channel, external_id)
+        for arrival in earlier:
+            for part in await self._read(channel, arrival):
+                if isinstance(part, Revision) and part.external_id == external_id:
+                    await self._take(channel, arrival, part)
+        if earlier:
+            async with self._db.transaction() as session:
+                await revisions.caught_up(session, channel, external_id)
+
+    async def _let_go_of(self, channel: Channel, unsent: InboundUnsent) -> None:
+        """The bytes first: whoever took it back does so for good, and the rows say what is still to be done."""
+        theirs = (
+            select(Attachment.file)
+            .join(Item, Item.id == Attachment.item_id)
+            .where(Item.channel_id == channel.id, Item.external_id == unsent.external_id)
+        )
+        async with self._db.transaction() as session:
+            files = (await session.scalars(theirs)).all()
+        for file in filter(None, files):
+            await self._files.delete(file)
+
+    async def _placed(self, channel: Channel, arrival: Arrival, part: Inbound) -> str | None:
         if not isinstance(part, InboundMessage) or not part.attachments:
             async with self._db.transaction() as session:
                 return await intake.receive(session, channel, arrival, part, keys=self._keys)

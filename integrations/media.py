@@ -36,7 +36,7 @@ class Media:
         except _Refused as refusal:
             log.warning("attachment_refused", id=str(attachment.id), error=str(refusal))
             async with self._db.transaction() as session:
-                await lease.settle(session, last_error=str(refusal))
+                await lease.give_up(session, error=str(refusal))
             return
         except httpx.HTTPError as failure:
             raise TryLater(type(failure).__name__) from failure

@@ -49,17 +49,44 @@ def echo(
     app_id: int | None = None,
     mid: str = "",
     at: datetime | None = None,
+    metadata: str = "",
 ) -> Event:
     """What the page itself sent: by an app (pass the message_id as `mid`), or in Meta's inbox with no app."""
     message: Event = {"is_echo": True, "mid": mid or new_mid(), "text": text}
     if app_id:
         message["app_id"] = app_id
+    if metadata:
+        message["metadata"] = metadata
     return {
         "sender": {"id": page_id},
         "recipient": {"id": psid},
         "timestamp": milliseconds(at),
         "message": message,
     }
+
+
+def reaction(
+    psid: str,
+    page_id: str,
+    mid: str,
+    emoji: str = "❤",
+    *,
+    taken_away: bool = False,
+    at: datetime | None = None,
+) -> Event:
+    action = "unreact" if taken_away else "react"
+    given: Event = {"reaction": "love", "emoji": emoji, "action": action, "mid": mid}
+    return from_person(psid, page_id, at) | {"reaction": given}
+
+
+def edit(
+    psid: str, page_id: str, mid: str, text: str, *, number: int = 1, at: datetime | None = None
+) -> Event:
+    return from_person(psid, page_id, at) | {"message_edit": {"mid": mid, "text": text, "num_edit": number}}
+
+
+def unsent(psid: str, page_id: str, mid: str, *, at: datetime | None = None) -> Event:
+    return from_person(psid, page_id, at) | {"message": {"mid": mid, "is_deleted": True}}
 
 
 def delivery(psid: str, page_id: str, mids: list[str], *, watermark: datetime | None = None) -> Event:

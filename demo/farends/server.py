@@ -19,6 +19,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 FOREVER = 3600.0  # seconds; a timer, because the loop would let go of a task that waits for nothing
 
+Ending = Literal["whole", "truncated", "reset", "silence"]
+
 T = TypeVar("T")
 Kind = TypeVar("Kind", bound=str)
 
@@ -78,7 +80,7 @@ class Answer:
     content: Any  # bytes go out as they are, anything else as JSON
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
-    ending: Literal["whole", "truncated", "reset", "silence"] = "whole"
+    ending: Ending = "whole"
 
     def on_the_wire(self) -> bytes:
         content, kind = self.content, "text/html; charset=utf-8"

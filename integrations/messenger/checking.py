@@ -1,14 +1,10 @@
-"""Does a page work? Graph says whose token it is."""
-
-import asyncio
-from typing import Any
-
-import requests
+"""Does a page work? Graph says whose token it is, and of what the page tells us."""
 
 from domain.channels import Channel
 from domain.languages import N_
 from integrations.findings import Finding, heard, in_time
-from integrations.messenger.client import THREADS, client_of
+from integrations.messenger.connecting import MetaRefused, MetaSilent, look
+from integrations.messenger.graph import Graph
 from integrations.messenger.page import MessengerPage
 from integrations.outbound import Means
 
@@ -19,24 +15,16 @@ async def check(channel: Channel, means: Means) -> list[Finding]:
 
 
 async def _token(page: MessengerPage, means: Means) -> Finding:
-    client = client_of(page, means.settings)
-    asked = client.auth_args | {"fields": "id,name"}
-
-    def ask() -> Any:
-        return client.session.get(f"{client.graph_url}/me", params=asked).json()
-
     try:
-        said = await asyncio.get_running_loop().run_in_executor(THREADS, ask)
-    except requests.RequestException as failure:
-        return Finding("token", False, N_("Graph cannot be asked: {said}."), {"said": type(failure).__name__})
-    error = said.get("error") if isinstance(said, dict) else {}
-    if not isinstance(said, dict) or error is not None:
-        code = error.get("code") if isinstance(error, dict) else None
-        return Finding(
-            "token", False, N_("Graph does not take the page's token: error {code}."), {"code": code}
-        )
-    if str(said.get("id")) != page.page_id:
-        return Finding(
-            "token", False, N_("The token is another page's: {name}."), {"name": str(said.get("name"))[:100]}
-        )
-    return Finding("token", True, N_("The token is that of {name}."), {"name": str(said.get("name"))[:100]})
+        connection = await look(Graph.of(page, means.settings))
+    except MetaRefused as refusal:
+        return Finding("token", False, MetaRefused.sentence, refusal.values)
+    except MetaSilent:
+        return Finding("token", False, MetaSilent.sentence)
+    name = {"name": connection.name[:100]}
+    if connection.page_id != page.page_id:
+        return Finding("token", False, N_("The token is another page's: {name}."), name)
+    if connection.missing:
+        missing = N_("The page does not tell us of: {fields}.")
+        return Finding("token", False, missing, {"fields": ", ".join(connection.missing)})
+    return Finding("token", True, N_("The token is that of {name}."), name)

@@ -4,7 +4,7 @@ import asyncio
 import json
 import sys
 import uuid
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from inspect import isawaitable
@@ -22,6 +22,7 @@ from api.changes import cursor
 from api.house import House
 from api.permissions import RULES, Rule, rule_of
 from api.schema import schema
+from demo.farends.graph import GraphStandIn, Page
 from domain import blocking, devices, invitations, merging, participants, replies, tokens
 from domain.actors import SYSTEM, Role, Scope
 from domain.contact_notes import add_note
@@ -394,6 +395,7 @@ MUTATIONS: dict[str, Callable[[Asking, Principal], Any]] = {
     "agentUpdate": lambda a, p: {"id": a.Bo, "name": "Bo"},
     "teamSave": lambda a, p: {"name": a.new_address()},
     "shopUpdate": lambda a, p: {"agentsSee": "TEAMS"},
+    "messengerPageConnect": lambda a, p: {"pageToken": "another-token", "appSecret": "app-secret"},
     "contactFieldSave": lambda a, p: {"id": a.ContactField, "options": ["M", "L"]},
     "contactFieldArchive": lambda a, p: {"id": a.ContactField, "archived": False},
     "tokenCreate": lambda a, p: {"name": "Orders", "scopes": ["TICKETS_READ"]},
@@ -488,6 +490,7 @@ QUERIES = {
     "Message": _item("Message", "text"),
     "Message.original": _item("Message", "original"),
     "MailAddress": _item("Message", "to { address }"),
+    "Reaction": _item("Message", "reactions { emoji }"),
     "MessageRecipient": _item("Message", "recipients { address }"),
     "Attachment": _item("Message", "attachments { name }"),
     "Attachment.url": _item("Message", "attachments { url }"),
@@ -691,6 +694,14 @@ def _expected(rule: Rule, cell: str) -> str:
     return "found" if allowed[cell] else "refused"
 
 
+@pytest.fixture
+async def meta(house: House) -> AsyncIterator[None]:
+    async with GraphStandIn("another-token", "app-secret", Page("9002")) as graph:
+        house.integrations.graph_url = graph.url
+        yield
+
+
+@pytest.mark.usefixtures("meta")
 async def test_every_cell_of_the_table(
     house: House, anybody: Client, two_teams: TwoTeams, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -2,18 +2,17 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import pytest
 from sqlalchemy import select
 from structlog.testing import capture_logs
 
 from api.house import House
-from demo.farends import GraphStandIn, SmtpSink, graph, smtp
+from demo.farends import SmtpSink, smtp
 from domain.channels import Channel, ChannelKind
 from domain.contacts import Identity, IdentityKind
 from domain.db import database_time
-from domain.errors import WindowClosed
 from domain.events import Event, EventKind
 from domain.inbound import InboundMessage
 from domain.messages import OUTBOX, DeliveryState, Message
@@ -22,26 +21,20 @@ from domain.work import TryLater
 from integrations.courier import Courier
 from integrations.mail.addresses import recipient
 from integrations.settings import IntegrationSettings
-from tests.factories import SETTINGS, a_channel, a_mail, a_messenger_message, an_agent, receive, tickets
-
-PAGE = SETTINGS[ChannelKind.MESSENGER]
+from tests.factories import a_channel, a_mail, an_agent, receive, tickets
 
 
 @dataclass
 class Outside:
-    graph: GraphStandIn
     smtp: SmtpSink
     courier: Courier
 
 
 @pytest.fixture
 async def outside(house: House) -> AsyncIterator[Outside]:
-    async with (
-        GraphStandIn(page_token=PAGE["page_token"], app_secret=PAGE["app_secret"]) as graph_api,
-        SmtpSink() as sink,
-    ):
-        settings = IntegrationSettings(smtp_url=f"smtp://{sink.host}:{sink.port}", graph_url=graph_api.url)
-        yield Outside(graph_api, sink, Courier(house.db, house.keys, house.files, settings))
+    async with SmtpSink() as sink:
+        settings = IntegrationSettings(smtp_url=f"smtp://{sink.host}:{sink.port}")
+        yield Outside(sink, Courier(house.db, house.keys, house.files, settings))
 
 
 async def an_answer(
@@ -170,63 +163,6 @@ async def test_a_channel_fails_from_its_first_failure_to_the_first_answer_that_l
 
     await carried(house, outside)
     assert await failing_since() == [None]
-
-
-async def test_a_messenger_answer_has_graphs_id(house: House, outside: Outside) -> None:
-    await an_answer(house, ChannelKind.MESSENGER, a_messenger_message("p1"))
-
-    message = await carried(house, outside)
-
-    sent = await outside.graph.next_sent()
-    assert (sent.to, sent.text, sent.messaging_type) == ("p1", "On its way.", "RESPONSE")
-    assert message.external_id == sent.message_id
-
-
-@pytest.mark.parametrize(("mood", "code"), [("code_190", "190"), ("window_closed", "10")])
-async def test_graphs_final_no_is_failed_with_its_code(
-    house: House, outside: Outside, mood: graph.Fault, code: str
-) -> None:
-    await an_answer(house, ChannelKind.MESSENGER, a_messenger_message("p1"))
-    outside.graph.misbehave(mood)
-
-    message = await carried(house, outside)
-
-    assert message.delivery == DeliveryState.FAILED
-    assert (message.last_error or "").startswith(f"{code}/")
-    assert PAGE["page_token"] not in (message.last_error or "")
-
-
-@pytest.mark.parametrize("mood", ["rate_limited", "server_error", "html"])
-async def test_graphs_passing_no_is_tried_again(house: House, outside: Outside, mood: graph.Fault) -> None:
-    await an_answer(house, ChannelKind.MESSENGER, a_messenger_message("p1"))
-    outside.graph.misbehave(mood)
-
-    with pytest.raises(TryLater):
-        await carried(house, outside)
-
-
-async def test_after_24_hours_a_messenger_answer_is_refused_before_it_is_sent(
-    house: House, outside: Outside
-) -> None:
-    said = a_messenger_message("p1")
-    await an_answer(house, ChannelKind.MESSENGER, said)
-    async with house.db.transaction() as session:
-        (ticket,) = await tickets(session)
-        identity = (await session.scalars(select(Identity))).one()
-        bo = await an_agent(session, "Bo")
-        late = said.at + timedelta(hours=24)
-
-        with pytest.raises(WindowClosed):
-            await send(
-                session,
-                house.keys,
-                ticket,
-                to=identity,
-                text="Late",
-                by=bo.as_actor(),
-                at=late,
-                last_seen_seq=10**15,
-            )
 
 
 async def test_answers_in_one_conversation_leave_in_the_order_in_which_they_were_written(

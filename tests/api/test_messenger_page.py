@@ -1,0 +1,150 @@
+"""A page is connected, and what agents see of its messages."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from api.house import House
+from demo.farends import messenger_events as meta
+from demo.farends.graph import Page
+from domain.ids import public_id
+from domain.messages import Attachment, Message
+from domain.threads import Thread
+from tests.client import Client
+from tests.integrations.messaging import ADA, PAGE_ID, Messaging, at_work, lately
+
+CONNECT = """mutation Connect($input: MessengerPageConnectInput!) { messengerPageConnect(input: $input) {
+  channel { id slug name isHealthy } webhookUrl verifyToken missingFields userErrors { code field message } } }"""
+SEND = """mutation Send($input: MessageSendInput!) { messageSend(input: $input) {
+  message { delivery } userErrors { code message } } }"""
+SHOWN = """query Shown($id: ID!) { ticket(id: $id) {
+  replyChannels { id canReply replyWindow { isOpen closesAt humanAgentUntil } }
+  timeline(kinds: [MESSAGE]) { edges { node { ... on Message {
+    text editedAt unsentAt deliveryError reactions { emoji fromShop } attachments { name url lost } } } } } } }"""
+
+
+@pytest.fixture
+async def page(house: House) -> AsyncIterator[Messaging]:
+    async with at_work(house) as messaging:
+        yield messaging
+
+
+async def test_a_page_is_connected_subscribed_and_works_beside_another(
+    admin: Client, page: Messaging, anybody: Client
+) -> None:
+    second = Page("9002", "Sklep Ady", may_not=frozenset({"message_echoes"}))
+    page.graph.pages["second-token"] = second
+
+    done = await admin.do(CONNECT, pageToken="second-token", appSecret="app-secret")
+
+    assert done["userErrors"] == []
+    assert done["channel"]["name"] == "Sklep Ady"
+    assert done["webhookUrl"] == "http://heddle.test/hooks/messenger/sklep-ady"
+    assert done["missingFields"] == ["message_echoes"]
+    assert "message_reactions" in second.subscribed
+    asked = {"hub.mode": "subscribe", "hub.challenge": "42", "hub.verify_token": done["verifyToken"]}
+    assert (await anybody.http.get("/hooks/messenger/sklep-ady", params=asked)).text == "42"
+    await page.comes(meta.text_message(ADA, PAGE_ID, "To the first"))
+    await page.comes(meta.text_message("888", "9002", "To the second"), slug="sklep-ady")
+    await page.answers("From the first")
+    await page.answers("From the second", to="888")
+    await page.carried()
+    await page.carried()
+    assert {(sent.page_id, sent.to) for sent in page.graph.sent} == {(PAGE_ID, ADA), ("9002", "888")}
+
+
+async def test_connecting_again_gives_the_page_its_new_token(admin: Client, page: Messaging) -> None:
+    page.graph.pages = {"new-token": page.graph.pages["page-token"]}
+    await page.comes(meta.text_message(ADA, PAGE_ID, "Hi"))
+    queued = await page.answers()
+    await page.carried()
+    ill = await page.channel()
+
+    done = await admin.do(CONNECT, pageToken="new-token", appSecret="app-secret")
+    await page.set(Message, due_at=lately())
+    await page.carried()
+
+    assert ill.refused_at
+    assert (done["channel"]["slug"], done["channel"]["isHealthy"]) == ("messenger", True)
+    assert done["verifyToken"] == "verify-token"
+    assert (await page.message(queued.id)).external_id
+
+
+@pytest.mark.parametrize(
+    ("given", "code"),
+    [
+        ({"pageToken": "guessed", "appSecret": "app-secret"}, "PROVIDER_REFUSED"),
+        ({"pageToken": "page-token", "appSecret": "wrong"}, "PROVIDER_REFUSED"),
+        ({"pageToken": " ", "appSecret": "app-secret"}, "INVALID"),
+        ({"pageToken": "page-token", "appSecret": "sekręt"}, "INVALID"),
+    ],
+)
+async def test_what_meta_refuses_is_told_and_nothing_is_kept(
+    admin: Client, page: Messaging, given: dict[str, str], code: str
+) -> None:
+    done = await admin.do(CONNECT, **given)
+
+    assert [error["code"] for error in done["userErrors"]] == [code]
+    assert done["channel"] is None
+    assert "guessed" not in str(done)
+
+
+async def test_only_an_admin_connects_a_page(mia: Client, page: Messaging) -> None:
+    refused = await mia.refused(CONNECT, pageToken="page-token", appSecret="app-secret")
+
+    assert refused == ["NOT_ALLOWED"]
+
+
+async def shown(ben: Client, page: Messaging) -> dict[str, Any]:
+    ticket = await page.ticket()
+    found = await ben.ask(SHOWN, id=public_id("Ticket", ticket.id))
+    return dict(found["ticket"])
+
+
+async def test_an_agent_sees_edits_hearts_what_was_taken_back_and_files_that_are_lost(
+    ben: Client, page: Messaging
+) -> None:
+    await page.comes(
+        meta.text_message(ADA, PAGE_ID, "One", mid="m1", at=lately(minutes=9)),
+        meta.text_message(ADA, PAGE_ID, "Secret", mid="m2", at=lately(minutes=8)),
+        meta.photo_message(ADA, PAGE_ID, f"{page.graph.url}/media/expired", at=lately(minutes=7)),
+        meta.edit(ADA, PAGE_ID, "m1", "Two", at=lately(minutes=6)),
+        meta.unsent(ADA, PAGE_ID, "m2", at=lately(minutes=6)),
+        meta.reaction(ADA, PAGE_ID, "m1", "😢", at=lately(minutes=6)),
+    )
+    await page.set(Attachment, due_at=None, last_error="the provider answered 403")
+
+    seen = await shown(ben, page)
+
+    photo, taken_back, edited = (edge["node"] for edge in seen["timeline"]["edges"])
+    assert (edited["text"], edited["reactions"]) == ("Two", [{"emoji": "😢", "fromShop": False}])
+    assert edited["editedAt"]
+    assert (taken_back["text"], edited["unsentAt"]) == ("", None)
+    assert taken_back["unsentAt"]
+    assert photo["attachments"] == [{"name": "expired", "url": None, "lost": "the provider answered 403"}]
+
+
+async def test_an_answer_after_a_day_needs_the_tick_and_its_failure_is_told_in_words(
+    ben: Client, page: Messaging
+) -> None:
+    await page.comes(meta.text_message(ADA, PAGE_ID, "Hi", at=lately(hours=2)))
+    await page.set(Thread, last_inbound_at=lately(hours=30))
+    seen = await shown(ben, page)
+    (way,) = seen["replyChannels"]
+    ticket = public_id("Ticket", (await page.ticket()).id)
+    answer = {"ticketId": ticket, "identityId": way["id"], "text": "Sorry!", "lastSeenSeq": 10**15}
+
+    unticked = await ben.do(SEND, **answer)
+    ticked = await ben.do(SEND, **answer, humanAgent=True)
+    page.graph.misbehave("held_elsewhere")
+    await page.carried()
+
+    assert (way["canReply"], way["replyWindow"]["isOpen"]) == (False, False)
+    assert way["replyWindow"]["humanAgentUntil"] > way["replyWindow"]["closesAt"]
+    assert [error["code"] for error in unticked["userErrors"]] == ["WINDOW_CLOSED"]
+    assert "7 days" in unticked["userErrors"][0]["message"]
+    assert ticked["userErrors"] == []
+    (failed, _) = (edge["node"] for edge in (await shown(ben, page))["timeline"]["edges"])
+    assert failed["deliveryError"].splitlines()[0].startswith("Another program has this conversation")
+    assert "10/2018300" in failed["deliveryError"]
