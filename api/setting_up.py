@@ -30,7 +30,7 @@ commands.command(agent)
 commands.command(channel)
 commands.command(token)
 
-Kind: TypeAlias = Literal["email", "messenger", "chat", "phone"]
+Kind: TypeAlias = Literal["email", "messenger", "chat", "phone", "sms"]
 """Of the channels that are here."""
 
 

@@ -25,6 +25,9 @@ Refused                      an expected refusal: reaches the caller as a user e
 │   └── MutationIdReused
 └── CannotReply              this channel cannot carry the answer
     ├── WindowClosed
+    ├── RecipientStopped     wants no more messages there
+    ├── NotAgreed            to be written to there
+    ├── TooManySegments
     ├── IsSpam
     └── AddressBounces       unless it is to be tried all the same
 """
@@ -188,3 +191,24 @@ class AddressBounces(CannotReply):
 class WindowClosed(CannotReply):
     code = "WINDOW_CLOSED"
     sentence = N_("Messenger allows an answer within 24 hours of the customer's last message.")
+
+
+class RecipientStopped(CannotReply):
+    code = "RECIPIENT_STOPPED"
+    sentence = N_("Whoever has this number wants no more text messages from this one.")
+
+
+class NotAgreed(CannotReply):
+    code = "NOT_AGREED"
+    sentence = N_(
+        "This customer has never written to this number: say that they agreed to be written to by text message."
+    )
+
+
+class GoesOnElsewhere(CannotReply):
+    sentence = N_("There is a conversation with this number on ticket {number}: go on there.")
+
+
+class TooManySegments(CannotReply):
+    code = "TOO_MANY_SEGMENTS"
+    sentence = N_("This would be sent as {count} text messages; this channel sends {most} at most.")

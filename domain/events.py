@@ -41,6 +41,7 @@ class EventKind(StrEnum):
     """By some of its recipients."""
     MESSAGE_FAILED = "message_failed"
     MESSAGE_UNDONE = "message_undone"
+    MESSAGE_EDITED = "message_edited"
     ATTACHMENT_FETCHED = "attachment_fetched"
     CALL_CHANGED = "call_changed"
     NOTE_ADDED = "note_added"

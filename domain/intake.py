@@ -6,14 +6,16 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain import bounces, calls, clocks, copies, participants, shop
+from domain import bounces, calls, clocks, consents, copies, delivery, participants, parts, shop
 from domain.acknowledging import acknowledge
 from domain.actors import SYSTEM, customer
+from domain.answered import thread_answered
 from domain.blocking import blocked_as
 from domain.cases import note_numbers
 from domain.channels import Channel, ChannelKind
+from domain.consents import ConsentWord
 from domain.continuing import who_continues_what
-from domain.db import Json, new_id, ring
+from domain.db import Json, database_time, new_id, ring
 from domain.events import EventKind
 from domain.inbound import (
     Arrival,
@@ -22,7 +24,10 @@ from domain.inbound import (
     InboundCall,
     InboundLink,
     InboundMessage,
+    InboundPart,
     InboundReceipt,
+    InboundReport,
+    Waits,
 )
 from domain.keys import Keys
 from domain.matters import matter_of
@@ -34,16 +39,18 @@ from domain.quoting import without_ours
 from domain.repetition import digest_of, is_repeated
 from domain.suggestions import phones_in
 from domain.threads import Thread
-from domain.tickets import Ticket
+from domain.tickets import Ticket, held_with, locked
 
 
 async def receive(
     session: AsyncSession, channel: Channel, arrival: Arrival, inbound: Inbound, *, keys: Keys | None = None
-) -> str | None:
+) -> str | Waits | None:
     """Why nothing came of it, where nothing did. `keys`: sign what is answered by itself; without them nothing is."""
     match inbound:
         case InboundMessage():
             return await _message(session, channel, arrival, inbound, keys)
+        case InboundPart():
+            return await _part(session, channel, arrival, inbound, keys)
         case InboundCall():
             await calls.receive(session, channel, arrival, inbound)
         case InboundLink():
@@ -52,6 +59,8 @@ async def receive(
             )
         case InboundReceipt():
             await _receipt(session, channel, inbound)
+        case InboundReport():
+            return await delivery.receive(session, channel, inbound, at=await database_time(session))
         case InboundBounce():
             return await bounces.receive(session, inbound)
     return None
@@ -63,8 +72,11 @@ async def _message(
     is_mail = channel.kind == ChannelKind.EMAIL
     if is_mail:
         await copies.hold(session, said)
+    is_wish = await _heeded(session, channel, said)
     if reason := await _unwanted(session, channel, said):
         return reason
+    if is_wish:
+        return await _shown(session, channel, arrival, said)
     if is_mail:
         said = await _disowned(session, said)
     if await copies.unheard(session, channel, said) is None:
@@ -98,10 +110,62 @@ async def _message(
     return None
 
 
+async def _heeded(session: AsyncSession, channel: Channel, said: InboundMessage) -> bool:
+    """Was it a word that says whether somebody wants to be written to? It holds before anything else is looked at."""
+    if said.wish is None or not said.claims:
+        return False
+    word = ConsentWord(said.wish, said.word, said.external_id, said.at)
+    return await consents.heed(session, channel.id, said.claims[0].value, word)
+
+
+async def _shown(
+    session: AsyncSession, channel: Channel, arrival: Arrival, said: InboundMessage
+) -> str | None:
+    """Such a word stands in the conversation that goes on, if one does. Nobody has to answer it: it opens and reopens nothing."""
+    thread = await thread_answered(session, channel, said)
+    if thread is None:
+        return f"a word of consent, and no conversation: {said.wish}"
+    ticket = await held_with(session, thread)
+    if await copies.unheard(session, channel, said) is None:
+        return None
+    said = replace(said, automatic=True, particulars={"wish": said.wish})
+    message = await _written(session, channel, arrival, said, thread, ticket, None)
+    message.tell(EventKind.MESSAGE_RECEIVED, by=customer(ticket.contact_id), at=said.at)
+    ticket.updated_at = arrival.received_at
+    return None
+
+
+async def _part(
+    session: AsyncSession, channel: Channel, arrival: Arrival, part: InboundPart, keys: Keys | None
+) -> str | Waits | None:
+    whole = await parts.joined(session, channel, arrival, part, at=await database_time(session))
+    if isinstance(whole, Waits):
+        return whole
+    said = whole.as_message(part)
+    if whole.item_id is None:
+        why = await _message(session, channel, arrival, said, keys)
+        here = select(Message.id).where(
+            Message.channel_id == channel.id, Message.external_id == said.external_id
+        )
+        if shown := await session.scalar(here):
+            whole.shown_in(shown)
+        return why
+    message = await session.get_one(Message, whole.item_id)
+    ticket = await locked(session, message.ticket_id)
+    whole.shown_in(message.id)
+    if message.text != said.text:
+        message.text, message.particulars = said.text, said.particulars
+        about = matter_of("", said.text, (await shop.joining(session)).order_numbers)
+        await note_numbers(session, message.id, about.numbers | phones_in(said.text))
+        message.tell(EventKind.MESSAGE_EDITED, by=customer(ticket.contact_id), at=arrival.received_at)
+    return None
+
+
 async def _unwanted(session: AsyncSession, channel: Channel, said: InboundMessage) -> str | None:
     """Why a message is kept and not placed."""
-    if blocked := await blocked_as(session, said.claims[0]):
-        return f"blocked sender: {blocked}"
+    for first in said.claims[:1]:
+        if blocked := await blocked_as(session, first):
+            return f"blocked sender: {blocked}"
     if channel.kind != ChannelKind.EMAIL:
         return None
     if await copies.is_our_own(session, said):
@@ -135,15 +199,7 @@ async def _written(
     ticket: Ticket,
     person: Person | None,
 ) -> Message:
-    by_mail: Json = {
-        copies.SENDER: said.claims[0].value,
-        "references": [*reversed(said.references)],
-        "subject": said.subject,
-        "to": [[one.name, one.address] for one in said.to],
-        "cc": [[one.name, one.address] for one in said.cc],
-    }
-    if said.from_ourselves:
-        by_mail["from_ourselves"] = True
+    is_mail = channel.kind == ChannelKind.EMAIL
     message = Message(
         id=new_id(),
         ticket_id=ticket.id,
@@ -151,7 +207,7 @@ async def _written(
         thread_id=thread.id,
         channel_id=channel.id,
         direction=Direction.OUT if said.from_shop else Direction.IN,
-        author=said.sender_name or said.claims[0].label,
+        author=said.sender_name or next((claim.label for claim in said.claims), ""),
         at=said.at,
         text=said.text,
         folded=await _folded(session, said, thread),
@@ -160,14 +216,25 @@ async def _written(
         arrival_id=arrival.id,
         automatic=said.automatic,
         sender_verified=person is not None and person.proof is not None,
-        mail=by_mail if channel.kind == ChannelKind.EMAIL else None,
+        mail=_by_mail(said) if is_mail else None,
         particulars=said.particulars,
-        digest=digest_of(said.folded or said.text) if channel.kind == ChannelKind.EMAIL else None,
+        digest=digest_of(said.folded or said.text) if is_mail else None,
     )
     session.add(message)
     await session.flush()
     _attach(session, message, said)
     return message
+
+
+def _by_mail(said: InboundMessage) -> Json:
+    by_mail: Json = {
+        copies.SENDER: said.claims[0].value,
+        "references": [*reversed(said.references)],
+        "subject": said.subject,
+        "to": [[one.name, one.address] for one in said.to],
+        "cc": [[one.name, one.address] for one in said.cc],
+    }
+    return by_mail | ({"from_ourselves": True} if said.from_ourselves else {})
 
 
 async def _folded(session: AsyncSession, said: InboundMessage, thread: Thread) -> str | None:

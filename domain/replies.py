@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain import clocks, uploads
+from domain import clocks, texting, uploads
 from domain.actors import SYSTEM, Actor
 from domain.addressing import read_addresses
 from domain.channels import Channel, ChannelKind
@@ -43,6 +43,7 @@ CHANNEL_OF = {
     IdentityKind.EMAIL: ChannelKind.EMAIL,
     IdentityKind.MESSENGER: ChannelKind.MESSENGER,
     IdentityKind.CHAT: ChannelKind.CHAT,
+    IdentityKind.PHONE: ChannelKind.SMS,
 }
 
 
@@ -90,6 +91,8 @@ async def send(
     thread, channel = await _conversation(session, ticket, to, by=by, at=at, by_channel=by_channel)
     if to.kind == IdentityKind.MESSENGER and not within_window(thread.last_inbound_at, at):
         raise WindowClosed(field=["identityId"])
+    if to.kind == IdentityKind.PHONE:
+        await texting.may_go(session, channel, to.value, text)
     if to.kind != IdentityKind.EMAIL:
         _only_words(extras)
     message = queued(thread, text=text, by=by, at=at, undo_for=undo_for)
@@ -179,8 +182,8 @@ async def _conversation(
     at: datetime,
     by_channel: Channel | None,
 ) -> tuple[Thread, Channel]:
-    """The ticket's latest thread with this identity; a mail may begin a new one. What goes on at somebody else's side is
-    none of the customer's."""
+    """The ticket's latest thread with this identity; a mail may begin a new one, and so may a text message to who wrote one.
+    What goes on at somebody else's side is none of the customer's."""
     owner = await survivor_of(session, to.contact_id)
     takes_part = select(Thread.id).where(
         Thread.ticket_id == ticket.id, Thread.identity_id.in_(same_value(to))
@@ -205,17 +208,24 @@ async def _conversation(
     )
     if (existing := found.one_or_none()) is not None:
         return existing.Thread, existing.Channel
-    if kind != ChannelKind.EMAIL:
-        raise CustomerBegins(field=["identityId"])
-    channel = by_channel or await mailbox_for(session, ticket)
-    if channel is None:
-        raise NoMailbox(field=["identityId"])
+    match kind:
+        case ChannelKind.EMAIL:
+            channel = by_channel or await mailbox_for(session, ticket)
+            if channel is None:
+                raise NoMailbox(field=["identityId"])
+        case ChannelKind.SMS:
+            channel = by_channel or await texting.texted(session, to.value)
+            if channel is None:
+                raise CustomerBegins(field=["identityId"])
+            await texting.make_room(session, channel, to.value, at=at)
+        case _:
+            raise CustomerBegins(field=["identityId"])
     thread = open_thread(
         session,
         ticket,
         Placement(ticket.id, JoinCode.AGENT_OPENED),
         channel_id=channel.id,
-        key=None,
+        key=to.value if kind == ChannelKind.SMS else None,
         identity=to,
         subject=ticket.subject,
         by=by,

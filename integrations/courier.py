@@ -25,6 +25,7 @@ from integrations.mail.sending.connections import Relays
 from integrations.messenger import client as messenger
 from integrations.outbound import Handed, Letter, Means, RecipientBusy, SendFailed, SendRefused
 from integrations.settings import IntegrationSettings
+from integrations.sms import client as sms
 
 log = structlog.get_logger()
 
@@ -33,7 +34,11 @@ Sender = Callable[[Letter, Means], Awaitable[Handed]]
 
 def senders(relays: Relays) -> dict[ChannelKind, Sender]:
     """A chat's answer is in the open socket as soon as it is written: nothing is sent."""
-    return {ChannelKind.EMAIL: partial(smtp.send, relays=relays), ChannelKind.MESSENGER: messenger.send}
+    return {
+        ChannelKind.EMAIL: partial(smtp.send, relays=relays),
+        ChannelKind.MESSENGER: messenger.send,
+        ChannelKind.SMS: sms.send,
+    }
 
 
 FETCHING = 5.0
@@ -49,9 +54,10 @@ class Courier:
         files: Files,
         settings: IntegrationSettings,
         relays: Relays | None = None,
+        base_url: str = "",
     ) -> None:
         self._db = db
-        self._means = Means(db, keys, files, settings)
+        self._means = Means(db, keys, files, settings, base_url)
         self._senders = senders(relays or Relays())
 
     async def run(self) -> None:

@@ -41,6 +41,13 @@ SETTINGS: dict[ChannelKind, dict[str, Any]] = {
         "verify_token": "verify-token",
     },
     ChannelKind.PHONE: {"number": "+48221234567", "region": "PL", "key": "a key of the PBX"},
+    ChannelKind.SMS: {
+        "provider": "twilio",
+        "number": "+48732100200",
+        "region": "PL",
+        "account_sid": "AC" + "0" * 32,
+        "auth_token": "Twilio signs with this",
+    },
 }
 
 
