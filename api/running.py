@@ -170,7 +170,7 @@ async def working(house: House, settings: Settings) -> AsyncIterator[None]:
         Fetcher(house.db, house.keys, Pace(recheck=settings.integrations.imap_recheck_seconds)).run(),
         Courier(house.db, house.keys, house.files, settings.integrations, relays, house.base_url).run(),
         SystemPost(house.db, house.keys, settings.integrations, relays).run(),
-        Media(house.db, house.files, settings.integrations).run(),
+        Media(house.db, house.keys, house.files, settings.integrations).run(),
         deadlines.WHEEL.turn(house.db),
         pursuit.WHEEL.turn(house.db),
         watch.run(house.db, settings.notifications),

@@ -105,7 +105,7 @@ async def _message(
         thread.joined_proof = thread.joined_proof or (person.proof if person else None)
         ticket.customer_wrote(by=by, at=arrival.received_at, again=again)
     await clocks.reckon(session, ticket, by=SYSTEM if said.from_shop else by, at=arrival.received_at)
-    if place.opened and keys and not again:
+    if place.opened and keys and not again and said.claims:
         await acknowledge(session, keys, channel, unheard, thread, ticket, at=arrival.received_at)
     return None
 

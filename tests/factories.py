@@ -72,7 +72,9 @@ async def a_channel(session: AsyncSession, keys: Keys, kind: ChannelKind, **othe
 async def set_channel(session: AsyncSession, slug: str, **settings: Any) -> None:
     """Other settings than it was made with."""
     channel = (await session.scalars(select(Channel).where(Channel.slug == slug))).one()
-    channel.config = read_settings(channel.kind, {**channel.config, **settings}).config()
+    channel.config = read_settings(
+        channel.kind, {**SETTINGS[channel.kind], **channel.config, **settings}
+    ).config()
 
 
 async def an_agent(

@@ -1,5 +1,6 @@
 """What the readers of all providers share: who sends, the message as we have it, and words made clean."""
 
+import json
 import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,11 +23,24 @@ def fields_of(raw: bytes) -> dict[str, Any]:
     """Of JSON, of a form or of a query."""
     try:
         if raw.lstrip()[:1] == b"{":
-            said: dict[str, Any] = orjson.loads(raw)
-            return said
+            return object_of(raw)
         return dict(parse_qsl(raw.decode(), keep_blank_values=True, strict_parsing=True, max_num_fields=500))
     except ValueError as problem:
         raise Unreadable("neither JSON nor a form") from problem
+
+
+def object_of(raw: bytes) -> dict[str, Any]:
+    """Of JSON; half of an emoji, which networks cut in two, is no reason to lose the rest. Raises ValueError."""
+    try:
+        said = orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        try:
+            said = json.loads(raw)
+        except RecursionError as deep:
+            raise ValueError("too deep") from deep
+    if not isinstance(said, dict):
+        raise ValueError("no JSON object")
+    return said
 
 
 @dataclass(frozen=True)
@@ -82,7 +96,9 @@ def message(
 
 
 def clean(value: Any) -> str:
-    return "" if value is None else str(value).replace("\x00", "")
+    if value is None:
+        return ""
+    return str(value).encode("utf-8", "replace").decode().replace("\x00", "")
 
 
 def moment(written: Any, *, otherwise: datetime) -> datetime:

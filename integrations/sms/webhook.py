@@ -18,8 +18,9 @@ from domain.db import Database, Json
 from domain.keys import Keys
 from integrations.signatures import same_secret, twilio_signed
 from integrations.sms.number import SmsNumber
+from integrations.sms.reading import object_of
 from integrations.sms.vonage.signing import bears_token, signed
-from integrations.webhook import body_of, channel_of, form_of, keep_body, public_url, well_formed
+from integrations.webhook import body_of, channel_of, form_of, keep_body, public_url
 
 NOTHING_TO_SAY = '<?xml version="1.0" encoding="UTF-8"?><Response/>'
 NOT_RIGHT = HTTPException(401, "the signature or the token is not right")
@@ -72,7 +73,10 @@ async def _said(request: Request) -> tuple[bytes, dict[str, Any]]:
         return query, dict(form_of(query)) if query else {}
     body = await body_of(request)
     if body.lstrip()[:1] == b"{":
-        return body, well_formed(body)
+        try:
+            return body, object_of(body)
+        except ValueError:
+            raise HTTPException(400, "the body is not a JSON object") from None
     return body, dict(form_of(body))
 
 

@@ -24,7 +24,7 @@ MOST_MEDIA = 10
 def read(channel: Channel, arrival: Arrival, said: dict[str, Any]) -> Inbound | Unread:
     sid = clean(said.get("MessageSid") or said.get("SmsMessageSid") or said["SmsSid"])
     status = clean(said.get("MessageStatus") or said.get("SmsStatus")).lower()
-    if status not in ("", "received", "receiving"):
+    if "MessageStatus" in said or status not in ("", "received", "receiving"):
         return _report(arrival, said, sid, status)
     opted = clean(said.get("OptOutType")).upper()
     return message(
