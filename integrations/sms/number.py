@@ -17,6 +17,7 @@ NOTHING = SecretStr("")
 
 class SmsNumber(ChannelSettings):
     provider: Literal["twilio", "infobip", "vonage"]
+    """Who carries the messages."""
     number: str
     """With its country, or the name that messages are sent under."""
     region: str | None = None
@@ -24,7 +25,11 @@ class SmsNumber(ChannelSettings):
     most_segments: int = Field(default=MOST_SEGMENTS, ge=1, le=10)
     """Longer messages of ours are refused: each segment is paid for."""
 
+    inbound_per_minute: int = Field(default=600, ge=0)
+    """More than these wait their turn; 0: as many as come."""
+
     account_sid: str = Field(default="", pattern=r"^(AC[0-9a-f]{32})?$")
+    """Of Twilio."""
     auth_token: SecretStr = NOTHING
     """Of Twilio: signs what it tells us, too."""
 
@@ -33,10 +38,11 @@ class SmsNumber(ChannelSettings):
     api_key: SecretStr = NOTHING
     """Of Infobip, or of Vonage."""
     api_secret: SecretStr = NOTHING
-    """Of Vonage, as the next two."""
+    """Of Vonage."""
     signature_secret: SecretStr = NOTHING
-    """With it, what is not signed is refused."""
+    """Of Vonage: with it, what is not signed is refused."""
     signature_method: Literal["md5hash", "md5", "sha1", "sha256", "sha512"] = "sha256"
+    """How Vonage signs."""
 
     token: SecretStr = NOTHING
     """In the address that Infobip calls, and Vonage where it does not sign; or as the password there."""

@@ -1,5 +1,6 @@
 """Text messages as screens see and send them."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -30,7 +31,8 @@ SEGMENTS = "query($text: String!) { smsSegments(text: $text) { encoding segments
 
 def a_text(text: str, number: str = ADA, **others: Any) -> InboundMessage:
     claims = (Claim(IdentityKind.PHONE, number, None, label=number),)
-    return InboundMessage(external_id=text, claims=claims, at=NOON, text=text, thread_key=number, **others)
+    at = others.pop("at", NOON)
+    return InboundMessage(external_id=text, claims=claims, at=at, text=text, thread_key=number, **others)
 
 
 @pytest.fixture
@@ -44,7 +46,8 @@ async def number(house: House) -> Channel:
 
 async def stops(house: House, channel: Channel, number: str = ADA) -> None:
     async with house.db.transaction() as session:
-        await receive(session, channel, a_text(f"STOP {number}", number, wish=Wish.STOP, word="stop"))
+        said = {"wish": Wish.STOP, "word": "stop", "at": await database_time(session)}
+        await receive(session, channel, a_text(f"STOP {number}", number, **said))
 
 
 async def test_an_agent_answers_a_text_message_until_its_sender_says_stop(
@@ -104,8 +107,9 @@ async def test_whoever_is_erased_is_still_not_written_to(house: House, number: C
     await stops(house, number)
     async with house.db.transaction() as session:
         await receive(session, number, a_text("Hello", ZOFIA))
-        for wish in (Wish.STOP, Wish.START):
-            await receive(session, number, a_text(f"{wish}", ZOFIA, wish=wish, word=wish))
+        for hours, wish in enumerate((Wish.STOP, Wish.START)):
+            at = NOON + timedelta(hours=hours)
+            await receive(session, number, a_text(f"{wish}", ZOFIA, wish=wish, word=wish, at=at))
         for contact in await contacts(session):
             now = await database_time(session)
             erasure = await ask(session, contact, by=SYSTEM, at=now)
