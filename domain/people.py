@@ -8,7 +8,7 @@
 | a proven address nobody has proven        | the contact known by nothing but this address; else a new one |
 | a session or a Messenger person, only     | who held it last, unless another signed person does now       |
 | an unproven mail address                  | the contact that claims it and has proven nothing at all      |
-| a caller's number                         | the one contact that has it; of several none                  |
+| the number of a call or a text message    | the one contact that has it; of several none                  |
 """
 
 import uuid
