@@ -20,6 +20,7 @@ from api.selection import Selection, wanted
 from domain import contacts, reply_windows
 from domain.access import visible
 from domain.channels import Channel, ChannelKind
+from domain.consents import Consent
 from domain.contacts import IdentityKind
 from domain.db import Json, one_of
 from domain.history import TimelineKind
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from api.tickets import Ticket
 
 CHANNELS = {**CHANNEL_OF, IdentityKind.PHONE: ChannelKind.PHONE}
+"""By which each is shown; a number that text messages go to as that of SMS."""
 
 
 @strawberry.type(description="`closesAt` null: always open.")
@@ -58,6 +60,9 @@ class Identity(Node):
     last_used_at: datetime | None
     bounced_at: datetime | None = strawberry.field(
         description="Since when our mail comes back from there, twice at least, because there is nobody: `messageSend` wants `force`."
+    )
+    stopped_at: datetime | None = strawberry.field(
+        description="Since when whoever has this number wants no text messages: `messageSend` refuses, as `RECIPIENT_STOPPED`."
     )
     row: strawberry.Private[Any]
 
@@ -223,8 +228,20 @@ async def identities_where(reading: Reading, condition: ColumnElement[bool]) -> 
     theirs = Thread.identity_id == table.c.id
     last = select(func.max(Thread.last_inbound_at)).where(theirs).scalar_subquery()
     begun = exists().where(theirs, Channel.id == Thread.channel_id, Channel.disabled_at.is_(None))
+    texted = begun.where(Channel.kind == ChannelKind.SMS)
+    stopped = (
+        select(func.max(Consent.stopped_at))
+        .where(table.c.kind == IdentityKind.PHONE, Consent.number == table.c.value)
+        .scalar_subquery()
+    )
     rows = await reading.connection.execute(
-        select(table, last.label("last_inbound_at"), begun.label("has_begun"))
+        select(
+            table,
+            last.label("last_inbound_at"),
+            begun.label("has_begun"),
+            texted.label("is_texted"),
+            stopped.label("stopped_at"),
+        )
         .where(condition, table.c.kind.in_(CHANNELS))
         .order_by(table.c.created_at)
     )
@@ -235,7 +252,7 @@ def _identity(reading: Reading, row: Any) -> Identity:
     window = None
     can_reply = row.has_begun or row.kind == IdentityKind.EMAIL
     if row.kind == IdentityKind.PHONE:
-        can_reply = False
+        can_reply = row.is_texted and row.stopped_at is None
     if row.kind == IdentityKind.MESSENGER:
         last = row.last_inbound_at
         is_open = reply_windows.is_open(last, reading.at)
@@ -250,7 +267,7 @@ def _identity(reading: Reading, row: Any) -> Identity:
         {
             "id": public_id("Identity", row.id),
             "row": row,
-            "channel": CHANNELS[row.kind],
+            "channel": ChannelKind.SMS if row.is_texted else CHANNELS[row.kind],
             "label": row.label,
             "verified": row.verified_at is not None,
             "verified_by": row.verified_by.value.upper() if row.verified_by else None,
@@ -258,6 +275,7 @@ def _identity(reading: Reading, row: Any) -> Identity:
             "reply_window": window,
             "last_used_at": row.last_used_at,
             "bounced_at": row.bounced_at,
+            "stopped_at": row.stopped_at,
         },
     )
 

@@ -44,7 +44,8 @@ async def reply_channels_of(
 
 
 def _from_here(identity: Identity, *, was_used: bool) -> Identity:
-    """Only a mail begins a conversation; elsewhere the answer goes where the customer wrote."""
-    if identity.channel == ChannelKind.EMAIL or was_used:
+    """A mail begins a conversation, and a text message one with who has written some; elsewhere the answer goes where the
+    customer wrote."""
+    if identity.channel in (ChannelKind.EMAIL, ChannelKind.SMS) or was_used:
         return identity
     return plain(Identity, {**vars(identity), "can_reply": False})

@@ -170,9 +170,9 @@ async def working(house: House, settings: Settings) -> AsyncIterator[None]:
     workers = (
         Mailroom(house.db, house.keys, house.files).run(),
         Fetcher(house.db, house.keys, Pace(recheck=settings.integrations.imap_recheck_seconds)).run(),
-        Courier(house.db, house.keys, house.files, settings.integrations, relays).run(),
+        Courier(house.db, house.keys, house.files, settings.integrations, relays, house.base_url).run(),
         SystemPost(house.db, house.keys, settings.integrations, relays).run(),
-        Media(house.db, house.files, settings.integrations).run(),
+        Media(house.db, house.keys, house.files, settings.integrations).run(),
         Profiles(house.db, house.keys, settings.integrations).run(),
         deadlines.WHEEL.turn(house.db),
         pursuit.WHEEL.turn(house.db),

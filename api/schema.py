@@ -51,6 +51,7 @@ from api.sockets import AskedAnew
 from api.spam import SpamMutations, SpamQueries
 from api.staff import StaffQueries
 from api.tasks import TaskMutations, TaskQueries
+from api.texting import TextingQueries
 from api.tickets import TicketQueries
 from api.tokens import TokenMutations, TokenQueries
 from api.viewer import ViewerQueries
@@ -71,6 +72,7 @@ class Query(
     InboxQueries,
     TicketQueries,
     ContactQueries,
+    TextingQueries,
     MergeQueries,
     AddressBookQueries,
     CompanyQueries,

@@ -28,14 +28,16 @@ from domain.tickets import TicketStatus
 
 
 @strawberry.input(
-    description="Opens a ticket whose first word is ours. To a contact, or to an address: one that nobody here is known by "
-    "makes a contact. Without an assignee it is who writes."
+    description="Opens a ticket whose first word is ours, by mail or by text message. To a contact, or to an address or number: "
+    "one that nobody here is known by makes a contact. Without an assignee it is who writes."
 )
 class ConversationStartInput:
     contact_id: strawberry.ID | None = None
     address: str | None = None
     name: str = strawberry.field(default="", description="Of who is not known yet.")
-    channel_id: strawberry.ID = strawberry.field(description="The mailbox it comes from.")
+    channel_id: strawberry.ID = strawberry.field(
+        description="The mailbox or the number for text messages that it comes from."
+    )
     subject: str
     text: str
     cc: list[str] = strawberry.field(default_factory=list)
@@ -44,6 +46,10 @@ class ConversationStartInput:
     team_id: strawberry.ID | None = None
     assignee_id: strawberry.ID | None = None
     after: TicketStatus | None = None
+    agreed: bool = strawberry.field(
+        default=False,
+        description="By text message to who never wrote one here: the customer agreed to it, as who writes says; that is kept.",
+    )
     client_mutation_id: strawberry.ID
 
 
@@ -76,10 +82,10 @@ class UndoPayload:
 
 async def _conversation_start(info: Info, input: ConversationStartInput) -> SendPayload:
     async def change(session: AsyncSession, actor: Actor, now: datetime) -> Json:
-        to = await _addressee(session, input, actor, now)
         channel = await access.one(
             session, Channel, row_id("Channel", input.channel_id, field="channelId"), to=actor
         )
+        to = await _addressee(session, input, channel, actor, now)
         assignee_id = (
             row_id("Agent", input.assignee_id, field="assigneeId") if input.assignee_id else actor.agent_id
         )
@@ -91,6 +97,7 @@ async def _conversation_start(info: Info, input: ConversationStartInput) -> Send
             team=await access.one(session, staff.Team, team_id, to=actor) if team_id else None,
             assignee=await _working(session, assignee_id, actor) if assignee_id else None,
             after=input.after,
+            agreed=input.agreed,
         )
         ticket, message = await starting.start(
             session, info.context.house.keys, to, channel, opening, by=actor, at=now, undo_for=undo_for(info)
@@ -101,7 +108,7 @@ async def _conversation_start(info: Info, input: ConversationStartInput) -> Send
 
 
 async def _addressee(
-    session: AsyncSession, input: ConversationStartInput, actor: Actor, now: datetime
+    session: AsyncSession, input: ConversationStartInput, channel: Channel, actor: Actor, now: datetime
 ) -> Identity:
     if (input.contact_id is None) == (input.address is None):
         raise InvalidInput(N_("Give a contactId or an address."), field=["address"])
@@ -109,8 +116,8 @@ async def _addressee(
         contact = await access.contact(
             session, row_id("Contact", input.contact_id, field="contactId"), to=actor
         )
-        return await starting.address_of(session, contact)
-    return await starting.addressee(session, input.address or "", name=input.name, by=actor, at=now)
+        return await starting.address_of(session, contact, channel)
+    return await starting.addressee(session, input.address or "", channel, name=input.name, by=actor, at=now)
 
 
 async def _working(session: AsyncSession, id: uuid.UUID, actor: Actor) -> staff.Agent:

@@ -10,8 +10,8 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from domain.channels import Channel
-from domain.contacts import Identity, IdentityKind, same_person
+from domain.channels import Channel, ChannelKind
+from domain.contacts import same_person
 from domain.db import Base, new_id, one_of
 from domain.matters import Matter, matter_of
 from domain.messages import Direction, Item, ItemKind
@@ -124,20 +124,13 @@ def _case(
 
 def _is_certain(thread: Any) -> bool:
     """A call has no words that could draw anybody."""
-    return thread.joined_proof is not None or thread.identity in (IdentityKind.PHONE, None)
+    return thread.joined_proof is not None or thread.channel == ChannelKind.PHONE
 
 
 async def _threads(session: AsyncSession, ids: list[uuid.UUID]) -> Sequence[Any]:
     rows = await session.execute(
-        select(
-            Thread.ticket_id,
-            Thread.subject,
-            Thread.joined_proof,
-            Identity.kind.label("identity"),
-            Channel.kind.label("channel"),
-        )
+        select(Thread.ticket_id, Thread.subject, Thread.joined_proof, Channel.kind.label("channel"))
         .join(Channel, Channel.id == Thread.channel_id)
-        .outerjoin(Identity, Identity.id == Thread.identity_id)
         .where(one_of(Thread.ticket_id, ids), Thread.side.is_(False))
     )
     return rows.all()

@@ -8,10 +8,10 @@ from domain import participants
 from domain.actors import customer
 from domain.answered import goes_on, thread_answered
 from domain.channels import Channel
-from domain.contacts import Claim, Contact, Identity, Proof, identities_like, survivor_of
+from domain.contacts import Claim, Contact, Identity, IdentityKind, Proof, identities_like, survivor_of
 from domain.inbound import InboundMessage
 from domain.matters import Matter
-from domain.people import Person, recognise
+from domain.people import Person, nameless, recognise
 from domain.placing import buyer, end
 from domain.shop import Joining
 from domain.threads import Thread
@@ -29,7 +29,12 @@ async def who_continues_what(
 ) -> tuple[Person | None, Thread | None]:
     """The person, none for somebody else who takes part; and the conversation that goes on, if one does."""
     answered = await thread_answered(session, channel, said)
+    if not said.claims:
+        before = answered.contact_id if answered else None
+        return await nameless(session, said.sender_name, before, at=at), answered
     if answered and (person := await _participant(session, said, answered, at=at)):
+        return person, answered
+    if answered and (person := await _same_number(session, said, answered, at=at)):
         return person, answered
     if answered and await _takes_others(session, said, answered):
         return None, answered
@@ -71,6 +76,23 @@ async def _participant(
         addressee.prove(proof, by=customer(contact.id), at=at)
     addressee.used(at=at)
     return Person(contact, addressee, proof, known=True)
+
+
+async def _same_number(
+    session: AsyncSession, said: InboundMessage, answered: Thread, *, at: datetime
+) -> Person | None:
+    """A conversation with a number goes on, whoever else is known by that number meanwhile."""
+    if said.claims[0].kind != IdentityKind.PHONE or answered.identity_id is None:
+        return None
+    identity = await session.get_one(Identity, answered.identity_id)
+    contact = await survivor_of(session, answered.contact_id)
+    ticket = await locked(session, answered.ticket_id)
+    if contact is None or (identity.kind, identity.scope, identity.value) != said.claims[0].key:
+        return None
+    if not await goes_on(session, said, answered, ticket, at=said.at):
+        return None
+    identity.used(at=at)
+    return Person(contact, identity, None, known=True)
 
 
 async def _by_another_address(

@@ -32,6 +32,10 @@ TAKEN = {
     "identity": N_("addresses, numbers and accounts: who writes from them again is a new contact"),
     "participant": N_("people whom the person's mails named, or who answered them"),
     "acknowledgement": N_("to which address the number of a ticket was sent"),
+    "consent": N_(
+        "what was said about text messages to the person's number, and when; that it wants none stays, so that none is sent"
+    ),
+    "text_part": N_("parts of long text messages"),
     "thread": N_("subjects and keys of conversations, and the evidence why each was joined"),
     "ticket": N_("subjects of tickets, and tags that nobody else's ticket has"),
     "task": N_("titles of tasks"),

@@ -27,6 +27,9 @@ Refused                      an expected refusal: reaches the caller as a user e
     ├── ChannelOff           an admin switched it off
     ├── WindowClosed         and by which other way it would go
     ├── TextTooLong
+    ├── RecipientStopped     wants no more messages there
+    ├── NotAgreed            to be written to there
+    ├── TooManySegments
     ├── IsSpam
     └── AddressBounces       unless it is to be tried all the same
 """
@@ -224,3 +227,24 @@ class WindowClosed(CannotReply):
         elif instead:
             self.sentence = self.BY_OTHERS
         super().__init__(field=field, **({"instead": ", ".join(instead)} if instead else {}))
+
+
+class RecipientStopped(CannotReply):
+    code = "RECIPIENT_STOPPED"
+    sentence = N_("Whoever has this number wants no more text messages from this one.")
+
+
+class NotAgreed(CannotReply):
+    code = "NOT_AGREED"
+    sentence = N_(
+        "This customer has never written to this number: say that they agreed to be written to by text message."
+    )
+
+
+class GoesOnElsewhere(CannotReply):
+    sentence = N_("There is a conversation with this number on ticket {number}: go on there.")
+
+
+class TooManySegments(CannotReply):
+    code = "TOO_MANY_SEGMENTS"
+    sentence = N_("This would be sent as {count} text messages; this channel sends {most} at most.")

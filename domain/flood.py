@@ -16,7 +16,7 @@ from domain.db import one_at_a_time
 from domain.inbound import Arrival
 
 SETTING = "inbound_per_minute"
-USUAL = {ChannelKind.EMAIL: 600}
+USUAL = {ChannelKind.EMAIL: 600, ChannelKind.SMS: 600}
 """Where the channel's settings do not say; without a limit elsewhere."""
 MINUTE = timedelta(minutes=1)
 

@@ -8,7 +8,21 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, Select, String, Table, case, func, literal, null, or_, select, true
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    String,
+    Table,
+    and_,
+    case,
+    exists,
+    func,
+    literal,
+    null,
+    or_,
+    select,
+    true,
+)
 from sqlalchemy import cast as sql_cast
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import aliased
@@ -16,8 +30,9 @@ from sqlalchemy.orm import aliased
 from domain.acknowledging import Acknowledgement
 from domain.alerts import Alert, AlertNote
 from domain.cases import NamedNumber
+from domain.consents import Consent
 from domain.contact_notes import ContactNote
-from domain.contacts import Contact, Identity, same_person
+from domain.contacts import Contact, Identity, IdentityKind, same_person
 from domain.db import Base
 from domain.events import Event
 from domain.inbound import Arrival, ArrivalState
@@ -25,6 +40,7 @@ from domain.messages import Attachment, Item
 from domain.moves import Step
 from domain.notices import Delivery, Notice
 from domain.participants import Participant
+from domain.parts import TextPart
 from domain.suggestions import Suggestion
 from domain.system_mail import SystemMail
 from domain.tasks import Task
@@ -128,6 +144,25 @@ def _suggested(contact_id: uuid.UUID) -> ColumnElement[bool]:
     return or_(Suggestion.ticket_id.in_(theirs), Suggestion.other_id.in_(theirs))
 
 
+def _consents(contact_id: uuid.UUID) -> ColumnElement[bool]:
+    """Of numbers that nobody else is known by."""
+    theirs, others = aliased(Identity), aliased(Identity)
+    anothers = same_person(others.contact_id, contact_id).is_not(true())
+    return and_(
+        exists().where(
+            theirs.kind == IdentityKind.PHONE,
+            theirs.value == Consent.number,
+            same_person(theirs.contact_id, contact_id),
+        ),
+        ~exists().where(others.kind == IdentityKind.PHONE, others.value == Consent.number, anothers),
+    )
+
+
+def _still_stopped(contact_id: uuid.UUID) -> ColumnElement[Any]:
+    """The number of who wants no text messages stays: the shop could not go on sending none without it."""
+    return case((Consent.stopped_at.is_not(None), Consent.number), else_=func.concat("erased/", Consent.id))
+
+
 GONE = null()
 
 HOLDINGS = (
@@ -150,6 +185,7 @@ HOLDINGS = (
         {},
     ),
     Holding(Acknowledgement, lambda id: Acknowledgement.item_id.in_(items_of(id)), {}, exported=False),
+    Holding(Consent, _consents, {"number": _still_stopped, "word": "", "history": []}),
     Holding(
         Thread,
         lambda id: same_person(Thread.contact_id, id),
@@ -168,6 +204,7 @@ HOLDINGS = (
     Holding(ContactNote, lambda id: same_person(ContactNote.contact_id, id), {}),
     Holding(Step, _steps, {}, exported=False),
     Holding(Suggestion, _suggested, {"value": ""}, exported=False),
+    Holding(TextPart, lambda id: TextPart.item_id.in_(items_of(id)), {}, exported=False),
     Holding(NamedNumber, lambda id: NamedNumber.item_id.in_(items_of(id)), {}, exported=False),
     Holding(Task, tasks_of, {"title": ""}),
     Holding(

@@ -12,9 +12,11 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from domain.actors import SYSTEM
 from domain.channels import Channel
+from domain.consents import Wish
 from domain.contacts import Claim
 from domain.db import Base, Json, new_id, ring, session_of
 from domain.events import EventKind, record
+from domain.messages import DeliveryState
 from domain.work import Queue, Work
 
 
@@ -139,6 +141,27 @@ class InboundMessage:
     from_shop: bool = False
     particulars: Json | None = None
     """See `Message.particulars`."""
+    wish: Wish | None = None
+    """A word, and nothing else, by which who writes says whether they want to be written to."""
+    word: str = ""
+    """Which of those that we know."""
+
+
+@dataclass(frozen=True)
+class InboundPart:
+    """One part of a text message."""
+
+    external_id: str
+    claims: tuple[Claim, ...]
+    at: datetime
+    thread_key: str
+    text: str
+    reference: str
+    """The sender's own for all parts of one message."""
+    total: int
+    number: int
+    """From 1."""
+    sender_name: str = ""
 
 
 @dataclass(frozen=True)
@@ -198,6 +221,23 @@ class InboundReceipt:
     at: datetime
     until: datetime | None = None
     external_ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class InboundReport:
+    """What became of one message we sent."""
+
+    state: DeliveryState
+    at: datetime
+    message_id: uuid.UUID | None = None
+    """Ours, where the provider repeats it."""
+    external_id: str = ""
+    part: str = ""
+    """Of a message that is told of part by part, the provider's id of one."""
+    said: str = ""
+    """Of one that failed: why, in words."""
+    stopped: bool = False
+    """The provider sends nothing there, because whoever has the number wants nothing."""
 
 
 @dataclass(frozen=True)
@@ -264,7 +304,24 @@ class InboundReaction:
 Revision = InboundEdit | InboundUnsent | InboundReaction
 """What becomes of a message after it was said. It may come twice, out of order, and before the message itself."""
 
-Inbound = InboundMessage | InboundLink | InboundCall | InboundReceipt | InboundBounce | InboundEcho | Revision
+Inbound = (
+    InboundMessage
+    | InboundPart
+    | InboundLink
+    | InboundCall
+    | InboundReceipt
+    | InboundReport
+    | InboundBounce
+    | InboundEcho
+    | Revision
+)
+
+
+@dataclass(frozen=True)
+class Waits:
+    """What came is kept, and not to be shown yet: it is looked at again then."""
+
+    until: datetime
 
 
 @dataclass(frozen=True)

@@ -6,14 +6,29 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain import bounces, calls, clocks, copies, name_lookups, participants, receipts, revisions, shop
+from domain import (
+    bounces,
+    calls,
+    clocks,
+    consents,
+    copies,
+    delivery,
+    name_lookups,
+    participants,
+    parts,
+    receipts,
+    revisions,
+    shop,
+)
 from domain.acknowledging import acknowledge
 from domain.actors import SYSTEM, customer
+from domain.answered import thread_answered
 from domain.blocking import blocked_as
 from domain.cases import note_numbers
 from domain.channels import Channel, ChannelKind
+from domain.consents import ConsentWord
 from domain.continuing import who_continues_what
-from domain.db import Json, new_id, ring
+from domain.db import Json, database_time, new_id, ring
 from domain.events import EventKind
 from domain.inbound import (
     Arrival,
@@ -24,9 +39,12 @@ from domain.inbound import (
     InboundEdit,
     InboundLink,
     InboundMessage,
+    InboundPart,
     InboundReaction,
     InboundReceipt,
+    InboundReport,
     InboundUnsent,
+    Waits,
 )
 from domain.keys import Keys
 from domain.matters import matter_of
@@ -38,16 +56,18 @@ from domain.quoting import without_ours
 from domain.repetition import digest_of, is_repeated
 from domain.suggestions import phones_in
 from domain.threads import Thread
-from domain.tickets import Ticket
+from domain.tickets import Ticket, held_with, locked
 
 
 async def receive(
     session: AsyncSession, channel: Channel, arrival: Arrival, inbound: Inbound, *, keys: Keys | None = None
-) -> str | None:
+) -> str | Waits | None:
     """Why nothing came of it, where nothing did. `keys`: sign what is answered by itself; without them nothing is."""
     match inbound:
         case InboundMessage():
             return await _message(session, channel, arrival, inbound, keys)
+        case InboundPart():
+            return await _part(session, channel, arrival, inbound, keys)
         case InboundCall():
             if reason := await _unwanted_call(session, channel, inbound):
                 return reason
@@ -60,6 +80,8 @@ async def receive(
             )
         case InboundReceipt():
             await receipts.receive(session, channel, inbound)
+        case InboundReport():
+            return await delivery.receive(session, channel, inbound, at=await database_time(session))
         case InboundEcho():
             return await receipts.echoed(session, channel, inbound, at=arrival.received_at)
         case InboundEdit() | InboundUnsent() | InboundReaction():
@@ -77,8 +99,11 @@ async def _message(
         await copies.hold(session, said)
     if channel.kind in revisions.CHANGEABLE:
         await revisions.hold(session, channel, said.external_id)
+    is_wish = await _heeded(session, channel, said)
     if reason := await _unwanted(session, channel, said):
         return reason
+    if is_wish:
+        return await _shown(session, channel, arrival, said)
     if is_mail:
         said = await _disowned(session, said)
     if await copies.unheard(session, channel, said) is None:
@@ -109,16 +134,66 @@ async def _message(
     await clocks.reckon(session, ticket, by=SYSTEM if said.from_shop else by, at=arrival.received_at)
     if person and channel.kind in name_lookups.LOOKED_UP:
         await name_lookups.ask(session, channel, person)
-    if place.opened and keys and not again:
+    if place.opened and keys and not again and said.claims:
         await acknowledge(session, keys, channel, unheard, thread, ticket, at=arrival.received_at)
+    return None
+
+
+async def _heeded(session: AsyncSession, channel: Channel, said: InboundMessage) -> bool:
+    """Was it a word that says whether somebody wants to be written to? It holds before anything else is looked at."""
+    if said.wish is None or not said.claims:
+        return False
+    word = ConsentWord(said.wish, said.word, said.external_id, said.at)
+    return await consents.heed(session, channel.id, said.claims[0].value, word)
+
+
+async def _shown(
+    session: AsyncSession, channel: Channel, arrival: Arrival, said: InboundMessage
+) -> str | None:
+    """Such a word stands in the conversation that goes on, if one does. Nobody has to answer it: it opens and reopens nothing."""
+    thread = await thread_answered(session, channel, said)
+    if thread is None:
+        return f"a word of consent, and no conversation: {said.wish}"
+    ticket = await held_with(session, thread)
+    if await copies.unheard(session, channel, said) is None:
+        return None
+    said = replace(said, automatic=True, particulars={"wish": said.wish})
+    message = await _written(session, channel, arrival, said, thread, ticket, None)
+    message.tell(EventKind.MESSAGE_RECEIVED, by=customer(ticket.contact_id), at=said.at)
+    ticket.updated_at = arrival.received_at
+    return None
+
+
+async def _part(
+    session: AsyncSession, channel: Channel, arrival: Arrival, part: InboundPart, keys: Keys | None
+) -> str | Waits | None:
+    whole = await parts.joined(session, channel, arrival, part, at=await database_time(session))
+    if isinstance(whole, Waits):
+        return whole
+    said = whole.as_message(part)
+    if whole.item_id is None:
+        why = await _message(session, channel, arrival, said, keys)
+        here = select(Message.id).where(
+            Message.channel_id == channel.id, Message.external_id == said.external_id
+        )
+        if shown := await session.scalar(here):
+            whole.shown_in(shown)
+        return why
+    message = await session.get_one(Message, whole.item_id)
+    ticket = await locked(session, message.ticket_id)
+    whole.shown_in(message.id)
+    if message.text != said.text:
+        message.text, message.particulars = said.text, said.particulars
+        about = matter_of("", said.text, (await shop.joining(session)).order_numbers)
+        await note_numbers(session, message.id, about.numbers | phones_in(said.text))
+        message.tell(EventKind.MESSAGE_EDITED, by=customer(ticket.contact_id), at=arrival.received_at)
     return None
 
 
 async def _unwanted(session: AsyncSession, channel: Channel, said: InboundMessage) -> str | None:
     """Why a message is kept and not placed."""
-    first, *others = said.claims
-    for claim in (first, *(one for one in others if one.proof)):
-        if blocked := await blocked_as(session, claim):
+    for place, claim in enumerate(said.claims):
+        if (place == 0 or claim.proof) and (blocked := await blocked_as(session, claim)):
             return f"blocked sender: {blocked}"
     if channel.kind != ChannelKind.EMAIL:
         return None
@@ -161,15 +236,7 @@ async def _written(
     ticket: Ticket,
     person: Person | None,
 ) -> Message:
-    by_mail: Json = {
-        copies.SENDER: said.claims[0].value,
-        "references": [*reversed(said.references)],
-        "subject": said.subject,
-        "to": [[one.name, one.address] for one in said.to],
-        "cc": [[one.name, one.address] for one in said.cc],
-    }
-    if said.from_ourselves:
-        by_mail["from_ourselves"] = True
+    is_mail = channel.kind == ChannelKind.EMAIL
     message = Message(
         id=new_id(),
         ticket_id=ticket.id,
@@ -186,9 +253,9 @@ async def _written(
         arrival_id=arrival.id,
         automatic=said.automatic,
         sender_verified=person is not None and person.proof is not None,
-        mail=by_mail if channel.kind == ChannelKind.EMAIL else None,
+        mail=_by_mail(said) if is_mail else None,
         particulars=said.particulars,
-        digest=digest_of(said.folded or said.text) if channel.kind == ChannelKind.EMAIL else None,
+        digest=digest_of(said.folded or said.text) if is_mail else None,
     )
     session.add(message)
     await session.flush()
@@ -197,8 +264,21 @@ async def _written(
 
 
 def _author(channel: Channel, said: InboundMessage, person: Person | None) -> str:
-    looked_up = person.identity.name if person and channel.kind in name_lookups.LOOKED_UP else ""
-    return said.sender_name or looked_up or said.claims[0].label
+    looked_up = ""
+    if person and person.identity and channel.kind in name_lookups.LOOKED_UP:
+        looked_up = person.identity.name
+    return said.sender_name or looked_up or next((claim.label for claim in said.claims), "")
+
+
+def _by_mail(said: InboundMessage) -> Json:
+    by_mail: Json = {
+        copies.SENDER: said.claims[0].value,
+        "references": [*reversed(said.references)],
+        "subject": said.subject,
+        "to": [[one.name, one.address] for one in said.to],
+        "cc": [[one.name, one.address] for one in said.cc],
+    }
+    return by_mail | ({"from_ourselves": True} if said.from_ourselves else {})
 
 
 async def _folded(session: AsyncSession, said: InboundMessage, thread: Thread) -> str | None:

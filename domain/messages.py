@@ -144,6 +144,27 @@ class Message(Item):
         self.tell(EventKind.MESSAGE_READ if read else EventKind.MESSAGE_DELIVERED, by=SYSTEM, at=at)
         return True
 
+    def reported(self, state: DeliveryState, *, at: datetime, said: str = "") -> bool:
+        """Its provider's word. What has arrived has arrived, whatever is told before or after; true when this was news."""
+        if self.delivery not in REPORTED or REPORTED.index(state) <= REPORTED.index(self.delivery):
+            return False
+        if self.delivery == DeliveryState.QUEUED:
+            if state == DeliveryState.SENT:  # whoever is sending it says so
+                return False
+            self.due_at = None
+        self.delivery, self.last_error = state, said or None
+        self.tell(REPORTED_AS[state], by=SYSTEM, at=at)
+        return True
+
+
+REPORTED_AS = {
+    DeliveryState.SENT: EventKind.MESSAGE_SENT,
+    DeliveryState.FAILED: EventKind.MESSAGE_FAILED,
+    DeliveryState.DELIVERED: EventKind.MESSAGE_DELIVERED,
+    DeliveryState.READ: EventKind.MESSAGE_READ,
+}
+REPORTED = [DeliveryState.QUEUED, *REPORTED_AS]
+"""A report never leads back."""
 
 Index("ix_item_digest", Message.digest, Item.at, postgresql_where=Message.digest.is_not(None))
 

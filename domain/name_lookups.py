@@ -38,7 +38,7 @@ NAME_LOOKUPS = Queue(NameLookup, topic="name_lookups", patience=timedelta(hours=
 
 async def ask(session: AsyncSession, channel: Channel, person: Person) -> None:
     """Unless the contact has a name, or this was asked before."""
-    if person.contact.name:
+    if person.contact.name or person.identity is None:
         return
     asked = await session.scalar(
         insert(NameLookup)

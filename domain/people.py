@@ -8,7 +8,7 @@
 | a proven address nobody has proven        | the contact known by nothing but this address; else a new one |
 | a session or a Messenger person, only     | who held it last, unless another signed person does now       |
 | an unproven mail address                  | the contact that claims it and has proven nothing at all      |
-| a caller's number                         | the one contact that has it; of several none                  |
+| the number of a call or a text message    | the one contact that has it; of several none                  |
 """
 
 import uuid
@@ -51,8 +51,8 @@ OPENING = timedelta(minutes=10)
 @dataclass(frozen=True)
 class Person:
     contact: Contact
-    identity: Identity
-    """The one of the first claim: whom to answer."""
+    identity: Identity | None
+    """The one of the first claim: whom to answer; none of who shows no number."""
     proof: Proof | None
     """What made this person certain, this time."""
     known: bool
@@ -90,6 +90,17 @@ async def recognise(
         theirs[0].shared_at = theirs[0].shared_at or at
     await session.flush()
     return Person(contact, theirs[0], proof, known, shares)
+
+
+async def nameless(session: AsyncSession, name: str, before: uuid.UUID | None, *, at: datetime) -> Person:
+    """Whoever sends under a name in place of a number, which says nothing of who it is and cannot be answered: nobody but
+    the contact of the conversation `before`."""
+    contact = await survivor_of(session, before) if before else None
+    known = contact is not None
+    if contact is None:
+        contact = add_contact(session, name=name, locale=None, by=customer(uuid.UUID(int=0)), at=at)
+        await session.flush()
+    return Person(contact, None, None, known)
 
 
 async def _whose(

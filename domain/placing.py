@@ -88,9 +88,10 @@ async def placed(
     contact, by = person.contact, customer(person.contact.id)
     about = replace(about, things=about.things - things_in(f"{contact.name} {said.sender_name}"))
     cases = await cases_of(session, contact.id, at=said.at) if person.known else []
+    certainty = _certainty(said, person)
     placement = place(
-        certainty=_certainty(said, person),
-        code=REASON_OF_PROOF[person.proof] if person.proof else JoinCode.OPENED_TICKET,
+        certainty=certainty,
+        code=REASON_OF_PROOF[person.proof] if person.proof else CODES.get(certainty, JoinCode.OPENED_TICKET),
         said=about,
         channel=channel.kind,
         at=said.at,
@@ -134,7 +135,7 @@ async def _just_written_to(
     session: AsyncSession, channel: Channel, person: Person, *, at: datetime
 ) -> Thread | None:
     """Where an automatic mail belongs that names nothing of ours, as vacation notes of some programs do: they come at once."""
-    if channel.kind != ChannelKind.EMAIL or not person.known or person.proof is None:
+    if channel.kind != ChannelKind.EMAIL or not person.known or not (person.proof and person.identity):
         return None
     return await session.scalar(
         select(Thread)
@@ -152,9 +153,15 @@ async def _just_written_to(
     )
 
 
+CODES = {Certainty.CALLER: JoinCode.CALLER_NUMBER}
+
+
 def _certainty(said: InboundMessage, person: Person) -> Certainty:
-    if person.proof is None or said.automatic:
+    if said.automatic:
         return Certainty.NONE
+    if person.proof is None:
+        is_number = person.identity is not None and person.identity.kind == IdentityKind.PHONE
+        return Certainty.CALLER if is_number and person.known else Certainty.NONE
     if person.proof == Proof.MAIL_AUTHENTICATED and is_office(said.claims[0].value):
         return Certainty.OFFICE
     return Certainty.PROVEN

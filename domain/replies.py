@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain import clocks, reply_windows, uploads
+from domain import clocks, reply_windows, texting, uploads
 from domain.actors import SYSTEM, Actor
 from domain.addressing import read_addresses
 from domain.channels import Channel, ChannelKind
@@ -42,6 +42,7 @@ CHANNEL_OF = {
     IdentityKind.EMAIL: ChannelKind.EMAIL,
     IdentityKind.MESSENGER: ChannelKind.MESSENGER,
     IdentityKind.CHAT: ChannelKind.CHAT,
+    IdentityKind.PHONE: ChannelKind.SMS,
 }
 
 TAKES_FILES = (IdentityKind.EMAIL, IdentityKind.MESSENGER)
@@ -101,6 +102,8 @@ async def send(
             by_person=by.agent_id is not None,
             at=at,
         )
+    if to.kind == IdentityKind.PHONE:
+        await texting.may_go(session, channel, to.value, text)
     if to.kind != IdentityKind.EMAIL:
         _no_copies(extras, files=to.kind in TAKES_FILES)
     message = queued(thread, text=text, by=by, at=at, undo_for=undo_for)
@@ -195,8 +198,8 @@ async def _conversation(
     at: datetime,
     by_channel: Channel | None,
 ) -> tuple[Thread, Channel]:
-    """The ticket's latest thread with this identity; a mail may begin a new one. What goes on at somebody else's side is
-    none of the customer's."""
+    """The ticket's latest thread with this identity; a mail may begin a new one, and so may a text message to who wrote one.
+    What goes on at somebody else's side is none of the customer's."""
     owner = await survivor_of(session, to.contact_id)
     takes_part = select(Thread.id).where(
         Thread.ticket_id == ticket.id, Thread.identity_id.in_(same_value(to))
@@ -221,26 +224,13 @@ async def _conversation(
     )
     if (existing := found.one_or_none()) is not None:
         return existing.Thread, existing.Channel
-    channel = by_channel or (await mailbox_for(session, ticket) if kind == ChannelKind.EMAIL else None)
-    if channel is None:
-        begun = select(Channel.name).join(Thread, Thread.channel_id == Channel.id)
-        off = await session.scalar(
-            begun.where(
-                Thread.ticket_id == ticket.id,
-                Thread.identity_id.in_(same_value(to)),
-                Thread.side.is_(False),
-                Channel.kind == kind,
-            ).limit(1)
-        )
-        if off is not None:
-            raise ChannelOff(field=["identityId"], name=off)
-        raise (NoMailbox if kind == ChannelKind.EMAIL else CustomerBegins)(field=["identityId"])
+    channel = by_channel or await _begins_by(session, ticket, to, kind, at=at)
     thread = open_thread(
         session,
         ticket,
         Placement(ticket.id, JoinCode.AGENT_OPENED),
         channel_id=channel.id,
-        key=None,
+        key=to.value if kind == ChannelKind.SMS else None,
         identity=to,
         subject=ticket.subject,
         by=by,
@@ -249,6 +239,31 @@ async def _conversation(
     )
     await session.flush()
     return thread, channel
+
+
+async def _begins_by(
+    session: AsyncSession, ticket: Ticket, to: Identity, kind: ChannelKind, *, at: datetime
+) -> Channel:
+    """A mail may begin a conversation, and a text message where the customer has written one before."""
+    channel = None
+    if kind == ChannelKind.EMAIL:
+        channel = await mailbox_for(session, ticket)
+    elif kind == ChannelKind.SMS and (channel := await texting.texted(session, to.value)):
+        await texting.make_room(session, channel, to.value, at=at)
+    if channel is not None:
+        return channel
+    begun = select(Channel.name).join(Thread, Thread.channel_id == Channel.id)
+    off = await session.scalar(
+        begun.where(
+            Thread.ticket_id == ticket.id,
+            Thread.identity_id.in_(same_value(to)),
+            Thread.side.is_(False),
+            Channel.kind == kind,
+        ).limit(1)
+    )
+    if off is not None:
+        raise ChannelOff(field=["identityId"], name=off)
+    raise (NoMailbox if kind == ChannelKind.EMAIL else CustomerBegins)(field=["identityId"])
 
 
 async def mailbox_for(session: AsyncSession, ticket: Ticket) -> Channel | None:

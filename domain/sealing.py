@@ -46,7 +46,8 @@ LOOKED_THROUGH = 2000
 """Originals in one transaction."""
 NOTHING = uuid.UUID(int=0)
 
-AT_ONCE, IN_STEPS = HOLDINGS[:3], HOLDINGS[3:]
+_LAST = [holding.model for holding in HOLDINGS].index(Identity) + 1
+AT_ONCE, IN_STEPS = HOLDINGS[:_LAST], HOLDINGS[_LAST:]
 """Who the person is goes in the first transaction, what they said in many."""
 
 

@@ -1,4 +1,4 @@
-"""A conversation that the shop begins: a ticket whose first word is a mail of ours."""
+"""A conversation that the shop begins: a ticket whose first word is a mail or a text message of ours."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from domain import texting
 from domain.access import may_see
 from domain.actors import Actor
 from domain.addressing import read_addresses
@@ -19,6 +20,7 @@ from domain.contacts import (
     add_identity,
     identities_like,
     lock_identity,
+    normalised,
     same_person,
 )
 from domain.errors import CannotReply, ChannelOff, InvalidInput, NoMailbox
@@ -41,6 +43,12 @@ class Opening:
     team: Team | None = None
     assignee: Agent | None = None
     after: TicketStatus | None = None
+    agreed: bool = False
+    """Has the customer agreed to get text messages, as who writes says?"""
+
+
+BY = {ChannelKind.EMAIL: IdentityKind.EMAIL, ChannelKind.SMS: IdentityKind.PHONE}
+"""The kinds of channels in which the shop may speak first, with whom it speaks to."""
 
 
 async def start(
@@ -56,10 +64,12 @@ async def start(
 ) -> tuple[Ticket, Message]:
     if not opening.subject.strip():
         raise InvalidInput(N_("This may not be empty."), field=["subject"])
-    if channel.kind != ChannelKind.EMAIL:
+    if BY.get(channel.kind) != to.kind:
         raise NoMailbox(field=["channelId"])
     if channel.disabled_at:
         raise ChannelOff(field=["channelId"], name=channel.name)
+    if to.kind == IdentityKind.PHONE:
+        await texting.agree(session, channel, to.value, agreed=opening.agreed, by=by, at=at)
     contact = await session.get_one(Contact, to.contact_id)
     if contact.canonical_id:
         contact = await session.get_one(Contact, contact.canonical_id)
@@ -92,11 +102,11 @@ async def start(
     return ticket, message
 
 
-async def address_of(session: AsyncSession, contact: Contact) -> Identity:
-    """The contact's mail address that is written to: a proven one before others, the one used last."""
+async def address_of(session: AsyncSession, contact: Contact, channel: Channel) -> Identity:
+    """The contact's mail address, or number, that is written to: a proven one before others, the one used last."""
     found = await session.scalar(
         select(Identity)
-        .where(same_person(Identity.contact_id, contact.id), Identity.kind == IdentityKind.EMAIL)
+        .where(same_person(Identity.contact_id, contact.id), Identity.kind == BY.get(channel.kind))
         .order_by(Identity.verified_at.is_(None), Identity.last_used_at.desc().nulls_last())
         .limit(1)
     )
@@ -105,11 +115,16 @@ async def address_of(session: AsyncSession, contact: Contact) -> Identity:
     return found
 
 
-async def addressee(session: AsyncSession, given: str, *, name: str, by: Actor, at: datetime) -> Identity:
-    """Whose address this is, as far as the agent may see: who has proven it, or the one contact that claims it. An address
-    nobody here is known by makes a contact; that it is theirs, their answer will prove."""
-    (address,) = await read_addresses(session, [given], field="address")
-    claim = Claim(IdentityKind.EMAIL, address, None, label=given.strip())
+async def addressee(
+    session: AsyncSession, given: str, channel: Channel, *, name: str, by: Actor, at: datetime
+) -> Identity:
+    """Whose address or number this is, as far as the agent may see: who has proven it, or the one contact that claims it. One
+    that nobody here is known by makes a contact; that it is theirs, their answer will prove."""
+    if channel.kind == ChannelKind.SMS:
+        address = normalised(IdentityKind.PHONE, given, region=channel.config.get("region"))
+    else:
+        (address,) = await read_addresses(session, [given], field="address")
+    claim = Claim(BY.get(channel.kind, IdentityKind.EMAIL), address, None, label=given.strip())
     await lock_identity(session, claim)
     like = await identities_like(session, claim)
     seen = [(identity, owner) for identity, owner in like if await _is_seen(session, owner, by)]

@@ -12,6 +12,8 @@ from domain.db import Database, database_time
 from domain.events import ensure_partitions
 from domain.files import Files
 from domain.once import Done
+from domain.parts import KEPT_FOR as PARTS_KEPT_FOR
+from domain.parts import TextPart
 from domain.sign_in import LONGEST, SignIn
 from domain.tries import FORGOTTEN, Try
 from domain.webhooks import KEPT_FOR, Post
@@ -31,6 +33,9 @@ async def run(db: Database, files: Files) -> None:
                 await ensure_partitions(session, now.date())
                 await session.execute(delete(Done).where(Done.at < func.now() - REMEMBERED))
                 await session.execute(delete(Try).where(Try.last_at < func.now() - FORGOTTEN))
+                await session.execute(
+                    delete(TextPart).where(TextPart.created_at < func.now() - PARTS_KEPT_FOR)
+                )
                 await session.execute(delete(Post).where(Post.created_at < func.now() - KEPT_FOR))
                 await session.execute(delete(SignIn).where(SignIn.created_at < func.now() - 2 * LONGEST))
                 await channels.forget_retired(session)

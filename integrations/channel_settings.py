@@ -20,12 +20,14 @@ from integrations.keeping import ChannelSettings
 from integrations.mail.mailbox import Mailbox
 from integrations.messenger.page import MessengerPage
 from integrations.phone.line import PhoneLine
+from integrations.sms.number import SmsNumber
 
 KINDS: dict[ChannelKind, type[ChannelSettings]] = {
     ChannelKind.EMAIL: Mailbox,
     ChannelKind.MESSENGER: MessengerPage,
     ChannelKind.CHAT: ChatWidget,
     ChannelKind.PHONE: PhoneLine,
+    ChannelKind.SMS: SmsNumber,
 }
 
 

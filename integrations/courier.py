@@ -44,6 +44,7 @@ from integrations.outbound import (
     SendRefused,
 )
 from integrations.settings import IntegrationSettings
+from integrations.sms import client as sms
 
 log = structlog.get_logger()
 
@@ -54,7 +55,11 @@ Sender = Callable[[Letter, Means], Awaitable[Handed]]
 
 def senders(relays: Relays) -> dict[ChannelKind, Sender]:
     """A chat's answer is in the open socket as soon as it is written: nothing is sent."""
-    return {ChannelKind.EMAIL: partial(smtp.send, relays=relays), ChannelKind.MESSENGER: messenger.send}
+    return {
+        ChannelKind.EMAIL: partial(smtp.send, relays=relays),
+        ChannelKind.MESSENGER: messenger.send,
+        ChannelKind.SMS: sms.send,
+    }
 
 
 REPEATED = (ChannelKind.EMAIL,)
@@ -76,9 +81,10 @@ class Courier:
         files: Files,
         settings: IntegrationSettings,
         relays: Relays | None = None,
+        base_url: str = "",
     ) -> None:
         self._db = db
-        self._means = Means(db, keys, files, settings)
+        self._means = Means(db, keys, files, settings, base_url)
         self._senders = senders(relays or Relays())
 
     async def run(self) -> None:

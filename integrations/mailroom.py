@@ -22,6 +22,7 @@ from domain.inbound import (
     Revision,
     Unread,
     Unreadable,
+    Waits,
 )
 from domain.keys import Keys
 from domain.messages import Attachment, Item
@@ -30,6 +31,7 @@ from integrations.chat import payloads as chat
 from integrations.mail import payloads as mail
 from integrations.messenger import payloads as messenger
 from integrations.phone import payloads as phone
+from integrations.sms import payloads as sms
 
 log = structlog.get_logger()
 
@@ -40,6 +42,7 @@ READERS: dict[ChannelKind, Reader] = {
     ChannelKind.MESSENGER: messenger.read,
     ChannelKind.CHAT: chat.read,
     ChannelKind.PHONE: phone.read,
+    ChannelKind.SMS: sms.read,
 }
 
 _IS_MAIL = exists(
@@ -62,7 +65,10 @@ class Mailroom:
     async def open(self, arrival: Arrival, lease: Lease[Arrival]) -> None:
         async with self._db.transaction() as session:
             channel = await session.get_one(Channel, arrival.channel_id)
-            if turn := await flood.turn_of(session, channel, arrival, at=await database_time(session)):
+            # Who wants no more is heard at once, however many wait.
+            in_turn = channel.kind != ChannelKind.SMS or not sms.says_stop(channel, self._keys, arrival)
+            now = await database_time(session)
+            if in_turn and (turn := await flood.turn_of(session, channel, arrival, at=now)):
                 await lease.wait(session, until=turn)
                 return
         parts = await self._read(channel, arrival)
@@ -70,11 +76,15 @@ class Mailroom:
         failure: Exception | None = None
         idle: list[str] = []
         """Why nothing came of a part."""
+        again: list[Waits] = []
         # One that fails holds up none of the others; tried again, the others are known already.
         for part in acted:
             try:
-                if (why := await self._take(channel, arrival, part)) is not None:
-                    idle.append(why)
+                match await self._take(channel, arrival, part):
+                    case Waits() as waits:
+                        again.append(waits)
+                    case str() as why:
+                        idle.append(why)
             except Exception as problem:
                 failure = failure or problem
         if failure:
@@ -85,6 +95,8 @@ class Mailroom:
             if any(part.failed for part in unread):
                 log.warning("arrival_failed", id=str(arrival.id))
                 await lease.give_up(session, error=reasons)
+            elif again:
+                await lease.wait(session, until=min(waits.until for waits in again))
             else:
                 state = ArrivalState.PLACED if len(acted) > len(idle) else ArrivalState.IGNORED
                 await lease.settle(session, state=state, last_error=reasons)
@@ -95,7 +107,7 @@ class Mailroom:
         except Unreadable as reason:
             return [Unread(str(reason), failed=True)]
 
-    async def _take(self, channel: Channel, arrival: Arrival, part: Inbound) -> str | None:
+    async def _take(self, channel: Channel, arrival: Arrival, part: Inbound) -> str | Waits | None:
         if isinstance(part, InboundUnsent):
             await self._let_go_of(channel, part)
         why = await self._placed(channel, arrival, part)
@@ -127,7 +139,7 @@ class Mailroom:
         for file in filter(None, files):
             await self._files.delete(file)
 
-    async def _placed(self, channel: Channel, arrival: Arrival, part: Inbound) -> str | None:
+    async def _placed(self, channel: Channel, arrival: Arrival, part: Inbound) -> str | Waits | None:
         if not isinstance(part, InboundMessage) or not part.attachments:
             async with self._db.transaction() as session:
                 return await intake.receive(session, channel, arrival, part, keys=self._keys)

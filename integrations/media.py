@@ -7,12 +7,15 @@ import structlog
 from sqlalchemy import select
 
 from domain.actors import SYSTEM
+from domain.channels import Channel
 from domain.db import Database, database_time
 from domain.events import EventKind
 from domain.files import Files
+from domain.keys import Keys
 from domain.messages import FETCHES, Attachment, Item
 from domain.work import Lease, LeaseLost, TryLater, work
 from integrations.settings import IntegrationSettings
+from integrations.sms.twilio.media import credentials_for
 
 log = structlog.get_logger()
 
@@ -21,9 +24,11 @@ REDIRECTS = 3
 
 
 class Media:
-    def __init__(self, db: Database, files: Files, settings: IntegrationSettings) -> None:
+    def __init__(self, db: Database, keys: Keys, files: Files, settings: IntegrationSettings) -> None:
         self._db = db
+        self._keys = keys
         self._files = files
+        self._twilio = settings.twilio_url
         self._suffixes = settings.media_suffixes
 
     async def run(self) -> None:
@@ -31,8 +36,10 @@ class Media:
             await work(self._db, FETCHES, self.fetch, hands=2)
 
     async def fetch(self, attachment: Attachment, lease: Lease[Attachment]) -> None:
+        url = attachment.source_url or ""
+        credentials = await self._credentials(attachment, url)
         try:
-            content, mime = await self._download(attachment.source_url or "")
+            content, mime = await self._download(url, credentials)
         except _Refused as refusal:
             log.warning("attachment_refused", id=str(attachment.id), error=str(refusal))
             async with self._db.transaction() as session:
@@ -57,12 +64,21 @@ class Media:
             await self._files.delete(file)
             raise
 
-    async def _download(self, url: str) -> tuple[bytes, str | None]:
+    async def _credentials(self, attachment: Attachment, url: str) -> httpx.BasicAuth | None:
+        async with self._db.transaction() as session:
+            channel = await session.scalar(
+                select(Channel).join(Item, Item.channel_id == Channel.id).where(Item.id == attachment.item_id)
+            )
+        return credentials_for(channel, self._keys, self._twilio, url) if channel else None
+
+    async def _download(self, url: str, credentials: httpx.BasicAuth | None) -> tuple[bytes, str | None]:
+        """`credentials`: shown where the file is said to be, and nowhere that its provider sends us on to."""
         for _ in range(REDIRECTS + 1):
-            self._allowed(url)
-            async with self._http.stream("GET", url) as answer:
+            if credentials is None:
+                self._allowed(url)
+            async with self._http.stream("GET", url, auth=credentials) as answer:
                 if answer.is_redirect:
-                    url = urljoin(url, answer.headers["location"])
+                    url, credentials = urljoin(url, answer.headers["location"]), None
                     continue
                 if answer.status_code in (401, 403, 404, 410):
                     raise _Refused(f"the provider answered {answer.status_code}")

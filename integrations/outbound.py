@@ -26,6 +26,8 @@ class Means:
     keys: Keys
     files: Files
     settings: IntegrationSettings
+    base_url: str = ""
+    """Where providers reach us."""
 
 
 @dataclass(frozen=True)

@@ -25,8 +25,10 @@ class IntegrationSettings(HeddleSettings):
     mail_from: str = "heddle@localhost"
     graph_url: str = "https://graph.facebook.com"
     graph_version: str = "26.0"
+    twilio_url: str = "https://api.twilio.com"
+    vonage_url: str = "https://rest.nexmo.com"
     webhooks_private: bool = False
-    media_hosts: str = "fbcdn.net,fbsbx.com,facebook.com"
+    media_hosts: str = "fbcdn.net,fbsbx.com,facebook.com,twilio.com,twiliocdn.com"
 
     @field_validator("smtp_in_port", "lmtp_port", mode="before")
     @classmethod
@@ -49,9 +51,9 @@ class IntegrationSettings(HeddleSettings):
             raise ValueError("should be an email address")
         return address
 
-    @field_validator("graph_url")
+    @field_validator("graph_url", "twilio_url", "vonage_url")
     @classmethod
-    def _graph(cls, url: str) -> str:
+    def _web_address(cls, url: str) -> str:
         if not url.startswith(("http://", "https://")):
             raise ValueError("should begin with https://")
         return url.rstrip("/")

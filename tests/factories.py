@@ -41,6 +41,13 @@ SETTINGS: dict[ChannelKind, dict[str, Any]] = {
         "verify_token": "verify-token",
     },
     ChannelKind.PHONE: {"number": "+48221234567", "region": "PL", "key": "a key of the PBX"},
+    ChannelKind.SMS: {
+        "provider": "twilio",
+        "number": "+48732100200",
+        "region": "PL",
+        "account_sid": "AC" + "0" * 32,
+        "auth_token": "Twilio signs with this",
+    },
 }
 
 
@@ -65,7 +72,9 @@ async def a_channel(session: AsyncSession, keys: Keys, kind: ChannelKind, **othe
 async def set_channel(session: AsyncSession, slug: str, **settings: Any) -> None:
     """Other settings than it was made with."""
     channel = (await session.scalars(select(Channel).where(Channel.slug == slug))).one()
-    channel.config = read_settings(channel.kind, {**channel.config, **settings}).config()
+    channel.config = read_settings(
+        channel.kind, {**SETTINGS[channel.kind], **channel.config, **settings}
+    ).config()
 
 
 async def an_agent(

@@ -11,7 +11,7 @@ from domain import intake
 from domain.channels import Channel, ChannelKind
 from domain.contacts import Identity
 from domain.ids import public_id
-from domain.inbound import Arrival, CallStep, Inbound, InboundCall, InboundMessage, keep
+from domain.inbound import Arrival, CallStep, Inbound, InboundCall, InboundMessage, Waits, keep
 from domain.threads import Thread
 from tests.client import Client
 from tests.factories import a_call_step, a_channel, a_chat, a_messenger_message
@@ -103,7 +103,7 @@ SAID: dict[ChannelKind, Inbound] = {
 }
 
 
-async def heard(house: House, kind: ChannelKind, said: Inbound) -> str | None:
+async def heard(house: House, kind: ChannelKind, said: Inbound) -> str | Waits | None:
     """Why nothing came of it."""
     async with house.db.transaction() as session:
         channel = await session.scalar(select(Channel).where(Channel.kind == kind))

@@ -143,7 +143,7 @@ async def test_a_receipt_that_comes_before_we_know_that_an_answer_has_left_holds
 
 
 async def fetch(page: Messaging) -> None:
-    async with running(Media(page.house.db, page.house.files, page.settings).run()):
+    async with running(Media(page.house.db, page.house.keys, page.house.files, page.settings).run()):
         while True:
             async with page.house.db.transaction() as session:
                 waiting = select(Attachment).where(Attachment.due_at.is_not(None), Attachment.failures == 0)

@@ -355,7 +355,7 @@ async def test_one_mail_to_two_of_our_boxes_is_one_message_that_names_the_other(
 async def test_two_workers_with_one_mail_of_two_boxes_write_it_once(mailing: Mailing) -> None:
     said = a_mail("ada@example.org", external_id="first@mail.example")
 
-    async def receives(slug: str, holding: asyncio.Event, go_on: asyncio.Event) -> str | None:
+    async def receives(slug: str, holding: asyncio.Event, go_on: asyncio.Event) -> object:
         async with mailing.house.db.transaction() as session:
             channel = (await session.scalars(select(Channel).where(Channel.slug == slug))).one()
             arrival = Arrival(

@@ -1,0 +1,48 @@
+"""Text messages on their way out. What a provider may have already is asked for first, and not sent blindly again."""
+
+from domain import consents
+from domain.errors import RecipientStopped
+from domain.messages import Message
+from integrations.outbound import Handed, Letter, Means, SendRefused
+from integrations.sms.infobip import client as infobip
+from integrations.sms.number import SmsNumber
+from integrations.sms.posting import UNSURE
+from integrations.sms.twilio import client as twilio
+from integrations.sms.vonage import client as vonage
+
+
+async def send(letter: Letter, means: Means) -> Handed:
+    """With the provider's id of the message."""
+    message, to = letter.message, letter.to
+    if to is None:
+        raise SendRefused("there is no number to send it to")
+    if message.external_id:  # its report was quicker than the answer to us
+        return Handed(message.external_id)
+    await _still_wanted(letter, means, to.value)
+    number = SmsNumber.of(letter.channel, means.keys)
+    match number.provider:
+        case "twilio":
+            if _may_be_there(message) and (sid := await twilio.find(letter, number, to.value, means)):
+                return Handed(sid)
+            return Handed(await twilio.send(letter, number, to.value, means))
+        case "infobip":
+            if _may_be_there(message) and await infobip.find(letter, number):
+                return Handed(str(message.id))
+            return Handed(await infobip.send(letter, number, to.value, means))
+        case "vonage":
+            if _may_be_there(message):
+                raise SendRefused("The provider did not answer. It may have arrived: it is not sent twice.")
+            return Handed(await vonage.send(letter, number, to.value, means))
+
+
+async def _still_wanted(letter: Letter, means: Means, number: str) -> None:
+    """Whoever has the number may have said no while the answer waited."""
+    async with means.db.transaction() as session:
+        stopped = await consents.stopped_at(session, letter.channel.id, number)
+    if stopped:
+        raise SendRefused(RecipientStopped.sentence)
+
+
+def _may_be_there(message: Message) -> bool:
+    """Did an earlier try end without an answer, or did its worker die?"""
+    return message.deaths > 1 or (message.last_error or "").startswith(UNSURE)

@@ -1,0 +1,79 @@
+"""Sending by Infobip's API. Each message goes under an id of ours, so that it can be asked for.
+
+Source: https://www.infobip.com/docs/api/channels/sms
+"""
+
+from typing import Any
+
+from integrations.outbound import Letter, MaybeSent, Means, SendFailed, SendRefused
+from integrations.sms.infobip.payloads import reason
+from integrations.sms.number import SmsNumber
+from integrations.sms.posting import UNSURE, call, refused
+
+TAKEN = ("PENDING", "DELIVERED")
+TWICE = "REJECTED_DUPLICATE_MESSAGE_ID"
+OF_THE_ACCOUNT = {
+    "REJECTED_NOT_ENOUGH_CREDITS",
+    "REJECTED_PREPAID_PACKAGE_EXPIRED",
+    "REJECTED_SENDER",
+    "REJECTED_SOURCE",
+    "REJECTED_SYSTEM_ERROR",
+    "REJECTED_FLOODING_FILTER",
+}
+"""The account, the sender or the provider is at fault, and not this message: it waits."""
+
+
+async def send(letter: Letter, number: SmsNumber, to: str, means: Means) -> str:
+    message, channel = letter.message, letter.channel
+    token = number.token.get_secret_value()
+    one = {
+        "from": _bare(channel.address),
+        "destinations": [{"to": _bare(to), "messageId": str(message.id)}],
+        "text": message.text,
+        "notifyUrl": f"{means.base_url}/hooks/sms/{channel.slug}/{token}",
+        "notifyContentType": "application/json",
+    }
+    answer = await call(
+        "POST", f"{number.base_url}/sms/2/text/advanced", json={"messages": [one]}, headers=_who(number)
+    )
+    if not answer.is_good:
+        raise refused(answer.status, _problem(answer.said) or f"HTTP {answer.status}")
+    try:
+        (sent,) = answer.said["messages"]
+        status: dict[str, Any] = sent["status"]
+        group, name = str(status["groupName"]).upper(), str(status.get("name"))
+    except (KeyError, TypeError, ValueError) as oddity:
+        raise MaybeSent(f"{UNSURE}the answer names no message") from oddity
+    if group in TAKEN or name == TWICE:
+        return str(message.id)
+    if name in OF_THE_ACCOUNT:
+        raise SendFailed(reason(status))
+    raise SendRefused(reason(status))
+
+
+async def find(letter: Letter, number: SmsNumber) -> bool:
+    """Did an earlier try arrive there?"""
+    asked = {"messageId": str(letter.message.id)}
+    try:
+        answer = await call("GET", f"{number.base_url}/sms/1/logs", params=asked, headers=_who(number))
+    except SendFailed as failure:
+        raise MaybeSent(f"{UNSURE}and the provider does not say: {failure}"[:300]) from failure
+    if not answer.is_good:
+        raise MaybeSent(f"{UNSURE}and the provider does not say: HTTP {answer.status}")
+    return bool(answer.said.get("results"))
+
+
+def _who(number: SmsNumber) -> dict[str, str]:
+    return {"Authorization": f"App {number.api_key.get_secret_value()}"}
+
+
+def _bare(address: str | None) -> str:
+    return (address or "").removeprefix("+")
+
+
+def _problem(said: dict[str, Any]) -> str:
+    try:
+        wrong = said["requestError"]["serviceException"]
+        return f"{wrong['messageId']}: {wrong['text']}"[:300]
+    except (KeyError, TypeError):
+        return ""

@@ -1,0 +1,66 @@
+"""Twilio's forms: a message that came, with its pictures, and what became of one of ours."""
+
+import mimetypes
+from typing import Any
+
+from domain.channels import Channel
+from domain.inbound import Arrival, Inbound, InboundAttachment, InboundReport, Unread
+from domain.messages import DeliveryState
+from integrations.sms.causes import cause
+from integrations.sms.reading import clean, message, own_id, sender_of
+
+STATES = {
+    "sent": DeliveryState.SENT,
+    "delivered": DeliveryState.DELIVERED,
+    "read": DeliveryState.READ,
+    "undelivered": DeliveryState.FAILED,
+    "failed": DeliveryState.FAILED,
+    "canceled": DeliveryState.FAILED,
+}
+STOPPED = "21610"
+MOST_MEDIA = 10
+
+
+def read(channel: Channel, arrival: Arrival, said: dict[str, Any]) -> Inbound | Unread:
+    sid = clean(said.get("MessageSid") or said.get("SmsMessageSid") or said["SmsSid"])
+    status = clean(said.get("MessageStatus") or said.get("SmsStatus")).lower()
+    if "MessageStatus" in said or status not in ("", "received", "receiving"):
+        return _report(arrival, said, sid, status)
+    opted = clean(said.get("OptOutType")).upper()
+    return message(
+        sender_of(channel, said["From"]),
+        id=sid,
+        text=clean(said.get("Body")),
+        at=arrival.received_at,
+        attachments=tuple(_media(said)),
+        stops=opted == "STOP",
+        starts=opted == "START",
+    )
+
+
+def _report(arrival: Arrival, said: dict[str, Any], sid: str, status: str) -> Inbound | Unread:
+    state = STATES.get(status)
+    if state is None:
+        return Unread(f"on its way: {status[:40]}")
+    code = clean(said.get("ErrorCode"))
+    failed = state == DeliveryState.FAILED
+    return InboundReport(
+        state=state,
+        at=arrival.received_at,
+        message_id=own_id(arrival.envelope.get("message")),
+        external_id=sid,
+        said=cause("twilio", code, clean(said.get("ErrorMessage"))) if failed else "",
+        stopped=failed and code == STOPPED,
+    )
+
+
+def _media(said: dict[str, Any]) -> list[InboundAttachment]:
+    count = clean(said.get("NumMedia"))
+    found = []
+    for place in range(min(int(count) if count.isdecimal() else 0, MOST_MEDIA)):
+        url = clean(said.get(f"MediaUrl{place}"))
+        mime = clean(said.get(f"MediaContentType{place}")) or "application/octet-stream"
+        if url:
+            name = f"media-{place + 1}{mimetypes.guess_extension(mime) or ''}"
+            found.append(InboundAttachment(name=name, mime=mime, url=url))
+    return found

@@ -1,0 +1,108 @@
+"""Where providers tell of text messages.
+
+Twilio: `/hooks/twilio/{channel}/sms` and `…/sms/status`, signed over the public address. Infobip and Vonage:
+`/hooks/sms/{channel}/{token}`, or `/hooks/sms/{channel}` with the token as the password, or, from Vonage, a signature.
+"""
+
+import base64
+import binascii
+from typing import Any
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from domain.channels import Channel, ChannelKind
+from domain.db import Database, Json
+from domain.keys import Keys
+from integrations.signatures import same_secret, twilio_signed
+from integrations.sms.number import SmsNumber
+from integrations.sms.reading import object_of
+from integrations.sms.vonage.signing import bears_token, signed
+from integrations.webhook import body_of, channel_of, form_of, keep_body, public_url
+
+NOTHING_TO_SAY = '<?xml version="1.0" encoding="UTF-8"?><Response/>'
+NOT_RIGHT = HTTPException(401, "the signature or the token is not right")
+
+
+def routes(db: Database, keys: Keys, base_url: str) -> list[Route]:
+    async def number_at(request: Request, *providers: str) -> tuple[Channel, SmsNumber]:
+        channel = await channel_of(db, ChannelKind.SMS, request)
+        number = SmsNumber.of(channel, keys)
+        if number.provider not in providers:
+            raise HTTPException(404, "no such channel")
+        return channel, number
+
+    async def twilio(request: Request) -> Response:
+        channel, number = await number_at(request, "twilio")
+        body = await body_of(request)
+        token, url = number.auth_token.get_secret_value(), public_url(base_url, request)
+        if not twilio_signed(token, url, form_of(body), request.headers):
+            raise NOT_RIGHT
+        ours = request.query_params.get("message")
+        envelope: Json = {"message": ours} if ours else {}
+        await keep_body(db, channel, body, envelope)
+        return Response(NOTHING_TO_SAY, media_type="application/xml")
+
+    async def others(request: Request) -> Response:
+        channel, number = await number_at(request, "infobip", "vonage")
+        body, fields = await _said(request)
+        if not (
+            _shows_token(request, number)
+            if _needs_token(number)
+            else _is_vonage(request, number, body, fields)
+        ):
+            raise NOT_RIGHT
+        if fields:  # an address is tried out with nothing at all
+            await keep_body(db, channel, body)
+        return PlainTextResponse("OK")
+
+    return [
+        Route("/hooks/twilio/{channel}/sms", twilio, methods=["POST"]),
+        Route("/hooks/twilio/{channel}/sms/status", twilio, methods=["POST"]),
+        Route("/hooks/sms/{channel}", others, methods=["GET", "POST"]),
+        Route("/hooks/sms/{channel}/{token}", others, methods=["GET", "POST"]),
+    ]
+
+
+async def _said(request: Request) -> tuple[bytes, dict[str, Any]]:
+    """What is kept, and its fields."""
+    if request.method in ("GET", "HEAD"):
+        query: bytes = request.scope["query_string"]
+        return query, dict(form_of(query)) if query else {}
+    body = await body_of(request)
+    if body.lstrip()[:1] == b"{":
+        try:
+            return body, object_of(body)
+        except ValueError:
+            raise HTTPException(400, "the body is not a JSON object") from None
+    return body, dict(form_of(body))
+
+
+def _needs_token(number: SmsNumber) -> bool:
+    return not number.signature_secret.get_secret_value()
+
+
+def _is_vonage(request: Request, number: SmsNumber, body: bytes, fields: dict[str, Any]) -> bool:
+    secret = number.signature_secret.get_secret_value()
+    if bearer := request.headers.get("authorization", ""):
+        return request.method == "POST" and bears_token(secret, body, bearer)
+    return signed(secret, number.signature_method, fields)
+
+
+def _shows_token(request: Request, number: SmsNumber) -> bool:
+    """In the path, or as the password of HTTP Basic under any name."""
+    return same_secret(
+        request.path_params.get("token") or _password(request), number.token.get_secret_value()
+    )
+
+
+def _password(request: Request) -> str:
+    scheme, _, given = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "basic":
+        return ""
+    try:
+        return base64.b64decode(given, validate=True).decode().partition(":")[2]
+    except (binascii.Error, UnicodeDecodeError):
+        return ""
