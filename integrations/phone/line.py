@@ -1,17 +1,60 @@
 """What a phone line needs to be told."""
 
-from pydantic import SecretStr
+from typing import Literal, Self
+
+from pydantic import SecretStr, field_validator, model_validator
 
 from domain.contacts import IdentityKind, normalised
 from integrations.keeping import ChannelSettings
+from integrations.phone.asterisk.exchange import Exchange
+from integrations.phone.twilio.account import TwilioAccount
 
 
-class PhoneLine(ChannelSettings):
+class PhoneLine(TwilioAccount, Exchange, ChannelSettings):
     number: str
     region: str | None = None
     """Two letters, to read national numbers."""
-    key: SecretStr
+    key: SecretStr = SecretStr("")
     """Signs the PBX's events, or is the token in their address."""
+
+    provider: Literal["generic", "twilio", "asterisk"] = "generic"
+    """Who tells of calls, and makes them."""
+    dial_url: str = ""
+    """Where a generic PBX is asked to make a call."""
+
+    @property
+    def can_dial(self) -> bool:
+        match self.provider:
+            case "generic":
+                return bool(self.dial_url)
+            case "asterisk":
+                return bool(self.context or self.trunk)
+            case _:
+                return True
+
+    @field_validator("dial_url")
+    @classmethod
+    def _address(cls, url: str) -> str:
+        if url and not url.startswith(("https://", "http://")):
+            raise ValueError("should begin with https://")
+        return url
+
+    @model_validator(mode="after")
+    def _has_what_its_provider_needs(self) -> Self:
+        needed = {
+            "generic": {"key": self.key.get_secret_value()},
+            "twilio": {"account_sid": self.account_sid, "auth_token": self.auth_token.get_secret_value()},
+            "asterisk": {
+                "ami_host": self.ami_host,
+                "ami_user": self.ami_user,
+                "ami_secret": self.ami_secret.get_secret_value(),
+            },
+        }[self.provider]
+        if missing := [name for name, value in needed.items() if not value]:
+            raise ValueError(f"{self.provider} needs {' and '.join(missing)}")
+        if self.context and self.trunk:
+            raise ValueError("context and trunk are two ways to the same number: say one of them")
+        return self
 
     def place(self) -> str:
         return normalised(IdentityKind.PHONE, self.number, region=self.region)
