@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 
 from api.house import House
 from api.settings import ApiSettings
-from domain import audit, clocks, deadlines, following, recounts, upkeep
+from domain import audit, calls, clocks, deadlines, following, recounts, upkeep
 from domain.db import Database, database_time
 from domain.devices import Transport
 from domain.exports import Exporter
@@ -171,6 +171,7 @@ async def working(house: House, settings: Settings) -> AsyncIterator[None]:
         Courier(house.db, house.keys, house.files, settings.integrations, relays).run(),
         SystemPost(house.db, house.keys, settings.integrations, relays).run(),
         Media(house.db, house.files, settings.integrations).run(),
+        calls.sweep(house.db),
         deadlines.WHEEL.turn(house.db),
         pursuit.WHEEL.turn(house.db),
         watch.run(house.db, settings.notifications),

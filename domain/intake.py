@@ -45,7 +45,7 @@ async def receive(
         case InboundMessage():
             return await _message(session, channel, arrival, inbound, keys)
         case InboundCall():
-            await calls.receive(session, channel, arrival, inbound)
+            return await calls.receive(session, channel, arrival, inbound)
         case InboundLink():
             await recognise(
                 session, inbound.claims, name="", locale=None, linked=inbound.linked_contact, at=inbound.at

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from domain.erasure import ERASURES
 from domain.exports import EXPORTS
 from domain.inbound import ARRIVALS
-from domain.messages import FETCHES, OUTBOX
+from domain.messages import CALLS, FETCHES, OUTBOX
 from domain.notices import PUSHES
 from domain.recounts import RECOUNTS
 from domain.system_mail import SYSTEM_MAIL
@@ -17,7 +17,7 @@ from domain.webhooks import POSTS
 from domain.work import Queue
 
 QUEUES: tuple[Queue, ...] = (  # type: ignore[type-arg]
-    ARRIVALS, OUTBOX, FETCHES, PUSHES, SYSTEM_MAIL, POSTS, RECOUNTS, EXPORTS, ERASURES,
+    ARRIVALS, OUTBOX, FETCHES, CALLS, PUSHES, SYSTEM_MAIL, POSTS, RECOUNTS, EXPORTS, ERASURES,
 )  # fmt: skip
 OUTWARD = tuple(queue for queue in QUEUES if queue.outward)
 
