@@ -33,6 +33,9 @@ from integrations.mail.sending.connections import Relays
 from integrations.mail.sending.system import SystemPost
 from integrations.mailroom import Mailroom
 from integrations.media import Media
+from integrations.orders import orders_in
+from integrations.phone.asterisk.listening import Listener
+from integrations.phone.dialler import Dialler
 from integrations.settings import IntegrationSettings
 from integrations.subscribers import posting as subscribers
 from integrations.subscribers.posting import Subscribers
@@ -94,7 +97,7 @@ def database_url(settings: DomainSettings) -> Iterator[str]:
 @asynccontextmanager
 async def opened(settings: Settings, url: str) -> AsyncIterator[House]:
     """The house over a database that is up to date."""
-    keys = open_keys(settings.domain)
+    keys, orders = open_keys(settings.domain), orders_in(settings.integrations.orders)
     db = Database(url)
     try:
         await _reach(db)
@@ -114,6 +117,7 @@ async def opened(settings: Settings, url: str) -> AsyncIterator[House]:
             pushing=settings.notifications,
             vapid=vapid,
             settings=settings.api,
+            orders=orders,
         )
     finally:
         await db.close()
@@ -170,7 +174,9 @@ async def working(house: House, settings: Settings) -> AsyncIterator[None]:
         Fetcher(house.db, house.keys, Pace(recheck=settings.integrations.imap_recheck_seconds)).run(),
         Courier(house.db, house.keys, house.files, settings.integrations, relays).run(),
         SystemPost(house.db, house.keys, settings.integrations, relays).run(),
-        Media(house.db, house.files, settings.integrations).run(),
+        Media(house.db, house.keys, house.files, settings.integrations).run(),
+        Listener(house.db, house.keys).run(),
+        Dialler(house.db, house.keys, settings.integrations, house.base_url).run(),
         calls.sweep(house.db),
         deadlines.WHEEL.turn(house.db),
         pursuit.WHEEL.turn(house.db),

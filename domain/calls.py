@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain import alerts, call_backs, clocks, dialled_numbers, early_calls
+from domain import alerts, call_backs, clocks, dialled_numbers, dials, early_calls
 from domain.actors import SYSTEM, Actor, customer
 from domain.alerts import Alert, AlertKind
 from domain.blocking import blocked_as
@@ -16,6 +16,7 @@ from domain.channels import Channel
 from domain.contacts import Contact, Identity, add_contact
 from domain.db import Database, database_time, new_id, one_at_a_time, ring
 from domain.dialled_numbers import DialledNumber
+from domain.dials import DialState
 from domain.events import EventKind
 from domain.facts import facts_of
 from domain.firing import Cause, fire
@@ -30,13 +31,13 @@ from domain.staff import agents_called
 from domain.suggestions import suggest
 from domain.threads import Certainty, Thread, place
 from domain.tickets import Ticket, held_with, locked
-from domain.work import Lease, work
+from domain.work import Lease, TryLater, work
 
 
 async def receive(session: AsyncSession, channel: Channel, arrival: Arrival, step: InboundCall) -> str | None:
     """Why nothing came of it, where nothing did."""
     await _alone(session, channel.id, step.call_id)
-    call = await _called(session, channel.id, step.call_id)
+    call = await _called(session, channel.id, step.call_id) or await _asked_for(session, channel, step)
     said, begins = told(step), False
     if call is None:
         if not _says_who(step):
@@ -48,6 +49,8 @@ async def receive(session: AsyncSession, channel: Channel, arrival: Arrival, ste
         said = said.joined(await early_calls.recall(session, channel.id, step.call_id))
         begins = True
     ticket = await locked(session, call.ticket_id)
+    if call.direction == Direction.OUT:
+        await dials.heard_of(session, call.id)
     if step.recording:
         await _attach(session, call, step.recording)
     by = customer(call.contact_id)
@@ -65,8 +68,43 @@ async def _called(session: AsyncSession, channel_id: uuid.UUID, call_id: str) ->
     )
 
 
+async def _asked_for(session: AsyncSession, channel: Channel, step: InboundCall) -> Call | None:
+    """A PBX may call by a name of its own what we have asked it for. Only with its answer do we know the name."""
+    if not step.outgoing or not step.number or dials.is_ours(step.call_id):
+        return None
+    awaited = await dials.awaited(session, channel.id, step.number)
+    if awaited is None:
+        return None
+    dial, call = awaited
+    if dial.state == DialState.ASKED:
+        raise TryLater("the PBX has not said yet whether this is the call it was asked for", after=2)
+    call.external_id = step.call_id
+    return call
+
+
 def _says_who(step: InboundCall) -> bool:
-    return step.step == CallStep.RINGING or step.claim is not None or step.withheld
+    return (step.step == CallStep.RINGING and not step.leg) or step.claim is not None or step.withheld
+
+
+async def hear(
+    session: AsyncSession,
+    channel: Channel,
+    call: Call,
+    ticket: Ticket,
+    step: InboundCall,
+    *,
+    begins: bool = False,
+    by: Actor,
+) -> None:
+    """A step that nobody had to tell us. `ticket` is held."""
+    await _hear(session, channel, call, ticket, told(step), begins=begins, by=by, at=step.at)
+
+
+async def over(session: AsyncSession, call: Call, step: InboundCall, *, by: Actor) -> None:
+    await _alone(session, call.channel_id, call.external_id)
+    ticket = await locked(session, call.ticket_id)
+    channel = await session.get_one(Channel, call.channel_id)
+    await hear(session, channel, call, ticket, step, by=by)
 
 
 async def _hear(

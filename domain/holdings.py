@@ -19,6 +19,7 @@ from domain.cases import NamedNumber
 from domain.contact_notes import ContactNote
 from domain.contacts import Contact, Identity, same_person
 from domain.db import Base
+from domain.dials import Dial
 from domain.events import Event
 from domain.inbound import Arrival, ArrivalState
 from domain.messages import Attachment, Item
@@ -149,6 +150,7 @@ HOLDINGS = (
         lambda id: Participant.thread_id.in_(select(Thread.id).where(same_person(Thread.contact_id, id))),
         {},
     ),
+    Holding(Dial, lambda id: Dial.call_id.in_(items_of(id)), {}, exported=False),
     Holding(Acknowledgement, lambda id: Acknowledgement.item_id.in_(items_of(id)), {}, exported=False),
     Holding(
         Thread,

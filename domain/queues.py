@@ -6,6 +6,7 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from domain.dials import DIALS
 from domain.erasure import ERASURES
 from domain.exports import EXPORTS
 from domain.inbound import ARRIVALS
@@ -17,7 +18,7 @@ from domain.webhooks import POSTS
 from domain.work import Queue
 
 QUEUES: tuple[Queue, ...] = (  # type: ignore[type-arg]
-    ARRIVALS, OUTBOX, FETCHES, CALLS, PUSHES, SYSTEM_MAIL, POSTS, RECOUNTS, EXPORTS, ERASURES,
+    ARRIVALS, OUTBOX, FETCHES, CALLS, DIALS, PUSHES, SYSTEM_MAIL, POSTS, RECOUNTS, EXPORTS, ERASURES,
 )  # fmt: skip
 OUTWARD = tuple(queue for queue in QUEUES if queue.outward)
 

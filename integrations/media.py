@@ -1,4 +1,6 @@
-"""Fetches what providers keep only for a while: a Messenger photo's address lives for days."""
+"""Fetches what providers keep only for a while: a Messenger photo's address lives for days. What they show only to their
+customers (a recording at Twilio) is fetched with the channel's own credentials, and told from the rest by its host alone.
+"""
 
 from urllib.parse import urljoin, urlsplit
 
@@ -7,11 +9,14 @@ import structlog
 from sqlalchemy import select
 
 from domain.actors import SYSTEM
+from domain.channels import Channel
 from domain.db import Database, database_time
 from domain.events import EventKind
 from domain.files import Files
+from domain.keys import Keys
 from domain.messages import FETCHES, Attachment, Item
 from domain.work import Lease, LeaseLost, TryLater, work
+from integrations.phone.twilio.recordings import Recordings
 from integrations.settings import IntegrationSettings
 
 log = structlog.get_logger()
@@ -21,9 +26,11 @@ REDIRECTS = 3
 
 
 class Media:
-    def __init__(self, db: Database, files: Files, settings: IntegrationSettings) -> None:
+    def __init__(self, db: Database, keys: Keys, files: Files, settings: IntegrationSettings) -> None:
         self._db = db
+        self._keys = keys
         self._files = files
+        self._twilio = settings.twilio_url
         self._suffixes = settings.media_suffixes
 
     async def run(self) -> None:
@@ -31,8 +38,13 @@ class Media:
             await work(self._db, FETCHES, self.fetch, hands=2)
 
     async def fetch(self, attachment: Attachment, lease: Lease[Attachment]) -> None:
+        url = attachment.source_url or ""
+        recordings = await self._recordings(attachment, url)
+        if recordings and attachment.file:
+            await self._let_go(recordings, url, lease)
+            return
         try:
-            content, mime = await self._download(attachment.source_url or "")
+            content, mime = await self._download(url, recordings)
         except _Refused as refusal:
             log.warning("attachment_refused", id=str(attachment.id), error=str(refusal))
             async with self._db.transaction() as session:
@@ -43,27 +55,54 @@ class Media:
         file = await self._files.put(content)
         try:
             async with self._db.transaction() as session:
-                await lease.settle(
-                    session,
-                    file=file,
-                    bytes=len(content),
-                    mime=mime or attachment.mime,
-                    source_url=None,
-                    last_error=None,
-                )
+                fetched = {
+                    "file": file,
+                    "bytes": len(content),
+                    "mime": mime or attachment.mime,
+                    "last_error": None,
+                }
+                if recordings and recordings.are_deleted:
+                    await lease.hold(session, **fetched)
+                else:
+                    await lease.settle(session, source_url=None, **fetched)
                 item = (await session.execute(select(Item).where(Item.id == attachment.item_id))).scalar_one()
                 item.tell(EventKind.ATTACHMENT_FETCHED, by=SYSTEM, at=await database_time(session))
         except LeaseLost:  # somebody else has fetched it, or its person was erased meanwhile
             await self._files.delete(file)
             raise
+        if recordings and recordings.are_deleted:
+            await self._let_go(recordings, url, lease)
 
-    async def _download(self, url: str) -> tuple[bytes, str | None]:
+    async def _recordings(self, attachment: Attachment, url: str) -> Recordings | None:
+        """Where the file is one of them."""
+        if not Recordings.are_at(self._twilio, url):
+            return None
+        async with self._db.transaction() as session:
+            channel = await session.scalar(
+                select(Channel).join(Item, Item.channel_id == Channel.id).where(Item.id == attachment.item_id)
+            )
+        return Recordings.of(channel, self._keys) if channel else None
+
+    async def _let_go(self, recordings: Recordings, url: str, lease: Lease[Attachment]) -> None:
+        """It is safe here: there it is deleted, however often that has to be tried."""
+        try:
+            await recordings.delete(self._http, url)
+        except httpx.HTTPError as failure:
+            raise TryLater(f"not deleted at the provider: {type(failure).__name__}") from failure
+        async with self._db.transaction() as session:
+            await lease.settle(session, source_url=None, last_error=None)
+
+    async def _download(self, url: str, recordings: Recordings | None) -> tuple[bytes, str | None]:
+        auth = recordings.sign_in if recordings else None
         for _ in range(REDIRECTS + 1):
-            self._allowed(url)
-            async with self._http.stream("GET", url) as answer:
+            if recordings is None or auth is None:
+                self._allowed(url)
+            async with self._http.stream("GET", url, auth=auth) as answer:
                 if answer.is_redirect:
-                    url = urljoin(url, answer.headers["location"])
+                    url, auth = urljoin(url, answer.headers["location"]), None
                     continue
+                if recordings and answer.status_code == httpx.codes.NOT_FOUND:
+                    raise TryLater("the recording is not there yet")
                 if answer.status_code in (401, 403, 404, 410):
                     raise _Refused(f"the provider answered {answer.status_code}")
                 answer.raise_for_status()

@@ -1,5 +1,6 @@
 """Where the outside world is. Each is a setting, so that a test or the demo can put a stand-in there."""
 
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -25,6 +26,8 @@ class IntegrationSettings(HeddleSettings):
     mail_from: str = "heddle@localhost"
     graph_url: str = "https://graph.facebook.com"
     graph_version: str = "26.0"
+    twilio_url: str = "https://api.twilio.com"
+    orders: Path | None = None
     webhooks_private: bool = False
     media_hosts: str = "fbcdn.net,fbsbx.com,facebook.com"
 
@@ -49,9 +52,9 @@ class IntegrationSettings(HeddleSettings):
             raise ValueError("should be an email address")
         return address
 
-    @field_validator("graph_url")
+    @field_validator("graph_url", "twilio_url")
     @classmethod
-    def _graph(cls, url: str) -> str:
+    def _web_address(cls, url: str) -> str:
         if not url.startswith(("http://", "https://")):
             raise ValueError("should begin with https://")
         return url.rstrip("/")

@@ -17,6 +17,7 @@ from domain import (  # noqa: F401 - together they import every table
     blocking,
     clocks,
     dialled_numbers,
+    dials,
     duplicates,
     duty,
     early_calls,

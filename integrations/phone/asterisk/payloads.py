@@ -13,7 +13,7 @@ import orjson
 
 from domain.channels import Channel
 from domain.contacts import Claim, IdentityKind, phone_number
-from domain.dialling import is_ours
+from domain.dials import is_ours
 from domain.inbound import Arrival, CallStep, Inbound, InboundCall, Unread
 from domain.keys import Keys
 from integrations.phone.asterisk.exchange import Exchange
@@ -70,7 +70,7 @@ class Told:
 
 
 def call_id(event: dict[str, Any]) -> str:
-    """"" of an event that belongs to no call."""
+    """ "" of an event that belongs to no call."""
     if event.get("Event") == "OriginateResponse":
         return str(event.get("ActionID", ""))
     for name in ("Linkedid", "TransfereeLinkedid", "OrigTransfererLinkedid", "TransfererLinkedid"):
@@ -99,7 +99,9 @@ def read(channel: Channel, keys: Keys, arrival: Arrival) -> Iterator[Inbound | U
         case "Newchannel":
             yield _begins(told)
         case "CoreShowChannel":
-            yield _begins(told)
+            # By now the dialplan may have taken it elsewhere than where it began.
+            if follows(told.event, exchange, told.region):
+                yield _begins(told)
             if told.said("BridgeId"):
                 yield told.step(CallStep.ANSWERED)
         case "DialBegin":
@@ -122,7 +124,7 @@ def read(channel: Channel, keys: Keys, arrival: Arrival) -> Iterator[Inbound | U
                 yield Unread("the agent's telephone was picked up: the customer's rings next")
             else:
                 yield told.step(CallStep.ENDED, cause=REASONS.get(told.said("Reason"), "failed"))
-        case "HeddleGone":
+        case name if name == GONE:
             yield told.step(CallStep.ENDED, cause="gone")
         case other:
             yield Unread(f"an event that is not followed: {other}")

@@ -61,4 +61,6 @@ def target(telephone: str) -> str | None:
         return telephone
     if "@" in telephone:
         return telephone if telephone.startswith("sip:") else f"sip:{telephone}"
-    return telephone if telephone.startswith("+") and phone_number(telephone, region=None) == telephone else None
+    return (
+        telephone if telephone.startswith("+") and phone_number(telephone, region=None) == telephone else None
+    )

@@ -31,7 +31,9 @@ class Consent:
             at = datetime.fromisoformat(query["at"])
         except (KeyError, ValueError):
             return None
-        return cls("pressed" if way == "pressed" else "announced", query.get("language", ""), at, query["said"])
+        return cls(
+            "pressed" if way == "pressed" else "announced", query.get("language", ""), at, query["said"]
+        )
 
     def evidence(self) -> str:
         how = "pressed 1" if self.way == "pressed" else "was told and stayed"

@@ -42,7 +42,7 @@ class Told:
 
     @property
     def leg(self) -> str:
-        """"" for the line of who calls, or of the agent in a call begun here."""
+        """ "" for the line of who calls, or of the agent in a call begun here."""
         aside = "ParentCallSid" in self.form or self.query.get("side") == "customer"
         return self.form.get("CallSid", "") if aside else ""
 
@@ -166,7 +166,9 @@ def _recording(told: Told) -> InboundCall | Unread:
         leg="",
         consent=consent.evidence(),
         recording=InboundAttachment(
-            name=f"{'voicemail' if is_voicemail else 'call'}-{sid[-8:]}.mp3", mime="audio/mpeg", url=f"{url}.mp3"
+            name=f"{'voicemail' if is_voicemail else 'call'}-{sid[-8:]}.mp3",
+            mime="audio/mpeg",
+            url=f"{url}.mp3",
         ),
     )
 

@@ -129,7 +129,9 @@ def routes(db: Database, keys: Keys, base_url: str, shop: Orders) -> list[Route]
     ]
 
 
-async def _keep(db: Database, channel: Channel, url: str, form: FormData, body: bytes, envelope: Json) -> None:
+async def _keep(
+    db: Database, channel: Channel, url: str, form: FormData, body: bytes, envelope: Json
+) -> None:
     """Once, however its form is spelled: whoever has it may say it again, and nothing comes of it."""
     signed = url + "".join(sorted({f"{name}{value}" for name, value in form.multi_items()}))
     id = hashlib.sha256(signed.encode()).hexdigest()
