@@ -66,7 +66,7 @@ async def _called(session: AsyncSession, channel_id: uuid.UUID, call_id: str) ->
 
 
 def _says_who(step: InboundCall) -> bool:
-    return step.step == CallStep.RINGING or step.claim is not None or step.withheld
+    return (step.step == CallStep.RINGING and not step.leg) or step.claim is not None or step.withheld
 
 
 async def _hear(
