@@ -30,7 +30,7 @@ AUDITED = {
     "secondFactorConfirm": Audited(AuditKind.SECOND_FACTOR_SET),
     "secondFactorRemove": Audited(AuditKind.SECOND_FACTOR_REMOVED),
     "agentInvite": Audited(AuditKind.AGENT_ADDED, ("role", "team_ids")),
-    "agentUpdate": Audited(AuditKind.AGENT_CHANGED, ("role", "team_ids", "left")),
+    "agentUpdate": Audited(AuditKind.AGENT_CHANGED, ("role", "team_ids", "line", "left")),
     "teamSave": Audited(AuditKind.TEAM_SAVED, ("id", "name")),
     "shopUpdate": Audited(
         AuditKind.SHOP_CHANGED, ("agents_see", "order_numbers", "marketplaces", "same_matter")
@@ -47,6 +47,10 @@ AUDITED = {
     "webhookDelete": Audited(AuditKind.WEBHOOK_DELETED, ("id",)),
     "senderBlock": Audited(AuditKind.SENDER_BLOCKED),
     "senderUnblock": Audited(AuditKind.SENDER_UNBLOCKED, ("id",)),
+    "dialledNumberSave": Audited(
+        AuditKind.NUMBER_SAVED, ("channel_id", "number", "campaign", "source", "language", "dial")
+    ),
+    "dialledNumberDelete": Audited(AuditKind.NUMBER_DELETED, ("id",)),
     "contactFieldSave": Audited(AuditKind.CONTACT_FIELD_SAVED, ("id", "label", "kind", "options")),
     "contactFieldArchive": Audited(AuditKind.CONTACT_FIELD_ARCHIVED, ("id", "archived")),
 }

@@ -13,7 +13,7 @@ from zoneinfo import available_timezones
 
 from cyclopts import App, Parameter
 
-from api import setting_up
+from api import phone_commands, setting_up
 from api.caretaking import commands
 from api.contact_commands import contact
 from api.house import House
@@ -33,6 +33,8 @@ app = App(name="heddle", help="A helpdesk for online shops.", version_flags=[])
 app.command(contact)
 app.command(mail, name="mail")
 app.update(commands)
+setting_up.agent.command(phone_commands.line_of, name="line")
+setting_up.channel.command(phone_commands.numbers)
 app.update(setting_up.commands)
 
 

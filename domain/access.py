@@ -25,6 +25,7 @@ from domain.contact_notes import ContactNote
 from domain.contacts import Contact
 from domain.db import Base
 from domain.devices import Device
+from domain.dialled_numbers import DialledNumber
 from domain.dials import Dial
 from domain.erasure import Erasure, SealedPart
 from domain.errors import NotFound
@@ -94,7 +95,7 @@ def _agents(model: type[Base], actor: Actor) -> ColumnElement[bool]:
         return true() if actor.role == Role.ADMIN else false()
     if model in (Delivery, Notice):
         return _deliveries(model, actor)
-    if model in (Arrival, Erasure, ContactExport, BlockedSender):
+    if model in (Arrival, Erasure, ContactExport, BlockedSender, DialledNumber):
         return true() if actor.manages else false()
     if actor.manages:
         return true()

@@ -11,10 +11,13 @@ from domain.channels import Channel
 from domain.db import new_id
 from domain.hours import NeverOpen
 from domain.languages import N_, best_language, translate
-from domain.messages import Call
+from domain.messages import Call, CallOutcome
 from domain.office_hours import hours_of
 from domain.tasks import Task
 from domain.tickets import Ticket
+
+SETTLED = (CallOutcome.REACHED, CallOutcome.SOLVED, CallOutcome.WRONG_NUMBER, CallOutcome.SPAM)
+"""After these nobody is to be called back."""
 
 TITLE = N_("Call back {number}")
 

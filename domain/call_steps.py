@@ -145,7 +145,9 @@ def told(step: InboundCall) -> Told:
     match step.step:
         case CallStep.RINGING:
             line = Line(rang_at=step.at, rings=frozenset(step.ringing))
-            return replace(said, lines={step.leg: line})
+            # Of a call of ours, the customer's telephone rings; who calls has it.
+            takes = _taken(step, None) if step.outgoing else {}
+            return replace(said, lines={step.leg: line}, takes=takes)
         case CallStep.ANSWERED:
             lines = {step.leg: Line(answered_at=step.at)}
             return replace(said, lines=lines, takes=_taken(step, None))

@@ -159,7 +159,7 @@ async def _stand(session: AsyncSession, channel: Channel, call: Call, now: Told)
     if had_it := [whose[name] for name in stands.agents if name in whose]:
         call.handled_by, call.agent_id = [str(id) for id in had_it], had_it[-1]
     call.ringing = None
-    if stands.ringing is not None:
+    if stands.ringing is not None and call.direction == Direction.IN:
         call.ringing = sorted({str(whose[name]) for name in stands.ringing if name in whose})
     if stands.dialled and call.dialled is None:
         call.dialled = stands.dialled

@@ -185,6 +185,15 @@ class Call(Item):
     """Which advert, page or product that number stood on then."""
     outcome: Mapped[CallOutcome | None]
 
+    def note(self, text: str | None, outcome: CallOutcome | None, *, by: Actor, at: datetime) -> None:
+        """Without a text the one that is there stays."""
+        before = (self.text, self.outcome)
+        self.text = self.text if text is None else text.strip()
+        self.outcome = outcome
+        if (self.text, self.outcome) != before:
+            data = {"outcome": outcome, "noted": self.text != before[0]}
+            self.tell(EventKind.CALL_CHANGED, by=by, at=at, data=data)
+
 
 class Note(Item):
     __mapper_args__ = {"polymorphic_identity": ItemKind.NOTE}

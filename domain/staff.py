@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from domain.actors import SYSTEM, Actor, ActorKind, Role
-from domain.db import Base, new_id, one_of, session_of
+from domain.db import Base, new_id, session_of
 from domain.errors import InvalidInput, NotFound
 from domain.events import EventKind, record
 from domain.languages import N_, best_language
@@ -150,6 +150,13 @@ def line_called(written: str) -> str:
     return written.strip().lower().removeprefix("sip:")
 
 
+async def free_line(session: AsyncSession, agent: Agent, written: str) -> None:
+    """Refuses a telephone that somebody else has."""
+    others = (func.lower(Agent.line) == line_called(written), Agent.id != agent.id)
+    if await session.scalar(select(Agent.id).where(*others)):
+        raise InvalidInput(N_("Somebody else has this telephone."), field=["line"])
+
+
 async def agents_called(session: AsyncSession, names: Collection[str]) -> dict[str, uuid.UUID]:
     """Of those names by which a PBX calls telephones or people, whose they are."""
     asked = {line_called(name): name for name in names}
@@ -158,7 +165,7 @@ async def agents_called(session: AsyncSession, names: Collection[str]) -> dict[s
     found = await session.execute(
         select(Agent.id, func.lower(Agent.line), func.lower(Agent.email)).where(
             Agent.left_at.is_(None),
-            or_(one_of(func.lower(Agent.line), asked), one_of(func.lower(Agent.email), asked)),
+            or_(func.lower(Agent.line).in_(asked), func.lower(Agent.email).in_(asked)),
         )
     )
     theirs: dict[str, uuid.UUID] = {}

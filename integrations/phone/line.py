@@ -1,13 +1,18 @@
 """What a phone line needs to be told."""
 
+import re
 from typing import Literal, Self
 
-from pydantic import SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
+from domain.call_backs import MINUTES, SHORT_SECONDS
 from domain.contacts import IdentityKind, normalised
 from integrations.keeping import ChannelSettings
 from integrations.phone.asterisk.exchange import Exchange
 from integrations.phone.twilio.account import TwilioAccount
+
+REJECT = "reject"
+_DIALLED = re.compile(r"[+0-9A-Za-z@.:_*#-]{1,64}\Z")
 
 
 class PhoneLine(TwilioAccount, Exchange, ChannelSettings):
@@ -16,6 +21,22 @@ class PhoneLine(TwilioAccount, Exchange, ChannelSettings):
     """Two letters, to read national numbers."""
     key: SecretStr = SecretStr("")
     """Signs the PBX's events, or is the token in their address."""
+    closed: str = ""
+    """What becomes of calls outside the office hours: `reject`, or the number or extension they are connected with; "": as the
+    PBX knows itself."""
+    to_assignee: bool = False
+    """Is a known caller connected with whoever has their only open ticket?"""
+    callback_minutes: int = Field(default=MINUTES, ge=1, le=30 * 24 * 60)
+    """Of open time, until a missed caller is to be called back."""
+    short_seconds: int = Field(default=SHORT_SECONDS, ge=0, le=600)
+    """Who hangs up sooner did not mean to call: nobody is asked to call back."""
+
+    @field_validator("closed")
+    @classmethod
+    def _can_be_dialled(cls, value: str) -> str:
+        if value and not _DIALLED.match(value):
+            raise ValueError("it is reject, a number or an extension")
+        return value
 
     provider: Literal["generic", "twilio", "asterisk"] = "generic"
     """Who tells of calls, and makes them."""

@@ -24,10 +24,12 @@ from api.permissions import RULES, Rule, rule_of
 from api.schema import schema
 from domain import blocking, devices, invitations, merging, participants, replies, tokens
 from domain.actors import SYSTEM, Role, Scope
+from domain.channels import Channel
 from domain.contact_notes import add_note
 from domain.contacts import Contact, Identity, add_contact
 from domain.db import database_time, new_id
 from domain.devices import Transport
+from domain.dialled_numbers import save_number
 from domain.ids import public_id, row_id
 from domain.inbound import Arrival, ArrivalState
 from domain.invitations import Purpose
@@ -221,6 +223,15 @@ async def _a_blocked_sender(asking: Asking) -> Values:
         return {"id": public_id("BlockedSender", blocked.id)}
 
 
+async def _a_dialled_number(asking: Asking) -> Values:
+    async with asking.house.db.transaction() as session:
+        line = await session.get_one(Channel, row_id("Channel", asking.shop.ids["phone channel"]))
+        asking.made += 1
+        written = f"+4822111{asking.made:04}"
+        number = await save_number(session, line, written, at=await database_time(session))
+        return {"id": public_id("DialledNumber", number.id)}
+
+
 async def _a_suggestion(asking: Asking) -> Values:
     return {"id": (await _another_ticket(asking, suggested=True))[1]}
 
@@ -362,6 +373,7 @@ MUTATIONS: dict[str, Callable[[Asking, Principal], Any]] = {
     "contactNoteAdd": lambda a, p: {"contactId": a.Contact, "text": "Prefers the phone."},
     "contactNoteDelete": lambda a, p: _a_contact_note(a, p),
     "companySave": lambda a, p: {"id": a.Company, "note": "Pays late."},
+    "callUpdate": lambda a, p: {"id": a.Call, "outcome": "REACHED", "notes": "Asked for her parcel."},
     "taskSave": lambda a, p: {"id": a.Task, "title": "Call Ada again"},
     "alertAck": lambda a, p: {"id": a.Alert},
     "alertSnooze": lambda a, p: {
@@ -375,6 +387,8 @@ MUTATIONS: dict[str, Callable[[Asking, Principal], Any]] = {
     "calendarSave": lambda a, p: {"name": a.new_address(), "hours": HOURS},
     "rotaSave": lambda a, p: {"agentId": a.Bo, "hours": HOURS},
     "arrivalRetry": lambda a, p: {"id": a.Arrival},
+    "dialledNumberSave": lambda a, p: {"channelId": a.shop.ids["phone channel"], "number": "+48221112233"},
+    "dialledNumberDelete": lambda a, p: _a_dialled_number(a),
     "contactExport": lambda a, p: {"contactId": a.Contact},
     "contactErase": lambda a, p: {"contactId": a.Contact},
     "erasureWithdraw": lambda a, p: {"id": a.Erasure},
@@ -452,6 +466,8 @@ QUERIES = {
     "Query.rotas": "{ rotas { isOnShift } }",
     "Query.arrivals": "{ arrivals { id } }",
     "Query.blockedSenders": "{ blockedSenders { id } }",
+    "Query.dialledNumbers": "{ dialledNumbers { id } }",
+    "DialledNumber": "{ dialledNumbers { campaign } }",
     "BlockedSender": "{ blockedSenders { sender } }",
     "Participant": _ticket("threads { participants { address } }"),
     "Query.contactExports": "query($Contact: ID!) { contactExports(contactId: $Contact) { id } }",
@@ -464,6 +480,7 @@ QUERIES = {
     "Query.changeCursor": "{ changeCursor }",
     "Query.changes": f"query($start: Cursor!) {{ {CHANGES} }}",
     "Subscription.changes": f"subscription($start: Cursor!) {{ {CHANGES} }}",
+    "Subscription.callRinging": "subscription { callRinging { calls { number } } }",
     "Ticket": _ticket("subject"),
     "Thread": _ticket("threads { subject }"),
     "JoinReason": _ticket("threads { joinedBecause { text } }"),
@@ -621,6 +638,8 @@ def _holds(value: Any) -> bool:
             return any(change for change in changes)
         case {"edges": edges}:
             return bool(edges)
+        case {"calls": calls}:
+            return bool(calls)
         case list():
             return any(one is not None for one in value)
         case _:
