@@ -39,6 +39,7 @@ AUDITED = {
     "tokenRevoke": Audited(AuditKind.TOKEN_REVOKED, ("id",)),
     "webhookSave": Audited(AuditKind.WEBHOOK_SAVED, ("id", "url", "events", "enabled")),
     "webhookRotateSecret": Audited(AuditKind.WEBHOOK_SECRET_ROTATED, ("id",)),
+    "callStart": Audited(AuditKind.CALL_STARTED, ("ticket_id", "contact_id", "identity_id")),
     "contactExport": Audited(AuditKind.EXPORTED),
     "contactErase": Audited(AuditKind.ERASURE_ASKED, ("confirm",)),
     "erasureWithdraw": Audited(AuditKind.ERASURE_WITHDRAWN, ("id",)),

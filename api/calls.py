@@ -24,6 +24,7 @@ from domain.channels import Channel
 from domain.contacts import Contact as ContactRow
 from domain.contacts import Identity, IdentityKind
 from domain.db import Json, one_of
+from domain.dials import Dial, DialState
 from domain.ids import public_id, row_id
 from domain.messages import CallOutcome, CallState, Direction
 from domain.tickets import locked
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from api.tickets import Ticket
 
 strawberry.enum(CallState)
+strawberry.enum(DialState, name="CallDialling")
 strawberry.enum(CallOutcome, description="What came of a call, as whoever spoke or called says.")
 
 
@@ -54,6 +56,12 @@ class Call(Node):
     )
     answered_in_seconds: int | None = strawberry.field(
         description="How long it rang until somebody took it: the speed of answer."
+    )
+    dialling: DialState | None = strawberry.field(
+        description="Of one that was begun here. `UNKNOWN`: somebody's telephone may have rung, and it is not tried again."
+    )
+    trouble: str | None = strawberry.field(
+        description="Why a call that was begun here was not made, or is not known to have been: in the provider's words."
     )
     cause: str | None = strawberry.field(
         description="Why it ended, in the provider's word; `no_end` where nobody told of its end."
@@ -98,11 +106,12 @@ async def calls_of(reading: Reading, rows: Sequence[Any], selection: Selection) 
     more = await reading.connection.execute(
         select(
             _call.id, _call.steps, _call.handled_by, _call.cause, _call.dialled, _call.campaign, _call.source,
-            _call.outcome, language.label("language"),
+            _call.outcome, language.label("language"), Dial.state.label("dialling"), Dial.last_error.label("trouble"),
         )
         .select_from(messages.Item.__table__)
         .join(ContactRow, ContactRow.id == _call.contact_id)
         .outerjoin(Channel, Channel.id == _call.channel_id)
+        .outerjoin(Dial, Dial.call_id == _call.id)
         .where(one_of(_call.id, [row.id for row in rows]))
     )  # fmt: skip
     known = {row.id: row for row in more}
@@ -146,6 +155,8 @@ def _shown(row: Any, more: Any, agents: list[Agent], recordings: dict[uuid.UUID,
             "answered_in_seconds": (
                 max(0, int((row.answered_at - row.at).total_seconds())) if row.answered_at else None
             ),
+            "dialling": more.dialling,
+            "trouble": more.trouble,
             "cause": more.cause,
             "voicemail": standing(told).voicemail,
             "pressed": [key for _, key in sorted(told.pressed)],

@@ -16,6 +16,7 @@ from api.answering import AlertMutations
 from api.arrivals import ArrivalMutations, ArrivalQueries
 from api.audit import AuditQueries
 from api.calendars import CalendarMutations, CalendarQueries
+from api.calling import CallingMutations
 from api.calls import CallMutations
 from api.changes import ChangeQueries
 from api.channels import ChannelQueries
@@ -122,6 +123,7 @@ class Mutation(
     ParticipantMutations,
     SpamMutations,
     CallMutations,
+    CallingMutations,
     DialledNumberMutations,
     ExportMutations,
     ErasureMutations,

@@ -60,6 +60,7 @@ class AuditKind(StrEnum):
     CONTACT_FIELD_SAVED = "contact_field_saved"
     CONTACT_FIELD_ARCHIVED = "contact_field_archived"
     CONTACT_READ = "contact_read"
+    CALL_STARTED = "call_started"
     EXPORTED = "exported"
     EXPORT_FETCHED = "export_fetched"
     ERASURE_ASKED = "erasure_asked"

@@ -83,14 +83,14 @@ async def decided(db: Database, channel: Channel, line: PhoneLine, step: Inbound
         return None
     try:
         async with asyncio.timeout(PATIENCE), db.transaction() as session:
-            known = await _look_up(session, channel, line, step)
+            known = await look_up(session, channel, line, step)
     except (TimeoutError, SQLAlchemyError, OSError) as failure:
         log.warning("call_undecided", channel=channel.slug, error=type(failure).__name__)
         return None
     return decide(known, line, caller=step.claim.value if step.claim else "")
 
 
-async def _look_up(session: AsyncSession, channel: Channel, line: PhoneLine, step: InboundCall) -> Known:
+async def look_up(session: AsyncSession, channel: Channel, line: PhoneLine, step: InboundCall) -> Known:
     now = await database_time(session)
     number = await called(session, channel.id, step.dialled)
     hours = await hours_of(session, channel)

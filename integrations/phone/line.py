@@ -9,7 +9,7 @@ from domain.call_backs import MINUTES, SHORT_SECONDS
 from domain.contacts import IdentityKind, normalised
 from integrations.keeping import ChannelSettings
 from integrations.phone.asterisk.exchange import Exchange
-from integrations.phone.twilio.account import TwilioAccount
+from integrations.phone.twilio.account import TwilioAccount, target
 
 REJECT = "reject"
 _DIALLED = re.compile(r"[+0-9A-Za-z@.:_*#-]{1,64}\Z")
@@ -52,6 +52,10 @@ class PhoneLine(TwilioAccount, Exchange, ChannelSettings):
                 return bool(self.context or self.trunk)
             case _:
                 return True
+
+    def can_ring(self, telephone: str) -> bool:
+        """An agent's: Twilio knows no extensions."""
+        return self.provider != "twilio" or target(telephone) is not None
 
     @field_validator("dial_url")
     @classmethod

@@ -32,6 +32,11 @@ class Told:
     received_at: datetime
     region: str | None
 
+    @classmethod
+    def of(cls, body: bytes, query: str, *, at: datetime, region: str | None) -> "Told":
+        form = {name: _clean(value) for name, value in parse_qsl(body.decode("utf-8", "replace"))}
+        return cls(form, dict(parse_qsl(query)), at, region)
+
     @property
     def call_id(self) -> str:
         return self.query.get("call") or self.form.get("ParentCallSid") or self.form.get("CallSid", "")
@@ -62,12 +67,11 @@ class Told:
 
 
 def read(channel: Channel, keys: Keys, arrival: Arrival) -> Iterator[Inbound | Unread]:
-    query = dict(parse_qsl(str(arrival.envelope.get("query", ""))))
-    form = {name: _clean(value) for name, value in parse_qsl(arrival.raw.decode("utf-8", "replace"))}
-    told = Told(form, query, arrival.received_at, channel.config.get("region"))
+    query, region = str(arrival.envelope.get("query", "")), channel.config.get("region")
+    told = Told.of(arrival.raw, query, at=arrival.received_at, region=region)
     match arrival.envelope.get("part"):
         case "":
-            yield _rings(told)
+            yield rings(told)
         case "status":
             yield _status(told)
         case "dialled":
@@ -87,7 +91,7 @@ def read(channel: Channel, keys: Keys, arrival: Arrival) -> Iterator[Inbound | U
             yield Unread(f"nothing is known of {other}")
 
 
-def _rings(told: Told) -> InboundCall:
+def rings(told: Told) -> InboundCall:
     caller = told.form.get("From", "")
     number = None if caller in WITHHELD else phone_number(caller, region=told.region)
     return told.step(
@@ -105,7 +109,7 @@ def _status(told: Told) -> InboundCall | Unread:
         return _status_of_ours(told, status, to)
     match status:
         case "ringing" | "initiated" | "queued":
-            return told.step(CallStep.RINGING, ringing=(to,)) if told.leg else _rings(told)
+            return told.step(CallStep.RINGING, ringing=(to,)) if told.leg else rings(told)
         case "in-progress":
             if told.leg:
                 return told.step(CallStep.ANSWERED, agent=to)

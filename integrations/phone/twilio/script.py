@@ -7,7 +7,6 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from domain.languages import translate
-from integrations.keeping import Language
 from integrations.phone.line import PhoneLine
 from integrations.phone.twilio import speaking
 from integrations.phone.twilio.account import MOST_AT_ONCE
@@ -24,11 +23,11 @@ class Script:
     hook: str
     """The address of the channel's own webhook: `https://…/hooks/twilio/{channel}/voice`."""
     line: PhoneLine
-    language: Language
+    language: str
     at: datetime
 
     def address(self, part: str, **query: str) -> str:
-        return f"{self.hook}/{part}" + (f"?{urlencode(query, quote_via=quote)}" if query else "")
+        return f"{self.hook}/{part}?{urlencode({'language': self.language} | query, quote_via=quote)}"
 
     def reject(self) -> str:
         doc = _document()
@@ -161,7 +160,10 @@ class Script:
         doc.hangup()
 
     def _notice(self, ours: str) -> str:
-        return self.line.consent_notice.get(self.language) or translate(self.language, ours)
+        own: dict[str, str] = {
+            language: notice for language, notice in self.line.consent_notice.items() if notice.strip()
+        }
+        return own.get(self.language) or translate(self.language, ours)
 
     def _consent(self, way: Any, said: str) -> Consent:
         return Consent(way, self.language, self.at, said)

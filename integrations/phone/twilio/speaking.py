@@ -5,10 +5,9 @@ from datetime import date
 from babel.dates import format_date
 
 from domain.languages import N_, translate
-from integrations.keeping import Language
 from integrations.orders import OrderStatus, Stage
 
-VOICES: dict[Language, tuple[str, str]] = {
+VOICES: dict[str, tuple[str, str]] = {
     "en": ("en-GB", "Polly.Amy"),
     "pl": ("pl-PL", "Polly.Ewa"),
     "es": ("es-ES", "Polly.Lucia"),
@@ -43,12 +42,12 @@ STAGES = {
 }
 
 
-def how_far(status: OrderStatus, language: Language) -> str:
+def how_far(status: OrderStatus, language: str) -> str:
     without, with_day = STAGES[status.stage]
     if status.on is None:
         return translate(language, without)
     return translate(language, with_day, day=_day(status.on, language))
 
 
-def _day(day: date, language: Language) -> str:
+def _day(day: date, language: str) -> str:
     return format_date(day, "d MMMM", locale=language)

@@ -19,17 +19,16 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from domain.channels import Channel, ChannelKind
-from domain.contacts import phone_number
 from domain.db import Database, Json
 from domain.inbound import keep
 from domain.keys import Keys
-from domain.languages import translate
+from domain.languages import best_language, translate
 from integrations.orders import DEADLINE, Orders, spelled
 from integrations.phone.line import PhoneLine
 from integrations.phone.twilio import speaking
 from integrations.phone.twilio.consent import Consent
-from integrations.phone.twilio.deciding import Decision, decision_on
-from integrations.phone.twilio.payloads import WITHHELD
+from integrations.phone.twilio.payloads import Told, rings
+from integrations.phone.twilio.ringing import Answer, answer_to
 from integrations.phone.twilio.script import NOTHING, Script
 from integrations.signatures import twilio_signed
 from integrations.webhook import body_of, channel_of, form_of, public_url
@@ -45,49 +44,50 @@ _CALL = re.compile(r"CA[0-9a-f]{32}\Z")
 class Asked:
     """One webhook that is really Twilio's."""
 
+    hook: str
     channel: Channel
     line: PhoneLine
-    form: FormData
-    query: dict[str, str]
-    script: Script
+    told: Told
 
     def said(self, name: str) -> str:
-        return str(self.form.get(name, ""))
+        return self.told.form.get(name, "")
+
+    def script(self, language: str = "") -> Script:
+        """Once begun, a call keeps its language."""
+        spoken = best_language(self.told.query.get("language") or language or self.line.language or "en")
+        return Script(self.hook, self.line, spoken, self.told.received_at)
 
 
 def routes(db: Database, keys: Keys, base_url: str, shop: Orders) -> list[Route]:
-    async def decided(asked: Asked) -> Decision:
-        caller = asked.said("From")
-        known = None if caller in WITHHELD else phone_number(caller, region=asked.line.region)
-        return await decision_on(db, asked.channel, asked.line, known)
+    async def decided(asked: Asked) -> Answer:
+        return await answer_to(db, asked.channel, asked.line, rings(asked.told))
 
     async def called(asked: Asked) -> str:
-        decision = await decided(asked)
-        return asked.script.reject() if decision.reject else asked.script.incoming(decision.ring)
+        answer = await decided(asked)
+        script = asked.script(answer.language)
+        return script.reject() if answer.reject else script.incoming(answer.ring)
 
     async def chosen(asked: Asked) -> str:
-        number = asked.said("Digits") or asked.said("SpeechResult")
-        answer = await _looked_up(shop, number, asked.script)
-        return asked.script.after_menu(answer, (await decided(asked)).ring)
+        script, number = asked.script(), asked.said("Digits") or asked.said("SpeechResult")
+        words = await _looked_up(shop, number, script)
+        return script.after_menu(words, (await decided(asked)).ring)
 
     async def agreed(asked: Asked) -> str:
-        consent = Consent.of(asked.query) if asked.said("Digits") == "1" else None
-        return asked.script.after_asking(consent, (await decided(asked)).ring)
+        consent = Consent.of(asked.told.query) if asked.said("Digits") == "1" else None
+        return asked.script().after_asking(consent, (await decided(asked)).ring)
 
     async def dialled(asked: Asked) -> str:
-        if "call" in asked.query:
-            return asked.script.over(asked.said("DialCallStatus"))
-        if asked.said("DialCallStatus") == "completed":
-            return NOTHING
-        return asked.script.unattended()
+        if asked.told.begun_here:
+            return asked.script().over(asked.said("DialCallStatus"))
+        return NOTHING if asked.said("DialCallStatus") == "completed" else asked.script().unattended()
 
     async def picked_up(asked: Asked) -> str:
-        return asked.script.towards(asked.query.get("number", ""), call=asked.query.get("call", ""))
+        return asked.script().towards(asked.told.query.get("number", ""), call=asked.told.call_id)
 
     async def recorded(asked: Asked) -> str:
-        return asked.script.thanks()
+        return asked.script().thanks()
 
-    async def told(asked: Asked) -> str:
+    async def heard(asked: Asked) -> str:
         return NOTHING
 
     answers: dict[str, Callable[[Asked], Awaitable[str]]] = {
@@ -97,20 +97,18 @@ def routes(db: Database, keys: Keys, base_url: str, shop: Orders) -> list[Route]
         "dialled": dialled,
         "connect": picked_up,
         "goodbye": recorded,
-        "recording": told,
-        "status": told,
+        "recording": heard,
+        "status": heard,
     }
 
     async def receive(request: Request) -> Response:
         part = request.path_params.get("part", "")
-        answer = answers.get(part)
         channel = await channel_of(db, ChannelKind.PHONE, request)
         line = PhoneLine.of(channel, keys)
-        if answer is None or line.provider != PROVIDER:
+        if part not in answers or line.provider != PROVIDER:
             raise HTTPException(404, "no such channel")
         body = await body_of(request, largest=LARGEST_FORM)
-        form = form_of(body)
-        url = public_url(base_url, request)
+        form, url = form_of(body), public_url(base_url, request)
         if not twilio_signed(line.auth_token.get_secret_value(), url, form, request.headers):
             raise HTTPException(401, "the signature is not right")
         # The signature covers names and values run together: where one ends and the next begins it does not say.
@@ -119,9 +117,8 @@ def routes(db: Database, keys: Keys, base_url: str, shop: Orders) -> list[Route]
         query = request.scope["query_string"].decode("ascii", "replace")
         await _keep(db, channel, url, form, body, {"by": PROVIDER, "part": part, "query": query})
         hook = f"{base_url.rstrip('/')}/hooks/twilio/{channel.slug}/voice"
-        script = Script(hook, line, line.language or "en", datetime.now(UTC))
-        asked = Asked(channel, line, form, dict(request.query_params), script)
-        return Response(await answer(asked), media_type="text/xml")
+        told = Told.of(body, query, at=datetime.now(UTC), region=line.region)
+        return Response(await answers[part](Asked(hook, channel, line, told)), media_type="text/xml")
 
     return [
         Route("/hooks/twilio/{channel}/voice", receive, methods=["POST"]),
