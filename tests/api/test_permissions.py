@@ -24,7 +24,7 @@ from api.permissions import RULES, Rule, rule_of
 from api.schema import schema
 from domain import blocking, devices, invitations, merging, participants, replies, tokens
 from domain.actors import SYSTEM, Role, Scope
-from domain.channels import Channel
+from domain.channels import Channel, ChannelKind
 from domain.contact_notes import add_note
 from domain.contacts import Contact, Identity, add_contact
 from domain.db import database_time, new_id
@@ -33,6 +33,7 @@ from domain.dialled_numbers import save_number
 from domain.ids import public_id, row_id
 from domain.inbound import Arrival, ArrivalState
 from domain.invitations import Purpose
+from domain.messages import Call
 from domain.notices import Notice, NoticeKind, deliver
 from domain.opening import open_thread, open_ticket
 from domain.policies import save_policy
@@ -190,6 +191,17 @@ async def _another_ticket(asking: Asking, *, suggested: bool = False) -> tuple[s
         session.add(said)
         other = public_id("TicketSuggestion", said.id) if suggested else public_id("Thread", thread.id)
         return public_id("Ticket", ticket.id), other
+
+
+async def _a_line(asking: Asking) -> Values:
+    """That can make calls, and telephones on everybody's desk."""
+    async with asking.house.db.transaction() as session:
+        line = (await session.scalars(select(Channel).where(Channel.kind == ChannelKind.PHONE))).one()
+        line.config = {**line.config, "dial_url": "https://pbx.example/dial"}
+        await session.execute(update(Agent).where(Agent.line.is_(None)).values(line=Agent.email))
+        call = await session.get_one(Call, row_id("Call", asking.Call))
+        caller = await session.scalar(select(Identity.id).where(Identity.contact_id == call.contact_id))
+        return {"ticketId": public_id("Ticket", call.ticket_id), "identityId": public_id("Identity", caller)}
 
 
 async def _both_contacts(asking: Asking) -> Values:
@@ -373,6 +385,7 @@ MUTATIONS: dict[str, Callable[[Asking, Principal], Any]] = {
     "contactNoteAdd": lambda a, p: {"contactId": a.Contact, "text": "Prefers the phone."},
     "contactNoteDelete": lambda a, p: _a_contact_note(a, p),
     "companySave": lambda a, p: {"id": a.Company, "note": "Pays late."},
+    "callStart": lambda a, p: _a_line(a),
     "callUpdate": lambda a, p: {"id": a.Call, "outcome": "REACHED", "notes": "Asked for her parcel."},
     "taskSave": lambda a, p: {"id": a.Task, "title": "Call Ada again"},
     "alertAck": lambda a, p: {"id": a.Alert},

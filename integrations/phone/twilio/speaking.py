@@ -25,7 +25,7 @@ THANKS = N_("Thank you. We call you back.")
 WHICH_ORDER = N_(
     "To hear how far your order is, enter or say its number, and press the hash key. To talk to us, stay on the line."
 )
-NO_ORDER = N_("We have found no such order. We connect you.")
+NO_ORDER = N_("We have found no order with this number.")
 BUSY = N_("The customer's line is busy.")
 NOT_REACHED = N_("The customer was not reached.")
 
