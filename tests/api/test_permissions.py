@@ -200,8 +200,11 @@ async def _a_line(asking: Asking) -> Values:
         line.config = {**line.config, "dial_url": "https://pbx.example/dial"}
         await session.execute(update(Agent).where(Agent.line.is_(None)).values(line=Agent.email))
         call = await session.get_one(Call, row_id("Call", asking.Call))
-        caller = await session.scalar(select(Identity.id).where(Identity.contact_id == call.contact_id))
-        return {"ticketId": public_id("Ticket", call.ticket_id), "identityId": public_id("Identity", caller)}
+        caller = await session.scalars(select(Identity.id).where(Identity.contact_id == call.contact_id))
+        return {
+            "ticketId": public_id("Ticket", call.ticket_id),
+            "identityId": public_id("Identity", caller.one()),
+        }
 
 
 async def _both_contacts(asking: Asking) -> Values:

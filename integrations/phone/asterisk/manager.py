@@ -33,10 +33,10 @@ class Unanswered(ExchangeFailed):
 
 @asynccontextmanager
 async def connected(
-    exchange: Exchange, hear: Callable[[Event], None] | None = None, *, answer: float = ANSWER
+    exchange: Exchange, hear: Callable[[Event], None] | None = None
 ) -> AsyncIterator["Manager"]:
     """Signed in. `hear` is told every event."""
-    manager = Manager(exchange, hear, answer)
+    manager = Manager(exchange, hear)
     try:
         await manager.open()
         yield manager
@@ -45,11 +45,11 @@ async def connected(
 
 
 class Manager:
-    def __init__(self, exchange: Exchange, hear: Callable[[Event], None] | None, answer: float) -> None:
+    def __init__(self, exchange: Exchange, hear: Callable[[Event], None] | None) -> None:
         from panoramisk import Manager as Client
 
         self.lost = asyncio.Event()
-        self._exchange, self._hears, self._answer = exchange, hear is not None, answer
+        self._exchange, self._hears = exchange, hear is not None
         lost = self.lost
 
         class Once(Client):  # type: ignore[misc]
@@ -72,7 +72,7 @@ class Manager:
 
     async def open(self) -> None:
         try:
-            async with asyncio.timeout(self._answer):
+            async with asyncio.timeout(ANSWER):
                 await self._client.connect()
         except (OSError, TimeoutError) as failure:
             raise ExchangeFailed(f"no connection: {failure or type(failure).__name__}") from failure
@@ -99,9 +99,7 @@ class Manager:
         asked = self._client.send_action(dict(action), as_list=None if listed else False)
         lost = asyncio.ensure_future(self.lost.wait())
         try:
-            done, _ = await asyncio.wait(
-                (asked, lost), timeout=self._answer, return_when=asyncio.FIRST_COMPLETED
-            )
+            done, _ = await asyncio.wait((asked, lost), timeout=ANSWER, return_when=asyncio.FIRST_COMPLETED)
         finally:
             lost.cancel()
         if asked not in done:

@@ -2,7 +2,7 @@
 
 from datetime import date
 
-from babel.dates import format_date
+from babel.dates import format_skeleton
 
 from domain.languages import N_, translate
 from integrations.orders import OrderStatus, Stage
@@ -50,4 +50,4 @@ def how_far(status: OrderStatus, language: str) -> str:
 
 
 def _day(day: date, language: str) -> str:
-    return format_date(day, "d MMMM", locale=language)
+    return str(format_skeleton("MMMMd", day, locale={"en": "en_GB"}.get(language, language)))
