@@ -21,7 +21,7 @@ from domain.contacts import IdentityKind
 from domain.db import new_id
 from domain.dialled_numbers import DialledNumber
 from domain.hours import Hours
-from domain.inbound import Arrival, ArrivalState
+from domain.inbound import Arrival
 from domain.messages import Attachment, Call, CallState
 from domain.policies import Calendar
 from domain.staff import Agent
@@ -65,7 +65,7 @@ async def read(house: House) -> list[Arrival]:
             return list(await session.scalars(select(Arrival).order_by(Arrival.id)))
 
     async def opened() -> bool:
-        return all(one.state != ArrivalState.WAITING for one in await arrivals())
+        return all(one.due_at is None for one in await arrivals())
 
     async with running(Mailroom(house.db, house.keys, house.files).run()):
         await until(opened, 30)
