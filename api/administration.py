@@ -61,6 +61,10 @@ class AgentUpdateInput:
     role: Role | None = None
     team_ids: list[strawberry.ID] | None = None
     languages: list[str] | None = None
+    line: str | None = strawberry.field(
+        default=None,
+        description="Their telephone as the PBX calls it: an extension, a SIP address or a number; an empty word takes it away.",
+    )
     left: bool | None = None
     client_mutation_id: strawberry.ID
 
@@ -143,8 +147,16 @@ async def _agent_invite(info: Info, input: AgentInviteInput) -> AgentPayload:
 async def _agent_update(info: Info, input: AgentUpdateInput) -> AgentPayload:
     async def change(session: AsyncSession, actor: Actor, now: datetime) -> Json:
         agent = await access.one(session, staff.Agent, row_id("Agent", input.id), to=actor, lock=True)
+        if input.line:
+            await staff.free_line(session, agent, input.line)
         agent.change(
-            by=actor, at=now, name=input.name, role=input.role, languages=input.languages, left=input.left
+            by=actor,
+            at=now,
+            name=input.name,
+            role=input.role,
+            languages=input.languages,
+            line=input.line,
+            left=input.left,
         )
         if input.team_ids is not None:
             await _put_in_teams(session, agent, input.team_ids, actor)

@@ -15,6 +15,7 @@ from integrations.chat import socket as chat
 from integrations.mail import webhook as mail
 from integrations.messenger import webhook as messenger
 from integrations.phone import webhook as phone
+from integrations.phone.twilio import webhook as twilio
 from integrations.sms import webhook as sms
 
 
@@ -33,6 +34,7 @@ def application(house: House) -> ASGIApp:
             *graphql_http.routes(house),
             *messenger.routes(house.db, house.keys),
             *phone.routes(house.db, house.keys),
+            *twilio.routes(house.db, house.keys, house.base_url, house.orders),
             *sms.routes(house.db, house.keys, house.base_url),
             *mail.routes(house.db, house.keys),
             *chat.routes(house.db, house.keys),

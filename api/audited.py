@@ -30,7 +30,7 @@ AUDITED = {
     "secondFactorConfirm": Audited(AuditKind.SECOND_FACTOR_SET),
     "secondFactorRemove": Audited(AuditKind.SECOND_FACTOR_REMOVED),
     "agentInvite": Audited(AuditKind.AGENT_ADDED, ("role", "team_ids")),
-    "agentUpdate": Audited(AuditKind.AGENT_CHANGED, ("role", "team_ids", "left")),
+    "agentUpdate": Audited(AuditKind.AGENT_CHANGED, ("role", "team_ids", "line", "left")),
     "teamSave": Audited(AuditKind.TEAM_SAVED, ("id", "name")),
     "shopUpdate": Audited(
         AuditKind.SHOP_CHANGED, ("agents_see", "order_numbers", "marketplaces", "same_matter")
@@ -40,6 +40,7 @@ AUDITED = {
     "tokenRevoke": Audited(AuditKind.TOKEN_REVOKED, ("id",)),
     "webhookSave": Audited(AuditKind.WEBHOOK_SAVED, ("id", "url", "events", "enabled")),
     "webhookRotateSecret": Audited(AuditKind.WEBHOOK_SECRET_ROTATED, ("id",)),
+    "callStart": Audited(AuditKind.CALL_STARTED, ("ticket_id", "contact_id", "identity_id")),
     "contactExport": Audited(AuditKind.EXPORTED),
     "contactErase": Audited(AuditKind.ERASURE_ASKED, ("confirm",)),
     "erasureWithdraw": Audited(AuditKind.ERASURE_WITHDRAWN, ("id",)),
@@ -53,6 +54,10 @@ AUDITED = {
     "channelEnable": Audited(AuditKind.CHANNEL_ENABLED),
     "senderBlock": Audited(AuditKind.SENDER_BLOCKED),
     "senderUnblock": Audited(AuditKind.SENDER_UNBLOCKED, ("id",)),
+    "dialledNumberSave": Audited(
+        AuditKind.NUMBER_SAVED, ("channel_id", "number", "campaign", "source", "language", "dial")
+    ),
+    "dialledNumberDelete": Audited(AuditKind.NUMBER_DELETED, ("id",)),
     "contactFieldSave": Audited(AuditKind.CONTACT_FIELD_SAVED, ("id", "label", "kind", "options")),
     "contactFieldArchive": Audited(AuditKind.CONTACT_FIELD_ARCHIVED, ("id", "archived")),
 }

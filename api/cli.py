@@ -13,7 +13,7 @@ from zoneinfo import available_timezones
 
 from cyclopts import App, Parameter
 
-from api import setting_up
+from api import phone_commands, setting_up
 from api.caretaking import commands
 from api.channel_commands import channel
 from api.contact_commands import contact
@@ -36,6 +36,8 @@ app.command(channel)
 app.command(contact)
 app.command(mail, name="mail")
 app.update(commands)
+setting_up.agent.command(phone_commands.line_of, name="line")
+channel.command(phone_commands.numbers)
 app.update(setting_up.commands)
 
 

@@ -10,6 +10,7 @@ from api.settings import ApiSettings
 from domain.db import Database
 from domain.files import Files
 from domain.keys import Keys
+from integrations.orders import NoOrders, Orders
 from integrations.settings import IntegrationSettings
 from notifications.settings import NotificationSettings
 from notifications.vapid import VapidKey
@@ -39,6 +40,8 @@ class House:
     audiences: dict[Any, Any] = field(default_factory=dict)
     """Of the streams that are open (`api/live.py`)."""
     settings: ApiSettings = field(default_factory=ApiSettings.model_construct)
+    orders: Orders = field(default_factory=NoOrders)
+    """Whom a machine on the telephone asks how far an order is."""
     rates: Rates = field(init=False)
 
     def __post_init__(self) -> None:

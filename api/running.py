@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 
 from api.house import House
 from api.settings import ApiSettings
-from domain import audit, clocks, deadlines, following, recounts, upkeep
+from domain import audit, calls, clocks, deadlines, following, recounts, upkeep
 from domain.db import Database, database_time
 from domain.devices import Transport
 from domain.exports import Exporter
@@ -34,6 +34,9 @@ from integrations.mail.sending.system import SystemPost
 from integrations.mailroom import Mailroom
 from integrations.media import Media
 from integrations.messenger.profiles import Profiles
+from integrations.orders import orders_in
+from integrations.phone.asterisk.listening import Listener
+from integrations.phone.dialler import Dialler
 from integrations.settings import IntegrationSettings
 from integrations.subscribers import posting as subscribers
 from integrations.subscribers.posting import Subscribers
@@ -95,7 +98,7 @@ def database_url(settings: DomainSettings) -> Iterator[str]:
 @asynccontextmanager
 async def opened(settings: Settings, url: str) -> AsyncIterator[House]:
     """The house over a database that is up to date."""
-    keys = open_keys(settings.domain)
+    keys, orders = open_keys(settings.domain), orders_in(settings.integrations.orders)
     db = Database(url)
     try:
         await _reach(db)
@@ -116,6 +119,7 @@ async def opened(settings: Settings, url: str) -> AsyncIterator[House]:
             integrations=settings.integrations,
             vapid=vapid,
             settings=settings.api,
+            orders=orders,
         )
     finally:
         await db.close()
@@ -174,6 +178,9 @@ async def working(house: House, settings: Settings) -> AsyncIterator[None]:
         SystemPost(house.db, house.keys, settings.integrations, relays).run(),
         Media(house.db, house.keys, house.files, settings.integrations).run(),
         Profiles(house.db, house.keys, settings.integrations).run(),
+        Listener(house.db, house.keys).run(),
+        Dialler(house.db, house.keys, settings.integrations, house.base_url).run(),
+        calls.sweep(house.db),
         deadlines.WHEEL.turn(house.db),
         pursuit.WHEEL.turn(house.db),
         watch.run(house.db, settings.notifications),

@@ -16,6 +16,8 @@ from api.answering import AlertMutations
 from api.arrivals import ArrivalMutations, ArrivalQueries
 from api.audit import AuditQueries
 from api.calendars import CalendarMutations, CalendarQueries
+from api.calling import CallingMutations
+from api.calls import CallMutations
 from api.changes import ChangeQueries
 from api.channel_administration import ChannelMutations
 from api.channel_kinds import ChannelKindQueries
@@ -25,6 +27,7 @@ from api.contact_fields import ContactFieldMutations, ContactFieldQueries
 from api.contact_notes import ContactNoteMutations
 from api.contacts import ContactQueries
 from api.devices import DeviceMutations
+from api.dialled_numbers import DialledNumberMutations, DialledNumberQueries
 from api.documents import Documents
 from api.duty import DutyMutations, DutyQueries
 from api.erasing import ErasureMutations, ErasureQueries
@@ -45,6 +48,7 @@ from api.policies import PolicyQueries
 from api.privacy import PrivacyMutations, PrivacyQueries
 from api.profiles import ProfileMutations
 from api.promising import PolicyMutations
+from api.ringing import RingingSubscriptions
 from api.scalars import SCALARS
 from api.sessions import SessionMutations
 from api.sockets import AskedAnew
@@ -85,6 +89,7 @@ class Query(
     DutyQueries,
     ArrivalQueries,
     SpamQueries,
+    DialledNumberQueries,
     ExportQueries,
     ErasureQueries,
     PrivacyQueries,
@@ -125,6 +130,9 @@ class Mutation(
     ArrivalMutations,
     ParticipantMutations,
     SpamMutations,
+    CallMutations,
+    CallingMutations,
+    DialledNumberMutations,
     ExportMutations,
     ErasureMutations,
     PrivacyMutations,
@@ -133,7 +141,7 @@ class Mutation(
 
 
 @strawberry.type
-class Subscription(ChangeSubscriptions):
+class Subscription(ChangeSubscriptions, RingingSubscriptions):
     pass
 
 

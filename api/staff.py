@@ -25,6 +25,7 @@ class Agent(Node):
     timezone: str
     role: Role
     languages: list[str] = strawberry.field(description="In which they can answer, besides `locale`.")
+    line: str | None = strawberry.field(description="Their telephone, as the PBX calls it.")
 
 
 @strawberry.type
@@ -51,7 +52,7 @@ async def teams_by_id(reading: Reading, ids: Collection[uuid.UUID | None]) -> di
     return {row.id: plain(Team, {"id": public_id("Team", row.id), "name": row.name}) for row in rows}
 
 
-COLUMNS = ("id", "name", "locale", "timezone", "role", "languages")
+COLUMNS = ("id", "name", "locale", "timezone", "role", "languages", "line")
 _columns = select(*(getattr(staff.Agent, name) for name in COLUMNS))
 
 

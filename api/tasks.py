@@ -35,6 +35,12 @@ class Task(Node):
     due_at: datetime | None
     done: bool
     updated_at: datetime
+    missed_calls: int = strawberry.field(
+        description="It is to call somebody back, who rang so often in vain; 0 for other work."
+    )
+    last_call_id: strawberry.ID | None = strawberry.field(
+        description="The last of those calls, for `node`: when it came, and on which number."
+    )
     assignee: Agent | None
     ticket: Annotated["Ticket", strawberry.lazy("api.tickets")] | None
     contact: Annotated["Contact", strawberry.lazy("api.contacts")] | None
@@ -90,6 +96,8 @@ async def _load(reading: Reading, query: Select[Any], selection: Selection) -> l
                 "due_at": row.due_at,
                 "done": row.done_at is not None,
                 "updated_at": row.updated_at,
+                "missed_calls": row.missed_calls,
+                "last_call_id": public_id("Call", row.last_call_id) if row.last_call_id else None,
             },
         )
         for row in rows

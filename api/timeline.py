@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import strawberry
 
 from api.attachments import Attached, Attachment, attached_to
+from api.calls import Call, Calls, calls_of
 from api.context import Reading, plain
 from api.node import Node
 from api.scalars import BigInt
@@ -20,7 +21,7 @@ from domain.db import Json, one_of
 from domain.events import EventKind
 from domain.ids import public_id
 from domain.languages import N_, translate
-from domain.messages import CallState, DeliveryState, Direction, ItemKind
+from domain.messages import DeliveryState, Direction, ItemKind
 from domain.reasons import JoinCode
 from domain.tickets import Ticket, became
 from integrations.mail.reading import markup
@@ -29,7 +30,6 @@ MOST_RECIPIENTS = 100
 """Of a mail that came in: it may name a thousand."""
 
 strawberry.enum(Direction)
-strawberry.enum(CallState)
 strawberry.enum(DeliveryState, name="MessageDelivery")
 strawberry.enum(addressing.Role, name="RecipientRole")
 
@@ -117,21 +117,6 @@ class Message(Node):
         return markup.shown(self.page, self.pictures, remote_images=remote_images)
 
 
-@strawberry.type
-class Call(Node):
-    seq: BigInt
-    ticket_id: strawberry.ID
-    direction: Direction
-    state: CallState
-    number: str = strawberry.field(description="As the line showed it: a caller's number proves nothing.")
-    agent: Agent | None
-    at: datetime
-    seconds: int | None = strawberry.field(description="Of talk, once it has ended.")
-    answered_in_seconds: int | None = strawberry.field(
-        description="How long it rang until somebody took it: the speed of answer."
-    )
-
-
 @strawberry.type(description="What only the shop sees.")
 class Note(Node):
     seq: BigInt
@@ -182,12 +167,15 @@ async def items_by_id(
 async def timeline_items(reading: Reading, rows: Sequence[Any], selection: Selection) -> list[TimelineItem]:
     """GraphQL objects of rows of `history.ITEMS` and of events."""
     attached = await attached_to(reading, [row for row in rows if _is(row, ItemKind.MESSAGE)], selection)
+    calls = await calls_of(reading, [row for row in rows if _is(row, ItemKind.CALL)], selection)
     named = [row.agent_id if hasattr(row, "direction") else row.actor_id for row in rows]
     named += [_uuid(row.data.get("to")) for row in rows if not hasattr(row, "direction")]
     agents = await agents_by_id(reading, named)
     told = {row.ticket_id for row in rows if row.ticket_id and not hasattr(row, "direction")}
     moved = await became(reading.connection, told) if told else {}
-    return [_item(reading, row, attached, agents, moved.get(row.ticket_id, row.ticket_id)) for row in rows]
+    return [
+        _item(reading, row, attached, calls, agents, moved.get(row.ticket_id, row.ticket_id)) for row in rows
+    ]
 
 
 def _is(row: Any, kind: ItemKind) -> bool:
@@ -202,6 +190,7 @@ def _item(
     reading: Reading,
     row: Any,
     attached: Attached,
+    calls: Calls,
     agents: dict[uuid.UUID | None, Agent],
     ticket_id: uuid.UUID | None,
 ) -> TimelineItem:
@@ -259,22 +248,7 @@ def _item(
                 },
             )
         case ItemKind.CALL:
-            talked = row.ended_at and row.answered_at and row.ended_at - row.answered_at
-            return plain(
-                Call,
-                {
-                    **shared,
-                    "id": public_id("Call", row.id),
-                    "direction": row.direction,
-                    "state": row.call_state,
-                    "number": row.number or "",
-                    "agent": agents.get(row.agent_id),
-                    "seconds": max(0, int(talked.total_seconds())) if talked is not None else None,
-                    "answered_in_seconds": (
-                        max(0, int((row.answered_at - row.at).total_seconds())) if row.answered_at else None
-                    ),
-                },
-            )
+            return calls[row.id]
         case _:
             return plain(
                 Note, {**shared, "id": public_id("Note", row.id), "author": author, "text": row.text}

@@ -25,6 +25,8 @@ from domain.contact_notes import ContactNote
 from domain.contacts import Contact
 from domain.db import Base
 from domain.devices import Device
+from domain.dialled_numbers import DialledNumber
+from domain.dials import Dial
 from domain.erasure import Erasure, SealedPart
 from domain.errors import NotFound
 from domain.exports import ContactExport
@@ -51,6 +53,7 @@ SCOPES: dict[type[Base], Scope] = {
     Participant: Scope.TICKETS_READ,
     Item: Scope.TICKETS_READ,
     Attachment: Scope.TICKETS_READ,
+    Dial: Scope.TICKETS_READ,
     Contact: Scope.CONTACTS_READ,
     ContactNote: Scope.CONTACTS_READ,
     ContactField: Scope.CONTACTS_READ,
@@ -92,7 +95,7 @@ def _agents(model: type[Base], actor: Actor) -> ColumnElement[bool]:
         return true() if actor.role == Role.ADMIN else false()
     if model in (Delivery, Notice):
         return _deliveries(model, actor)
-    if model in (Arrival, Erasure, ContactExport, BlockedSender):
+    if model in (Arrival, Erasure, ContactExport, BlockedSender, DialledNumber):
         return true() if actor.manages else false()
     if actor.manages:
         return true()
@@ -116,6 +119,8 @@ def _agents(model: type[Base], actor: Actor) -> ColumnElement[bool]:
         person = aliased(Contact)
         works_there = (person.company_id == Company.id, person.canonical_id.is_(None))
         return or_(exists().where(*works_there, _contacts(person, tickets)), ~exists().where(*works_there))
+    if model is Dial:
+        return exists().where(Item.id == Dial.call_id, Ticket.id == Item.ticket_id, tickets)
     if model is Attachment:
         return exists().where(Item.id == Attachment.item_id, Ticket.id == Item.ticket_id, tickets)
     if model is Alert:

@@ -61,6 +61,7 @@ class AuditKind(StrEnum):
     CONTACT_FIELD_SAVED = "contact_field_saved"
     CONTACT_FIELD_ARCHIVED = "contact_field_archived"
     CONTACT_READ = "contact_read"
+    CALL_STARTED = "call_started"
     EXPORTED = "exported"
     EXPORT_FETCHED = "export_fetched"
     ERASURE_ASKED = "erasure_asked"
@@ -78,6 +79,9 @@ class AuditKind(StrEnum):
     SENDER_BLOCKED = "sender_blocked"
     SENDER_UNBLOCKED = "sender_unblocked"
     RETENTION_APPLIED = "retention_applied"
+    NUMBER_SAVED = "number_saved"
+    """A number of the shop, and where it stands."""
+    NUMBER_DELETED = "number_deleted"
 
 
 class AuditEntry(Base):

@@ -1,77 +1,225 @@
-"""A call is the sum of its steps: they may come twice, late or out of order, and the end is the same."""
+"""Calls: placed on a ticket as their steps come, swept when their end never does."""
 
 import uuid
+from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain import alerts, clocks
-from domain.actors import customer
+from domain import alerts, call_backs, clocks, dialled_numbers, dials, early_calls
+from domain.actors import SYSTEM, Actor, customer
 from domain.alerts import Alert, AlertKind
+from domain.blocking import blocked_as
+from domain.call_steps import Line, Told, standing, told
 from domain.cases import cases_of
 from domain.channels import Channel
-from domain.contacts import Identity, add_contact
-from domain.db import database_time, new_id, one_at_a_time
+from domain.contacts import Contact, Identity, add_contact
+from domain.db import Database, database_time, new_id, one_at_a_time, ring
+from domain.dialled_numbers import DialledNumber
+from domain.dials import DialState
 from domain.events import EventKind
 from domain.facts import facts_of
 from domain.firing import Cause, fire
-from domain.inbound import Arrival, CallStep, InboundCall
+from domain.inbound import Arrival, CallStep, InboundAttachment, InboundCall
 from domain.matters import Matter
-from domain.messages import Call, CallState, Direction
+from domain.messages import CALLS, FETCHES, Attachment, Call, CallState, Direction
 from domain.opening import open_thread, open_ticket
 from domain.people import recognise
 from domain.promises import is_waited_for
 from domain.reasons import JoinCode
-from domain.staff import Agent
+from domain.staff import agents_called
 from domain.suggestions import suggest
 from domain.threads import Certainty, Thread, place
-from domain.tickets import held_with, locked
-from domain.work import TryLater
+from domain.tickets import Ticket, held_with, locked
+from domain.work import Lease, TryLater, work
 
 
-async def receive(session: AsyncSession, channel: Channel, arrival: Arrival, step: InboundCall) -> None:
-    await one_at_a_time(session, f"{channel.id}\n{step.call_id}")
-    call = await session.scalar(
-        select(Call).where(Call.channel_id == channel.id, Call.external_id == step.call_id)
-    )
-    begins = call is None
+async def receive(session: AsyncSession, channel: Channel, arrival: Arrival, step: InboundCall) -> str | None:
+    """Why nothing came of it, where nothing did."""
+    await _alone(session, channel.id, step.call_id)
+    call = await _called(session, channel.id, step.call_id) or await _asked_for(session, channel, step)
+    said, begins = told(step), False
     if call is None:
-        if step.step != CallStep.RINGING and step.claim is None and not step.withheld:
-            raise TryLater("the call's first step has not come yet")
+        if not _says_who(step):
+            await early_calls.remember(session, channel.id, step.call_id, said, at=arrival.received_at)
+            return "the step that says who calls has not come yet"
+        if step.claim and not step.outgoing and (blocked := await blocked_as(session, step.claim)):
+            return f"blocked sender: {blocked}"
         call = await _begin(session, channel, arrival, step)
+        said = said.joined(await early_calls.recall(session, channel.id, step.call_id))
+        begins = True
     ticket = await locked(session, call.ticket_id)
-    before = (call.call_state, call.answered_at, call.ended_at)
-    _add(call, step)
-    if step.agent and call.agent_id is None:
-        call.agent_id = await session.scalar(
-            select(Agent.id).where(func.lower(Agent.email) == step.agent.lower(), Agent.left_at.is_(None))
-        )
-    if (call.call_state, call.answered_at, call.ended_at) == before and not begins:
-        return
+    if call.direction == Direction.OUT:
+        await dials.heard_of(session, call.id)
+    if step.recording:
+        await _attach(session, call, step.recording)
     by = customer(call.contact_id)
-    call.tell(EventKind.CALL_CHANGED, by=by, at=step.at, data={"state": call.call_state})
-    await clocks.reckon(session, ticket, by=by, at=step.at)
-    was_missed = call.call_state == CallState.MISSED and call.direction == Direction.IN
-    if was_missed and is_waited_for(await facts_of(session, ticket)):
-        missed = Cause(AlertKind.CALL_MISSED, call.ended_at or step.at, ticket_id=ticket.id, about_id=call.id)
-        await fire(session, [missed], now=await database_time(session))
-    elif call.answered_at:
-        await alerts.resolve(session, Alert.about_id == call.id, by=by, at=step.at)
+    await _hear(session, channel, call, ticket, said, begins=begins, by=by, at=step.at)
+    return None
 
 
-def _add(call: Call, step: InboundCall) -> None:
-    match step.step:
-        case CallStep.RINGING:
-            call.at = min(call.at, step.at)
-        case CallStep.ANSWERED:
-            call.answered_at = min(step.at, call.answered_at or step.at)
-        case CallStep.ENDED:
-            call.ended_at = min(step.at, call.ended_at or step.at)
-            call.cause = call.cause or step.cause
-    if call.ended_at:
-        call.call_state = CallState.ENDED if call.answered_at else CallState.MISSED
+async def _alone(session: AsyncSession, channel_id: uuid.UUID | None, call_id: str | None) -> None:
+    await one_at_a_time(session, f"{channel_id}\n{call_id}")
+
+
+async def _called(session: AsyncSession, channel_id: uuid.UUID, call_id: str) -> Call | None:
+    return await session.scalar(
+        select(Call).where(Call.channel_id == channel_id, Call.external_id == call_id)
+    )
+
+
+async def _asked_for(session: AsyncSession, channel: Channel, step: InboundCall) -> Call | None:
+    """A PBX may call by a name of its own what we have asked it for. Only with its answer do we know the name."""
+    if not step.outgoing or not step.number or dials.is_ours(step.call_id):
+        return None
+    awaited = await dials.awaited(session, channel.id, step.number)
+    if awaited is None:
+        return None
+    dial, call = awaited
+    if dial.state == DialState.ASKED:
+        raise TryLater("the PBX has not said yet whether this is the call it was asked for", after=2)
+    call.external_id = step.call_id
+    return call
+
+
+def _says_who(step: InboundCall) -> bool:
+    return (step.step == CallStep.RINGING and not step.leg) or step.claim is not None or step.withheld
+
+
+async def hear(
+    session: AsyncSession,
+    channel: Channel,
+    call: Call,
+    ticket: Ticket,
+    step: InboundCall,
+    *,
+    begins: bool = False,
+    by: Actor,
+) -> None:
+    """A step that nobody had to tell us. `ticket` is held."""
+    await _hear(session, channel, call, ticket, told(step), begins=begins, by=by, at=step.at)
+
+
+async def over(session: AsyncSession, call: Call, step: InboundCall, *, by: Actor) -> None:
+    await _alone(session, call.channel_id, call.external_id)
+    ticket = await locked(session, call.ticket_id)
+    channel = await session.get_one(Channel, call.channel_id)
+    await hear(session, channel, call, ticket, step, by=by)
+
+
+async def _hear(
+    session: AsyncSession,
+    channel: Channel,
+    call: Call,
+    ticket: Ticket,
+    said: Told,
+    *,
+    begins: bool = False,
+    by: Actor,
+    at: datetime,
+) -> None:
+    """`ticket` is held: whatever else changed the call meanwhile is read anew."""
+    await session.refresh(call)
+    before = _told_of(call)
+    now = before.joined(said)
+    if now == before and not begins:
+        return
+    was = (call.call_state, call.answered_at, call.ended_at, call.agent_id, call.ringing)
+    was_missed = call.call_state == CallState.MISSED and call.ended_at is not None
+    await _stand(session, channel, call, now)
+    if (call.call_state, call.answered_at, call.ended_at, call.agent_id, call.ringing) == was and not begins:
+        return
+    ring(session, CALLS.topic)
+    call.tell(EventKind.CALL_CHANGED, by=by, at=at, data={"state": call.call_state})
+    await clocks.reckon(session, ticket, by=by, at=at)
+    is_missed = call.call_state == CallState.MISSED and call.ended_at is not None
+    if is_missed and not was_missed and call.direction == Direction.IN:
+        if is_waited_for(await facts_of(session, ticket)):
+            await _missed(session, channel, call, ticket, by=by, at=at)
     elif call.answered_at:
-        call.call_state = CallState.ANSWERED
+        await alerts.resolve(session, Alert.about_id == call.id, by=by, at=at)
+
+
+def _told_of(call: Call) -> Told:
+    """A call from before its steps were kept has what they came to."""
+    if call.steps is not None:
+        return Told.from_json(call.steps)
+    line = Line(call.at, call.answered_at, call.ended_at)
+    return Told(since=call.at, lines={"": line})
+
+
+async def _stand(session: AsyncSession, channel: Channel, call: Call, now: Told) -> None:
+    """The columns say what the steps come to."""
+    stands = standing(now)
+    call.steps = now.to_json()
+    call.at = stands.at or call.at
+    call.call_state, call.cause = stands.state, stands.cause
+    call.answered_at, call.ended_at = stands.answered_at, stands.ended_at
+    whose = await agents_called(session, {*stands.agents, *(stands.ringing or ())})
+    if had_it := [whose[name] for name in stands.agents if name in whose]:
+        call.handled_by, call.agent_id = [str(id) for id in had_it], had_it[-1]
+    call.ringing = None
+    if stands.ringing is not None and call.direction == Direction.IN:
+        call.ringing = sorted({str(whose[name]) for name in stands.ringing if name in whose})
+    if stands.dialled and call.dialled is None:
+        call.dialled = stands.dialled
+        if number := await dialled_numbers.called(session, channel.id, stands.dialled):
+            await _advertised(session, call, number)
+    wait = stands.silent_after
+    call.due_at = await database_time(session) + wait if wait else None
+    call.attempts += 1  # whoever was about to sweep it knew less
+
+
+async def _advertised(session: AsyncSession, call: Call, number: DialledNumber) -> None:
+    call.campaign, call.source = number.campaign or None, number.source or None
+    if number.language and call.direction == Direction.IN:
+        contact = await session.get_one(Contact, call.contact_id)
+        contact.locale = contact.locale or number.language
+
+
+async def _missed(
+    session: AsyncSession, channel: Channel, call: Call, ticket: Ticket, *, by: Actor, at: datetime
+) -> None:
+    missed = Cause(AlertKind.CALL_MISSED, call.ended_at or at, ticket_id=ticket.id, about_id=call.id)
+    await fire(session, [missed], now=await database_time(session))
+    await call_backs.ask(session, channel, call, ticket, by=by, at=at)
+
+
+async def _attach(session: AsyncSession, call: Call, recording: InboundAttachment) -> None:
+    """Once, by its name: a provider tells of a recording again and again."""
+    same = (Attachment.item_id == call.id, Attachment.name == recording.name)
+    if await session.scalar(select(Attachment.id).where(*same)):
+        return
+    waits = recording.url is not None and recording.file is None
+    session.add(
+        Attachment(
+            id=new_id(),
+            item_id=call.id,
+            name=recording.name,
+            mime=recording.mime,
+            file=recording.file,
+            source_url=recording.url,
+            due_at=await database_time(session) if waits else None,
+        )
+    )
+    call.tell(EventKind.CALL_CHANGED, by=SYSTEM, at=call.at, data={"recorded": True})
+    ring(session, FETCHES.topic)
+
+
+async def sweep(db: Database) -> None:
+    """Until cancelled: calls whose end was never told are over."""
+
+    async def give_up(call: Call, lease: Lease[Call]) -> None:
+        async with db.transaction() as session:
+            await _alone(session, call.channel_id, call.external_id)
+            ticket = await locked(session, call.ticket_id)
+            held = await lease.settle(session)
+            channel = await session.get_one(Channel, held.channel_id)
+            now = await database_time(session)
+            said = _told_of(held).given_up(at=now)
+            await _hear(session, channel, held, ticket, said, by=SYSTEM, at=now)
+
+    await work(db, CALLS, give_up)
 
 
 async def _begin(session: AsyncSession, channel: Channel, arrival: Arrival, step: InboundCall) -> Call:
@@ -79,6 +227,7 @@ async def _begin(session: AsyncSession, channel: Channel, arrival: Arrival, step
     at = step.at
     identity: Identity | None = None
     known = False
+    number = await dialled_numbers.called(session, channel.id, step.dialled)
     if step.claim:
         person = await recognise(session, (step.claim,), name="", locale=None, linked=None, at=at)
         contact, identity, known = person.contact, person.identity, person.known
@@ -112,7 +261,8 @@ async def _begin(session: AsyncSession, channel: Channel, arrival: Arrival, step
         if placement.ticket_id:
             ticket = await locked(session, placement.ticket_id)
         else:
-            ticket = open_ticket(session, contact, subject="", by=by, at=at, team_id=channel.team_id)
+            team_id = (number.team_id if number else None) or channel.team_id
+            ticket = open_ticket(session, contact, subject="", by=by, at=at, team_id=team_id)
             await session.flush()
             await suggest(
                 session,
@@ -148,6 +298,7 @@ async def _begin(session: AsyncSession, channel: Channel, arrival: Arrival, step
         arrival_id=arrival.id,
         call_state=CallState.RINGING,
         number=step.number,
+        steps=Told().to_json(),
     )
     session.add(call)
     await session.flush()

@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from domain import alerts
+from domain import alerts, call_backs
 from domain.actors import SYSTEM, Actor
 from domain.alerts import TOPIC, Alert, AlertKind
 from domain.channels import Channel, ChannelKind
@@ -129,6 +129,7 @@ async def reckon(session: AsyncSession, ticket: Ticket, *, by: Actor = SYSTEM, a
     if any(fact.channel == ChannelKind.PHONE for fact in facts) and not is_waited_for(facts):
         missed = (Alert.ticket_id == ticket.id, Alert.kind == AlertKind.CALL_MISSED)
         await alerts.resolve(session, *missed, by=by, at=at)
+        await call_backs.finish(session, ticket, by=by, at=at)
     return hand.moved
 
 

@@ -22,7 +22,13 @@ Refused                      an expected refusal: reaches the caller as a user e
 │   ├── TooLateToUndo
 │   ├── AlreadyLeft          an answer, when somebody wants it back
 │   ├── AlreadyUndone
+│   ├── AlreadyCalling
 │   └── MutationIdReused
+├── CannotCall               nobody's telephone rings
+│   ├── NoTelephone          who calls has none that the PBX knows
+│   ├── CannotDial           no line here can make a call
+│   ├── NotCallable          a number that is none, or that nobody should call
+│   └── IsBlocked
 └── CannotReply              this channel cannot carry the answer
     ├── ChannelOff           an admin switched it off
     ├── WindowClosed         and by which other way it would go
@@ -154,6 +160,11 @@ class AlreadyUndone(Conflict):
     sentence = N_("Somebody has undone this already.")
 
 
+class AlreadyCalling(Conflict):
+    code = "ALREADY_CALLING"
+    sentence = N_("Your call to this number is being made already.")
+
+
 class IdentityTaken(Conflict):
     code = "IDENTITY_TAKEN"
     sentence = N_("This address or number is proven to be another contact's.")
@@ -162,6 +173,30 @@ class IdentityTaken(Conflict):
 class MutationIdReused(Conflict):
     code = "MUTATION_ID_REUSED"
     sentence = N_("This clientMutationId was used with another input.")
+
+
+class CannotCall(Refused):
+    """Nobody's telephone rings."""
+
+
+class NoTelephone(CannotCall):
+    code = "NO_TELEPHONE"
+    sentence = N_("You have no telephone here that this line can ring: ask an admin to enter one.")
+
+
+class CannotDial(CannotCall):
+    code = "CANNOT_DIAL"
+    sentence = N_("No phone line is set up to make calls.")
+
+
+class NotCallable(CannotCall):
+    code = "NOT_CALLABLE"
+    sentence = N_("This is no number that can be called.")
+
+
+class IsBlocked(CannotCall):
+    code = "IS_BLOCKED"
+    sentence = N_("This caller is blocked.")
 
 
 class CannotReply(Refused):

@@ -1,4 +1,5 @@
-"""Mailboxes that are fetched: how far each has been read, who reads it, and since when it cannot be.
+"""Mailboxes that are fetched: how far each has been read, who reads it, and since when it cannot be. Of an exchange that is
+listened to, too: who does, and since when nobody can.
 
 The cursor moves in the transaction that keeps the mails, and only for who holds the box: two never fetch the same.
 """
@@ -13,7 +14,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from domain.channels import Channel
+from domain.channels import Channel, ChannelKind
 from domain.db import Base, Json, one_of
 from domain.inbound import Arrival, keep
 from domain.messages import Item
@@ -165,12 +166,13 @@ async def fails(
     )
 
 
-async def forget_others(session: AsyncSession, fetched: Iterable[uuid.UUID]) -> None:
-    """Of channels that are not to be fetched any more nobody hears that they cannot be."""
+async def forget_others(session: AsyncSession, kind: ChannelKind, fetched: Iterable[uuid.UUID]) -> None:
+    """Of channels of a kind that are not to be fetched any more nobody hears that they cannot be."""
+    of_kind = select(Channel.id).where(Channel.kind == kind)
     failing = or_(Box.failing_since.is_not(None), Box.again_at.is_not(None))
     await session.execute(
         update(Box)
-        .where(failing, ~one_of(Box.channel_id, fetched))
+        .where(failing, ~one_of(Box.channel_id, fetched), Box.channel_id.in_(of_kind))
         .values(failing_since=None, last_error=None, again_at=None, failures=0)
     )
 

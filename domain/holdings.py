@@ -34,6 +34,7 @@ from domain.consents import Consent
 from domain.contact_notes import ContactNote
 from domain.contacts import Contact, Identity, IdentityKind, same_person
 from domain.db import Base
+from domain.dials import Dial
 from domain.events import Event
 from domain.inbound import Arrival, ArrivalState
 from domain.messages import Attachment, Item
@@ -184,6 +185,7 @@ HOLDINGS = (
         lambda id: Participant.thread_id.in_(select(Thread.id).where(same_person(Thread.contact_id, id))),
         {},
     ),
+    Holding(Dial, lambda id: Dial.call_id.in_(items_of(id)), {}, exported=False),
     Holding(Acknowledgement, lambda id: Acknowledgement.item_id.in_(items_of(id)), {}, exported=False),
     Holding(Consent, _consents, {"number": _still_stopped, "word": "", "history": []}),
     Holding(
@@ -220,6 +222,8 @@ HOLDINGS = (
             "external_id": GONE,
             "number": GONE,
             "cause": GONE,
+            "steps": GONE,
+            "ringing": GONE,
             "digest": GONE,
             "last_error": GONE,
             "due_at": GONE,
@@ -278,6 +282,13 @@ HARMLESS = {
     "contact.locale": "a language: reports and policies count by it",
     "contact_export.file": "a key: the bytes go when the person is erased, and after a week",
     "contact_export.last_error": "the kind of an error",
+    "dialled_number.*": "numbers of the shop, and where they stand",
+    "early_call.*": "what a PBX told of a call before it said whose, for a day at most",
+    "item.handled_by": "ids of people of the shop",
+    "item.dialled": "a number of the shop",
+    "item.campaign": "the shop's word for an advert",
+    "item.source": "the shop's word for where its number stands",
+    "item.outcome": "a code",
     "delivery.*": "what a push service said about a device of the shop",
     "device.*": "of the people of the shop",
     "done.*": "ids, sealed, for a day",

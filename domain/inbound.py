@@ -198,7 +198,8 @@ class InboundCall:
     number: str = ""
     outgoing: bool = False
     leg: str = ""
-    """Which of the call's lines, where the provider tells them apart."""
+    """Which of the call's lines, where the provider tells them apart; "" for the caller's own. When that ends, the call does:
+    the end of a line with a name is that line's alone."""
     dialled: str = ""
     """The number of ours that was called, in E.164: an advert or a product page may have one of its own."""
     ringing: tuple[str, ...] = ()

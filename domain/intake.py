@@ -48,7 +48,7 @@ from domain.inbound import (
 )
 from domain.keys import Keys
 from domain.matters import matter_of
-from domain.messages import FETCHES, Attachment, Call, Direction, Message
+from domain.messages import FETCHES, Attachment, Direction, Message
 from domain.ourselves import ours_among
 from domain.people import Person, recognise
 from domain.placing import placed
@@ -69,9 +69,7 @@ async def receive(
         case InboundPart():
             return await _part(session, channel, arrival, inbound, keys)
         case InboundCall():
-            if reason := await _unwanted_call(session, channel, inbound):
-                return reason
-            await calls.receive(session, channel, arrival, inbound)
+            return await calls.receive(session, channel, arrival, inbound)
         case InboundLink():
             if blocked := await blocked_as(session, inbound.claims[0]):
                 return f"blocked sender: {blocked}"
@@ -200,14 +198,6 @@ async def _unwanted(session: AsyncSession, channel: Channel, said: InboundMessag
     if await copies.is_our_own(session, said):
         return "a mail of our own"
     return await copies.join_copy(session, channel, said)
-
-
-async def _unwanted_call(session: AsyncSession, channel: Channel, step: InboundCall) -> str | None:
-    """Of a caller who is blocked. Not of a call that is here: it was taken up before."""
-    if step.outgoing or step.claim is None or not (blocked := await blocked_as(session, step.claim)):
-        return None
-    known = select(Call.id).where(Call.channel_id == channel.id, Call.external_id == step.call_id)
-    return f"blocked sender: {blocked}" if await session.scalar(known) is None else None
 
 
 async def _disowned(session: AsyncSession, said: InboundMessage) -> InboundMessage:

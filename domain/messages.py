@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from sqlalchemy import BigInteger, ForeignKey, Index, Integer, and_, exists, select, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, aliased, mapped_column
 
@@ -45,7 +46,20 @@ class CallState(StrEnum):
     RINGING = "ringing"
     ANSWERED = "answered"
     MISSED = "missed"
+    """Over, or a machine's, and none of us took it."""
     ENDED = "ended"
+
+
+class CallOutcome(StrEnum):
+    """What came of a call, as whoever spoke or called says."""
+
+    REACHED = "reached"
+    SOLVED = "solved"
+    NO_ANSWER = "no_answer"
+    LEFT_MESSAGE = "left_message"
+    CALL_BACK_LATER = "call_back_later"
+    WRONG_NUMBER = "wrong_number"
+    SPAM = "spam"
 
 
 class Item(Work, Base):
@@ -59,6 +73,7 @@ class Item(Work, Base):
         Index("ix_item_external", "external_id"),
         Index("ix_item_arrival", "arrival_id"),
         Index("ix_item_due", "due_at", postgresql_where=text("due_at IS NOT NULL")),
+        Index("ix_item_ringing", "at", postgresql_where=text("ringing IS NOT NULL")),
     )
     __mapper_args__ = {"polymorphic_on": "kind", "eager_defaults": True}
 
@@ -172,11 +187,34 @@ Index("ix_item_digest", Message.digest, Item.at, postgresql_where=Message.digest
 class Call(Item):
     __mapper_args__ = {"polymorphic_identity": ItemKind.CALL}
 
+    """`text` is what was noted of it. Its `due_at` is when its end is no longer waited for."""
+
     call_state: Mapped[CallState | None]
     number: Mapped[str | None]
     answered_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
     cause: Mapped[str | None]
+    steps: Mapped[Json | None]
+    """What its steps have said so far (`domain/call_steps.py`): the columns above are read from it."""
+    ringing: Mapped[list[str] | None] = mapped_column(JSONB(none_as_null=True))
+    """Ids of the agents whose telephones ring now; empty where nobody says whose, none where none rings."""
+    handled_by: Mapped[list[str] | None] = mapped_column(JSONB(none_as_null=True))
+    """Ids of the agents who had it, in their order; `agent_id` is the last."""
+    dialled: Mapped[str | None]
+    """The number of ours, in E.164."""
+    campaign: Mapped[str | None]
+    source: Mapped[str | None]
+    """Which advert, page or product that number stood on then."""
+    outcome: Mapped[CallOutcome | None]
+
+    def note(self, text: str | None, outcome: CallOutcome | None, *, by: Actor, at: datetime) -> None:
+        """Without a text the one that is there stays."""
+        before = (self.text, self.outcome)
+        self.text = self.text if text is None else text.strip()
+        self.outcome = outcome
+        if (self.text, self.outcome) != before:
+            data = {"outcome": outcome, "noted": self.text != before[0]}
+            self.tell(EventKind.CALL_CHANGED, by=by, at=at, data=data)
 
 
 class Note(Item):
@@ -228,3 +266,6 @@ OUTBOX = Queue(
 )
 
 FETCHES = Queue(Attachment, topic="attachments")
+
+CALLS = Queue(Call, topic="calls")
+"""Calls whose end is waited for. Rung, too, when another telephone rings or one rings no more."""

@@ -6,10 +6,11 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from domain.dials import DIALS
 from domain.erasure import ERASURES
 from domain.exports import EXPORTS
 from domain.inbound import ARRIVALS
-from domain.messages import FETCHES, OUTBOX
+from domain.messages import CALLS, FETCHES, OUTBOX
 from domain.name_lookups import NAME_LOOKUPS
 from domain.notices import PUSHES
 from domain.recounts import RECOUNTS
@@ -18,7 +19,7 @@ from domain.webhooks import POSTS
 from domain.work import Queue
 
 QUEUES: tuple[Queue, ...] = (  # type: ignore[type-arg]
-    ARRIVALS, OUTBOX, FETCHES, PUSHES, SYSTEM_MAIL, POSTS, RECOUNTS, EXPORTS, ERASURES, NAME_LOOKUPS,
+    ARRIVALS, OUTBOX, FETCHES, CALLS, DIALS, PUSHES, SYSTEM_MAIL, POSTS, RECOUNTS, EXPORTS, ERASURES, NAME_LOOKUPS,
 )  # fmt: skip
 OUTWARD = tuple(queue for queue in QUEUES if queue.outward)
 

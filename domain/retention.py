@@ -12,7 +12,19 @@ from datetime import datetime, timedelta
 from functools import partial
 
 import structlog
-from sqlalchemy import ColumnElement, ForeignKey, Integer, Select, and_, func, null, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    ForeignKey,
+    Integer,
+    Select,
+    and_,
+    exists,
+    func,
+    null,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
@@ -76,8 +88,14 @@ def _old_originals(channel_id: uuid.UUID, before: datetime) -> Select[uuid.UUID]
 
 
 _item = Item.__table__.c
+_HAS_FILES = exists().where(Attachment.item_id == _item.id, Attachment.file.is_not(None))
+"""A call says nothing but by its recording."""
 _SAYS_SOMETHING = or_(
-    _item.text != "", _item.html.is_not(None), _item.mail.is_not(None), _item.particulars.is_not(None)
+    _item.text != "",
+    _item.html.is_not(None),
+    _item.mail.is_not(None),
+    _item.particulars.is_not(None),
+    _HAS_FILES,
 )
 
 

@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, delete, func, select, text
+from sqlalchemy import ForeignKey, Index, delete, func, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -58,6 +58,7 @@ class Agent(Base):
         name: str | None = None,
         role: Role | None = None,
         languages: Collection[str] | None = None,
+        line: str | None = None,
         left: bool | None = None,
     ) -> None:
         """What is left out stays. Nobody takes their own rights away: somebody must be left who can give them back."""
@@ -71,6 +72,8 @@ class Agent(Base):
             self.role = role
         if languages is not None:
             self.languages = sorted({language.strip().lower() for language in languages} - {""})
+        if line is not None:
+            self.line = line_called(line) or None
         if left is not None:
             self.left_at = (self.left_at or at) if left else None
         self.tell(by=by, at=at)
@@ -140,6 +143,35 @@ async def account(session: AsyncSession, email: str) -> Agent | None:
         select(Agent).where(func.lower(Agent.email) == email.strip().lower(), Agent.left_at.is_(None))
     )
     return found.one_or_none()
+
+
+def line_called(written: str) -> str:
+    """As a PBX names a telephone: `7`, `SIP:Ben@pbx` and `sip:ben@pbx` are compared so."""
+    return written.strip().lower().removeprefix("sip:")
+
+
+async def free_line(session: AsyncSession, agent: Agent, written: str) -> None:
+    """Refuses a telephone that somebody else has."""
+    others = (func.lower(Agent.line) == line_called(written), Agent.id != agent.id)
+    if await session.scalar(select(Agent.id).where(*others)):
+        raise InvalidInput(N_("Somebody else has this telephone."), field=["line"])
+
+
+async def agents_called(session: AsyncSession, names: Collection[str]) -> dict[str, uuid.UUID]:
+    """Of those names by which a PBX calls telephones or people, whose they are."""
+    asked = {line_called(name): name for name in names}
+    if not asked:
+        return {}
+    found = await session.execute(
+        select(Agent.id, func.lower(Agent.line), func.lower(Agent.email)).where(
+            Agent.left_at.is_(None),
+            or_(func.lower(Agent.line).in_(asked), func.lower(Agent.email).in_(asked)),
+        )
+    )
+    theirs: dict[str, uuid.UUID] = {}
+    for id, line, email in found:
+        theirs |= {name: id for name in (line, email) if name in asked}
+    return {name: theirs[said] for said, name in asked.items() if said in theirs}
 
 
 def initials(name: str) -> str:

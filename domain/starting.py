@@ -30,7 +30,7 @@ from domain.messages import Message
 from domain.opening import open_ticket
 from domain.replies import Extras, send
 from domain.staff import Agent, Team
-from domain.tickets import Ticket, TicketStatus
+from domain.tickets import LIVE, Ticket, TicketStatus, locked
 
 
 @dataclass(frozen=True)
@@ -100,6 +100,29 @@ async def start(
         by_channel=channel,
     )
     return ticket, message
+
+
+async def only_ticket_of(session: AsyncSession, contact: Contact, *, by: Actor, at: datetime) -> Ticket:
+    """The contact's only open one that the agent sees, held; otherwise a new one, which is the agent's."""
+    open_ones = await session.scalars(
+        select(Ticket)
+        .where(
+            Ticket.contact_id == contact.id,
+            Ticket.merged_into_id.is_(None),
+            Ticket.spam_at.is_(None),
+            Ticket.status.in_(LIVE),
+            may_see(Ticket, by),
+        )
+        .limit(2)
+    )
+    found = open_ones.all()
+    if len(found) == 1:
+        return await locked(session, found[0].id)
+    ticket = open_ticket(session, contact, subject="", by=by, at=at)
+    await session.flush()
+    if by.agent_id:
+        ticket.assign(to=await session.get_one(Agent, by.agent_id), by=by, at=at)
+    return ticket
 
 
 async def address_of(session: AsyncSession, contact: Contact, channel: Channel) -> Identity:

@@ -3,7 +3,7 @@
 import uuid
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, text
+from sqlalchemy import ForeignKey, Index, Integer, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from domain.actors import Actor
@@ -31,6 +31,10 @@ class Task(Base):
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
     done_at: Mapped[datetime | None]
+    missed_calls: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
+    """It is to call somebody back who rang so often in vain; 0 for other work (`domain/call_backs.py`)."""
+    last_call_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("item.id"))
+    """The last of those calls."""
 
     def saved(self, *, by: Actor, at: datetime, before: uuid.UUID | None = None) -> None:
         """After any change: refuses a task that says nothing, and writes it into the history. `before`: whose it was."""

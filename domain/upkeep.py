@@ -7,7 +7,7 @@ import structlog
 from sqlalchemy import delete, func
 from sqlalchemy.exc import SQLAlchemyError
 
-from domain import channels, erasure, exports, retention, revisions, uploads
+from domain import channels, early_calls, erasure, exports, retention, revisions, uploads
 from domain.db import Database, database_time
 from domain.events import ensure_partitions
 from domain.files import Files
@@ -39,6 +39,7 @@ async def run(db: Database, files: Files) -> None:
                 await session.execute(delete(Post).where(Post.created_at < func.now() - KEPT_FOR))
                 await session.execute(delete(SignIn).where(SignIn.created_at < func.now() - 2 * LONGEST))
                 await channels.forget_retired(session)
+                await early_calls.forget(session, at=now)
                 await erasure.destroy_due(session, at=now)
                 await exports.discard_old(session, files, at=now)
                 await uploads.sweep(session, files, at=now)

@@ -30,7 +30,7 @@ from domain.work import Lease, work
 from integrations.chat import payloads as chat
 from integrations.mail import payloads as mail
 from integrations.messenger import payloads as messenger
-from integrations.phone import payloads as phone
+from integrations.phone import telling as phone
 from integrations.sms import payloads as sms
 
 log = structlog.get_logger()

@@ -1,4 +1,6 @@
-"""Fetches what providers keep only for a while: a Messenger photo's address lives for days."""
+"""Fetches what providers keep only for a while: a Messenger photo's address lives for days. What they show only to their
+customers (a recording at Twilio) is fetched with the channel's own credentials, and told from the rest by its host alone.
+"""
 
 from urllib.parse import urljoin, urlsplit
 
@@ -7,13 +9,14 @@ import structlog
 from sqlalchemy import select
 
 from domain.actors import SYSTEM
-from domain.channels import Channel
+from domain.channels import Channel, ChannelKind
 from domain.db import Database, database_time
 from domain.events import EventKind
 from domain.files import Files
 from domain.keys import Keys
 from domain.messages import FETCHES, Attachment, Item
 from domain.work import Lease, LeaseLost, TryLater, work
+from integrations.phone.twilio.recordings import Recordings
 from integrations.settings import IntegrationSettings
 from integrations.sms.twilio.media import credentials_for
 
@@ -37,9 +40,12 @@ class Media:
 
     async def fetch(self, attachment: Attachment, lease: Lease[Attachment]) -> None:
         url = attachment.source_url or ""
-        credentials = await self._credentials(attachment, url)
+        recordings, sign_in = await self._account(attachment, url)
+        if recordings and attachment.file:
+            await self._let_go(recordings, url, lease)
+            return
         try:
-            content, mime = await self._download(url, credentials)
+            content, mime = await self._download(url, recordings, sign_in)
         except _Refused as refusal:
             log.warning("attachment_refused", id=str(attachment.id), error=str(refusal))
             async with self._db.transaction() as session:
@@ -50,36 +56,61 @@ class Media:
         file = await self._files.put(content)
         try:
             async with self._db.transaction() as session:
-                await lease.settle(
-                    session,
-                    file=file,
-                    bytes=len(content),
-                    mime=mime or attachment.mime,
-                    source_url=None,
-                    last_error=None,
-                )
+                fetched = {
+                    "file": file,
+                    "bytes": len(content),
+                    "mime": mime or attachment.mime,
+                    "last_error": None,
+                }
+                if recordings and recordings.are_deleted:
+                    await lease.hold(session, **fetched)
+                else:
+                    await lease.settle(session, source_url=None, **fetched)
                 item = (await session.execute(select(Item).where(Item.id == attachment.item_id))).scalar_one()
                 item.tell(EventKind.ATTACHMENT_FETCHED, by=SYSTEM, at=await database_time(session))
         except LeaseLost:  # somebody else has fetched it, or its person was erased meanwhile
             await self._files.delete(file)
             raise
+        if recordings and recordings.are_deleted:
+            await self._let_go(recordings, url, lease)
 
-    async def _credentials(self, attachment: Attachment, url: str) -> httpx.BasicAuth | None:
+    async def _account(
+        self, attachment: Attachment, url: str
+    ) -> tuple[Recordings | None, httpx.BasicAuth | None]:
+        """Of a recording, which may have to be deleted there; and how to sign in where the file lies."""
         async with self._db.transaction() as session:
             channel = await session.scalar(
                 select(Channel).join(Item, Item.channel_id == Channel.id).where(Item.id == attachment.item_id)
             )
-        return credentials_for(channel, self._keys, self._twilio, url) if channel else None
+        if channel is None:
+            return None, None
+        if channel.kind == ChannelKind.PHONE and Recordings.are_at(self._twilio, url):
+            recordings = Recordings.of(channel, self._keys)
+            return recordings, recordings.sign_in if recordings else None
+        return None, credentials_for(channel, self._keys, self._twilio, url)
 
-    async def _download(self, url: str, credentials: httpx.BasicAuth | None) -> tuple[bytes, str | None]:
-        """`credentials`: shown where the file is said to be, and nowhere that its provider sends us on to."""
+    async def _let_go(self, recordings: Recordings, url: str, lease: Lease[Attachment]) -> None:
+        """It is safe here: there it is deleted, however often that has to be tried."""
+        try:
+            await recordings.delete(self._http, url)
+        except httpx.HTTPError as failure:
+            raise TryLater(f"not deleted at the provider: {type(failure).__name__}") from failure
+        async with self._db.transaction() as session:
+            await lease.settle(session, source_url=None, last_error=None)
+
+    async def _download(
+        self, url: str, recordings: Recordings | None, sign_in: httpx.BasicAuth | None
+    ) -> tuple[bytes, str | None]:
+        """`sign_in`: shown where the file is said to be, and nowhere that its provider sends us on to."""
         for _ in range(REDIRECTS + 1):
-            if credentials is None:
+            if sign_in is None:
                 self._allowed(url)
-            async with self._http.stream("GET", url, auth=credentials) as answer:
+            async with self._http.stream("GET", url, auth=sign_in) as answer:
                 if answer.is_redirect:
-                    url, credentials = urljoin(url, answer.headers["location"]), None
+                    url, sign_in = urljoin(url, answer.headers["location"]), None
                     continue
+                if recordings and answer.status_code == httpx.codes.NOT_FOUND:
+                    raise TryLater("the recording is not there yet")
                 if answer.status_code in (401, 403, 404, 410):
                     raise _Refused(f"the provider answered {answer.status_code}")
                 answer.raise_for_status()

@@ -1,5 +1,6 @@
 """Where the outside world is. Each is a setting, so that a test or the demo can put a stand-in there."""
 
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -27,6 +28,7 @@ class IntegrationSettings(HeddleSettings):
     graph_version: str = "26.0"
     twilio_url: str = "https://api.twilio.com"
     vonage_url: str = "https://rest.nexmo.com"
+    orders: Path | None = None
     webhooks_private: bool = False
     media_hosts: str = "fbcdn.net,fbsbx.com,facebook.com,twilio.com,twiliocdn.com"
 

@@ -21,6 +21,7 @@ from domain.contact_notes import ContactNote, add_note
 from domain.contacts import Contact, Identity
 from domain.db import new_id
 from domain.devices import Device, Transport
+from domain.dialled_numbers import DialledNumber, save_number
 from domain.erasure import Erasure, SealedPart
 from domain.events import Event
 from domain.exports import ContactExport
@@ -85,12 +86,19 @@ async def _written(session: AsyncSession, house: House, clients: dict[str, Clien
         session.add(TeamMember(team_id=teams[team].id, agent_id=agent_id))
     await an_agent(session, "Bo", password_hash=PASSWORD_HASH)
     await receive(session, channels[ChannelKind.EMAIL], a_mail("ada@example.org"))
-    await receive(session, channels[ChannelKind.PHONE], a_call_step("1", CallStep.RINGING))
+    await _called(session, channels[ChannelKind.PHONE], clients)
     await session.execute(update(Ticket).values(team_id=teams["Support"].id))
     await keep(session, channels[ChannelKind.EMAIL], external_id="unreadable", raw=b"Subject: Ada's\r\n\r\n")
     await session.execute(
         update(Arrival).where(Arrival.external_id == "unreadable").values(state=ArrivalState.FAILED)
     )
+
+
+async def _called(session: AsyncSession, line: Channel, clients: dict[str, Client]) -> None:
+    """The telephones of all of them ring; a number of the shop's was dialled."""
+    await save_number(session, line, "+48221234567", campaign="Spring", source="The shop's page", at=NOON)
+    ringing = tuple(f"{name.lower()}@shop.example" for name in clients)
+    await receive(session, line, a_call_step("1", CallStep.RINGING, ringing=ringing, dialled="+48221234567"))
 
 
 async def _worked_on(session: AsyncSession, house: House, ben: Client) -> None:
@@ -199,6 +207,7 @@ async def _ids(session: AsyncSession) -> dict[str, str]:
         Thread,
         Participant,
         BlockedSender,
+        DialledNumber,
         Webhook,
         Policy,
         Calendar,
@@ -219,6 +228,6 @@ async def _ids(session: AsyncSession) -> dict[str, str]:
     for agent in await session.scalars(select(Agent)):
         ids[agent.name] = agent.id
     ids["Caller"] = (await session.scalars(select(Item.contact_id).where(Item.kind == ItemKind.CALL))).one()
-    channels = dict.fromkeys(("messenger channel", "chat channel", "email channel"), "Channel")
+    channels = dict.fromkeys((f"{kind} channel" for kind in ChannelKind), "Channel")
     types = {"Caller": "Contact", **channels} | dict.fromkeys(("Ben", "Bo", "Eve", "Mia", "Admin"), "Agent")
     return {name: public_id(types.get(name, name), id) for name, id in ids.items()}

@@ -1,21 +1,87 @@
 """What a phone line needs to be told."""
 
-from typing import ClassVar
+import re
+from typing import ClassVar, Literal, Self
 
-from pydantic import SecretStr
+from pydantic import Field, SecretStr, field_validator, model_validator
 
+from domain.call_backs import MINUTES, SHORT_SECONDS
 from domain.contacts import IdentityKind, normalised
 from integrations.keeping import ChannelSettings
+from integrations.phone.asterisk.exchange import Exchange
+from integrations.phone.twilio.account import TwilioAccount, target
+
+REJECT = "reject"
+_DIALLED = re.compile(r"[+0-9A-Za-z@.:_*#-]{1,64}\Z")
 
 
-class PhoneLine(ChannelSettings):
+class PhoneLine(TwilioAccount, Exchange, ChannelSettings):
     OURS: ClassVar[frozenset[str]] = frozenset({"key"})
 
     number: str
     region: str | None = None
     """Two letters, to read national numbers."""
-    key: SecretStr
+    key: SecretStr = SecretStr("")
     """Signs the PBX's events, or is the token in their address."""
+    closed: str = ""
+    """What becomes of calls outside the office hours: `reject`, or the number or extension they are connected with; "": as the
+    PBX knows itself."""
+    to_assignee: bool = False
+    """Is a known caller connected with whoever has their only open ticket?"""
+    callback_minutes: int = Field(default=MINUTES, ge=1, le=30 * 24 * 60)
+    """Of open time, until a missed caller is to be called back."""
+    short_seconds: int = Field(default=SHORT_SECONDS, ge=0, le=600)
+    """Who hangs up sooner did not mean to call: nobody is asked to call back."""
+
+    @field_validator("closed")
+    @classmethod
+    def _can_be_dialled(cls, value: str) -> str:
+        if value and not _DIALLED.match(value):
+            raise ValueError("it is reject, a number or an extension")
+        return value
+
+    provider: Literal["generic", "twilio", "asterisk"] = "generic"
+    """Who tells of calls, and makes them."""
+    dial_url: str = ""
+    """Where a generic PBX is asked to make a call."""
+
+    @property
+    def can_dial(self) -> bool:
+        match self.provider:
+            case "generic":
+                return bool(self.dial_url)
+            case "asterisk":
+                return bool(self.context or self.trunk)
+            case _:
+                return True
+
+    def can_ring(self, telephone: str) -> bool:
+        """An agent's: Twilio knows no extensions."""
+        return self.provider != "twilio" or target(telephone) is not None
+
+    @field_validator("dial_url")
+    @classmethod
+    def _address(cls, url: str) -> str:
+        if url and not url.startswith(("https://", "http://")):
+            raise ValueError("should begin with https://")
+        return url
+
+    @model_validator(mode="after")
+    def _has_what_its_provider_needs(self) -> Self:
+        needed = {
+            "generic": {"key": self.key.get_secret_value()},
+            "twilio": {"account_sid": self.account_sid, "auth_token": self.auth_token.get_secret_value()},
+            "asterisk": {
+                "ami_host": self.ami_host,
+                "ami_user": self.ami_user,
+                "ami_secret": self.ami_secret.get_secret_value(),
+            },
+        }[self.provider]
+        if missing := [name for name, value in needed.items() if not value]:
+            raise ValueError(f"{self.provider} needs {' and '.join(missing)}")
+        if self.context and self.trunk:
+            raise ValueError("context and trunk are two ways to the same number: say one of them")
+        return self
 
     def doors(self, slug: str) -> dict[str, str]:
         return {"signed": f"/hooks/phone/{slug}", "with the key": f"/hooks/phone/{slug}/{{key}}"}

@@ -1,7 +1,10 @@
-"""What the steps of a call say: `event` newCall, answer or hangup; `direction`, `from`, `to`, `call_id`, `user`, `cause`."""
+"""What the steps of a call say: `event` newCall, answer or hangup; `direction`, `from`, `to`, `call_id`, `user`, `cause`, and
+`at`, where the PBX says when."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import parse_qsl
 
 import orjson
 
@@ -12,42 +15,96 @@ from domain.keys import Keys
 
 STEPS = {"newCall": CallStep.RINGING, "answer": CallStep.ANSWERED, "hangup": CallStep.ENDED}
 VOICEMAIL = "voicemail"
+MOST_FIELDS = 100
+MOST_USERS = 50
+
+LATE = timedelta(days=1)
+"""A PBX may have waited so long for us; what it says of times before is not believed, nor of those to come."""
 
 
 def read(channel: Channel, keys: Keys, arrival: Arrival) -> Iterator[Inbound | Unread]:
-    event: dict[str, Any] = orjson.loads(arrival.raw)
-    step = STEPS.get(str(event.get("event")))
+    yield step_of(channel, event_of(arrival.raw), at=arrival.received_at) or Unread(
+        "neither newCall, answer nor hangup of a call"
+    )
+
+
+def event_of(body: bytes) -> dict[str, Any]:
+    """JSON, or a form. Raises ValueError for what is neither."""
+    if body.lstrip().startswith((b"{", b"[", b'"')):
+        event = orjson.loads(body)
+        if not isinstance(event, dict):
+            raise ValueError("the body is not a JSON object")
+        return event
+    pairs = parse_qsl(body.decode(), keep_blank_values=True, strict_parsing=True, max_num_fields=MOST_FIELDS)
+    if not pairs:
+        raise ValueError("the body is empty")
+    form: dict[str, Any] = {}
+    for name, value in pairs:
+        name = name.removesuffix("[]")
+        form[name] = [*_several(form[name]), value] if name in form else value
+    return form
+
+
+def step_of(channel: Channel, event: dict[str, Any], *, at: datetime) -> InboundCall | None:
+    """`at`: when it came, which counts unless it says itself. None for what is no step of a call."""
+    step = STEPS.get(_word(event, "event"))
     call_id = _word(event, "call_id")
     if step is None or not call_id:
-        yield Unread("neither newCall, answer nor hangup of a call")
-        return
-    agent = _agent(event)
-    if step == CallStep.ANSWERED and VOICEMAIL in (agent, _word(event, "answeringNumber")):
-        yield Unread("a machine answered: the call stays unanswered")
-        return
-    outgoing = _word(event, "direction") == "out"
-    written = _word(event, "to" if outgoing else "from")
-    number = phone_number(written, region=channel.config.get("region")) if written else None
-    yield InboundCall(
+        return None
+    users = _users(event)
+    if step == CallStep.ANSWERED and VOICEMAIL in (*users, _word(event, "answeringNumber")):
+        step, users = CallStep.VOICEMAIL, ()
+    outgoing, region = _word(event, "direction") == "out", channel.config.get("region")
+    written, ours = _word(event, "to" if outgoing else "from"), _word(event, "from" if outgoing else "to")
+    number = phone_number(written, region=region) if written else None
+    rings = step == CallStep.RINGING and not outgoing
+    return InboundCall(
         call_id=call_id,
         step=step,
-        at=arrival.received_at,
+        at=_at(event, at),
         claim=Claim(IdentityKind.PHONE, number, None) if number else None,
         withheld=bool(written) and number is None,
         number=number or written,
         outgoing=outgoing,
-        agent=agent,
+        dialled="" if outgoing or not ours else phone_number(ours, region=region) or "",
+        ringing=users if rings else (),
+        agent=users[0] if users and not rings else None,
         cause=_word(event, "cause") or None,
     )
 
 
-def _agent(event: dict[str, Any]) -> str | None:
-    user = event.get("user")
-    if isinstance(user, list):
-        user = user[0] if user else None
-    return str(user).split(",")[0].strip() if user else None
+def _users(event: dict[str, Any]) -> tuple[str, ...]:
+    """A word, several between commas, or a list."""
+    words = [_clean(part) for one in _several(event.get("user")) for part in str(one or "").split(",")]
+    return tuple(dict.fromkeys(word for word in words if word))[:MOST_USERS]
+
+
+def _several(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _at(event: dict[str, Any], arrived_at: datetime) -> datetime:
+    written = _word(event, "at") or _word(event, "timestamp")
+    said = _moment(written) if written else None
+    return min(said, arrived_at) if said and abs(said - arrived_at) < LATE else arrived_at
+
+
+def _moment(written: str) -> datetime | None:
+    """ISO 8601 with its zone, or seconds or milliseconds since 1970."""
+    try:
+        if written.replace(".", "", 1).isdecimal():
+            seconds = float(written)
+            return datetime.fromtimestamp(seconds / 1000 if seconds > 1e11 else seconds, UTC)
+        moment = datetime.fromisoformat(written)
+        return moment.astimezone(UTC) if moment.tzinfo else None
+    except (ValueError, OverflowError, OSError):
+        return None
 
 
 def _word(event: dict[str, Any], name: str) -> str:
     value = event.get(name)
-    return str(value).replace("\x00", "").strip()[:200] if isinstance(value, str | int) else ""
+    return _clean(value) if isinstance(value, str | int | float) else ""
+
+
+def _clean(value: object) -> str:
+    return str(value).replace("\x00", "").strip()[:200]

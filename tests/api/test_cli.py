@@ -112,6 +112,15 @@ async def test_the_first_agent_and_channel_come_from_the_command_line(
         folder=tmp_path,
         **settings,
     )
+    telephone = heddle("agent", "line", "mia@shop.example", "SIP:7", folder=tmp_path, **settings)
+    campaign = ("--campaign", "Spring", "--language", "pl", "--dial", "50")
+    number = heddle(
+        "channel", "numbers", "set", "main-line", "+48221112233", *campaign, folder=tmp_path, **settings
+    )
+    numbers = heddle("channel", "numbers", "list", "main-line", folder=tmp_path, **settings)
+    forgotten = heddle(
+        "channel", "numbers", "remove", "main-line", "+48221112233", folder=tmp_path, **settings
+    )
     people = heddle("agent", "list", folder=tmp_path, **settings)
     ways_in = heddle("channel", "list", folder=tmp_path, **settings)
     wrong = heddle(
@@ -124,6 +133,10 @@ async def test_the_first_agent_and_channel_come_from_the_command_line(
     ]
     assert people.stdout == "Mia  mia@shop.example  manager\n"
     assert ways_in.stdout == "main-line  phone  +48221234567  Main line\n"
+    assert telephone.stdout == "Mia's telephone is 7.\n"
+    assert number.stdout == "+48221112233 leads to 'main-line': Spring.\n"
+    assert numbers.stdout == "+48221112233  Spring  -  pl  50\n"
+    assert forgotten.stdout == "+48221112233 is forgotten.\n"
     assert again.returncode == 2
     assert "already" in again.stderr
     assert "'main-line'" in line.stdout

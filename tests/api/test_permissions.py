@@ -25,13 +25,16 @@ from api.schema import schema
 from demo.farends.graph import GraphStandIn, Page
 from domain import blocking, devices, invitations, merging, participants, replies, tokens
 from domain.actors import SYSTEM, Role, Scope
+from domain.channels import Channel, ChannelKind
 from domain.contact_notes import add_note
 from domain.contacts import Contact, Identity, add_contact
 from domain.db import database_time, new_id
 from domain.devices import Transport
+from domain.dialled_numbers import save_number
 from domain.ids import public_id, row_id
 from domain.inbound import Arrival, ArrivalState
 from domain.invitations import Purpose
+from domain.messages import Call
 from domain.notices import Notice, NoticeKind, deliver
 from domain.opening import open_thread, open_ticket
 from domain.policies import save_policy
@@ -195,6 +198,20 @@ async def _another_ticket(asking: Asking, *, suggested: bool = False) -> tuple[s
         return public_id("Ticket", ticket.id), other
 
 
+async def _a_line(asking: Asking) -> Values:
+    """That can make calls, and telephones on everybody's desk."""
+    async with asking.house.db.transaction() as session:
+        line = (await session.scalars(select(Channel).where(Channel.kind == ChannelKind.PHONE))).one()
+        line.config = {**line.config, "dial_url": "https://pbx.example/dial"}
+        await session.execute(update(Agent).where(Agent.line.is_(None)).values(line=Agent.email))
+        call = await session.get_one(Call, row_id("Call", asking.Call))
+        caller = await session.scalars(select(Identity.id).where(Identity.contact_id == call.contact_id))
+        return {
+            "ticketId": public_id("Ticket", call.ticket_id),
+            "identityId": public_id("Identity", caller.one()),
+        }
+
+
 async def _both_contacts(asking: Asking) -> Values:
     return {"primaryId": asking.Contact, "otherIds": [await _another_contact(asking)]}
 
@@ -224,6 +241,15 @@ async def _a_blocked_sender(asking: Asking) -> Values:
         now = await database_time(session)
         blocked = await blocking.block(session, asking.new_address(), by=SYSTEM, at=now)
         return {"id": public_id("BlockedSender", blocked.id)}
+
+
+async def _a_dialled_number(asking: Asking) -> Values:
+    async with asking.house.db.transaction() as session:
+        line = await session.get_one(Channel, row_id("Channel", asking.shop.ids["phone channel"]))
+        asking.made += 1
+        written = f"+4822111{asking.made:04}"
+        number = await save_number(session, line, written, at=await database_time(session))
+        return {"id": public_id("DialledNumber", number.id)}
 
 
 async def _a_suggestion(asking: Asking) -> Values:
@@ -367,6 +393,8 @@ MUTATIONS: dict[str, Callable[[Asking, Principal], Any]] = {
     "contactNoteAdd": lambda a, p: {"contactId": a.Contact, "text": "Prefers the phone."},
     "contactNoteDelete": lambda a, p: _a_contact_note(a, p),
     "companySave": lambda a, p: {"id": a.Company, "note": "Pays late."},
+    "callStart": lambda a, p: _a_line(a),
+    "callUpdate": lambda a, p: {"id": a.Call, "outcome": "REACHED", "notes": "Asked for her parcel."},
     "taskSave": lambda a, p: {"id": a.Task, "title": "Call Ada again"},
     "alertAck": lambda a, p: {"id": a.Alert},
     "alertSnooze": lambda a, p: {
@@ -380,6 +408,8 @@ MUTATIONS: dict[str, Callable[[Asking, Principal], Any]] = {
     "calendarSave": lambda a, p: {"name": a.new_address(), "hours": HOURS},
     "rotaSave": lambda a, p: {"agentId": a.Bo, "hours": HOURS},
     "arrivalRetry": lambda a, p: {"id": a.Arrival},
+    "dialledNumberSave": lambda a, p: {"channelId": a.shop.ids["phone channel"], "number": "+48221112233"},
+    "dialledNumberDelete": lambda a, p: _a_dialled_number(a),
     "contactExport": lambda a, p: {"contactId": a.Contact},
     "contactErase": lambda a, p: {"contactId": a.Contact},
     "erasureWithdraw": lambda a, p: {"id": a.Erasure},
@@ -466,6 +496,8 @@ QUERIES = {
     "Query.rotas": "{ rotas { isOnShift } }",
     "Query.arrivals": "{ arrivals { id } }",
     "Query.blockedSenders": "{ blockedSenders { id } }",
+    "Query.dialledNumbers": "{ dialledNumbers { id } }",
+    "DialledNumber": "{ dialledNumbers { campaign } }",
     "BlockedSender": "{ blockedSenders { sender } }",
     "Participant": _ticket("threads { participants { address } }"),
     "Query.contactExports": "query($Contact: ID!) { contactExports(contactId: $Contact) { id } }",
@@ -478,6 +510,7 @@ QUERIES = {
     "Query.changeCursor": "{ changeCursor }",
     "Query.changes": f"query($start: Cursor!) {{ {CHANGES} }}",
     "Subscription.changes": f"subscription($start: Cursor!) {{ {CHANGES} }}",
+    "Subscription.callRinging": "subscription { callRinging { calls { number } } }",
     "Ticket": _ticket("subject"),
     "Thread": _ticket("threads { subject }"),
     "JoinReason": _ticket("threads { joinedBecause { text } }"),
@@ -654,6 +687,8 @@ def _holds(value: Any) -> bool:
             return any(change for change in changes)
         case {"edges": edges}:
             return bool(edges)
+        case {"calls": calls}:
+            return bool(calls)
         case list():
             return any(one is not None for one in value)
         case _:

@@ -1,0 +1,42 @@
+"""Twilio's REST interface, as far as calls need it. https://www.twilio.com/docs/voice/api/call-resource"""
+
+from urllib.parse import quote, urlencode
+
+import httpx
+
+from integrations.outbound import SendRefused
+from integrations.phone.calling import Means, Order, asked
+from integrations.phone.twilio.account import TwilioAccount, target
+
+API = "2010-04-01"
+RINGS = 30
+"""Seconds for which the agent's telephone rings."""
+STEPS = ("initiated", "ringing", "answered", "completed")
+
+
+async def dial(order: Order, means: Means) -> str | None:
+    """The agent's telephone rings; once it is picked up, Twilio asks us what next. Its steps come back under our own id, so that
+    of Twilio is not needed."""
+    telephone = target(order.telephone)
+    if telephone is None:
+        raise SendRefused(f"Twilio cannot ring {order.telephone}")
+    hook = f"{means.base_url}/hooks/twilio/{order.slug}/voice"
+    form = {
+        "To": telephone,
+        "From": order.line.place(),
+        "Timeout": str(RINGS),
+        "Url": f"{hook}/connect?{urlencode({'call': order.id, 'number': order.number}, quote_via=quote)}",
+        "StatusCallback": f"{hook}/status?{urlencode({'call': order.id})}",
+        "StatusCallbackEvent": STEPS,
+    }
+    calls = account_url(means.settings.twilio_url, order.line) + "/Calls.json"
+    await asked(means.http.build_request("POST", calls, data=form), means.http, sign_in(order.line))
+    return None
+
+
+def account_url(base: str, account: TwilioAccount) -> str:
+    return f"{base}/{API}/Accounts/{account.account_sid}"
+
+
+def sign_in(account: TwilioAccount) -> httpx.BasicAuth:
+    return httpx.BasicAuth(account.account_sid, account.auth_token.get_secret_value())

@@ -1,0 +1,47 @@
+"""Recordings of calls, as Twilio keeps them: shown to who signs in, and deleted there once they are here."""
+
+from dataclasses import dataclass
+from typing import Self
+from urllib.parse import urlsplit
+
+import httpx
+from cryptography.fernet import InvalidToken
+from pydantic import ValidationError
+
+from domain.channels import Channel, ChannelKind
+from domain.keys import Keys
+from integrations.phone.line import PhoneLine
+from integrations.phone.twilio.client import API, sign_in
+
+
+@dataclass(frozen=True)
+class Recordings:
+    """Of one account."""
+
+    sign_in: httpx.BasicAuth
+    are_deleted: bool
+
+    @classmethod
+    def of(cls, channel: Channel, keys: Keys) -> Self | None:
+        if channel.kind != ChannelKind.PHONE:
+            return None
+        try:
+            line = PhoneLine.of(channel, keys)
+        except (ValidationError, InvalidToken):
+            return None
+        return cls(sign_in(line), not line.keep_at_twilio) if line.provider == "twilio" else None
+
+    @staticmethod
+    def are_at(base: str, url: str) -> bool:
+        """Nowhere else are the account's credentials shown."""
+        theirs, asked = urlsplit(base), urlsplit(url)
+        return (asked.scheme, asked.netloc) == (theirs.scheme, theirs.netloc) and (
+            asked.path.startswith(f"{theirs.path}/{API}/Accounts/") and "/Recordings/" in asked.path
+        )
+
+    async def delete(self, http: httpx.AsyncClient, url: str) -> None:
+        """Deleted before is deleted."""
+        resource = url.partition("?")[0].removesuffix(".mp3")
+        answer = await http.delete(f"{resource}.json", auth=self.sign_in)
+        if answer.status_code != httpx.codes.NOT_FOUND:
+            answer.raise_for_status()
