@@ -1,0 +1,138 @@
+"""The example chat page in a real browser: whatever the network does, nothing is lost and nothing comes twice."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from playwright.async_api import Browser, Page, async_playwright, expect
+
+from api.house import House
+from api.running import Settings, working
+from api.settings import ApiSettings
+from demo.website import Website
+from domain.channels import ChannelKind
+from domain.settings import DomainSettings
+from integrations.settings import IntegrationSettings
+from notifications.settings import NotificationSettings
+from tests.browser import CHROMIUM, in_a_browser
+from tests.client import Client
+from tests.factories import SETTINGS, a_channel
+from tests.wire import Wire, wire
+
+pytestmark = in_a_browser
+
+TICKETS = """{ tickets(first: 5) { edges { node {
+  id seq contact { identities { channel label verified } } replyChannels { id channel }
+  timeline(first: 50) { edges { node { ... on Message { direction text delivery } } } }
+} } } }"""
+SEND = "mutation($input: MessageSendInput!) { messageSend(input: $input) { userErrors { code message } } }"
+
+
+@dataclass
+class Shop:
+    """Heddle with everybody at work, reached by a network that can fail, and the shop's page in a browser."""
+
+    page: Page
+    network: Wire
+    ben: Client
+
+    async def write(self, words: str) -> None:
+        await self.page.get_by_label("Your message").fill(words)
+        await self.page.get_by_role("button", name="Send").click()
+
+    async def ticket(self) -> dict[str, Any]:
+        async with asyncio.timeout(15):
+            while not (found := (await self.ben.ask(TICKETS))["tickets"]["edges"]):
+                await asyncio.sleep(0.05)
+        (edge,) = found
+        return dict(edge["node"])
+
+    async def said(self) -> list[str]:
+        """What Heddle has, oldest first."""
+        edges = (await self.ticket())["timeline"]["edges"]
+        return [edge["node"]["text"] for edge in reversed(edges) if "text" in edge["node"]]
+
+    async def has(self, *said: str) -> None:
+        async with asyncio.timeout(15):
+            while await self.said() != list(said):
+                await asyncio.sleep(0.05)
+
+    async def answer(self, words: str) -> None:
+        ticket = await self.ticket()
+        (identity,) = [one["id"] for one in ticket["replyChannels"] if one["channel"] == "CHAT"]
+        sent = await self.ben.do(
+            SEND, ticketId=ticket["id"], identityId=identity, text=words, lastSeenSeq=ticket["seq"]
+        )
+        assert sent["userErrors"] == []
+
+    async def shows(self, *said: str) -> None:
+        await expect(self.page.locator("#chat-messages > li > p")).to_have_text(said)
+
+
+@pytest.fixture(scope="module")
+async def browser() -> AsyncIterator[Browser]:
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        await browser.close()
+
+
+@pytest.fixture
+async def shop(house: House, door: str, ben: Client, browser: Browser) -> AsyncIterator[Shop]:
+    settings = Settings(DomainSettings(), ApiSettings(), IntegrationSettings(), NotificationSettings())
+    async with house.db.transaction() as session:
+        await a_channel(session, house.keys, ChannelKind.CHAT)
+    key = SETTINGS[ChannelKind.CHAT]["identity_key"]
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(working(house, settings))
+        network = await stack.enter_async_context(wire(int(door.rpartition(":")[2])))
+        website = await stack.enter_async_context(
+            Website(f"http://localhost:{network.port}", ChannelKind.CHAT, key)
+        )
+        context = await browser.new_context(viewport={"width": 390, "height": 844}, locale="en-GB")
+        page = await context.new_page()
+        wrong: list[str] = []
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.on("console", lambda said: wrong.append(said.text) if "Policy" in said.text else None)
+        await page.goto(website.origin)
+        yield Shop(page, network, ben)
+        await context.close()
+        assert wrong == []
+
+
+@pytest.mark.parametrize("refused", [[], [b"Upgrade: websocket"]], ids=["socket", "requests and stream"])
+async def test_what_is_said_on_both_sides_while_the_network_is_away_comes_once_when_it_is_back(
+    shop: Shop, refused: list[bytes]
+) -> None:
+    shop.network.refused = refused
+    await shop.page.get_by_role("button", name="Chat with us").click()
+    await shop.write("Is the green mug in stock?")
+    await shop.has("Is the green mug in stock?")
+    await shop.answer("Yes, three of them.")
+    await shop.shows("Is the green mug in stock?", "Yes, three of them.")
+
+    await shop.network.go_down()
+    await expect(shop.page.get_by_text("No connection")).to_be_visible()
+    await shop.write("Can I have two?")
+    await shop.answer("They are on sale today.")
+    await shop.answer("Shall I put one aside?")
+    await shop.page.reload()
+    await shop.page.get_by_role("button", name="Chat with us").click()
+    await shop.shows("Can I have two?")
+    shop.network.is_down = False
+
+    whole = [
+        "Is the green mug in stock?",
+        "Yes, three of them.",
+        "They are on sale today.",
+        "Shall I put one aside?",
+        "Can I have two?",
+    ]
+    await shop.has(*whole)
+    await shop.shows(*whole)
+    await shop.page.reload()
+    await shop.shows(*whole)
+    assert await shop.said() == whole
