@@ -1,7 +1,7 @@
 // The widget: draws a conversation and hands over what is written. What comes from outside only ever becomes textContent.
 
 import { Conversation } from "/conversation.js";
-import { LANGUAGE, knows, say, translate } from "/words.js";
+import { LANGUAGE, LOCALE, knows, say, translate } from "/words.js";
 
 const MOST_FILES = 5;
 const LARGEST_FILE = 10 * 1024 * 1024;
@@ -35,10 +35,11 @@ translate(root);
 emptied();
 if (conversation.begun) start();
 
-/** Who is signed in at the shop, in the shop's own signature; nothing if nobody is. */
+/** Who is signed in at the shop, in the shop's own signature; nothing if nobody is. To fail is not to say that nobody is. */
 async function signed() {
   const answer = await fetch(root.dataset.identity, { signal: AbortSignal.timeout(10_000) });
-  return answer.status === 200 ? (await answer.json()).token : undefined;
+  if (!answer.ok) throw new Error(`${root.dataset.identity}: ${answer.status}`);
+  return answer.status === 204 ? undefined : (await answer.json()).token;
 }
 
 function start() {
@@ -119,11 +120,12 @@ addEventListener("beforeunload", (event) => {
 
 // What Heddle says of itself
 
-function line(what) {
-  part("state").textContent = what === "open" ? "" : say(what);
+function line(isOpen) {
+  part("state").textContent = isOpen ? "" : say("offline");
 }
 
-function hello({ open, opensAt, mayWrite = true, fields = [] }) {
+function hello({ open, opensAt, mayWrite, fields, refused: why }) {
+  if (why) console.warn(`Heddle does not believe the identity: ${why}`);
   part("hours").textContent = open ? say("here") : opensAt ? say("back", { time: moment(opensAt, { weekday: "long" }) }) : say("away");
   part("may").disabled = !mayWrite;
   note(mayWrite ? "" : say("sign_in_first"));
@@ -218,8 +220,8 @@ function linked(words) {
 }
 
 /** A button, because a link lives only ten minutes: it is asked for when it is wanted. What is on its way has no id yet. */
-function attached({ id, name, bytes, size }) {
-  const button = make("button", { type: "button", disabled: !id }, `${name} (${weight(bytes ?? size)})`);
+function attached({ id, name, size, bytes }) {
+  const button = make("button", { type: "button", disabled: !id }, `${name} (${weight(size ?? bytes)})`);
   button.addEventListener("click", () => conversation.link(id));
   return button;
 }
@@ -229,13 +231,13 @@ function openFile({ url }) {
 }
 
 function weight(bytes) {
-  return new Intl.NumberFormat(LANGUAGE, { style: "unit", unit: "kilobyte", maximumFractionDigits: 0 }).format(Math.ceil(bytes / 1000));
+  return new Intl.NumberFormat(LOCALE, { style: "unit", unit: "kilobyte", maximumFractionDigits: 0 }).format(Math.ceil(bytes / 1000));
 }
 
 function moment(at, others = { day: "numeric", month: "short" }) {
   const time = new Date(at);
   const isToday = time.toDateString() === new Date().toDateString();
-  return time.toLocaleString(LANGUAGE, { hour: "numeric", minute: "2-digit", ...(!isToday && others) });
+  return time.toLocaleString(LOCALE, { hour: "numeric", minute: "2-digit", ...(!isToday && others) });
 }
 
 function make(tag, properties, ...children) {

@@ -35,7 +35,7 @@ export class Conversation {
 
   /**
    * `identity()` gives the shop's signed word on who is here, or nothing.
-   * `on` is told: line("connecting" | "open" | "offline"), hello(frame), message(message), typing(), 
+   * `on` is told: line(isOpen), hello(frame), message(message), typing(), 
    * refused(error), file({id, url}), emptied().
    */
   constructor({ heddle, channel, locale, identity, onlyEvents }, on) {
@@ -112,7 +112,6 @@ export class Conversation {
     if (this.#line || this.#connecting) return;
     clearTimeout(this.#again);
     this.#connecting = true;
-    this.#on.line("connecting");
     try {
       const identity = await this.#identity();
       if (!identity && this.#kept.get("identified")) this.#leave();
@@ -142,7 +141,7 @@ export class Conversation {
 
   /** At a moment of chance, so that a thousand visitors do not come back at once. */
   #later() {
-    this.#on.line("offline");
+    this.#on.line(false);
     const pause = Math.min(PAUSE * 2 ** this.#tries++, LONGEST_PAUSE);
     this.#again = setTimeout(() => this.#connect(), pause * (0.5 + Math.random() / 2));
   }
@@ -169,7 +168,8 @@ export class Conversation {
     try {
       const headers = { Authorization: `Bearer ${this.#kept.get("session")}` };
       const answer = await fetch(`${this.#address}/files`, { method: "POST", headers, body: form });
-      this.#heard(await answer.json());
+      const tooLarge = { type: "error", code: "too_large", id }; // said by something between us and Heddle, in words of its own
+      this.#heard(answer.status === 413 ? tooLarge : await answer.json());
     } catch {
       if (this.#line === line) this.#lost();
     }
@@ -221,7 +221,7 @@ export class Conversation {
     this.#greeted = true;
     this.#tries = 0;
     this.#on.hello(hello);
-    this.#on.line("open");
+    this.#on.line(true);
     this.#sendAll();
   }
 
@@ -243,7 +243,7 @@ export class Conversation {
   }
 
   #wrong(error) {
-    if (error.code === "no_session") return this.#lost();
+    if (error.code === "no_session" || !this.#greeted) return this.#lost();
     if (!error.id) return;
     if (error.retryAfter) {
       this.#change(error.id, { held: true });

@@ -27,7 +27,7 @@ const en = {
   remove: "Remove {name}",
   here: "We are here and answer soon.",
   away: "We are away. We answer as soon as we are back.",
-  back: "We are back {time}. What you write waits for us.",
+  back: "Back: {time}. What you write waits for us.",
   sign_in_first: "Please sign in to write to us.",
   files_limit: "At most {most} files, of at most 10 MB each.",
   refused: "not sent",
@@ -158,7 +158,11 @@ const ca = {
 
 const WORDS = { en, pl, es, ca };
 
-export const LANGUAGE = navigator.languages.map((tag) => tag.slice(0, 2).toLowerCase()).find((tag) => tag in WORDS) ?? "en";
+const language = (tag) => tag.slice(0, 2).toLowerCase();
+
+/** As the browser says it: `en-GB` writes times otherwise than `en`. */
+export const LOCALE = navigator.languages.find((tag) => language(tag) in WORDS) ?? "en";
+export const LANGUAGE = language(LOCALE);
 
 export const knows = (name) => name in en;
 

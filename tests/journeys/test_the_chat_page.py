@@ -1,6 +1,7 @@
 """The example chat page in a real browser: whatever the network does, nothing is lost and nothing comes twice."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from integrations.settings import IntegrationSettings
 from notifications.settings import NotificationSettings
 from tests.browser import CHROMIUM, in_a_browser
 from tests.client import Client
+from tests.doors import answering
 from tests.factories import SETTINGS, a_channel
 from tests.wire import Wire, wire
 
@@ -35,9 +37,13 @@ SEND = "mutation($input: MessageSendInput!) { messageSend(input: $input) { userE
 class Shop:
     """Heddle with everybody at work, reached by a network that can fail, and the shop's page in a browser."""
 
+    house: House
     page: Page
     network: Wire
     ben: Client
+
+    async def open(self) -> None:
+        await self.page.get_by_role("button", name="Chat with us").click()
 
     async def write(self, words: str) -> None:
         await self.page.get_by_label("Your message").fill(words)
@@ -98,21 +104,25 @@ async def shop(house: House, door: str, ben: Client, browser: Browser) -> AsyncI
         page.on("pageerror", lambda error: wrong.append(str(error)))
         page.on("console", lambda said: wrong.append(said.text) if "Policy" in said.text else None)
         await page.goto(website.origin)
-        yield Shop(page, network, ben)
+        yield Shop(house, page, network, ben)
         await context.close()
         assert wrong == []
 
 
+FIRST = "Is the green mug in stock?"
+SECOND = "Yes, <b>three</b> of them: https://shop.example/mug?a=1&b=2."
+
+
 @pytest.mark.parametrize("refused", [[], [b"Upgrade: websocket"]], ids=["socket", "requests and stream"])
-async def test_what_is_said_on_both_sides_while_the_network_is_away_comes_once_when_it_is_back(
+async def test_what_both_sides_say_while_the_network_is_away_comes_once_when_it_is_back(
     shop: Shop, refused: list[bytes]
 ) -> None:
     shop.network.refused = refused
-    await shop.page.get_by_role("button", name="Chat with us").click()
-    await shop.write("Is the green mug in stock?")
-    await shop.has("Is the green mug in stock?")
-    await shop.answer("Yes, three of them.")
-    await shop.shows("Is the green mug in stock?", "Yes, three of them.")
+    await shop.open()
+    await shop.write(FIRST)
+    await shop.has(FIRST)
+    await shop.answer(SECOND)
+    await shop.shows(FIRST, SECOND)
 
     await shop.network.go_down()
     await expect(shop.page.get_by_text("No connection")).to_be_visible()
@@ -120,19 +130,48 @@ async def test_what_is_said_on_both_sides_while_the_network_is_away_comes_once_w
     await shop.answer("They are on sale today.")
     await shop.answer("Shall I put one aside?")
     await shop.page.reload()
-    await shop.page.get_by_role("button", name="Chat with us").click()
+    await shop.open()
     await shop.shows("Can I have two?")
-    shop.network.is_down = False
+    async with answering(shop.house) as another_server:
+        shop.network.to = int(another_server.rpartition(":")[2])
+        shop.network.is_down = False
 
-    whole = [
-        "Is the green mug in stock?",
-        "Yes, three of them.",
-        "They are on sale today.",
-        "Shall I put one aside?",
-        "Can I have two?",
-    ]
-    await shop.has(*whole)
-    await shop.shows(*whole)
-    await shop.page.reload()
-    await shop.shows(*whole)
+        whole = [FIRST, SECOND, "They are on sale today.", "Shall I put one aside?", "Can I have two?"]
+        await shop.has(*whole)
+        await shop.shows(*whole)
+        await shop.page.reload()
+        await shop.shows(*whole)
     assert await shop.said() == whole
+
+
+async def test_who_signs_in_at_the_shop_is_known_and_who_signs_out_leaves_nothing_behind(shop: Shop) -> None:
+    page = shop.page
+    await page.get_by_role("button", name="Sign in as Ada").click()
+    await shop.open()
+    await shop.write("Where is my parcel?")
+    await shop.has("Where is my parcel?")
+    identities = (await shop.ticket())["contact"]["identities"]
+    assert {"channel": "EMAIL", "label": "ada@example.org", "verified": True} in identities
+
+    await page.get_by_role("button", name="Close the chat").click()
+    await page.get_by_role("button", name="Sign out, Ada").click()
+    await shop.open()
+    await shop.write("Hello?")
+
+    await expect(page.locator("small")).to_have_text(re.compile("sent$"))
+    await shop.shows("Hello?")
+
+
+async def test_the_chat_is_used_by_keyboard_alone(shop: Shop) -> None:
+    page = shop.page
+    await page.get_by_role("button", name="Chat with us").focus()
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_label("Your message")).to_be_focused()
+    await page.keyboard.type("Is it safe in the dishwasher?")
+    await page.keyboard.press("Enter")
+    await shop.shows("Is it safe in the dishwasher?")
+    await expect(page.get_by_label("Your message")).to_be_focused()
+
+    await page.keyboard.press("Escape")
+
+    await expect(page.get_by_role("button", name="Chat with us")).to_be_focused()
