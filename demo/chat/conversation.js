@@ -201,7 +201,7 @@ export class Conversation {
         this.#change(frame.id, { state: "sent" });
         break;
       case "read":
-        for (const { id } of this.#having(({ from, seq }) => from === "visitor" && seq <= frame.seq)) this.#change(id, { state: "read" });
+        this.#readTo(frame.seq);
         break;
       case "error":
         this.#wrong(frame);
@@ -232,6 +232,11 @@ export class Conversation {
     this.#gathering = setTimeout(() => this.#greeted && this.#line.say({ type: "ack", seq: this.#seq }), GATHER);
     if (this.messages.get(id)?.seq) return;
     this.#show({ id, from, author, text, at, files, seq, state: "sent" });
+    if (from === "agent") this.#readTo(seq); // who answers has read
+  }
+
+  #readTo(last) {
+    for (const { id } of this.#having(({ from, seq, state }) => from === "visitor" && seq <= last && state === "sent")) this.#change(id, { state: "read" });
   }
 
   #change(id, difference) {
