@@ -1,113 +1,123 @@
 """`WS /chat/{channel}`: one JSON object a frame."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 import orjson
-import structlog
-from sqlalchemy.exc import SQLAlchemyError
 from starlette.routing import WebSocketRoute
-from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
+from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from domain.channels import ChannelKind, channel_called
-from domain.db import Database, heard
-from domain.keys import Keys
-from integrations.chat.visit import BadFrame, Frame, Visit
-from integrations.chat.widget import ChatWidget
+from domain.buckets import Buckets
+from integrations.chat.frames import LARGEST_FRAME, BadFrame, Frame, read_frame
+from integrations.chat.reception import Reception
+from integrations.chat.telling import Telling
+from integrations.chat.visit import Visit
 
-log = structlog.get_logger()
+FRAMES_PER_MINUTE = 300.0
+"""Of one socket; so many may come at once."""
+MOST_REFUSED = 300
+"""Frames that came too fast, before the socket is closed."""
 
-LARGEST_FRAME = 64 * 1024
-LOOK_AGAIN = 25.0
-"""Seconds after which an open socket reads the table even if nobody rang."""
-
-POLICY_VIOLATION, TOO_BIG = 1008, 1009
+POLICY_VIOLATION, TOO_BIG, TRY_AGAIN_LATER = 1008, 1009, 1013
+FINAL = {"too_many_sessions": TRY_AGAIN_LATER, "too_many_streams": TRY_AGAIN_LATER}
+"""After these refusals nothing more is to be had on this socket."""
 
 
-def routes(db: Database, keys: Keys) -> list[WebSocketRoute]:
+def routes(reception: Reception) -> list[WebSocketRoute]:
     async def chat(socket: WebSocket) -> None:
-        async with db.transaction() as session:
-            channel = await channel_called(session, ChannelKind.CHAT, socket.path_params["channel"])
-        if channel is None or not _welcome(ChatWidget.of(channel, keys), socket.headers.get("origin")):
+        channel = await reception.channel(socket.path_params["channel"])
+        if channel is None:
+            await socket.close(POLICY_VIOLATION)
+            return
+        visit = Visit(reception, channel, address=socket.client.host if socket.client else None)
+        if not visit.widget.welcomes(socket.headers.get("origin")):
             await socket.close(POLICY_VIOLATION)
             return
         await socket.accept()
         with suppress(WebSocketDisconnect):
-            await _Socket(db, Visit(db, keys, channel), socket).run()
+            await _Socket(reception, visit, socket).run()
 
     return [WebSocketRoute("/chat/{channel}", chat)]
 
 
-def _welcome(widget: ChatWidget, origin: str | None) -> bool:
-    """A browser always says where the page stands; what says nothing is no page that could abuse a visitor."""
-    return origin is None or not widget.origins or origin in widget.origins
-
-
 class _Socket:
-    def __init__(self, db: Database, visit: Visit, socket: WebSocket) -> None:
-        self._db = db
+    def __init__(self, reception: Reception, visit: Visit, socket: WebSocket) -> None:
+        self._house = reception
         self._visit = visit
         self._socket = socket
+        self._pace = Buckets(time.monotonic)
+        self._refused = 0
 
     async def run(self) -> None:
-        begun = False
-        while not begun:
-            if (frame := await self._next()) is not None:
-                begun = await self._answer(self._visit.hello, frame)
-        with self._db.bell.listening(self._visit.topic) as rung:
-            writing = asyncio.create_task(self._write(rung))
-            try:
-                while True:
-                    if (frame := await self._next()) is not None:
-                        await self._answer(self._visit.take, frame)
-            finally:
-                writing.cancel()
-                await asyncio.gather(writing, return_exceptions=True)
+        visit = self._visit
+        while not visit.key:
+            await self._answer(visit.hello, await self._next())
+        while True:
+            key = visit.key
+            await self._check_seat()
+            with self._house.seated(visit.channel, key):
+                writing = asyncio.create_task(
+                    self._write(Telling(self._house, visit.channel, key, visit.shown))
+                )
+                try:
+                    while visit.key == key:  # until who signs in or out goes on in another session
+                        await self._answer(visit.take, await self._next())
+                finally:
+                    writing.cancel()
+                    await asyncio.gather(writing, return_exceptions=True)
 
-    async def _next(self) -> Frame | None:
-        received = await self._socket.receive()
-        if received["type"] == "websocket.disconnect":
-            raise WebSocketDisconnect(received["code"])
-        text = received.get("text")
-        if text is None:
-            await self._say(BadFrame("not_text", "a frame is text, not binary").frame())
-            return None
-        if len(text) > LARGEST_FRAME:
-            await self._socket.close(TOO_BIG)
-            raise WebSocketDisconnect(TOO_BIG)
+    async def _check_seat(self) -> None:
         try:
-            frame = orjson.loads(text)
-        except orjson.JSONDecodeError:
-            frame = None
-        if not isinstance(frame, dict):
-            await self._say(BadFrame("not_json", "a frame is one JSON object").frame())
-            return None
-        return frame
+            self._house.check_seat(self._visit.channel, self._visit.widget, self._visit.key)
+        except BadFrame as full:
+            await self._refuse(full)
 
-    async def _answer(self, act: Callable[[Frame], Awaitable[Frame | None]], frame: Frame) -> bool:
-        """Was the frame taken?"""
+    async def _next(self) -> str | None:
+        """The text of a frame; none of one that is no text."""
+        while True:
+            received = await self._socket.receive()
+            if received["type"] == "websocket.disconnect":
+                raise WebSocketDisconnect(received["code"])
+            if not (seconds := self._pace.take("frames", 1, per_minute=FRAMES_PER_MINUTE)):
+                break
+            self._refused += 1
+            await self._refuse(
+                BadFrame("too_fast", "frames come too fast; this one was not taken", retryAfter=seconds)
+            )
+        text: str | None = received.get("text")
+        if text is not None and len(text) > LARGEST_FRAME:
+            await self._close(TOO_BIG)
+        return text
+
+    async def _answer(self, act: Callable[[Frame], Awaitable[Frame | None]], text: str | None) -> None:
         try:
-            answer = await act(frame)
+            if text is None:
+                raise BadFrame("not_text", "a frame is text, not binary")
+            answer = await act(read_frame(text))
         except BadFrame as bad:
-            await self._say(bad.frame())
-            return False
+            await self._refuse(bad)
+            return
         if answer:
             await self._say(answer)
-        return True
 
-    async def _write(self, rung: asyncio.Event) -> None:
-        while self._socket.application_state == WebSocketState.CONNECTED:
-            rung.clear()
-            try:
-                news = await self._visit.news()
-            except (SQLAlchemyError, OSError) as failure:
-                log.warning("chat_waits_for_the_database", error=type(failure).__name__)
-                await asyncio.sleep(1)
-                continue
-            for frame in news:
-                await self._say(frame)
-            await heard(rung, LOOK_AGAIN)
+    async def _write(self, telling: Telling) -> None:
+        with suppress(WebSocketDisconnect, RuntimeError):  # it closes as we write
+            async for frame in telling.frames():
+                if frame:
+                    await self._say(frame)
+
+    async def _refuse(self, refusal: BadFrame) -> None:
+        await self._say(refusal.frame())
+        if self._refused >= MOST_REFUSED:
+            await self._close(TRY_AGAIN_LATER)
+        if refusal.code in FINAL:
+            await self._close(FINAL[refusal.code])
+
+    async def _close(self, code: int) -> None:
+        await self._socket.close(code)
+        raise WebSocketDisconnect(code)
 
     async def _say(self, frame: Frame) -> None:
         await self._socket.send_text(orjson.dumps(frame).decode())
