@@ -11,7 +11,7 @@ from api.house import House
 from api.requests import Requests
 from api.telemetry import telemetry
 from domain.settings import WrongSetting
-from integrations.chat import socket as chat
+from integrations.chat import doors as chat
 from integrations.mail import webhook as mail
 from integrations.messenger import webhook as messenger
 from integrations.phone import webhook as phone
@@ -33,7 +33,7 @@ def application(house: House) -> ASGIApp:
             *messenger.routes(house.db, house.keys),
             *phone.routes(house.db, house.keys),
             *mail.routes(house.db, house.keys),
-            *chat.routes(house.db, house.keys),
+            *chat.routes(house.db, house.keys, house.files, house.base_url),
             *files.routes(house),
             *uploads.routes(house),
             *exporting.routes(house),

@@ -18,6 +18,7 @@ from api.audit import AuditQueries
 from api.calendars import CalendarMutations, CalendarQueries
 from api.changes import ChangeQueries
 from api.channels import ChannelQueries
+from api.chats import ChatMutations, ChatSubscriptions
 from api.companies import CompanyMutations, CompanyQueries
 from api.contact_fields import ContactFieldMutations, ContactFieldQueries
 from api.contact_notes import ContactNoteMutations
@@ -99,6 +100,7 @@ class Mutation(
     WebhookMutations,
     TicketMutations,
     MessageMutations,
+    ChatMutations,
     WritingMutations,
     LinkMutations,
     MergeMutations,
@@ -125,7 +127,7 @@ class Mutation(
 
 
 @strawberry.type
-class Subscription(ChangeSubscriptions):
+class Subscription(ChangeSubscriptions, ChatSubscriptions):
     pass
 
 

@@ -32,6 +32,10 @@ TAKEN = {
     "identity": N_("addresses, numbers and accounts: who writes from them again is a new contact"),
     "participant": N_("people whom the person's mails named, or who answered them"),
     "acknowledgement": N_("to which address the number of a ticket was sent"),
+    "visitor": N_(
+        "what the person's browsers told the chat: who was signed in, and what was answered before"
+    ),
+    "unproven_mail": N_("to which claimed address a chat's answer was mailed"),
     "thread": N_("subjects and keys of conversations, and the evidence why each was joined"),
     "ticket": N_("subjects of tickets, and tags that nobody else's ticket has"),
     "task": N_("titles of tasks"),

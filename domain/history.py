@@ -45,7 +45,7 @@ _event = Event.__table__
 ITEMS = select(
     _item.id, _item.seq, _item.kind, _item.ticket_id, _item.contact_id, _item.thread_id, _item.direction,
     _item.agent_id, _item.author, _item.at, _item.text, _item.folded, _item.html, _item.automatic, _item.sender_verified,
-    _item.mail, _item.arrival_id, _item.delivery, _item.last_error, _item.due_at, _item.attempts, Thread.side, _item.call_state, _item.number,
+    _item.mail, _item.particulars, _item.arrival_id, _item.delivery, _item.last_error, _item.due_at, _item.attempts, Thread.side, _item.call_state, _item.number,
     _item.answered_at, _item.ended_at,
     Agent.name.label("agent_name"), Channel.kind.label("channel"),
 ).select_from(

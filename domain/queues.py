@@ -13,11 +13,12 @@ from domain.messages import FETCHES, OUTBOX
 from domain.notices import PUSHES
 from domain.recounts import RECOUNTS
 from domain.system_mail import SYSTEM_MAIL
+from domain.visitors import ABSENCES
 from domain.webhooks import POSTS
 from domain.work import Queue
 
 QUEUES: tuple[Queue, ...] = (  # type: ignore[type-arg]
-    ARRIVALS, OUTBOX, FETCHES, PUSHES, SYSTEM_MAIL, POSTS, RECOUNTS, EXPORTS, ERASURES,
+    ARRIVALS, OUTBOX, FETCHES, PUSHES, SYSTEM_MAIL, POSTS, RECOUNTS, EXPORTS, ERASURES, ABSENCES,
 )  # fmt: skip
 OUTWARD = tuple(queue for queue in QUEUES if queue.outward)
 

@@ -35,6 +35,7 @@ from domain.reasons import JoinCode
 from domain.subjects import answering, beginning
 from domain.threads import Placement, Thread
 from domain.tickets import Ticket, TicketStatus
+from domain.visitors import is_answered
 
 MESSENGER_WINDOW = timedelta(hours=24)
 REFERENCES = 20
@@ -44,6 +45,7 @@ CHANNEL_OF = {
     IdentityKind.MESSENGER: ChannelKind.MESSENGER,
     IdentityKind.CHAT: ChannelKind.CHAT,
 }
+TAKES_FILES = {IdentityKind.EMAIL, IdentityKind.CHAT}
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,7 @@ async def send(
     if to.kind == IdentityKind.MESSENGER and not within_window(thread.last_inbound_at, at):
         raise WindowClosed(field=["identityId"])
     if to.kind != IdentityKind.EMAIL:
-        _only_words(extras)
+        _only_what_is_carried(to.kind, extras)
     message = queued(thread, text=text, by=by, at=at, undo_for=undo_for)
     match to.kind:
         case IdentityKind.EMAIL:
@@ -99,11 +101,13 @@ async def send(
             message.mail = await _mail(session, ticket, thread, to, extras)
         case IdentityKind.CHAT:
             message.delivery, message.due_at = DeliveryState.SENT, None
-            ring(session, f"chat:{thread.key}")
+            await is_answered(session, thread, channel)
         case _:
             pass
     session.add(message)
     await session.flush()
+    if to.kind == IdentityKind.CHAT:
+        thread.has_read(message.seq)
     await uploads.attach(session, message, extras.files, by=by)
     ring(session, OUTBOX.topic)
     ticket.updated_at = at
@@ -136,8 +140,9 @@ def queued(
     )
 
 
-def _only_words(extras: Extras) -> None:
-    for given, field in ((extras.cc, "cc"), (extras.bcc, "bcc"), (extras.files, "attachmentIds")):
+def _only_what_is_carried(kind: IdentityKind, extras: Extras) -> None:
+    files = () if kind in TAKES_FILES else extras.files
+    for given, field in ((extras.cc, "cc"), (extras.bcc, "bcc"), (files, "attachmentIds")):
         if given:
             raise CannotCarry(field=[field])
 
@@ -190,21 +195,8 @@ async def _conversation(
     kind = CHANNEL_OF.get(to.kind)
     if kind is None:
         raise CannotReply(field=["identityId"])
-    found = await session.execute(
-        select(Thread, Channel)
-        .join(Channel, Channel.id == Thread.channel_id)
-        .where(
-            Thread.ticket_id == ticket.id,
-            Thread.identity_id.in_(same_value(to)),
-            Thread.side.is_(False),
-            Channel.kind == kind,
-            Channel.disabled_at.is_(None),
-        )
-        .order_by(Thread.last_inbound_at.desc().nulls_last())
-        .limit(1)
-    )
-    if (existing := found.one_or_none()) is not None:
-        return existing.Thread, existing.Channel
+    if existing := await thread_with(session, ticket, to, kind):
+        return existing
     if kind != ChannelKind.EMAIL:
         raise CustomerBegins(field=["identityId"])
     channel = by_channel or await mailbox_for(session, ticket)
@@ -224,6 +216,26 @@ async def _conversation(
     )
     await session.flush()
     return thread, channel
+
+
+async def thread_with(
+    session: AsyncSession, ticket: Ticket, to: Identity, kind: ChannelKind
+) -> tuple[Thread, Channel] | None:
+    found = await session.execute(
+        select(Thread, Channel)
+        .join(Channel, Channel.id == Thread.channel_id)
+        .where(
+            Thread.ticket_id == ticket.id,
+            Thread.identity_id.in_(same_value(to)),
+            Thread.side.is_(False),
+            Channel.kind == kind,
+            Channel.disabled_at.is_(None),
+        )
+        .order_by(Thread.last_inbound_at.desc().nulls_last())
+        .limit(1)
+    )
+    existing = found.one_or_none()
+    return (existing.Thread, existing.Channel) if existing else None
 
 
 async def mailbox_for(session: AsyncSession, ticket: Ticket) -> Channel | None:
