@@ -22,7 +22,9 @@ export class Conversation {
   #locale;
   #on;
   #kept;
-  #ways; // of reaching Heddle, the one to try next first
+  #onlyEvents;
+  #open; // the way tried last
+  #hadSocket = false; // did one come about on this page?
   #line = null;
   #connecting = false;
   #greeted = false; // has Heddle answered our hello?
@@ -43,7 +45,7 @@ export class Conversation {
     this.#identity = identity;
     this.#locale = locale;
     this.#on = on;
-    this.#ways = onlyEvents ? [eventsLine] : [socketLine, eventsLine];
+    this.#onlyEvents = onlyEvents;
     this.#kept = new Kept(`heddle:${channel}:`);
     for (const message of this.#kept.outbox()) this.messages.set(message.id, message);
   }
@@ -59,7 +61,10 @@ export class Conversation {
   }
 
   start() {
-    addEventListener("online", () => this.#connect());
+    addEventListener("online", () => {
+      this.#tries = 0;
+      this.#connect();
+    });
     addEventListener("offline", () => this.#lost());
     let hiddenAt = 0;
     document.addEventListener("visibilitychange", () => {
@@ -115,7 +120,8 @@ export class Conversation {
     try {
       const identity = await this.#identity();
       if (!identity && this.#kept.get("identified")) this.#leave();
-      const line = this.#ways[0](this.#address, {
+      this.#open = this.#way();
+      const line = this.#open(this.#address, {
         heard: (frame) => this.#line === line && this.#heard(frame),
         lost: () => this.#line === line && this.#lost(),
       });
@@ -129,12 +135,17 @@ export class Conversation {
     }
   }
 
+  /** Sockets first; every second try without one, sooner where none ever came about: some networks let none through. */
+  #way() {
+    const isOther = this.#tries % 2 === 1 && (this.#tries > 2 || !this.#hadSocket);
+    return this.#onlyEvents || isOther ? eventsLine : socketLine;
+  }
+
   #lost() {
     if (!this.#line) return;
     this.#line.close();
     this.#line = null;
     clearTimeout(this.#watch);
-    if (!this.#greeted) this.#ways.push(this.#ways.shift()); // perhaps this network lets only the other through
     this.#greeted = false;
     this.#later();
   }
@@ -219,6 +230,7 @@ export class Conversation {
     this.#kept.set("session", hello.session);
     if (hello.identified) this.#kept.set("identified", "yes");
     this.#greeted = true;
+    this.#hadSocket ||= this.#open === socketLine;
     this.#tries = 0;
     this.#on.hello(hello);
     this.#on.line(true);

@@ -1,10 +1,11 @@
 """The example chat page in a real browser: whatever the network does, nothing is lost and nothing comes twice."""
 
 import asyncio
+import base64
 import re
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -21,7 +22,7 @@ from notifications.settings import NotificationSettings
 from tests.browser import CHROMIUM, in_a_browser
 from tests.client import Client
 from tests.doors import answering
-from tests.factories import SETTINGS, a_channel
+from tests.factories import SETTINGS, a_channel, set_channel
 from tests.wire import Wire, wire
 
 pytestmark = in_a_browser
@@ -30,6 +31,12 @@ TICKETS = """{ tickets(first: 5) { edges { node {
   id seq contact { identities { channel label verified } } replyChannels { id channel }
   timeline(first: 50) { edges { node { ... on Message { direction text delivery } } } }
 } } } }"""
+WHAT_CAME = """query($id: ID!) { ticket(id: $id) { timeline(first: 5) { edges { node { ... on Message {
+  text page { url } answers { name value } attachments { name mime }
+} } } } } }"""
+READ = "mutation($input: ChatReadInput!) { chatRead(input: $input) { userErrors { code } } }"
+TYPING = "mutation($input: ChatTypingInput!) { chatTyping(input: $input) { userErrors { code } } }"
+VISITOR_TYPING = "subscription($ticket: ID!) { visitorTyping(ticketId: $ticket) { until } }"
 SEND = "mutation($input: MessageSendInput!) { messageSend(input: $input) { userErrors { code message } } }"
 
 
@@ -66,6 +73,15 @@ class Shop:
             while await self.said() != list(said):
                 await asyncio.sleep(0.05)
 
+    async def delivered(self, state: str) -> None:
+        async with asyncio.timeout(15):
+            while [state] != [
+                edge["node"]["delivery"]
+                for edge in (await self.ticket())["timeline"]["edges"]
+                if edge["node"].get("direction") == "OUT"
+            ]:
+                await asyncio.sleep(0.05)
+
     async def answer(self, words: str) -> None:
         ticket = await self.ticket()
         (identity,) = [one["id"] for one in ticket["replyChannels"] if one["channel"] == "CHAT"]
@@ -87,35 +103,46 @@ async def browser() -> AsyncIterator[Browser]:
 
 
 @pytest.fixture
-async def shop(house: House, door: str, ben: Client, browser: Browser) -> AsyncIterator[Shop]:
+async def shop(house: House, ben: Client, browser: Browser) -> AsyncIterator[Shop]:
     settings = Settings(DomainSettings(), ApiSettings(), IntegrationSettings(), NotificationSettings())
     async with house.db.transaction() as session:
         await a_channel(session, house.keys, ChannelKind.CHAT)
     key = SETTINGS[ChannelKind.CHAT]["identity_key"]
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(working(house, settings))
-        network = await stack.enter_async_context(wire(int(door.rpartition(":")[2])))
-        website = await stack.enter_async_context(
-            Website(f"http://localhost:{network.port}", ChannelKind.CHAT, key)
-        )
+        network = await stack.enter_async_context(wire(0))
+        heddle = f"http://localhost:{network.port}"
+        seen_through_it = replace(house, base_url=heddle)
+        network.to = port_of(await stack.enter_async_context(answering(seen_through_it)))
+        website = await stack.enter_async_context(Website(heddle, "chat", key))
         context = await browser.new_context(viewport={"width": 390, "height": 844}, locale="en-GB")
         page = await context.new_page()
         wrong: list[str] = []
         page.on("pageerror", lambda error: wrong.append(str(error)))
         page.on("console", lambda said: wrong.append(said.text) if "Policy" in said.text else None)
         await page.goto(website.origin)
-        yield Shop(house, page, network, ben)
+        yield Shop(seen_through_it, page, network, ben)
         await context.close()
         assert wrong == []
 
 
+def port_of(address: str) -> int:
+    return int(address.rpartition(":")[2])
+
+
+PHOTO = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
 FIRST = "Is the green mug in stock?"
 SECOND = "Yes, <b>three</b> of them: https://shop.example/mug?a=1&b=2."
 
 
-@pytest.mark.parametrize("refused", [[], [b"Upgrade: websocket"]], ids=["socket", "requests and stream"])
+SOCKET, EVENTS = b"Upgrade: websocket", b"GET /chat/chat/events?"
+
+
+@pytest.mark.parametrize(("way", "refused"), [(SOCKET, []), (EVENTS, [SOCKET])], ids=["socket", "requests"])
 async def test_what_both_sides_say_while_the_network_is_away_comes_once_when_it_is_back(
-    shop: Shop, refused: list[bytes]
+    shop: Shop, way: bytes, refused: list[bytes]
 ) -> None:
     shop.network.refused = refused
     await shop.open()
@@ -133,7 +160,7 @@ async def test_what_both_sides_say_while_the_network_is_away_comes_once_when_it_
     await shop.open()
     await shop.shows("Can I have two?")
     async with answering(shop.house) as another_server:
-        shop.network.to = int(another_server.rpartition(":")[2])
+        shop.network.to = port_of(another_server)
         shop.network.is_down = False
 
         whole = [FIRST, SECOND, "They are on sale today.", "Shall I put one aside?", "Can I have two?"]
@@ -142,6 +169,7 @@ async def test_what_both_sides_say_while_the_network_is_away_comes_once_when_it_
         await shop.page.reload()
         await shop.shows(*whole)
     assert await shop.said() == whole
+    assert any(way in said for said in shop.network.said)
 
 
 async def test_who_signs_in_at_the_shop_is_known_and_who_signs_out_leaves_nothing_behind(shop: Shop) -> None:
@@ -160,6 +188,60 @@ async def test_who_signs_in_at_the_shop_is_known_and_who_signs_out_leaves_nothin
 
     await expect(page.locator("small")).to_have_text(re.compile("sent$"))
     await shop.shows("Hello?")
+
+
+async def test_a_first_message_brings_what_was_asked_the_page_and_a_photo(shop: Shop) -> None:
+    page = shop.page
+    email = {"name": "email", "label": {"en": "Your e-mail"}, "type": "email", "required": True}
+    async with shop.house.db.transaction() as session:
+        await set_channel(session, "chat", fields=[email])
+    await shop.open()
+    await page.get_by_label("Your e-mail").fill("ada@example.org")
+    await page.get_by_label("Attach files").set_input_files(
+        {"name": "handle.png", "mimeType": "image/png", "buffer": PHOTO}
+    )
+
+    await shop.write("The handle is broken.")
+
+    ticket = await shop.ticket()
+    (came,) = [
+        edge["node"]
+        for edge in (await shop.ben.ask(WHAT_CAME, id=ticket["id"]))["ticket"]["timeline"]["edges"]
+        if "text" in edge["node"]
+    ]
+    assert came == {
+        "text": "The handle is broken.",
+        "page": {"url": page.url},
+        "answers": [{"name": "email", "value": "ada@example.org"}],
+        "attachments": [{"name": "handle.png", "mime": "image/png"}],
+    }
+    await expect(page.get_by_label("Your e-mail")).to_be_hidden()
+    async with page.expect_popup() as opened:
+        await page.get_by_role("button", name="handle.png").click()
+    shown = await opened.value
+    await shown.wait_for_load_state()
+    assert await shown.evaluate("document.images[0].naturalWidth") == 1
+
+
+async def test_each_side_sees_that_the_other_is_writing_and_the_visitor_what_was_read(shop: Shop) -> None:
+    page = shop.page
+    await shop.open()
+    await shop.write("Is it safe in the dishwasher?")
+    ticket = await shop.ticket()
+    await expect(page.locator("#chat-messages small")).to_have_text(re.compile("sent$"))
+
+    await shop.ben.ask(READ, input={"ticketId": ticket["id"], "seq": ticket["seq"]})
+    await shop.ben.ask(TYPING, input={"ticketId": ticket["id"]})
+
+    await expect(page.locator("#chat-messages small")).to_have_text(re.compile("read$"))
+    await expect(page.get_by_text("The shop is typing")).to_be_visible()
+    async with shop.ben.listening(VISITOR_TYPING, ticket=ticket["id"]) as told:
+        assert (await told.next())["visitorTyping"] == {"until": None}
+        await page.get_by_label("Your message").press_sequentially("And")
+        assert (await told.next())["visitorTyping"]["until"]
+    await shop.answer("It is.")
+    await expect(page.get_by_text("The shop is typing")).to_be_hidden()
+    await shop.delivered("READ")
 
 
 async def test_the_chat_is_used_by_keyboard_alone(shop: Shop) -> None:
