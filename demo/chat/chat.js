@@ -80,6 +80,7 @@ form.addEventListener("submit", (event) => {
   event.preventDefault();
   const written = text.value.trim();
   if (!written && !chosen.length) return;
+  note("");
   const { website, ...answers } = Object.fromEntries([...new FormData(form)].filter(([name, value]) => name && value));
   const page = { url: location.href, title: document.title, referrer: document.referrer };
   conversation.write(written, chosen, { page, ...(Object.keys(answers).length && { answers }), ...(website && { website }) });
@@ -151,7 +152,8 @@ function asked({ name, label, type, required, options }) {
 }
 
 /** What was not taken goes back to where it was written. */
-function refused({ id, code, fields = [] }) {
+function refused({ id, code, retryAfter, fields = [] }) {
+  if (retryAfter) return note(say("later"));
   note(say(knows(`refused_${code}`) ? `refused_${code}` : "refused_other"));
   if (!fields.length) return;
   text.value ||= conversation.takeBack(id).text;

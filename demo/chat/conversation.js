@@ -16,7 +16,7 @@ const TYPING = 3_000; // milliseconds between two frames that say that the visit
 const GATHER = 100; // milliseconds in which messages that come together are acknowledged together
 
 export class Conversation {
-  messages = new Map(); // by id: {id, from, text, at, state: sending | sent | read | refused, seq?, author?, files?}
+  messages = new Map(); // by id: {id, from, text, at, state: sending | sent | read | refused, held?, seq?, author?, files?}
   #address;
   #identity;
   #locale;
@@ -265,10 +265,10 @@ export class Conversation {
     if (error.retryAfter) {
       this.#change(error.id, { held: true });
       setTimeout(() => this.#greeted && this.#sendAll(), error.retryAfter * 1000);
-      return;
+    } else {
+      this.#change(error.id, { state: "refused" });
+      this.#kept.drop(error.id);
     }
-    this.#change(error.id, { state: "refused" });
-    this.#kept.drop(error.id);
     this.#on.refused(error);
   }
 

@@ -26,6 +26,7 @@ from tests.factories import SETTINGS, a_channel, set_channel
 from tests.wire import Wire, wire
 
 pytestmark = in_a_browser
+expect.set_options(timeout=20_000)
 
 TICKETS = """{ tickets(first: 5) { edges { node {
   id seq contact { identities { channel label verified } } replyChannels { id channel }
@@ -140,11 +141,18 @@ SECOND = "Yes, <b>three</b> of them: https://shop.example/mug?a=1&b=2."
 SOCKET, EVENTS = b"Upgrade: websocket", b"GET /chat/chat/events?"
 
 
-@pytest.mark.parametrize(("way", "refused"), [(SOCKET, []), (EVENTS, [SOCKET])], ids=["socket", "requests"])
+ACK = b'"type":"ack"'
+
+
+@pytest.mark.parametrize(
+    ("way", "refused", "lost"),
+    [(SOCKET, [], []), (EVENTS, [SOCKET], [(ACK, 1)])],
+    ids=["socket", "requests whose first answer is lost"],
+)
 async def test_what_both_sides_say_while_the_network_is_away_comes_once_when_it_is_back(
-    shop: Shop, way: bytes, refused: list[bytes]
+    shop: Shop, way: bytes, refused: list[bytes], lost: list[tuple[bytes, int]]
 ) -> None:
-    shop.network.refused = refused
+    shop.network.refused, shop.network.cuts = refused, lost
     await shop.open()
     await shop.write(FIRST)
     await shop.has(FIRST)
@@ -170,6 +178,7 @@ async def test_what_both_sides_say_while_the_network_is_away_comes_once_when_it_
         await shop.shows(*whole)
     assert await shop.said() == whole
     assert any(way in said for said in shop.network.said)
+    assert [times for _, times in shop.network.cuts] == [0 for _ in lost]
 
 
 async def test_who_signs_in_at_the_shop_is_known_and_who_signs_out_leaves_nothing_behind(shop: Shop) -> None:
