@@ -139,7 +139,9 @@ async def _mail(
     subject = translate(language, SUBJECT)
     message = queued(thread, text=await _words(session, language, unread), by=SYSTEM, at=at)
     message.external_id = message_id(keys, mailbox, thread, message)
-    message.mail = {"to": [["", to.value]]} | await going_on(session, ticket, thread, subject)
+    message.mail = {"to": [["", to.value]], "passes_on": True} | await going_on(
+        session, ticket, thread, subject
+    )
     session.add(message)
     await session.flush()
     if not to.verified_at:

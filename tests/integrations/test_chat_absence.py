@@ -236,3 +236,5 @@ async def test_the_mail_leaves_from_the_mailbox_with_a_signed_reply_address(door
         assert (await session.get_one(Message, mail.id)).delivery == DeliveryState.SENT
     assert sent.recipients == ["ada@example.org"]
     assert b"Reply-To: help+t" in sent.raw
+    assert sent.envelope_from.startswith("help+t")  # so that it is known when it bounces
+    assert sent.message["Auto-Submitted"] == "auto-generated"
