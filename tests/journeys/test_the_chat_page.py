@@ -184,6 +184,7 @@ async def test_what_both_sides_say_while_the_network_is_away_comes_once_when_it_
 async def test_who_signs_in_at_the_shop_is_known_and_who_signs_out_leaves_nothing_behind(shop: Shop) -> None:
     page = shop.page
     await page.get_by_role("button", name="Sign in as Ada").click()
+    await expect(page.get_by_role("button", name="Sign out, Ada")).to_be_visible()
     await shop.open()
     await shop.write("Where is my parcel?")
     await shop.has("Where is my parcel?")
@@ -192,6 +193,7 @@ async def test_who_signs_in_at_the_shop_is_known_and_who_signs_out_leaves_nothin
 
     await page.get_by_role("button", name="Close the chat").click()
     await page.get_by_role("button", name="Sign out, Ada").click()
+    await expect(page.get_by_role("button", name="Sign in as Ada")).to_be_visible()
     await shop.open()
     await shop.write("Hello?")
 
