@@ -167,7 +167,7 @@ export class Conversation {
   // What goes
 
   async #send({ id, text, others, files }) {
-    const frame = { type: "message", id, text, ...others };
+    const frame = { type: "message", id, text, locale: this.#locale, ...others };
     if (!files) {
       this.#line.say(frame);
       return this.#mind();

@@ -87,7 +87,7 @@ def routes(reception: Reception, files: Files) -> list[Route]:
     async def events(request: Request, visit: Visit) -> Response:
         key = _reader(reception, request, visit)
         seq = request.headers.get("last-event-id") or request.query_params.get("seq") or "0"
-        if not (seq.isascii() and seq.isdecimal() and int(seq) < 2**62):
+        if not (seq.isascii() and seq.isdecimal() and len(seq) < 19):
             raise BadFrame("bad_number", "seq is a whole number")
         reception.check_seat(visit.channel, visit.widget, key)
         return _Events(reception, visit, Telling(reception, visit.channel, key, int(seq)), key)

@@ -58,8 +58,6 @@ class Visit:
         else:
             self._begin_anew()
         self.shown = shown
-        if locale := frame.get("locale"):
-            self._locale = storable(str(locale))[:20]
         self._turn_to(frame)
         if answers:
             async with self._db.transaction() as session:
@@ -234,6 +232,9 @@ class Visit:
         }
 
     def _turn_to(self, frame: Frame) -> None:
+        """What is said beside the words."""
+        if locale := frame.get("locale"):
+            self._locale = storable(str(locale))[:20]
         self._page = page_of(frame.get("page")) or self._page
         self._trapped = self._trapped or bool(frame.get("website"))
 
