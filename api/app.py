@@ -11,7 +11,7 @@ from api.house import House
 from api.requests import Requests
 from api.telemetry import telemetry
 from domain.settings import WrongSetting
-from integrations.chat import socket as chat
+from integrations.chat import doors as chat
 from integrations.mail import webhook as mail
 from integrations.messenger import webhook as messenger
 from integrations.phone import webhook as phone
@@ -37,7 +37,7 @@ def application(house: House) -> ASGIApp:
             *twilio.routes(house.db, house.keys, house.base_url, house.orders),
             *sms.routes(house.db, house.keys, house.base_url),
             *mail.routes(house.db, house.keys),
-            *chat.routes(house.db, house.keys),
+            *chat.routes(house.db, house.keys, house.files, house.base_url),
             *files.routes(house),
             *uploads.routes(house),
             *exporting.routes(house),

@@ -5,7 +5,6 @@ Links live ten minutes and die with the permission.
 
 import time
 import uuid
-from urllib.parse import quote
 
 from sqlalchemy import select
 from starlette.exceptions import HTTPException
@@ -19,19 +18,10 @@ from domain.access import may_see
 from domain.actors import Actor
 from domain.messages import Attachment
 from domain.sign_in import actor_by_id
+from integrations.serving import HEADERS, named, served
 
 PURPOSE, ORIGINAL = "file-link", "original-link"
 LIVES = 600
-
-# Shown in the page; everything else is saved, whatever it says it is.
-SHOWN = {"image/jpeg", "image/png", "image/gif", "image/webp"}
-
-HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "Content-Security-Policy": "sandbox; default-src 'none'",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "private, max-age=600",
-}
 
 
 def link(house: House, actor: Actor, attachment_id: uuid.UUID) -> str:
@@ -58,12 +48,7 @@ def routes(house: House) -> list[Route]:
             )
         if not attachment or not attachment.file:
             raise HTTPException(404)
-        shown = attachment.mime in SHOWN
-        return Response(
-            await house.files.get(attachment.file),
-            media_type=attachment.mime if shown else "application/octet-stream",
-            headers=HEADERS | {"Content-Disposition": _named(attachment.name, inline=shown)},
-        )
+        return served(await house.files.get(attachment.file), name=attachment.name, mime=attachment.mime)
 
     async def original(request: Request) -> Response:
         item_id, agent_id = _signed(house, request, ORIGINAL)
@@ -76,17 +61,13 @@ def routes(house: House) -> list[Route]:
         return Response(
             mail.raw,
             media_type="message/rfc822",
-            headers=HEADERS | {"Content-Disposition": _named(name, inline=False)},
+            headers=HEADERS | {"Content-Disposition": named(name, inline=False)},
         )
 
     return [
         Route("/files/original/{id}", original, methods=["GET"]),
         Route("/files/{id}", download, methods=["GET"]),
     ]
-
-
-def _named(name: str, *, inline: bool) -> str:
-    return f"{'inline' if inline else 'attachment'}; filename*=UTF-8''{quote(name.replace('/', '_'))}"
 
 
 def _signed(house: House, request: Request, purpose: str) -> tuple[uuid.UUID, uuid.UUID]:

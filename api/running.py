@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from api.house import House
 from api.settings import ApiSettings
 from domain import audit, calls, clocks, deadlines, following, recounts, upkeep
+from domain.absence import Absences
 from domain.db import Database, database_time
 from domain.devices import Transport
 from domain.exports import Exporter
@@ -192,6 +193,7 @@ async def working(house: House, settings: Settings) -> AsyncIterator[None]:
         upkeep.run(house.db, house.files),
         Sealer(house.db, house.keys, house.files).run(),
         Exporter(house.db, house.files).run(),
+        Absences(house.db, house.keys).run(),
         audit.run(house.db),
     )
     async with AsyncExitStack() as stack:

@@ -22,6 +22,7 @@ from api.changes import ChangeQueries
 from api.channel_administration import ChannelMutations
 from api.channel_kinds import ChannelKindQueries
 from api.channels import ChannelQueries
+from api.chats import ChatMutations, ChatSubscriptions
 from api.companies import CompanyMutations, CompanyQueries
 from api.contact_fields import ContactFieldMutations, ContactFieldQueries
 from api.contact_notes import ContactNoteMutations
@@ -111,6 +112,7 @@ class Mutation(
     ChannelMutations,
     TicketMutations,
     MessageMutations,
+    ChatMutations,
     WritingMutations,
     LinkMutations,
     MessengerMutations,
@@ -141,7 +143,7 @@ class Mutation(
 
 
 @strawberry.type
-class Subscription(ChangeSubscriptions, RingingSubscriptions):
+class Subscription(ChangeSubscriptions, ChatSubscriptions, RingingSubscriptions):
     pass
 
 

@@ -55,6 +55,22 @@ class Reaction:
     at: datetime
 
 
+@strawberry.type(
+    description="Where a chat's visitor was, as the page says. Do not open `url` without asking."
+)
+class MessagePage:
+    url: str
+    title: str
+    referrer: str
+
+
+@strawberry.type(description="What a chat's visitor answered before the first message. Nobody has proven it.")
+class MessageAnswer:
+    name: str
+    label: str
+    value: str
+
+
 @strawberry.type(description="What a customer or an agent wrote.")
 class Message(Node):
     seq: BigInt
@@ -73,7 +89,8 @@ class Message(Node):
     original: str | None = strawberry.field(
         description="A link to the mail as it came, for this person, that lives ten minutes; none when it is kept no more."
     )
-    page: strawberry.Private[str | None]
+    written: strawberry.Private[str | None]
+    """The HTML of a mail."""
     pictures: strawberry.Private[dict[str, str]]
     """Links to those that the page shows, by content id."""
     automatic: bool = strawberry.field(
@@ -105,6 +122,12 @@ class Message(Node):
     side: bool = strawberry.field(
         description="Said to or by somebody else about the ticket: never the customer's word, nor for the customer."
     )
+    page: MessagePage | None = strawberry.field(
+        description="Of a chat's message: the page of the shop on which it was written."
+    )
+    answers: list[MessageAnswer] = strawberry.field(
+        description="Of a chat's first message: at most ten, to what the channel asks before."
+    )
     attachments: list[Attachment]
 
     @strawberry.field(
@@ -112,9 +135,9 @@ class Message(Node):
         "elsewhere only when asked for: who loads them tells their sender."
     )
     def html(self, remote_images: bool = False) -> str | None:
-        if self.page is None:
+        if self.written is None:
             return None
-        return markup.shown(self.page, self.pictures, remote_images=remote_images)
+        return markup.shown(self.written, self.pictures, remote_images=remote_images)
 
 
 @strawberry.type(description="What only the shop sees.")
@@ -222,7 +245,7 @@ def _item(
                     "to": _addresses(row.mail, "to"),
                     "cc": _addresses(row.mail, "cc"),
                     "original": attached.originals.get(row.id),
-                    "page": row.html,
+                    "written": row.html,
                     "pictures": attached.pictures.get(row.id, {}),
                     "automatic": bool(row.automatic),
                     "sender_verified": bool(row.sender_verified),
@@ -244,6 +267,11 @@ def _item(
                         for one in addressing.recipients(row.mail)[:MOST_RECIPIENTS]
                     ],
                     "side": bool(row.side),
+                    "page": _page(row.particulars),
+                    "answers": [
+                        MessageAnswer(name=one["name"], label=one["label"], value=one["value"])
+                        for one in (row.particulars or {}).get("answers", ())
+                    ],
                     "attachments": attached.attachments.get(row.id, []),
                 },
             )
@@ -253,6 +281,13 @@ def _item(
             return plain(
                 Note, {**shared, "id": public_id("Note", row.id), "author": author, "text": row.text}
             )
+
+
+def _page(particulars: Json | None) -> MessagePage | None:
+    page = (particulars or {}).get("page")
+    if not page:
+        return None
+    return MessagePage(url=page["url"], title=page.get("title", ""), referrer=page.get("referrer", ""))
 
 
 def _undo_until(reading: Reading, row: Any) -> datetime | None:

@@ -18,12 +18,12 @@ from urllib.parse import parse_qs, urlsplit
 
 import aiosmtplib
 import httpx
-import jwt
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.typing import Origin
 
 from demo.farends import messenger_events
 from demo.narrator import PATIENCE
-from demo.shop import ADDRESS, CHAT, LINE, PAGE, RELAY, WEBSITE, Shop
+from demo.shop import ADDRESS, CHAT, LINE, PAGE, RELAY, Shop
 
 
 @dataclass(frozen=True)
@@ -64,18 +64,11 @@ class Customer:
     @asynccontextmanager
     async def in_the_chat(self) -> AsyncIterator["Chat"]:
         """On the shop's website, signed in there: the shop signs who she is."""
-        identity = {
-            "sub": "customer-77",
-            "email": self.email,
-            "email_verified": True,
-            "name": self.name,
-            "aud": CHAT,
-            "exp": int(time.time()) + 300,
-        }
+        token = self.shop.website.identity(sub="customer-77", email=self.email, name=self.name)
         address = f"{self.shop.url.replace('http', 'ws', 1)}/chat/{CHAT}"
-        async with connect(address, origin=WEBSITE, proxy=None) as socket:  # type: ignore[arg-type]
+        origin = Origin(self.shop.website.origin)
+        async with connect(address, origin=origin, proxy=None) as socket:
             chat = Chat(socket)
-            token = jwt.encode(identity, self.shop.secrets.chat_identity, algorithm="HS256")
             await chat.say({"type": "hello", "identity": token, "locale": "pl"})
             chat.greeting = await chat.hear("hello")
             yield chat

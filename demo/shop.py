@@ -18,9 +18,9 @@ from typing import IO
 import httpx
 
 from demo.farends import FcmStandIn, GraphStandIn, SmtpSink
+from demo.website import Website
 
 ADDRESS = "help@shop.example"
-WEBSITE = "https://shop.example"
 RELAY = "mx.shop.example"
 """The host that takes the shop's mail from the world, checks it, and hands it to Heddle."""
 
@@ -59,6 +59,7 @@ class Shop:
     graph: GraphStandIn
     fcm: FcmStandIn
     sink: SmtpSink
+    website: Website
     page_id: str = "10200000000001042"
     number: str = "+48 22 123 45 67"
     _server: Process | None = None
@@ -87,7 +88,7 @@ class Shop:
             self._add_agent("mia@shop.example", "Mia", "manager", given.mia),
             self._add_agent("ben@shop.example", "Ben", "agent", given.ben),
             self._add_channel("email", MAIL, address=ADDRESS, authserv_id=RELAY, relays="127.0.0.1"),
-            self._add_channel("chat", CHAT, identity_key=given.chat_identity, origins=WEBSITE),
+            self._add_channel("chat", CHAT, identity_key=given.chat_identity, origins=self.website.origin),
             self._add_channel(
                 "messenger",
                 PAGE,
@@ -186,9 +187,10 @@ async def shop_at(port: int) -> AsyncIterator[Shop]:
             GraphStandIn(given.page_token, given.app_secret) as graph,
             FcmStandIn() as fcm,
             SmtpSink() as sink,
+            Website(f"http://localhost:{port}", CHAT, given.chat_identity) as website,
         ):
             (folder / "firebase.json").write_text(json.dumps(fcm.credentials))
-            shop = Shop(port, _free_port(but=port), folder, given, graph, fcm, sink)
+            shop = Shop(port, _free_port(but=port), folder, given, graph, fcm, sink, website)
             try:
                 yield shop
             finally:

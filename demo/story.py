@@ -11,7 +11,7 @@ from demo import answering, arriving, overdue
 from demo.customer import Customer
 from demo.narrator import Narrator
 from demo.scene import PROMISE, Scene
-from demo.shop import ADDRESS, CHAT, LINE, PAGE, WEBSITE, CannotOpen, Shop, shop_at
+from demo.shop import ADDRESS, CHAT, LINE, PAGE, CannotOpen, Shop, shop_at
 from demo.staff import Colleague
 
 LONGEST_STORY = 55.0
@@ -109,11 +109,12 @@ async def tell(scene: Scene) -> None:
 def _what_to_open(shop: Shop, narrator: Narrator) -> None:
     narrator.chapter("Heddle stays up: look around")
     places = {
+        "Website": f"{shop.website.origin}: write in the chat there, as anybody or as Ada",
         "Explorer": f"{shop.url}/graphql",
         "sign in as": f"mia@shop.example, password {shop.secrets.mia} (a manager)",
         "or as": f"ben@shop.example, password {shop.secrets.ben} (an agent)",
         "Mail": f"SMTP at 127.0.0.1:{shop.smtp_port}, to {ADDRESS}",
-        "Chat": f"{shop.url.replace('http', 'ws', 1)}/chat/{CHAT}, from a page of {WEBSITE}",
+        "Chat": f"{shop.url.replace('http', 'ws', 1)}/chat/{CHAT}, from the website",
         "Messenger": f"{shop.url}/hooks/messenger/{PAGE}",
         "Phone": f"{shop.url}/hooks/phone/{LINE}/{shop.secrets.phone}",
         "At Meta": f"{shop.graph.url}/_seen: what Heddle sent there",

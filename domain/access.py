@@ -154,11 +154,14 @@ def _tasks(actor: Actor) -> ColumnElement[bool]:
 
 
 def _visitors(model: type[Base], actor: Actor) -> ColumnElement[bool]:
-    """What was written in their conversation, by them and to them: no note, no other conversation of the ticket."""
-    if model is not Message or actor.conversation is None:
+    """What was written in their conversation, by them and to them, and its files: no note, no other conversation of the ticket."""
+    if model not in (Message, Attachment) or actor.conversation is None:
         return false()
     channel_id, key = actor.conversation
-    return exists().where(Thread.id == Message.thread_id, Thread.channel_id == channel_id, Thread.key == key)
+    said = (Thread.id == Message.thread_id, Thread.channel_id == channel_id, Thread.key == key)
+    if model is Attachment:
+        return exists().where(Message.id == Attachment.item_id, *said)
+    return exists().where(*said)
 
 
 def _deliveries(model: type[Base], actor: Actor) -> ColumnElement[bool]:

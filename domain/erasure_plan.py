@@ -36,6 +36,10 @@ TAKEN = {
         "what was said about text messages to the person's number, and when; that it wants none stays, so that none is sent"
     ),
     "text_part": N_("parts of long text messages"),
+    "visitor": N_(
+        "what the person's browsers told the chat: who was signed in, and what was answered before"
+    ),
+    "unproven_mail": N_("to which claimed address a chat's answer was mailed"),
     "thread": N_("subjects and keys of conversations, and the evidence why each was joined"),
     "ticket": N_("subjects of tickets, and tags that nobody else's ticket has"),
     "task": N_("titles of tasks"),

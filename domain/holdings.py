@@ -27,6 +27,7 @@ from sqlalchemy import cast as sql_cast
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import aliased
 
+from domain.absence import UnprovenMail
 from domain.acknowledging import Acknowledgement
 from domain.alerts import Alert, AlertNote
 from domain.cases import NamedNumber
@@ -47,6 +48,7 @@ from domain.system_mail import SystemMail
 from domain.tasks import Task
 from domain.threads import Thread
 from domain.tickets import Ticket
+from domain.visitors import Visitor
 from domain.webhooks import Attempt, Post
 from domain.work import Work
 
@@ -145,6 +147,20 @@ def _suggested(contact_id: uuid.UUID) -> ColumnElement[bool]:
     return or_(Suggestion.ticket_id.in_(theirs), Suggestion.other_id.in_(theirs))
 
 
+def _visitors(contact_id: uuid.UUID) -> ColumnElement[bool]:
+    """Sessions that wrote, and those that only signed in."""
+    wrote = exists().where(
+        Thread.channel_id == Visitor.channel_id,
+        Thread.key == Visitor.key,
+        same_person(Thread.contact_id, contact_id),
+    )
+    signed_in = exists().where(
+        Identity.value.in_([Visitor.identity["sub"].astext, func.lower(Visitor.identity["email"].astext)]),
+        same_person(Identity.contact_id, contact_id),
+    )
+    return or_(wrote, signed_in)
+
+
 def _consents(contact_id: uuid.UUID) -> ColumnElement[bool]:
     """Of numbers that nobody else is known by."""
     theirs, others = aliased(Identity), aliased(Identity)
@@ -188,6 +204,8 @@ HOLDINGS = (
     Holding(Dial, lambda id: Dial.call_id.in_(items_of(id)), {}, exported=False),
     Holding(Acknowledgement, lambda id: Acknowledgement.item_id.in_(items_of(id)), {}, exported=False),
     Holding(Consent, _consents, {"number": _still_stopped, "word": "", "history": []}),
+    Holding(Visitor, _visitors, {}),
+    Holding(UnprovenMail, lambda id: UnprovenMail.item_id.in_(items_of(id)), {}, exported=False),
     Holding(
         Thread,
         lambda id: same_person(Thread.contact_id, id),

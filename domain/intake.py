@@ -122,6 +122,8 @@ async def _message(
     await note_numbers(session, message.id, about.numbers | phones_in(unheard.text))
     by = customer(ticket.contact_id)
     message.tell(EventKind.MESSAGE_RECEIVED, by=by, at=said.at)
+    if channel.kind == ChannelKind.CHAT:
+        ring(session, f"chat:{thread.key}")  # the visitor's other tabs
     again = is_mail and await is_repeated(session, message)
     if is_mail and not said.automatic:
         await participants.note(session, thread, said, at=said.at)

@@ -124,7 +124,7 @@ class Message(Item):
     """Of a mail: `references` (Message-IDs, oldest first), `subject`, `to` and `cc` (each a list of `[name, address]`), of one
     that came in `from`, an address; `also`, other mailboxes of ours that the same mail came to; `from_ourselves`, that its sender's address is one of the shop's.
     Of ours also who has it and who refused it (`domain/addressing.py`), and the id of what it `quotes` or `forwards`,
-    `with_files` or without."""
+    `with_files` or without; `passes_on`, that it holds what people of the shop said elsewhere."""
     particulars: Mapped[Json | None]
     """What only its own channel knows of a message that is no mail: each channel's `payloads.py` and sender say what."""
     digest: Mapped[str | None]

@@ -15,11 +15,12 @@ from domain.name_lookups import NAME_LOOKUPS
 from domain.notices import PUSHES
 from domain.recounts import RECOUNTS
 from domain.system_mail import SYSTEM_MAIL
+from domain.visitors import ABSENCES
 from domain.webhooks import POSTS
 from domain.work import Queue
 
 QUEUES: tuple[Queue, ...] = (  # type: ignore[type-arg]
-    ARRIVALS, OUTBOX, FETCHES, CALLS, DIALS, PUSHES, SYSTEM_MAIL, POSTS, RECOUNTS, EXPORTS, ERASURES, NAME_LOOKUPS,
+    ARRIVALS, OUTBOX, FETCHES, CALLS, DIALS, PUSHES, SYSTEM_MAIL, POSTS, RECOUNTS, EXPORTS, ERASURES, NAME_LOOKUPS, ABSENCES,
 )  # fmt: skip
 OUTWARD = tuple(queue for queue in QUEUES if queue.outward)
 

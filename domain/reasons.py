@@ -21,6 +21,8 @@ class JoinCode(StrEnum):
     LINKED_BY_AGENT = "linked_by_agent"
     MARKETPLACE_ORDER = "marketplace_order"
     CALLER_NUMBER = "caller_number"
+    # What began here goes on elsewhere.
+    VISITOR_LEFT = "visitor_left"
     # Somebody's word about a ticket.
     MOVED_BY_AGENT = "moved_by_agent"
 
@@ -39,6 +41,9 @@ JOINS = {
     JoinCode.LINKED_BY_AGENT: N_("An agent said that this is the same customer."),
     JoinCode.MARKETPLACE_ORDER: N_("The same marketplace wrote on behalf of the buyer of the same order."),
     JoinCode.CALLER_NUMBER: N_("Only this contact has the caller's number. It is not verified."),
+    JoinCode.VISITOR_LEFT: N_(
+        "The visitor had left the chat: what was not read there went out by mail to this address."
+    ),
     JoinCode.MOVED_BY_AGENT: N_("An agent said that this belongs here."),
 }
 

@@ -35,6 +35,7 @@ from domain.reasons import JoinCode
 from domain.subjects import answering, beginning
 from domain.threads import Placement, Thread
 from domain.tickets import Ticket, TicketStatus
+from domain.visitors import is_answered
 
 REFERENCES = 20
 
@@ -45,7 +46,7 @@ CHANNEL_OF = {
     IdentityKind.PHONE: ChannelKind.SMS,
 }
 
-TAKES_FILES = (IdentityKind.EMAIL, IdentityKind.MESSENGER)
+TAKES_FILES = (IdentityKind.EMAIL, IdentityKind.CHAT, IdentityKind.MESSENGER)
 
 
 @dataclass(frozen=True)
@@ -115,10 +116,13 @@ async def send(
             message.particulars = {"human_agent": True} if extras.human_agent else None
         case IdentityKind.CHAT:
             said_at_once(session, thread, message)
+            await is_answered(session, thread, channel)
         case _:
             pass
     session.add(message)
     await session.flush()
+    if to.kind == IdentityKind.CHAT:
+        thread.has_read(message.seq)
     await uploads.attach(session, message, extras.files, by=by)
     ring(session, OUTBOX.topic)
     ticket.updated_at = at
@@ -152,7 +156,7 @@ def queued(
 
 
 def said_at_once(session: AsyncSession, thread: Thread, message: Message) -> None:
-    """In a chat: nothing is sent, the visitor's socket reads it."""
+    """In a chat: nothing is sent, the visitor's page reads it."""
     message.delivery, message.due_at = DeliveryState.SENT, None
     ring(session, f"chat:{thread.key}")
 
@@ -209,21 +213,8 @@ async def _conversation(
     kind = CHANNEL_OF.get(to.kind)
     if kind is None:
         raise CannotReply(field=["identityId"])
-    found = await session.execute(
-        select(Thread, Channel)
-        .join(Channel, Channel.id == Thread.channel_id)
-        .where(
-            Thread.ticket_id == ticket.id,
-            Thread.identity_id.in_(same_value(to)),
-            Thread.side.is_(False),
-            Channel.kind == kind,
-            Channel.disabled_at.is_(None),
-        )
-        .order_by(Thread.last_inbound_at.desc().nulls_last())
-        .limit(1)
-    )
-    if (existing := found.one_or_none()) is not None:
-        return existing.Thread, existing.Channel
+    if existing := await thread_with(session, ticket, to, kind):
+        return existing
     channel = by_channel or await _begins_by(session, ticket, to, kind, at=at)
     thread = open_thread(
         session,
@@ -264,6 +255,26 @@ async def _begins_by(
     if off is not None:
         raise ChannelOff(field=["identityId"], name=off)
     raise (NoMailbox if kind == ChannelKind.EMAIL else CustomerBegins)(field=["identityId"])
+
+
+async def thread_with(
+    session: AsyncSession, ticket: Ticket, to: Identity, kind: ChannelKind
+) -> tuple[Thread, Channel] | None:
+    found = await session.execute(
+        select(Thread, Channel)
+        .join(Channel, Channel.id == Thread.channel_id)
+        .where(
+            Thread.ticket_id == ticket.id,
+            Thread.identity_id.in_(same_value(to)),
+            Thread.side.is_(False),
+            Channel.kind == kind,
+            Channel.disabled_at.is_(None),
+        )
+        .order_by(Thread.last_inbound_at.desc().nulls_last())
+        .limit(1)
+    )
+    existing = found.one_or_none()
+    return (existing.Thread, existing.Channel) if existing else None
 
 
 async def mailbox_for(session: AsyncSession, ticket: Ticket) -> Channel | None:

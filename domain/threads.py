@@ -14,7 +14,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from domain.channels import ChannelKind
 from domain.contacts import Proof
-from domain.db import Base, Json, new_id
+from domain.db import Base, Json, new_id, ring, session_of
 from domain.matters import Matter
 from domain.reasons import JoinCode, MatterCode
 from domain.topics import are_apart
@@ -60,8 +60,16 @@ class Thread(Base):
     read_until: Mapped[datetime | None]
     split_from_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("thread.id"))
     """The conversation whose later part this is."""
+    read_seq: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
+    """The shop's people have read it up to here; a chat's visitor is told so."""
     ended_at: Mapped[datetime | None]
     """Its ticket was closed: what comes next in this conversation is a new thread."""
+
+    def has_read(self, seq: int) -> None:
+        """Somebody of the shop."""
+        if seq > self.read_seq:
+            self.read_seq = seq
+            ring(session_of(self), f"chat:{self.key}")
 
 
 class Certainty(StrEnum):

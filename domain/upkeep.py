@@ -7,7 +7,7 @@ import structlog
 from sqlalchemy import delete, func
 from sqlalchemy.exc import SQLAlchemyError
 
-from domain import channels, early_calls, erasure, exports, retention, revisions, uploads
+from domain import channels, early_calls, erasure, exports, retention, revisions, uploads, visitors
 from domain.db import Database, database_time
 from domain.events import ensure_partitions
 from domain.files import Files
@@ -44,6 +44,7 @@ async def run(db: Database, files: Files) -> None:
                 await exports.discard_old(session, files, at=now)
                 await uploads.sweep(session, files, at=now)
                 await revisions.sweep(session, at=now)
+                await visitors.forget_silent(session, at=now)
             await retention.apply(db, files)
         except (SQLAlchemyError, OSError) as failure:
             log.warning("upkeep_put_off", error=type(failure).__name__)

@@ -9,10 +9,13 @@ class Wire:
     port: int
 
     def __init__(self, to: int) -> None:
-        self._to = to
+        self.to = to
         self.cuts: list[tuple[bytes, int]] = []
         """Bytes at which the line is cut as often, before they are through."""
         self.silent = False
+        self.is_down = False
+        self.refused: list[bytes] = []
+        """What a client may not say: the line is cut before it is through."""
         self.connections = 0
         self.said: list[bytes] = []
         """By the client."""
@@ -20,8 +23,11 @@ class Wire:
 
     async def carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
+        if self.is_down:
+            writer.close()
+            return
         try:
-            far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._to)
+            far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self.to)
         except OSError:
             writer.close()
             return
@@ -48,6 +54,11 @@ class Wire:
             await end.drain()
             end.close()
 
+    async def go_down(self) -> None:
+        """All lines are cut, and none comes about as long as it `is_down`."""
+        self.is_down = True
+        await self.hang_up()
+
     async def _pump(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, heard: list[bytes] | None = None
     ) -> None:
@@ -56,6 +67,8 @@ class Wire:
                 while self.silent:
                     await asyncio.sleep(0.01)
                 if heard is not None:
+                    if any(word in chunk for word in self.refused):
+                        return
                     heard.append(chunk)
                 elif self._cuts(chunk):
                     return

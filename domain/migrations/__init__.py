@@ -11,6 +11,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain import (  # noqa: F401 - together they import every table
+    absence,
     access,
     acknowledging,
     alert_preferences,

@@ -8,8 +8,14 @@ from typing import Any
 import jwt
 
 from domain.keys import Keys
+from integrations.chat.frames import storable
 
-PURPOSE = "chat-session"
+PURPOSE, TICKET, FILE = "chat-session", "chat-stream", "chat-file"
+TICKET_LIVES = 120
+"""Seconds within which it opens a stream."""
+LINK_LIVES = 600
+LONGEST = 300
+"""Characters of a claim."""
 
 
 def new_session(keys: Keys, channel_slug: str) -> str:
@@ -21,9 +27,25 @@ def new_session(keys: Keys, channel_slug: str) -> str:
 def session_id(keys: Keys, channel_slug: str, session: str) -> str | None:
     """The session's name in the database, from which the secret cannot be had back; none if it is not ours."""
     secret, _, signature = session.rpartition(".")
-    if not secret or not keys.signed(signature, PURPOSE, channel_slug, secret):
+    if not secret or not signature.isascii() or not keys.signed(signature, PURPOSE, channel_slug, secret):
         return None
     return hashlib.sha256(secret.encode()).hexdigest()[:40]
+
+
+def new_ticket(keys: Keys, channel_slug: str, key: str, *, now: float) -> str:
+    """Opens the stream of one conversation, for a while, and does nothing else: it stands in an address."""
+    until = int(now) + TICKET_LIVES
+    return f"{key}.{until}.{keys.sign(TICKET, channel_slug, key, until)}"
+
+
+def key_of_ticket(keys: Keys, channel_slug: str, ticket: str, *, now: float) -> str | None:
+    key, _, rest = ticket.partition(".")
+    until, _, signature = rest.partition(".")
+    if not until.isdecimal() or not until.isascii() or len(until) > 12 or int(until) < now:
+        return None
+    if not signature.isascii() or not keys.signed(signature, TICKET, channel_slug, key, int(until)):
+        return None
+    return key
 
 
 class IdentityRefused(Exception):
@@ -31,7 +53,10 @@ class IdentityRefused(Exception):
 
 
 def signed_identity(keys: Sequence[str], channel_slug: str, token: str) -> dict[str, Any]:
-    """What the shop's JWT (HS256: `sub, email, email_verified, name, aud, exp`) says, once it is right by one of the keys."""
+    """What the shop's JWT (HS256: `sub, email, email_verified, name, aud, exp`) says, once it is right by one of the keys.
+
+    A name is cut and loses what the database does not take; who somebody is may not change by that.
+    """
     refusals = []
     for key in keys:
         try:
@@ -50,7 +75,15 @@ def _signed_with(key: str, channel_slug: str, token: str) -> dict[str, Any]:
             audience=channel_slug,
             options={"require": ["sub", "exp", "aud"]},
         )
-    except (jwt.PyJWTError, RecursionError) as refusal:
-        raise IdentityRefused(str(refusal)) from None
-    said = {name: str(claims[name])[:300] for name in ("sub", "email", "name") if claims.get(name)}
+    except (jwt.PyJWTError, RecursionError, ValueError, OverflowError) as refusal:
+        raise IdentityRefused(str(refusal)[:LONGEST]) from None
+    said = {name: str(claims[name]) for name in ("sub", "email", "name") if claims.get(name)}
+    if not said.get("sub", "").strip():
+        raise IdentityRefused("sub is empty")
+    for name in ("sub", "email"):
+        value = said.get(name, "")
+        if len(value) > LONGEST or storable(value) != value:
+            raise IdentityRefused(f"{name} is too long, or holds characters that cannot be stored")
+    if "name" in said:
+        said["name"] = storable(said["name"])[:LONGEST]
     return {**said, "email_verified": claims.get("email_verified") is True}

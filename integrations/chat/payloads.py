@@ -1,4 +1,4 @@
-"""A chat frame as an inbound message. Who the visitor is was settled at the socket and stands in the envelope."""
+"""A chat frame as an inbound message. Who the visitor is was settled at the door and stands in the envelope."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -6,28 +6,37 @@ from typing import Any
 import orjson
 
 from domain.channels import Channel
-from domain.contacts import Claim, IdentityKind, Proof
-from domain.inbound import Arrival, Inbound, InboundMessage, Unread
+from domain.contacts import Claim, IdentityKind, Proof, phone_number
+from domain.db import Json
+from domain.inbound import Arrival, Inbound, InboundAttachment, InboundMessage, Unread
 from domain.keys import Keys
 from domain.mailboxes import mail_address
+from integrations.chat.forms import Form, read_form
 
 
 def read(channel: Channel, keys: Keys, arrival: Arrival) -> Iterator[Inbound | Unread]:
-    frame: dict[str, Any] = orjson.loads(arrival.raw)
     visitor = arrival.envelope
+    if visitor.get("trap"):
+        yield Unread("a robot: it filled in the field that no person sees")
+        return
+    form = (
+        read_form(arrival.raw, visitor["form"]) if "form" in visitor else Form(orjson.loads(arrival.raw), ())
+    )
     yield InboundMessage(
         external_id=arrival.external_id,
         claims=tuple(claims(channel, visitor)),
         at=arrival.received_at,
         thread_key=visitor["session"],
-        sender_name=visitor.get("identity", {}).get("name", ""),
+        sender_name=visitor.get("identity", {}).get("name") or _answered(visitor, "name"),
         locale=visitor.get("locale"),
-        text=str(frame["text"]).replace("\x00", ""),
+        text=str(form.frame.get("text", "")).replace("\x00", ""),
+        attachments=tuple(InboundAttachment(file.name, file.mime, file.content) for file in form.files),
+        particulars=_particulars(visitor),
     )
 
 
 def claims(channel: Channel, visitor: dict[str, Any]) -> Iterator[Claim]:
-    """The session's first, whom to answer; then what the shop signed."""
+    """The session's first, whom to answer; then what the shop signed, and what was only answered."""
     session = visitor["session"]
     yield Claim(
         IdentityKind.CHAT,
@@ -39,9 +48,23 @@ def claims(channel: Channel, visitor: dict[str, Any]) -> Iterator[Claim]:
     identity = visitor.get("identity") or {}
     if sub := identity.get("sub"):
         yield Claim(IdentityKind.CUSTOMER, sub, Proof.CHAT_SIGNATURE, scope=channel.slug, label=sub)
+    named: set[str | None] = {None}
     if email := identity.get("email"):
         address = mail_address(email)
-        if address is None:
-            return
-        proof = Proof.CHAT_SIGNATURE if identity.get("email_verified") else None
-        yield Claim(IdentityKind.EMAIL, address, proof, label=email)
+        if address is not None:
+            proof = Proof.CHAT_SIGNATURE if identity.get("email_verified") else None
+            yield Claim(IdentityKind.EMAIL, address, proof, label=email)
+            named.add(address)
+    if (address := mail_address(_answered(visitor, "email"))) not in named and address:
+        yield Claim(IdentityKind.EMAIL, address, None, label=address)
+    if number := phone_number(_answered(visitor, "phone"), region=channel.config.get("region")):
+        yield Claim(IdentityKind.PHONE, number, None, label=number)
+
+
+def _answered(visitor: dict[str, Any], type: str) -> str:
+    return next((one["value"] for one in visitor.get("answers", ()) if one["type"] == type), "")
+
+
+def _particulars(visitor: dict[str, Any]) -> Json | None:
+    """`page`: `url, title, referrer`; `answers`: a list of `name, label, type, value`."""
+    return {name: visitor[name] for name in ("page", "answers") if visitor.get(name)} or None

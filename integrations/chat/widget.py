@@ -1,10 +1,26 @@
 """What a chat widget needs to be told."""
 
-from typing import ClassVar
+from typing import Any, ClassVar, Literal
 
-from pydantic import SecretStr, field_validator
+import orjson
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
-from integrations.keeping import SHORTEST_KEY, ChannelSettings
+from domain.db import Json
+from domain.visitors import MAIL_AFTER, Room
+from integrations.keeping import SHORTEST_KEY, ChannelSettings, Language
+
+
+class Question(BaseModel):
+    """One of the fields that a visitor fills in before the first message."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")
+    label: dict[Language, str] = Field(min_length=1)
+    type: Literal["text", "name", "email", "phone", "select"] = "text"
+    required: bool = False
+    options: list[str] = []
+    """Of a `select`."""
 
 
 class ChatWidget(ChannelSettings):
@@ -14,6 +30,21 @@ class ChatWidget(ChannelSettings):
     """The shop signs who its visitor is with it (HS256); without one every visitor is anonymous."""
     origins: list[str] = []
     """The pages the widget may stand on, as `https://shop.example`; none: any."""
+    anonymous: bool = True
+    """May visitors write of whom the shop has not signed who they are?"""
+    fields: list[Question] = Field(default=[], max_length=10)
+    region: str | None = None
+    """Two letters, to read national numbers in answers."""
+    mail_after_minutes: int = Field(default=MAIL_AFTER, ge=0, le=7 * 24 * 60)
+    """After which an unread answer goes out by mail to a visitor who left; 0: never."""
+    messages_per_minute: int = Field(default=30, ge=1)
+    """Of one session."""
+    files_per_hour: int = Field(default=20, ge=0)
+    sessions_per_minute: int = Field(default=60, ge=1)
+    """New ones from one address: offices and mobile networks share one."""
+    streams_per_session: int = Field(default=8, ge=1)
+    streams: int = Field(default=5000, ge=1)
+    """Open sockets and streams of the channel, in one process."""
 
     def doors(self, slug: str) -> dict[str, str]:
         return {"widget": f"/chat/{slug}"}
@@ -24,3 +55,35 @@ class ChatWidget(ChannelSettings):
         if 0 < len(key.get_secret_value()) < SHORTEST_KEY:
             raise ValueError(f"the key needs at least {SHORTEST_KEY} characters")
         return key
+
+    @field_validator("origins")
+    @classmethod
+    def _as_browsers_say_them(cls, origins: list[str]) -> list[str]:
+        return [origin.strip().rstrip("/").lower() for origin in origins]
+
+    @field_validator("fields", mode="before")
+    @classmethod
+    def _from_the_command_line(cls, fields: Any) -> Any:
+        try:
+            return orjson.loads(fields) if isinstance(fields, str) else fields
+        except orjson.JSONDecodeError:
+            raise ValueError("it is a JSON list of fields") from None
+
+    @field_validator("fields")
+    @classmethod
+    def _make_sense(cls, fields: list[Question]) -> list[Question]:
+        if len({field.name for field in fields}) < len(fields):
+            raise ValueError("each field has a name of its own")
+        if any((field.type == "select") != bool(field.options) for field in fields):
+            raise ValueError("a select has options, and nothing else has")
+        return fields
+
+    def config(self) -> Json:
+        return super().config() | {"fields": [field.model_dump() for field in self.fields]}
+
+    def room(self) -> Room:
+        return Room(self.messages_per_minute, self.files_per_hour)
+
+    def welcomes(self, origin: str | None) -> bool:
+        """A browser always says where the page stands; what says nothing is no page that could abuse a visitor."""
+        return origin is None or not self.origins or origin.lower() in self.origins

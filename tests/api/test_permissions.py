@@ -354,6 +354,8 @@ MUTATIONS: dict[str, Callable[[Asking, Principal], Any]] = {
     "ticketCreate": lambda a, p: {"contactId": a.Contact, "subject": "Another matter"},
     "ticketAssign": lambda a, p: {"ticketIds": [a.Ticket], "agentId": a.Bo},
     "ticketUpdate": lambda a, p: {"ids": [a.Ticket], "priority": 2},
+    "chatTyping": lambda a, p: {"ticketId": a.Ticket},
+    "chatRead": lambda a, p: {"ticketId": a.Ticket, "seq": 1},
     "noteAdd": lambda a, p: {"ticketId": a.Ticket, "text": "Noted."},
     "participantAccept": lambda a, p: {"threadId": a.Thread, "address": a.new_address()},
     "participantRemove": lambda a, p: _a_participant(a),
@@ -509,6 +511,7 @@ QUERIES = {
     "Query.nodes": "query($Ticket: ID!, $Note: ID!) { nodes(ids: [$Ticket, $Note]) { id } }",
     "Query.changeCursor": "{ changeCursor }",
     "Query.changes": f"query($start: Cursor!) {{ {CHANGES} }}",
+    "Subscription.visitorTyping": "subscription($Ticket: ID!) { visitorTyping(ticketId: $Ticket) { until } }",
     "Subscription.changes": f"subscription($start: Cursor!) {{ {CHANGES} }}",
     "Subscription.callRinging": "subscription { callRinging { calls { number } } }",
     "Ticket": _ticket("subject"),
@@ -523,6 +526,9 @@ QUERIES = {
     "Clock": _ticket("clocks { dueAt }"),
     "Message": _item("Message", "text"),
     "Message.original": _item("Message", "original"),
+    "MessagePage": _item("Message", "text page { url }"),
+    "MessageAnswer": _item("Message", "text answers { value }"),
+    "VisitorTyping": "subscription($Ticket: ID!) { visitorTyping(ticketId: $Ticket) { until } }",
     "MailAddress": _item("Message", "to { address }"),
     "Reaction": _item("Message", "reactions { emoji }"),
     "MessageRecipient": _item("Message", "recipients { address }"),
@@ -611,7 +617,8 @@ def _mutation(name: str, input: Values, selection: str = "") -> tuple[str, Value
     type = GRAPHQL.mutation_type.fields[name].args["input"].type  # type: ignore[union-attr]
     extra = "secret" if name == "secondFactorBegin" else selection
     query = f"mutation($input: {type}) {{ {name}(input: $input) {{ {extra} userErrors {{ code }} }} }}"
-    return query, {"input": {"clientMutationId": str(uuid.uuid4()), **input}}
+    once = {"clientMutationId": str(uuid.uuid4())} if "clientMutationId" in type.of_type.fields else {}
+    return query, {"input": {**once, **input}}
 
 
 async def _asked(asking: Asking, principal: Principal, element: str) -> tuple[str, Values]:

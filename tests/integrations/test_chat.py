@@ -1,29 +1,22 @@
 """The website widget's socket."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import jwt
-import orjson
 import pytest
 from sqlalchemy import select, text
-from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from api.house import House
 from domain.channels import ChannelKind
 from domain.contacts import Contact, Identity, IdentityKind
 from domain.db import ring
-from domain.inbound import ARRIVALS, Arrival
-from domain.replies import send
+from domain.inbound import Arrival
 from domain.threads import Thread
-from integrations.mailroom import Mailroom
-from tests.factories import NOON, SETTINGS, a_channel, an_agent, tickets
-
-KEY = SETTINGS[ChannelKind.CHAT]["identity_key"]
+from tests.factories import a_channel
+from tests.integrations.chatting import KEY, answer, placed, signed, visiting
 
 
 @pytest.fixture(autouse=True)
@@ -32,51 +25,6 @@ async def widget(house: House) -> None:
         await a_channel(session, house.keys, ChannelKind.CHAT)
         await a_channel(
             session, house.keys, ChannelKind.CHAT, slug="strict", origins=["https://shop.example"]
-        )
-
-
-class Visitor:
-    def __init__(self, socket: ClientConnection) -> None:
-        self.socket = socket
-
-    async def say(self, **frame: Any) -> dict[str, Any]:
-        await self.socket.send(orjson.dumps(frame).decode())
-        return await self.hear()
-
-    async def hear(self) -> dict[str, Any]:
-        frame: dict[str, Any] = orjson.loads(await asyncio.wait_for(self.socket.recv(), 10))
-        return frame
-
-
-@asynccontextmanager
-async def visiting(door: str, slug: str = "chat", **headers: str) -> AsyncIterator[Visitor]:
-    async with connect(f"{door.replace('http', 'ws')}/chat/{slug}", additional_headers=headers) as socket:
-        yield Visitor(socket)
-
-
-async def placed(house: House) -> None:
-    """Everything that arrived is placed."""
-    mailroom = Mailroom(house.db, house.keys, house.files)
-    async with house.db.transaction() as session:
-        claimed = await ARRIVALS.claim(session, 100)
-    for arrival, lease in claimed:
-        await mailroom.open(arrival, lease)
-
-
-async def answer(house: House, text: str) -> None:
-    async with house.db.transaction() as session:
-        (ticket,) = await tickets(session)
-        identity = (await session.scalars(select(Identity).where(Identity.kind == IdentityKind.CHAT))).one()
-        ben = await an_agent(session, f"Ben{text[:1]}")
-        await send(
-            session,
-            house.keys,
-            ticket,
-            to=identity,
-            text=text,
-            by=ben.as_actor(),
-            at=NOON,
-            last_seen_seq=10**15,
         )
 
 
@@ -121,12 +69,6 @@ async def test_a_session_nobody_was_given_is_a_new_one(door: str) -> None:
             assert (await visitor.say(type="hello", session=guess))["session"] != guess
     async with visiting(door, "strict") as visitor:
         assert (await visitor.say(type="hello", session=session))["session"] != session
-
-
-def signed(**claims: Any) -> str:
-    said = {"sub": "7", "email": "ada@example.org", "email_verified": True, "aud": "chat"}
-    said["exp"] = datetime.now(UTC) + timedelta(minutes=5)
-    return jwt.encode({**said, **claims}, claims.pop("key", KEY))
 
 
 @pytest.mark.parametrize(

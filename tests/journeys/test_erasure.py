@@ -153,10 +153,13 @@ async def chats(shop: Shop, text: str) -> None:
         },
         WIDGET["identity_key"],
     )  # fmt: skip
+    page = {"url": "https://shop.example/canary", "title": "A canary"}
     async with connect(shop.door.replace("http", "ws") + "/chat/chat") as socket:
         await socket.send(orjson.dumps({"type": "hello", "identity": signed}).decode())
         await socket.recv()
-        await socket.send(orjson.dumps({"type": "message", "id": "m-canary", "text": text}).decode())
+        await socket.send(
+            orjson.dumps({"type": "message", "id": "m-canary", "text": text, "page": page}).decode()
+        )
         await socket.recv()
     await opened(shop)
 

@@ -47,8 +47,9 @@ def compose(letter: Letter, mailbox: Mailbox, keys: Keys, files: Sequence[File] 
         composed["References"] = " ".join(f"<{reference}>" for reference in references)
     language = _tag(letter.language) or mailbox.language
     if message.automatic:
-        composed["Auto-Submitted"] = "auto-replied"
+        composed["Auto-Submitted"] = "auto-generated" if mail.get("passes_on") else "auto-replied"
         composed["X-Auto-Response-Suppress"] = "All"
+    if _is_of_nobody(message):
         composed["Precedence"] = "bulk"
     _say(composed, message, mailbox, language, _below(letter, language))
     for attachment, content in files:
@@ -70,9 +71,13 @@ def compose(letter: Letter, mailbox: Mailbox, keys: Keys, files: Sequence[File] 
 
 def envelope_sender(letter: Letter, mailbox: Mailbox, keys: Keys) -> str:
     """Where a bounce goes: to its own conversation; of what no person wrote, to nobody (RFC 3834)."""
-    if letter.message.automatic:
+    if _is_of_nobody(letter.message):
         return ""
     return answer_address(letter, mailbox, keys) if mailbox.signed_sender else mailbox.address
+
+
+def _is_of_nobody(message: Message) -> bool:
+    return bool(message.automatic) and not (message.mail or {}).get("passes_on")
 
 
 def answer_address(letter: Letter, mailbox: Mailbox, keys: Keys) -> str:

@@ -1,0 +1,249 @@
+// The widget: draws a conversation and hands over what is written. What comes from outside only ever becomes textContent.
+
+import { Conversation } from "/conversation.js";
+import { LANGUAGE, LOCALE, knows, say, translate } from "/words.js";
+
+const MOST_FILES = 5;
+const LARGEST_FILE = 10 * 1024 * 1024;
+const TYPING_LAPSES = 6_000; // milliseconds
+
+const part = (name) => document.getElementById(`chat-${name}`);
+const root = document.getElementById("chat");
+const panel = part("panel");
+const log = part("log");
+const form = part("write");
+const text = part("text");
+const narrow = matchMedia("(max-width: 599px)");
+const shown = new Map(); // what stands in the list, by the message's id
+const places = new WeakMap(); // the seq of what stands in the list
+let chosen = []; // files
+let asking = ""; // the names of the questions before the first message
+let started = false;
+
+const conversation = new Conversation(
+  {
+    heddle: root.dataset.heddle,
+    channel: root.dataset.channel,
+    locale: LANGUAGE,
+    identity: signed,
+    onlyEvents: new URLSearchParams(location.search).get("transport") === "sse",
+  },
+  { line, hello, message: show, typing, refused, file: openFile, emptied },
+);
+
+translate(root);
+emptied();
+if (conversation.begun) start();
+
+/** Who is signed in at the shop, in the shop's own signature; nothing if nobody is. To fail is not to say that nobody is. */
+async function signed() {
+  const answer = await fetch(root.dataset.identity, { signal: AbortSignal.timeout(10_000) });
+  if (!answer.ok) throw new Error(`${root.dataset.identity}: ${answer.status}`);
+  return answer.status === 204 ? undefined : (await answer.json()).token;
+}
+
+function start() {
+  if (!started) conversation.start();
+  started = true;
+}
+
+// Opening and closing
+
+part("open").addEventListener("click", () => {
+  if (narrow.matches) panel.showModal(); // it covers the page, which a keyboard must not reach then
+  else panel.show();
+  part("open").ariaExpanded = "true";
+  start();
+  text.focus();
+  log.scrollTop = log.scrollHeight;
+  seen();
+});
+part("close").addEventListener("click", () => panel.close());
+panel.addEventListener("keydown", ({ key }) => key === "Escape" && panel.close());
+panel.addEventListener("close", () => {
+  part("open").ariaExpanded = "false";
+  part("open").focus();
+});
+document.addEventListener("visibilitychange", seen);
+
+function seen() {
+  if (panel.open && !document.hidden) conversation.read();
+  const count = conversation.unread;
+  part("unread").hidden = count === 0;
+  part("unread").textContent = count;
+  part("unread").ariaLabel = say("unread", { count });
+}
+
+// Writing
+
+form.addEventListener("submit", (event) => {
+  event.preventDefault();
+  const written = text.value.trim();
+  if (!written && !chosen.length) return;
+  note("");
+  const { website, ...answers } = Object.fromEntries([...new FormData(form)].filter(([name, value]) => name && value));
+  const page = { url: location.href, title: document.title, referrer: document.referrer };
+  conversation.write(written, chosen, { page, ...(Object.keys(answers).length && { answers }), ...(website && { website }) });
+  text.value = "";
+  choose([]);
+  ask(false);
+  text.focus();
+});
+text.addEventListener("input", () => conversation.typing());
+text.addEventListener("keydown", (event) => {
+  const isPlain = event.key === "Enter" && !event.shiftKey && !event.isComposing;
+  if (!isPlain || matchMedia("(pointer: coarse)").matches) return; // on a phone Enter is a new line
+  event.preventDefault();
+  form.requestSubmit();
+});
+
+part("attach").addEventListener("change", ({ target }) => {
+  choose([...chosen, ...target.files]);
+  target.value = "";
+});
+
+function choose(files) {
+  const fit = files.filter(({ size }) => size > 0 && size <= LARGEST_FILE).slice(0, MOST_FILES);
+  if (fit.length < files.length) note(say("files_limit", { most: MOST_FILES }));
+  chosen = fit;
+  part("files").replaceChildren(
+    ...fit.map((file) => {
+      const button = make("button", { type: "button", ariaLabel: say("remove", { name: file.name }) }, `${file.name} ×`);
+      button.addEventListener("click", () => choose(chosen.filter((other) => other !== file)));
+      return button;
+    }),
+  );
+}
+
+addEventListener("beforeunload", (event) => {
+  if (chosen.length || [...conversation.messages.values()].some(({ state, files }) => state === "sending" && files)) event.preventDefault();
+});
+
+// What Heddle says of itself
+
+function line(isOpen) {
+  part("state").textContent = isOpen ? "" : say("offline");
+}
+
+function hello({ open, opensAt, mayWrite, fields, refused: why }) {
+  if (why) console.warn(`Heddle does not believe the identity: ${why}`);
+  part("hours").textContent = open ? say("here") : opensAt ? say("back", { time: moment(opensAt, { weekday: "long" }) }) : say("away");
+  part("may").disabled = !mayWrite;
+  note(mayWrite ? "" : say("sign_in_first"));
+  const names = fields.map(({ name }) => name).join();
+  if (names !== asking) part("questions").replaceChildren(...fields.map(asked)); // else somebody may be filling them in
+  asking = names;
+  ask(fields.length > 0 && ![...conversation.messages.values()].some(({ others }) => others?.answers));
+  seen();
+}
+
+function ask(isWanted) {
+  part("first").hidden = part("first").disabled = !isWanted;
+}
+
+/** A question before the first message. */
+function asked({ name, label, type, required, options }) {
+  const known = { name: ["text", "name"], email: ["email", "email"], phone: ["tel", "tel"] }[type] ?? ["text", "on"];
+  const input =
+    type === "select"
+      ? make("select", { name, required }, ...["", ...options].map((option) => make("option", { value: option }, option)))
+      : make("input", { name, required, type: known[0], autocomplete: known[1] });
+  return make("label", {}, required ? label : `${label} ${say("optional")}`, input);
+}
+
+/** What was not taken goes back to where it was written. */
+function refused({ id, code, retryAfter, fields = [] }) {
+  if (retryAfter) return note(say("later"));
+  note(say(knows(`refused_${code}`) ? `refused_${code}` : "refused_other"));
+  if (!fields.length) return;
+  text.value ||= conversation.takeBack(id).text;
+  shown.get(id).remove();
+  shown.delete(id);
+  ask(true);
+}
+
+let lapsing;
+
+function typing() {
+  clearTimeout(lapsing);
+  part("typing").textContent = say("typing");
+  lapsing = setTimeout(() => (part("typing").textContent = ""), TYPING_LAPSES);
+}
+
+function note(words) {
+  part("note").textContent = words;
+}
+
+// Messages
+
+function emptied() {
+  part("messages").replaceChildren();
+  shown.clear();
+  for (const message of conversation.messages.values()) show(message);
+}
+
+function show(message) {
+  const { id, from, seq, state, files } = message;
+  const isLow = log.scrollHeight - log.scrollTop - log.clientHeight < 80;
+  const isNew = !shown.has(id);
+  if (isNew) shown.set(id, bubble(message));
+  const item = shown.get(id);
+  if (files) item.querySelector("ul").replaceChildren(...files.map((file) => make("li", {}, attached(file))));
+  item.lastChild.textContent = beneath(message);
+  item.classList.toggle("waiting", state === "sending");
+  item.classList.toggle("refused", state === "refused");
+  place(item, seq ?? Infinity);
+  if (from === "agent" && isNew) part("typing").textContent = "";
+  if (isLow || (isNew && from === "visitor")) log.scrollTop = log.scrollHeight;
+  seen();
+}
+
+function bubble({ from, text: words, files }) {
+  const parts = [words && make("p", {}, ...linked(words)), files && make("ul", {}), make("small", {})];
+  return make("li", { className: from === "visitor" ? "mine" : "theirs" }, ...parts.filter(Boolean));
+}
+
+function beneath({ from, author, at, state }) {
+  return from === "visitor" ? `${moment(at)} · ${say(state)}` : `${author ?? say("us")} · ${moment(at)}`;
+}
+
+/** By seq; what has none yet comes last, as it was written. */
+function place(item, seq) {
+  if (places.get(item) === seq) return;
+  places.set(item, seq);
+  part("messages").insertBefore(item, [...part("messages").children].find((other) => places.get(other) > seq) ?? null);
+}
+
+/** Addresses of the web become links, everything else stays text. */
+function linked(words) {
+  return words.split(/(https?:\/\/[^\s<>"]*[^\s<>".,;:!?)])/).map((piece, index) =>
+    index % 2 ? make("a", { href: piece, target: "_blank", rel: "noopener noreferrer nofollow" }, piece) : piece,
+  );
+}
+
+/** A button, because a link lives only ten minutes: it is asked for when it is wanted. What is on its way has no id yet. */
+function attached({ id, name, size, bytes }) {
+  const button = make("button", { type: "button", disabled: !id }, `${name} (${weight(size ?? bytes)})`);
+  button.addEventListener("click", () => conversation.link(id));
+  return button;
+}
+
+function openFile({ url }) {
+  window.open(url, "_blank", "noopener");
+}
+
+function weight(bytes) {
+  return new Intl.NumberFormat(LOCALE, { style: "unit", unit: "kilobyte", maximumFractionDigits: 0 }).format(Math.ceil(bytes / 1000));
+}
+
+function moment(at, others = { day: "numeric", month: "short" }) {
+  const time = new Date(at);
+  const isToday = time.toDateString() === new Date().toDateString();
+  return time.toLocaleString(LOCALE, { hour: "numeric", minute: "2-digit", ...(!isToday && others) });
+}
+
+function make(tag, properties, ...children) {
+  const element = Object.assign(document.createElement(tag), properties);
+  element.append(...children);
+  return element;
+}

@@ -1,0 +1,69 @@
+"""What all visits of one process share, and how much of everything there may be."""
+
+from collections import Counter, OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from time import monotonic
+
+from domain.buckets import Buckets
+from domain.channels import Channel, ChannelKind, channel_called
+from domain.db import Database
+from domain.keys import Keys
+from integrations.chat.frames import BadFrame
+from integrations.chat.widget import ChatWidget
+
+TYPES_EVERY = 3.0
+REMEMBERED = 10_000
+
+
+@dataclass
+class Reception:
+    """Counts in this process; what is said in a session, and its files, are counted in the database."""
+
+    db: Database
+    keys: Keys
+    base_url: str
+    _sessions: Buckets = field(default_factory=Buckets)
+    _open: Counter[str] = field(default_factory=Counter)
+    _typed: OrderedDict[str, float] = field(default_factory=OrderedDict)
+
+    async def channel(self, slug: str) -> Channel | None:
+        async with self.db.transaction() as session:
+            return await channel_called(session, ChannelKind.CHAT, slug)
+
+    def begins(self, channel: Channel, widget: ChatWidget, address: str | None) -> None:
+        """Somebody without a session comes in."""
+        who = f"{channel.slug} {address}"
+        if seconds := self._sessions.take(who, 1, per_minute=widget.sessions_per_minute):
+            raise BadFrame("too_many_sessions", "too many new sessions from this address", retryAfter=seconds)
+
+    def check_seat(self, channel: Channel, widget: ChatWidget, key: str) -> None:
+        if (
+            self._open[f"{channel.slug} {key}"] >= widget.streams_per_session
+            or self._open[channel.slug] >= widget.streams
+        ):
+            raise BadFrame("too_many_streams", "too many sockets and streams are open", retryAfter=30)
+
+    @contextmanager
+    def seated(self, channel: Channel, key: str) -> Iterator[None]:
+        counted = (channel.slug, f"{channel.slug} {key}")
+        self._open.update(counted)
+        try:
+            yield
+        finally:
+            self._open.subtract(counted)
+            for one in counted:
+                if not self._open[one]:
+                    del self._open[one]
+
+    def types(self, key: str) -> bool:
+        """Is it news that this visitor types?"""
+        now = monotonic()
+        if now - self._typed.get(key, -TYPES_EVERY) < TYPES_EVERY:
+            return False
+        self._typed[key] = now
+        self._typed.move_to_end(key)
+        if len(self._typed) > REMEMBERED:
+            self._typed.popitem(last=False)
+        return True

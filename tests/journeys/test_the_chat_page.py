@@ -1,0 +1,270 @@
+"""The example chat page in a real browser: whatever the network does, nothing is lost and nothing comes twice."""
+
+import asyncio
+import base64
+import re
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+from playwright.async_api import Browser, Page, async_playwright, expect
+
+from api.house import House
+from api.running import Settings, working
+from api.settings import ApiSettings
+from demo.website import Website
+from domain.channels import ChannelKind
+from domain.settings import DomainSettings
+from integrations.settings import IntegrationSettings
+from notifications.settings import NotificationSettings
+from tests.browser import CHROMIUM, in_a_browser
+from tests.client import Client
+from tests.doors import answering
+from tests.factories import SETTINGS, a_channel, set_channel
+from tests.wire import Wire, wire
+
+pytestmark = in_a_browser
+expect.set_options(timeout=20_000)
+
+TICKETS = """{ tickets(first: 5) { edges { node {
+  id seq contact { identities { channel label verified } } replyChannels { id channel }
+  timeline(first: 50) { edges { node { ... on Message { direction text delivery } } } }
+} } } }"""
+WHAT_CAME = """query($id: ID!) { ticket(id: $id) { timeline(first: 5) { edges { node { ... on Message {
+  text page { url } answers { name value } attachments { name mime }
+} } } } } }"""
+READ = "mutation($input: ChatReadInput!) { chatRead(input: $input) { userErrors { code } } }"
+TYPING = "mutation($input: ChatTypingInput!) { chatTyping(input: $input) { userErrors { code } } }"
+VISITOR_TYPING = "subscription($ticket: ID!) { visitorTyping(ticketId: $ticket) { until } }"
+SEND = "mutation($input: MessageSendInput!) { messageSend(input: $input) { userErrors { code message } } }"
+
+
+@dataclass
+class Shop:
+    """Heddle with everybody at work, reached by a network that can fail, and the shop's page in a browser."""
+
+    house: House
+    page: Page
+    network: Wire
+    ben: Client
+
+    async def open(self) -> None:
+        await self.page.get_by_role("button", name="Chat with us").click()
+
+    async def write(self, words: str) -> None:
+        await self.page.get_by_label("Your message").fill(words)
+        await self.page.get_by_role("button", name="Send").click()
+
+    async def ticket(self) -> dict[str, Any]:
+        async with asyncio.timeout(15):
+            while not (found := (await self.ben.ask(TICKETS))["tickets"]["edges"]):
+                await asyncio.sleep(0.05)
+        (edge,) = found
+        return dict(edge["node"])
+
+    async def said(self) -> list[str]:
+        """What Heddle has, oldest first."""
+        edges = (await self.ticket())["timeline"]["edges"]
+        return [edge["node"]["text"] for edge in reversed(edges) if "text" in edge["node"]]
+
+    async def has(self, *said: str) -> None:
+        async with asyncio.timeout(15):
+            while await self.said() != list(said):
+                await asyncio.sleep(0.05)
+
+    async def delivered(self, state: str) -> None:
+        async with asyncio.timeout(15):
+            while [state] != [
+                edge["node"]["delivery"]
+                for edge in (await self.ticket())["timeline"]["edges"]
+                if edge["node"].get("direction") == "OUT"
+            ]:
+                await asyncio.sleep(0.05)
+
+    async def answer(self, words: str) -> None:
+        ticket = await self.ticket()
+        (identity,) = [one["id"] for one in ticket["replyChannels"] if one["channel"] == "CHAT"]
+        sent = await self.ben.do(
+            SEND, ticketId=ticket["id"], identityId=identity, text=words, lastSeenSeq=ticket["seq"]
+        )
+        assert sent["userErrors"] == []
+
+    async def shows(self, *said: str) -> None:
+        await expect(self.page.locator("#chat-messages > li > p")).to_have_text(said)
+
+
+@pytest.fixture(scope="module")
+async def browser() -> AsyncIterator[Browser]:
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        await browser.close()
+
+
+@pytest.fixture
+async def shop(house: House, ben: Client, browser: Browser) -> AsyncIterator[Shop]:
+    settings = Settings(DomainSettings(), ApiSettings(), IntegrationSettings(), NotificationSettings())
+    async with house.db.transaction() as session:
+        await a_channel(session, house.keys, ChannelKind.CHAT)
+    key = SETTINGS[ChannelKind.CHAT]["identity_key"]
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(working(house, settings))
+        network = await stack.enter_async_context(wire(0))
+        heddle = f"http://localhost:{network.port}"
+        seen_through_it = replace(house, base_url=heddle)
+        network.to = port_of(await stack.enter_async_context(answering(seen_through_it)))
+        website = await stack.enter_async_context(Website(heddle, "chat", key))
+        context = await browser.new_context(viewport={"width": 390, "height": 844}, locale="en-GB")
+        page = await context.new_page()
+        wrong: list[str] = []
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.on("console", lambda said: wrong.append(said.text) if "Policy" in said.text else None)
+        await page.goto(website.origin)
+        yield Shop(seen_through_it, page, network, ben)
+        await context.close()
+        assert wrong == []
+
+
+def port_of(address: str) -> int:
+    return int(address.rpartition(":")[2])
+
+
+PHOTO = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
+FIRST = "Is the green mug in stock?"
+SECOND = "Yes, <b>three</b> of them: https://shop.example/mug?a=1&b=2."
+
+
+SOCKET, EVENTS = b"Upgrade: websocket", b"GET /chat/chat/events?"
+
+
+ACK = b'"type":"ack"'
+
+
+@pytest.mark.parametrize(
+    ("way", "refused", "lost"),
+    [(SOCKET, [], []), (EVENTS, [SOCKET], [(ACK, 1)])],
+    ids=["socket", "requests whose first answer is lost"],
+)
+async def test_what_both_sides_say_while_the_network_is_away_comes_once_when_it_is_back(
+    shop: Shop, way: bytes, refused: list[bytes], lost: list[tuple[bytes, int]]
+) -> None:
+    shop.network.refused, shop.network.cuts = refused, lost
+    await shop.open()
+    await shop.write(FIRST)
+    await shop.has(FIRST)
+    await shop.answer(SECOND)
+    await shop.shows(FIRST, SECOND)
+
+    await shop.network.go_down()
+    await expect(shop.page.get_by_text("No connection")).to_be_visible()
+    await shop.write("Can I have two?")
+    await shop.answer("They are on sale today.")
+    await shop.answer("Shall I put one aside?")
+    await shop.page.reload()
+    await shop.open()
+    await shop.shows("Can I have two?")
+    async with answering(shop.house) as another_server:
+        shop.network.to = port_of(another_server)
+        shop.network.is_down = False
+
+        whole = [FIRST, SECOND, "They are on sale today.", "Shall I put one aside?", "Can I have two?"]
+        await shop.has(*whole)
+        await shop.shows(*whole)
+        await shop.page.reload()
+        await shop.shows(*whole)
+    assert await shop.said() == whole
+    assert any(way in said for said in shop.network.said)
+    assert [times for _, times in shop.network.cuts] == [0 for _ in lost]
+
+
+async def test_who_signs_in_at_the_shop_is_known_and_who_signs_out_leaves_nothing_behind(shop: Shop) -> None:
+    page = shop.page
+    await page.get_by_role("button", name="Sign in as Ada").click()
+    await expect(page.get_by_role("button", name="Sign out, Ada")).to_be_visible()
+    await shop.open()
+    await shop.write("Where is my parcel?")
+    await shop.has("Where is my parcel?")
+    identities = (await shop.ticket())["contact"]["identities"]
+    assert {"channel": "EMAIL", "label": "ada@example.org", "verified": True} in identities
+
+    await page.get_by_role("button", name="Close the chat").click()
+    await page.get_by_role("button", name="Sign out, Ada").click()
+    await expect(page.get_by_role("button", name="Sign in as Ada")).to_be_visible()
+    await shop.open()
+    await shop.write("Hello?")
+
+    await expect(page.locator("small")).to_have_text(re.compile("sent$"))
+    await shop.shows("Hello?")
+
+
+async def test_a_first_message_brings_what_was_asked_the_page_and_a_photo(shop: Shop) -> None:
+    page = shop.page
+    email = {"name": "email", "label": {"en": "Your e-mail"}, "type": "email", "required": True}
+    async with shop.house.db.transaction() as session:
+        await set_channel(session, "chat", fields=[email])
+    await shop.open()
+    await page.get_by_label("Your e-mail").fill("ada@example.org")
+    await page.get_by_label("Attach files").set_input_files(
+        {"name": "handle.png", "mimeType": "image/png", "buffer": PHOTO}
+    )
+
+    await shop.write("The handle is broken.")
+
+    ticket = await shop.ticket()
+    (came,) = [
+        edge["node"]
+        for edge in (await shop.ben.ask(WHAT_CAME, id=ticket["id"]))["ticket"]["timeline"]["edges"]
+        if "text" in edge["node"]
+    ]
+    assert came == {
+        "text": "The handle is broken.",
+        "page": {"url": page.url},
+        "answers": [{"name": "email", "value": "ada@example.org"}],
+        "attachments": [{"name": "handle.png", "mime": "image/png"}],
+    }
+    await expect(page.get_by_label("Your e-mail")).to_be_hidden()
+    async with page.expect_popup() as opened:
+        await page.get_by_role("button", name="handle.png").click()
+    shown = await opened.value
+    await shown.wait_for_load_state()
+    assert await shown.evaluate("document.images[0].naturalWidth") == 1
+
+
+async def test_each_side_sees_that_the_other_is_writing_and_the_visitor_what_was_read(shop: Shop) -> None:
+    page = shop.page
+    await shop.open()
+    await shop.write("Is it safe in the dishwasher?")
+    ticket = await shop.ticket()
+    await expect(page.locator("#chat-messages small")).to_have_text(re.compile("sent$"))
+
+    await shop.ben.ask(READ, input={"ticketId": ticket["id"], "seq": ticket["seq"]})
+    await shop.ben.ask(TYPING, input={"ticketId": ticket["id"]})
+
+    await expect(page.locator("#chat-messages small")).to_have_text(re.compile("read$"))
+    await expect(page.get_by_text("The shop is typing")).to_be_visible()
+    async with shop.ben.listening(VISITOR_TYPING, ticket=ticket["id"]) as told:
+        assert (await told.next())["visitorTyping"] == {"until": None}
+        await page.get_by_label("Your message").press_sequentially("And")
+        assert (await told.next())["visitorTyping"]["until"]
+    await shop.answer("It is.")
+    await expect(page.get_by_text("The shop is typing")).to_be_hidden()
+    await shop.delivered("READ")
+
+
+async def test_the_chat_is_used_by_keyboard_alone(shop: Shop) -> None:
+    page = shop.page
+    await page.get_by_role("button", name="Chat with us").focus()
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_label("Your message")).to_be_focused()
+    await page.keyboard.type("Is it safe in the dishwasher?")
+    await page.keyboard.press("Enter")
+    await shop.shows("Is it safe in the dishwasher?")
+    await expect(page.get_by_label("Your message")).to_be_focused()
+
+    await page.keyboard.press("Escape")
+
+    await expect(page.get_by_role("button", name="Chat with us")).to_be_focused()
