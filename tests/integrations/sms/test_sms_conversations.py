@@ -10,22 +10,25 @@ from api.house import House
 from domain import parts
 from domain.actors import SYSTEM
 from domain.blocking import BlockedSender
-from domain.channels import ChannelKind
+from domain.channels import Channel, ChannelKind
 from domain.clocks import Clock
 from domain.consents import Consent, Wish
 from domain.contacts import Claim, Contact, Identity, IdentityKind, add_identity
 from domain.db import database_time
 from domain.inbound import Arrival, ArrivalState
+from domain.keys import Keys
 from domain.messages import Attachment, Direction, Message
 from domain.reasons import JoinCode
 from domain.replies import send
 from domain.suggestions import Suggestion
 from domain.threads import Thread
 from domain.tickets import TicketStatus, locked
+from integrations.channel_settings import read_settings
+from integrations.sms.twilio.media import credentials_for
 from integrations.sms.words import wish_of
 from tests.client import Client
 from tests.factories import NOON, a_channel, a_mail, a_promise, an_agent, receive, set_channel, tickets
-from tests.integrations.sms.telling import ADA, Texting
+from tests.integrations.sms.telling import ADA, OURS, Texting
 
 PROVIDERS = ("twilio", "infobip", "vonage")
 
@@ -323,3 +326,22 @@ async def test_pictures_come_along_to_be_fetched(house: House, texting: Texting)
         attached = (await session.scalars(select(Attachment))).one()
     assert (attached.name, attached.mime, attached.source_url) == ("media-1.jpg", "image/jpeg", url)
     assert await texting.shown() == [["STOP"]]  # with a picture it is no word by itself
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://api.twilio.com/2010-04-01/Accounts/AC1/Messages/MM1/Media/ME1", True),
+        ("http://api.twilio.com/2010-04-01/Accounts/AC1/Messages/MM1/Media/ME1", False),
+        ("https://api.twilio.com.example/2010-04-01/Accounts/AC1/Messages/MM1/Media/ME1", False),
+        ("https://api.twilio.com@example.net/2010-04-01/Accounts/AC1/Messages/MM1/Media/ME1", False),
+        ("https://mms.twiliocdn.com/AC1/ME1", False),
+    ],
+)
+def test_an_account_signs_in_only_where_its_pictures_lie(keys: Keys, url: str, shown: bool) -> None:
+    settings = read_settings(ChannelKind.SMS, OURS)
+    channel = Channel(
+        kind=ChannelKind.SMS, config=settings.config(), secrets=keys.encrypt(settings.secrets())
+    )
+
+    assert (credentials_for(channel, keys, "https://api.twilio.com", url) is not None) == shown
