@@ -1,5 +1,6 @@
 """What a PBX tells in generic CTI, and what it is answered."""
 
+import random
 import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -18,7 +19,7 @@ from domain.db import database_time, new_id
 from domain.dialled_numbers import save_number
 from domain.hours import Hours
 from domain.inbound import ARRIVALS, Arrival, ArrivalState, CallStep
-from domain.messages import Call
+from domain.messages import Call, CallState
 from domain.policies import Calendar
 from integrations.channel_settings import read_settings
 from integrations.mailroom import Mailroom
@@ -28,6 +29,7 @@ from integrations.phone.line import PhoneLine
 from integrations.signatures import phone_signature
 from tests.client import Client
 from tests.factories import NOON, SETTINGS, a_call_step, a_channel, an_agent, receive, set_channel, tickets
+from tests.fetching import opening, until
 from tests.forging import forgeries
 
 KEY = SETTINGS[ChannelKind.PHONE]["key"]
@@ -258,3 +260,48 @@ async def test_two_hundred_forged_steps_are_refused_and_a_replay_changes_nothing
     async with house.db.transaction() as session:
         assert await session.scalar(select(func.count()).select_from(Arrival)) == 1
         assert (await session.execute(select(Call.__table__))).all() == before
+
+
+def _events(call: int, began: float) -> list[dict[str, Any]]:
+    """With the PBX's own moments; only the first says who calls."""
+    told: list[dict[str, Any]] = [
+        {**NEW_CALL, "from": f"4860010030{call}"},
+        {"event": "answer", "direction": "in", "user": "7"},
+        {"event": "answer", "direction": "in", "user": "ben@shop.example"},
+        {"event": "hangup", "direction": "in", "cause": "normalClearing"},
+    ]
+    return [
+        {**event, "call_id": f"c{call}", "at": began + 10 * place, "try": 1}
+        for place, event in enumerate(told)
+    ]
+
+
+async def test_steps_that_are_shuffled_repeated_and_read_by_two_workers_leave_the_same_rows(
+    anybody: Client, house: House
+) -> None:
+    async with house.db.transaction() as session:
+        (await an_agent(session, "Bo")).line = "7"
+        ben_id = (await an_agent(session, "Ben")).id
+    dice, began = random.Random(9), float(int(time.time()) - 100)
+    events = [event for call in range(6) for event in _events(call, began)]
+    again = [{**event, "try": 2} for event in dice.sample(events, 10)]
+    ordered, others = events[:4], [*events[4:], *again]
+    dice.shuffle(others)
+
+    async with opening(house), opening(house):
+        for event in [*ordered, *others]:
+            await post(anybody, event)
+        await until(lambda: _all_read(house))
+
+    alike = ("at", "answered_at", "ended_at", "cause", "call_state", "agent_id", "handled_by", "dialled", "steps", "ringing")  # fmt: skip
+    async with house.db.transaction() as session:
+        calls = list(await session.scalars(select(Call).order_by(Call.external_id)))
+        rows = [[getattr(call, name) for name in alike] for call in calls]
+        assert len(rows) == 6
+        assert all(row == rows[0] for row in rows), rows
+        assert (calls[0].agent_id, calls[0].call_state) == (ben_id, CallState.ENDED)
+
+
+async def _all_read(house: House) -> bool:
+    async with house.db.transaction() as session:
+        return await session.scalar(select(Arrival.id).where(Arrival.due_at.is_not(None))) is None
