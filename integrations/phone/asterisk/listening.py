@@ -134,7 +134,7 @@ class _Reader:
 
     async def _open_calls(self) -> set[str]:
         """Those whose end has not been told; not one that is only just being asked for."""
-        made = select(Dial.call_id).where(Dial.state.in_((DialState.WAITING, DialState.ASKED)))
+        being_asked = select(Dial.call_id).where(Dial.state.in_((DialState.WAITING, DialState.ASKED)))
         settled = or_(Call.at < func.now() - GRACE, Call.arrival_id.is_not(None))
         async with self._db.transaction() as session:
             found = await session.scalars(
@@ -142,7 +142,7 @@ class _Reader:
                     Call.channel_id == self._channel.id,
                     Call.call_state.in_((CallState.RINGING, CallState.ANSWERED)),
                     Call.external_id.is_not(None),
-                    Call.id.not_in(made),
+                    Call.id.not_in(being_asked),
                     settled,
                 )
             )
