@@ -228,6 +228,6 @@ async def _ids(session: AsyncSession) -> dict[str, str]:
     for agent in await session.scalars(select(Agent)):
         ids[agent.name] = agent.id
     ids["Caller"] = (await session.scalars(select(Item.contact_id).where(Item.kind == ItemKind.CALL))).one()
-    channels = dict.fromkeys((f"{kind} channel" for kind in ChannelKind), "Channel")
+    channels = {name: "Channel" for name in ids if name.endswith(" channel")}
     types = {"Caller": "Contact", **channels} | dict.fromkeys(("Ben", "Bo", "Eve", "Mia", "Admin"), "Agent")
     return {name: public_id(types.get(name, name), id) for name, id in ids.items()}

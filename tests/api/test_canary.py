@@ -16,7 +16,9 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from api.files import PURPOSE
 from api.house import House
+from api.permissions import RULES
 from api.schema import schema
+from domain.actors import Role
 from domain.alerts import Alert, AlertNote
 from domain.companies import Company
 from domain.contact_fields import ContactField
@@ -93,17 +95,21 @@ async def _ben(session: Any) -> uuid.UUID:
     return uuid.UUID(str(await session.scalar(select(Agent.id).where(Agent.name == "Ben"))))
 
 
-def _selection(type: Any, turn: int, levels: int = LEVELS, above: tuple[str, ...] = ()) -> str:
-    """Everything below a field; of a union or an interface, one member at each turn."""
+def _selection(type: Any, turn: int, role: Role, levels: int = LEVELS, above: tuple[str, ...] = ()) -> str:
+    """Everything below a field; of a union or an interface, one member at each turn. Without fields for which the role is
+    refused all of an answer that it gets otherwise."""
     members = [type] if isinstance(type, GraphQLObjectType) else GRAPHQL.get_possible_types(type)
     member = members[turn % len(members)]
     said = ["__typename"]
     for name, field in member.fields.items():
+        own = RULES.get(f"{member.name}.{name}")
+        if own and not own.roles[role]:
+            continue
         below = get_named_type(field.type)
         if not is_composite_type(below):
             said.append(name)
         elif levels and below.name not in above:
-            selection = _selection(below, turn, levels - 1, (*above, member.name))
+            selection = _selection(below, turn, role, levels - 1, (*above, member.name))
             said.append(f"{name}{_arguments(field, {})} {{ {selection} }}")
     all_of_it = " ".join(said)
     return all_of_it if member is type else f"... on {member.name} {{ {all_of_it} }}"
@@ -114,7 +120,7 @@ def _arguments(field: GraphQLField, ids: dict[str, str]) -> str:
     return f"({', '.join(f'{name}: {value}' for name, value in given.items())})" if given else ""
 
 
-def _questions(ids: dict[str, str]) -> Iterator[str]:
+def _questions(ids: dict[str, str], role: Role) -> Iterator[str]:
     """Every query, with each of the foreign ids wherever an id can be said."""
     quoted = {name: json.dumps(id) for name, id in ids.items()}
     for root in (GRAPHQL.query_type, GRAPHQL.subscription_type):
@@ -131,18 +137,18 @@ def _questions(ids: dict[str, str]) -> Iterator[str]:
                 yield from dict.fromkeys(
                     f"{kind} {{ {called} {{ {selection} }} }}"
                     for selection in (
-                        _of_one_node(arguments["id"])
+                        _of_one_node(arguments["id"], role)
                         if name == "node"
-                        else (_selection(type, turn) for turn in range(1 if misses else TURNS))
+                        else (_selection(type, turn, role) for turn in range(1 if misses else TURNS))
                     )
                 )
 
 
-def _of_one_node(id: str) -> Iterator[str]:
+def _of_one_node(id: str, role: Role) -> Iterator[str]:
     """Nothing but what the id is of can come."""
     named = _type_of(id)
     for turn in range(MEMBERS):
-        yield f"... on {named} {{ {_selection(GRAPHQL.get_type(named), turn)} }}"
+        yield f"... on {named} {{ {_selection(GRAPHQL.get_type(named), turn, role)} }}"
 
 
 def _type_of(quoted: str) -> str:
@@ -175,10 +181,10 @@ def _ways(field: GraphQLField, quoted: dict[str, str]) -> Iterator[dict[str, str
         yield {"states": "[FAILED, WAITING]" if "Arrival" in str(field.type) else "[FIRING, ACKED]"}
 
 
-async def everything(client: Client, ids: dict[str, str]) -> tuple[str, int]:
+async def everything(client: Client, ids: dict[str, str], role: Role) -> tuple[str, int]:
     """All that anybody answers, in one text."""
     heard, asked = [], 0
-    for question in _questions(ids):
+    for question in _questions(ids, role):
         asked += 1
         if question.startswith("subscription"):
             async with client.listening(question) as stream:
@@ -200,8 +206,8 @@ async def test_no_question_of_another_teams_agent_finds_a_canary(
     await two_teams.mia.do(snooze, id=two_teams.ids["Alert"], until=tomorrow, reason="Ada calls again")
     await _plant(house)
 
-    manager, asked = await everything(two_teams.mia, two_teams.ids)
-    stranger, _ = await everything(two_teams.eve, two_teams.ids)
+    manager, asked = await everything(two_teams.mia, two_teams.ids, Role.MANAGER)
+    stranger, _ = await everything(two_teams.eve, two_teams.ids, Role.AGENT)
 
     found = set(re.findall(r"canary:([a-z_.]+)", manager))
     assert asked > 200

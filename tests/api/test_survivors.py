@@ -7,7 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.house import House
-from domain.actors import SYSTEM
+from domain.actors import SYSTEM, Role
 from domain.contacts import Contact
 from domain.db import database_time
 from domain.ids import public_id, row_id
@@ -42,7 +42,7 @@ async def test_every_view_shows_the_survivors_and_an_undo_the_former_ones_again(
     assert _shown((await two_teams.mia.post(LIST)).text) >= former
     survivors, moves = await _merged(house, two_teams)
 
-    told, asked = await everything(two_teams.mia, two_teams.ids)
+    told, asked = await everything(two_teams.mia, two_teams.ids, Role.MANAGER)
     shown = _shown(told)
     assert asked > 200
     assert set(survivors.values()) <= shown
