@@ -12,6 +12,7 @@ from sqlalchemy import ForeignKey, Index, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
+from domain import consents
 from domain.actors import SYSTEM
 from domain.channels import Channel, ChannelKind
 from domain.contacts import Contact
@@ -91,6 +92,8 @@ async def acknowledge(
     writer = said.claims[0]
     is_mail = channel.kind == ChannelKind.EMAIL
     if not _wanted(channel, said, ticket, at=at) or (is_mail and await ours_among(session, [writer.value])):
+        return None
+    if channel.kind == ChannelKind.SMS and await consents.stopped_at(session, channel.id, writer.value):
         return None
     # One person's, however many addresses somebody writes into From.
     counted = without_plus(writer.value) if is_mail else " ".join(writer.key)

@@ -14,6 +14,7 @@ from integrations.mail import checking as mail
 from integrations.messenger import checking as messenger
 from integrations.outbound import Means
 from integrations.phone import checking as phone
+from integrations.sms import checking as sms
 
 Check = Callable[[Channel, Means], Awaitable[list[Finding]]]
 
@@ -22,6 +23,7 @@ CHECKS: dict[ChannelKind, Check] = {
     ChannelKind.MESSENGER: messenger.check,
     ChannelKind.CHAT: chat.check,
     ChannelKind.PHONE: phone.check,
+    ChannelKind.SMS: sms.check,
 }
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+import httpx
 from sqlalchemy import func, select
 
 from domain.channels import Channel
@@ -36,6 +37,20 @@ async def in_time(name: str, asked: Awaitable[Finding]) -> Finding:
             return await asked
     except TimeoutError:
         return Finding(name, False, N_("No answer within {seconds} seconds."), {"seconds": int(DEADLINE)})
+
+
+async def let_in(url: str, **shown: Any) -> Finding:
+    """Does a provider take the credentials? Asked for something that changes nothing; `shown` as httpx has it."""
+    try:
+        async with httpx.AsyncClient() as http:
+            answer = await http.get(url, **shown)
+    except (httpx.HTTPError, httpx.InvalidURL) as failure:
+        silent = N_("The provider cannot be asked: {said}.")
+        return Finding("account", False, silent, {"said": type(failure).__name__})
+    if answer.is_success:
+        return Finding("account", True, N_("The provider knows the account."))
+    refused = N_("The provider does not take the credentials: HTTP {status}.")
+    return Finding("account", False, refused, {"status": answer.status_code})
 
 
 async def heard(channel: Channel, means: Means) -> Finding:

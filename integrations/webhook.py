@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from typing import Any, Never
 from urllib.parse import parse_qsl
 
-import orjson
 from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -13,6 +12,7 @@ from starlette.requests import Request
 from domain.channels import Channel, ChannelKind, channel_called, was_turned_away
 from domain.db import Database, Json
 from domain.inbound import keep
+from integrations.objects import object_of
 
 LARGEST_BODY = 1024 * 1024
 
@@ -66,12 +66,9 @@ def form_of(body: bytes) -> FormData:
 
 def well_formed(body: bytes) -> dict[str, Any]:
     try:
-        value = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        raise HTTPException(400, "the body is not JSON") from None
-    if not isinstance(value, dict):
-        raise HTTPException(400, "the body is not a JSON object")
-    return value
+        return object_of(body)
+    except ValueError:
+        raise HTTPException(400, "the body is not a JSON object") from None
 
 
 async def keep_body(db: Database, channel: Channel, body: bytes, envelope: Json | None = None) -> None:

@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-import orjson
-
 from domain.channels import Channel
 from domain.contacts import Claim, IdentityKind, Proof
 from domain.db import Json
@@ -31,6 +29,7 @@ from domain.inbound import (
 from domain.keys import Keys
 from integrations.messenger.contents import clean, files, words
 from integrations.messenger.links import contact_of
+from integrations.objects import object_of
 
 OURS = "heddle:"
 """`metadata` of what we sent ourselves: this, the message's id and, of a file, a colon and its number."""
@@ -48,7 +47,7 @@ def mark(message_id: uuid.UUID, part: int) -> str:
 
 
 def read(channel: Channel, keys: Keys, arrival: Arrival) -> Iterator[Inbound | Unread]:
-    entries = orjson.loads(arrival.raw).get("entry")
+    entries = object_of(arrival.raw).get("entry")
     if not isinstance(entries, list):
         yield Unread("no entry")
         return
@@ -80,8 +79,15 @@ def _field(change: Any) -> str:
 
 def _when(event: Any) -> float:
     """What has no time of its own (a receipt) comes last."""
-    said = event.get("timestamp") if isinstance(event, dict) else None
-    return said if isinstance(said, int | float) else float("inf")
+    said = _milliseconds(event.get("timestamp")) if isinstance(event, dict) else None
+    return float("inf") if said is None else said
+
+
+def _milliseconds(said: Any) -> float | None:
+    """Since 1970. Some of Meta's own examples write them as words."""
+    if isinstance(said, str) and said.isascii() and said.isdecimal() and len(said) < 20:
+        return int(said)
+    return said if isinstance(said, int | float) and not isinstance(said, bool) else None
 
 
 @dataclass(frozen=True)
@@ -91,11 +97,11 @@ class _Page:
     arrival: Arrival
 
     def moment(self, milliseconds: Any) -> datetime:
-        came_at = self.arrival.received_at
-        if not isinstance(milliseconds, int | float) or isinstance(milliseconds, bool):
+        came_at, said = self.arrival.received_at, _milliseconds(milliseconds)
+        if said is None:
             return came_at
         try:
-            said_at = datetime.fromtimestamp(milliseconds / 1000, UTC)
+            said_at = datetime.fromtimestamp(said / 1000, UTC)
         except (OverflowError, ValueError, OSError):
             return came_at
         return min(said_at, came_at)  # nothing was said in the future
@@ -146,6 +152,8 @@ def _event(page: _Page, event: dict[str, Any]) -> Inbound | Unread:
         )
     for name in ("delivery", "read"):
         if name in known:
+            if not said[name]:
+                return Unread(f"a {name} of nothing")
             return InboundReceipt(
                 thread_key=person,
                 read=name == "read",

@@ -84,7 +84,14 @@ class PhoneLine(TwilioAccount, Exchange, ChannelSettings):
         return self
 
     def doors(self, slug: str) -> dict[str, str]:
-        return {"signed": f"/hooks/phone/{slug}", "with the key": f"/hooks/phone/{slug}/{{key}}"}
+        match self.provider:
+            case "generic":
+                return {"signed": f"/hooks/phone/{slug}", "with the key": f"/hooks/phone/{slug}/{{key}}"}
+            case "twilio":
+                voice = f"/hooks/twilio/{slug}/voice"
+                return {"a call comes in": voice, "call status changes": f"{voice}/status"}
+            case _:
+                return {}
 
     def place(self) -> str:
         return normalised(IdentityKind.PHONE, self.number, region=self.region)

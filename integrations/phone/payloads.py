@@ -6,12 +6,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qsl
 
-import orjson
-
 from domain.channels import Channel
 from domain.contacts import Claim, IdentityKind, phone_number
 from domain.inbound import Arrival, CallStep, Inbound, InboundCall, Unread
 from domain.keys import Keys
+from integrations.objects import object_of
 
 STEPS = {"newCall": CallStep.RINGING, "answer": CallStep.ANSWERED, "hangup": CallStep.ENDED}
 VOICEMAIL = "voicemail"
@@ -31,10 +30,7 @@ def read(channel: Channel, keys: Keys, arrival: Arrival) -> Iterator[Inbound | U
 def event_of(body: bytes) -> dict[str, Any]:
     """JSON, or a form. Raises ValueError for what is neither."""
     if body.lstrip().startswith((b"{", b"[", b'"')):
-        event = orjson.loads(body)
-        if not isinstance(event, dict):
-            raise ValueError("the body is not a JSON object")
-        return event
+        return object_of(body)
     pairs = parse_qsl(body.decode(), keep_blank_values=True, strict_parsing=True, max_num_fields=MOST_FIELDS)
     if not pairs:
         raise ValueError("the body is empty")
@@ -48,12 +44,15 @@ def event_of(body: bytes) -> dict[str, Any]:
 def step_of(channel: Channel, event: dict[str, Any], *, at: datetime) -> InboundCall | None:
     """`at`: when it came, which counts unless it says itself. None for what is no step of a call."""
     step = STEPS.get(_word(event, "event"))
-    call_id = _word(event, "call_id")
+    call_id = _word(event, "call_id") or _word(event, "callId")
     if step is None or not call_id:
         return None
     users = _users(event)
-    if step == CallStep.ANSWERED and VOICEMAIL in (*users, _word(event, "answeringNumber")):
+    answering = _word(event, "answeringNumber")
+    if step == CallStep.ANSWERED and VOICEMAIL in (*users, answering):
         step, users = CallStep.VOICEMAIL, ()
+    elif step == CallStep.ANSWERED and answering:  # of all that rang
+        users = (answering,)
     outgoing, region = _word(event, "direction") == "out", channel.config.get("region")
     written, ours = _word(event, "to" if outgoing else "from"), _word(event, "from" if outgoing else "to")
     number = phone_number(written, region=region) if written else None
@@ -107,4 +106,4 @@ def _word(event: dict[str, Any], name: str) -> str:
 
 
 def _clean(value: object) -> str:
-    return str(value).replace("\x00", "").strip()[:200]
+    return str(value).replace("\x00", "").strip()[:250]

@@ -2,11 +2,9 @@
 
 from domain import consents
 from domain.errors import RecipientStopped
-from domain.messages import Message
-from integrations.outbound import Handed, Letter, Means, SendRefused
+from integrations.outbound import Handed, Letter, MayHaveArrived, Means, SendRefused
 from integrations.sms.infobip import client as infobip
 from integrations.sms.number import SmsNumber
-from integrations.sms.posting import UNSURE
 from integrations.sms.twilio import client as twilio
 from integrations.sms.vonage import client as vonage
 
@@ -22,16 +20,16 @@ async def send(letter: Letter, means: Means) -> Handed:
     number = SmsNumber.of(letter.channel, means.keys)
     match number.provider:
         case "twilio":
-            if _may_be_there(message) and (sid := await twilio.find(letter, number, to.value, means)):
+            if letter.maybe_sent and (sid := await twilio.find(letter, number, to.value, means)):
                 return Handed(sid)
             return Handed(await twilio.send(letter, number, to.value, means))
         case "infobip":
-            if _may_be_there(message) and await infobip.find(letter, number):
+            if letter.maybe_sent and await infobip.find(letter, number):
                 return Handed(str(message.id))
             return Handed(await infobip.send(letter, number, to.value, means))
         case "vonage":
-            if _may_be_there(message):
-                raise SendRefused("The provider did not answer. It may have arrived: it is not sent twice.")
+            if letter.maybe_sent:
+                raise MayHaveArrived
             return Handed(await vonage.send(letter, number, to.value, means))
 
 
@@ -41,8 +39,3 @@ async def _still_wanted(letter: Letter, means: Means, number: str) -> None:
         stopped = await consents.stopped_at(session, letter.channel.id, number)
     if stopped:
         raise SendRefused(RecipientStopped.sentence)
-
-
-def _may_be_there(message: Message) -> bool:
-    """Did an earlier try end without an answer, or did its worker die?"""
-    return message.deaths > 1 or (message.last_error or "").startswith(UNSURE)

@@ -1,7 +1,7 @@
 """What a number for text messages needs to be told."""
 
 import re
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
@@ -16,6 +16,8 @@ NOTHING = SecretStr("")
 
 
 class SmsNumber(ChannelSettings):
+    OURS: ClassVar[frozenset[str]] = frozenset({"token"})
+
     provider: Literal["twilio", "infobip", "vonage"]
     """Who carries the messages."""
     number: str
@@ -74,6 +76,12 @@ class SmsNumber(ChannelSettings):
     @property
     def is_name(self) -> bool:
         return NAME.fullmatch(self.number.strip()) is not None
+
+    def doors(self, slug: str) -> dict[str, str]:
+        if self.provider == "twilio":
+            return {"messages": f"/hooks/twilio/{slug}/sms"}
+        signed = {"signed": f"/hooks/sms/{slug}"} if self.provider == "vonage" else {}
+        return signed | {"with the token": f"/hooks/sms/{slug}/{{token}}"}
 
     def place(self) -> str:
         if self.is_name:

@@ -5,11 +5,10 @@ from typing import Any
 
 import httpx
 
-from integrations.outbound import MaybeSent, SendFailed, SendRefused
+from domain.delivery_problems import Problem
+from integrations.outbound import AwaitsWord, ChannelRefused, MaybeSent, SendFailed, SendRefused
 
 TIMEOUT = httpx.Timeout(15.0, connect=4.0)
-UNSURE = "It may have arrived: "
-"""How the reason begins of a try of which nobody knows what became."""
 
 
 @dataclass(frozen=True)
@@ -28,29 +27,43 @@ async def call(method: str, url: str, **options: Any) -> Answered:
         async with httpx.AsyncClient(timeout=TIMEOUT) as http:
             answer = await http.request(method, url, **options)
     except (httpx.ConnectError, httpx.ConnectTimeout, httpx.UnsupportedProtocol) as failure:
-        raise SendFailed(f"the provider cannot be reached: {type(failure).__name__}") from failure
+        raise SendFailed(
+            f"the provider cannot be reached: {type(failure).__name__}", problem=Problem.DOWN
+        ) from failure
     except (httpx.HTTPError, httpx.InvalidURL) as failure:
-        raise MaybeSent(f"{UNSURE}no answer ({type(failure).__name__})") from failure
+        raise MaybeSent(f"no answer: {type(failure).__name__}", problem=Problem.DOWN) from failure
     status = answer.status_code
     if status == 429:
-        raise SendFailed("too many at once", after=_seconds(answer.headers.get("retry-after")))
+        raise SendFailed(
+            "too many at once", problem=Problem.BUSY, after=_seconds(answer.headers.get("retry-after"))
+        )
     if status in (502, 504):
-        raise MaybeSent(f"{UNSURE}HTTP {status}")
+        raise MaybeSent(f"HTTP {status}", problem=Problem.DOWN)
     said = _json(answer)
     if status >= 500:
-        raise SendFailed(f"HTTP {status}")
+        raise SendFailed(f"HTTP {status}", problem=Problem.DOWN)
     if said is None:
         if answer.is_success:
-            raise MaybeSent(f"{UNSURE}the answer was no JSON")
-        raise SendFailed(f"HTTP {status}, and no JSON")
+            raise MaybeSent("the answer was no JSON", problem=Problem.DOWN)
+        raise SendFailed(f"HTTP {status}, and no JSON", problem=Problem.DOWN)
     return Answered(status, said)
 
 
 def refused(status: int, words: str) -> SendFailed | SendRefused:
-    """401 and 403 are about the account: the message waits until somebody mends it."""
+    """401 to 403 are about the account: the message waits until somebody mends it."""
     if status in (401, 402, 403):
-        return SendFailed(f"the provider does not let us in: {words}")
+        return not_let_in(words)
     return SendRefused(words)
+
+
+def not_let_in(words: str) -> ChannelRefused:
+    """The account or the sender is wrong, and not this message."""
+    return ChannelRefused(words, problem=Problem.SIGN_IN_NEEDED)
+
+
+def unsure(answer: Answered) -> AwaitsWord:
+    """Whether an earlier try arrived was asked, and not told."""
+    return AwaitsWord(f"the provider does not say what it has: HTTP {answer.status}", problem=Problem.DOWN)
 
 
 def _seconds(written: str | None) -> float | None:

@@ -1,18 +1,16 @@
 """What the readers of all providers share: who sends, the message as we have it, and words made clean."""
 
-import json
 import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qsl
 
-import orjson
-
 from domain.channels import Channel
 from domain.consents import Wish
 from domain.contacts import Claim, IdentityKind, phone_number
 from domain.inbound import InboundAttachment, InboundMessage, Unreadable
+from integrations.objects import object_of
 from integrations.sms.words import wish_of
 
 FEWEST_DIGITS = 7
@@ -27,20 +25,6 @@ def fields_of(raw: bytes) -> dict[str, Any]:
         return dict(parse_qsl(raw.decode(), keep_blank_values=True, strict_parsing=True, max_num_fields=500))
     except ValueError as problem:
         raise Unreadable("neither JSON nor a form") from problem
-
-
-def object_of(raw: bytes) -> dict[str, Any]:
-    """Of JSON; half of an emoji, which networks cut in two, is no reason to lose the rest. Raises ValueError."""
-    try:
-        said = orjson.loads(raw)
-    except orjson.JSONDecodeError:
-        try:
-            said = json.loads(raw)
-        except RecursionError as deep:
-            raise ValueError("too deep") from deep
-    if not isinstance(said, dict):
-        raise ValueError("no JSON object")
-    return said
 
 
 @dataclass(frozen=True)

@@ -16,14 +16,14 @@ from starlette.routing import Route
 from domain.channels import Channel, ChannelKind
 from domain.db import Database, Json
 from domain.keys import Keys
+from integrations.objects import object_of
 from integrations.signatures import same_secret, twilio_signed
 from integrations.sms.number import SmsNumber
-from integrations.sms.reading import object_of
 from integrations.sms.vonage.signing import bears_token, signed
-from integrations.webhook import body_of, channel_of, form_of, keep_body, public_url
+from integrations.webhook import body_of, channel_of, form_of, keep_body, public_url, turn_away
 
 NOTHING_TO_SAY = '<?xml version="1.0" encoding="UTF-8"?><Response/>'
-NOT_RIGHT = HTTPException(401, "the signature or the token is not right")
+NOT_RIGHT = "the signature or the token is not right"
 
 
 def routes(db: Database, keys: Keys, base_url: str) -> list[Route]:
@@ -37,9 +37,10 @@ def routes(db: Database, keys: Keys, base_url: str) -> list[Route]:
     async def twilio(request: Request) -> Response:
         channel, number = await number_at(request, "twilio")
         body = await body_of(request)
-        token, url = number.auth_token.get_secret_value(), public_url(base_url, request)
-        if not twilio_signed(token, url, form_of(body), request.headers):
-            raise NOT_RIGHT
+        form, url = form_of(body), public_url(base_url, request)
+        tokens = number.accepted("auth_token")
+        if not any(twilio_signed(token, url, form, request.headers) for token in tokens):
+            await turn_away(db, channel, NOT_RIGHT)
         ours = request.query_params.get("message")
         envelope: Json = {"message": ours} if ours else {}
         await keep_body(db, channel, body, envelope)
@@ -53,7 +54,7 @@ def routes(db: Database, keys: Keys, base_url: str) -> list[Route]:
             if _needs_token(number)
             else _is_vonage(request, number, body, fields)
         ):
-            raise NOT_RIGHT
+            await turn_away(db, channel, NOT_RIGHT)
         if fields:  # an address is tried out with nothing at all
             await keep_body(db, channel, body)
         return PlainTextResponse("OK")
@@ -85,17 +86,16 @@ def _needs_token(number: SmsNumber) -> bool:
 
 
 def _is_vonage(request: Request, number: SmsNumber, body: bytes, fields: dict[str, Any]) -> bool:
-    secret = number.signature_secret.get_secret_value()
+    secrets, method = number.accepted("signature_secret"), number.signature_method
     if bearer := request.headers.get("authorization", ""):
-        return request.method == "POST" and bears_token(secret, body, bearer)
-    return signed(secret, number.signature_method, fields)
+        return request.method == "POST" and any(bears_token(secret, body, bearer) for secret in secrets)
+    return any(signed(secret, method, fields) for secret in secrets)
 
 
 def _shows_token(request: Request, number: SmsNumber) -> bool:
     """In the path, or as the password of HTTP Basic under any name."""
-    return same_secret(
-        request.path_params.get("token") or _password(request), number.token.get_secret_value()
-    )
+    given = request.path_params.get("token") or _password(request)
+    return any(same_secret(given, token) for token in number.accepted("token"))
 
 
 def _password(request: Request) -> str:

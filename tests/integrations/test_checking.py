@@ -1,5 +1,6 @@
 """What a channel's test finds at far ends in several moods."""
 
+import base64
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -15,6 +16,7 @@ from domain.channels import Channel, ChannelKind
 from integrations import findings
 from integrations.channel_settings import KINDS
 from integrations.checking import CHECKS, findings_of
+from integrations.messenger.connecting import FIELDS
 from integrations.outbound import Means
 from integrations.settings import IntegrationSettings
 from tests.dovecot import PASSWORD, dovecot, with_dovecot
@@ -22,13 +24,16 @@ from tests.factories import a_channel
 
 
 class Graph(HttpFarEnd):
-    """Says whose token it is."""
+    """Says whose token it is, and of what its page tells."""
 
     said: Any = {"id": "9001", "name": "The shop"}
+    fields: tuple[str, ...] = FIELDS
     asked: list[Request]
 
     def answer(self, request: Request) -> Answer:
         self.asked = [*getattr(self, "asked", []), request]
+        if request.path.endswith("/subscribed_apps"):
+            return Answer({"data": [{"subscribed_fields": list(self.fields)}]})
         return self.said if isinstance(self.said, Answer) else Answer(self.said)
 
     def seen(self) -> dict[str, Any]:
@@ -60,9 +65,9 @@ def test_every_kind_that_can_be_set_up_can_be_tested() -> None:
     [
         ({"id": "9001", "name": "The shop"}, True, "The token is that of The shop."),
         ({"id": "7", "name": "Another"}, False, "The token is another page's: Another."),
-        ({"error": {"code": 190, "message": "page-token"}}, False, "error 190."),
-        (Answer(b"<html>"), False, "Graph cannot be asked: "),
-        (Answer([1]), False, "error None."),
+        ({"error": {"code": 190, "message": "Error validating access token"}}, False, "Meta refused: 190"),
+        (Answer(b"<html>"), False, "Meta did not answer"),
+        (Answer([1]), False, "Meta did not answer"),
         (Answer({}, ending="silence"), False, "No answer within 1 seconds."),
     ],
     ids=["right", "another page", "dead", "html", "no object", "silent"],
@@ -78,8 +83,88 @@ async def test_graph_says_whose_token_it_is(
     assert token[0] is ok
     assert words in token[1]
     assert "page-token" not in token[1]
-    (asked,) = graph.asked
+    asked = graph.asked[0]
     assert (asked.method, asked.query["fields"], asked.bearer) == ("GET", "id,name", "page-token")
+
+
+async def test_what_a_page_does_not_tell_us_of_is_named(house: House, graph: Graph) -> None:
+    graph.fields = tuple(field for field in FIELDS if field != "message_echoes")
+
+    token = (await found(house, ChannelKind.MESSENGER, outside={"graph_url": graph.url}))["token"]
+
+    assert token == (False, "The page does not tell us of: message_echoes.")
+
+
+class Provider(HttpFarEnd):
+    """Lets in who shows the right secret: by basic authentication, in a header, or in the query."""
+
+    def answer(self, request: Request) -> Answer:
+        shown = f"{request.headers.get('authorization', '')} {request.query}"
+        if shown.startswith("Basic "):
+            shown = base64.b64decode(shown.split()[1]).decode()
+        return Answer({"balance": 7}, 200 if "the right secret" in shown else 401)
+
+    def seen(self) -> dict[str, Any]:
+        return {}
+
+
+ACCOUNT = f"AC{'0' * 32}"
+SMS, PHONE = ChannelKind.SMS, ChannelKind.PHONE
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings", "secret"),
+    [
+        (SMS, {"provider": "twilio", "account_sid": ACCOUNT}, "auth_token"),
+        (SMS, {"provider": "infobip", "token": "a token of the shop"}, "api_key"),
+        (SMS, {"provider": "vonage", "api_key": "a key", "token": "a token of the shop"}, "api_secret"),
+        (PHONE, {"provider": "twilio", "account_sid": ACCOUNT}, "auth_token"),
+    ],
+    ids=["twilio", "infobip", "vonage", "voice"],
+)
+async def test_a_provider_says_whether_it_knows_the_account(
+    house: House, kind: ChannelKind, settings: dict[str, Any], secret: str
+) -> None:
+    async with Provider() as provider:
+        outside = {"twilio_url": provider.url, "vonage_url": provider.url}
+        at = {"base_url": provider.url} if settings["provider"] == "infobip" else {}
+        told = [
+            (await found(house, kind, outside=outside, slug=slug, number=number, **at, **settings, **{secret: key}))
+            for slug, number, key in (
+                ("a", "+48221112233", "the right secret"), ("b", "+48221112234", "another"),
+            )
+        ]  # fmt: skip
+    silent = {"twilio_url": "http://127.0.0.1:9", "vonage_url": "http://127.0.0.1:9"}
+    nowhere = {"base_url": "http://127.0.0.1:9"} if at else {}
+    unasked = await found(
+        house,
+        kind,
+        outside=silent,
+        slug="c",
+        number="+48221112235",
+        **nowhere,
+        **settings,
+        **{secret: "another"},
+    )
+
+    assert [one["account"][0] for one in (*told, unasked)] == [True, False, False]
+    assert "HTTP 401" in told[1]["account"][1]
+    assert "another" not in str(told[1]["account"])
+
+
+async def test_an_exchange_that_is_not_there_is_told(house: House) -> None:
+    told = await found(
+        house,
+        PHONE,
+        provider="asterisk",
+        ami_host="127.0.0.1",
+        ami_port=9,
+        ami_user="heddle",
+        ami_secret="s3cret",
+    )
+
+    assert told["ami"][0] is False
+    assert "s3cret" not in told["ami"][1]
 
 
 def a_key() -> str:

@@ -112,7 +112,7 @@ def read(channel: Channel, keys: Keys, arrival: Arrival) -> Iterator[Inbound | U
             yield _dial_ended(told)
         case "BridgeEnter":
             yield _bridged(told)
-        case "BlindTransfer":
+        case "BlindTransfer" if told.said("Result") in ("", "Success"):
             yield told.step(CallStep.TRANSFERRED, agent=told.said("Extension") or None)
         case "AttendedTransfer":
             yield told.step(CallStep.TRANSFERRED, agent=exchange.line_of(told.said("TransferTargetChannel")))

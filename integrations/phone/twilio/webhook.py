@@ -31,7 +31,7 @@ from integrations.phone.twilio.payloads import Told, rings
 from integrations.phone.twilio.ringing import Answer, answer_to
 from integrations.phone.twilio.script import NOTHING, Script
 from integrations.signatures import twilio_signed
-from integrations.webhook import body_of, channel_of, form_of, public_url
+from integrations.webhook import body_of, channel_of, form_of, public_url, turn_away
 
 log = structlog.get_logger()
 
@@ -109,8 +109,8 @@ def routes(db: Database, keys: Keys, base_url: str, shop: Orders) -> list[Route]
             raise HTTPException(404, "no such channel")
         body = await body_of(request, largest=LARGEST_FORM)
         form, url = form_of(body), public_url(base_url, request)
-        if not twilio_signed(line.auth_token.get_secret_value(), url, form, request.headers):
-            raise HTTPException(401, "the signature is not right")
+        if not any(twilio_signed(token, url, form, request.headers) for token in line.accepted("auth_token")):
+            await turn_away(db, channel, "the signature is not right")
         # The signature covers names and values run together: where one ends and the next begins it does not say.
         if form.get("AccountSid") != line.account_sid or not _CALL.match(str(form.get("CallSid", ""))):
             raise HTTPException(401, "no call of this account")

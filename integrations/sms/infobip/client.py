@@ -5,10 +5,11 @@ Source: https://www.infobip.com/docs/api/channels/sms
 
 from typing import Any
 
-from integrations.outbound import Letter, MaybeSent, Means, SendFailed, SendRefused
+from domain.delivery_problems import Problem
+from integrations.outbound import AwaitsWord, Letter, MaybeSent, Means, SendFailed, SendRefused
 from integrations.sms.infobip.payloads import reason
 from integrations.sms.number import SmsNumber
-from integrations.sms.posting import UNSURE, call, refused
+from integrations.sms.posting import call, not_let_in, refused, unsure
 
 TAKEN = ("PENDING", "DELIVERED")
 TWICE = "REJECTED_DUPLICATE_MESSAGE_ID"
@@ -17,10 +18,9 @@ OF_THE_ACCOUNT = {
     "REJECTED_PREPAID_PACKAGE_EXPIRED",
     "REJECTED_SENDER",
     "REJECTED_SOURCE",
-    "REJECTED_SYSTEM_ERROR",
-    "REJECTED_FLOODING_FILTER",
 }
-"""The account, the sender or the provider is at fault, and not this message: it waits."""
+"""The account or the sender is at fault, and not this message: it waits."""
+PASSING = {"REJECTED_SYSTEM_ERROR", "REJECTED_FLOODING_FILTER"}
 
 
 async def send(letter: Letter, number: SmsNumber, to: str, means: Means) -> str:
@@ -34,7 +34,7 @@ async def send(letter: Letter, number: SmsNumber, to: str, means: Means) -> str:
         "notifyContentType": "application/json",
     }
     answer = await call(
-        "POST", f"{number.base_url}/sms/2/text/advanced", json={"messages": [one]}, headers=_who(number)
+        "POST", f"{number.base_url}/sms/2/text/advanced", json={"messages": [one]}, headers=who(number)
     )
     if not answer.is_good:
         raise refused(answer.status, _problem(answer.said) or f"HTTP {answer.status}")
@@ -43,11 +43,13 @@ async def send(letter: Letter, number: SmsNumber, to: str, means: Means) -> str:
         status: dict[str, Any] = sent["status"]
         group, name = str(status["groupName"]).upper(), str(status.get("name"))
     except (KeyError, TypeError, ValueError) as oddity:
-        raise MaybeSent(f"{UNSURE}the answer names no message") from oddity
+        raise MaybeSent("the answer names no message", problem=Problem.DOWN) from oddity
     if group in TAKEN or name == TWICE:
         return str(message.id)
     if name in OF_THE_ACCOUNT:
-        raise SendFailed(reason(status))
+        raise not_let_in(reason(status))
+    if name in PASSING:
+        raise SendFailed(reason(status), problem=Problem.BUSY)
     raise SendRefused(reason(status))
 
 
@@ -55,15 +57,15 @@ async def find(letter: Letter, number: SmsNumber) -> bool:
     """Did an earlier try arrive there?"""
     asked = {"messageId": str(letter.message.id)}
     try:
-        answer = await call("GET", f"{number.base_url}/sms/1/logs", params=asked, headers=_who(number))
+        answer = await call("GET", f"{number.base_url}/sms/1/logs", params=asked, headers=who(number))
     except SendFailed as failure:
-        raise MaybeSent(f"{UNSURE}and the provider does not say: {failure}"[:300]) from failure
+        raise AwaitsWord(str(failure), problem=failure.problem) from failure
     if not answer.is_good:
-        raise MaybeSent(f"{UNSURE}and the provider does not say: HTTP {answer.status}")
+        raise unsure(answer)
     return bool(answer.said.get("results"))
 
 
-def _who(number: SmsNumber) -> dict[str, str]:
+def who(number: SmsNumber) -> dict[str, str]:
     return {"Authorization": f"App {number.api_key.get_secret_value()}"}
 
 

@@ -29,9 +29,13 @@ def read(channel: Channel, arrival: Arrival, said: dict[str, Any]) -> Inbound | 
     )
 
 
+AT_THE_NETWORK = "DELIVERED_TO_OPERATOR"
+"""Of the group of what is delivered, and not delivered yet."""
+
+
 def _report(arrival: Arrival, said: dict[str, Any], id: str) -> Inbound | Unread:
     state = STATES.get(clean(said["status"].get("groupName")).upper())
-    if state is None:
+    if state is None or clean(said["status"].get("name")).upper() == AT_THE_NETWORK:
         return Unread(f"on its way: {clean(said['status'].get('name'))[:60]}")
     return InboundReport(
         state=state,

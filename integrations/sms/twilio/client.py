@@ -12,11 +12,12 @@ from sqlalchemy import select
 from domain import consents
 from domain.consents import ConsentWord, Says, Wish
 from domain.db import database_time
+from domain.delivery_problems import Problem
 from domain.messages import Item
-from integrations.outbound import Letter, MaybeSent, Means, SendFailed, SendRefused
+from integrations.outbound import AwaitsWord, Letter, MaybeSent, Means, SendFailed, SendRefused
 from integrations.sms.causes import cause
 from integrations.sms.number import SmsNumber
-from integrations.sms.posting import UNSURE, call, refused
+from integrations.sms.posting import call, not_let_in, refused, unsure
 
 STOPPED = 21610
 OF_THE_ACCOUNT = {20003, 20005, 20006, 20404, 21606, 21603, 21659, 21660, 30002}
@@ -29,13 +30,11 @@ async def send(letter: Letter, number: SmsNumber, to: str, means: Means) -> str:
     message, channel = letter.message, letter.channel
     form = {"To": to, "From": channel.address or "", "Body": message.text}
     report = f"{means.base_url}/hooks/twilio/{channel.slug}/sms/status?message={message.id}"
-    answer = await call(
-        "POST", _url(number, means), data=form | {"StatusCallback": report}, auth=_who(number)
-    )
+    answer = await call("POST", _url(number, means), data=form | {"StatusCallback": report}, auth=who(number))
     if not answer.is_good:
         raise await _refusal(letter, to, means, answer.status, answer.said)
     if not (sid := answer.said.get("sid")):
-        raise MaybeSent(f"{UNSURE}the answer names no message")
+        raise MaybeSent("the answer names no message", problem=Problem.DOWN)
     return str(sid)
 
 
@@ -46,11 +45,11 @@ async def find(letter: Letter, number: SmsNumber, to: str, means: Means) -> str 
     """
     asked = {"To": to, "From": letter.channel.address or "", "PageSize": "50"}
     try:
-        answer = await call("GET", _url(number, means), params=asked, auth=_who(number))
+        answer = await call("GET", _url(number, means), params=asked, auth=who(number))
     except SendFailed as failure:
-        raise MaybeSent(f"{UNSURE}and the provider does not say: {failure}"[:300]) from failure
+        raise AwaitsWord(str(failure), problem=failure.problem) from failure
     if not answer.is_good:
-        raise MaybeSent(f"{UNSURE}and the provider does not say: HTTP {answer.status}")
+        raise unsure(answer)
     since = letter.message.at - CLOCKS_DIFFER
     there = [
         str(one["sid"])
@@ -82,16 +81,22 @@ async def _refusal(
                 Wish.STOP, "", f"refused/{letter.message.id}", await database_time(session), Says.PROVIDER
             )
             await consents.heed(session, letter.channel.id, to, word)
-    if code in OF_THE_ACCOUNT or code in PASSING:
-        return SendFailed(words)
+    if code in OF_THE_ACCOUNT:
+        return not_let_in(words)
+    if code in PASSING:
+        return SendFailed(words, problem=Problem.BUSY)
     return refused(status, words)
 
 
+def account(number: SmsNumber, means: Means) -> str:
+    return f"{means.settings.twilio_url}/2010-04-01/Accounts/{number.account_sid}"
+
+
 def _url(number: SmsNumber, means: Means) -> str:
-    return f"{means.settings.twilio_url}/2010-04-01/Accounts/{number.account_sid}/Messages.json"
+    return account(number, means) + "/Messages.json"
 
 
-def _who(number: SmsNumber) -> tuple[str, str]:
+def who(number: SmsNumber) -> tuple[str, str]:
     return number.account_sid, number.auth_token.get_secret_value()
 
 

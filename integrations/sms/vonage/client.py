@@ -5,11 +5,12 @@ Source: https://developer.vonage.com/en/api/sms
 
 from typing import Any
 
+from domain.delivery_problems import Problem
 from domain.segments import SmsEncoding, segments_of
 from integrations.outbound import Letter, MaybeSent, Means, SendFailed, SendRefused
 from integrations.sms.causes import cause
 from integrations.sms.number import SmsNumber
-from integrations.sms.posting import UNSURE, call, refused
+from integrations.sms.posting import call, not_let_in, refused
 
 PASSING = {"1", "5"}
 OF_THE_ACCOUNT = {"4", "8", "9", "11", "14", "15", "32"}
@@ -37,19 +38,21 @@ async def send(letter: Letter, number: SmsNumber, to: str, means: Means) -> str:
     try:
         parts = [_part(one) for one in answer.said["messages"]]
     except (KeyError, TypeError, ValueError) as oddity:
-        raise MaybeSent(f"{UNSURE}the answer names no message") from oddity
+        raise MaybeSent("the answer names no message", problem=Problem.DOWN) from oddity
     taken = [id for id, code, _ in parts if code == "0"]
     wrong = [(code, words) for _, code, words in parts if code != "0"]
     if taken and not wrong:
         return taken[0]
     if not wrong:
-        raise MaybeSent(f"{UNSURE}the answer names no message")
+        raise MaybeSent("the answer names no message", problem=Problem.DOWN)
     code, words = wrong[0]
     said = cause("vonage_sending", code, words)
     if taken:  # sent again, the customer would have those twice
         raise SendRefused(f"Only {len(taken)} of {len(parts)} parts were taken: {said}")
-    if code in PASSING or code in OF_THE_ACCOUNT:
-        raise SendFailed(said)
+    if code in OF_THE_ACCOUNT:
+        raise not_let_in(said)
+    if code in PASSING:
+        raise SendFailed(said, problem=Problem.BUSY)
     raise SendRefused(said)
 
 

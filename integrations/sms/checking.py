@@ -1,0 +1,25 @@
+"""Does a number for text messages work? Its provider says whether it knows the account."""
+
+from domain.channels import Channel
+from integrations.findings import Finding, heard, in_time, let_in
+from integrations.outbound import Means
+from integrations.sms.infobip import client as infobip
+from integrations.sms.number import SmsNumber
+from integrations.sms.twilio import client as twilio
+
+
+async def check(channel: Channel, means: Means) -> list[Finding]:
+    number = SmsNumber.of(channel, means.keys)
+    return [await in_time("account", _account(number, means)), await heard(channel, means)]
+
+
+async def _account(number: SmsNumber, means: Means) -> Finding:
+    match number.provider:
+        case "twilio":
+            return await let_in(twilio.account(number, means) + ".json", auth=twilio.who(number))
+        case "infobip":
+            return await let_in(f"{number.base_url}/account/1/balance", headers=infobip.who(number))
+        case "vonage":
+            keys = {"api_key": number.api_key, "api_secret": number.api_secret}
+            shown = {name: key.get_secret_value() for name, key in keys.items()}
+            return await let_in(f"{means.settings.vonage_url}/account/get-balance", params=shown)
