@@ -122,7 +122,7 @@ async def test_what_no_key_opens_is_named_and_nothing_is_sealed_anew(
     db = Database(url)
     async with db.transaction() as session:
         (channel,) = await session.scalars(select(Channel))
-        channel.secrets = sealed = Keys("a key that was lost long ago, with all").encrypt({"key": "x"})
+        channel.secrets = sealed = Keys("a key that was lost a long time ago").encrypt({"key": "x"})
 
     refused = heddle("reseal", folder=tmp_path, HEDDLE_SECRET_KEY=f"{NEW},{OLD}", **settings)
 
