@@ -143,6 +143,12 @@ def a_messenger_message(person: str, text: str = "Hi", **others: Any) -> Inbound
     return _message((claim,), text, thread_key=person, **others)
 
 
+def a_text_message(number: str, text: str = "Hi", **others: Any) -> InboundMessage:
+    return _message(
+        (Claim(IdentityKind.PHONE, number, None, label=number),), text, thread_key=number, **others
+    )
+
+
 def a_call_step(call_id: str, step: CallStep, number: str = "+48600100200", **others: Any) -> InboundCall:
     claim = Claim(IdentityKind.PHONE, number, None) if number else None
     return InboundCall(

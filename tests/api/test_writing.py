@@ -25,7 +25,7 @@ from integrations.mail.addresses import recipient
 from integrations.mail.sending.connections import Relays
 from integrations.settings import IntegrationSettings
 from tests.client import Client
-from tests.factories import a_channel, a_mail, a_messenger_message, a_promise, receive, tickets
+from tests.factories import a_channel, a_mail, a_promise, a_text_message, receive, tickets
 
 MESSAGE = """{ id text delivery undoUntil side recipients { address role refused } attachments { name mime bytes } }"""
 SEND = f"""mutation($input: MessageSendInput!) {{ messageSend(input: $input) {{
@@ -197,9 +197,8 @@ async def test_files_wait_for_a_day_and_not_too_many_of_one_person(
 
 async def test_no_files_and_no_copies_by_a_channel_that_carries_words_only(house: House, ben: Client) -> None:
     async with house.db.transaction() as session:
-        page = await a_channel(session, house.keys, ChannelKind.MESSENGER)
-        now = await database_time(session)
-        await receive(session, page, a_messenger_message("p1", at=now))
+        number = await a_channel(session, house.keys, ChannelKind.SMS)
+        await receive(session, number, a_text_message("+48600100200"))
     id = (await upload(ben)).json()["id"]
 
     said = await ben.do(SEND, **await asked(house, ben), attachmentIds=[id])

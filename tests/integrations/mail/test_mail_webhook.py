@@ -273,7 +273,6 @@ async def test_a_channel_without_a_token_or_key_takes_nothing(anybody: Client, h
         ("/postmark", {"content": b"{", "headers": {}}, 400),
         ("/postmark", {"content": b'{"TextBody": "Hi"}', "headers": {}}, 400),
         ("/postmark", {"content": b'{"RawEmail": ["Hi"]}', "headers": {}}, 400),
-        ("/postmark", {"content": b'{"RawEmail": "\\ud800"}', "headers": {}}, 400),
         ("/sendgrid", {"content": MAIL, "headers": {}}, 415),
         ("/sendgrid", encoded({"text": "Hi"}), 400),
         ("/sendgrid", encoded({"email": MAIL, "envelope": "["}), 400),
