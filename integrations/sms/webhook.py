@@ -16,13 +16,12 @@ from starlette.routing import Route
 from domain.channels import Channel, ChannelKind
 from domain.db import Database, Json
 from domain.keys import Keys
-from integrations.objects import object_of
 from integrations.signatures import same_secret, twilio_signed
 from integrations.sms.number import SmsNumber
 from integrations.sms.vonage.signing import bears_token, signed
-from integrations.webhook import body_of, channel_of, form_of, keep_body, public_url, turn_away
+from integrations.twilio import EMPTY_ANSWER
+from integrations.webhook import body_of, channel_of, form_of, keep_body, public_url, turn_away, well_formed
 
-NOTHING_TO_SAY = '<?xml version="1.0" encoding="UTF-8"?><Response/>'
 NOT_RIGHT = "the signature or the token is not right"
 
 
@@ -44,7 +43,7 @@ def routes(db: Database, keys: Keys, base_url: str) -> list[Route]:
         ours = request.query_params.get("message")
         envelope: Json = {"message": ours} if ours else {}
         await keep_body(db, channel, body, envelope)
-        return Response(NOTHING_TO_SAY, media_type="application/xml")
+        return Response(EMPTY_ANSWER, media_type="application/xml")
 
     async def others(request: Request) -> Response:
         channel, number = await number_at(request, "infobip", "vonage")
@@ -74,10 +73,7 @@ async def _said(request: Request) -> tuple[bytes, dict[str, Any]]:
         return query, dict(form_of(query)) if query else {}
     body = await body_of(request)
     if body.lstrip()[:1] == b"{":
-        try:
-            return body, object_of(body)
-        except ValueError:
-            raise HTTPException(400, "the body is not a JSON object") from None
+        return body, well_formed(body)
     return body, dict(form_of(body))
 
 
