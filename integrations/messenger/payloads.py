@@ -11,21 +11,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from domain.afterwards import InboundEcho, InboundEdit, InboundReaction, InboundReceipt, InboundUnsent
 from domain.channels import Channel
 from domain.contacts import Claim, IdentityKind, Proof
 from domain.db import Json
-from domain.inbound import (
-    Arrival,
-    Inbound,
-    InboundEcho,
-    InboundEdit,
-    InboundLink,
-    InboundMessage,
-    InboundReaction,
-    InboundReceipt,
-    InboundUnsent,
-    Unread,
-)
+from domain.inbound import Arrival, Inbound, InboundLink, InboundMessage, Unread
 from domain.keys import Keys
 from integrations.messenger.contents import files, words
 from integrations.messenger.links import contact_of

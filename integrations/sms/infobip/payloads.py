@@ -2,8 +2,9 @@
 
 from typing import Any
 
+from domain.afterwards import InboundReport
 from domain.channels import Channel
-from domain.inbound import Arrival, Inbound, InboundReport, Unread
+from domain.inbound import Arrival, Inbound, Unread
 from domain.messages import DeliveryState
 from integrations.sms.reading import message, moment, own_id, sender_of
 from integrations.storable import storable

@@ -3,8 +3,9 @@
 import mimetypes
 from typing import Any
 
+from domain.afterwards import InboundReport
 from domain.channels import Channel
-from domain.inbound import Arrival, Inbound, InboundAttachment, InboundReport, Unread
+from domain.inbound import Arrival, Inbound, InboundAttachment, Unread
 from domain.messages import DeliveryState
 from integrations.sms.causes import cause
 from integrations.sms.reading import message, own_id, sender_of
