@@ -48,11 +48,9 @@ def routes(db: Database, keys: Keys, base_url: str) -> list[Route]:
     async def others(request: Request) -> Response:
         channel, number = await number_at(request, "infobip", "vonage")
         body, fields = await _said(request)
-        if not (
-            _shows_token(request, number)
-            if _needs_token(number)
-            else _is_vonage(request, number, body, fields)
-        ):
+        signs = number.signature_secret.get_secret_value()
+        known = _is_vonage(request, number, body, fields) if signs else _shows_token(request, number)
+        if not known:
             await turn_away(db, channel, NOT_RIGHT)
         if fields:  # an address is tried out with nothing at all
             await keep_body(db, channel, body)
@@ -75,10 +73,6 @@ async def _said(request: Request) -> tuple[bytes, dict[str, Any]]:
     if body.lstrip()[:1] == b"{":
         return body, well_formed(body)
     return body, dict(form_of(body))
-
-
-def _needs_token(number: SmsNumber) -> bool:
-    return not number.signature_secret.get_secret_value()
 
 
 def _is_vonage(request: Request, number: SmsNumber, body: bytes, fields: dict[str, Any]) -> bool:
