@@ -3,12 +3,10 @@
 from urllib.parse import quote, urlencode
 
 from integrations.outbound import SendRefused
-from integrations.phone.calling import Means, Order, asked
+from integrations.phone.calling import RINGS, Means, Order, asked
 from integrations.phone.twilio.account import target
 from integrations.twilio import account_url, sign_in
 
-RINGS = 30
-"""Seconds for which the agent's telephone rings."""
 STEPS = ("initiated", "ringing", "answered", "completed")
 
 
