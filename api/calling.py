@@ -1,6 +1,5 @@
 """Calling a customer: one's own telephone rings first."""
 
-import uuid
 from datetime import datetime
 
 import strawberry
@@ -11,8 +10,8 @@ from api.calls import Call
 from api.context import Info
 from api.errors import UserError
 from api.mutations import changed, mutation
-from api.selection import wanted
 from api.tickets import Ticket, held, read_ticket
+from api.timeline import read_item
 from domain import access, channels, dialling, starting
 from domain.actors import Actor
 from domain.channels import ChannelKind
@@ -61,7 +60,7 @@ async def _call_start(info: Info, input: CallStartInput) -> CallStartPayload:
 
     done = await changed(info, input, change)
     return CallStartPayload(
-        call=await _shown(info, uuid.UUID(done["item"])), ticket=await read_ticket(info, done["ticket"])
+        call=await read_item(info, done["item"], "call"), ticket=await read_ticket(info, done["ticket"])
     )
 
 
@@ -96,14 +95,6 @@ async def _line(
         if telephone and line.can_ring(telephone):
             return channel
     raise NoTelephone
-
-
-async def _shown(info: Info, id: uuid.UUID) -> Call | None:
-    from api.timeline import items_by_id
-
-    async with info.context.reading() as reading:
-        found = (await items_by_id(reading, [id], wanted(info).below("call"))).get(id)
-    return found if isinstance(found, Call) else None
 
 
 @strawberry.type

@@ -15,7 +15,7 @@ from api.errors import UserError
 from api.mutations import changed, mutation
 from api.node import Node
 from api.scalars import BigInt
-from api.selection import Selection, wanted
+from api.selection import Selection
 from api.staff import Agent, agents_by_id
 from domain import access, call_backs, messages
 from domain.actors import Actor
@@ -238,7 +238,7 @@ class CallPayload:
 
 
 async def _call_update(info: Info, input: CallUpdateInput) -> CallPayload:
-    from api.timeline import items_by_id
+    from api.timeline import read_item
 
     async def change(session: AsyncSession, actor: Actor, now: datetime) -> Json:
         seen = await access.one(session, messages.Item, row_id("Call", input.id), to=actor)
@@ -251,10 +251,7 @@ async def _call_update(info: Info, input: CallUpdateInput) -> CallPayload:
         return {"call": str(call.id)}
 
     done = await changed(info, input, change)
-    async with info.context.reading() as reading:
-        id = uuid.UUID(done["call"])
-        found = (await items_by_id(reading, [id], wanted(info).below("call"))).get(id)
-    return CallPayload(call=found if isinstance(found, Call) else None)
+    return CallPayload(call=await read_item(info, done["call"], "call"))
 
 
 @strawberry.type

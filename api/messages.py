@@ -2,7 +2,6 @@
 
 import uuid
 from datetime import datetime, timedelta
-from typing import Any
 
 import strawberry
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -13,7 +12,7 @@ from api.mutations import changed, mutation
 from api.scalars import BigInt
 from api.selection import wanted
 from api.tickets import Ticket, held, read_ticket
-from api.timeline import Message, Note, TimelineItem, items_by_id
+from api.timeline import Message, Note, TimelineItem, items_by_id, read_item
 from domain import contacts, replies
 from domain.actors import Actor
 from domain.db import Json
@@ -96,7 +95,7 @@ async def _message_send(info: Info, input: MessageSendInput) -> SendPayload:
 
 async def sent(info: Info, done: Json) -> SendPayload:
     return SendPayload(
-        message=await _item(info, done["item"], "message"), ticket=await read_ticket(info, done["ticket"])
+        message=await read_item(info, done["item"], "message"), ticket=await read_ticket(info, done["ticket"])
     )
 
 
@@ -115,12 +114,6 @@ async def _collision(info: Info, input: MessageSendInput) -> list[TimelineItem]:
     async with info.context.reading() as reading:
         found = await items_by_id(reading, [item.id for item in newer], wanted(info).below("collision"))
         return [found[item.id] for item in newer if item.id in found]
-
-
-async def _item(info: Info, id: str, field: str) -> Any:
-    async with info.context.reading() as reading:
-        asked = uuid.UUID(id)
-        return (await items_by_id(reading, [asked], wanted(info).below(field))).get(asked)
 
 
 @strawberry.input
@@ -145,7 +138,7 @@ async def _note_add(info: Info, input: NoteAddInput) -> NotePayload:
 
     done = await changed(info, input, change)
     return NotePayload(
-        note=await _item(info, done["item"], "note"), ticket=await read_ticket(info, done["ticket"])
+        note=await read_item(info, done["item"], "note"), ticket=await read_ticket(info, done["ticket"])
     )
 
 

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 
 from sqlalchemy import func, select
 
-from api.contacts import Identity, each_once, identities_where
 from api.context import Reading, by, plain
+from api.identities import Identity, each_once, identities_where
 from domain import contacts
 from domain.channels import ChannelKind
 from domain.db import one_of

@@ -11,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from api.calls import Call
 from api.context import Context, Info, Reading, plain
+from api.live import POLL
 from api.selection import wanted
 from api.timeline import items_by_id
 from domain import duty, messages
@@ -23,8 +24,6 @@ from domain.staff import TeamMember
 
 log = structlog.get_logger()
 
-POLL = 4.0
-"""Seconds after which a stream looks even if nobody rang, and asks who its session is: an end is felt in five."""
 MOST = 20
 
 

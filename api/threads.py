@@ -8,8 +8,8 @@ from typing import Any
 import strawberry
 from sqlalchemy import func, or_, select
 
-from api.contacts import Identity, identities_where
 from api.context import Reading, by, plain
+from api.identities import Identity, identities_where
 from api.node import Node
 from api.participants import Participant, participants_of
 from api.selection import Selection

@@ -10,9 +10,10 @@ from sqlalchemy import ColumnElement, Select, Uuid, func, literal, select, true
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from api.contacts import Contact, Identity, contacts_by_id
+from api.contacts import Contact, contacts_by_id
 from api.context import Info, Reading, by, plain
 from api.history import PAGED, Asked, TimelineConnection, timeline_of_ticket
+from api.identities import Identity
 from api.node import Node
 from api.paging import of_each
 from api.reads import opened

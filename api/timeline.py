@@ -9,20 +9,18 @@ import strawberry
 
 from api.attachments import Attached, Attachment, attached_to
 from api.calls import Call, Calls, calls_of
-from api.context import Reading, plain
+from api.context import Info, Reading, plain
 from api.node import Node
 from api.scalars import BigInt
-from api.selection import Selection
+from api.selection import Selection, wanted
 from api.staff import Agent, agents_by_id
-from domain import addressing, delivery_problems, history, messages, reasons, revisions
+from api.system_events import SystemEvent, given_to, told
+from domain import addressing, delivery_problems, history, messages, revisions
 from domain.access import may_see
 from domain.channels import ChannelKind
 from domain.db import Json, one_of
-from domain.events import EventKind
 from domain.ids import public_id
-from domain.languages import N_, translate
 from domain.messages import DeliveryState, Direction, ItemKind
-from domain.reasons import JoinCode
 from domain.tickets import Ticket, became
 from integrations.mail.reading import markup
 
@@ -149,29 +147,7 @@ class Note(Node):
     text: str
 
 
-@strawberry.type(description="Something that happened, told in the reader's language.")
-class SystemEvent(Node):
-    seq: BigInt
-    ticket_id: strawberry.ID | None
-    at: datetime
-    text: str
-
-
 TimelineItem = Annotated[Message | Call | Note | SystemEvent, strawberry.union("TimelineItem")]
-
-
-SENTENCES = {
-    EventKind.TICKET_OPENED: N_("The ticket was opened."),
-    EventKind.TICKET_CHANGED: N_("{who} changed the ticket."),
-    EventKind.TICKET_REOPENED: N_("The customer wrote again: the ticket is open again."),
-    EventKind.TICKET_MERGED: N_("Another ticket became part of this one."),
-    EventKind.CONTACT_CHANGED: N_("{who} changed what is known of the customer."),
-    EventKind.CONTACT_MERGED: N_("Another contact turned out to be this one."),
-    EventKind.MOVE_UNDONE: N_("{who} undid a merge or a move."),
-    EventKind.CONTACT_ERASED: N_("What names this customer was erased."),
-    EventKind.SLA_BREACHED: N_("A promised time passed."),
-    EventKind.ALERT_ACKED: N_("{who} has seen the alert."),
-}
 
 
 async def items_by_id(
@@ -187,15 +163,22 @@ async def items_by_id(
     return dict(zip([row.id for row in found], await timeline_items(reading, found, selection), strict=True))
 
 
+async def read_item(info: Info, id: str, field: str) -> Any:
+    """As it is now, for the payload's field of that name."""
+    async with info.context.reading() as reading:
+        asked = uuid.UUID(id)
+        return (await items_by_id(reading, [asked], wanted(info).below(field))).get(asked)
+
+
 async def timeline_items(reading: Reading, rows: Sequence[Any], selection: Selection) -> list[TimelineItem]:
     """GraphQL objects of rows of `history.ITEMS` and of events."""
     attached = await attached_to(reading, [row for row in rows if _is(row, ItemKind.MESSAGE)], selection)
     calls = await calls_of(reading, [row for row in rows if _is(row, ItemKind.CALL)], selection)
     named = [row.agent_id if hasattr(row, "direction") else row.actor_id for row in rows]
-    named += [_uuid(row.data.get("to")) for row in rows if not hasattr(row, "direction")]
+    named += [given_to(row) for row in rows if not hasattr(row, "direction")]
     agents = await agents_by_id(reading, named)
-    told = {row.ticket_id for row in rows if row.ticket_id and not hasattr(row, "direction")}
-    moved = await became(reading.connection, told) if told else {}
+    happened_at = {row.ticket_id for row in rows if row.ticket_id and not hasattr(row, "direction")}
+    moved = await became(reading.connection, happened_at) if happened_at else {}
     return [
         _item(reading, row, attached, calls, agents, moved.get(row.ticket_id, row.ticket_id)) for row in rows
     ]
@@ -203,10 +186,6 @@ async def timeline_items(reading: Reading, rows: Sequence[Any], selection: Selec
 
 def _is(row: Any, kind: ItemKind) -> bool:
     return hasattr(row, "direction") and row.kind == kind
-
-
-def _uuid(text: str | None) -> uuid.UUID | None:
-    return uuid.UUID(text) if text else None
 
 
 def _item(
@@ -226,7 +205,7 @@ def _item(
     if not hasattr(row, "direction"):
         return plain(
             SystemEvent,
-            {**shared, "id": public_id("SystemEvent", row.seq), "text": _told(row, agents, reading.locale)},
+            {**shared, "id": public_id("SystemEvent", row.seq), "text": told(row, agents, reading.locale)},
         )
     author = row.agent_name or row.author
     match row.kind:
@@ -293,23 +272,6 @@ def _page(particulars: Json | None) -> MessagePage | None:
 def _undo_until(reading: Reading, row: Any) -> datetime | None:
     waits = row.delivery == DeliveryState.QUEUED and not row.attempts and row.due_at
     return row.due_at if waits and row.due_at > reading.at else None
-
-
-def _told(event: Any, agents: dict[uuid.UUID | None, Agent], locale: str) -> str:
-    actor = agents.get(event.actor_id)
-    who = actor.name if actor else "Heddle"
-    match event.kind:
-        case EventKind.THREAD_JOINED:
-            return reasons.sentence(JoinCode(event.data["code"]), locale)
-        case EventKind.TICKET_ASSIGNED:
-            to = agents.get(_uuid(event.data.get("to")))
-            if to is None:
-                return translate(locale, N_("{who} released the ticket: nobody has it."), who=who)
-            if to is actor:
-                return translate(locale, N_("{who} took the ticket."), who=who)
-            return translate(locale, N_("{who} gave the ticket to {to}."), who=who, to=to.name)
-        case kind:
-            return translate(locale, SENTENCES[kind], who=who)
 
 
 def _addresses(mail: Json | None, field: str) -> list[MailAddress]:

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from domain.actors import SYSTEM
 from domain.blocking import blocked_as
+from domain.carrying import mailbox_for, thread_with
 from domain.channels import Channel, ChannelKind
 from domain.contacts import Claim, Contact, Identity, IdentityKind, same_person, survivor_of
 from domain.db import Base, Database, database_time, new_id, ring
@@ -27,7 +28,7 @@ from domain.messages import OUTBOX, Attachment, DeliveryState, Direction, Messag
 from domain.opening import open_thread
 from domain.ourselves import ours_among
 from domain.reasons import JoinCode
-from domain.replies import going_on, mailbox_for, message_id, queued, thread_with
+from domain.replies import going_on, message_id, queued
 from domain.staff import Agent
 from domain.threads import Placement, Thread
 from domain.tickets import Ticket, locked

@@ -8,9 +8,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from domain import clocks
 from domain.actors import SYSTEM
 from domain.addressing import Role, after, recipients
+from domain.afterwards import InboundBounce
 from domain.contacts import Identity
 from domain.db import Json
-from domain.inbound import InboundBounce
 from domain.mailboxes import mail_address
 from domain.messages import DeliveryState, Direction, Message
 from domain.threads import Thread

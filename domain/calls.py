@@ -10,10 +10,10 @@ from domain import alerts, call_backs, clocks, dialled_numbers, dials, early_cal
 from domain.actors import SYSTEM, Actor, customer
 from domain.alerts import Alert, AlertKind
 from domain.blocking import blocked_as
+from domain.call_placing import begin
 from domain.call_steps import Line, Told, standing, told
-from domain.cases import cases_of
 from domain.channels import Channel
-from domain.contacts import Contact, Identity, add_contact
+from domain.contacts import Contact
 from domain.db import Database, database_time, new_id, one_at_a_time, ring
 from domain.dialled_numbers import DialledNumber
 from domain.dials import DialState
@@ -21,16 +21,10 @@ from domain.events import EventKind
 from domain.facts import facts_of
 from domain.firing import Cause, fire
 from domain.inbound import Arrival, CallStep, InboundAttachment, InboundCall
-from domain.matters import Matter
 from domain.messages import CALLS, FETCHES, Attachment, Call, CallState, Direction
-from domain.opening import open_thread, open_ticket
-from domain.people import recognise
 from domain.promises import is_waited_for
-from domain.reasons import JoinCode
 from domain.staff import agents_called
-from domain.suggestions import suggest
-from domain.threads import Certainty, Thread, place
-from domain.tickets import Ticket, held_with, locked
+from domain.tickets import Ticket, locked
 from domain.work import Lease, TryLater, work
 
 
@@ -45,7 +39,7 @@ async def receive(session: AsyncSession, channel: Channel, arrival: Arrival, ste
             return "the step that says who calls has not come yet"
         if step.claim and not step.outgoing and (blocked := await blocked_as(session, step.claim)):
             return f"blocked sender: {blocked}"
-        call = await _begin(session, channel, arrival, step)
+        call = await begin(session, channel, arrival, step)
         said = said.joined(await early_calls.recall(session, channel.id, step.call_id))
         begins = True
     ticket = await locked(session, call.ticket_id)
@@ -220,86 +214,3 @@ async def sweep(db: Database) -> None:
             await _hear(session, channel, held, ticket, said, by=SYSTEM, at=now)
 
     await work(db, CALLS, give_up)
-
-
-async def _begin(session: AsyncSession, channel: Channel, arrival: Arrival, step: InboundCall) -> Call:
-    """Places the call on the one contact its number matches and on that contact's only open ticket, not verified."""
-    at = step.at
-    identity: Identity | None = None
-    known = False
-    number = await dialled_numbers.called(session, channel.id, step.dialled)
-    if step.claim:
-        person = await recognise(session, (step.claim,), name="", locale=None, linked=None, at=at)
-        contact, identity, known = person.contact, person.identity, person.known
-    else:
-        contact = add_contact(session, name="", locale=None, by=customer(uuid.UUID(int=0)), at=at)
-        await session.flush()
-    by = customer(contact.id)
-    thread = None
-    if identity:  # a call whose number was withheld continues nothing
-        thread = await session.scalar(
-            select(Thread).where(
-                Thread.channel_id == channel.id,
-                Thread.identity_id == identity.id,
-                Thread.contact_id == contact.id,
-                Thread.ended_at.is_(None),
-            )
-        )
-    ticket = await held_with(session, thread) if thread else None
-    if thread and ticket and not ticket.takes_more(at=at):
-        thread.ended_at, thread, ticket = at, None, None
-        await session.flush()
-    if thread is None or ticket is None:
-        placement = place(
-            certainty=Certainty.CALLER if known else Certainty.NONE,
-            code=JoinCode.CALLER_NUMBER,
-            said=Matter(),
-            channel=channel.kind,
-            at=at,
-            cases=await cases_of(session, contact.id, at=at) if known else [],
-        )
-        if placement.ticket_id:
-            ticket = await locked(session, placement.ticket_id)
-        else:
-            team_id = (number.team_id if number else None) or channel.team_id
-            ticket = open_ticket(session, contact, subject="", by=by, at=at, team_id=team_id)
-            await session.flush()
-            await suggest(
-                session,
-                ticket,
-                placement,
-                claims=(step.claim,) if step.claim else (),
-                numbers=frozenset(),
-                at=at,
-            )
-        thread = open_thread(
-            session,
-            ticket,
-            placement,
-            channel_id=channel.id,
-            key=None,
-            identity=identity,
-            subject="",
-            by=by,
-            at=at,
-        )
-        await session.flush()
-    if not step.outgoing:
-        ticket.customer_wrote(by=by, at=at)
-    call = Call(
-        id=new_id(),
-        ticket_id=ticket.id,
-        contact_id=thread.contact_id,
-        thread_id=thread.id,
-        channel_id=channel.id,
-        direction=Direction.OUT if step.outgoing else Direction.IN,
-        at=at,
-        external_id=step.call_id,
-        arrival_id=arrival.id,
-        call_state=CallState.RINGING,
-        number=step.number,
-        steps=Told().to_json(),
-    )
-    session.add(call)
-    await session.flush()
-    return call

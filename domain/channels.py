@@ -120,10 +120,6 @@ class Channel(Base):
         self.retired_until = max(ends, default=None)
         self.set_up(session, keys, config=self.config, secrets=secrets | {name: value}, by=by, at=at)
 
-    def retired_secrets(self, keys: Keys) -> dict[str, list["Retired"]]:
-        sealed = keys.decrypt(self.retired) if self.retired else {}
-        return {name: [Retired.from_json(one) for one in kept] for name, kept in sealed.items()}
-
     def tell(self, changed: Sequence[str], *, by: Actor, at: datetime) -> None:
         """Names of what is other than before; the history keeps no value of any of them."""
         if changed:

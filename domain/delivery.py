@@ -6,9 +6,9 @@ from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain import clocks, consents
+from domain.afterwards import InboundReport
 from domain.channels import Channel
 from domain.consents import ConsentWord, Says, Wish
-from domain.inbound import InboundReport
 from domain.messages import DeliveryState, Direction, Message
 from domain.segments import segments_of
 from domain.threads import Thread

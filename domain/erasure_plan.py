@@ -8,10 +8,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.alerts import Alert
 from domain.audit import AuditEntry
+from domain.belonging import tickets_of
 from domain.clocks import Clock
 from domain.contacts import same_person
 from domain.events import Event
-from domain.holdings import HOLDINGS, tickets_of
+from domain.holdings import HOLDINGS
 from domain.inbound import Arrival
 from domain.languages import N_
 from domain.messages import Attachment, Item

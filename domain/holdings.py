@@ -8,39 +8,35 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
-from sqlalchemy import (
-    ColumnElement,
-    Select,
-    String,
-    Table,
-    and_,
-    case,
-    exists,
-    func,
-    literal,
-    null,
-    or_,
-    select,
-    true,
-)
+from sqlalchemy import ColumnElement, String, Table, case, func, literal, null, select, true
 from sqlalchemy import cast as sql_cast
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import aliased
 
 from domain.absence import UnprovenMail
 from domain.acknowledging import Acknowledgement
-from domain.alerts import Alert, AlertNote
+from domain.alerts import AlertNote
+from domain.belonging import (
+    consents_of,
+    items_of,
+    mails_of,
+    originals_of,
+    posts_of,
+    said_of_alerts,
+    steps_of,
+    suggested,
+    tasks_of,
+    visitors_of,
+)
 from domain.cases import NamedNumber
 from domain.consents import Consent
 from domain.contact_notes import ContactNote
-from domain.contacts import Contact, Identity, IdentityKind, same_person
+from domain.contacts import Contact, Identity, same_person
 from domain.db import Base
 from domain.dials import Dial
-from domain.events import Event
 from domain.inbound import Arrival, ArrivalState
 from domain.messages import Attachment, Item
 from domain.moves import Step
-from domain.notices import Delivery, Notice
 from domain.participants import Participant
 from domain.parts import TextPart
 from domain.suggestions import Suggestion
@@ -82,42 +78,7 @@ class Holding:
         return [column.name for column in self.table.columns if column.name not in {*unsaid, "raw", "file"}]
 
 
-_item, _event = Item.__table__.c, Event.__table__.c
-
-
-def tickets_of(contact_id: uuid.UUID) -> Select[Any]:
-    return select(Ticket.id).where(same_person(Ticket.contact_id, contact_id))
-
-
-def items_of(contact_id: uuid.UUID) -> Select[Any]:
-    return select(_item.id).where(same_person(_item.contact_id, contact_id))
-
-
-def _events_of(contact_id: uuid.UUID) -> ColumnElement[bool]:
-    return or_(same_person(_event.contact_id, contact_id), _event.ticket_id.in_(tickets_of(contact_id)))
-
-
-def tasks_of(contact_id: uuid.UUID) -> ColumnElement[bool]:
-    return or_(same_person(Task.contact_id, contact_id), Task.ticket_id.in_(tickets_of(contact_id)))
-
-
-def _originals(contact_id: uuid.UUID) -> ColumnElement[bool]:
-    return Arrival.id.in_(select(_item.arrival_id).where(same_person(_item.contact_id, contact_id)))
-
-
-def _said_of_alerts(contact_id: uuid.UUID) -> ColumnElement[bool]:
-    about = or_(Alert.ticket_id.in_(tickets_of(contact_id)), Alert.about_id.in_(items_of(contact_id)))
-    return AlertNote.alert_id.in_(select(Alert.id).where(about))
-
-
-def _posts(contact_id: uuid.UUID) -> Select[Any]:
-    return select(Post.id).where(Post.event_seq.in_(select(_event.seq).where(_events_of(contact_id))))
-
-
-def _mails(contact_id: uuid.UUID) -> ColumnElement[bool]:
-    """To people of the shop, about the person's tickets: at the setting FULL they name the customer."""
-    about = select(Delivery.id).join(Notice, Notice.id == Delivery.notice_id)
-    return SystemMail.delivery_id.in_(about.where(Notice.ticket_id.in_(tickets_of(contact_id))))
+_item = Item.__table__.c
 
 
 def _shared_tags(contact_id: uuid.UUID) -> ColumnElement[Any]:
@@ -134,45 +95,6 @@ def _fingerprint(contact_id: uuid.UUID) -> ColumnElement[Any]:
     """A SHA-256 stays, by which a provider's repeat is known; any other id may name the person."""
     is_digest = Arrival.external_id.regexp_match("^[0-9a-f]{64}$")
     return case((is_digest, Arrival.external_id), else_=func.concat("erased/", Arrival.id))
-
-
-def _steps(contact_id: uuid.UUID) -> ColumnElement[bool]:
-    """What was overwritten when contacts became one, or tickets: names and tags."""
-    people = select(Contact.id).where(same_person(Contact.id, contact_id))
-    return or_(Step.row_id.in_(people), Step.row_id.in_(tickets_of(contact_id)))
-
-
-def _suggested(contact_id: uuid.UUID) -> ColumnElement[bool]:
-    theirs = tickets_of(contact_id)
-    return or_(Suggestion.ticket_id.in_(theirs), Suggestion.other_id.in_(theirs))
-
-
-def _visitors(contact_id: uuid.UUID) -> ColumnElement[bool]:
-    """Sessions that wrote, and those that only signed in."""
-    wrote = exists().where(
-        Thread.channel_id == Visitor.channel_id,
-        Thread.key == Visitor.key,
-        same_person(Thread.contact_id, contact_id),
-    )
-    signed_in = exists().where(
-        Identity.value.in_([Visitor.identity["sub"].astext, func.lower(Visitor.identity["email"].astext)]),
-        same_person(Identity.contact_id, contact_id),
-    )
-    return or_(wrote, signed_in)
-
-
-def _consents(contact_id: uuid.UUID) -> ColumnElement[bool]:
-    """Of numbers that nobody else is known by."""
-    theirs, others = aliased(Identity), aliased(Identity)
-    anothers = same_person(others.contact_id, contact_id).is_not(true())
-    return and_(
-        exists().where(
-            theirs.kind == IdentityKind.PHONE,
-            theirs.value == Consent.number,
-            same_person(theirs.contact_id, contact_id),
-        ),
-        ~exists().where(others.kind == IdentityKind.PHONE, others.value == Consent.number, anothers),
-    )
 
 
 def _still_stopped(contact_id: uuid.UUID) -> ColumnElement[Any]:
@@ -203,8 +125,8 @@ HOLDINGS = (
     ),
     Holding(Dial, lambda id: Dial.call_id.in_(items_of(id)), {}, exported=False),
     Holding(Acknowledgement, lambda id: Acknowledgement.item_id.in_(items_of(id)), {}, exported=False),
-    Holding(Consent, _consents, {"number": _still_stopped, "word": "", "history": []}),
-    Holding(Visitor, _visitors, {}),
+    Holding(Consent, consents_of, {"number": _still_stopped, "word": "", "history": []}),
+    Holding(Visitor, visitors_of, {}),
     Holding(UnprovenMail, lambda id: UnprovenMail.item_id.in_(items_of(id)), {}, exported=False),
     Holding(
         Thread,
@@ -222,8 +144,8 @@ HOLDINGS = (
         Ticket, lambda id: same_person(Ticket.contact_id, id), {"subject": "", "tags": _shared_tags}
     ),
     Holding(ContactNote, lambda id: same_person(ContactNote.contact_id, id), {}),
-    Holding(Step, _steps, {}, exported=False),
-    Holding(Suggestion, _suggested, {"value": ""}, exported=False),
+    Holding(Step, steps_of, {}, exported=False),
+    Holding(Suggestion, suggested, {"value": ""}, exported=False),
     Holding(TextPart, lambda id: TextPart.item_id.in_(items_of(id)), {}, exported=False),
     Holding(NamedNumber, lambda id: NamedNumber.item_id.in_(items_of(id)), {}, exported=False),
     Holding(Task, tasks_of, {"title": ""}),
@@ -262,7 +184,7 @@ HOLDINGS = (
     ),
     Holding(
         Arrival,
-        _originals,
+        originals_of,
         {
             "raw": b"",
             "envelope": {},
@@ -274,10 +196,10 @@ HOLDINGS = (
         },
         large="raw",
     ),
-    Holding(AlertNote, _said_of_alerts, {"text": ""}),
-    Holding(Attempt, lambda id: Attempt.post_id.in_(_posts(id)), {}, exported=False),
-    Holding(Post, lambda id: Post.id.in_(_posts(id)), {}, exported=False),
-    Holding(SystemMail, _mails, {"sealed": GONE, "last_error": GONE, "due_at": GONE}, exported=False),
+    Holding(AlertNote, said_of_alerts, {"text": ""}),
+    Holding(Attempt, lambda id: Attempt.post_id.in_(posts_of(id)), {}, exported=False),
+    Holding(Post, lambda id: Post.id.in_(posts_of(id)), {}, exported=False),
+    Holding(SystemMail, mails_of, {"sealed": GONE, "last_error": GONE, "due_at": GONE}, exported=False),
 )  # fmt: skip
 """In the order in which they are taken: whoever points to a row that goes comes before it."""
 

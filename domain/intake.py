@@ -3,14 +3,13 @@
 from dataclasses import replace
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain import (
     bounces,
     calls,
     clocks,
-    consents,
     copies,
     delivery,
     name_lookups,
@@ -19,44 +18,37 @@ from domain import (
     receipts,
     revisions,
     shop,
+    wishes,
 )
 from domain.acknowledging import acknowledge
 from domain.actors import SYSTEM, customer
-from domain.answered import thread_answered
-from domain.blocking import blocked_as
-from domain.cases import note_numbers
-from domain.channels import Channel, ChannelKind
-from domain.consents import ConsentWord
-from domain.continuing import who_continues_what
-from domain.db import Json, database_time, new_id, ring
-from domain.events import EventKind
-from domain.inbound import (
-    Arrival,
-    Inbound,
+from domain.afterwards import (
     InboundBounce,
-    InboundCall,
     InboundEcho,
     InboundEdit,
-    InboundLink,
-    InboundMessage,
-    InboundPart,
     InboundReaction,
     InboundReceipt,
     InboundReport,
     InboundUnsent,
-    Waits,
 )
+from domain.blocking import blocked_as
+from domain.cases import note_numbers
+from domain.channels import Channel, ChannelKind
+from domain.continuing import who_continues_what
+from domain.db import database_time, ring
+from domain.events import EventKind
+from domain.inbound import Arrival, Inbound, InboundCall, InboundLink, InboundMessage, InboundPart, Waits
 from domain.keys import Keys
 from domain.matters import matter_of
-from domain.messages import FETCHES, Attachment, Direction, Message
+from domain.messages import Message
 from domain.ourselves import ours_among
-from domain.people import Person, recognise
+from domain.people import recognise
 from domain.placing import placed
-from domain.quoting import without_ours
-from domain.repetition import digest_of, is_repeated
+from domain.repetition import is_repeated
 from domain.suggestions import phones_in
 from domain.threads import Thread
-from domain.tickets import Ticket, held_with, locked
+from domain.tickets import Ticket, locked
+from domain.writing_down import written
 
 
 async def receive(
@@ -97,11 +89,11 @@ async def _message(
         await copies.hold(session, said)
     if channel.kind in revisions.CHANGEABLE:
         await revisions.hold(session, channel, said.external_id)
-    is_wish = await _heeded(session, channel, said)
+    is_wish = await wishes.heeded(session, channel, said)
     if reason := await _unwanted(session, channel, said):
         return reason
     if is_wish:
-        return await _shown(session, channel, arrival, said)
+        return await wishes.shown(session, channel, arrival, said)
     if is_mail:
         said = await _disowned(session, said)
     if await copies.unheard(session, channel, said) is None:
@@ -115,7 +107,7 @@ async def _message(
         return None
     place = await placed(session, channel, unheard, answered, person, about, rules)
     thread, ticket = place.thread, place.ticket
-    message = await _written(session, channel, arrival, unheard, thread, ticket, person)
+    message = await written(session, channel, arrival, unheard, thread, ticket, person)
     if thread.side:
         await _said_aside(message, thread, ticket, at=arrival.received_at)
         return None
@@ -136,31 +128,6 @@ async def _message(
         await name_lookups.ask(session, channel, person)
     if place.opened and keys and not again and said.claims:
         await acknowledge(session, keys, channel, unheard, thread, ticket, at=arrival.received_at)
-    return None
-
-
-async def _heeded(session: AsyncSession, channel: Channel, said: InboundMessage) -> bool:
-    """Was it a word that says whether somebody wants to be written to? It holds before anything else is looked at."""
-    if said.wish is None or not said.claims:
-        return False
-    word = ConsentWord(said.wish, said.word, said.external_id, said.at)
-    return await consents.heed(session, channel.id, said.claims[0].value, word)
-
-
-async def _shown(
-    session: AsyncSession, channel: Channel, arrival: Arrival, said: InboundMessage
-) -> str | None:
-    """Such a word stands in the conversation that goes on, if one does. Nobody has to answer it: it opens and reopens nothing."""
-    thread = await thread_answered(session, channel, said)
-    if thread is None:
-        return f"a word of consent, and no conversation: {said.wish}"
-    ticket = await held_with(session, thread)
-    if await copies.unheard(session, channel, said) is None:
-        return None
-    said = replace(said, automatic=True, particulars={"wish": said.wish})
-    message = await _written(session, channel, arrival, said, thread, ticket, None)
-    message.tell(EventKind.MESSAGE_RECEIVED, by=customer(ticket.contact_id), at=said.at)
-    ticket.updated_at = arrival.received_at
     return None
 
 
@@ -217,91 +184,3 @@ async def _said_aside(message: Message, thread: Thread, ticket: Ticket, *, at: d
     message.tell(EventKind.MESSAGE_RECEIVED, by=SYSTEM, at=message.at)
     thread.last_inbound_at = max(message.at, thread.last_inbound_at or message.at)
     ticket.updated_at = at
-
-
-async def _written(
-    session: AsyncSession,
-    channel: Channel,
-    arrival: Arrival,
-    said: InboundMessage,
-    thread: Thread,
-    ticket: Ticket,
-    person: Person | None,
-) -> Message:
-    is_mail = channel.kind == ChannelKind.EMAIL
-    message = Message(
-        id=new_id(),
-        ticket_id=ticket.id,
-        contact_id=thread.contact_id,
-        thread_id=thread.id,
-        channel_id=channel.id,
-        direction=Direction.OUT if said.from_shop else Direction.IN,
-        author=_author(channel, said, person),
-        at=said.at,
-        text=said.text,
-        folded=await _folded(session, said, thread),
-        html=said.html,
-        external_id=said.external_id,
-        arrival_id=arrival.id,
-        automatic=said.automatic,
-        sender_verified=person is not None and person.proof is not None,
-        mail=_by_mail(said) if is_mail else None,
-        particulars=said.particulars,
-        digest=digest_of(said.folded or said.text) if is_mail else None,
-    )
-    session.add(message)
-    await session.flush()
-    _attach(session, message, said)
-    return message
-
-
-def _author(channel: Channel, said: InboundMessage, person: Person | None) -> str:
-    looked_up = ""
-    if person and person.identity and channel.kind in name_lookups.LOOKED_UP:
-        looked_up = person.identity.name
-    return said.sender_name or looked_up or next((claim.label for claim in said.claims), "")
-
-
-def _by_mail(said: InboundMessage) -> Json:
-    by_mail: Json = {
-        copies.SENDER: said.claims[0].value,
-        "references": [*reversed(said.references)],
-        "subject": said.subject,
-        "to": [[one.name, one.address] for one in said.to],
-        "cc": [[one.name, one.address] for one in said.cc],
-    }
-    return by_mail | ({"from_ourselves": True} if said.from_ourselves else {})
-
-
-async def _folded(session: AsyncSession, said: InboundMessage, thread: Thread) -> str | None:
-    """What a mail says without what it quotes, also of what we sent last; none where that is all of it."""
-    if not said.references and not said.thread_number:
-        return said.folded
-    sent = await session.scalars(
-        select(Message.text)
-        .where(Message.thread_id == thread.id, Message.direction == Direction.OUT)
-        .order_by(Message.seq.desc())
-        .limit(3)
-    )
-    folded = without_ours(said.folded or said.text, sent.all())
-    return folded if folded != said.text else None
-
-
-def _attach(session: AsyncSession, message: Message, said: InboundMessage) -> None:
-    for attached in said.attachments:
-        session.add(
-            Attachment(
-                id=new_id(),
-                item_id=message.id,
-                name=attached.name,
-                mime=attached.mime,
-                bytes=len(attached.content or b""),
-                file=attached.file,
-                source_url=attached.url,
-                content_id=attached.content_id,
-                inline=attached.inline,
-                due_at=func.now() if attached.url else None,
-            )
-        )
-        if attached.url:
-            ring(session, FETCHES.topic)

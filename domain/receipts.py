@@ -10,9 +10,9 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain import channels, clocks, revisions
+from domain.afterwards import InboundEcho, InboundReceipt
 from domain.channels import Channel
 from domain.db import Json
-from domain.inbound import InboundEcho, InboundReceipt
 from domain.messages import Attachment, DeliveryState, Direction, Message
 from domain.threads import Thread
 from domain.tickets import locked

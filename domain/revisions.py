@@ -20,11 +20,12 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from domain import shop
 from domain.actors import SYSTEM, customer
+from domain.afterwards import InboundEdit, InboundReaction, InboundUnsent, Revision
 from domain.cases import NamedNumber, note_numbers
 from domain.channels import Channel, ChannelKind
 from domain.db import Base, Json, new_id, one_at_a_time
 from domain.events import EventKind
-from domain.inbound import Arrival, InboundEdit, InboundReaction, InboundUnsent, Revision
+from domain.inbound import Arrival
 from domain.matters import matter_of
 from domain.messages import Attachment, Direction, Message
 from domain.placing import first_words

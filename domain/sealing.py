@@ -23,13 +23,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from domain import audit, clocks, traces
 from domain.actors import SYSTEM, Actor, ActorKind
 from domain.audit import AuditKind
+from domain.belonging import items_of, tasks_of
 from domain.contacts import Claim, Identity, lock_identity, same_person
 from domain.db import Database, database_time, first_id, one_of
 from domain.erasure import ERASURES, Erasure, keep_sealed
 from domain.events import EventKind, happened, record, record_all
 from domain.exports import ContactExport
 from domain.files import Files
-from domain.holdings import HOLDINGS, Holding, items_of, tasks_of
+from domain.holdings import HOLDINGS, Holding
 from domain.inbound import Arrival
 from domain.keys import Keys
 from domain.messages import Attachment, Message

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.actors import Actor
 from domain.addressing import read_addresses, recipients
+from domain.carrying import mailbox_for
 from domain.channels import Channel, ChannelKind
 from domain.contacts import Identity, IdentityKind, same_person
 from domain.db import Json, ring
@@ -24,7 +25,7 @@ from domain.languages import N_
 from domain.messages import OUTBOX, Direction, Message
 from domain.opening import open_thread
 from domain.reasons import JoinCode
-from domain.replies import going_on, mailbox_for, message_id, queued
+from domain.replies import going_on, message_id, queued
 from domain.subjects import passing_on
 from domain.threads import Placement, Thread
 from domain.tickets import Ticket

@@ -61,7 +61,7 @@ class Setting:
 
 def settings_of(kind: ChannelKind) -> list[Setting]:
     """Those of the kind's own first."""
-    model = _model(kind)
+    model = KINDS[kind]
     own = [name for name in model.model_fields if name not in ChannelSettings.model_fields]
     return [_setting(model, name, model.model_fields[name]) for name in (*own, *ChannelSettings.model_fields)]
 
@@ -111,7 +111,7 @@ _PROBLEMS = {
 
 def read_settings(kind: ChannelKind, values: dict[str, Any]) -> ChannelSettings:
     try:
-        return _model(kind).model_validate(values)
+        return KINDS[kind].model_validate(values)
     except ValidationError as refusal:
         first = refusal.errors(include_input=False, include_url=False)[0]
         loc = [str(part) for part in first["loc"] if part != "[key]"]
@@ -149,16 +149,9 @@ def _from_json(name: str, text: str) -> Any:
 
 def with_ours(kind: ChannelKind, values: Mapping[str, Any]) -> tuple[Json, dict[str, str]]:
     """The settings of a new channel, and those secrets of ours in them that nobody gave: they are shown once."""
-    made = {name: new_secret() for name in sorted(_model(kind).OURS) if not values.get(name)}
+    made = {name: new_secret() for name in sorted(KINDS[kind].OURS) if not values.get(name)}
     return {**values, **made}, made
 
 
 def new_secret() -> str:
     return secrets.token_urlsafe(32)
-
-
-def _model(kind: ChannelKind) -> type[ChannelSettings]:
-    model = KINDS.get(kind)
-    if model is None:
-        raise InvalidInput(N_("Channels of this kind are not here yet."), field=["kind"])
-    return model

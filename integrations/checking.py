@@ -30,12 +30,9 @@ CHECKS: dict[ChannelKind, Check] = {
 async def findings_of(channel: Channel, means: Means) -> list[Finding]:
     off = N_("It is switched off: nothing comes in and nothing leaves.")
     switched = [Finding("enabled", False, off)] if channel.disabled_at else []
-    check = CHECKS.get(channel.kind)
-    if check is None:
-        return switched
     try:
         KINDS[channel.kind].of(channel, means.keys)
-        return [*switched, *await check(channel, means)]
+        return [*switched, *await CHECKS[channel.kind](channel, means)]
     except InvalidToken:
         closed = N_("Its credentials were sealed with another HEDDLE_SECRET_KEY: give them anew.")
         return [*switched, Finding("settings", False, closed)]

@@ -1,5 +1,6 @@
 """How the settings of a channel are kept: a SecretStr encrypted, the rest plain."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Literal, Self, TypeAlias
 
@@ -13,6 +14,21 @@ Language: TypeAlias = Literal["en", "pl", "es", "ca"]
 
 SHORTEST_KEY = 32
 """Characters of a key that signs: who guesses it can be anybody."""
+
+
+def web_address(url: str) -> str:
+    if url and not url.startswith(("https://", "http://")):
+        raise ValueError("should begin with https://")
+    return url
+
+
+def check_needed(provider: str, told: Mapping[str, str | SecretStr]) -> None:
+    """By the names of the settings that it does not do without."""
+    values = {
+        name: one.get_secret_value() if isinstance(one, SecretStr) else one for name, one in told.items()
+    }
+    if missing := [name for name, value in values.items() if not value]:
+        raise ValueError(f"{provider} needs {' and '.join(missing)}")
 
 
 class ChannelSettings(BaseModel):

@@ -8,22 +8,11 @@ import structlog
 from sqlalchemy import exists, select
 
 from domain import flood, intake, revisions
+from domain.afterwards import InboundEcho, InboundUnsent, Revision
 from domain.channels import Channel, ChannelKind
 from domain.db import Database, database_time
 from domain.files import Files
-from domain.inbound import (
-    ARRIVALS,
-    Arrival,
-    ArrivalState,
-    Inbound,
-    InboundEcho,
-    InboundMessage,
-    InboundUnsent,
-    Revision,
-    Unread,
-    Unreadable,
-    Waits,
-)
+from domain.inbound import ARRIVALS, Arrival, ArrivalState, Inbound, InboundMessage, Unread, Unreadable, Waits
 from domain.keys import Keys
 from domain.messages import Attachment, Item
 from domain.work import Lease, work

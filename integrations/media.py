@@ -19,6 +19,7 @@ from domain.work import Lease, LeaseLost, TryLater, work
 from integrations.phone.twilio.recordings import Recordings
 from integrations.settings import IntegrationSettings
 from integrations.sms.twilio.media import credentials_for
+from integrations.twilio import is_kept_at
 
 log = structlog.get_logger()
 
@@ -84,7 +85,7 @@ class Media:
             )
         if channel is None:
             return None, None
-        if channel.kind == ChannelKind.PHONE and Recordings.are_at(self._twilio, url):
+        if channel.kind == ChannelKind.PHONE and is_kept_at(self._twilio, url, part="Recordings"):
             recordings = Recordings.of(channel, self._keys)
             return recordings, recordings.sign_in if recordings else None
         return None, credentials_for(channel, self._keys, self._twilio, url)

@@ -20,9 +20,7 @@ def messenger_signature(secret: str, body: bytes) -> str:
 
 
 def messenger_signed(secret: str, body: bytes, header: str | None) -> bool:
-    return bool(secret) and hmac.compare_digest(
-        messenger_signature(secret, body).encode(), (header or "").encode("utf-8", "replace")
-    )
+    return bool(secret) and same_secret(header or "", messenger_signature(secret, body))
 
 
 def phone_signature(key: str, body: bytes, *, at: int) -> str:

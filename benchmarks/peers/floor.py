@@ -13,7 +13,7 @@ import asyncpg
 import orjson
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api import timeline
+from api import system_events
 from benchmarks.peers.serving import Orders, answer, run
 from domain import history, reasons
 
@@ -25,7 +25,7 @@ _folder = Path(__file__).parent
 INBOX = (_folder / "inbox.sql").read_text()
 TICKET = (_folder / "ticket.sql").read_text()
 TOLD = list(history.TOLD)
-SENTENCES = orjson.dumps(timeline.SENTENCES | reasons.JOINS, option=orjson.OPT_NON_STR_KEYS).decode()
+SENTENCES = orjson.dumps(system_events.SENTENCES | reasons.JOINS, option=orjson.OPT_NON_STR_KEYS).decode()
 
 
 def floor(connections: Connections) -> ASGIApp:

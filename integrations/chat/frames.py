@@ -5,6 +5,8 @@ from typing import Any
 
 import orjson
 
+from integrations.storable import storable
+
 Frame = dict[str, Any]
 
 LARGEST_FRAME = 64 * 1024
@@ -72,11 +74,6 @@ def whole_number(frame: Frame, name: str, **otherwise: int) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**62:
         raise BadFrame("bad_number", f"{name} is a whole number")
     return value
-
-
-def storable(text: str) -> str:
-    """Without NUL and halves of letters, which the database does not take."""
-    return text.replace("\x00", "").encode("utf-8", "ignore").decode()
 
 
 def one_line(value: Any, longest: int) -> str:

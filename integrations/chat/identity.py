@@ -8,7 +8,7 @@ from typing import Any
 import jwt
 
 from domain.keys import Keys
-from integrations.chat.frames import storable
+from integrations.storable import storable
 
 PURPOSE, TICKET, FILE = "chat-session", "chat-stream", "chat-file"
 TICKET_LIVES = 120

@@ -12,6 +12,7 @@ from domain.inbound import Arrival, Inbound, InboundAttachment, InboundMessage, 
 from domain.keys import Keys
 from domain.mailboxes import mail_address
 from integrations.chat.forms import Form, read_form
+from integrations.storable import storable
 
 
 def read(channel: Channel, keys: Keys, arrival: Arrival) -> Iterator[Inbound | Unread]:
@@ -29,7 +30,7 @@ def read(channel: Channel, keys: Keys, arrival: Arrival) -> Iterator[Inbound | U
         thread_key=visitor["session"],
         sender_name=visitor.get("identity", {}).get("name") or _answered(visitor, "name"),
         locale=visitor.get("locale"),
-        text=str(form.frame.get("text", "")).replace("\x00", ""),
+        text=storable(form.frame.get("text")),
         attachments=tuple(InboundAttachment(file.name, file.mime, file.content) for file in form.files),
         particulars=_particulars(visitor),
     )

@@ -22,13 +22,14 @@ from domain.typing import typing_of_visitor
 from domain.visitors import TooMany, Visitor, held_visitor, visitor_of
 from integrations.chat.answers import check_complete, read_answers, still_to_ask, told
 from integrations.chat.forms import File, digest_of
-from integrations.chat.frames import BadFrame, Frame, message_id, message_text, storable, whole_number
+from integrations.chat.frames import BadFrame, Frame, message_id, message_text, whole_number
 from integrations.chat.identity import IdentityRefused, new_session, new_ticket, session_id, signed_identity
 from integrations.chat.links import link
 from integrations.chat.pages import page_of
 from integrations.chat.payloads import claims
 from integrations.chat.reception import Reception
 from integrations.chat.widget import ChatWidget
+from integrations.storable import storable
 
 
 class Visit:

@@ -5,13 +5,13 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 
+from domain.afterwards import InboundBounce
 from domain.channels import Channel
 from domain.contacts import Claim, IdentityKind, Proof
 from domain.inbound import (
     Arrival,
     Inbound,
     InboundAttachment,
-    InboundBounce,
     InboundMessage,
     MailAddress,
     Unread,

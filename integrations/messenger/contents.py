@@ -6,6 +6,7 @@ from urllib.parse import unquote, urlsplit
 
 from domain.inbound import InboundAttachment
 from domain.languages import N_, translate
+from integrations.storable import storable
 
 MIMES = {"image": "image/jpeg", "audio": "audio/mpeg", "video": "video/mp4", "sticker": "image/png"}
 """Until it is fetched, and its own host says more."""
@@ -18,7 +19,7 @@ NOT_SHOWN = N_("(Messenger does not hand this message over: open it in the page'
 
 
 def words(message: dict[str, Any], *, locale: str) -> str:
-    text = clean(message.get("text") or "")
+    text = storable(message.get("text") or "")
     lines = [text] if text else []
     for attached in message.get("attachments") or []:
         if attached.get("type") not in FILES or not (attached.get("payload") or {}).get("url"):
@@ -31,15 +32,15 @@ def words(message: dict[str, Any], *, locale: str) -> str:
 def _shared(attached: dict[str, Any]) -> Iterator[str]:
     """A place, a link, a product, a template: its words and addresses, and at least what it is called."""
     payload = attached.get("payload") or {}
-    found = [clean(attached.get("title")), clean(payload.get("title")), clean(payload.get("text"))]
+    found = [storable(attached.get("title")), storable(payload.get("title")), storable(payload.get("text"))]
     place = payload.get("coordinates") or {}
     if "lat" in place and "long" in place:
         found.append(f"{float(place['lat'])}, {float(place['long'])}")
     for one in [*(payload.get("elements") or []), *((payload.get("product") or {}).get("elements") or [])]:
-        found += [clean(one.get("title")), clean(one.get("subtitle"))]
-    found += [clean(attached.get("url")), clean(payload.get("url"))]
+        found += [storable(one.get("title")), storable(one.get("subtitle"))]
+    found += [storable(attached.get("url")), storable(payload.get("url"))]
     said = [line for line in found if line]
-    yield from said or [f"[{clean(attached.get('type')) or 'attachment'}]"]
+    yield from said or [f"[{storable(attached.get('type')) or 'attachment'}]"]
 
 
 def files(message: dict[str, Any]) -> Iterator[InboundAttachment]:
@@ -56,9 +57,7 @@ def files(message: dict[str, Any]) -> Iterator[InboundAttachment]:
             suffix = "." + name.rpartition(".")[2] if "." in name else ""
             name = f"{kind}-{sticker or position}{suffix}"
         yield InboundAttachment(
-            name=clean(name)[-LONGEST_NAME:], mime=MIMES.get(kind, "application/octet-stream"), url=clean(url)
+            name=storable(name)[-LONGEST_NAME:],
+            mime=MIMES.get(kind, "application/octet-stream"),
+            url=storable(url),
         )
-
-
-def clean(text: Any) -> str:
-    return str(text or "").replace("\x00", "")

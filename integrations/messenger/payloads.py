@@ -11,25 +11,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from domain.afterwards import InboundEcho, InboundEdit, InboundReaction, InboundReceipt, InboundUnsent
 from domain.channels import Channel
 from domain.contacts import Claim, IdentityKind, Proof
 from domain.db import Json
-from domain.inbound import (
-    Arrival,
-    Inbound,
-    InboundEcho,
-    InboundEdit,
-    InboundLink,
-    InboundMessage,
-    InboundReaction,
-    InboundReceipt,
-    InboundUnsent,
-    Unread,
-)
+from domain.inbound import Arrival, Inbound, InboundLink, InboundMessage, Unread
 from domain.keys import Keys
-from integrations.messenger.contents import clean, files, words
+from integrations.messenger.contents import files, words
 from integrations.messenger.links import contact_of
 from integrations.objects import object_of
+from integrations.storable import storable
 
 OURS = "heddle:"
 """`metadata` of what we sent ourselves: this, the message's id and, of a file, a colon and its number."""
@@ -137,7 +128,7 @@ def _event(page: _Page, event: dict[str, Any]) -> Inbound | Unread:
             external_id=str(edit["mid"]),
             thread_key=person,
             at=at,
-            text=clean(edit.get("text")),
+            text=storable(edit.get("text")),
             number=int(count) if count.isdecimal() and len(count) < 6 else 0,
         )
     if "reaction" in known:
@@ -147,7 +138,7 @@ def _event(page: _Page, event: dict[str, Any]) -> Inbound | Unread:
             external_id=str(reaction["mid"]),
             thread_key=person,
             at=at,
-            emoji=clean(reaction.get("emoji") or reaction.get("reaction"))[:40] if given else "",
+            emoji=storable(reaction.get("emoji") or reaction.get("reaction"))[:40] if given else "",
             from_shop=by_shop,
         )
     for name in ("delivery", "read"):
@@ -183,9 +174,9 @@ def _message(
         )
     particulars: Json = {}
     if payload := (message.get("quick_reply") or {}).get("payload"):
-        particulars["payload"] = clean(payload)
+        particulars["payload"] = storable(payload)
     if answers := (message.get("reply_to") or {}).get("mid"):
-        particulars["reply_to"] = clean(answers)
+        particulars["reply_to"] = storable(answers)
     return InboundMessage(
         external_id=mid,
         claims=page.claims(person),
@@ -203,13 +194,13 @@ def _pressed(
     page: _Page, postback: dict[str, Any], person: str, at: datetime, *, stamp: Any
 ) -> InboundMessage:
     """A button: what stands on it is what the customer said."""
-    payload = clean(postback.get("payload"))
+    payload = storable(postback.get("payload"))
     return InboundMessage(
         external_id=str(postback.get("mid") or f"postback:{person}:{stamp}"),
         claims=page.claims(person),
         at=at,
         thread_key=person,
-        text=clean(postback.get("title")) or payload,
+        text=storable(postback.get("title")) or payload,
         linked_contact=page.linked(postback.get("referral")),
         particulars={"payload": payload} if payload else None,
     )

@@ -15,6 +15,7 @@ from integrations.messenger.graph import Graph
 from integrations.messenger.page import MessengerPage
 from integrations.messenger.refusals import GraphError, Unclear, Unreached
 from integrations.settings import IntegrationSettings
+from integrations.storable import storable
 
 log = structlog.get_logger()
 
@@ -52,4 +53,4 @@ class Profiles:
     async def _name(self, channel: Channel, person: str) -> str:
         graph = Graph.of(MessengerPage.of(channel, self._keys), self._settings)
         answer = await graph.do(lambda client: client.get_user_data(person, fields=FIELDS))
-        return " ".join(str(answer.get(part) or "") for part in FIELDS.split(",")).replace("\x00", "").strip()
+        return storable(" ".join(str(answer.get(part) or "") for part in FIELDS.split(","))).strip()

@@ -10,6 +10,7 @@ import requests
 
 from domain.delivery_problems import Problem
 from integrations.outbound import ChannelRefused, SendFailed, SendRefused
+from integrations.storable import storable
 
 PROBLEMS: dict[int | tuple[int, int], Problem] = {
     (10, 2018278): Problem.WINDOW_CLOSED,
@@ -105,9 +106,7 @@ def _named(error: dict[str, Any], response: requests.Response) -> GraphError:
         passes = error.get("is_transient") is True or response.status_code >= 500
         problem = Problem.DOWN if passes else Problem.REFUSED
     words = f"{code}/{subcode} {error.get('message', '')} [{error.get('fbtrace_id', '')}]"
-    return GraphError(
-        problem, code, words[:LONGEST].replace("\x00", ""), after=_pause(response) or PAUSES.get(problem)
-    )
+    return GraphError(problem, code, storable(words[:LONGEST]), after=_pause(response) or PAUSES.get(problem))
 
 
 def _number(given: Any) -> int:

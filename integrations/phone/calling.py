@@ -8,6 +8,9 @@ from integrations.outbound import MaybeSent, SendFailed, SendRefused
 from integrations.phone.line import PhoneLine
 from integrations.settings import IntegrationSettings
 
+RINGS = 30
+"""Seconds for which the agent's telephone rings."""
+
 
 @dataclass(frozen=True)
 class Order:

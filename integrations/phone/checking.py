@@ -6,6 +6,7 @@ from integrations.findings import Finding, heard, in_time, let_in
 from integrations.outbound import Means
 from integrations.phone.asterisk.manager import ExchangeFailed, SignInRefused, connected
 from integrations.phone.line import PhoneLine
+from integrations.twilio import account_url, sign_in
 
 
 async def check(channel: Channel, means: Means) -> list[Finding]:
@@ -14,9 +15,11 @@ async def check(channel: Channel, means: Means) -> list[Finding]:
         case "generic":
             return [await heard(channel, means)]
         case "twilio":
-            address = f"{means.settings.twilio_url}/2010-04-01/Accounts/{line.account_sid}.json"
-            who = (line.account_sid, line.auth_token.get_secret_value())
-            return [await in_time("account", let_in(address, auth=who)), await heard(channel, means)]
+            address = account_url(means.settings.twilio_url, line) + ".json"
+            return [
+                await in_time("account", let_in(address, auth=sign_in(line))),
+                await heard(channel, means),
+            ]
         case "asterisk":
             return [await in_time("ami", _signed_in(line))]
 

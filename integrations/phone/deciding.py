@@ -12,8 +12,10 @@ A caller's number proves nothing: it changes who picks up, and nothing else.
 """
 
 import asyncio
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import TypeVar
 
 import structlog
 from sqlalchemy import select
@@ -33,6 +35,8 @@ from domain.tickets import live_tickets
 from integrations.phone.line import REJECT, PhoneLine
 
 log = structlog.get_logger()
+
+Found = TypeVar("Found")
 
 PATIENCE = 0.3
 """Seconds for which a PBX waits."""
@@ -63,6 +67,8 @@ class Known:
     """Of who has the caller's only open ticket and is on shift."""
     dial: str = ""
     """Where the dialled number leads."""
+    language: str = ""
+    """Of the dialled number."""
 
 
 def decide(known: Known, line: PhoneLine, *, caller: str = "") -> Decision:
@@ -81,27 +87,37 @@ async def decided(db: Database, channel: Channel, line: PhoneLine, step: Inbound
     """None, too, when it takes too long to find out: the call was kept before, and its caller does not wait."""
     if step.step != CallStep.RINGING or step.outgoing:
         return None
+    known = await in_time(db, channel, lambda session: look_up(session, channel, line, step))
+    return decide(known, line, caller=step.claim.value if step.claim else "") if known else None
+
+
+async def in_time(
+    db: Database, channel: Channel, asked: Callable[[AsyncSession], Awaitable[Found]]
+) -> Found | None:
+    """What the database says, unless it takes longer than a caller waits."""
     try:
         async with asyncio.timeout(PATIENCE), db.transaction() as session:
-            known = await look_up(session, channel, line, step)
+            return await asked(session)
     except (TimeoutError, SQLAlchemyError, OSError) as failure:
         log.warning("call_undecided", channel=channel.slug, error=type(failure).__name__)
         return None
-    return decide(known, line, caller=step.claim.value if step.claim else "")
 
 
 async def look_up(session: AsyncSession, channel: Channel, line: PhoneLine, step: InboundCall) -> Known:
     now = await database_time(session)
     number = await called(session, channel.id, step.dialled)
     hours = await hours_of(session, channel)
-    known = Known(is_open=hours is None or hours.is_open(now), dial=number.dial if number else "")
+    known = Known(
+        is_open=hours is None or hours.is_open(now),
+        dial=number.dial if number else "",
+        language=number.language if number else "",
+    )
     if step.claim is None:
         return known
-    return Known(
+    return replace(
+        known,
         is_blocked=await blocked_as(session, step.claim) is not None,
-        is_open=known.is_open,
         assignee_line=await _assignee_line(session, step.claim, at=now) if line.to_assignee else None,
-        dial=known.dial,
     )
 
 

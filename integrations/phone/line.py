@@ -7,7 +7,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 
 from domain.call_backs import MINUTES, SHORT_SECONDS
 from domain.contacts import IdentityKind, normalised
-from integrations.keeping import ChannelSettings
+from integrations.keeping import ChannelSettings, check_needed, web_address
 from integrations.phone.asterisk.exchange import Exchange
 from integrations.phone.twilio.account import TwilioAccount, target
 
@@ -62,23 +62,16 @@ class PhoneLine(TwilioAccount, Exchange, ChannelSettings):
     @field_validator("dial_url")
     @classmethod
     def _address(cls, url: str) -> str:
-        if url and not url.startswith(("https://", "http://")):
-            raise ValueError("should begin with https://")
-        return url
+        return web_address(url)
 
     @model_validator(mode="after")
     def _has_what_its_provider_needs(self) -> Self:
-        needed = {
-            "generic": {"key": self.key.get_secret_value()},
-            "twilio": {"account_sid": self.account_sid, "auth_token": self.auth_token.get_secret_value()},
-            "asterisk": {
-                "ami_host": self.ami_host,
-                "ami_user": self.ami_user,
-                "ami_secret": self.ami_secret.get_secret_value(),
-            },
-        }[self.provider]
-        if missing := [name for name, value in needed.items() if not value]:
-            raise ValueError(f"{self.provider} needs {' and '.join(missing)}")
+        needed: dict[str, dict[str, str | SecretStr]] = {
+            "generic": {"key": self.key},
+            "twilio": {"account_sid": self.account_sid, "auth_token": self.auth_token},
+            "asterisk": {"ami_host": self.ami_host, "ami_user": self.ami_user, "ami_secret": self.ami_secret},
+        }
+        check_needed(self.provider, needed[self.provider])
         if self.context and self.trunk:
             raise ValueError("context and trunk are two ways to the same number: say one of them")
         return self

@@ -11,6 +11,7 @@ from domain.contacts import Claim, IdentityKind, phone_number
 from domain.inbound import Arrival, CallStep, Inbound, InboundCall, Unread
 from domain.keys import Keys
 from integrations.objects import object_of
+from integrations.storable import storable
 
 STEPS = {"newCall": CallStep.RINGING, "answer": CallStep.ANSWERED, "hangup": CallStep.ENDED}
 VOICEMAIL = "voicemail"
@@ -74,7 +75,7 @@ def step_of(channel: Channel, event: dict[str, Any], *, at: datetime) -> Inbound
 
 def _users(event: dict[str, Any]) -> tuple[str, ...]:
     """A word, several between commas, or a list."""
-    words = [_clean(part) for one in _several(event.get("user")) for part in str(one or "").split(",")]
+    words = [_short(part) for one in _several(event.get("user")) for part in str(one or "").split(",")]
     return tuple(dict.fromkeys(word for word in words if word))[:MOST_USERS]
 
 
@@ -102,8 +103,8 @@ def _moment(written: str) -> datetime | None:
 
 def _word(event: dict[str, Any], name: str) -> str:
     value = event.get(name)
-    return _clean(value) if isinstance(value, str | int | float) else ""
+    return _short(value) if isinstance(value, str | int | float) else ""
 
 
-def _clean(value: object) -> str:
-    return str(value).replace("\x00", "").strip()[:250]
+def _short(value: object) -> str:
+    return storable(value).strip()[:250]

@@ -5,7 +5,7 @@ from integrations.findings import Finding, heard, in_time, let_in
 from integrations.outbound import Means
 from integrations.sms.infobip import client as infobip
 from integrations.sms.number import SmsNumber
-from integrations.sms.twilio import client as twilio
+from integrations.twilio import account_url, sign_in
 
 
 async def check(channel: Channel, means: Means) -> list[Finding]:
@@ -16,7 +16,8 @@ async def check(channel: Channel, means: Means) -> list[Finding]:
 async def _account(number: SmsNumber, means: Means) -> Finding:
     match number.provider:
         case "twilio":
-            return await let_in(twilio.account(number, means) + ".json", auth=twilio.who(number))
+            address = account_url(means.settings.twilio_url, number) + ".json"
+            return await let_in(address, auth=sign_in(number))
         case "infobip":
             return await let_in(f"{number.base_url}/account/1/balance", headers=infobip.who(number))
         case "vonage":

@@ -7,7 +7,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 
 from domain.contacts import IdentityKind, normalised
 from domain.texting import MOST_SEGMENTS
-from integrations.keeping import ChannelSettings
+from integrations.keeping import ChannelSettings, check_needed, web_address
 
 NAME = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9 ]{1,11}")
 """Of a sender without a number, as networks show it; nobody can answer it."""
@@ -52,9 +52,7 @@ class SmsNumber(ChannelSettings):
     @field_validator("base_url")
     @classmethod
     def _address(cls, url: str) -> str:
-        if url and not url.startswith(("https://", "http://")):
-            raise ValueError("should begin with https://")
-        return url.rstrip("/")
+        return web_address(url).rstrip("/")
 
     @model_validator(mode="after")
     def _has_what_its_provider_needs(self) -> Self:
@@ -68,9 +66,7 @@ class SmsNumber(ChannelSettings):
                 "signature_secret or token": signs or self.token,
             },
         }
-        told = needed[self.provider].items()
-        if missing := [name for name, value in told if value in ("", NOTHING)]:
-            raise ValueError(f"{self.provider} needs {' and '.join(missing)}")
+        check_needed(self.provider, needed[self.provider])
         return self
 
     @property

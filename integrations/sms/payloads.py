@@ -1,6 +1,6 @@
 """What a provider tells of text messages: that one came, and what became of ours."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from domain.channels import Channel
@@ -12,32 +12,26 @@ from integrations.sms.reading import fields_of
 from integrations.sms.twilio import payloads as twilio
 from integrations.sms.vonage import payloads as vonage
 
+READERS = {"twilio": twilio.read, "infobip": infobip.read, "vonage": vonage.read}
+
 
 def read(channel: Channel, keys: Keys, arrival: Arrival) -> Iterator[Inbound | Unread]:
-    said = fields_of(arrival.raw)
-    results = said.get("results")
-    match channel.config["provider"]:
-        case "twilio":
-            yield from _each([said], lambda one: twilio.read(channel, arrival, one))
-        case "infobip":
-            yield from _each(
-                results if isinstance(results, list) else [], lambda one: infobip.read(channel, arrival, one)
-            )
-        case _:
-            yield from _each([said], lambda one: vonage.read(channel, arrival, one))
-
-
-def _each(events: Iterable[Any], read_one: Any) -> Iterator[Inbound | Unread]:
-    """One that is of another shape holds up none of the others."""
-    found = False
+    """One event that is of another shape holds up none of the others."""
+    said, provider = fields_of(arrival.raw), channel.config["provider"]
+    read_one = READERS[provider]
+    events = _results(said) if provider == "infobip" else [said]
     for event in events:
-        found = True
         try:
-            yield read_one(event)
+            yield read_one(channel, arrival, event)
         except (KeyError, TypeError, ValueError, AttributeError) as oddity:
             yield Unread(f"an event of another shape: {oddity!r}"[:200], failed=True)
-    if not found:
+    if not events:
         yield Unread("no results")
+
+
+def _results(said: dict[str, Any]) -> list[Any]:
+    results = said.get("results")
+    return results if isinstance(results, list) else []
 
 
 def says_stop(channel: Channel, keys: Keys, arrival: Arrival) -> bool:

@@ -12,6 +12,7 @@ from domain.contacts import Claim, IdentityKind, phone_number
 from domain.inbound import InboundAttachment, InboundMessage, Unreadable
 from integrations.objects import object_of
 from integrations.sms.words import wish_of
+from integrations.storable import storable
 
 FEWEST_DIGITS = 7
 """Fewer are a short code: a service's, whom nobody can answer."""
@@ -38,7 +39,7 @@ class Sender:
 
 def sender_of(channel: Channel, written: Any) -> Sender:
     """Providers write 48600100200 for a number with its country."""
-    shown = clean(written).strip()[:60]
+    shown = storable(written).strip()[:60]
     if not shown:
         raise ValueError("nobody sends it")
     digits = shown.removeprefix("+")
@@ -77,12 +78,6 @@ def message(
         wish=wish if sender.claims else None,
         word=word,
     )
-
-
-def clean(value: Any) -> str:
-    if value is None:
-        return ""
-    return str(value).encode("utf-8", "replace").decode().replace("\x00", "")
 
 
 def moment(written: Any, *, otherwise: datetime) -> datetime:

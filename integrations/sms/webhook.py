@@ -16,13 +16,12 @@ from starlette.routing import Route
 from domain.channels import Channel, ChannelKind
 from domain.db import Database, Json
 from domain.keys import Keys
-from integrations.objects import object_of
 from integrations.signatures import same_secret, twilio_signed
 from integrations.sms.number import SmsNumber
 from integrations.sms.vonage.signing import bears_token, signed
-from integrations.webhook import body_of, channel_of, form_of, keep_body, public_url, turn_away
+from integrations.twilio import EMPTY_ANSWER
+from integrations.webhook import body_of, channel_of, form_of, keep_body, public_url, turn_away, well_formed
 
-NOTHING_TO_SAY = '<?xml version="1.0" encoding="UTF-8"?><Response/>'
 NOT_RIGHT = "the signature or the token is not right"
 
 
@@ -44,16 +43,14 @@ def routes(db: Database, keys: Keys, base_url: str) -> list[Route]:
         ours = request.query_params.get("message")
         envelope: Json = {"message": ours} if ours else {}
         await keep_body(db, channel, body, envelope)
-        return Response(NOTHING_TO_SAY, media_type="application/xml")
+        return Response(EMPTY_ANSWER, media_type="application/xml")
 
     async def others(request: Request) -> Response:
         channel, number = await number_at(request, "infobip", "vonage")
         body, fields = await _said(request)
-        if not (
-            _shows_token(request, number)
-            if _needs_token(number)
-            else _is_vonage(request, number, body, fields)
-        ):
+        signs = number.signature_secret.get_secret_value()
+        known = _is_vonage(request, number, body, fields) if signs else _shows_token(request, number)
+        if not known:
             await turn_away(db, channel, NOT_RIGHT)
         if fields:  # an address is tried out with nothing at all
             await keep_body(db, channel, body)
@@ -74,15 +71,8 @@ async def _said(request: Request) -> tuple[bytes, dict[str, Any]]:
         return query, dict(form_of(query)) if query else {}
     body = await body_of(request)
     if body.lstrip()[:1] == b"{":
-        try:
-            return body, object_of(body)
-        except ValueError:
-            raise HTTPException(400, "the body is not a JSON object") from None
+        return body, well_formed(body)
     return body, dict(form_of(body))
-
-
-def _needs_token(number: SmsNumber) -> bool:
-    return not number.signature_secret.get_secret_value()
 
 
 def _is_vonage(request: Request, number: SmsNumber, body: bytes, fields: dict[str, Any]) -> bool:

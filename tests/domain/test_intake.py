@@ -8,12 +8,13 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.actors import SYSTEM
+from domain.afterwards import InboundReceipt
 from domain.alerts import Alert, AlertKind, AlertState
 from domain.channels import Channel
 from domain.clocks import Clock
 from domain.contacts import Claim, Identity, IdentityKind, Proof
 from domain.events import Event, EventKind
-from domain.inbound import CallStep, InboundLink, InboundReceipt
+from domain.inbound import CallStep, InboundLink
 from domain.keys import Keys
 from domain.messages import Call, CallState, DeliveryState, Direction, Item
 from domain.people import link

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from domain.inbound import InboundEdit, InboundReaction, InboundUnsent, Revision
+from domain.afterwards import InboundEdit, InboundReaction, InboundUnsent, Revision
 from domain.revisions import Wording, edited_at, reactions_of, revised, unsent_at
 from tests.factories import NOON
 

@@ -6,19 +6,9 @@ from typing import Any
 import orjson
 import pytest
 
+from domain.afterwards import InboundEcho, InboundEdit, InboundReaction, InboundReceipt, InboundUnsent
 from domain.channels import Channel, ChannelKind
-from domain.inbound import (
-    Arrival,
-    ArrivalState,
-    Inbound,
-    InboundEcho,
-    InboundEdit,
-    InboundMessage,
-    InboundReaction,
-    InboundReceipt,
-    InboundUnsent,
-    Unread,
-)
+from domain.inbound import Arrival, ArrivalState, Inbound, InboundMessage, Unread
 from domain.keys import Keys
 from integrations.messenger.payloads import read
 

@@ -8,9 +8,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain import bounces, spam
 from domain.actors import SYSTEM
+from domain.afterwards import InboundBounce
 from domain.contacts import Identity
 from domain.db import database_time
-from domain.inbound import InboundBounce
 from domain.messages import Message
 from domain.notices import NoticeKind
 from domain.replies import send

@@ -10,6 +10,7 @@ import re
 import charset_normalizer
 
 from integrations.mail.reading import charsets
+from integrations.storable import storable
 
 # What a label means when it says less than its writer wrote (by Python's name), or says it in words Python does
 # not know. "" says nothing.
@@ -63,20 +64,20 @@ class Letters:
                     continue
             if candidate in _SINGLE_BYTE:
                 self._guess = self._guess or candidate  # what one part says is the best guess for the next
-            return storable(text)
+            return clear_text(text)
         if self._guesses < MOST_GUESSES:
             self._guesses += 1
             self._guess = _guess(raw[:_GUESS_FROM], self._guess) or codec or "cp1252"
-        return storable(raw.decode(self._guess or "cp1252", "replace"))
+        return clear_text(raw.decode(self._guess or "cp1252", "replace"))
 
 
 def lenient(raw: bytes) -> str:
     """For looking at bytes of which nothing is known: no guess, in time that is sure."""
     try:
-        return storable(raw.decode())
+        return clear_text(raw.decode())
     except UnicodeDecodeError:
         text = raw.decode("utf-8", "replace")
-        return storable(text if _is_mostly_right(text) else raw.decode("cp1252", "replace"))
+        return clear_text(text if _is_mostly_right(text) else raw.decode("cp1252", "replace"))
 
 
 def codec_of(label: str) -> str:
@@ -117,8 +118,8 @@ def _guess(raw: bytes, before: str | None) -> str:
     return best.encoding if best else ""
 
 
-def storable(text: str) -> str:
-    return re.sub("[\0\ud800-\udfff]", "", text.removeprefix("\ufeff"))
+def clear_text(text: str) -> str:
+    return storable(text.removeprefix("\ufeff"))
 
 
 def unbase64(written: bytes) -> bytes:

@@ -15,7 +15,7 @@ from functools import cached_property
 from integrations.mail.reading import invitations, markup, plain, tnef
 from integrations.mail.reading.address_lists import LONGEST_NAME
 from integrations.mail.reading.headers import LONGEST_ID, Headers, begin, split
-from integrations.mail.reading.letters import Letters, storable, unbase64
+from integrations.mail.reading.letters import Letters, clear_text, unbase64
 from integrations.mail.reading.words import one_line, words
 
 MOST_HEADER_BYTES = 256 * 1024
@@ -262,9 +262,11 @@ def file_name(written: str) -> str:
 
 def _named(written: str, content: bytes, number: int, content_id: str = "") -> Attachment:
     """A file of which nothing but its name tells its kind."""
-    name = file_name(storable(written)) or f"part-{number}.bin"
+    name = file_name(clear_text(written)) or f"part-{number}.bin"
     mime = _KINDS.guess_type(name)[0] or "application/octet-stream"
-    return Attachment(name, mime, content, one_line(storable(content_id))[:LONGEST_ID] or None, inline=False)
+    return Attachment(
+        name, mime, content, one_line(clear_text(content_id))[:LONGEST_ID] or None, inline=False
+    )
 
 
 def _best(alternatives: list[list[Text]]) -> Iterator[Text]:

@@ -5,7 +5,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from integrations.mail.reading.letters import lenient, storable
+from integrations.mail.reading.letters import clear_text, lenient
 
 try:
     from tnefparse import TNEF
@@ -99,4 +99,4 @@ def _letters(body: object) -> str | None:
         body = next(iter(body), None)
     if isinstance(body, bytes):
         return _letters(lenient(body))
-    return storable(body) if isinstance(body, str) and storable(body).strip() else None
+    return clear_text(body) if isinstance(body, str) and clear_text(body).strip() else None

@@ -2,10 +2,8 @@
 
 from integrations.outbound import MaybeSent, SendFailed, SendRefused
 from integrations.phone.asterisk.manager import ExchangeFailed, SignInRefused, Unanswered, connected
-from integrations.phone.calling import Means, Order
+from integrations.phone.calling import RINGS, Means, Order
 
-RINGS = 30
-"""Seconds for which the agent's telephone rings."""
 REACHES = 60
 
 

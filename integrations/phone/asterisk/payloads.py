@@ -17,6 +17,7 @@ from domain.dials import is_ours
 from domain.inbound import Arrival, CallStep, Inbound, InboundCall, Unread
 from domain.keys import Keys
 from integrations.phone.asterisk.exchange import Exchange
+from integrations.storable import storable
 
 GONE = "HeddleGone"
 """Our own word for a call that had ended when we could hear the exchange again."""
@@ -37,7 +38,7 @@ class Told:
 
     def said(self, name: str) -> str:
         value = self.event.get(name)
-        return value.replace("\x00", "").strip()[:200] if isinstance(value, str) else ""
+        return storable(value).strip()[:200] if isinstance(value, str) else ""
 
     @property
     def name(self) -> str:

@@ -5,6 +5,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field, SecretStr, field_validator
 
 from domain.contacts import phone_number
+from integrations.keeping import Language
 
 MOST_AT_ONCE = 10
 """Telephones that one `<Dial>` rings."""
@@ -22,7 +23,7 @@ class TwilioAccount(BaseModel):
     voicemail: bool = False
     consent: Literal["announced", "pressed"] = "announced"
     """Who is told that the call is recorded and stays, agrees; or only who presses 1."""
-    consent_notice: dict[Literal["en", "pl", "es", "ca"], str] = {}
+    consent_notice: dict[Language, str] = {}
     """The shop's own words for that, by language."""
     keep_at_twilio: bool = False
     """Otherwise a recording is deleted there once it is here."""

@@ -1,16 +1,12 @@
-"""Twilio's REST interface, as far as calls need it. https://www.twilio.com/docs/voice/api/call-resource"""
+"""Asks Twilio for a call. https://www.twilio.com/docs/voice/api/call-resource"""
 
 from urllib.parse import quote, urlencode
 
-import httpx
-
 from integrations.outbound import SendRefused
-from integrations.phone.calling import Means, Order, asked
-from integrations.phone.twilio.account import TwilioAccount, target
+from integrations.phone.calling import RINGS, Means, Order, asked
+from integrations.phone.twilio.account import target
+from integrations.twilio import account_url, sign_in
 
-API = "2010-04-01"
-RINGS = 30
-"""Seconds for which the agent's telephone rings."""
 STEPS = ("initiated", "ringing", "answered", "completed")
 
 
@@ -32,11 +28,3 @@ async def dial(order: Order, means: Means) -> str | None:
     calls = account_url(means.settings.twilio_url, order.line) + "/Calls.json"
     await asked(means.http.build_request("POST", calls, data=form), means.http, sign_in(order.line))
     return None
-
-
-def account_url(base: str, account: TwilioAccount) -> str:
-    return f"{base}/{API}/Accounts/{account.account_sid}"
-
-
-def sign_in(account: TwilioAccount) -> httpx.BasicAuth:
-    return httpx.BasicAuth(account.account_sid, account.auth_token.get_secret_value())

@@ -16,6 +16,7 @@ from domain.contacts import Claim, IdentityKind, phone_number
 from domain.inbound import Arrival, CallStep, Inbound, InboundAttachment, InboundCall, Unread
 from domain.keys import Keys
 from integrations.phone.twilio.consent import Consent
+from integrations.storable import storable
 
 WITHHELD = {"+266696687", "+7378742833", "+2562533", "+8656696", "+86282452253"}
 """ANONYMOUS, RESTRICTED, BLOCKED, UNKNOWN and UNAVAILABLE on a keypad: numbers that are none."""
@@ -34,7 +35,9 @@ class Told:
 
     @classmethod
     def of(cls, body: bytes, query: str, *, at: datetime, region: str | None) -> "Told":
-        form = {name: _clean(value) for name, value in parse_qsl(body.decode("utf-8", "replace"))}
+        form = {
+            name: storable(value).strip()[:2000] for name, value in parse_qsl(body.decode("utf-8", "replace"))
+        }
         return cls(form, dict(parse_qsl(query)), at, region)
 
     @property
@@ -175,7 +178,3 @@ def _recording(told: Told) -> InboundCall | Unread:
             url=f"{url}.mp3",
         ),
     )
-
-
-def _clean(value: str) -> str:
-    return value.replace("\x00", "").strip()[:2000]

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from typing import Self
-from urllib.parse import urlsplit
 
 import httpx
 from cryptography.fernet import InvalidToken
@@ -11,7 +10,7 @@ from pydantic import ValidationError
 from domain.channels import Channel, ChannelKind
 from domain.keys import Keys
 from integrations.phone.line import PhoneLine
-from integrations.phone.twilio.client import API, sign_in
+from integrations.twilio import sign_in
 
 
 @dataclass(frozen=True)
@@ -30,14 +29,6 @@ class Recordings:
         except (ValidationError, InvalidToken):
             return None
         return cls(sign_in(line), not line.keep_at_twilio) if line.provider == "twilio" else None
-
-    @staticmethod
-    def are_at(base: str, url: str) -> bool:
-        """Nowhere else are the account's credentials shown."""
-        theirs, asked = urlsplit(base), urlsplit(url)
-        return (asked.scheme, asked.netloc) == (theirs.scheme, theirs.netloc) and (
-            asked.path.startswith(f"{theirs.path}/{API}/Accounts/") and "/Recordings/" in asked.path
-        )
 
     async def delete(self, http: httpx.AsyncClient, url: str) -> None:
         """Deleted before is deleted."""

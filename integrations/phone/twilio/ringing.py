@@ -1,25 +1,20 @@
 """Whose telephones ring when somebody calls a line at Twilio, which has no PBX of its own to know that."""
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-import structlog
 from sqlalchemy import select
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain import dialled_numbers, duty
+from domain import duty
 from domain.channels import Channel
 from domain.db import Database, database_time
 from domain.inbound import InboundCall
 from domain.staff import Agent, TeamMember
-from integrations.phone.deciding import PATIENCE, Decision, Dial, Known, Reject, decide, look_up
+from integrations.phone.deciding import Decision, Dial, Known, Reject, decide, in_time, look_up
 from integrations.phone.line import PhoneLine
 from integrations.phone.twilio.account import target
-
-log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
@@ -46,20 +41,18 @@ def whom(line: PhoneLine, known: Known, decision: Decision, agents: Sequence[str
 
 async def answer_to(db: Database, channel: Channel, line: PhoneLine, step: InboundCall) -> Answer:
     """By the settings alone, where the database does not say in time: the caller hears nothing meanwhile."""
-    try:
-        async with asyncio.timeout(PATIENCE), db.transaction() as session:
-            known = await look_up(session, channel, line, step)
-            agents = await _telephones(session, channel, at=await database_time(session))
-            number = await dialled_numbers.called(session, channel.id, step.dialled)
-    except (TimeoutError, SQLAlchemyError, OSError) as failure:
-        log.warning("call_undecided", channel=channel.slug, error=type(failure).__name__)
+
+    async def look(session: AsyncSession) -> tuple[Known, Sequence[str]]:
+        known = await look_up(session, channel, line, step)
+        return known, await _telephones(session, channel, at=await database_time(session))
+
+    found = await in_time(db, channel, look)
+    if found is None:
         return Answer(ring=tuple(line.ring))
+    known, agents = found
     decision = decide(known, line)
-    return Answer(
-        reject=isinstance(decision, Reject),
-        ring=whom(line, known, decision, agents),
-        language=number.language if number else "",
-    )
+    ring = whom(line, known, decision, agents)
+    return Answer(reject=isinstance(decision, Reject), ring=ring, language=known.language)
 
 
 async def _telephones(session: AsyncSession, channel: Channel, *, at: datetime) -> Sequence[str]:

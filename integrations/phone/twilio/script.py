@@ -177,6 +177,3 @@ def _document() -> Any:
     from twilio.twiml.voice_response import VoiceResponse
 
     return VoiceResponse()
-
-
-NOTHING = '<?xml version="1.0" encoding="UTF-8"?><Response/>'

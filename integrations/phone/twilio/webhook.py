@@ -29,8 +29,9 @@ from integrations.phone.twilio import speaking
 from integrations.phone.twilio.consent import Consent
 from integrations.phone.twilio.payloads import Told, rings
 from integrations.phone.twilio.ringing import Answer, answer_to
-from integrations.phone.twilio.script import NOTHING, Script
+from integrations.phone.twilio.script import Script
 from integrations.signatures import twilio_signed
+from integrations.twilio import EMPTY_ANSWER
 from integrations.webhook import body_of, channel_of, form_of, public_url, turn_away
 
 log = structlog.get_logger()
@@ -79,7 +80,7 @@ def routes(db: Database, keys: Keys, base_url: str, shop: Orders) -> list[Route]
     async def dialled(asked: Asked) -> str:
         if asked.told.begun_here:
             return asked.script().over(asked.said("DialCallStatus"))
-        return NOTHING if asked.said("DialCallStatus") == "completed" else asked.script().unattended()
+        return EMPTY_ANSWER if asked.said("DialCallStatus") == "completed" else asked.script().unattended()
 
     async def picked_up(asked: Asked) -> str:
         return asked.script().towards(asked.told.query.get("number", ""), call=asked.told.call_id)
@@ -88,7 +89,7 @@ def routes(db: Database, keys: Keys, base_url: str, shop: Orders) -> list[Route]
         return asked.script().thanks()
 
     async def heard(asked: Asked) -> str:
-        return NOTHING
+        return EMPTY_ANSWER
 
     answers: dict[str, Callable[[Asked], Awaitable[str]]] = {
         "": called,

@@ -2,10 +2,12 @@
 
 from typing import Any
 
+from domain.afterwards import InboundReport
 from domain.channels import Channel
-from domain.inbound import Arrival, Inbound, InboundReport, Unread
+from domain.inbound import Arrival, Inbound, Unread
 from domain.messages import DeliveryState
-from integrations.sms.reading import clean, message, moment, own_id, sender_of
+from integrations.sms.reading import message, moment, own_id, sender_of
+from integrations.storable import storable
 
 STATES = {
     "DELIVERED": DeliveryState.DELIVERED,
@@ -16,7 +18,7 @@ STATES = {
 
 
 def read(channel: Channel, arrival: Arrival, said: dict[str, Any]) -> Inbound | Unread:
-    id = clean(said["messageId"])
+    id = storable(said["messageId"])
     if isinstance(said.get("status"), dict):
         return _report(arrival, said, id)
     if not isinstance(said.get("text"), str):
@@ -24,7 +26,7 @@ def read(channel: Channel, arrival: Arrival, said: dict[str, Any]) -> Inbound | 
     return message(
         sender_of(channel, said.get("from") or said["sender"]),
         id=id,
-        text=clean(said["text"]),
+        text=storable(said["text"]),
         at=moment(said.get("receivedAt"), otherwise=arrival.received_at),
     )
 
@@ -34,9 +36,9 @@ AT_THE_NETWORK = "DELIVERED_TO_OPERATOR"
 
 
 def _report(arrival: Arrival, said: dict[str, Any], id: str) -> Inbound | Unread:
-    state = STATES.get(clean(said["status"].get("groupName")).upper())
-    if state is None or clean(said["status"].get("name")).upper() == AT_THE_NETWORK:
-        return Unread(f"on its way: {clean(said['status'].get('name'))[:60]}")
+    state = STATES.get(storable(said["status"].get("groupName")).upper())
+    if state is None or storable(said["status"].get("name")).upper() == AT_THE_NETWORK:
+        return Unread(f"on its way: {storable(said['status'].get('name'))[:60]}")
     return InboundReport(
         state=state,
         at=moment(said.get("doneAt"), otherwise=arrival.received_at),
@@ -49,5 +51,5 @@ def _report(arrival: Arrival, said: dict[str, Any], id: str) -> Inbound | Unread
 def reason(status: dict[str, Any], error: Any = None) -> str:
     """`REJECTED_DESTINATION: …`, of the error where there is one, which says more."""
     wrong = error if isinstance(error, dict) and error.get("id") else status
-    words = (clean(wrong.get("name")), clean(wrong.get("description")))
+    words = (storable(wrong.get("name")), storable(wrong.get("description")))
     return ": ".join(filter(None, words))[:300] or "the provider does not say why"

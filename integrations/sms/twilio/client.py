@@ -18,6 +18,7 @@ from integrations.outbound import AwaitsWord, Letter, MaybeSent, Means, SendFail
 from integrations.sms.causes import cause
 from integrations.sms.number import SmsNumber
 from integrations.sms.posting import call, not_let_in, refused, unsure
+from integrations.twilio import account_url, sign_in
 
 STOPPED = 21610
 OF_THE_ACCOUNT = {20003, 20005, 20006, 20404, 21606, 21603, 21659, 21660, 30002}
@@ -30,7 +31,9 @@ async def send(letter: Letter, number: SmsNumber, to: str, means: Means) -> str:
     message, channel = letter.message, letter.channel
     form = {"To": to, "From": channel.address or "", "Body": message.text}
     report = f"{means.base_url}/hooks/twilio/{channel.slug}/sms/status?message={message.id}"
-    answer = await call("POST", _url(number, means), data=form | {"StatusCallback": report}, auth=who(number))
+    answer = await call(
+        "POST", _url(number, means), data=form | {"StatusCallback": report}, auth=sign_in(number)
+    )
     if not answer.is_good:
         raise await _refusal(letter, to, means, answer.status, answer.said)
     if not (sid := answer.said.get("sid")):
@@ -45,7 +48,7 @@ async def find(letter: Letter, number: SmsNumber, to: str, means: Means) -> str 
     """
     asked = {"To": to, "From": letter.channel.address or "", "PageSize": "50"}
     try:
-        answer = await call("GET", _url(number, means), params=asked, auth=who(number))
+        answer = await call("GET", _url(number, means), params=asked, auth=sign_in(number))
     except SendFailed as failure:
         raise AwaitsWord(str(failure), problem=failure.problem) from failure
     if not answer.is_good:
@@ -88,16 +91,8 @@ async def _refusal(
     return refused(status, words)
 
 
-def account(number: SmsNumber, means: Means) -> str:
-    return f"{means.settings.twilio_url}/2010-04-01/Accounts/{number.account_sid}"
-
-
 def _url(number: SmsNumber, means: Means) -> str:
-    return account(number, means) + "/Messages.json"
-
-
-def who(number: SmsNumber) -> tuple[str, str]:
-    return number.account_sid, number.auth_token.get_secret_value()
+    return account_url(means.settings.twilio_url, number) + "/Messages.json"
 
 
 def _made_at(one: dict[str, Any]) -> datetime:

@@ -2,11 +2,13 @@
 
 from typing import Any
 
+from domain.afterwards import InboundReport
 from domain.channels import Channel
-from domain.inbound import Arrival, Inbound, InboundAttachment, InboundPart, InboundReport, Unread
+from domain.inbound import Arrival, Inbound, InboundAttachment, InboundPart, Unread
 from domain.messages import DeliveryState
 from integrations.sms.causes import cause
-from integrations.sms.reading import clean, message, moment, own_id, sender_of
+from integrations.sms.reading import message, moment, own_id, sender_of
+from integrations.storable import storable
 
 STATES = {
     "delivered": DeliveryState.DELIVERED,
@@ -24,15 +26,15 @@ FILES = ("image", "audio", "video", "file", "vcard")
 def read(channel: Channel, arrival: Arrival, said: dict[str, Any]) -> Inbound | Unread:
     if "message_uuid" in said:
         return _of_messages_api(channel, arrival, said)
-    id = clean(said["messageId"])
+    id = storable(said["messageId"])
     if "status" in said and "text" not in said:
         return _report(arrival, said, id)
-    if clean(said.get("type")) == "binary":
+    if storable(said.get("type")) == "binary":
         return Unread("a binary message")
-    sender, text = sender_of(channel, said["msisdn"]), clean(said["text"])
+    sender, text = sender_of(channel, said["msisdn"]), storable(said["text"])
     at = moment(said.get("message-timestamp"), otherwise=arrival.received_at)
     total, number = _whole(said.get("concat-total")), _whole(said.get("concat-part"))
-    if clean(said.get("concat")).lower() == "true" and 1 < total <= MOST_PARTS and 1 <= number <= total:
+    if storable(said.get("concat")).lower() == "true" and 1 < total <= MOST_PARTS and 1 <= number <= total:
         return InboundPart(
             external_id=id,
             claims=sender.claims,
@@ -40,7 +42,7 @@ def read(channel: Channel, arrival: Arrival, said: dict[str, Any]) -> Inbound | 
             thread_key=sender.key,
             at=at,
             text=text,
-            reference=clean(said.get("concat-ref")),
+            reference=storable(said.get("concat-ref")),
             total=total,
             number=number,
         )
@@ -48,16 +50,16 @@ def read(channel: Channel, arrival: Arrival, said: dict[str, Any]) -> Inbound | 
 
 
 def _whole(written: Any) -> int:
-    digits = clean(written)
+    digits = storable(written)
     return int(digits) if digits.isdecimal() and len(digits) < 4 else 0
 
 
 def _report(arrival: Arrival, said: dict[str, Any], id: str) -> Inbound | Unread:
-    status = clean(said["status"]).lower()
+    status = storable(said["status"]).lower()
     state = STATES.get(status)
     if state is None:
         return Unread(f"on its way: {status[:40]}")
-    code = clean(said.get("err-code"))
+    code = storable(said.get("err-code"))
     return InboundReport(
         state=state,
         at=moment(said.get("message-timestamp"), otherwise=arrival.received_at),
@@ -69,14 +71,14 @@ def _report(arrival: Arrival, said: dict[str, Any], id: str) -> Inbound | Unread
 
 
 def _of_messages_api(channel: Channel, arrival: Arrival, said: dict[str, Any]) -> Inbound | Unread:
-    id = clean(said["message_uuid"])
+    id = storable(said["message_uuid"])
     at = moment(said.get("timestamp"), otherwise=arrival.received_at)
     if "status" in said:
-        status = clean(said["status"]).lower()
+        status = storable(said["status"]).lower()
         if (state := STATES.get(status)) is None:
             return Unread(f"on its way: {status[:40]}")
         wrong: dict[str, Any] = said.get("error") or {}
-        words = [clean(wrong.get(name)) for name in ("title", "detail")]
+        words = [storable(wrong.get(name)) for name in ("title", "detail")]
         return InboundReport(
             state=state,
             at=at,
@@ -85,13 +87,15 @@ def _of_messages_api(channel: Channel, arrival: Arrival, said: dict[str, Any]) -
             said=": ".join(filter(None, words))[:300] or status if state == DeliveryState.FAILED else "",
         )
     sender = said["from"].get("number") if isinstance(said["from"], dict) else said["from"]
-    kind = clean(said.get("message_type") or "text")
+    kind = storable(said.get("message_type") or "text")
     if kind in FILES:
         file = said[kind]
-        name = clean(file.get("name")) or clean(file["url"]).partition("?")[0].rpartition("/")[2] or kind
-        attached = InboundAttachment(name=name, mime="application/octet-stream", url=clean(file["url"]))
-        text = clean(file.get("caption") or said.get("text"))
+        name = (
+            storable(file.get("name")) or storable(file["url"]).partition("?")[0].rpartition("/")[2] or kind
+        )
+        attached = InboundAttachment(name=name, mime="application/octet-stream", url=storable(file["url"]))
+        text = storable(file.get("caption") or said.get("text"))
         return message(sender_of(channel, sender), id=id, text=text, at=at, attachments=(attached,))
     if kind != "text":
         return Unread(f"not acted on: {kind[:40]}")
-    return message(sender_of(channel, sender), id=id, text=clean(said["text"]), at=at)
+    return message(sender_of(channel, sender), id=id, text=storable(said["text"]), at=at)

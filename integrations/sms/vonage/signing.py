@@ -10,6 +10,8 @@ from typing import Any
 
 import jwt
 
+from integrations.signatures import same_secret
+
 HASHES = {"md5": "md5", "sha1": "sha1", "sha256": "sha256", "sha512": "sha512"}
 LEEWAY = 60
 """Seconds by which its clock may be before ours."""
@@ -26,8 +28,7 @@ def signature(secret: str, method: str, fields: Mapping[str, Any]) -> str:
 
 def signed(secret: str, method: str, fields: Mapping[str, Any]) -> bool:
     given = str(fields.get("sig") or "").lower()
-    right = signature(secret, method, fields)
-    return bool(secret) and hmac.compare_digest(given.encode("utf-8", "replace"), right.encode())
+    return bool(secret) and same_secret(given, signature(secret, method, fields))
 
 
 def bears_token(secret: str, body: bytes, header: str) -> bool:
@@ -44,5 +45,4 @@ def bears_token(secret: str, body: bytes, header: str) -> bool:
         )
     except (jwt.PyJWTError, RecursionError):
         return False
-    given = str(claims["payload_hash"]).lower()
-    return hmac.compare_digest(given.encode("utf-8", "replace"), hashlib.sha256(body).hexdigest().encode())
+    return same_secret(str(claims["payload_hash"]).lower(), hashlib.sha256(body).hexdigest())

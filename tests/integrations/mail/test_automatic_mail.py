@@ -11,6 +11,7 @@ from demo.farends import SmtpSink
 from domain import bounces, outages, spam
 from domain.acknowledging import Acknowledgement, acknowledge
 from domain.actors import SYSTEM
+from domain.afterwards import InboundBounce
 from domain.alerts import Alert, AlertKind, AlertState
 from domain.blocking import BlockedSender, block
 from domain.channels import Channel
@@ -21,7 +22,7 @@ from domain.errors import AddressBounces, IsSpam
 from domain.events import Event, EventKind
 from domain.flood import MINUTE
 from domain.hours import ALWAYS
-from domain.inbound import ARRIVALS, Arrival, ArrivalState, InboundBounce
+from domain.inbound import ARRIVALS, Arrival, ArrivalState
 from domain.messages import OUTBOX, DeliveryState, Direction, Message
 from domain.policies import set_default_policy
 from domain.promises import Metric, Target

@@ -2,9 +2,10 @@ from datetime import UTC, datetime
 
 import pytest
 
+from domain.afterwards import InboundBounce
 from domain.channels import Channel, ChannelKind
 from domain.contacts import Proof
-from domain.inbound import Arrival, Inbound, InboundBounce, InboundMessage, Unread, Unreadable
+from domain.inbound import Arrival, Inbound, InboundMessage, Unread, Unreadable
 from domain.keys import Keys
 from integrations.mail.addresses import reply_address
 from integrations.mail.payloads import read

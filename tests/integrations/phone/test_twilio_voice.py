@@ -54,7 +54,7 @@ SOUND = b"ID3 the voice of Ada"
 @pytest.fixture(autouse=True)
 def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever tests on a busy machine waits for the database."""
-    monkeypatch.setattr("integrations.phone.twilio.ringing.PATIENCE", 20.0)
+    monkeypatch.setattr("integrations.phone.deciding.PATIENCE", 20.0)
 
 
 async def read(house: House) -> list[Arrival]:
