@@ -31,6 +31,7 @@ from domain.absence import UnprovenMail
 from domain.acknowledging import Acknowledgement
 from domain.alerts import Alert, AlertNote
 from domain.cases import NamedNumber
+from domain.channels import Channel
 from domain.consents import Consent
 from domain.contact_notes import ContactNote
 from domain.contacts import Contact, Identity, IdentityKind, same_person
@@ -154,9 +155,23 @@ def _visitors(contact_id: uuid.UUID) -> ColumnElement[bool]:
         Thread.key == Visitor.key,
         same_person(Thread.contact_id, contact_id),
     )
+    # Anybody may name another's address in a chat, and each channel has a customer 7 of its own.
     signed_in = exists().where(
-        Identity.value.in_([Visitor.identity["sub"].astext, func.lower(Visitor.identity["email"].astext)]),
+        Channel.id == Visitor.channel_id,
         same_person(Identity.contact_id, contact_id),
+        Identity.verified_at.is_not(None),
+        or_(
+            and_(
+                Identity.kind == IdentityKind.CUSTOMER,
+                Identity.scope == Channel.slug,
+                Identity.value == Visitor.identity["sub"].astext,
+            ),
+            and_(
+                Identity.kind == IdentityKind.EMAIL,
+                Identity.value == func.lower(Visitor.identity["email"].astext),
+                Visitor.identity["email_verified"].as_boolean(),
+            ),
+        ),
     )
     return or_(wrote, signed_in)
 
