@@ -75,6 +75,7 @@ class InboundEdit:
     text: str
     number: int = 0
     """How often it was changed, where the provider counts."""
+    from_shop: bool = False
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,7 @@ class InboundUnsent:
     external_id: str
     thread_key: str
     at: datetime
+    from_shop: bool = False
 
 
 @dataclass(frozen=True)

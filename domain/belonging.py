@@ -7,6 +7,7 @@ from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select, t
 from sqlalchemy.orm import aliased
 
 from domain.alerts import Alert, AlertNote
+from domain.channels import Channel
 from domain.consents import Consent
 from domain.contacts import Contact, Identity, IdentityKind, same_person
 from domain.events import Event
@@ -78,9 +79,23 @@ def visitors_of(contact_id: uuid.UUID) -> ColumnElement[bool]:
         Thread.key == Visitor.key,
         same_person(Thread.contact_id, contact_id),
     )
+    # Anybody may name another's address in a chat, and each channel has a customer 7 of its own.
     signed_in = exists().where(
-        Identity.value.in_([Visitor.identity["sub"].astext, func.lower(Visitor.identity["email"].astext)]),
+        Channel.id == Visitor.channel_id,
         same_person(Identity.contact_id, contact_id),
+        Identity.verified_at.is_not(None),
+        or_(
+            and_(
+                Identity.kind == IdentityKind.CUSTOMER,
+                Identity.scope == Channel.slug,
+                Identity.value == Visitor.identity["sub"].astext,
+            ),
+            and_(
+                Identity.kind == IdentityKind.EMAIL,
+                Identity.value == func.lower(Visitor.identity["email"].astext),
+                Visitor.identity["email_verified"].as_boolean(),
+            ),
+        ),
     )
     return or_(wrote, signed_in)
 

@@ -60,7 +60,8 @@ async def _participant(
 ) -> Person | None:
     """Who answers a mail from the very address we wrote to, or from another that is proven to be the same contact's.
 
-    With the token that only our mail had, the very address is proof by itself.
+    With the token that only our mail had, the very address is proof by itself; not in what a machine answers, for then nobody
+    there has said that it was they who asked.
     """
     first = said.claims[0]
     if said.thread_key or answered.identity_id is None:
@@ -72,7 +73,8 @@ async def _participant(
     if (addressee.kind, addressee.scope, addressee.value) != first.key:
         return await _by_another_address(session, first, answered, contact, at=at)
     proof = first.proof or (Proof.REPLY_ADDRESS if said.thread_number and not said.from_ourselves else None)
-    if proof and not any(identity.verified_at for identity, _ in await identities_like(session, first)):
+    known = any(identity.verified_at for identity, _ in await identities_like(session, first))
+    if proof and not known and not said.automatic:
         addressee.prove(proof, by=customer(contact.id), at=at)
     addressee.used(at=at)
     return Person(contact, addressee, proof, known=True)

@@ -138,6 +138,9 @@ async def receive(session: AsyncSession, channel: Channel, arrival: Arrival, sai
     if message is None:
         await _await(session, channel, arrival, said.external_id)
         return "its message is not here yet"
+    by_author = said.from_shop == (message.direction == Direction.OUT)
+    if not by_author and not isinstance(said, InboundReaction):
+        return "changed by somebody else than who wrote it"
     ticket = await locked(session, message.ticket_id)
     await session.refresh(message)
     was = Wording(message.text, message.particulars or {})
@@ -149,29 +152,24 @@ async def receive(session: AsyncSession, channel: Channel, arrival: Arrival, sai
         await _retell(session, message, ticket, was.text)
     if isinstance(said, InboundUnsent):
         await session.execute(delete(Attachment).where(Attachment.item_id == message.id))
-    by_shop = said.from_shop if isinstance(said, InboundReaction) else message.direction == Direction.OUT
-    message.tell(KINDS[type(said)], by=SYSTEM if by_shop else customer(message.contact_id), at=said.at)
+    message.tell(KINDS[type(said)], by=SYSTEM if said.from_shop else customer(message.contact_id), at=said.at)
     return None
 
 
 async def message_of(
     session: AsyncSession, channel: Channel, thread_key: str, external_id: str
 ) -> Message | None:
-    """By its own id, or by that of one of the parts in which it left."""
-    found = await session.scalar(
-        select(Message).where(Message.channel_id == channel.id, Message.external_id == external_id)
+    """Of that conversation: by its own id, or by that of one of the parts in which it left."""
+    said_there = (
+        select(Message)
+        .join(Thread, Thread.id == Message.thread_id)
+        .where(Thread.channel_id == channel.id, Thread.key == thread_key)
     )
+    found = await session.scalar(said_there.where(Message.external_id == external_id))
     if found is not None:
         return found
     return await session.scalar(
-        select(Message)
-        .join(Thread, Thread.id == Message.thread_id)
-        .where(
-            Thread.channel_id == channel.id,
-            Thread.key == thread_key,
-            Message.particulars["mids"].contains([external_id]),
-        )
-        .limit(1)
+        said_there.where(Message.particulars["mids"].contains([external_id])).limit(1)
     )
 
 

@@ -1,7 +1,7 @@
 """What every webhook shares: a bounded body that is well-formed JSON, and one insert before the answer."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Any, Never
 from urllib.parse import parse_qsl
 
@@ -35,16 +35,21 @@ async def turn_away(
 
 
 async def body_of(request: Request, *, largest: int = LARGEST_BODY) -> bytes:
+    return b"".join([part async for part in parts_of(request, largest=largest)])
+
+
+async def parts_of(request: Request, *, largest: int) -> AsyncIterator[bytes]:
+    """A body as it comes."""
     too_large = HTTPException(413, f"a body has at most {largest} bytes")
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and int(announced) > largest:
         raise too_large
-    body = bytearray()
+    came = 0
     async for part in request.stream():
-        body += part
-        if len(body) > largest:
+        came += len(part)
+        if came > largest:
             raise too_large
-    return bytes(body)
+        yield part
 
 
 def public_url(base_url: str, request: Request) -> str:

@@ -8,7 +8,7 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from domain.uploads import READ, plain_name, type_of
-from integrations.chat.frames import BadFrame, Frame, read_frame
+from integrations.chat.frames import LARGEST_FRAME, BadFrame, Frame, read_frame
 
 MOST_FILES = 5
 LARGEST_FILE = 10 * 1024 * 1024
@@ -45,6 +45,8 @@ def read_form(body: bytes, boundary: str) -> Form:
         raise BadFrame("bad_form", "a form has one field, message, and one file or more")
     if len(files) > MOST_FILES:
         raise BadFrame("bad_form", f"a message has at most {MOST_FILES} files")
+    if len(frames[0]) > LARGEST_FRAME:
+        raise BadFrame("too_large", f"the field message has at most {LARGEST_FRAME} bytes")
     return Form(read_frame(frames[0]), tuple(files))
 
 

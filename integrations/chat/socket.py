@@ -17,6 +17,8 @@ from integrations.chat.visit import Visit
 
 FRAMES_PER_MINUTE = 300.0
 """Of one socket; so many may come at once."""
+HELLO_WITHIN = 30.0
+"""Seconds: who says nothing has no seat that could be counted."""
 MOST_REFUSED = 300
 """Frames that came too fast, before the socket is closed."""
 
@@ -52,8 +54,12 @@ class _Socket:
 
     async def run(self) -> None:
         visit = self._visit
-        while not visit.key:
-            await self._answer(visit.hello, await self._next())
+        try:
+            async with asyncio.timeout(HELLO_WITHIN):
+                while not visit.key:
+                    await self._answer(visit.hello, await self._next())
+        except TimeoutError:
+            await self._close(POLICY_VIOLATION)
         while True:
             key = visit.key
             await self._check_seat()

@@ -5,7 +5,8 @@ import asyncio
 import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from typing import Any
+from tempfile import SpooledTemporaryFile
+from typing import IO, Any
 
 import orjson
 from sqlalchemy import select
@@ -27,7 +28,7 @@ from integrations.chat.reception import Reception
 from integrations.chat.telling import Telling
 from integrations.chat.visit import Visit
 from integrations.serving import served
-from integrations.webhook import body_of
+from integrations.webhook import body_of, parts_of
 
 DOORS = {
     "messages": "message",
@@ -41,7 +42,7 @@ DOORS = {
 """Which frame is posted where."""
 
 UPLOADS_AT_ONCE = 8
-"""In one process: each is held whole."""
+"""In one process: each is held whole. While it comes it lies on the disk, so that who sends slowly keeps nobody waiting."""
 
 PREFLIGHT = {
     "Access-Control-Allow-Methods": "GET, POST",
@@ -77,12 +78,14 @@ def routes(reception: Reception, files: Files) -> list[Route]:
         visit.come_back(_bearer(request))
         boundary = boundary_of(request.headers.get("content-type", ""))
         await visit.check_room()
-        async with uploads:
-            body = await _body(request, LARGEST_FORM)
-            form = await asyncio.to_thread(read_form, body, boundary)
-            if "session" in form.frame:
-                raise BadFrame("bad_form", "the session stands in the header Authorization")
-            return _said(await visit.keep(form.frame, form.files, (body, boundary)))
+        with SpooledTemporaryFile(max_size=LARGEST_FRAME) as kept:
+            await _spooled(request, kept)
+            async with uploads:
+                body = await asyncio.to_thread(kept.read)
+                form = await asyncio.to_thread(read_form, body, boundary)
+                if "session" in form.frame:
+                    raise BadFrame("bad_form", "the session stands in the header Authorization")
+                return _said(await visit.keep(form.frame, form.files, (body, boundary)))
 
     async def events(request: Request, visit: Visit) -> Response:
         key = _reader(reception, request, visit)
@@ -148,6 +151,15 @@ async def _body(request: Request, largest: int) -> bytes:
         return await body_of(request, largest=largest)
     except HTTPException as refusal:
         raise BadFrame("too_large", str(refusal.detail)) from None
+
+
+async def _spooled(request: Request, kept: IO[bytes]) -> None:
+    try:
+        async for part in parts_of(request, largest=LARGEST_FORM):
+            kept.write(part)
+    except HTTPException as refusal:
+        raise BadFrame("too_large", str(refusal.detail)) from None
+    kept.seek(0)
 
 
 def _bearer(request: Request) -> str:

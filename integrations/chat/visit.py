@@ -60,11 +60,11 @@ class Visit:
             self._begin_anew()
         self.shown = shown
         self._turn_to(frame)
+        refused = await self._identified(str(token)) if (token := frame.get("identity")) else None
         if answers:
             async with self._db.transaction() as session:
                 row = await self._held(session)
                 row.answers = row.answers | answers
-        refused = await self._identified(str(token)) if (token := frame.get("identity")) else None
         return await self._greeting(refused)
 
     def come_back(self, session: str) -> None:
@@ -188,7 +188,8 @@ class Visit:
         self.key = session_id(self._keys, self.channel.slug, session) or ""
 
     async def _identified(self, token: str) -> str | None:
-        """Why not. Who signs in on another's session goes on in a new one."""
+        """Why not. Who signs in on another's session goes on in a new one, and so does who signs in where nothing was said yet:
+        whoever had the browser before may have kept that session."""
         slug, keys = self.channel.slug, self.widget.accepted("identity_key")
         try:
             identity = signed_identity(keys, slug, token)
@@ -199,7 +200,9 @@ class Visit:
             if row and row.identity == identity:
                 return None
             signed_in_before = row.identity.get("sub") if row else None
-            if signed_in_before not in (None, identity["sub"]) or await self._is_anothers(session, identity):
+            is_silent = signed_in_before is None and (row is None or row.wrote_at is None)
+            is_theirs = signed_in_before in (None, identity["sub"])
+            if is_silent or not is_theirs or await self._is_anothers(session, identity):
                 self._new_session()
             (await self._held(session)).identity = identity
         return None

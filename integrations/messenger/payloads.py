@@ -130,6 +130,7 @@ def _event(page: _Page, event: dict[str, Any]) -> Inbound | Unread:
             at=at,
             text=storable(edit.get("text")),
             number=int(count) if count.isdecimal() and len(count) < 6 else 0,
+            from_shop=by_shop,
         )
     if "reaction" in known:
         reaction = said["reaction"]
@@ -163,7 +164,7 @@ def _message(
 ) -> Inbound | Unread:
     mid = str(message["mid"])
     if message.get("is_deleted") or message.get("is_unsent"):
-        return InboundUnsent(external_id=mid, thread_key=person, at=at)
+        return InboundUnsent(external_id=mid, thread_key=person, at=at, from_shop=by_shop)
     metadata = str(message.get("metadata") or "")
     if by_shop and metadata.startswith(OURS):
         ours = _OURS.match(metadata)

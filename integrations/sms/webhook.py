@@ -6,8 +6,10 @@ Twilio: `/hooks/twilio/{channel}/sms` and `…/sms/status`, signed over the publ
 
 import base64
 import binascii
+import re
 from typing import Any
 
+from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
@@ -23,6 +25,7 @@ from integrations.twilio import EMPTY_ANSWER
 from integrations.webhook import body_of, channel_of, form_of, keep_body, public_url, turn_away, well_formed
 
 NOT_RIGHT = "the signature or the token is not right"
+_MESSAGE = re.compile(r"[A-Z]{2}[0-9a-f]{32}\Z")
 
 
 def routes(db: Database, keys: Keys, base_url: str) -> list[Route]:
@@ -40,6 +43,8 @@ def routes(db: Database, keys: Keys, base_url: str) -> list[Route]:
         tokens = number.accepted("auth_token")
         if not any(twilio_signed(token, url, form, request.headers) for token in tokens):
             await turn_away(db, channel, NOT_RIGHT)
+        if not _is_report(request) and not _is_of_account(number, form):
+            raise HTTPException(401, "no message of this account")
         ours = request.query_params.get("message")
         envelope: Json = {"message": ours} if ours else {}
         await keep_body(db, channel, body, envelope)
@@ -62,6 +67,18 @@ def routes(db: Database, keys: Keys, base_url: str) -> list[Route]:
         Route("/hooks/sms/{channel}", others, methods=["GET", "POST"]),
         Route("/hooks/sms/{channel}/{token}", others, methods=["GET", "POST"]),
     ]
+
+
+def _is_report(request: Request) -> bool:
+    return request.url.path.endswith("/status")
+
+
+def _is_of_account(number: SmsNumber, form: FormData) -> bool:
+    """The signature covers names and values run together: where one ends and the next begins it does not say, and cut elsewhere
+    a message that was overheard would be another one."""
+    return form.get("AccountSid") == number.account_sid and bool(
+        _MESSAGE.match(str(form.get("MessageSid", "")))
+    )
 
 
 async def _said(request: Request) -> tuple[bytes, dict[str, Any]]:

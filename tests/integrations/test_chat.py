@@ -15,6 +15,7 @@ from domain.contacts import Contact, Identity, IdentityKind
 from domain.db import ring
 from domain.inbound import Arrival
 from domain.threads import Thread
+from integrations.chat import socket
 from tests.factories import a_channel
 from tests.integrations.chatting import KEY, answer, placed, signed, visiting
 
@@ -209,3 +210,40 @@ async def test_an_answer_reaches_an_open_socket_after_the_database_was_away(door
         await answer(house, "Yes, here we are again.")
 
         assert [(await visitor.hear())["from"] for _ in range(2)] == ["visitor", "agent"]
+
+
+async def test_a_socket_on_which_nobody_says_hello_is_closed(
+    door: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(socket, "HELLO_WITHIN", 0.2)
+    async with visiting(door) as eve, visiting(door) as ada:
+        await ada.say(type="hello")
+        assert (await eve.say(type="typing"))["code"] == "hello_first"
+
+        await asyncio.wait_for(eve.socket.wait_closed(), 5)
+
+        assert eve.socket.close_code == socket.POLICY_VIOLATION
+        assert (await ada.say(type="message", id="m1", text="Hello?"))["type"] == "ack"
+
+
+async def test_who_signs_in_where_nothing_was_said_goes_on_where_nobody_else_has_been(
+    door: str, house: House
+) -> None:
+    async with visiting(door) as eve:
+        planted = (await eve.say(type="hello"))["session"]
+    async with visiting(door) as ada:
+        greeting = await ada.say(type="hello", session=planted, identity=signed())
+        await ada.say(type="message", id="m1", text="My order is 10422")
+    await placed(house)
+
+    async with visiting(door) as eve:
+        await eve.say(type="hello", session=planted)
+        assert (await eve.say(type="message", id="e1", text="Eve's"))["type"] == "ack"
+        await placed(house)
+        assert (await eve.hear("message"))["text"] == "Eve's"
+
+    assert greeting["session"] != planted
+    async with visiting(door) as ada:
+        again = await ada.say(type="hello", session=greeting["session"], identity=signed(name="Ada"))
+        assert again["session"] == greeting["session"]
+        assert (await ada.hear("message"))["text"] == "My order is 10422"

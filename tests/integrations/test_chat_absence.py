@@ -204,6 +204,25 @@ async def test_an_address_that_is_only_claimed_gets_one_mail_until_it_answers(
     assert counts == [1, 1, 2]
 
 
+async def test_a_machine_that_answers_for_a_named_address_proves_nothing(door: str, house: House) -> None:
+    async with Poster(door) as eve:
+        await eve.greets()
+        await eve.says("messages", id="m1", text="I am Ada", answers={"email": "ada@example.org"})
+    await placed(house)
+    await answer(house, "Hello, Ada")
+    await left(house)
+    (mail,) = await told(house)
+
+    async with house.db.transaction() as session:
+        thread = await session.get_one(Thread, mail.thread_id)
+        mailbox = (await session.scalars(select(Channel).where(Channel.kind == ChannelKind.EMAIL))).one()
+        away = a_mail("ada@example.org", "I am away.", thread_number=thread.number, automatic=True)
+        await receive(session, mailbox, away)
+        address = (await session.scalars(select(Identity).where(Identity.kind == IdentityKind.EMAIL))).one()
+
+    assert address.verified_at is None
+
+
 async def test_another_visitor_who_names_the_same_address_does_not_make_us_write_again(
     door: str, house: House
 ) -> None:

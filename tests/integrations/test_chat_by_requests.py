@@ -3,6 +3,7 @@
 import asyncio
 import random
 import time
+from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
@@ -13,7 +14,9 @@ from sqlalchemy import func, select
 from api.house import House
 from domain.channels import ChannelKind
 from domain.inbound import Arrival
+from integrations.chat.frames import LARGEST_FRAME
 from integrations.chat.identity import new_ticket, session_id
+from integrations.chat.stream import UPLOADS_AT_ONCE
 from tests.doors import answering
 from tests.factories import a_channel
 from tests.integrations.chatting import Poster, answer, messages_of, placed, visiting
@@ -230,3 +233,38 @@ async def test_shuffled_and_repeated_sends_by_both_ways_are_each_kept_once(
             told = await messages_of(frames, len(names))
     assert sorted(frame["id"] for frame in told) == sorted(names)
     assert [frame["seq"] for frame in told] == sorted({frame["seq"] for frame in told})
+
+
+async def test_uploads_that_never_end_keep_nobody_waiting(door: str) -> None:
+    ended = asyncio.Event()
+
+    async def half_of_it() -> AsyncIterator[bytes]:
+        yield b"--x\r\nContent-Disposition: form-data; name=message\r\n\r\n"
+        await ended.wait()
+
+    async with Poster(door) as eve, Poster(door) as ada:
+        await eve.greets()
+        await ada.greets()
+        kind = {"content-type": "multipart/form-data; boundary=x"}
+        halves = [
+            asyncio.create_task(eve.http.post("files", content=half_of_it(), headers=kind))
+            for _ in range(UPLOADS_AT_ONCE + 1)
+        ]
+        await asyncio.sleep(0.2)
+
+        sent = await ada.sends("m1", ("mug.png", b"\x89PNG", "image/png"))
+
+        ended.set()
+        answers = await asyncio.gather(*halves)
+    assert sent.json() == {"type": "ack", "id": "m1"}
+    assert {answered.json()["code"] for answered in answers} == {"bad_form"}
+
+
+async def test_what_is_said_beside_files_is_no_larger_than_a_frame(door: str) -> None:
+    async with Poster(door) as eve:
+        await eve.greets()
+        form = {"message": orjson.dumps({"id": "m1", "page": {"url": "x" * LARGEST_FRAME}}).decode()}
+
+        refused = await eve.http.post("files", data=form, files=[("file", ("a.txt", b"a", "text/plain"))])
+
+    assert (refused.status_code, refused.json()["code"]) == (413, "too_large")

@@ -15,6 +15,7 @@ from domain.blocking import BlockedSender
 from domain.channels import Channel, ChannelKind
 from domain.contacts import Contact, Identity, IdentityKind
 from domain.db import new_id
+from domain.holdings import HOLDINGS
 from domain.hours import Hours
 from domain.ids import public_id, row_id
 from domain.inbound import Arrival, ArrivalState
@@ -23,6 +24,7 @@ from domain.policies import Calendar
 from domain.replies import Extras
 from domain.sign_in import actor_by_id
 from domain.tickets import Ticket
+from domain.visitors import Visitor
 from integrations.chat import reception
 from integrations.chat.links import link
 from integrations.chat.pages import page_of
@@ -451,3 +453,25 @@ def test_typing_is_forgotten_by_who_remembers_too_many(monkeypatch: pytest.Monke
     desk = reception.Reception(None, None, "")  # type: ignore[arg-type]
 
     assert [desk.types(key) for key in ("a", "a", "b", "c", "a")] == [True, False, True, True, True]
+
+
+async def test_whose_a_silent_session_is_nobody_decides_who_only_names_an_address(
+    door: str, house: House
+) -> None:
+    """An export of somebody's data, or its erasure, takes no other visitor's along."""
+    await sets(house, fields=FIELDS)
+    ada = signed(sub="ada", email="ada@example.org")
+    async with Poster(door) as eve, Poster(door, "other") as eves_other, Poster(door) as hers:
+        await eve.greets(identity=signed(sub="eve", email="ada@example.org", email_verified=False))
+        answers = {"email": "ada@example.org"}
+        assert (await eve.says("messages", id="m1", text="Hi", answers=answers))["type"] == "ack"
+        await placed(house)
+        await hers.greets(identity=ada)
+        await eves_other.greets(identity=signed(sub="eve", email="zofia@example.org", aud="other"))
+
+    visitors = next(holding for holding in HOLDINGS if holding.model is Visitor)
+    async with house.db.transaction() as session:
+        contact = (await session.scalars(select(Contact))).one()
+        theirs = (await session.scalars(select(Visitor).where(visitors.theirs(contact.id)))).all()
+
+    assert [visitor.identity["sub"] for visitor in theirs] == ["eve"]

@@ -53,6 +53,21 @@ async def test_an_edit_changes_the_text_and_the_subject_made_of_it_and_says_so(p
     assert await told(page, EventKind.MESSAGE_EDITED) == [EventKind.MESSAGE_EDITED]
 
 
+async def test_nobody_but_who_wrote_a_message_changes_it_or_takes_it_back(page: Messaging) -> None:
+    at = lately(minutes=5)
+    await page.comes(meta.text_message(ADA, PAGE_ID, "Mine", mid="m1", at=at))
+    await page.comes(meta.echo(ADA, PAGE_ID, "Ours", mid="m2", at=at + SECOND))
+    by_page = meta.unsent(ADA, PAGE_ID, "m1") | {"sender": {"id": PAGE_ID}, "recipient": {"id": ADA}}
+
+    await page.comes(meta.edit("7770666", PAGE_ID, "m1", "Eve's"), meta.unsent("7770666", PAGE_ID, "m1"))
+    await page.comes(meta.reaction("7770666", PAGE_ID, "m1"), by_page)
+    await page.comes(meta.edit(ADA, PAGE_ID, "m2", "Free of charge"), meta.unsent(ADA, PAGE_ID, "m2"))
+
+    messages = await page.messages()
+    assert [message.text for message in messages] == ["Mine", "Ours"]
+    assert all(not reactions_of(message.particulars) for message in messages)
+
+
 async def test_what_is_taken_back_is_emptied_and_its_row_stays(page: Messaging) -> None:
     photo = meta.photo_message(ADA, PAGE_ID, page.graph.media_url("card.png"), mid="m1", at=lately(minutes=5))
     photo["message"]["text"] = "My card: 4111"

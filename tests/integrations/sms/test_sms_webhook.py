@@ -52,6 +52,24 @@ async def test_two_hundred_forged_forms_of_twilio_are_refused_and_a_replay_chang
     assert len(await texting.arrivals()) == 1
 
 
+async def test_a_signed_form_that_is_cut_elsewhere_is_no_other_message(house: House, anybody: Client) -> None:
+    """Twilio signs names and values run together."""
+    texting = Texting(house, "twilio", anybody)
+    await texting.begin()
+    form = a_twilio_text("Hello?")
+    path, body, headers = by_twilio("/hooks/twilio/sms/sms", form)
+    swallowed = form | {"MessageSid": f"{form['MessageSid']}NumMedia0"}
+    del swallowed["NumMedia"]
+    _, cut, same = by_twilio("/hooks/twilio/sms/sms", swallowed)
+
+    statuses = [await texting.post(path, one, headers) for one in (body, cut)]
+    await texting.opened()
+
+    assert headers == same
+    assert statuses == [200, 401]
+    assert await texting.shown() == [["Hello?"]]
+
+
 async def test_two_hundred_forged_calls_of_infobip_are_refused_and_a_replay_changes_nothing(
     house: House, anybody: Client
 ) -> None:
