@@ -45,7 +45,9 @@ async def conversation_with(
         raise CannotReply(field=["identityId"])
     if existing := await thread_with(session, ticket, to, kind):
         return existing
-    channel = by_channel or await _begins_by(session, ticket, to, kind, at=at)
+    channel = by_channel or await _begins_by(session, ticket, to, kind)
+    if kind == ChannelKind.SMS:
+        await texting.make_room(session, channel, to.value, at=at)
     thread = open_thread(
         session,
         ticket,
@@ -62,15 +64,13 @@ async def conversation_with(
     return thread, channel
 
 
-async def _begins_by(
-    session: AsyncSession, ticket: Ticket, to: Identity, kind: ChannelKind, *, at: datetime
-) -> Channel:
+async def _begins_by(session: AsyncSession, ticket: Ticket, to: Identity, kind: ChannelKind) -> Channel:
     """A mail may begin a conversation, and a text message where the customer has written one before."""
     channel = None
     if kind == ChannelKind.EMAIL:
         channel = await mailbox_for(session, ticket)
-    elif kind == ChannelKind.SMS and (channel := await texting.texted(session, to.value)):
-        await texting.make_room(session, channel, to.value, at=at)
+    elif kind == ChannelKind.SMS:
+        channel = await texting.texted(session, to.value)
     if channel is not None:
         return channel
     begun = select(Channel.name).join(Thread, Thread.channel_id == Channel.id)
