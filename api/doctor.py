@@ -9,7 +9,7 @@ from enum import Enum
 from urllib.parse import urlsplit
 
 from cryptography.fernet import InvalidToken
-from sqlalchemy import func, select, text
+from sqlalchemy import and_, func, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.running import Settings, unknown_settings
@@ -225,26 +225,35 @@ async def _channels(patient: Patient) -> AsyncIterator[Finding]:
 
 
 async def _mailboxes(patient: Patient) -> AsyncIterator[Finding]:
-    """What the workers saw: a name is not said with its password once more than it must be."""
+    """What the workers saw of the mailboxes that are fetched and the exchanges that are listened to: a name is not said with
+    its password once more than it must be."""
     now = await database_time(patient.connection)
-    fetched = Channel.config["imap_url"].astext.is_not(None)
+    fetched = and_(Channel.kind == ChannelKind.EMAIL, Channel.config["imap_url"].astext.is_not(None))
+    heard = and_(Channel.kind == ChannelKind.PHONE, Channel.config["provider"].astext == "asterisk")
     found = await patient.connection.execute(
-        select(Channel.slug, Box.failing_since, Box.last_error, Box.signed_in_at, Box.held_until)
+        select(
+            Channel.kind, Channel.slug, Box.failing_since, Box.last_error, Box.signed_in_at, Box.held_until
+        )
         .outerjoin(Box, Box.channel_id == Channel.id)
-        .where(Channel.kind == ChannelKind.EMAIL, Channel.disabled_at.is_(None), fetched)
+        .where(Channel.disabled_at.is_(None), or_(fetched, heard))
         .order_by(Channel.slug)
     )
-    for slug, failing_since, last_error, signed_in_at, held_until in found:
+    for kind, slug, failing_since, last_error, signed_in_at, held_until in found:
+        what, done, does = (
+            ("mailbox", "fetched", "fetches it")
+            if kind == ChannelKind.EMAIL
+            else ("exchange", "listened to", "listens to it")
+        )
         if failing_since:
-            health, said = Health.ILL, f"since {failing_since:%Y-%m-%d %H:%M} not fetched: {last_error}"
+            health, said = Health.ILL, f"since {failing_since:%Y-%m-%d %H:%M} not {done}: {last_error}"
         elif held_until is None or held_until < now:
-            health, said = Health.ODD, "nobody fetches it: does a worker run?"
+            health, said = Health.ODD, f"nobody {does}: does a worker run?"
         else:
             health, said = (
                 Health.WELL,
-                f"fetched; signed in {signed_in_at:%Y-%m-%d %H:%M}" if signed_in_at else "being signed in to",
+                f"{done}; signed in {signed_in_at:%Y-%m-%d %H:%M}" if signed_in_at else "being signed in to",
             )
-        yield Finding(f"mailbox {slug}", health, said)
+        yield Finding(f"{what} {slug}", health, said)
 
 
 async def _promises(patient: Patient) -> AsyncIterator[Finding]:

@@ -15,22 +15,20 @@ TASKS = "query Tasks($of: ID!) { tasks(filter: { assigneeId: $of, done: false })
 
 async def mias_phone_rings_in_time(scene: Scene) -> None:
     narrator = scene.narrator
-    missed = await _next_push(scene, 15)
-    title = missed.data["title"]
-    narrator.check(
-        f"Mia's phone says at once: “{title}”", title, equals=f"Ticket {scene.number}: a call was missed"
-    )
+    title = f"Ticket {scene.number}: a call was missed"
+    await _push(scene, title, within=15)
+    narrator.saw(f"Mia's phone says at once: “{title}”")
     left = max(0.0, (scene.due_at - datetime.now(UTC)).total_seconds())
     narrator.tell(f"{left:.1f} s are left of the promise")
-    push = await _next_push(scene, left + 5)
+    title = f"Ticket {scene.number}: first reply due in 1 min"
+    push = await _push(scene, title, within=left + 5)
     early = (scene.due_at - push.at).total_seconds()
     narrator.check(
         f"Mia's phone rings, {early:.1f} s before the promise would be broken",
         (push.handle, early > 0),
         equals=(scene.mias_phone, True),
     )
-    title = push.data["title"]
-    narrator.check(f"it shows “{title}”", title, equals=f"Ticket {scene.number}: first reply due in 1 min")
+    narrator.saw(f"it shows “{title}”")
     narrator.check(
         "and no name, address or word of the customer: anybody can read a lock screen",
         _given_away(scene, push),
@@ -38,8 +36,17 @@ async def mias_phone_rings_in_time(scene: Scene) -> None:
     )
 
 
-async def _next_push(scene: Scene, within: float) -> Push:
-    return await scene.narrator.awaits("a push for Mia's phone", scene.shop.fcm.next_push(within))
+async def _push(scene: Scene, title: str, *, within: float) -> Push:
+    """On a slow machine the warning may ring before the missed call does: each is known by what it shows."""
+    for push in scene.rung:
+        if push.data["title"] == title:
+            return push
+    while True:
+        coming = scene.shop.fcm.next_push(within)
+        push = await scene.narrator.awaits(f"Mia's phone rings and shows “{title}”", coming)
+        scene.rung.append(push)
+        if push.data["title"] == title:
+            return push
 
 
 async def the_clock_runs_out(scene: Scene) -> None:
@@ -65,13 +72,13 @@ async def _firing(scene: Scene) -> list[tuple[int, int, str]]:
 
 async def mias_phone_rings_again(scene: Scene) -> None:
     narrator = scene.narrator
-    push = await _next_push(scene, 15)
+    title = f"Ticket {scene.number}: first reply overdue"
+    push = await _push(scene, title, within=15)
     late = (push.at - scene.due_at).total_seconds()
     narrator.check(
         f"Mia's phone rings again, {late:.1f} s after the deadline", push.handle, equals=scene.mias_phone
     )
-    title = push.data["title"]
-    narrator.check(f"it shows “{title}”", title, equals=f"Ticket {scene.number}: first reply overdue")
+    narrator.saw(f"it shows “{title}”")
 
     async def ledger() -> list[tuple[str, str, str]]:
         found = (await scene.mia.ask(HEALTH, id=scene.alert_id))["pushHealth"]

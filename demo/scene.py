@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from demo.customer import Chat, Customer
+from demo.farends import Push
 from demo.narrator import Narrator
 from demo.shop import Shop
 from demo.staff import Colleague, Json, Ticket
@@ -30,6 +31,8 @@ class Scene:
     """What the open app was told."""
     chat: Chat
     """Zofia's open page."""
+    rung: list[Push] = field(default_factory=list)
+    """What Mia's phone has shown."""
 
     ticket_id: str = field(init=False)
     number: int = field(init=False)

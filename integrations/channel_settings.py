@@ -10,6 +10,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 import orjson
 from pydantic import SecretStr, ValidationError
 from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
 
 from domain.channels import ChannelKind
 from domain.db import Json
@@ -105,6 +106,9 @@ _PROBLEMS = {
     "missing": "it is needed",
     "dict_type": "it is said by language, as `acknowledgement.es=…`",
     "list_type": "it is a list",
+    "int_parsing": "it is a number",
+    "bool_parsing": "it is true or false",
+    "literal_error": "it is {expected}",
 }
 """In words of ours, by pydantic's type."""
 
@@ -119,8 +123,14 @@ def read_settings(kind: ChannelKind, values: dict[str, Any]) -> ChannelSettings:
             N_("{name}: {problem}"),
             field=["settings", *loc[:1]],
             name=".".join(loc) or kind.value,
-            problem=_PROBLEMS.get(first["type"]) or first["msg"].removeprefix("Value error, "),
+            problem=_problem(first),
         ) from None
+
+
+def _problem(found: ErrorDetails) -> str:
+    if ours := _PROBLEMS.get(found["type"]):
+        return ours.format_map({"expected": "", **found.get("ctx", {})}).replace("it is '', ", "it is ")
+    return found["msg"].removeprefix("Value error, ")
 
 
 def otherwise(kind: ChannelKind, before: Json, said: Mapping[str, Any]) -> Json:
@@ -129,9 +139,12 @@ def otherwise(kind: ChannelKind, before: Json, said: Mapping[str, Any]) -> Json:
     shapes = {one.name: one.shape for one in settings_of(kind)}
     after = dict(before)
     for name, value in said.items():
-        if shapes.get(name) == Shape.JSON and isinstance(value, str) and value:
+        if name not in shapes:
+            problem = _PROBLEMS["extra_forbidden"]
+            raise InvalidInput(N_("{name}: {problem}"), field=["settings", name], name=name, problem=problem)
+        if shapes[name] == Shape.JSON and isinstance(value, str) and value:
             value = _from_json(name, value)
-        if shapes.get(name) == Shape.BY_LANGUAGE and isinstance(value, Mapping) and value:
+        if shapes[name] == Shape.BY_LANGUAGE and isinstance(value, Mapping) and value:
             merged = {**(before.get(name) or {}), **value}
             value = {language: text for language, text in merged.items() if text}
         after[name] = value
@@ -149,7 +162,8 @@ def _from_json(name: str, text: str) -> Any:
 
 def with_ours(kind: ChannelKind, values: Mapping[str, Any]) -> tuple[Json, dict[str, str]]:
     """The settings of a new channel, and those secrets of ours in them that nobody gave: they are shown once."""
-    made = {name: new_secret() for name in sorted(KINDS[kind].OURS) if not values.get(name)}
+    theirs = KINDS[kind].ours_of_a_new_one(values)
+    made = {name: new_secret() for name in sorted(theirs) if not values.get(name)}
     return {**values, **made}, made
 
 

@@ -46,7 +46,7 @@ async def let_in(url: str, **shown: Any) -> Finding:
             answer = await http.get(url, **shown)
     except (httpx.HTTPError, httpx.InvalidURL) as failure:
         silent = N_("The provider cannot be asked: {said}.")
-        return Finding("account", False, silent, {"said": type(failure).__name__})
+        return Finding("account", False, silent, {"said": str(failure) or type(failure).__name__})
     if answer.is_success:
         return Finding("account", True, N_("The provider knows the account."))
     refused = N_("The provider does not take the credentials: HTTP {status}.")

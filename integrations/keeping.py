@@ -1,16 +1,36 @@
 """How the settings of a channel are kept: a SecretStr encrypted, the rest plain."""
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, ClassVar, Literal, Self, TypeAlias
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, field_validator
+import phonenumbers
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, field_validator
 
 from domain.channels import Channel, Retired, retired_in
 from domain.db import Json
 from domain.keys import Keys
 
 Language: TypeAlias = Literal["en", "pl", "es", "ca"]
+
+
+def _known_region(said: str | None) -> str | None:
+    """Of one that is not known every national number would be passed over, without a word."""
+    region = said.strip().upper() if said else None
+    if region and region not in phonenumbers.SUPPORTED_REGIONS:
+        raise ValueError("it is a country's two letters, such as PL")
+    return region
+
+
+def _of_twilio(said: str) -> str:
+    if said and not re.fullmatch(r"AC[0-9a-f]{32}", said):
+        raise ValueError("it is AC and 32 letters and digits, as Twilio's console shows it")
+    return said
+
+
+Region: TypeAlias = Annotated[str | None, AfterValidator(_known_region)]
+AccountSid: TypeAlias = Annotated[str, AfterValidator(_of_twilio)]
 
 SHORTEST_KEY = 32
 """Characters of a key that signs: who guesses it can be anybody."""
@@ -36,6 +56,11 @@ class ChannelSettings(BaseModel):
 
     OURS: ClassVar[frozenset[str]] = frozenset()
     """Secrets that we make: one that is needed is made with the channel, and each is made anew when it is asked for."""
+
+    @classmethod
+    def ours_of_a_new_one(cls, said: Mapping[str, Any]) -> frozenset[str]:
+        """Those of them that are of use to a channel that is told this."""
+        return cls.OURS
 
     language: Literal["", Language] = ""
     """Of its answers to who has told no language."""

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 from domain.db import Json
 from domain.visitors import MAIL_AFTER, Room
-from integrations.keeping import SHORTEST_KEY, ChannelSettings, Language
+from integrations.keeping import SHORTEST_KEY, ChannelSettings, Language, Region
 
 
 class Question(BaseModel):
@@ -33,16 +33,19 @@ class ChatWidget(ChannelSettings):
     anonymous: bool = True
     """May visitors write of whom the shop has not signed who they are?"""
     fields: list[Question] = Field(default=[], max_length=10)
-    region: str | None = None
+    """What is asked before the first message: a JSON list of `name`, `label` by language, `type`, `required`, `options`."""
+    region: Region = None
     """Two letters, to read national numbers in answers."""
     mail_after_minutes: int = Field(default=MAIL_AFTER, ge=0, le=7 * 24 * 60)
     """After which an unread answer goes out by mail to a visitor who left; 0: never."""
     messages_per_minute: int = Field(default=30, ge=1)
     """Of one session."""
     files_per_hour: int = Field(default=20, ge=0)
+    """Of one session."""
     sessions_per_minute: int = Field(default=60, ge=1)
     """New ones from one address: offices and mobile networks share one."""
     streams_per_session: int = Field(default=8, ge=1)
+    """Open sockets and streams of one session."""
     streams: int = Field(default=5000, ge=1)
     """Open sockets and streams of the channel, in one process."""
 

@@ -28,6 +28,7 @@ class Mailbox(ChannelSettings):
     imap_user: str = ""
     """Whoever signs in; otherwise the address."""
     imap_password: SecretStr = SecretStr("")
+    """Of whoever signs in to fetch; or tokens: `oauth_token_url` and those below it."""
     imap_folder: str = "INBOX"
     """The one folder that is read."""
     imap_since_days: int = Field(0, ge=0, le=3650)
@@ -52,6 +53,7 @@ class Mailbox(ChannelSettings):
     smtp_user: str = ""
     """Whoever signs in there; none: nobody does."""
     smtp_password: SecretStr = SecretStr("")
+    """Of whoever signs in to send."""
     signed_sender: bool = True
     """The envelope's sender is the signed reply address, so that a bounce finds its conversation. Some providers take no
     sender but the mailbox itself."""
@@ -65,9 +67,13 @@ class Mailbox(ChannelSettings):
     oauth_token_url: str = ""
     """Whoever signs in with tokens (XOAUTH2): where they are made from the refresh token."""
     oauth_client_id: str = ""
+    """Of the application that is registered there."""
     oauth_client_secret: SecretStr = SecretStr("")
+    """Of that application, where it has one."""
     oauth_refresh_token: SecretStr = SecretStr("")
+    """What the provider gave when the mailbox's owner agreed; a newer one that comes is kept."""
     oauth_scope: str = ""
+    """What is asked for, between spaces: to fetch, to send."""
 
     inbound_per_minute: int = Field(default=600, ge=0)
 

@@ -1,13 +1,14 @@
 """What a phone line needs to be told."""
 
 import re
-from typing import ClassVar, Literal, Self
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from domain.call_backs import MINUTES, SHORT_SECONDS
 from domain.contacts import IdentityKind, normalised
-from integrations.keeping import ChannelSettings, check_needed, web_address
+from integrations.keeping import ChannelSettings, Region, check_needed, web_address
 from integrations.phone.asterisk.exchange import Exchange
 from integrations.phone.twilio.account import TwilioAccount, target
 
@@ -18,11 +19,16 @@ _DIALLED = re.compile(r"[+0-9A-Za-z@.:_*#-]{1,64}\Z")
 class PhoneLine(TwilioAccount, Exchange, ChannelSettings):
     OURS: ClassVar[frozenset[str]] = frozenset({"key"})
 
+    @classmethod
+    def ours_of_a_new_one(cls, said: Mapping[str, Any]) -> frozenset[str]:
+        return cls.OURS if said.get("provider", "generic") == "generic" else frozenset()
+
     number: str
-    region: str | None = None
+    """In E.164 or, by its region, as it is dialled there. It stays: another number is another channel."""
+    region: Region = None
     """Two letters, to read national numbers."""
     key: SecretStr = SecretStr("")
-    """Signs the PBX's events, or is the token in their address."""
+    """Of a generic PBX: signs its events, or is the token in their address."""
     closed: str = ""
     """What becomes of calls outside the office hours: `reject`, or the number or extension they are connected with; "": as the
     PBX knows itself."""

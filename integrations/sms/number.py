@@ -1,13 +1,14 @@
 """What a number for text messages needs to be told."""
 
 import re
-from typing import ClassVar, Literal, Self
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from domain.contacts import IdentityKind, normalised
 from domain.texting import MOST_SEGMENTS
-from integrations.keeping import ChannelSettings, check_needed, web_address
+from integrations.keeping import AccountSid, ChannelSettings, Region, check_needed, web_address
 
 NAME = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9 ]{1,11}")
 """Of a sender without a number, as networks show it; nobody can answer it."""
@@ -18,11 +19,16 @@ NOTHING = SecretStr("")
 class SmsNumber(ChannelSettings):
     OURS: ClassVar[frozenset[str]] = frozenset({"token"})
 
+    @classmethod
+    def ours_of_a_new_one(cls, said: Mapping[str, Any]) -> frozenset[str]:
+        signs = said.get("provider") == "twilio" or said.get("signature_secret")
+        return frozenset() if signs else cls.OURS
+
     provider: Literal["twilio", "infobip", "vonage"]
     """Who carries the messages."""
     number: str
     """With its country, or the name that messages are sent under."""
-    region: str | None = None
+    region: Region = None
     """Two letters, to read national numbers."""
     most_segments: int = Field(default=MOST_SEGMENTS, ge=1, le=10)
     """Longer messages of ours are refused: each segment is paid for."""
@@ -30,7 +36,7 @@ class SmsNumber(ChannelSettings):
     inbound_per_minute: int = Field(default=600, ge=0)
     """More than these wait their turn; 0: as many as come."""
 
-    account_sid: str = Field(default="", pattern=r"^(AC[0-9a-f]{32})?$")
+    account_sid: AccountSid = ""
     """Of Twilio."""
     auth_token: SecretStr = NOTHING
     """Of Twilio: signs what it tells us, too."""
@@ -76,8 +82,9 @@ class SmsNumber(ChannelSettings):
     def doors(self, slug: str) -> dict[str, str]:
         if self.provider == "twilio":
             return {"messages": f"/hooks/twilio/{slug}/sms"}
-        signed = {"signed": f"/hooks/sms/{slug}"} if self.provider == "vonage" else {}
-        return signed | {"with the token": f"/hooks/sms/{slug}/{{token}}"}
+        if self.provider == "vonage" and self.signature_secret.get_secret_value():
+            return {"signed": f"/hooks/sms/{slug}"}
+        return {"with the token": f"/hooks/sms/{slug}/{{token}}"}
 
     def place(self) -> str:
         if self.is_name:

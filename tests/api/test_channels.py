@@ -103,7 +103,22 @@ async def test_a_channel_is_made_with_a_key_that_is_shown_once_and_opens_its_doo
         ([], "address", "address: it is needed"),
         ([ADDRESS, {"name": "adress", "value": "x"}], "adress", "adress: there is no such setting"),
         ([ADDRESS, {"name": "relays", "value": "x"}], "relays", "relays: it is a list"),
-        ([ADDRESS, {"name": "acknowledge", "value": "often"}], "acknowledge", "acknowledge: Input should"),
+        (
+            [ADDRESS, {"name": "acknowledge", "value": "often"}],
+            "acknowledge",
+            "acknowledge: it is true or false",
+        ),
+        (
+            [ADDRESS, {"name": "imap_since_days", "value": "few"}],
+            "imap_since_days",
+            "imap_since_days: it is a number",
+        ),
+        (
+            [ADDRESS, {"name": "language", "value": "de"}],
+            "language",
+            "language: it is 'en', 'pl', 'es' or 'ca'",
+        ),
+        ([ADDRESS, {"name": "adress"}], "adress", "adress: there is no such setting"),
         (
             [ADDRESS, {"name": "webhook_token", "value": "short"}],
             "webhook_token",
@@ -120,7 +135,7 @@ async def test_a_channel_is_made_with_a_key_that_is_shown_once_and_opens_its_doo
                 {"name": "acknowledgement", "byLanguage": [{"language": "de", "text": "Nummer {number}"}]},
             ],
             "acknowledgement",
-            "acknowledgement.de: Input should be 'en', 'pl', 'es' or 'ca'",
+            "acknowledgement.de: it is 'en', 'pl', 'es' or 'ca'",
         ),
     ],
 )
@@ -196,6 +211,8 @@ async def test_what_each_kind_can_be_told_is_in_the_schema(admin: Client) -> Non
     assert found["CHAT"]["language"]["choices"] == ["", "en", "pl", "es", "ca"]
     assert found["MESSENGER"]["verify_token"]["required"] is False
     assert "`{opens}`" in found["CHAT"]["acknowledgement_closed"]["description"]
+    unsaid = [name for settings in found.values() for name, one in settings.items() if not one["description"]]
+    assert unsaid == []
 
 
 async def test_an_old_key_is_accepted_until_its_grace_is_over_and_at_once_no_more_where_there_is_none(
@@ -260,6 +277,41 @@ async def test_metas_webhook_and_the_widget_take_the_secret_before_as_well(
         "app_secret": [200, 200, 401],
         "identity_key": [True, True, False],
     }
+
+
+NUMBER = {"number": "+48732100200"}
+AT_TWILIO = {"provider": "twilio", "account_sid": f"AC{'0' * 32}", "auth_token": "a" * 32}
+AT_VONAGE = {"provider": "vonage", "api_key": "k", "api_secret": "s"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings", "made", "doors"),
+    [
+        ("PHONE", {"region": "pl"}, ["key"], ["signed", "with the key"]),
+        ("PHONE", AT_TWILIO, [], ["a call comes in", "call status changes"]),
+        ("SMS", AT_TWILIO, [], ["messages"]),
+        ("SMS", AT_VONAGE, ["token"], ["with the token"]),
+        ("SMS", AT_VONAGE | {"signature_secret": "a signature's secret"}, [], ["signed"]),
+    ],
+)
+async def test_only_the_secrets_that_open_a_door_are_made(
+    admin: Client, kind: str, settings: dict[str, str], made: list[str], doors: list[str]
+) -> None:
+    said = [{"name": name, "value": value} for name, value in (NUMBER | settings).items()]
+
+    added = await admin.do(CREATE, kind=kind, name="Number", settings=said)
+
+    assert added["userErrors"] == []
+    assert [one["name"] for one in added["newSecrets"]] == made
+    assert [one["name"] for one in added["channel"]["webhookUrls"]] == doors
+
+
+async def test_a_line_at_twilio_is_told_nothing_by_a_generic_exchange(admin: Client, anybody: Client) -> None:
+    key = "the key of a line that was a generic one before"
+    said = [{"name": name, "value": value} for name, value in (NUMBER | AT_TWILIO | {"key": key}).items()]
+    await admin.do(CREATE, kind="PHONE", name="Main line", settings=said)
+
+    assert await rings(anybody, key) == 401
 
 
 async def test_a_providers_secret_is_given_and_no_other_is_made_for_it(admin: Client) -> None:

@@ -136,6 +136,22 @@ async def test_a_mailbox_that_cannot_be_signed_in_to_is_told(settings: Settings,
     assert "mailbox well" not in said
 
 
+async def test_an_exchange_that_is_not_heard_is_told(settings: Settings, house: House) -> None:
+    exchange = {"provider": "asterisk", "ami_host": "10.0.0.5", "ami_user": "heddle", "ami_secret": "x"}
+    async with house.db.transaction() as session:
+        now = await database_time(session)
+        lines = [
+            await a_channel(session, house.keys, ChannelKind.PHONE, slug=slug, number=number, **exchange)
+            for slug, number in (("broken", "+48221234567"), ("left", "+48221234568"))
+        ]
+        session.add(Box(channel_id=lines[0].id, failing_since=now, last_error="no connection"))
+
+    said = await ill(settings, house)
+
+    assert said["exchange broken"] == f"since {now:%Y-%m-%d %H:%M} not listened to: no connection"
+    assert said["exchange left"] == "nobody listens to it: does a worker run?"
+
+
 async def test_an_empty_database_is_told_apart(settings: Settings, house: House, database_url: str) -> None:
     db = Database(await another_database(database_url, "doctor"))
 

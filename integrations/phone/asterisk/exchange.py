@@ -2,15 +2,22 @@
 
 import re
 
-from pydantic import BaseModel, Field, SecretStr, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 
 class Exchange(BaseModel):
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
     ami_host: str = ""
+    """Where the manager interface of an Asterisk is."""
     ami_port: int = Field(default=5038, ge=1, le=65535)
+    """Of an Asterisk."""
     ami_tls: bool = False
+    """Is the line to an Asterisk encrypted?"""
     ami_user: str = ""
+    """Whoever signs in to an Asterisk."""
     ami_secret: SecretStr = SecretStr("")
+    """Of whoever signs in to an Asterisk."""
     inbound_context: str = "from-trunk"
     """Where in the dialplan the calls from outside begin."""
     outbound_context: str = ""

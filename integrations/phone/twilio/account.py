@@ -2,10 +2,10 @@
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field, SecretStr, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 from domain.contacts import phone_number
-from integrations.keeping import Language
+from integrations.keeping import AccountSid, Language
 
 MOST_AT_ONCE = 10
 """Telephones that one `<Dial>` rings."""
@@ -14,13 +14,20 @@ LONGEST_NOTICE = 300
 
 
 class TwilioAccount(BaseModel):
-    account_sid: str = Field(default="", pattern=r"^(AC[0-9a-f]{32})?$")
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    account_sid: AccountSid = ""
+    """Of Twilio."""
     auth_token: SecretStr = SecretStr("")
+    """Of Twilio: signs what it tells us, too."""
     ring: list[str] = []
     """Whose telephones ring, as numbers in E.164, `sip:…` or `client:…`; none: those of the agents on duty."""
     ring_seconds: int = Field(default=25, ge=5, le=120)
+    """How long they ring."""
     record: bool = False
+    """Are calls recorded at Twilio, of those who agree?"""
     voicemail: bool = False
+    """Does a machine at Twilio take what nobody takes?"""
     consent: Literal["announced", "pressed"] = "announced"
     """Who is told that the call is recorded and stays, agrees; or only who presses 1."""
     consent_notice: dict[Language, str] = {}
