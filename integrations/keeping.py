@@ -6,7 +6,16 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias
 
 import phonenumbers
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    SecretStr,
+    ValidationInfo,
+    field_validator,
+)
 
 from domain.channels import Channel, Retired, retired_in
 from domain.db import Json
@@ -15,10 +24,12 @@ from domain.keys import Keys
 Language: TypeAlias = Literal["en", "pl", "es", "ca"]
 
 
-def _known_region(said: str | None) -> str | None:
-    """Of one that is not known every national number would be passed over, without a word."""
+def _known_region(said: str | None, how: ValidationInfo) -> str | None:
+    """By one that is not known no national number is read: it is refused, and as none where it was kept before that."""
     region = said.strip().upper() if said else None
     if region and region not in phonenumbers.SUPPORTED_REGIONS:
+        if how.context:
+            return None
         raise ValueError("it is a country's two letters, such as PL")
     return region
 
@@ -84,7 +95,8 @@ class ChannelSettings(BaseModel):
 
     @classmethod
     def of(cls, channel: Channel, keys: Keys) -> Self:
-        read = cls.model_validate(channel.config | (keys.decrypt(channel.secrets) if channel.secrets else {}))
+        secrets = keys.decrypt(channel.secrets) if channel.secrets else {}
+        read = cls.model_validate(channel.config | secrets, context={"kept": True})
         read._retired = retired_in(channel.retired, keys)
         return read
 

@@ -6,12 +6,14 @@ from typing import Any
 
 import pytest
 
-from domain.channels import ChannelKind
+from domain.channels import Channel, ChannelKind
 from domain.errors import InvalidInput
+from domain.keys import Keys
 from domain.settings import WrongSetting
 from integrations.channel_settings import read_settings
 from integrations.orders import OrderStatus, Stage, orders_in
 from integrations.phone.asterisk.exchange import Exchange
+from integrations.phone.line import PhoneLine
 from integrations.phone.twilio.account import target
 
 TWILIO = {"provider": "twilio", "account_sid": "AC" + "0" * 32, "auth_token": "t"}
@@ -22,6 +24,8 @@ ASTERISK = {"provider": "asterisk", "ami_host": "pbx", "ami_user": "heddle", "am
     ("settings", "says"),
     [
         ({}, "generic needs key"),
+        ({"key": "k", "region": "Poland"}, "region: it is a country's two letters"),
+        ({**TWILIO, "account_sid": "AC1"}, "account_sid: it is AC and 32 letters"),
         ({"provider": "twilio"}, "twilio needs account_sid and auth_token"),
         ({"provider": "asterisk", "ami_host": "pbx"}, "asterisk needs ami_user and ami_secret"),
         ({**TWILIO, "ring": "+48600100200,101"}, "'101' is no number"),
@@ -69,6 +73,12 @@ def test_a_channel_of_the_exchange_is_somebodys_telephone(
 )
 def test_twilio_rings_numbers_and_addresses_and_no_extensions(telephone: str, told: str | None) -> None:
     assert target(telephone) == told
+
+
+def test_a_region_that_was_kept_before_it_was_looked_at_breaks_no_line() -> None:
+    kept = Channel(config={"number": "+48221234567", "region": "Poland"} | ASTERISK)
+
+    assert PhoneLine.of(kept, Keys("the secret key of a line that is kept")).region is None
 
 
 async def test_orders_stand_in_a_file_until_somebody_connects_the_shop(tmp_path: Path) -> None:
