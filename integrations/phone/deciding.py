@@ -99,7 +99,7 @@ async def in_time(
         async with asyncio.timeout(PATIENCE), db.transaction() as session:
             return await asked(session)
     except (TimeoutError, SQLAlchemyError, OSError) as failure:
-        log.warning("call_undecided", channel=channel.slug, error=type(failure).__name__)
+        log.warning("call_undecided", channel=channel.slug, why=type(failure).__name__)
         return None
 
 
