@@ -141,7 +141,7 @@ async def test_the_first_agent_and_channel_come_from_the_command_line(
     assert "already" in again.stderr
     assert "'main-line'" in line.stdout
     assert wrong.returncode == 2
-    assert "address" in wrong.stderr
+    assert wrong.stderr == "heddle: adress: there is no such setting\n"
     db = Database(url)
     await migrate(db)
     async with db.transaction() as session:
@@ -209,7 +209,7 @@ async def test_what_is_said_in_several_languages_is_set_one_by_one(database_url:
 
     assert done.stdout == "The email channel 'help' is set up.\n"
     assert wrong == [
-        "heddle: acknowledgement.de: Input should be 'en', 'pl', 'es' or 'ca'\n",
+        "heddle: acknowledgement.de: it is 'en', 'pl', 'es' or 'ca'\n",
         "heddle: acknowledgement: it is said by language, as `acknowledgement.es=…`\n",
         "heddle: signatur: there is no such setting\n",
     ]
