@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import strawberry
 from sqlalchemy import ColumnElement, Select, exists, select
 
+from api.alert_history import AlertEvent, histories_of
 from api.channels import Channel, channels_by_id
 from api.context import Info, Reading, plain
 from api.node import Node
-from api.paging import MOST, of_each, page_size
+from api.paging import of_each, page_size
 from api.policies import LadderTells
 from api.selection import Selection, wanted
 from api.sla import Clock, clocks_by_id
@@ -23,7 +24,6 @@ from domain.alerts import UNRESOLVED, AlertKind, AlertState
 from domain.causes import AlertCause, NextAction
 from domain.clocks import ladders_of
 from domain.db import one_of
-from domain.events import Event, EventKind
 from domain.ids import public_id, row_id
 from domain.ladders import Step, Told
 from domain.languages import translate
@@ -44,17 +44,6 @@ class EscalationStep:
     targets: list[LadderTells] = strawberry.field(
         description="Who is told then; the managers in place of admins, where there are none."
     )
-
-
-@strawberry.type(description="What happened to an alert.")
-class AlertEvent:
-    at: datetime
-    kind: str = strawberry.field(
-        description="`alert_fired`, `alert_climbed`, `alert_acked`, `alert_snoozed` or `alert_resolved`."
-    )
-    actor: Agent | None = strawberry.field(description="Null: Heddle itself.")
-    level: int
-    note: str | None
 
 
 @strawberry.type(description="Somebody who could take the ticket.")
@@ -202,7 +191,9 @@ async def _fill(reading: Reading, found: list[Alert], selection: Selection) -> N
         for alert in found:
             alert.cause, alert.next_action = why[alert.row_id]
     if "history" in selection:
-        await _histories(reading, found)
+        histories = await histories_of(reading, {alert.row_id: alert.fired_at for alert in found})
+        for alert in found:
+            alert.history = histories.get(alert.row_id, [])
 
 
 async def _escalations(reading: Reading, found: list[Alert]) -> None:
@@ -231,50 +222,6 @@ def _who(step: Step, has_admins: bool) -> list[Told]:
     if step.tell == (Told.ADMINS,) and not step.agents and not has_admins:
         return [Told.MANAGERS]
     return list(step.tell)
-
-
-TOLD = (
-    EventKind.ALERT_FIRED,
-    EventKind.ALERT_CLIMBED,
-    EventKind.ALERT_ACKED,
-    EventKind.ALERT_SNOOZED,
-    EventKind.ALERT_RESOLVED,
-)
-
-
-async def _histories(reading: Reading, found: list[Alert]) -> None:
-    earliest = min(alert.fired_at for alert in found)
-    rows = await reading.connection.execute(
-        of_each(
-            select(Event.__table__).where(
-                one_of(Event.alert_id, [alert.row_id for alert in found]),
-                Event.at >= earliest,
-                Event.kind.in_(TOLD),
-            ),
-            Event.alert_id,
-            Event.seq.desc(),
-            most=MOST,
-        )
-    )
-    told = sorted(rows.all(), key=lambda row: row.seq)
-    ids = [uuid.UUID(row.data["note"]) for row in told if "note" in row.data]
-    notes_read = await reading.connection.execute(
-        select(alerts.AlertNote.id, alerts.AlertNote.text).where(one_of(alerts.AlertNote.id, ids))
-    )
-    notes = {str(row.id): row.text for row in notes_read}
-    agents = await agents_by_id(reading, [row.actor_id for row in told if row.actor_kind == "agent"])
-    for alert in found:
-        alert.history = [
-            AlertEvent(
-                at=row.recorded_at,
-                kind=row.kind,
-                actor=agents.get(row.actor_id),
-                level=row.data.get("level", 0),
-                note=notes.get(row.data.get("note", "")),
-            )
-            for row in told
-            if row.alert_id == alert.row_id
-        ]
 
 
 async def _alerts(info: Info, states: list[AlertState] | None = None, first: int = 25) -> list[Alert]:

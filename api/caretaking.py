@@ -107,7 +107,8 @@ async def seal_anew() -> None:
 @commands.command
 async def doctor() -> None:
     """Looks whether all is well, and changes nothing. Exit status 1 if something is not."""
-    from api.doctor import Health, examine
+    from api.doctor import examine
+    from api.findings import Health
 
     settings, ill = load_settings(), False
     async with database_here(settings) as db:

@@ -28,8 +28,8 @@ from domain.db import database_time
 from domain.errors import Refused
 from domain.hours import Hours
 from domain.postgres_programs import CannotStart
-from domain.promises import Metric, Target
 from domain.settings import WrongSetting
+from domain.targets import Metric, Target
 
 app = App(name="heddle", help="A helpdesk for online shops.", version_flags=[])
 app.command(channel)

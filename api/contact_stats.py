@@ -14,7 +14,7 @@ from domain.access import may_see
 from domain.clocks import Clock
 from domain.contacts import Contact
 from domain.messages import DeliveryState, Direction, Item, ItemKind
-from domain.promises import Metric
+from domain.targets import Metric
 from domain.threads import Thread
 from domain.tickets import LIVE, Ticket
 

@@ -3,22 +3,20 @@
 import asyncio
 import shutil
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from enum import Enum
 from urllib.parse import urlsplit
 
 from cryptography.fernet import InvalidToken
-from sqlalchemy import and_, func, or_, select, text
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import func, select, text
 
+from api.findings import Finding, Health, Patient
 from api.running import Settings, unknown_settings
+from api.ways_in import of_channels, of_what_is_fetched
 from domain import audit, auditor
-from domain.channels import Channel, ChannelKind
+from domain.channels import Channel
 from domain.db import Database, database_time
 from domain.devices import RINGS, Device, Fitness, fitness
 from domain.erasure import Erasure
-from domain.fetching import Box
 from domain.files import Files
 from domain.following import unread_since
 from domain.installation import held_since
@@ -29,8 +27,6 @@ from domain.queues import waiting
 
 LATE = 600.0
 """Seconds after which what waits should have been done, and an event should have been read."""
-TURNED_AWAY = 3600.0
-"""Seconds for which it is told that a door turned somebody away."""
 SKEW = 2.0
 SPACE = 1 << 30
 OLDEST = 15
@@ -38,28 +34,6 @@ OLDEST = 15
 LOOKED_AT = 1000
 PATIENCE = 5.0
 SMTP_PORTS = {"smtp": 25, "smtp+starttls": 587, "smtps": 465}
-
-
-class Health(Enum):
-    WELL = "✓"
-    ODD = "!"
-    ILL = "✗"
-
-
-@dataclass(frozen=True)
-class Finding:
-    subject: str
-    health: Health
-    said: str
-
-
-@dataclass(frozen=True)
-class Patient:
-    settings: Settings
-    db: Database
-    connection: AsyncConnection
-    keys: Keys
-    files: Files
 
 
 async def _database(patient: Patient) -> AsyncIterator[Finding]:
@@ -203,59 +177,6 @@ async def _settings(patient: Patient) -> AsyncIterator[Finding]:
         )
 
 
-async def _channels(patient: Patient) -> AsyncIterator[Finding]:
-    """Those that carry nothing, are off, or turn somebody away. Whether each works: `heddle channel test`."""
-    now = await database_time(patient.connection)
-    found = (await patient.connection.execute(select(Channel.__table__).order_by(Channel.slug))).all()
-    for row in found:
-        if row.disabled_at:
-            yield Finding(
-                f"channel {row.slug}", Health.ODD, f"switched off since {row.disabled_at:%Y-%m-%d %H:%M}"
-            )
-        elif row.failing_since:
-            said = f"answers do not leave since {row.failing_since:%Y-%m-%d %H:%M}: {row.last_error}"
-            yield Finding(f"channel {row.slug}", Health.ILL, said)
-        elif row.turned_away_at and (now - row.turned_away_at).total_seconds() < TURNED_AWAY:
-            said = (
-                f"at {row.turned_away_at:%Y-%m-%d %H:%M} somebody came without the right signature or token"
-            )
-            yield Finding(f"channel {row.slug}", Health.ODD, said)
-    working = sum(1 for row in found if not row.disabled_at)
-    yield Finding("channels", Health.WELL, f"{working} of {len(found)} are on")
-
-
-async def _mailboxes(patient: Patient) -> AsyncIterator[Finding]:
-    """What the workers saw of the mailboxes that are fetched and the exchanges that are listened to: a name is not said with
-    its password once more than it must be."""
-    now = await database_time(patient.connection)
-    fetched = and_(Channel.kind == ChannelKind.EMAIL, Channel.config["imap_url"].astext.is_not(None))
-    heard = and_(Channel.kind == ChannelKind.PHONE, Channel.config["provider"].astext == "asterisk")
-    found = await patient.connection.execute(
-        select(
-            Channel.kind, Channel.slug, Box.failing_since, Box.last_error, Box.signed_in_at, Box.held_until
-        )
-        .outerjoin(Box, Box.channel_id == Channel.id)
-        .where(Channel.disabled_at.is_(None), or_(fetched, heard))
-        .order_by(Channel.slug)
-    )
-    for kind, slug, failing_since, last_error, signed_in_at, held_until in found:
-        what, done, does = (
-            ("mailbox", "fetched", "fetches it")
-            if kind == ChannelKind.EMAIL
-            else ("exchange", "listened to", "listens to it")
-        )
-        if failing_since:
-            health, said = Health.ILL, f"since {failing_since:%Y-%m-%d %H:%M} not {done}: {last_error}"
-        elif held_until is None or held_until < now:
-            health, said = Health.ODD, f"nobody {does}: does a worker run?"
-        else:
-            health, said = (
-                Health.WELL,
-                f"{done}; signed in {signed_in_at:%Y-%m-%d %H:%M}" if signed_in_at else "being signed in to",
-            )
-        yield Finding(f"{what} {slug}", health, said)
-
-
 async def _promises(patient: Patient) -> AsyncIterator[Finding]:
     looked = await auditor.last_look(patient.connection)
     if looked is None:
@@ -290,7 +211,7 @@ async def _promises(patient: Patient) -> AsyncIterator[Finding]:
 
 
 CHECKS: tuple[Callable[[Patient], AsyncIterator[Finding]], ...] = (
-    _settings, _database, _tables, _secret_key, _channels, _mailboxes, _queues, _feed, _promises, _stored, _audit,
+    _settings, _database, _tables, _secret_key, of_channels, of_what_is_fetched, _queues, _feed, _promises, _stored, _audit,
 )  # fmt: skip
 
 

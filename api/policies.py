@@ -19,7 +19,7 @@ from domain.ids import public_id
 from domain.ladders import DEFAULT, Ladder, Told, Way
 from domain.languages import translate
 from domain.policies import Conditions
-from domain.promises import Metric, Target
+from domain.targets import Metric, Target
 from domain.templates import SUGGESTED, Template
 from domain.tickets import TicketStatus
 

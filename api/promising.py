@@ -19,7 +19,7 @@ from domain.ids import row_id
 from domain.ladders import Ladder, Step, Told, Way
 from domain.languages import N_, translate
 from domain.policies import Conditions
-from domain.promises import Metric, Target
+from domain.targets import Metric, Target
 from domain.templates import SUGGESTED, Template
 from domain.tickets import TicketStatus
 

@@ -18,7 +18,7 @@ from domain.clocks import ClockState
 from domain.db import one_of
 from domain.hours import Hours
 from domain.ids import public_id
-from domain.promises import Metric
+from domain.targets import Metric
 
 strawberry.enum(ClockState)
 

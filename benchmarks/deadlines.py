@@ -26,8 +26,8 @@ from domain.events import Event, EventKind, Reader, up_to
 from domain.hours import ALWAYS
 from domain.migrations import migrate
 from domain.postgres import embedded
-from domain.promises import Metric, Target
 from domain.staff import add_agent
+from domain.targets import Metric, Target
 from notifications import dispatch
 
 ROOT = Path(__file__).parent.parent

@@ -21,16 +21,8 @@ from domain.facts import beginnings_of, facts_of, is_a_machines
 from domain.hours import Hours
 from domain.ladders import DEFAULT, Ladder
 from domain.policies import Matter, Policy, policies_for, policies_in_order
-from domain.promises import (
-    Fact,
-    Metric,
-    Promise,
-    Terms,
-    complained_at,
-    is_waited_for,
-    promised,
-    promised_by_law,
-)
+from domain.promises import Fact, Promise, Terms, complained_at, is_waited_for, promised, promised_by_law
+from domain.targets import Metric
 from domain.threads import Thread
 from domain.tickets import Ticket, locked
 

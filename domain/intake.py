@@ -46,7 +46,7 @@ from domain.people import recognise
 from domain.placing import placed
 from domain.repetition import is_repeated
 from domain.suggestions import phones_in
-from domain.threads import Thread
+from domain.threads import Thread, news_of_chat
 from domain.tickets import Ticket, locked
 from domain.writing_down import written
 
@@ -115,7 +115,7 @@ async def _message(
     by = customer(ticket.contact_id)
     message.tell(EventKind.MESSAGE_RECEIVED, by=by, at=said.at)
     if channel.kind == ChannelKind.CHAT:
-        ring(session, f"chat:{thread.key}")  # the visitor's other tabs
+        ring(session, news_of_chat(thread.key))  # the visitor's other tabs
     again = is_mail and await is_repeated(session, message)
     if is_mail and not said.automatic:
         await participants.note(session, thread, said, at=said.at)

@@ -18,7 +18,8 @@ from domain.errors import InvalidInput, NotFound
 from domain.hours import Hours, NeverOpen
 from domain.ladders import Ladder
 from domain.languages import N_
-from domain.promises import Target, Terms
+from domain.promises import Terms
+from domain.targets import Target
 from domain.tickets import TicketStatus
 
 

@@ -21,13 +21,11 @@ from domain.keys import Keys
 from domain.languages import N_
 from domain.messages import OUTBOX, DeliveryState, Direction, Item, Message
 from domain.subjects import answering, beginning
-from domain.threads import Thread
+from domain.threads import Thread, news_of_chat
 from domain.tickets import Ticket, TicketStatus
 from domain.visitors import is_answered
 
 REFERENCES = 20
-
-
 TAKES_FILES = (IdentityKind.EMAIL, IdentityKind.CHAT, IdentityKind.MESSENGER)
 
 
@@ -140,7 +138,7 @@ def queued(
 def said_at_once(session: AsyncSession, thread: Thread, message: Message) -> None:
     """In a chat: nothing is sent, the visitor's page reads it."""
     message.delivery, message.due_at = DeliveryState.SENT, None
-    ring(session, f"chat:{thread.key}")
+    ring(session, news_of_chat(thread.key))
 
 
 def _no_copies(extras: Extras, *, files: bool) -> None:

@@ -10,7 +10,7 @@ from enum import StrEnum
 from domain.channels import ChannelKind
 from domain.languages import N_
 from domain.policies import Conditions
-from domain.promises import Metric, Target
+from domain.targets import Metric, Target
 
 MINUTE, HOUR = 60, 3600
 WORKDAY = 8 * HOUR

@@ -69,7 +69,12 @@ class Thread(Base):
         """Somebody of the shop."""
         if seq > self.read_seq:
             self.read_seq = seq
-            ring(session_of(self), f"chat:{self.key}")
+            ring(session_of(self), news_of_chat(self.key))
+
+
+def news_of_chat(key: str | None) -> str:
+    """What is rung when there is something new for a chat's visitor, by the key of the conversation."""
+    return f"chat:{key}"
 
 
 class Certainty(StrEnum):

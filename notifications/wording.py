@@ -13,7 +13,7 @@ from domain.alerts import AlertKind
 from domain.channels import ChannelKind
 from domain.languages import N_, translate
 from domain.notices import NoticeKind
-from domain.promises import Metric
+from domain.targets import Metric
 
 CHANNELS = {
     ChannelKind.EMAIL: N_("Email"),

@@ -19,8 +19,8 @@ from domain.hours import ALWAYS
 from domain.inbound import Arrival, ArrivalState, CallStep, Inbound, InboundCall, InboundMessage
 from domain.keys import Keys
 from domain.messages import Message
-from domain.promises import Metric, Target
 from domain.staff import Agent, Team, TeamMember, add_agent
+from domain.targets import Metric, Target
 from domain.threads import Thread
 from domain.tickets import Ticket
 from integrations.channel_settings import read_settings

@@ -20,9 +20,9 @@ from domain.channels import Channel, ChannelKind, add_channel
 from domain.db import Database
 from domain.hours import Hours
 from domain.keys import Keys, new_token, token_hash
-from domain.promises import Metric, Target
 from domain.sign_in import SessionKind, SignIn
 from domain.staff import Agent, Team, TeamMember, add_agent
+from domain.targets import Metric, Target
 from integrations.channel_settings import read_settings
 
 SEED = 20260302

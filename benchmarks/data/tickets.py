@@ -15,8 +15,8 @@ from benchmarks.data.history import CODES, History, Talk
 from benchmarks.data.rows import Rows, dealt_id
 from domain.channels import ChannelKind
 from domain.events import EventKind
-from domain.promises import Metric
 from domain.reasons import JoinCode
+from domain.targets import Metric
 from domain.tickets import LIVE, TicketStatus
 
 LONG = 60

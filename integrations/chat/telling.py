@@ -17,7 +17,7 @@ from domain.actors import visitor
 from domain.channels import Channel
 from domain.messages import Attachment, Direction, Message
 from domain.staff import Agent
-from domain.threads import Thread
+from domain.threads import Thread, news_of_chat
 from domain.typing import typing_to_visitor
 from domain.visitors import is_here
 from integrations.chat.frames import Frame
@@ -43,7 +43,7 @@ class Telling:
         """None now and then, when there is nothing to tell. They end when the channel is switched off."""
         bell, typed = self._db.bell, -TYPES_EVERY
         with (
-            bell.listening(f"chat:{self._key}") as rung,
+            bell.listening(news_of_chat(self._key)) as rung,
             bell.listening(typing_to_visitor(self._key)) as types,
             bell.listening(channels.TOPIC) as changed,
         ):

@@ -26,7 +26,7 @@ class Order:
 
 
 @dataclass(frozen=True)
-class Means:
+class CallMeans:
     """What calls are asked for with."""
 
     http: httpx.AsyncClient

@@ -4,7 +4,7 @@ from domain.channels import Channel
 from domain.languages import N_
 from integrations.findings import Finding, heard, in_time, let_in
 from integrations.outbound import Means
-from integrations.phone.asterisk.manager import ExchangeFailed, SignInRefused, connected
+from integrations.phone.asterisk.connection import ExchangeFailed, SignInRefused, connected
 from integrations.phone.line import PhoneLine
 from integrations.twilio import account_url, sign_in
 

@@ -8,14 +8,14 @@ import time
 import orjson
 
 from integrations.outbound import SendFailed
-from integrations.phone.calling import Means, Order, asked
+from integrations.phone.calling import CallMeans, Order, asked
 from integrations.signatures import phone_signature
 from integrations.subscribers.addresses import target_of
 
 LONGEST_ID = 200
 
 
-async def dial(order: Order, means: Means) -> str | None:
+async def dial(order: Order, means: CallMeans) -> str | None:
     body = orjson.dumps(
         {
             "action": "dial",

@@ -22,7 +22,7 @@ from domain.work import Lease, work
 from integrations.outbound import MaybeSent, SendFailed, SendRefused
 from integrations.phone import client as generic
 from integrations.phone.asterisk import client as asterisk
-from integrations.phone.calling import Means, Order
+from integrations.phone.calling import CallMeans, Order
 from integrations.phone.line import PhoneLine
 from integrations.phone.twilio import client as twilio
 from integrations.settings import IntegrationSettings
@@ -33,7 +33,7 @@ HANDS = 4
 TIMEOUT = httpx.Timeout(15.0, connect=5.0)
 
 
-Asker = Callable[[Order, Means], Awaitable[str | None]]
+Asker = Callable[[Order, CallMeans], Awaitable[str | None]]
 """What the provider calls it, where it does not go by our id. Refuses as senders do (`integrations/outbound.py`)."""
 
 ASKERS: dict[str, Asker] = {"generic": generic.dial, "twilio": twilio.dial, "asterisk": asterisk.dial}
@@ -62,7 +62,9 @@ class Dialler:
             await self._refused(dial, lease, str(refusal))
             return
         try:
-            name = await ASKERS[order.line.provider](order, Means(self._http, self._settings, self._base_url))
+            name = await ASKERS[order.line.provider](
+                order, CallMeans(self._http, self._settings, self._base_url)
+            )
         except MaybeSent as doubt:
             await self._unknown(dial, lease, str(doubt))
         except (SendRefused, SendFailed) as refusal:

@@ -20,9 +20,9 @@ from domain.hours import ALWAYS
 from domain.ids import public_id
 from domain.keys import Keys
 from domain.migrations import migrate
-from domain.promises import Metric, Target
 from domain.settings import DomainSettings, WrongSetting
 from domain.staff import Agent
+from domain.targets import Metric, Target
 from integrations.mail.mailbox import Mailbox
 from integrations.phone.line import PhoneLine
 from tests.conftest import another_database

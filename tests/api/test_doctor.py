@@ -9,7 +9,8 @@ import pytest
 from sqlalchemy import text, update
 
 from api import doctor
-from api.doctor import Finding, Health, examine
+from api.doctor import examine
+from api.findings import Finding, Health
 from api.house import House
 from api.running import Settings
 from api.settings import ApiSettings

@@ -18,8 +18,8 @@ from domain.ids import public_id, row_id
 from domain.inbound import CallStep
 from domain.merging import merge_contacts
 from domain.opening import open_ticket
-from domain.promises import Metric, Target
 from domain.staff import Team
+from domain.targets import Metric, Target
 from domain.tickets import TicketStatus
 from tests.client import Client
 from tests.factories import (

@@ -19,8 +19,8 @@ from domain.keys import Keys
 from domain.merging import merge_tickets
 from domain.messages import DeliveryState, Message
 from domain.policies import Conditions
-from domain.promises import Metric, Target
 from domain.replies import send
+from domain.targets import Metric, Target
 from domain.tickets import Ticket, TicketStatus
 from tests.factories import NOON, a_chat, a_mail, a_promise, an_agent, receive, tickets
 

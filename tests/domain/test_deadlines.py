@@ -12,7 +12,7 @@ from domain.clocks import Clock
 from domain.db import Database, new_id, ring
 from domain.keys import Keys
 from domain.policies import Policy
-from domain.promises import Metric
+from domain.targets import Metric
 from domain.tickets import Ticket
 from tests.factories import NOON, a_channel, a_mail, a_promise, receive
 

@@ -10,19 +10,8 @@ from hypothesis import strategies as st
 
 from domain.channels import ChannelKind
 from domain.hours import ALWAYS, Hours
-from domain.promises import (
-    REPLIES,
-    Deed,
-    Fact,
-    Metric,
-    Promise,
-    Target,
-    Terms,
-    choose,
-    complained_at,
-    promised,
-    promised_by_law,
-)
+from domain.promises import Deed, Fact, Promise, Terms, complained_at, promised, promised_by_law
+from domain.targets import REPLIES, Metric, Target, choose
 from domain.tickets import TicketStatus
 
 CHAT, EMAIL, PHONE = ChannelKind.CHAT, ChannelKind.EMAIL, ChannelKind.PHONE

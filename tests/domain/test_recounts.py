@@ -13,8 +13,8 @@ from domain.db import Database, new_id
 from domain.events import EventKind, record
 from domain.hours import ALWAYS
 from domain.keys import Keys
-from domain.promises import Metric, Target
 from domain.recounts import STEP, Recount
+from domain.targets import Metric, Target
 from domain.tickets import Ticket, TicketStatus
 from tests.factories import NOON, a_channel, a_mail, receive, tickets
 

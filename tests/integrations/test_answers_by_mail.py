@@ -19,9 +19,9 @@ from domain.db import database_time
 from domain.errors import AlreadyLeft, InvalidInput, NotAllowed
 from domain.events import Event, EventKind
 from domain.messages import OUTBOX, DeliveryState, Message
-from domain.promises import Metric
 from domain.replies import Extras, send
 from domain.staff import Agent
+from domain.targets import Metric
 from domain.tickets import TicketStatus
 from domain.withdrawing import withdraw
 from domain.work import TryLater

@@ -12,8 +12,8 @@ from domain.channels import ChannelKind
 from domain.devices import Device, Transport
 from domain.keys import Keys
 from domain.notices import NoticeKind
-from domain.promises import Metric
 from domain.staff import Agent
+from domain.targets import Metric
 from domain.tickets import Ticket
 from notifications.composing import Told, push_of
 from notifications.fcm import Fcm

@@ -1,13 +1,13 @@
 """Asks an Asterisk for a call: the agent's telephone rings, and once it is picked up, the dialplan or a trunk reaches the customer."""
 
 from integrations.outbound import MaybeSent, SendFailed, SendRefused
-from integrations.phone.asterisk.manager import ExchangeFailed, SignInRefused, Unanswered, connected
-from integrations.phone.calling import RINGS, Means, Order
+from integrations.phone.asterisk.connection import ExchangeFailed, SignInRefused, Unanswered, connected
+from integrations.phone.calling import RINGS, CallMeans, Order
 
 REACHES = 60
 
 
-async def dial(order: Order, means: Means) -> str | None:
+async def dial(order: Order, means: CallMeans) -> str | None:
     line = order.line
     if not (line.context or line.trunk):
         raise SendRefused("the line says neither a context nor a trunk to call by")
@@ -18,8 +18,8 @@ async def dial(order: Order, means: Means) -> str | None:
     else:
         then = {"Application": "Dial", "Data": f"{line.towards(order.number)},{REACHES}"}
     try:
-        async with connected(line) as manager:
-            answers = await manager.ask(
+        async with connected(line) as connection:
+            answers = await connection.ask(
                 {
                     "Action": "Originate",
                     "ActionID": order.id,

@@ -23,7 +23,7 @@ from domain.inbound import keep
 from domain.keys import Keys
 from domain.messages import Call, CallState
 from integrations.holding import Holder, Pace
-from integrations.phone.asterisk.manager import Event, ExchangeFailed, Manager, SignInRefused, connected
+from integrations.phone.asterisk.connection import Connection, Event, ExchangeFailed, SignInRefused, connected
 from integrations.phone.asterisk.payloads import GONE, call_id, follows
 from integrations.phone.line import PhoneLine
 
@@ -100,12 +100,12 @@ class _Reader:
             if event.get("Event") in FOLLOWED:
                 heard.put_nowait(event)
 
-        async with connected(self.settings, hear) as manager:
+        async with connected(self.settings, hear) as connection:
             async with self._db.transaction() as session:
                 await fetching.signed_in(session, self._channel.id, by=self._me)
-            await self._catch_up(manager)
+            await self._catch_up(connection)
             self._failures = 0
-            lost = asyncio.create_task(manager.until_lost())
+            lost = asyncio.create_task(connection.until_lost())
             try:
                 while True:
                     events = await _some(heard, lost)
@@ -117,10 +117,10 @@ class _Reader:
                 lost.cancel()
                 await asyncio.gather(lost, return_exceptions=True)
 
-    async def _catch_up(self, manager: Manager) -> None:
+    async def _catch_up(self, connection: Connection) -> None:
         """What began, was answered and ended while nobody listened."""
         open_calls = await self._open_calls()
-        shown = [dict(one) for one in await manager.ask({"Action": "CoreShowChannels"}, listed=True)]
+        shown = [dict(one) for one in await connection.ask({"Action": "CoreShowChannels"}, listed=True)]
         channels = [one for one in shown if one.get("Event") == "CoreShowChannel"]
         there = {call_id(channel) for channel in channels}
         known = (self._calls | open_calls) & there

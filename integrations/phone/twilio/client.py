@@ -3,14 +3,14 @@
 from urllib.parse import quote, urlencode
 
 from integrations.outbound import SendRefused
-from integrations.phone.calling import RINGS, Means, Order, asked
+from integrations.phone.calling import RINGS, CallMeans, Order, asked
 from integrations.phone.twilio.account import target
 from integrations.twilio import account_url, sign_in
 
 STEPS = ("initiated", "ringing", "answered", "completed")
 
 
-async def dial(order: Order, means: Means) -> str | None:
+async def dial(order: Order, means: CallMeans) -> str | None:
     """The agent's telephone rings; once it is picked up, Twilio asks us what next. Its steps come back under our own id, so that
     of Twilio is not needed."""
     telephone = target(order.telephone)

@@ -25,8 +25,8 @@ from domain.hours import ALWAYS
 from domain.inbound import ARRIVALS, Arrival, ArrivalState
 from domain.messages import OUTBOX, DeliveryState, Direction, Message
 from domain.policies import set_default_policy
-from domain.promises import Metric, Target
 from domain.repetition import MOST
+from domain.targets import Metric, Target
 from domain.threads import Thread
 from domain.tickets import Ticket, TicketStatus, locked
 from integrations.courier import Courier

@@ -16,8 +16,8 @@ from domain.outages import PATIENCE, look
 from domain.staff import Agent
 from integrations.holding import Pace
 from integrations.mailroom import Mailroom
+from integrations.phone.asterisk.connection import Connection, connected
 from integrations.phone.asterisk.listening import Listener
-from integrations.phone.asterisk.manager import Manager, connected
 from integrations.phone.line import PhoneLine
 from tests.client import Client
 from tests.exchange import Exchange, a_call, a_line, an_exchange
@@ -185,5 +185,5 @@ async def test_what_would_be_another_command_is_not_said(house: House) -> None:
             with pytest.raises(ValueError, match="another command"):
                 await manager.ask({"Action": "Ping", "Variable": "x\r\nAction: Command"})
 
-    assert isinstance(manager, Manager)
+    assert isinstance(manager, Connection)
     assert [packet["Action"] for packet in exchange.asked] == ["Login"]

@@ -210,7 +210,7 @@ async def test_of_an_asterisk_that_does_not_answer_nobody_knows_but_before_it_wa
     silent: str,
     state: DialState,
 ) -> None:
-    monkeypatch.setattr("integrations.phone.asterisk.manager.ANSWER", 0.5)
+    monkeypatch.setattr("integrations.phone.asterisk.connection.ANSWER", 0.5)
     async with an_exchange() as exchange:
         exchange.refuses, exchange.silent_on = refuses, {silent}
         desk = await a_desk(

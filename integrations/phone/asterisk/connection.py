@@ -34,17 +34,17 @@ class Unanswered(ExchangeFailed):
 @asynccontextmanager
 async def connected(
     exchange: Exchange, hear: Callable[[Event], None] | None = None
-) -> AsyncIterator["Manager"]:
+) -> AsyncIterator["Connection"]:
     """Signed in. `hear` is told every event."""
-    manager = Manager(exchange, hear)
+    connection = Connection(exchange, hear)
     try:
-        await manager.open()
-        yield manager
+        await connection.open()
+        yield connection
     finally:
-        manager.close()
+        connection.close()
 
 
-class Manager:
+class Connection:
     def __init__(self, exchange: Exchange, hear: Callable[[Event], None] | None) -> None:
         from panoramisk import Manager as Client
 
