@@ -14,7 +14,7 @@ from api.house import House
 from domain.channels import ChannelKind
 from domain.contacts import Identity
 from domain.db import database_time
-from domain.inbound import ARRIVALS, Arrival
+from domain.inbound import Arrival
 from domain.messages import Direction, Message
 from domain.replies import send
 from domain.staff import Agent
@@ -23,8 +23,8 @@ from domain.tickets import Ticket, locked
 from integrations.mail.addresses import reply_address
 from integrations.mail.receiving.smtp_in import listen
 from integrations.mail.sending.compose import POLICY
-from integrations.mailroom import Mailroom
 from tests.factories import SETTINGS, a_channel, an_agent, messages, tickets
+from tests.integrations.opening import open_all
 
 HELP, SALES = SETTINGS[ChannelKind.EMAIL]["address"], "sales@shop.example"
 ADA, ZOFIA, EVE = "Ada <ada@example.org>", "Zofia <zofia@example.com>", "Eve <eve@example.net>"
@@ -66,14 +66,7 @@ class Mailing:
         await self.opened()
 
     async def opened(self) -> list[Arrival]:
-        mailroom = Mailroom(self.house.db, self.house.keys, self.house.files)
-        while True:
-            async with self.house.db.transaction() as session:
-                claimed = await ARRIVALS.claim(session, 10)
-            if not claimed:
-                break
-            for arrival, lease in claimed:
-                await mailroom.open(arrival, lease)
+        await open_all(self.house)
         async with self.house.db.transaction() as session:
             return list(await session.scalars(select(Arrival).order_by(Arrival.id)))
 

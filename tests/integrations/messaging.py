@@ -15,7 +15,7 @@ from demo.farends.messenger_events import Event
 from domain.channels import Channel, ChannelKind
 from domain.contacts import Identity, IdentityKind
 from domain.db import database_time, new_id
-from domain.inbound import ARRIVALS, keep
+from domain.inbound import keep
 from domain.messages import OUTBOX, Attachment, Direction, Message
 from domain.replies import Extras, send
 from domain.staff import Agent
@@ -24,9 +24,9 @@ from domain.tickets import Ticket, locked
 from domain.uploads import Upload
 from domain.work import TryLater
 from integrations.courier import Courier
-from integrations.mailroom import Mailroom
 from integrations.settings import IntegrationSettings
 from tests.factories import SETTINGS, a_channel, an_agent, tickets
+from tests.integrations.opening import open_all
 
 PAGE = SETTINGS[ChannelKind.MESSENGER]
 PAGE_ID: str = PAGE["page_id"]
@@ -56,14 +56,7 @@ class Messaging:
         await self.opens_all()
 
     async def opens_all(self) -> None:
-        mailroom = Mailroom(self.house.db, self.house.keys, self.house.files)
-        while True:
-            async with self.house.db.transaction() as session:
-                claimed = await ARRIVALS.claim(session, 20)
-            if not claimed:
-                return
-            for arrival, lease in claimed:
-                await mailroom.open(arrival, lease)
+        await open_all(self.house)
 
     async def answers(
         self,

@@ -16,12 +16,12 @@ from sqlalchemy import select
 
 from api.house import House
 from domain.channels import ChannelKind
-from domain.inbound import ARRIVALS, Arrival
+from domain.inbound import Arrival
 from domain.messages import Message
-from integrations.mailroom import Mailroom
 from integrations.sms.vonage.signing import signature
 from tests.client import Client
 from tests.factories import SETTINGS, a_channel, messages, tickets
+from tests.integrations.opening import open_all
 
 ADA = "+34600100200"
 OURS = SETTINGS[ChannelKind.SMS]
@@ -117,14 +117,7 @@ class Texting:
             await self.opened()
 
     async def opened(self) -> list[Arrival]:
-        mailroom = Mailroom(self.house.db, self.house.keys, self.house.files)
-        while True:
-            async with self.house.db.transaction() as session:
-                claimed = await ARRIVALS.claim(session, 10)
-            if not claimed:
-                break
-            for arrival, lease in claimed:
-                await mailroom.open(arrival, lease)
+        await open_all(self.house)
         return await self.arrivals()
 
     async def arrivals(self) -> list[Arrival]:
