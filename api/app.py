@@ -6,8 +6,11 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
-from api import exporting, files, graphql_http, health, metrics, mobile, password, receipts, uploads
+from api import graphql_http, health, metrics, mobile, password
+from api.alerting import receipts
+from api.desk import files, uploads
 from api.house import House
+from api.privacy import exporting
 from api.requests import Requests
 from api.telemetry import telemetry
 from domain.settings import WrongSetting

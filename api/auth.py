@@ -12,10 +12,10 @@ from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 from api.house import House
-from domain import sign_in, tokens
 from domain.actors import Actor
+from domain.agents import sign_in, tokens
+from domain.agents.sign_in import LONGEST
 from domain.db import database_time
-from domain.sign_in import LONGEST
 
 CSRF = "csrf"
 CSRF_HEADER = "x-csrf-token"

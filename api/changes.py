@@ -11,21 +11,23 @@ import orjson
 import strawberry
 from sqlalchemy import select
 
-from api.alerts import Alert, alerts_where
-from api.companies import Company, companies_by_id
-from api.contacts import Contact, contacts_by_id, seen_contacts
+from api.alerting.alerts import Alert, alerts_where
 from api.context import Info, Reading, plain
+from api.customers.companies import Company, companies_by_id
+from api.customers.contacts import Contact, contacts_by_id, seen_contacts
+from api.desk.tasks import Task, tasks_where
+from api.desk.tickets import Ticket, tickets_by_id
+from api.desk.timeline import TimelineItem, items_by_id, timeline_items
 from api.house import House
 from api.scalars import Cursor
 from api.selection import Selection, wanted
-from api.tasks import Task, tasks_where
-from api.tickets import Ticket, tickets_by_id
-from api.timeline import TimelineItem, items_by_id, timeline_items
-from domain import access, alerts, events, tasks, tickets
+from domain import access, events
+from domain.alerting import alerts
 from domain.db import one_of
+from domain.desk import tasks, tickets
+from domain.desk.history import TOLD
 from domain.errors import InvalidInput
 from domain.events import Event, EventKind, Place
-from domain.history import TOLD
 from domain.ids import public_id
 from domain.languages import N_
 

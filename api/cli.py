@@ -13,23 +13,23 @@ from zoneinfo import available_timezones
 
 from cyclopts import App, Parameter
 
-from api import phone_commands, setting_up
-from api.caretaking import commands
-from api.channel_commands import channel
-from api.contact_commands import contact
+from api.commands import phone_commands, setting_up
+from api.commands.caretaking import commands
+from api.commands.channel_commands import channel
+from api.commands.contact_commands import contact
+from api.commands.mail_commands import mail
+from api.commands.ways_in import announce
 from api.house import House
 from api.logs import log_to_stderr
-from api.mail_commands import mail
 from api.running import Settings, house_here, load_settings, mail_door, working
-from api.ways_in import announce
-from domain import policies, public_holidays, recounts
-from domain.channels import ChannelKind
 from domain.db import database_time
 from domain.errors import Refused
-from domain.hours import Hours
-from domain.postgres_programs import CannotStart
+from domain.operations.postgres_programs import CannotStart
 from domain.settings import WrongSetting
-from domain.targets import Metric, Target
+from domain.sla import policies, public_holidays, recounts
+from domain.sla.hours import Hours
+from domain.sla.targets import Metric, Target
+from domain.ways_in.channels import ChannelKind
 
 app = App(name="heddle", help="A helpdesk for online shops.", version_flags=[])
 app.command(channel)

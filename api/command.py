@@ -5,7 +5,7 @@ import sys
 
 def main() -> None:
     if sys.argv[1:2] == ["mail"]:
-        from api.mail_commands import mail
+        from api.commands.mail_commands import mail
 
         mail(sys.argv[2:])
         return

@@ -15,8 +15,8 @@ from api import auth
 from api.documents import Operation
 from api.house import House
 from api.selection import Selections
-from domain import sign_in
 from domain.actors import Actor
+from domain.agents import sign_in
 from domain.db import begin_request
 from domain.errors import NotSignedIn
 

@@ -8,7 +8,7 @@ from api.rates import Rates
 from api.remembered import Remembered
 from api.settings import ApiSettings
 from domain.db import Database
-from domain.files import Files
+from domain.desk.files import Files
 from domain.keys import Keys
 from integrations.orders import NoOrders, Orders
 from integrations.settings import IntegrationSettings

@@ -20,9 +20,9 @@ from graphql import ExecutionResult, VariableNode
 from sqlalchemy.exc import SQLAlchemyError
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
-from api.attachments import LINKS
 from api.changes import BATCH, ChangeBatch, ChangeTopic, cursor, place, read_batch, too_old
 from api.context import Context, Info, Reading, reading_as
+from api.desk.attachments import LINKS
 from api.house import House
 from api.scalars import Cursor
 from api.selection import Selection, wanted

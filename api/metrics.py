@@ -26,7 +26,7 @@ from api.auth import bearer
 from api.house import House
 from domain.db import database_time
 from domain.following import unread_since
-from domain.installation import held_since
+from domain.operations.installation import held_since
 from domain.queues import waiting
 
 disable_created_metrics()  # type: ignore[no-untyped-call]

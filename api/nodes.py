@@ -7,21 +7,24 @@ from typing import Any
 import strawberry
 from sqlalchemy import select
 
-from api.alerts import alerts_where
-from api.companies import companies_by_id
-from api.contacts import Contact, contacts_by_id
+from api.agents.staff import agents_by_id, teams_by_id
+from api.alerting.alerts import alerts_where
 from api.context import Info, Reading
+from api.customers.companies import companies_by_id
+from api.customers.contacts import Contact, contacts_by_id
+from api.desk.tasks import tasks_where
+from api.desk.tickets import Ticket, tickets_by_id
+from api.desk.timeline import items_by_id
 from api.node import Node
 from api.paging import MOST
 from api.reads import opened
 from api.selection import Selection, wanted
-from api.staff import agents_by_id, teams_by_id
-from api.tasks import tasks_where
-from api.tickets import Ticket, tickets_by_id
-from api.timeline import items_by_id
-from domain import alerts, companies, contacts, messages, staff, tasks, tickets
 from domain.access import may_see
+from domain.agents import staff
+from domain.alerting import alerts
+from domain.customers import companies, contacts
 from domain.db import Base, one_of
+from domain.desk import messages, tasks, tickets
 from domain.errors import InvalidInput
 from domain.ids import typed
 from domain.languages import N_

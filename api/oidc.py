@@ -26,12 +26,13 @@ from starlette.routing import BaseRoute, Route
 
 from api import auth
 from api.house import House
-from domain import audit, sign_in, staff
+from domain import audit
 from domain.actors import Actor, ActorKind
+from domain.agents import sign_in, staff
+from domain.agents.sign_in import SessionKind
 from domain.audit import AuditKind
 from domain.db import database_time
 from domain.languages import N_, preferred_language, translate
-from domain.sign_in import SessionKind
 
 log = structlog.get_logger()
 

@@ -1,5 +1,5 @@
 """How often somebody may ask: a bucket of operations for each principal. Passwords are also counted in the database
-(`domain/tries.py`)."""
+(`domain/agents/tries.py`)."""
 
 import time
 from collections.abc import Callable

@@ -15,18 +15,21 @@ from sqlalchemy.exc import DBAPIError
 
 from api.house import House
 from api.settings import ApiSettings
-from domain import audit, calls, clocks, deadlines, following, recounts, upkeep
-from domain.absence import Absences
+from domain import audit, following
+from domain.alerting.devices import Transport
+from domain.answering.absence import Absences
+from domain.calling import calls
 from domain.db import Database, database_time
-from domain.devices import Transport
-from domain.exports import Exporter
-from domain.files import Files
-from domain.installation import feed_epoch
+from domain.desk.files import Files
 from domain.keys import open_keys
 from domain.migrations import migrate
-from domain.postgres import embedded
-from domain.sealing import Sealer
+from domain.operations import upkeep
+from domain.operations.installation import feed_epoch
+from domain.operations.postgres import embedded
+from domain.privacy.exports import Exporter
+from domain.privacy.sealing import Sealer
 from domain.settings import DomainSettings, WrongSetting, load
+from domain.sla import clocks, deadlines, recounts
 from integrations.courier import Courier
 from integrations.mail.receiving import smtp_in
 from integrations.mail.receiving.fetching import Fetcher, Pace

@@ -7,61 +7,61 @@ from graphql import GraphQLError
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types import ExecutionContext
 
-from api.accepting import ParticipantMutations
-from api.account import AccountMutations
-from api.address_book import AddressBookQueries
-from api.administration import AdministrationMutations, AdministrationQueries
-from api.alerts import AlertQueries
-from api.answering import AlertMutations
-from api.arrivals import ArrivalMutations, ArrivalQueries
+from api.agents.account import AccountMutations
+from api.agents.administration import AdministrationMutations, AdministrationQueries
+from api.agents.devices import DeviceMutations
+from api.agents.duty import DutyMutations, DutyQueries
+from api.agents.sessions import SessionMutations
+from api.agents.staff import StaffQueries
+from api.agents.tokens import TokenMutations, TokenQueries
+from api.agents.viewer import ViewerQueries
+from api.alerting.alerts import AlertQueries
+from api.alerting.answering import AlertMutations
+from api.alerting.notices import NoticeMutations, NoticeQueries
+from api.answering.accepting import ParticipantMutations
+from api.answering.chats import ChatMutations, ChatSubscriptions
+from api.answering.messages import MessageMutations
+from api.answering.texting import TextingQueries
+from api.answering.writing import WritingMutations
 from api.audit import AuditQueries
-from api.calendars import CalendarMutations, CalendarQueries
-from api.calling import CallingMutations
-from api.calls import CallMutations
+from api.calling.calling import CallingMutations
+from api.calling.calls import CallMutations
+from api.calling.ringing import RingingSubscriptions
 from api.changes import ChangeQueries
-from api.channel_administration import ChannelMutations
-from api.channel_kinds import ChannelKindQueries
-from api.channels import ChannelQueries
-from api.chats import ChatMutations, ChatSubscriptions
-from api.companies import CompanyMutations, CompanyQueries
-from api.contact_fields import ContactFieldMutations, ContactFieldQueries
-from api.contact_notes import ContactNoteMutations
-from api.contacts import ContactQueries
-from api.devices import DeviceMutations
-from api.dialled_numbers import DialledNumberMutations, DialledNumberQueries
+from api.customers.address_book import AddressBookQueries
+from api.customers.companies import CompanyMutations, CompanyQueries
+from api.customers.contact_fields import ContactFieldMutations, ContactFieldQueries
+from api.customers.contact_notes import ContactNoteMutations
+from api.customers.contacts import ContactQueries
+from api.customers.profiles import ProfileMutations
+from api.desk.handling import TicketMutations
+from api.desk.inbox import InboxQueries
+from api.desk.spam import SpamMutations, SpamQueries
+from api.desk.tasks import TaskMutations, TaskQueries
+from api.desk.tickets import TicketQueries
 from api.documents import Documents
-from api.duty import DutyMutations, DutyQueries
-from api.erasing import ErasureMutations, ErasureQueries
 from api.errors import Errors
 from api.execution import Admitted, Timed
-from api.exporting import ExportMutations, ExportQueries
-from api.handling import TicketMutations
-from api.inbox import InboxQueries
-from api.joining import JoiningMutations
-from api.linking import LinkMutations
+from api.joining.joining import JoiningMutations
+from api.joining.linking import LinkMutations
+from api.joining.merging import MergeMutations, MergeQueries
 from api.live import ChangeSubscriptions, Executor
-from api.merging import MergeMutations, MergeQueries
-from api.messages import MessageMutations
-from api.messenger import MessengerMutations
 from api.nodes import NodeQueries
-from api.notices import NoticeMutations, NoticeQueries
-from api.policies import PolicyQueries
-from api.privacy import PrivacyMutations, PrivacyQueries
-from api.profiles import ProfileMutations
-from api.promising import PolicyMutations
-from api.ringing import RingingSubscriptions
+from api.privacy.erasing import ErasureMutations, ErasureQueries
+from api.privacy.exporting import ExportMutations, ExportQueries
+from api.privacy.privacy import PrivacyMutations, PrivacyQueries
 from api.scalars import SCALARS
-from api.sessions import SessionMutations
+from api.sla.calendars import CalendarMutations, CalendarQueries
+from api.sla.policies import PolicyQueries
+from api.sla.promising import PolicyMutations
 from api.sockets import AskedAnew
-from api.spam import SpamMutations, SpamQueries
-from api.staff import StaffQueries
-from api.tasks import TaskMutations, TaskQueries
-from api.texting import TextingQueries
-from api.tickets import TicketQueries
-from api.tokens import TokenMutations, TokenQueries
-from api.viewer import ViewerQueries
+from api.ways_in.arrivals import ArrivalMutations, ArrivalQueries
+from api.ways_in.channel_administration import ChannelMutations
+from api.ways_in.channel_kinds import ChannelKindQueries
+from api.ways_in.channels import ChannelQueries
+from api.ways_in.dialled_numbers import DialledNumberMutations, DialledNumberQueries
+from api.ways_in.messenger import MessengerMutations
 from api.webhooks import WebhookMutations, WebhookQueries
-from api.writing import WritingMutations
 
 
 @strawberry.type

@@ -35,7 +35,7 @@ from benchmarks.sizes import FULL, QUICK, Sizes
 from domain.db import Database
 from domain.keys import Keys
 from domain.migrations import migrate
-from domain.postgres import embedded
+from domain.operations.postgres import embedded
 
 MEASUREMENTS = (inbox.measure, ticket.measure, next_due.measure, webhooks.measure, arrivals.measure)
 """In this order: those that write come last."""

@@ -14,10 +14,10 @@ from benchmarks.bench import Bench, Measured, Table, number
 from benchmarks.data.letters import Letter, mails, messenger_bodies
 from benchmarks.processes import Child, Meter, started
 from benchmarks.rounds import middle
-from domain.channels import ChannelKind
+from domain.arriving.inbound import ARRIVALS, Arrival, ArrivalState
 from domain.db import new_id, ring
-from domain.inbound import ARRIVALS, Arrival, ArrivalState
-from domain.messages import Item
+from domain.desk.messages import Item
+from domain.ways_in.channels import ChannelKind
 
 WARMING = 32
 LOOK = 0.05

@@ -16,18 +16,18 @@ from sqlalchemy import func, select, text
 from benchmarks import report
 from benchmarks.bench import Table, number
 from benchmarks.sizes import Sizes
-from domain import policies
 from domain.actors import Role
-from domain.alerts import TOPIC, Alert, AlertKind
-from domain.clocks import Clock
-from domain.contacts import Contact
+from domain.agents.staff import add_agent
+from domain.alerting.alerts import TOPIC, Alert, AlertKind
+from domain.customers.contacts import Contact
 from domain.db import Database, database_time, new_id, ring
 from domain.events import Event, EventKind, Reader, up_to
-from domain.hours import ALWAYS
 from domain.migrations import migrate
-from domain.postgres import embedded
-from domain.staff import add_agent
-from domain.targets import Metric, Target
+from domain.operations.postgres import embedded
+from domain.sla import policies
+from domain.sla.clocks import Clock
+from domain.sla.hours import ALWAYS
+from domain.sla.targets import Metric, Target
 from notifications import dispatch
 
 ROOT = Path(__file__).parent.parent

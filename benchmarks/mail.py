@@ -25,14 +25,14 @@ from benchmarks.data.loading import MAILBOX, load
 from benchmarks.processes import Meter, Processor, postgres_in
 from benchmarks.rounds import middle
 from benchmarks.sizes import Sizes
-from domain import channels
-from domain.channels import Channel, ChannelKind, add_channel
+from domain.arriving.inbound import ARRIVALS, Arrival, ArrivalState
 from domain.db import Database, database_time, new_id, ring
-from domain.fetching import Box
-from domain.inbound import ARRIVALS, Arrival, ArrivalState
+from domain.desk.messages import Item
 from domain.keys import Keys
-from domain.messages import Item
 from domain.migrations import migrate
+from domain.ways_in import channels
+from domain.ways_in.channels import Channel, ChannelKind, add_channel
+from domain.ways_in.fetching import Box
 from integrations.channel_settings import read_settings
 from tests.dovecot import DOVECOT, PASSWORD, Dovecot, dovecot
 

@@ -4,7 +4,7 @@ from statistics import median
 from time import perf_counter
 
 from benchmarks.bench import Bench, Measured, Table, number
-from domain.deadlines import WHEEL
+from domain.sla.deadlines import WHEEL
 
 LOOKS = 500
 WARMING = 20

@@ -21,7 +21,7 @@ from benchmarks.bench import Bench, Table, number
 from benchmarks.graphql import graphql_body
 from benchmarks.peers.product import BUSY
 from benchmarks.processes import ROOT
-from domain.files import Files
+from domain.desk.files import Files
 
 REQUESTS = 300
 WARMING = 30

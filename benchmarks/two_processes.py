@@ -16,13 +16,13 @@ import httpx
 from websockets.asyncio.client import ClientConnection, connect
 
 from domain.actors import SYSTEM, Role
-from domain.contacts import Contact
+from domain.agents.passwords import hash_password
+from domain.agents.staff import add_agent
+from domain.arriving.opening import open_ticket
+from domain.customers.contacts import Contact
 from domain.db import Database, database_time, new_id
 from domain.ids import public_id
 from domain.migrations import migrate
-from domain.opening import open_ticket
-from domain.passwords import hash_password
-from domain.staff import add_agent
 
 ROOT = Path(__file__).parent.parent
 EMAIL = "mia@shop.example"

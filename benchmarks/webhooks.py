@@ -9,7 +9,7 @@ from benchmarks.client import request
 from benchmarks.data.letters import messenger_bodies
 from benchmarks.data.loading import APP_SECRET
 from benchmarks.rounds import COLUMNS, Rounds
-from domain.inbound import Arrival, ArrivalState
+from domain.arriving.inbound import Arrival, ArrivalState
 from integrations.signatures import messenger_signature
 
 CONNECTIONS = 16

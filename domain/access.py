@@ -15,33 +15,33 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from domain.actors import Actor, ActorKind, Role, Scope
-from domain.alerts import Alert
+from domain.agents.sign_in import SignIn
+from domain.agents.staff import Agent, Team
+from domain.agents.tokens import ApiToken
+from domain.alerting.alerts import Alert
+from domain.alerting.devices import Device
+from domain.alerting.notices import Delivery, Notice
+from domain.answering.uploads import Upload
+from domain.arriving.inbound import Arrival
+from domain.arriving.participants import Participant
 from domain.audit import AuditEntry
-from domain.blocking import BlockedSender
-from domain.channels import Channel
-from domain.companies import Company
-from domain.contact_fields import ContactField
-from domain.contact_notes import ContactNote
-from domain.contacts import Contact
+from domain.calling.dialled_numbers import DialledNumber
+from domain.calling.dials import Dial
+from domain.customers.companies import Company
+from domain.customers.contact_fields import ContactField
+from domain.customers.contact_notes import ContactNote
+from domain.customers.contacts import Contact
 from domain.db import Base
-from domain.devices import Device
-from domain.dialled_numbers import DialledNumber
-from domain.dials import Dial
-from domain.erasure import Erasure, SealedPart
+from domain.desk.messages import Attachment, Item, Message
+from domain.desk.tasks import Task
+from domain.desk.threads import Thread
+from domain.desk.tickets import Ticket
 from domain.errors import NotFound
-from domain.exports import ContactExport
-from domain.inbound import Arrival
-from domain.messages import Attachment, Item, Message
-from domain.notices import Delivery, Notice
-from domain.participants import Participant
-from domain.policies import Calendar, Policy
-from domain.sign_in import SignIn
-from domain.staff import Agent, Team
-from domain.tasks import Task
-from domain.threads import Thread
-from domain.tickets import Ticket
-from domain.tokens import ApiToken
-from domain.uploads import Upload
+from domain.privacy.erasure import Erasure, SealedPart
+from domain.privacy.exports import ContactExport
+from domain.sla.policies import Calendar, Policy
+from domain.ways_in.blocking import BlockedSender
+from domain.ways_in.channels import Channel
 from domain.webhooks import Post, Webhook
 
 Row = TypeVar("Row", bound=Base)

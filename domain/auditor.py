@@ -13,14 +13,15 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from domain import alerts, deadlines
-from domain.alerts import Alert, AlertKind, AlertState
-from domain.clocks import RUNNING, Clock, ladders_of
+from domain.alerting import alerts
+from domain.alerting.alerts import Alert, AlertKind, AlertState
+from domain.alerting.firing import Cause, fire
+from domain.alerting.notices import TOPIC as NOTICES
+from domain.alerting.notices import Notice, NoticeState
 from domain.db import Base, Json, ring
 from domain.events import Event, EventKind
-from domain.firing import Cause, fire
-from domain.notices import TOPIC as NOTICES
-from domain.notices import Notice, NoticeState
+from domain.sla import deadlines
+from domain.sla.clocks import RUNNING, Clock, ladders_of
 from domain.wheel import NOW
 
 GRACE = timedelta(seconds=30)

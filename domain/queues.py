@@ -6,16 +6,16 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.dials import DIALS
-from domain.erasure import ERASURES
-from domain.exports import EXPORTS
-from domain.inbound import ARRIVALS
-from domain.messages import CALLS, FETCHES, OUTBOX
-from domain.name_lookups import NAME_LOOKUPS
-from domain.notices import PUSHES
-from domain.recounts import RECOUNTS
-from domain.system_mail import SYSTEM_MAIL
-from domain.visitors import ABSENCES
+from domain.agents.system_mail import SYSTEM_MAIL
+from domain.alerting.notices import PUSHES
+from domain.arriving.inbound import ARRIVALS
+from domain.calling.dials import DIALS
+from domain.customers.name_lookups import NAME_LOOKUPS
+from domain.customers.visitors import ABSENCES
+from domain.desk.messages import CALLS, FETCHES, OUTBOX
+from domain.privacy.erasure import ERASURES
+from domain.privacy.exports import EXPORTS
+from domain.sla.recounts import RECOUNTS
 from domain.webhooks import POSTS
 from domain.work import Queue
 

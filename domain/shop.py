@@ -11,10 +11,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from domain.db import Base, Json
+from domain.desk.threads import DEFAULT_WINDOWS, Windows
 from domain.errors import InvalidInput
+from domain.joining.numbers import checked_mask
 from domain.languages import N_
-from domain.numbers import checked_mask
-from domain.threads import DEFAULT_WINDOWS, Windows
 
 THREE_YEARS = 3 * 365
 """How long claims can still be brought; 0 to MOST_DAYS may be set."""

@@ -28,14 +28,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, aliased, mapped_column
 
 from domain.actors import Role
+from domain.agents.staff import Agent
+from domain.agents.system_mail import post
 from domain.db import Base, Json, new_id, ring
 from domain.errors import InvalidInput
 from domain.events import Event, EventKind
 from domain.ids import public_id
 from domain.keys import Keys
 from domain.languages import N_, translate
-from domain.staff import Agent
-from domain.system_mail import post
 from domain.work import Queue, Work
 
 TEST = "test"

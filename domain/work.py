@@ -21,7 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from domain.db import Database, database_time, first_id, heard
-from domain.installation import nothing_is_held
+from domain.operations.installation import nothing_is_held
 
 log = structlog.get_logger()
 

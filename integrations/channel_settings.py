@@ -12,10 +12,10 @@ from pydantic import SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from domain.channels import ChannelKind
 from domain.db import Json
 from domain.errors import InvalidInput
 from domain.languages import N_
+from domain.ways_in.channels import ChannelKind
 from integrations.chat.widget import ChatWidget
 from integrations.keeping import ChannelSettings
 from integrations.mail.mailbox import Mailbox

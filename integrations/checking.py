@@ -5,8 +5,8 @@ from collections.abc import Awaitable, Callable
 from cryptography.fernet import InvalidToken
 from pydantic import ValidationError
 
-from domain.channels import Channel, ChannelKind
 from domain.languages import N_
+from domain.ways_in.channels import Channel, ChannelKind
 from integrations.channel_settings import KINDS
 from integrations.chat import checking as chat
 from integrations.findings import Finding

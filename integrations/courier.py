@@ -17,17 +17,18 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
-from domain import channels, receipts, reply_windows
-from domain.addressing import after, has_failed, is_out
-from domain.channels import Channel, ChannelKind
-from domain.contacts import Contact, Identity
+from domain.agents.staff import Agent
+from domain.answering import receipts, reply_windows
+from domain.answering.addressing import after, has_failed, is_out
+from domain.answering.delivery_problems import Problem
+from domain.customers.contacts import Contact, Identity
 from domain.db import Database, Json, database_time, ring
-from domain.delivery_problems import Problem
-from domain.files import Files
+from domain.desk.files import Files
+from domain.desk.messages import OUTBOX, Attachment, DeliveryState, Message
+from domain.desk.threads import Thread
 from domain.keys import Keys
-from domain.messages import OUTBOX, Attachment, DeliveryState, Message
-from domain.staff import Agent
-from domain.threads import Thread
+from domain.ways_in import channels
+from domain.ways_in.channels import Channel, ChannelKind
 from domain.work import Lease, TryLater, work
 from integrations.mail.sending import smtp
 from integrations.mail.sending.connections import Relays

@@ -9,9 +9,9 @@ from typing import Any
 import httpx
 from sqlalchemy import func, select
 
-from domain.channels import Channel
-from domain.inbound import Arrival
+from domain.arriving.inbound import Arrival
 from domain.languages import N_, translate
+from domain.ways_in.channels import Channel
 from integrations.outbound import Means
 
 DEADLINE = 10.0

@@ -1,4 +1,4 @@
-"""Ways in that we have to go to ourselves: each is held by one process at a time, by a lease (`domain/fetching.py`), as long as
+"""Ways in that we have to go to ourselves: each is held by one process at a time, by a lease (`domain/ways_in/fetching.py`), as long as
 its channel is there, and begun anew when it is set up otherwise."""
 
 import asyncio
@@ -17,11 +17,11 @@ from pydantic import ValidationError
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from domain import fetching
-from domain.channels import TOPIC, Channel, ChannelKind
 from domain.db import Database, heard
-from domain.fetching import BoxLost
 from domain.keys import Keys
+from domain.ways_in import fetching
+from domain.ways_in.channels import TOPIC, Channel, ChannelKind
+from domain.ways_in.fetching import BoxLost
 from integrations.keeping import ChannelSettings
 
 log = structlog.get_logger()

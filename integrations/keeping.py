@@ -17,9 +17,9 @@ from pydantic import (
     field_validator,
 )
 
-from domain.channels import Channel, Retired, retired_in
 from domain.db import Json
 from domain.keys import Keys
+from domain.ways_in.channels import Channel, Retired, retired_in
 
 Language: TypeAlias = Literal["en", "pl", "es", "ca"]
 

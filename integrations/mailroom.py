@@ -7,14 +7,25 @@ from dataclasses import replace
 import structlog
 from sqlalchemy import exists, select
 
-from domain import flood, intake, revisions
-from domain.afterwards import InboundEcho, InboundUnsent, Revision
-from domain.channels import Channel, ChannelKind
+from domain.arriving import intake
+from domain.arriving.afterwards import InboundEcho, InboundUnsent, Revision
+from domain.arriving.inbound import (
+    ARRIVALS,
+    Arrival,
+    ArrivalState,
+    Inbound,
+    InboundMessage,
+    Unread,
+    Unreadable,
+    Waits,
+)
 from domain.db import Database, database_time
-from domain.files import Files
-from domain.inbound import ARRIVALS, Arrival, ArrivalState, Inbound, InboundMessage, Unread, Unreadable, Waits
+from domain.desk import revisions
+from domain.desk.files import Files
+from domain.desk.messages import Attachment, Item
 from domain.keys import Keys
-from domain.messages import Attachment, Item
+from domain.ways_in import flood
+from domain.ways_in.channels import Channel, ChannelKind
 from domain.work import Lease, work
 from integrations.chat import payloads as chat
 from integrations.mail import payloads as mail

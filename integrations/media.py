@@ -9,12 +9,12 @@ import structlog
 from sqlalchemy import select
 
 from domain.actors import SYSTEM
-from domain.channels import Channel, ChannelKind
 from domain.db import Database, database_time
+from domain.desk.files import Files
+from domain.desk.messages import FETCHES, Attachment, Item
 from domain.events import EventKind
-from domain.files import Files
 from domain.keys import Keys
-from domain.messages import FETCHES, Attachment, Item
+from domain.ways_in.channels import Channel, ChannelKind
 from domain.work import Lease, LeaseLost, TryLater, work
 from integrations.phone.twilio.recordings import Recordings
 from integrations.settings import IntegrationSettings

@@ -5,15 +5,15 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 
-from domain.channels import Channel
-from domain.contacts import Identity
+from domain.agents.staff import Agent
+from domain.answering.delivery_problems import Problem
+from domain.customers.contacts import Identity
 from domain.db import Database
-from domain.delivery_problems import Problem
-from domain.files import Files
+from domain.desk.files import Files
+from domain.desk.messages import Attachment, Message
+from domain.desk.threads import Thread
 from domain.keys import Keys
-from domain.messages import Attachment, Message
-from domain.staff import Agent
-from domain.threads import Thread
+from domain.ways_in.channels import Channel
 from domain.work import TryLater
 from integrations.settings import IntegrationSettings
 

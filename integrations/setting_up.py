@@ -8,10 +8,10 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.actors import Actor
-from domain.channels import Channel, ChannelKind, add_channel
 from domain.errors import InvalidInput
 from domain.keys import Keys
 from domain.languages import N_
+from domain.ways_in.channels import Channel, ChannelKind, add_channel
 from integrations.channel_settings import (
     KINDS,
     Shape,

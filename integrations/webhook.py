@@ -9,9 +9,9 @@ from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from domain.channels import Channel, ChannelKind, channel_called, was_turned_away
+from domain.arriving.inbound import keep
 from domain.db import Database, Json
-from domain.inbound import keep
+from domain.ways_in.channels import Channel, ChannelKind, channel_called, was_turned_away
 from integrations.objects import object_of
 
 LARGEST_BODY = 1024 * 1024

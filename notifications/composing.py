@@ -8,22 +8,22 @@ from typing import assert_never
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain.alert_preferences import preferences_of
-from domain.alerts import OF_CHANNELS, Alert, AlertKind
-from domain.channels import Channel
-from domain.clocks import Clock
-from domain.contacts import Contact
+from domain.agents.staff import Agent
+from domain.alerting.alert_preferences import preferences_of
+from domain.alerting.alerts import OF_CHANNELS, Alert, AlertKind
+from domain.alerting.devices import RINGS, Device
+from domain.alerting.notices import Delivery, Notice, NoticeKind
+from domain.customers.contacts import Contact
 from domain.db import database_time
-from domain.devices import RINGS, Device
-from domain.hours import Hours
+from domain.desk.threads import Thread
+from domain.desk.tickets import Ticket
 from domain.ids import public_id
 from domain.keys import Keys
 from domain.languages import N_, translate
-from domain.notices import Delivery, Notice, NoticeKind
-from domain.policies import Calendar, Policy
-from domain.staff import Agent
-from domain.threads import Thread
-from domain.tickets import Ticket
+from domain.sla.clocks import Clock
+from domain.sla.hours import Hours
+from domain.sla.policies import Calendar, Policy
+from domain.ways_in.channels import Channel
 from notifications.push import Action, Push, Urgency
 from notifications.refusals import LASTS, Refusal, refusal_of
 from notifications.wording import Matter, Words, words

@@ -5,11 +5,11 @@ from collections.abc import Mapping
 import structlog
 from sqlalchemy import func, update
 
-from domain import notices
+from domain.alerting import notices
+from domain.alerting.devices import Device, Transport, remove_devices
+from domain.alerting.notices import PUSHES, Delivery, DeliveryStage
 from domain.db import Database, database_time
-from domain.devices import Device, Transport, remove_devices
 from domain.keys import Keys
-from domain.notices import PUSHES, Delivery, DeliveryStage
 from domain.work import Lease, TryLater, work
 from notifications.composing import Told, push_of, told_by
 from notifications.mail import send_by_mail

@@ -8,14 +8,14 @@ from sqlalchemy import ColumnElement, exists, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain import notices
-from domain.alert_preferences import preferences_of
-from domain.alerts import WARNINGS, Alert, AlertState
-from domain.clocks import ladder_of
+from domain.agents.staff import Agent
+from domain.alerting import notices
+from domain.alerting.alert_preferences import preferences_of
+from domain.alerting.alerts import WARNINGS, Alert, AlertState
+from domain.alerting.ladders import Way
+from domain.alerting.notices import Notice, NoticeKind, NoticeState
 from domain.db import new_id
-from domain.ladders import Way
-from domain.notices import Notice, NoticeKind, NoticeState
-from domain.staff import Agent
+from domain.sla.clocks import ladder_of
 from notifications.recipients import people_of_the_shop, who_is_told
 
 AN_HOUR = timedelta(hours=1)

@@ -8,19 +8,19 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain import notices
 from domain.actors import ActorKind
-from domain.alert_preferences import preferences_of
-from domain.alerts import UNRESOLVED, Alert, AlertState
-from domain.clocks import ladder_of
+from domain.agents.staff import Agent
+from domain.alerting import notices
+from domain.alerting.alert_preferences import preferences_of
+from domain.alerting.alerts import UNRESOLVED, Alert, AlertState
+from domain.alerting.devices import Transport
+from domain.alerting.ladders import Ladder, Step, Told, Way
+from domain.alerting.notices import Notice, NoticeKind, NoticeState
 from domain.db import database_time, new_id
-from domain.devices import Transport
+from domain.desk.messages import Message
+from domain.desk.tickets import Ticket
 from domain.events import Event, EventKind
-from domain.ladders import Ladder, Step, Told, Way
-from domain.messages import Message
-from domain.notices import Notice, NoticeKind, NoticeState
-from domain.staff import Agent
-from domain.tickets import Ticket
+from domain.sla.clocks import ladder_of
 from notifications.recipients import concern_of, next_after, people_of_the_shop, who_is_told, who_may_see
 
 NAME = "notifications"

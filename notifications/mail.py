@@ -2,7 +2,7 @@
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain import system_mail
+from domain.agents import system_mail
 from domain.keys import Keys
 from notifications.composing import Told, link
 

@@ -5,11 +5,11 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain import notices
-from domain.alerts import Alert
-from domain.installation import nothing_is_held
-from domain.ladders import Way
-from domain.notices import TOPIC, Notice, NoticeState
+from domain.alerting import notices
+from domain.alerting.alerts import Alert
+from domain.alerting.ladders import Way
+from domain.alerting.notices import TOPIC, Notice, NoticeState
+from domain.operations.installation import nothing_is_held
 from domain.wheel import NOW, Wheel
 from notifications.dispatch import tell_next
 from notifications.refusals import Refusal, refusal_of

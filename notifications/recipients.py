@@ -9,13 +9,13 @@ from typing import assert_never
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain import duty
 from domain.access import may_see
 from domain.actors import Role
-from domain.ladders import Step, Told
-from domain.sign_in import actor_by_id
-from domain.staff import Agent, TeamMember
-from domain.tickets import Ticket
+from domain.agents import duty
+from domain.agents.sign_in import actor_by_id
+from domain.agents.staff import Agent, TeamMember
+from domain.alerting.ladders import Step, Told
+from domain.desk.tickets import Ticket
 
 
 @dataclass(frozen=True)

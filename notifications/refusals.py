@@ -7,10 +7,10 @@ from typing import assert_never
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain.alerts import Alert, AlertState
-from domain.notices import Notice, NoticeKind
-from domain.staff import Agent
-from domain.tickets import Ticket
+from domain.agents.staff import Agent
+from domain.alerting.alerts import Alert, AlertState
+from domain.alerting.notices import Notice, NoticeKind
+from domain.desk.tickets import Ticket
 from notifications.recipients import who_may_see
 
 LASTS = {

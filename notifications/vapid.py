@@ -11,8 +11,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain.installation import keep_vapid, sealed_vapid
 from domain.keys import Keys
+from domain.operations.installation import keep_vapid, sealed_vapid
 from domain.settings import WrongSetting
 from notifications.settings import NotificationSettings
 

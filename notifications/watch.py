@@ -6,7 +6,8 @@ import httpx
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from domain import auditor, outages
+from domain import auditor
+from domain.alerting import outages
 from domain.db import Database, database_time
 from notifications.digest import digest
 from notifications.settings import NotificationSettings

@@ -5,11 +5,11 @@ from typing import assert_never
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain import system_mail
-from domain.invitations import Purpose, new_link
+from domain.agents import system_mail
+from domain.agents.invitations import Purpose, new_link
+from domain.agents.staff import Agent
 from domain.keys import Keys
 from domain.languages import N_, translate
-from domain.staff import Agent
 
 
 async def send_link(

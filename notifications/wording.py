@@ -8,12 +8,12 @@ from typing import assert_never
 
 from babel.dates import format_date
 
-from domain.alert_preferences import Privacy
-from domain.alerts import AlertKind
-from domain.channels import ChannelKind
+from domain.alerting.alert_preferences import Privacy
+from domain.alerting.alerts import AlertKind
+from domain.alerting.notices import NoticeKind
 from domain.languages import N_, translate
-from domain.notices import NoticeKind
-from domain.targets import Metric
+from domain.sla.targets import Metric
+from domain.ways_in.channels import ChannelKind
 
 CHANNELS = {
     ChannelKind.EMAIL: N_("Email"),

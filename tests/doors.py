@@ -17,7 +17,7 @@ from api.server import server as serving_at
 from api.settings import ApiSettings
 from domain.actors import Role
 from domain.db import Database
-from domain.files import Files
+from domain.desk.files import Files
 from domain.keys import Keys
 from notifications.settings import NotificationSettings
 from tests.client import Client

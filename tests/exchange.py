@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from api.house import House
-from domain.channels import Channel, ChannelKind
+from domain.ways_in.channels import Channel, ChannelKind
 from tests.factories import a_channel
 
 USER, SECRET = "heddle", "the secret of the manager"

@@ -10,19 +10,20 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain import intake, policies
 from domain.actors import Role
-from domain.channels import Channel, ChannelKind, add_channel
-from domain.contacts import Claim, Contact, IdentityKind, Proof
+from domain.agents.staff import Agent, Team, TeamMember, add_agent
+from domain.arriving import intake
+from domain.arriving.inbound import Arrival, ArrivalState, CallStep, Inbound, InboundCall, InboundMessage
+from domain.customers.contacts import Claim, Contact, IdentityKind, Proof
 from domain.db import new_id
-from domain.hours import ALWAYS
-from domain.inbound import Arrival, ArrivalState, CallStep, Inbound, InboundCall, InboundMessage
+from domain.desk.messages import Message
+from domain.desk.threads import Thread
+from domain.desk.tickets import Ticket
 from domain.keys import Keys
-from domain.messages import Message
-from domain.staff import Agent, Team, TeamMember, add_agent
-from domain.targets import Metric, Target
-from domain.threads import Thread
-from domain.tickets import Ticket
+from domain.sla import policies
+from domain.sla.hours import ALWAYS
+from domain.sla.targets import Metric, Target
+from domain.ways_in.channels import Channel, ChannelKind, add_channel
 from integrations.channel_settings import read_settings
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)

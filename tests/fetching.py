@@ -10,9 +10,9 @@ from typing import Any
 from sqlalchemy import select
 
 from api.house import House
-from domain.channels import Channel, ChannelKind
-from domain.fetching import Box
-from domain.inbound import Arrival
+from domain.arriving.inbound import Arrival
+from domain.ways_in.channels import Channel, ChannelKind
+from domain.ways_in.fetching import Box
 from integrations.mail.receiving.fetching import Fetcher, Pace
 from integrations.mailroom import Mailroom
 from tests.dovecot import PASSWORD

@@ -10,34 +10,39 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.house import House
-from domain import blocking, contact_fields, deadlines, devices, notices, participants, recounts, webhooks
+from domain import webhooks
 from domain.actors import Actor, Role
-from domain.alerts import Alert
-from domain.blocking import BlockedSender
-from domain.channels import Channel, ChannelKind
-from domain.companies import Company
-from domain.contact_fields import ContactField, FieldKind
-from domain.contact_notes import ContactNote, add_note
-from domain.contacts import Contact, Identity
+from domain.agents.sign_in import actor_by_id
+from domain.agents.staff import Agent, Team, TeamMember
+from domain.alerting import devices, notices
+from domain.alerting.alerts import Alert
+from domain.alerting.devices import Device, Transport
+from domain.alerting.ladders import Way
+from domain.alerting.notices import Notice
+from domain.arriving import participants
+from domain.arriving.inbound import Arrival, ArrivalState, CallStep, keep
+from domain.arriving.participants import Participant
+from domain.calling.dialled_numbers import DialledNumber, save_number
+from domain.customers import contact_fields
+from domain.customers.companies import Company
+from domain.customers.contact_fields import ContactField, FieldKind
+from domain.customers.contact_notes import ContactNote, add_note
+from domain.customers.contacts import Contact, Identity
 from domain.db import new_id
-from domain.devices import Device, Transport
-from domain.dialled_numbers import DialledNumber, save_number
-from domain.erasure import Erasure, SealedPart
+from domain.desk.messages import Attachment, Item, ItemKind
+from domain.desk.tasks import Task
+from domain.desk.threads import Thread
+from domain.desk.tickets import Ticket
 from domain.events import Event
-from domain.exports import ContactExport
 from domain.ids import public_id, row_id
-from domain.inbound import Arrival, ArrivalState, CallStep, keep
-from domain.ladders import Way
-from domain.messages import Attachment, Item, ItemKind
-from domain.notices import Notice
-from domain.participants import Participant
-from domain.policies import Calendar, Policy
-from domain.retention import Retention
-from domain.sign_in import actor_by_id
-from domain.staff import Agent, Team, TeamMember
-from domain.tasks import Task
-from domain.threads import Thread
-from domain.tickets import Ticket
+from domain.privacy.erasure import Erasure, SealedPart
+from domain.privacy.exports import ContactExport
+from domain.privacy.retention import Retention
+from domain.sla import deadlines, recounts
+from domain.sla.policies import Calendar, Policy
+from domain.ways_in import blocking
+from domain.ways_in.blocking import BlockedSender
+from domain.ways_in.channels import Channel, ChannelKind
 from domain.webhooks import Attempt, Post, Webhook, add_webhook
 from tests.client import PASSWORD_HASH, Client
 from tests.factories import NOON, a_call_step, a_channel, a_mail, a_promise, an_agent, receive

@@ -11,7 +11,7 @@ from twilio.request_validator import RequestValidator
 
 from api.house import House
 from demo.farends.server import Answer, HttpFarEnd, Mischief, Received, Request
-from domain.channels import Channel, ChannelKind
+from domain.ways_in.channels import Channel, ChannelKind
 from tests.client import Client
 from tests.factories import a_channel
 

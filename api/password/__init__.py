@@ -8,8 +8,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from domain.agents.passwords import SHORTEST
 from domain.languages import N_, preferred_language, translate
-from domain.passwords import SHORTEST
 
 FOLDER = Path(__file__).parent
 PAGE = Template((FOLDER / "page.html").read_text(encoding="utf-8"))

@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 
 from benchmarks.data import words
 from benchmarks.data.rows import Rows, dealt_id
-from domain.channels import ChannelKind
-from domain.contacts import IdentityKind, Proof
+from domain.customers.contacts import IdentityKind, Proof
 from domain.events import EventKind
+from domain.ways_in.channels import ChannelKind
 
 PAGE = "9001"
 

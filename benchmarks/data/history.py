@@ -11,10 +11,10 @@ import orjson
 
 from benchmarks.data.customers import Customer, Way
 from benchmarks.data.rows import Rows, dealt_id
-from domain.channels import ChannelKind
+from domain.desk.messages import DeliveryState, Direction, ItemKind
 from domain.events import EventKind
-from domain.messages import DeliveryState, Direction, ItemKind
-from domain.reasons import JoinCode
+from domain.joining.reasons import JoinCode
+from domain.ways_in.channels import ChannelKind
 
 CODES = {
     ChannelKind.EMAIL: JoinCode.SAME_VERIFIED_ADDRESS,

@@ -14,15 +14,15 @@ from benchmarks.data.customers import PAGE, deal_customers
 from benchmarks.data.rows import COLUMNS, Rows, no_rows
 from benchmarks.data.tickets import Premises, Tickets
 from benchmarks.sizes import Sizes
-from domain import policies
 from domain.actors import Role
-from domain.channels import Channel, ChannelKind, add_channel
+from domain.agents.sign_in import SessionKind, SignIn
+from domain.agents.staff import Agent, Team, TeamMember, add_agent
 from domain.db import Database
-from domain.hours import Hours
 from domain.keys import Keys, new_token, token_hash
-from domain.sign_in import SessionKind, SignIn
-from domain.staff import Agent, Team, TeamMember, add_agent
-from domain.targets import Metric, Target
+from domain.sla import policies
+from domain.sla.hours import Hours
+from domain.sla.targets import Metric, Target
+from domain.ways_in.channels import Channel, ChannelKind, add_channel
 from integrations.channel_settings import read_settings
 
 SEED = 20260302

@@ -13,11 +13,11 @@ from benchmarks.data import words
 from benchmarks.data.customers import Customer, Way
 from benchmarks.data.history import CODES, History, Talk
 from benchmarks.data.rows import Rows, dealt_id
-from domain.channels import ChannelKind
+from domain.desk.tickets import LIVE, TicketStatus
 from domain.events import EventKind
-from domain.reasons import JoinCode
-from domain.targets import Metric
-from domain.tickets import LIVE, TicketStatus
+from domain.joining.reasons import JoinCode
+from domain.sla.targets import Metric
+from domain.ways_in.channels import ChannelKind
 
 LONG = 60
 """Messages of a long ticket."""

@@ -13,9 +13,10 @@ import asyncpg
 import orjson
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api import system_events
+from api.desk import system_events
 from benchmarks.peers.serving import Orders, answer, run
-from domain import history, reasons
+from domain.desk import history
+from domain.joining import reasons
 
 POOL = 20
 

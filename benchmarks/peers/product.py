@@ -7,7 +7,7 @@ from api.house import House
 from api.settings import ApiSettings
 from benchmarks.peers.serving import Orders, answer, run
 from domain.db import Database
-from domain.files import Files
+from domain.desk.files import Files
 from domain.keys import Keys
 
 BUSY = ApiSettings.model_construct(operations_per_minute=10**9)

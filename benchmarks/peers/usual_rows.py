@@ -6,8 +6,12 @@ from uuid import UUID
 from sqlalchemy import func, select
 from sqlalchemy.orm import DeclarativeBase, Mapped, column_property, relationship
 
-from domain import channels, clocks, contacts, messages, sign_in, staff, threads, tickets
+from domain.agents import sign_in, staff
+from domain.customers import contacts
 from domain.db import Base
+from domain.desk import messages, threads, tickets
+from domain.sla import clocks
+from domain.ways_in import channels
 
 _item = messages.Item.__table__.c
 _ticket = tickets.Ticket.__table__.c

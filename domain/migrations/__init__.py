@@ -10,36 +10,23 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain import (  # noqa: F401 - together they import every table
-    absence,
-    access,
-    acknowledging,
-    alert_preferences,
-    blocking,
-    clocks,
-    consents,
-    dialled_numbers,
-    dials,
-    duplicates,
-    duty,
-    early_calls,
-    fetching,
-    installation,
-    invitations,
-    name_lookups,
-    once,
-    participants,
-    parts,
-    recounts,
-    retention,
-    revisions,
-    second_factor,
-    shop,
-    system_mail,
-    tries,
-)
 from domain.db import Base, Database
 from domain.events import ensure_partitions
+
+# isort: split
+# Every table:
+from domain import access, once, shop  # noqa: F401
+from domain.agents import duty, invitations, second_factor, system_mail, tries  # noqa: F401
+from domain.alerting import alert_preferences  # noqa: F401
+from domain.answering import absence  # noqa: F401
+from domain.arriving import acknowledging, participants, parts  # noqa: F401
+from domain.calling import dialled_numbers, dials, early_calls  # noqa: F401
+from domain.customers import consents, duplicates, name_lookups  # noqa: F401
+from domain.desk import revisions  # noqa: F401
+from domain.operations import installation  # noqa: F401
+from domain.privacy import retention  # noqa: F401
+from domain.sla import clocks, recounts  # noqa: F401
+from domain.ways_in import blocking, fetching  # noqa: F401
 
 ONE_AT_A_TIME = 4_811_900_217
 """The advisory lock that makes several starting processes migrate one after another."""

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from domain.contacts import phone_number
+from domain.customers.contacts import phone_number
+from domain.customers.mailboxes import mail_address
 from domain.db import Json
 from domain.languages import best_language
-from domain.mailboxes import mail_address
 from integrations.chat.frames import BadFrame, Frame, one_line
 from integrations.chat.widget import ChatWidget, Question
 

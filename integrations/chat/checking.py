@@ -2,8 +2,8 @@
 
 from urllib.parse import urlsplit
 
-from domain.channels import Channel
 from domain.languages import N_
+from domain.ways_in.channels import Channel
 from integrations.chat.widget import ChatWidget
 from integrations.findings import Finding
 from integrations.outbound import Means

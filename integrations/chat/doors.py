@@ -3,7 +3,7 @@
 from starlette.routing import BaseRoute
 
 from domain.db import Database
-from domain.files import Files
+from domain.desk.files import Files
 from domain.keys import Keys
 from integrations.chat import socket, stream
 from integrations.chat.reception import Reception

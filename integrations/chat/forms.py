@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
-from domain.uploads import READ, plain_name, type_of
+from domain.answering.uploads import READ, plain_name, type_of
 from integrations.chat.frames import LARGEST_FRAME, BadFrame, Frame, read_frame
 
 MOST_FILES = 5

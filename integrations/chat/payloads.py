@@ -5,12 +5,12 @@ from typing import Any
 
 import orjson
 
-from domain.channels import Channel
-from domain.contacts import Claim, IdentityKind, Proof, phone_number
+from domain.arriving.inbound import Arrival, Inbound, InboundAttachment, InboundMessage, Unread
+from domain.customers.contacts import Claim, IdentityKind, Proof, phone_number
+from domain.customers.mailboxes import mail_address
 from domain.db import Json
-from domain.inbound import Arrival, Inbound, InboundAttachment, InboundMessage, Unread
 from domain.keys import Keys
-from domain.mailboxes import mail_address
+from domain.ways_in.channels import Channel
 from integrations.chat.forms import Form, read_form
 from integrations.storable import storable
 

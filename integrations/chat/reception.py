@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from time import monotonic
 
 from domain.buckets import Buckets
-from domain.channels import Channel, ChannelKind, channel_called
 from domain.db import Database
 from domain.keys import Keys
+from domain.ways_in.channels import Channel, ChannelKind, channel_called
 from integrations.chat.frames import BadFrame
 from integrations.chat.widget import ChatWidget
 

@@ -18,8 +18,8 @@ from starlette.types import Receive, Scope, Send
 
 from domain.access import may_see
 from domain.actors import visitor
-from domain.files import Files
-from domain.messages import Attachment
+from domain.desk.files import Files
+from domain.desk.messages import Attachment
 from integrations.chat.forms import LARGEST_FORM, boundary_of, read_form
 from integrations.chat.frames import LARGEST_FRAME, BadFrame, Frame, read_frame
 from integrations.chat.identity import key_of_ticket, session_id

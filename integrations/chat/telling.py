@@ -11,15 +11,15 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain import channels
 from domain.access import may_see
 from domain.actors import visitor
-from domain.channels import Channel
-from domain.messages import Attachment, Direction, Message
-from domain.staff import Agent
-from domain.threads import Thread, news_of_chat
-from domain.typing import typing_to_visitor
-from domain.visitors import is_here
+from domain.agents.staff import Agent
+from domain.answering.typing import typing_to_visitor
+from domain.customers.visitors import is_here
+from domain.desk.messages import Attachment, Direction, Message
+from domain.desk.threads import Thread, news_of_chat
+from domain.ways_in import channels
+from domain.ways_in.channels import Channel
 from integrations.chat.frames import Frame
 from integrations.chat.links import link
 from integrations.chat.reception import TYPES_EVERY, Reception

@@ -10,16 +10,16 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.access import may_see
 from domain.actors import visitor
-from domain.blocking import blocked_as
-from domain.channels import Channel
+from domain.answering.typing import typing_of_visitor
+from domain.arriving.inbound import Arrival, keep
+from domain.customers.people import is_anothers_session
+from domain.customers.visitors import TooMany, Visitor, held_visitor, visitor_of
 from domain.db import Json, database_time, ring
-from domain.inbound import Arrival, keep
-from domain.messages import Attachment, DeliveryState, Direction, Message
-from domain.office_hours import hours_of, opens_at
-from domain.people import is_anothers_session
-from domain.threads import Thread
-from domain.typing import typing_of_visitor
-from domain.visitors import TooMany, Visitor, held_visitor, visitor_of
+from domain.desk.messages import Attachment, DeliveryState, Direction, Message
+from domain.desk.threads import Thread
+from domain.ways_in.blocking import blocked_as
+from domain.ways_in.channels import Channel
+from domain.ways_in.office_hours import hours_of, opens_at
 from integrations.chat.answers import check_complete, read_answers, still_to_ask, told
 from integrations.chat.forms import File, digest_of
 from integrations.chat.frames import BadFrame, Frame, message_id, message_text, whole_number

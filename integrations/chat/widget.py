@@ -5,8 +5,8 @@ from typing import Any, ClassVar, Literal
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
+from domain.customers.visitors import MAIL_AFTER, Room
 from domain.db import Json
-from domain.visitors import MAIL_AFTER, Room
 from integrations.keeping import SHORTEST_KEY, ChannelSettings, Language, Region
 
 

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import islice
 
+from domain.customers.mailboxes import mail_address
 from domain.keys import Keys
-from domain.mailboxes import mail_address
 
 PURPOSE = "reply-address"
 

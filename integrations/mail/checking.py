@@ -6,8 +6,8 @@ import base64
 import aiosmtplib
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
-from domain.channels import Channel
 from domain.languages import N_
+from domain.ways_in.channels import Channel
 from integrations.findings import DEADLINE, Finding, in_time
 from integrations.mail.mailbox import Mailbox
 from integrations.mail.oauth import TokenFailed, TokenRefused, access_token, keep_newest

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
-from domain.contacts import IdentityKind, normalised
+from domain.customers.contacts import IdentityKind, normalised
 from integrations.keeping import ChannelSettings
 from integrations.mail.sending.signing import check_key
 from integrations.settings import smtp_address

@@ -12,9 +12,9 @@ import httpx
 import orjson
 from pydantic import SecretStr
 
-from domain import channels
 from domain.db import Database
 from domain.keys import Keys
+from domain.ways_in import channels
 from integrations.mail.mailbox import Mailbox
 from integrations.mail.refusals import without_secrets
 

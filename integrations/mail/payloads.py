@@ -5,10 +5,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 
-from domain.afterwards import InboundBounce
-from domain.channels import Channel
-from domain.contacts import Claim, IdentityKind, Proof
-from domain.inbound import (
+from domain.arriving.afterwards import InboundBounce
+from domain.arriving.inbound import (
     Arrival,
     Inbound,
     InboundAttachment,
@@ -17,10 +15,12 @@ from domain.inbound import (
     Unread,
     Unreadable,
 )
+from domain.customers.contacts import Claim, IdentityKind, Proof
+from domain.customers.mailboxes import mail_address, reads_nothing
+from domain.joining.words import language_of
 from domain.keys import Keys
 from domain.languages import N_, translate
-from domain.mailboxes import mail_address, reads_nothing
-from domain.words import language_of
+from domain.ways_in.channels import Channel
 from integrations.mail.addresses import recipient, thread_number
 from integrations.mail.mailbox import Mailbox
 from integrations.mail.reading import parse, reader

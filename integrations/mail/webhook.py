@@ -26,10 +26,10 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from domain.channels import Channel, ChannelKind
+from domain.arriving.inbound import Arrival, keep
 from domain.db import Database, one_at_a_time
-from domain.inbound import Arrival, keep
 from domain.keys import Keys
+from domain.ways_in.channels import Channel, ChannelKind
 from integrations.mail.addresses import thread_number
 from integrations.mail.mailbox import Mailbox
 from integrations.mail.reading.words import one_line

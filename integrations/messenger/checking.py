@@ -1,7 +1,7 @@
 """Does a page work? Graph says whose token it is, and of what the page tells us."""
 
-from domain.channels import Channel
 from domain.languages import N_
+from domain.ways_in.channels import Channel
 from integrations.findings import Finding, heard, in_time
 from integrations.messenger.connecting import MetaRefused, MetaSilent, look
 from integrations.messenger.graph import Graph

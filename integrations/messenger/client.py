@@ -12,10 +12,10 @@ from fbmessenger import MessengerClient
 from sqlalchemy import or_, select
 from sqlalchemy.dialects.postgresql import array
 
-from domain import reply_windows
-from domain.delivery_problems import Problem
-from domain.messages import Attachment, Message
-from domain.receipts import parts_of
+from domain.answering import reply_windows
+from domain.answering.delivery_problems import Problem
+from domain.answering.receipts import parts_of
+from domain.desk.messages import Attachment, Message
 from integrations.messenger.graph import UPLOAD_TIMEOUT, Graph
 from integrations.messenger.page import MessengerPage
 from integrations.messenger.payloads import mark

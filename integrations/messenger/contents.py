@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from domain.inbound import InboundAttachment
+from domain.arriving.inbound import InboundAttachment
 from domain.languages import N_, translate
 from integrations.storable import storable
 

@@ -4,9 +4,9 @@ import uuid
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
 
-from domain.channels import Channel
-from domain.contacts import Contact
+from domain.customers.contacts import Contact
 from domain.keys import Keys
+from domain.ways_in.channels import Channel
 
 PURPOSE = "messenger-link"
 LIVES = timedelta(days=14)

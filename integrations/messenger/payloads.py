@@ -11,12 +11,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from domain.afterwards import InboundEcho, InboundEdit, InboundReaction, InboundReceipt, InboundUnsent
-from domain.channels import Channel
-from domain.contacts import Claim, IdentityKind, Proof
+from domain.arriving.afterwards import (
+    InboundEcho,
+    InboundEdit,
+    InboundReaction,
+    InboundReceipt,
+    InboundUnsent,
+)
+from domain.arriving.inbound import Arrival, Inbound, InboundLink, InboundMessage, Unread
+from domain.customers.contacts import Claim, IdentityKind, Proof
 from domain.db import Json
-from domain.inbound import Arrival, Inbound, InboundLink, InboundMessage, Unread
 from domain.keys import Keys
+from domain.ways_in.channels import Channel
 from integrations.messenger.contents import files, words
 from integrations.messenger.links import contact_of
 from integrations.objects import object_of

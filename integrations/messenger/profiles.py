@@ -3,13 +3,13 @@
 import structlog
 from sqlalchemy import select
 
-from domain import name_lookups
-from domain.channels import Channel
-from domain.contacts import Identity
+from domain.answering.delivery_problems import Problem
+from domain.customers import name_lookups
+from domain.customers.contacts import Identity
+from domain.customers.name_lookups import NAME_LOOKUPS, NameLookup
 from domain.db import Database, database_time
-from domain.delivery_problems import Problem
 from domain.keys import Keys
-from domain.name_lookups import NAME_LOOKUPS, NameLookup
+from domain.ways_in.channels import Channel
 from domain.work import Lease, TryLater, work
 from integrations.messenger.graph import Graph
 from integrations.messenger.page import MessengerPage

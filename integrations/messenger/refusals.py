@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 import requests
 
-from domain.delivery_problems import Problem
+from domain.answering.delivery_problems import Problem
 from integrations.outbound import ChannelRefused, SendFailed, SendRefused
 from integrations.storable import storable
 

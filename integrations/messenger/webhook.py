@@ -5,9 +5,9 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from domain.channels import ChannelKind
 from domain.db import Database
 from domain.keys import Keys
+from domain.ways_in.channels import ChannelKind
 from integrations.messenger.page import MessengerPage
 from integrations.signatures import messenger_signed, same_secret
 from integrations.webhook import body_of, channel_of, keep_body, turn_away, well_formed

@@ -1,7 +1,7 @@
 """Does a phone line work? A generic PBX cannot be asked: what it has told says so."""
 
-from domain.channels import Channel
 from domain.languages import N_
+from domain.ways_in.channels import Channel
 from integrations.findings import Finding, heard, in_time, let_in
 from integrations.outbound import Means
 from integrations.phone.asterisk.connection import ExchangeFailed, SignInRefused, connected

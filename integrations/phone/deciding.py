@@ -22,16 +22,16 @@ from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain import duty
-from domain.blocking import blocked_as
-from domain.channels import Channel
-from domain.contacts import Claim, identities_like
+from domain.agents import duty
+from domain.agents.staff import Agent
+from domain.arriving.inbound import CallStep, InboundCall
+from domain.calling.dialled_numbers import called
+from domain.customers.contacts import Claim, identities_like
 from domain.db import Database, database_time
-from domain.dialled_numbers import called
-from domain.inbound import CallStep, InboundCall
-from domain.office_hours import hours_of
-from domain.staff import Agent
-from domain.tickets import live_tickets
+from domain.desk.tickets import live_tickets
+from domain.ways_in.blocking import blocked_as
+from domain.ways_in.channels import Channel
+from domain.ways_in.office_hours import hours_of
 from integrations.phone.line import REJECT, PhoneLine
 
 log = structlog.get_logger()

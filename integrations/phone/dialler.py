@@ -11,13 +11,13 @@ import structlog
 from cryptography.fernet import InvalidToken
 from pydantic import ValidationError
 
-from domain import dialling
-from domain.channels import Channel
+from domain.agents.staff import Agent
+from domain.calling import dialling
+from domain.calling.dials import DIALS, PROMPT, Dial, DialState, is_ours
 from domain.db import Database, database_time
-from domain.dials import DIALS, PROMPT, Dial, DialState, is_ours
+from domain.desk.messages import Call
 from domain.keys import Keys
-from domain.messages import Call
-from domain.staff import Agent
+from domain.ways_in.channels import Channel
 from domain.work import Lease, work
 from integrations.outbound import MaybeSent, SendFailed, SendRefused
 from integrations.phone import client as generic

@@ -6,8 +6,8 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
-from domain.call_backs import MINUTES, SHORT_SECONDS
-from domain.contacts import IdentityKind, normalised
+from domain.calling.call_backs import MINUTES, SHORT_SECONDS
+from domain.customers.contacts import IdentityKind, normalised
 from integrations.keeping import ChannelSettings, Region, check_needed, web_address
 from integrations.phone.asterisk.exchange import Exchange
 from integrations.phone.twilio.account import TwilioAccount, target

@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qsl
 
-from domain.channels import Channel
-from domain.contacts import Claim, IdentityKind, phone_number
-from domain.inbound import Arrival, CallStep, Inbound, InboundCall, Unread
+from domain.arriving.inbound import Arrival, CallStep, Inbound, InboundCall, Unread
+from domain.customers.contacts import Claim, IdentityKind, phone_number
 from domain.keys import Keys
+from domain.ways_in.channels import Channel
 from integrations.objects import object_of
 from integrations.storable import storable
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from domain.channels import Channel
-from domain.inbound import Arrival, Inbound, Unread
+from domain.arriving.inbound import Arrival, Inbound, Unread
 from domain.keys import Keys
+from domain.ways_in.channels import Channel
 from integrations.phone import payloads as generic
 from integrations.phone.asterisk import payloads as asterisk
 from integrations.phone.twilio import payloads as twilio

@@ -11,9 +11,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from domain.channels import ChannelKind
 from domain.db import Database
 from domain.keys import Keys
+from domain.ways_in.channels import ChannelKind
 from integrations.phone import payloads
 from integrations.phone.deciding import Decision, Dial, Reject, decided
 from integrations.phone.line import PhoneLine

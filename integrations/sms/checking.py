@@ -1,6 +1,6 @@
 """Does a number for text messages work? Its provider says whether it knows the account."""
 
-from domain.channels import Channel
+from domain.ways_in.channels import Channel
 from integrations.findings import Finding, heard, in_time, let_in
 from integrations.outbound import Means
 from integrations.sms.infobip import client as infobip

@@ -1,6 +1,6 @@
 """Text messages on their way out. What a provider may have already is asked for first, and not sent blindly again."""
 
-from domain import consents
+from domain.customers import consents
 from domain.errors import RecipientStopped
 from integrations.outbound import Handed, Letter, MayHaveArrived, Means, SendRefused
 from integrations.sms.infobip import client as infobip

@@ -6,8 +6,8 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
-from domain.contacts import IdentityKind, normalised
-from domain.texting import MOST_SEGMENTS
+from domain.answering.texting import MOST_SEGMENTS
+from domain.customers.contacts import IdentityKind, normalised
 from integrations.keeping import AccountSid, ChannelSettings, Region, check_needed, web_address
 
 NAME = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9 ]{1,11}")

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from typing import Any
 
-from domain.channels import Channel
-from domain.consents import Wish
-from domain.inbound import Arrival, Inbound, InboundMessage, Unread, Unreadable
+from domain.arriving.inbound import Arrival, Inbound, InboundMessage, Unread, Unreadable
+from domain.customers.consents import Wish
 from domain.keys import Keys
+from domain.ways_in.channels import Channel
 from integrations.sms.infobip import payloads as infobip
 from integrations.sms.reading import fields_of
 from integrations.sms.twilio import payloads as twilio

@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx
 
-from domain.delivery_problems import Problem
+from domain.answering.delivery_problems import Problem
 from integrations.outbound import AwaitsWord, ChannelRefused, MaybeSent, SendFailed, SendRefused
 
 TIMEOUT = httpx.Timeout(15.0, connect=4.0)

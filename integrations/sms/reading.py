@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qsl
 
-from domain.channels import Channel
-from domain.consents import Wish
-from domain.contacts import Claim, IdentityKind, phone_number
-from domain.inbound import InboundAttachment, InboundMessage, Unreadable
+from domain.arriving.inbound import InboundAttachment, InboundMessage, Unreadable
+from domain.customers.consents import Wish
+from domain.customers.contacts import Claim, IdentityKind, phone_number
+from domain.ways_in.channels import Channel
 from integrations.objects import object_of
 from integrations.sms.words import wish_of
 from integrations.storable import storable

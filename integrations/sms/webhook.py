@@ -15,9 +15,9 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from domain.channels import Channel, ChannelKind
 from domain.db import Database, Json
 from domain.keys import Keys
+from domain.ways_in.channels import Channel, ChannelKind
 from integrations.signatures import same_secret, twilio_signed
 from integrations.sms.number import SmsNumber
 from integrations.sms.vonage.signing import bears_token, signed

@@ -4,8 +4,8 @@ import tomllib
 from functools import cache
 from importlib.resources import files
 
-from domain.consents import Wish
-from domain.words import words_of
+from domain.customers.consents import Wish
+from domain.joining.words import words_of
 
 LONGEST = 60
 

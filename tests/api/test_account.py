@@ -10,10 +10,10 @@ from sqlalchemy import text, update
 
 from api.house import House
 from demo.farends import SmtpSink
+from domain.agents.invitations import PasswordLink
+from domain.agents.second_factor import SecondFactor
+from domain.agents.system_mail import SYSTEM_MAIL
 from domain.db import database_time
-from domain.invitations import PasswordLink
-from domain.second_factor import SecondFactor
-from domain.system_mail import SYSTEM_MAIL
 from integrations.mail.sending.system import SystemPost
 from integrations.settings import IntegrationSettings
 from tests.client import PASSWORD, SIGN_IN, Client

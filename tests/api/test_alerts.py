@@ -10,13 +10,13 @@ from sqlalchemy import update
 from api.house import House
 from demo.farends import smtp
 from domain.actors import Role
-from domain.channels import ChannelKind
-from domain.deadlines import fire_due
-from domain.devices import Transport
+from domain.agents.system_mail import SYSTEM_MAIL
+from domain.alerting.devices import Transport
+from domain.alerting.notices import PUSHES, Delivery, DeliveryStage
 from domain.events import any_pending
 from domain.following import begin, read_on
-from domain.notices import PUSHES, Delivery, DeliveryStage
-from domain.system_mail import SYSTEM_MAIL
+from domain.sla.deadlines import fire_due
+from domain.ways_in.channels import ChannelKind
 from domain.work import Lease, Queue, Row, TryLater
 from integrations.mail.sending.system import SystemPost
 from integrations.settings import IntegrationSettings

@@ -3,8 +3,8 @@
 import pytest
 
 from api.house import House
-from domain.channels import ChannelKind
-from domain.inbound import ARRIVALS, keep
+from domain.arriving.inbound import ARRIVALS, keep
+from domain.ways_in.channels import ChannelKind
 from integrations.mailroom import Mailroom
 from tests.client import Client
 from tests.factories import a_channel

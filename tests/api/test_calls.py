@@ -8,16 +8,16 @@ import pytest
 from sqlalchemy import select
 
 from api.house import House
-from domain import duty
 from domain.actors import SYSTEM
-from domain.channels import Channel, ChannelKind
-from domain.contacts import Identity, IdentityKind
+from domain.agents import duty
+from domain.agents.staff import Agent, Team, TeamMember
+from domain.arriving.inbound import CallStep, InboundCall
+from domain.customers.contacts import Identity, IdentityKind
 from domain.db import database_time, new_id
+from domain.desk.messages import Call
+from domain.desk.tickets import Ticket
 from domain.ids import public_id, row_id
-from domain.inbound import CallStep, InboundCall
-from domain.messages import Call
-from domain.staff import Agent, Team, TeamMember
-from domain.tickets import Ticket
+from domain.ways_in.channels import Channel, ChannelKind
 from tests.client import Client, Stream
 from tests.factories import NOON, a_call_step, a_channel, a_mail, receive, tickets
 

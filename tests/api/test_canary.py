@@ -14,31 +14,31 @@ from graphql import GraphQLField, GraphQLObjectType, get_named_type, is_composit
 from sqlalchemy import Table, Text, delete, func, literal, select, update
 from sqlalchemy.dialects.postgresql import JSONB
 
-from api.files import PURPOSE
+from api.desk.files import PURPOSE
 from api.house import House
 from api.permissions import RULES
 from api.schema import schema
 from domain.actors import Role
-from domain.alerts import Alert, AlertNote
-from domain.companies import Company
-from domain.contact_fields import ContactField
-from domain.contact_notes import ContactNote
-from domain.contacts import Contact, Identity
+from domain.agents.sign_in import SignIn
+from domain.agents.system_mail import SystemMail
+from domain.alerting.alerts import Alert, AlertNote
+from domain.alerting.devices import Device
+from domain.alerting.ladders import Way
+from domain.alerting.notices import Delivery, Notice
+from domain.arriving.inbound import Arrival
+from domain.customers.companies import Company
+from domain.customers.contact_fields import ContactField
+from domain.customers.contact_notes import ContactNote
+from domain.customers.contacts import Contact, Identity
 from domain.db import Base
-from domain.devices import Device
-from domain.erasure import Erasure
+from domain.desk.messages import Attachment, Item
+from domain.desk.tasks import Task
+from domain.desk.threads import Thread
+from domain.desk.tickets import Ticket
 from domain.events import Event
-from domain.exports import ContactExport
 from domain.ids import row_id, typed
-from domain.inbound import Arrival
-from domain.ladders import Way
-from domain.messages import Attachment, Item
-from domain.notices import Delivery, Notice
-from domain.sign_in import SignIn
-from domain.system_mail import SystemMail
-from domain.tasks import Task
-from domain.threads import Thread
-from domain.tickets import Ticket
+from domain.privacy.erasure import Erasure
+from domain.privacy.exports import ContactExport
 from domain.webhooks import Post, tell
 from notifications.dispatch import dispatch, tell_next
 from tests.api.test_permissions import MUTATIONS, Asking, Principal, _mutation
@@ -90,7 +90,7 @@ async def _plant(house: House) -> None:
 
 
 async def _ben(session: Any) -> uuid.UUID:
-    from domain.staff import Agent
+    from domain.agents.staff import Agent
 
     return uuid.UUID(str(await session.scalar(select(Agent.id).where(Agent.name == "Ben"))))
 

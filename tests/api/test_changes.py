@@ -8,11 +8,11 @@ from sqlalchemy import update
 
 from api.house import House
 from domain.actors import SYSTEM
-from domain.channels import ChannelKind
+from domain.agents.staff import Team
+from domain.arriving.opening import open_ticket
 from domain.events import Event, EventKind, record
 from domain.ids import public_id
-from domain.opening import open_ticket
-from domain.staff import Team
+from domain.ways_in.channels import ChannelKind
 from tests.client import Client
 from tests.factories import NOON, a_channel, a_mail, an_agent, contacts, receive, tickets
 

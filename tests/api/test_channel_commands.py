@@ -6,13 +6,13 @@ from pathlib import Path
 
 from sqlalchemy import select
 
+from domain.agents.staff import Team
 from domain.audit import AuditEntry
-from domain.channels import Channel
 from domain.db import Database
 from domain.keys import Keys
 from domain.migrations import migrate
-from domain.policies import Calendar
-from domain.staff import Team
+from domain.sla.policies import Calendar
+from domain.ways_in.channels import Channel
 from integrations.phone.line import PhoneLine
 from tests.api.test_cli import heddle
 from tests.conftest import another_database

@@ -13,18 +13,18 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from api.house import House
-from domain import outages
-from domain.alerts import Alert, AlertState
+from domain.agents.staff import Agent, Team
+from domain.alerting import outages
+from domain.alerting.alerts import Alert, AlertState
+from domain.arriving.inbound import ARRIVALS, ArrivalState
 from domain.audit import AuditEntry
-from domain.channels import Channel, forget_retired
 from domain.db import database_time
+from domain.desk.messages import OUTBOX, DeliveryState, Message
+from domain.desk.tickets import Ticket
 from domain.events import Event, EventKind
 from domain.ids import public_id
-from domain.inbound import ARRIVALS, ArrivalState
-from domain.messages import OUTBOX, DeliveryState, Message
-from domain.policies import Calendar
-from domain.staff import Agent, Team
-from domain.tickets import Ticket
+from domain.sla.policies import Calendar
+from domain.ways_in.channels import Channel, forget_retired
 from integrations.mailroom import Mailroom
 from integrations.signatures import messenger_signature, phone_signature
 from tests.client import Client

@@ -11,18 +11,18 @@ import pytest
 from sqlalchemy import select
 
 from api.cli import _hours, _target, main
-from api.setting_up import _place
+from api.commands.setting_up import _place
 from domain.actors import Role
-from domain.channels import Channel, ChannelKind
-from domain.contacts import Contact
+from domain.agents.staff import Agent
+from domain.customers.contacts import Contact
 from domain.db import Database, ring
-from domain.hours import ALWAYS
 from domain.ids import public_id
 from domain.keys import Keys
 from domain.migrations import migrate
 from domain.settings import DomainSettings, WrongSetting
-from domain.staff import Agent
-from domain.targets import Metric, Target
+from domain.sla.hours import ALWAYS
+from domain.sla.targets import Metric, Target
+from domain.ways_in.channels import Channel, ChannelKind
 from integrations.mail.mailbox import Mailbox
 from integrations.phone.line import PhoneLine
 from tests.conftest import another_database

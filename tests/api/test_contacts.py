@@ -9,12 +9,12 @@ from sqlalchemy import select
 
 from api.house import House
 from domain.actors import SYSTEM
-from domain.channels import ChannelKind
+from domain.agents.staff import Agent, Team
+from domain.arriving.opening import open_ticket
+from domain.desk.tasks import Task
+from domain.desk.tickets import TicketStatus
 from domain.ids import public_id
-from domain.opening import open_ticket
-from domain.staff import Agent, Team
-from domain.tasks import Task
-from domain.tickets import TicketStatus
+from domain.ways_in.channels import ChannelKind
 from tests.client import Client
 from tests.factories import NOON, a_channel, a_mail, a_messenger_message, contacts, receive, tickets
 

@@ -8,23 +8,24 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text, update
 
-from api import doctor
-from api.doctor import examine
-from api.findings import Finding, Health
+from api.commands import doctor
+from api.commands.doctor import examine
+from api.commands.findings import Finding, Health
 from api.house import House
 from api.running import Settings
 from api.settings import ApiSettings
 from demo.farends import SmtpSink
-from domain import audit, auditor, installation
+from domain import audit, auditor
 from domain.actors import SYSTEM
+from domain.agents.system_mail import SystemMail, post
 from domain.audit import AuditKind
-from domain.channels import ChannelKind
 from domain.db import Database, database_time, new_id
 from domain.events import EventKind, Reader, record
-from domain.fetching import Box
 from domain.keys import Keys
+from domain.operations import installation
 from domain.settings import DomainSettings
-from domain.system_mail import SystemMail, post
+from domain.ways_in.channels import ChannelKind
+from domain.ways_in.fetching import Box
 from integrations.settings import IntegrationSettings
 from notifications.settings import NotificationSettings
 from tests.conftest import another_database

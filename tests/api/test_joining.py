@@ -8,15 +8,15 @@ import pytest
 from sqlalchemy import func, select, text, update
 
 from api.house import House
-from domain.channels import Channel, ChannelKind
-from domain.contacts import Contact
+from domain.agents.staff import Agent, Team, TeamMember
+from domain.arriving.inbound import Inbound
+from domain.customers.contacts import Contact
+from domain.desk.messages import Message
+from domain.desk.threads import Thread
+from domain.desk.tickets import Ticket
 from domain.ids import row_id
-from domain.inbound import Inbound
-from domain.messages import Message
-from domain.moves import Move, hold
-from domain.staff import Agent, Team, TeamMember
-from domain.threads import Thread
-from domain.tickets import Ticket
+from domain.joining.moves import Move, hold
+from domain.ways_in.channels import Channel, ChannelKind
 from tests.client import Client
 from tests.factories import NOON, a_channel, a_chat, a_mail, receive
 

@@ -15,9 +15,9 @@ from api.limits import size_of
 from api.rates import Rates
 from api.schema import schema
 from domain.db import begin_request
+from domain.desk.tickets import Ticket
 from domain.errors import TooManyTries
 from domain.ids import row_id
-from domain.tickets import Ticket
 from tests.client import Client
 from tests.two_teams import TwoTeams
 

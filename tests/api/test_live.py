@@ -20,11 +20,11 @@ from api.changes import cursor
 from api.house import House
 from api.server import Patience
 from domain.actors import SYSTEM
-from domain.channels import Channel, ChannelKind
 from domain.db import send_rings
+from domain.desk.tickets import Ticket
 from domain.events import EventKind, any_pending, record
 from domain.ids import row_id
-from domain.tickets import Ticket
+from domain.ways_in.channels import Channel, ChannelKind
 from tests.client import Client
 from tests.doors import answering
 from tests.factories import NOON, a_channel, a_mail, receive

@@ -8,15 +8,15 @@ import pytest
 from selectolax.lexbor import LexborHTMLParser
 from sqlalchemy import select, update
 
-from api.files import LIVES, ORIGINAL
+from api.desk.files import LIVES, ORIGINAL
 from api.house import House
-from domain.channels import ChannelKind
+from domain.agents.staff import Team
+from domain.arriving.inbound import ARRIVALS, Arrival, keep
 from domain.db import database_time
+from domain.desk.messages import Item
+from domain.desk.tickets import Ticket
 from domain.ids import public_id, row_id
-from domain.inbound import ARRIVALS, Arrival, keep
-from domain.messages import Item
-from domain.staff import Team
-from domain.tickets import Ticket
+from domain.ways_in.channels import ChannelKind
 from integrations.mailroom import Mailroom
 from tests.client import Client
 from tests.factories import a_channel, a_chat, receive, tickets

@@ -8,9 +8,9 @@ import pytest
 from api.house import House
 from demo.farends import messenger_events as meta
 from demo.farends.graph import Page
+from domain.desk.messages import Attachment, Message
+from domain.desk.threads import Thread
 from domain.ids import public_id
-from domain.messages import Attachment, Message
-from domain.threads import Thread
 from tests.client import Client
 from tests.integrations.messaging import ADA, PAGE_ID, Messaging, at_work, lately
 

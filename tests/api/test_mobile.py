@@ -16,9 +16,9 @@ from sqlalchemy import select, update
 
 from api.house import House
 from api.mobile import assets
+from domain.alerting.notices import Delivery, DeliveryStage, Notice
+from domain.desk.tickets import Ticket
 from domain.ids import public_id, row_id
-from domain.notices import Delivery, DeliveryStage, Notice
-from domain.tickets import Ticket
 from notifications.composing import receipt_token
 from notifications.vapid import VapidKey
 from tests.browser import Page, browsing, in_a_browser

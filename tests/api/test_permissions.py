@@ -23,28 +23,33 @@ from api.house import House
 from api.permissions import RULES, Rule, rule_of
 from api.schema import schema
 from demo.farends.graph import GraphStandIn, Page
-from domain import blocking, devices, invitations, merging, participants, replies, tokens
 from domain.actors import SYSTEM, Role, Scope
-from domain.channels import Channel, ChannelKind
-from domain.contact_notes import add_note
-from domain.contacts import Contact, Identity, add_contact
+from domain.agents import invitations, tokens
+from domain.agents.invitations import Purpose
+from domain.agents.second_factor import SecondFactor
+from domain.agents.staff import Agent, Team
+from domain.agents.tries import Try
+from domain.alerting import devices
+from domain.alerting.devices import Transport
+from domain.alerting.notices import Notice, NoticeKind, deliver
+from domain.answering import replies
+from domain.arriving import participants
+from domain.arriving.inbound import Arrival, ArrivalState
+from domain.arriving.opening import open_thread, open_ticket
+from domain.calling.dialled_numbers import save_number
+from domain.customers.contact_notes import add_note
+from domain.customers.contacts import Contact, Identity, add_contact
 from domain.db import database_time, new_id
-from domain.devices import Transport
-from domain.dialled_numbers import save_number
+from domain.desk.messages import Call
+from domain.desk.threads import Placement, Thread
+from domain.desk.tickets import Ticket
 from domain.ids import public_id, row_id
-from domain.inbound import Arrival, ArrivalState
-from domain.invitations import Purpose
-from domain.messages import Call
-from domain.notices import Notice, NoticeKind, deliver
-from domain.opening import open_thread, open_ticket
-from domain.policies import save_policy
-from domain.reasons import JoinCode, SuggestionCode
-from domain.second_factor import SecondFactor
-from domain.staff import Agent, Team
-from domain.suggestions import Suggestion
-from domain.threads import Placement, Thread
-from domain.tickets import Ticket
-from domain.tries import Try
+from domain.joining import merging
+from domain.joining.reasons import JoinCode, SuggestionCode
+from domain.joining.suggestions import Suggestion
+from domain.sla.policies import save_policy
+from domain.ways_in import blocking
+from domain.ways_in.channels import Channel, ChannelKind
 from domain.webhooks import add_webhook
 from tests.client import PASSWORD, SIGN_IN, Client
 from tests.two_teams import TwoTeams

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from api.house import House
-from domain import recounts
-from domain.channels import ChannelKind
 from domain.db import database_time
+from domain.sla import recounts
+from domain.ways_in.channels import ChannelKind
 from tests.client import Client
 from tests.factories import NOON, a_channel, a_mail, a_promise, receive
 

@@ -8,19 +8,20 @@ import pytest
 from sqlalchemy import event, select
 
 from api.house import House
-from domain import clocks, policies, webhooks
+from domain import webhooks
 from domain.actors import SYSTEM
-from domain.channels import ChannelKind
-from domain.contacts import add_contact
+from domain.agents.staff import Team
+from domain.arriving.inbound import CallStep
+from domain.arriving.opening import open_ticket
+from domain.customers.contacts import add_contact
+from domain.desk.tickets import TicketStatus
 from domain.events import Event, EventKind
-from domain.hours import ALWAYS
 from domain.ids import public_id, row_id
-from domain.inbound import CallStep
-from domain.merging import merge_contacts
-from domain.opening import open_ticket
-from domain.staff import Team
-from domain.targets import Metric, Target
-from domain.tickets import TicketStatus
+from domain.joining.merging import merge_contacts
+from domain.sla import clocks, policies
+from domain.sla.hours import ALWAYS
+from domain.sla.targets import Metric, Target
+from domain.ways_in.channels import ChannelKind
 from tests.client import Client
 from tests.factories import (
     NOON,

@@ -11,7 +11,7 @@ from websockets.exceptions import ConnectionClosed
 
 from api import graphql_http
 from api.house import House
-from domain.channels import ChannelKind
+from domain.ways_in.channels import ChannelKind
 from fuzz.asking import ask
 from fuzz.bodies import bodies
 from tests.client import SIGN_IN, Client

@@ -18,8 +18,8 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from api import graphql_http, server
 from api.house import House
 from api.server import Patience
+from domain.agents.system_mail import SystemMail, post
 from domain.db import Database, database_time
-from domain.system_mail import SystemMail, post
 from tests.client import Client
 from tests.doors import answering
 

@@ -10,10 +10,10 @@ from websockets.exceptions import InvalidStatus
 
 from api import limits
 from api.house import House
-from domain import passwords
-from domain.sign_in import SignIn
-from domain.staff import Agent
-from domain.tries import FREE, Guessed
+from domain.agents import passwords
+from domain.agents.sign_in import SignIn
+from domain.agents.staff import Agent
+from domain.agents.tries import FREE, Guessed
 from tests.client import PASSWORD, SIGN_IN, Client
 from tests.factories import NOON
 
@@ -96,7 +96,7 @@ async def test_what_goes_wrong_on_a_socket_is_masked_there_too(
     def broken(*_: object) -> None:
         raise RuntimeError("a secret of ours")
 
-    monkeypatch.setattr("api.staff._agent", broken)
+    monkeypatch.setattr("api.agents.staff._agent", broken)
     async with asyncio.timeout(10), ben.connected() as stream:
         await stream.ask("1", VIEWER)
 

@@ -7,12 +7,12 @@ import pytest
 from sqlalchemy import select
 
 from api.house import House
-from domain import intake
-from domain.channels import Channel, ChannelKind
-from domain.contacts import Identity
+from domain.arriving import intake
+from domain.arriving.inbound import Arrival, CallStep, Inbound, InboundCall, InboundMessage, Waits, keep
+from domain.customers.contacts import Identity
+from domain.desk.threads import Thread
 from domain.ids import public_id
-from domain.inbound import Arrival, CallStep, Inbound, InboundCall, InboundMessage, Waits, keep
-from domain.threads import Thread
+from domain.ways_in.channels import Channel, ChannelKind
 from tests.client import Client
 from tests.factories import a_call_step, a_channel, a_chat, a_messenger_message
 from tests.integrations.mailing import EVE, ZOFIA, Mailing

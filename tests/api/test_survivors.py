@@ -8,14 +8,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.house import House
 from domain.actors import SYSTEM, Role
-from domain.contacts import Contact
+from domain.customers.contacts import Contact
 from domain.db import database_time
+from domain.desk.messages import Item
+from domain.desk.tickets import Ticket
 from domain.ids import public_id, row_id
-from domain.merging import merge_contacts, merge_tickets
-from domain.messages import Item
-from domain.moves import Move
-from domain.tickets import Ticket
-from domain.undoing import undo
+from domain.joining.merging import merge_contacts, merge_tickets
+from domain.joining.moves import Move
+from domain.joining.undoing import undo
 from tests.api.test_canary import everything
 from tests.two_teams import TwoTeams
 

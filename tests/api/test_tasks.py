@@ -1,7 +1,7 @@
 import pytest
 
 from api.house import House
-from domain.channels import ChannelKind
+from domain.ways_in.channels import ChannelKind
 from tests.client import Client
 from tests.factories import a_channel, a_mail, receive
 

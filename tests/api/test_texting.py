@@ -8,14 +8,14 @@ from sqlalchemy import select
 
 from api.house import House
 from domain.actors import SYSTEM
-from domain.channels import Channel, ChannelKind
-from domain.consents import Consent, Wish
-from domain.contacts import Claim, Contact, IdentityKind
+from domain.arriving.inbound import InboundMessage
+from domain.customers.consents import Consent, Wish
+from domain.customers.contacts import Claim, Contact, IdentityKind
 from domain.db import database_time
-from domain.erasure import ERASURES, ask
 from domain.ids import public_id
-from domain.inbound import InboundMessage
-from domain.sealing import Sealer
+from domain.privacy.erasure import ERASURES, ask
+from domain.privacy.sealing import Sealer
+from domain.ways_in.channels import Channel, ChannelKind
 from tests.client import Client
 from tests.factories import NOON, a_channel, a_mail, contacts, receive, tickets
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from api.house import House
-from domain.channels import ChannelKind
+from domain.ways_in.channels import ChannelKind
 from tests.client import Client
 from tests.factories import NOON, a_channel, a_chat, a_mail, receive
 from tests.papers import shown

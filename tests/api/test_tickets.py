@@ -9,9 +9,9 @@ from sqlalchemy import update
 
 from api.house import House
 from domain.actors import Role
-from domain.channels import Channel, ChannelKind
-from domain.inbound import InboundAttachment
-from domain.staff import Team
+from domain.agents.staff import Team
+from domain.arriving.inbound import InboundAttachment
+from domain.ways_in.channels import Channel, ChannelKind
 from tests.client import Client
 from tests.factories import NOON, a_channel, a_chat, a_mail, a_promise, an_agent, receive, tickets
 

@@ -8,12 +8,12 @@ import pytest
 
 from api.house import House
 from domain.actors import SYSTEM
-from domain.channels import Channel, ChannelKind
 from domain.db import new_id
+from domain.desk.messages import Call, Direction, Item, Message, Note
+from domain.desk.tickets import Ticket
 from domain.events import EventKind, record
 from domain.ids import public_id
-from domain.messages import Call, Direction, Item, Message, Note
-from domain.tickets import Ticket
+from domain.ways_in.channels import Channel, ChannelKind
 from tests.client import Client
 from tests.factories import NOON, a_channel, a_mail, receive, tickets
 

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import text, update
 
 from api.house import House
-from domain.tokens import ApiToken
+from domain.agents.tokens import ApiToken
 from tests.client import Client
 from tests.factories import NOON
 
@@ -113,7 +113,7 @@ async def test_revoking_ends_a_programs_open_stream_within_five_seconds(
 async def test_what_a_program_writes_stands_under_its_name(
     house: House, admin: Client, anybody: Client
 ) -> None:
-    from domain.channels import ChannelKind
+    from domain.ways_in.channels import ChannelKind
     from tests.factories import a_channel, a_mail, receive
 
     async with house.db.transaction() as session:

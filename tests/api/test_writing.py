@@ -11,15 +11,15 @@ from sqlalchemy import select, update
 from api.house import House
 from demo.farends import SmtpSink
 from demo.farends.smtp import SentMail
-from domain import uploads
-from domain.channels import Channel, ChannelKind
-from domain.contacts import Identity, Proof
+from domain.answering import uploads
+from domain.answering.uploads import Upload
+from domain.customers.contacts import Identity, Proof
 from domain.db import database_time
+from domain.desk.messages import OUTBOX, Attachment, Message
+from domain.desk.threads import Thread
+from domain.desk.tickets import Ticket
 from domain.ids import public_id
-from domain.messages import OUTBOX, Attachment, Message
-from domain.threads import Thread
-from domain.tickets import Ticket
-from domain.uploads import Upload
+from domain.ways_in.channels import Channel, ChannelKind
 from integrations.courier import Courier
 from integrations.mail.addresses import recipient
 from integrations.mail.sending.connections import Relays
@@ -163,7 +163,7 @@ async def test_a_door_for_files_opens_for_people_of_the_shop_only(
 async def test_a_file_that_is_too_large_leaves_nothing(
     house: House, ben: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from api import uploads as door
+    from api.desk import uploads as door
 
     monkeypatch.setattr(door, "LARGEST", 1000)
     monkeypatch.setattr(door, "AROUND", 0)

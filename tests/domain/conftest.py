@@ -3,8 +3,8 @@
 import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain.channels import Channel, ChannelKind
 from domain.keys import Keys
+from domain.ways_in.channels import Channel, ChannelKind
 from tests.factories import a_channel
 
 

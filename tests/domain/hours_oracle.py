@@ -8,7 +8,7 @@ from functools import cache
 from itertools import accumulate
 from zoneinfo import ZoneInfo
 
-from domain.hours import MIDNIGHT, Hours, Interval
+from domain.sla.hours import MIDNIGHT, Hours, Interval
 
 
 def oracle_is_open(hours: Hours, at: datetime, pauses: Sequence[Interval] = ()) -> bool:

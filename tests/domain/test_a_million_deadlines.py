@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
 
-from domain.hours import MIDNIGHT, Hours
+from domain.sla.hours import MIDNIGHT, Hours
 from tests.domain.hours_oracle import Days
 
 QUESTIONS = 1000

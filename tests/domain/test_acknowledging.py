@@ -7,17 +7,17 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain import intake
 from domain.actors import SYSTEM
-from domain.blocking import block_identity
-from domain.channels import Channel, ChannelKind
-from domain.clocks import Clock
-from domain.contacts import Identity
-from domain.inbound import Arrival, InboundMessage, keep
+from domain.arriving import intake
+from domain.arriving.inbound import Arrival, InboundMessage, keep
+from domain.customers.contacts import Identity
+from domain.desk.messages import DeliveryState, Direction, Message
+from domain.desk.tickets import Ticket, TicketStatus
 from domain.keys import Keys
-from domain.messages import DeliveryState, Direction, Message
-from domain.policies import Calendar
-from domain.tickets import Ticket, TicketStatus
+from domain.sla.clocks import Clock
+from domain.sla.policies import Calendar
+from domain.ways_in.blocking import block_identity
+from domain.ways_in.channels import Channel, ChannelKind
 from tests.factories import NOON, a_channel, a_chat, a_mail, a_messenger_message, a_promise
 
 SATURDAY = datetime(2026, 3, 7, 12, tzinfo=UTC)

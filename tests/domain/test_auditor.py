@@ -8,13 +8,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain import auditor
 from domain.actors import Role
-from domain.alerts import Alert, AlertKind, AlertState
+from domain.alerting.alerts import Alert, AlertKind, AlertState
+from domain.alerting.notices import Delivery, Notice
 from domain.auditor import Findings, last_look, look
-from domain.channels import Channel
-from domain.clocks import Clock
-from domain.deadlines import fire_due
 from domain.events import Event
-from domain.notices import Delivery, Notice
+from domain.sla.clocks import Clock
+from domain.sla.deadlines import fire_due
+from domain.ways_in.channels import Channel
 from notifications.dispatch import dispatch
 from tests.factories import NOON, a_mail, a_promise, an_agent, receive
 

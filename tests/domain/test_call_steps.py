@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from domain.call_steps import NO_END, Standing, Told, standing, told
-from domain.inbound import CallStep, InboundCall
-from domain.messages import CallState
+from domain.arriving.inbound import CallStep, InboundCall
+from domain.calling.call_steps import NO_END, Standing, Told, standing, told
+from domain.desk.messages import CallState
 from tests.factories import NOON, a_call_step
 
 

@@ -9,28 +9,29 @@ import pytest
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain import blocking, early_calls
 from domain.actors import SYSTEM
-from domain.alerts import Alert
-from domain.blocking import BlockedSender
-from domain.calls import sweep
-from domain.channels import Channel, ChannelKind
-from domain.contacts import Contact, Identity, IdentityKind
+from domain.agents.staff import Team
+from domain.alerting.alerts import Alert
+from domain.arriving.inbound import CallStep, InboundAttachment, InboundCall
+from domain.calling import early_calls
+from domain.calling.calls import sweep
+from domain.calling.dialled_numbers import save_number
+from domain.calling.early_calls import EarlyCall
+from domain.customers.contacts import Contact, Identity, IdentityKind
 from domain.db import Database, database_time, new_id
-from domain.dialled_numbers import save_number
-from domain.early_calls import EarlyCall
+from domain.desk.messages import Attachment, Call, CallOutcome, CallState
+from domain.desk.tasks import Task
+from domain.desk.threads import Thread
+from domain.desk.tickets import Ticket
 from domain.events import Event, EventKind
-from domain.hours import Hours
-from domain.inbound import CallStep, InboundAttachment, InboundCall
+from domain.joining.reasons import JoinCode
+from domain.joining.suggestions import Suggestion
 from domain.keys import Keys
-from domain.messages import Attachment, Call, CallOutcome, CallState
-from domain.policies import Calendar
-from domain.reasons import JoinCode
-from domain.staff import Team
-from domain.suggestions import Suggestion
-from domain.tasks import Task
-from domain.threads import Thread
-from domain.tickets import Ticket
+from domain.sla.hours import Hours
+from domain.sla.policies import Calendar
+from domain.ways_in import blocking
+from domain.ways_in.blocking import BlockedSender
+from domain.ways_in.channels import Channel, ChannelKind
 from tests.factories import NOON, a_call_step, a_channel, a_mail, an_agent, contacts, receive, tickets
 from tests.fetching import running, until
 

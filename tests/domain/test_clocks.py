@@ -6,22 +6,22 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain import clocks, policies
 from domain.actors import SYSTEM
-from domain.alerts import Alert, AlertKind, AlertState
-from domain.channels import Channel, ChannelKind
-from domain.clocks import Clock, ClockState, clock_state, reckon
-from domain.contacts import Identity
-from domain.deadlines import WHEEL, fire_due
+from domain.alerting.alerts import Alert, AlertKind, AlertState
+from domain.answering.replies import send
+from domain.customers.contacts import Identity
+from domain.desk.messages import DeliveryState, Message
+from domain.desk.tickets import Ticket, TicketStatus
 from domain.events import Event, EventKind
-from domain.hours import ALWAYS
+from domain.joining.merging import merge_tickets
 from domain.keys import Keys
-from domain.merging import merge_tickets
-from domain.messages import DeliveryState, Message
-from domain.policies import Conditions
-from domain.replies import send
-from domain.targets import Metric, Target
-from domain.tickets import Ticket, TicketStatus
+from domain.sla import clocks, policies
+from domain.sla.clocks import Clock, ClockState, clock_state, reckon
+from domain.sla.deadlines import WHEEL, fire_due
+from domain.sla.hours import ALWAYS
+from domain.sla.policies import Conditions
+from domain.sla.targets import Metric, Target
+from domain.ways_in.channels import Channel, ChannelKind
 from tests.factories import NOON, a_chat, a_mail, a_promise, an_agent, receive, tickets
 
 ADA = "ada@example.org"

@@ -5,15 +5,15 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import func, select
 
-from domain import deadlines
-from domain.alerts import TOPIC, Alert
-from domain.channels import ChannelKind
-from domain.clocks import Clock
+from domain.alerting.alerts import TOPIC, Alert
 from domain.db import Database, new_id, ring
+from domain.desk.tickets import Ticket
 from domain.keys import Keys
-from domain.policies import Policy
-from domain.targets import Metric
-from domain.tickets import Ticket
+from domain.sla import deadlines
+from domain.sla.clocks import Clock
+from domain.sla.policies import Policy
+from domain.sla.targets import Metric
+from domain.ways_in.channels import ChannelKind
 from tests.factories import NOON, a_channel, a_mail, a_promise, receive
 
 

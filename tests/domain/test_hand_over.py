@@ -5,14 +5,14 @@ from datetime import timedelta
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain import undoing
 from domain.actors import Role
-from domain.channels import Channel
-from domain.contacts import Contact, Identity, IdentityKind
-from domain.merging import hand_over, merge_contacts
-from domain.reasons import JoinCode
-from domain.threads import Thread
-from domain.tickets import Ticket
+from domain.customers.contacts import Contact, Identity, IdentityKind
+from domain.desk.threads import Thread
+from domain.desk.tickets import Ticket
+from domain.joining import undoing
+from domain.joining.merging import hand_over, merge_contacts
+from domain.joining.reasons import JoinCode
+from domain.ways_in.channels import Channel
 from tests.factories import NOON, a_mail, a_messenger_message, an_agent, receive, tickets
 
 LATER = NOON + timedelta(days=20)

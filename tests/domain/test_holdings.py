@@ -8,10 +8,10 @@ from sqlalchemy import ARRAY, BigInteger, Boolean, Column, DateTime, Enum, Integ
 import domain.migrations  # noqa: F401 - brings in every table
 from domain.access import may_see
 from domain.actors import Actor, ActorKind, Role, Scope
-from domain.contacts import Contact, Identity
+from domain.customers.contacts import Contact, Identity
 from domain.db import XID8, Base
-from domain.erasure import SealedPart
-from domain.holdings import HARMLESS, HOLDINGS
+from domain.privacy.erasure import SealedPart
+from domain.privacy.holdings import HARMLESS, HOLDINGS
 
 WORDLESS = (BigInteger, Boolean, DateTime, Enum, Integer, Uuid, XID8)
 """Anything else (a text, JSON, bytes, a date of birth) may say who somebody is."""
@@ -45,10 +45,10 @@ def test_every_column_that_can_hold_words_is_emptied_or_harmless() -> None:
     ]
 
     assert not unknown, (
-        f"\nWhat happens to {', '.join(unknown)} when a person is erased? In domain/holdings.py:\n"
+        f"\nWhat happens to {', '.join(unknown)} when a person is erased? In domain/privacy/holdings.py:\n"
         "  * does it hold anything a customer said or that names one: add it to `left` of its table's Holding, with what "
         "stands there afterwards; a new table gets a Holding, whose `theirs` finds a person's rows by their contact.\n"
-        "    Give it words in domain/erasure_plan.py TAKEN and, for the export, a name in domain/dossier.py LISTS.\n"
+        "    Give it words in domain/privacy/erasure_plan.py TAKEN and, for the export, a name in domain/privacy/dossier.py LISTS.\n"
         "  * does it not: add it to HARMLESS, with why.\n"
         "Then plant a canary there in tests/journeys/test_erasure.py."
     )
@@ -79,7 +79,7 @@ def test_only_known_rows_point_to_who_is_erased() -> None:
         for key in table.foreign_keys
         if key.column.table is Identity.__table__
     }
-    assert pointing == {"thread.identity_id"}, "let go of it in domain/holdings.py, before Identity"
+    assert pointing == {"thread.identity_id"}, "let go of it in domain/privacy/holdings.py, before Identity"
 
     theirs = {
         key.parent.table.name
@@ -89,4 +89,4 @@ def test_only_known_rows_point_to_who_is_erased() -> None:
     }
     known = {holding.table.name for holding in HOLDINGS} | {"erasure", "contact_export"}
     known |= {"move", "two_people"}  # ids alone
-    assert theirs <= known, "a table that points to contacts needs a Holding in domain/holdings.py"
+    assert theirs <= known, "a table that points to contacts needs a Holding in domain/privacy/holdings.py"

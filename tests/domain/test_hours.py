@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.hours import ALWAYS, MIDNIGHT, Hours, Interval, NeverOpen
+from domain.sla.hours import ALWAYS, MIDNIGHT, Hours, Interval, NeverOpen
 from tests.domain.hours_oracle import oracle_add, oracle_between, oracle_is_open
 
 WARSAW = ZoneInfo("Europe/Warsaw")

@@ -8,19 +8,19 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.actors import SYSTEM
-from domain.afterwards import InboundReceipt
-from domain.alerts import Alert, AlertKind, AlertState
-from domain.channels import Channel
-from domain.clocks import Clock
-from domain.contacts import Claim, Identity, IdentityKind, Proof
+from domain.alerting.alerts import Alert, AlertKind, AlertState
+from domain.answering.replies import send
+from domain.arriving.afterwards import InboundReceipt
+from domain.arriving.inbound import CallStep, InboundLink
+from domain.customers.contacts import Claim, Identity, IdentityKind, Proof
+from domain.customers.people import link
+from domain.desk.messages import Call, CallState, DeliveryState, Direction, Item
+from domain.desk.tickets import TicketStatus
 from domain.events import Event, EventKind
-from domain.inbound import CallStep, InboundLink
+from domain.joining.reasons import JoinCode
 from domain.keys import Keys
-from domain.messages import Call, CallState, DeliveryState, Direction, Item
-from domain.people import link
-from domain.reasons import JoinCode
-from domain.replies import send
-from domain.tickets import TicketStatus
+from domain.sla.clocks import Clock
+from domain.ways_in.channels import Channel
 from tests.factories import (
     NOON,
     a_call_step,

@@ -7,17 +7,17 @@ import pytest
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain import clocks
 from domain.actors import SYSTEM, Actor
-from domain.alerts import Alert, AlertState
-from domain.alerts import AlertKind as Kind
-from domain.channels import Channel
-from domain.deadlines import climb_due, fire_due
+from domain.alerting.alerts import Alert, AlertState
+from domain.alerting.alerts import AlertKind as Kind
+from domain.alerting.firing import Cause, fire
+from domain.alerting.ladders import DEFAULT, Ladder, Step, Told, Way
+from domain.desk.tickets import TicketStatus
 from domain.errors import InvalidInput
 from domain.events import Event, EventKind
-from domain.firing import Cause, fire
-from domain.ladders import DEFAULT, Ladder, Step, Told, Way
-from domain.tickets import TicketStatus
+from domain.sla import clocks
+from domain.sla.deadlines import climb_due, fire_due
+from domain.ways_in.channels import Channel
 from tests.factories import NOON, a_mail, a_promise, an_agent, receive, tickets
 
 MINUTE = timedelta(minutes=1)

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from domain.matters import matter_of
+from domain.joining.matters import matter_of
 
 
 @pytest.mark.parametrize("piece", ["[cid:", "begin 644 a\n", "On Monday ada@example.org ", "1001-", "é "])

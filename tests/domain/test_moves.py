@@ -9,15 +9,15 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain import merging, splitting, undoing
 from domain.actors import Actor, Role
-from domain.channels import Channel
-from domain.contacts import Contact, Identity
-from domain.messages import Item
-from domain.moves import Taken, after_undo, home, replayed
-from domain.tasks import Task
-from domain.threads import Thread
-from domain.tickets import Ticket
+from domain.customers.contacts import Contact, Identity
+from domain.desk.messages import Item
+from domain.desk.tasks import Task
+from domain.desk.threads import Thread
+from domain.desk.tickets import Ticket
+from domain.joining import merging, splitting, undoing
+from domain.joining.moves import Taken, after_undo, home, replayed
+from domain.ways_in.channels import Channel
 from tests.factories import NOON, a_chat, a_mail, a_messenger_message, an_agent, receive
 
 A, B, C = "a", "b", "c"

@@ -5,14 +5,15 @@ from datetime import timedelta
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain import channels, outages
 from domain.actors import SYSTEM
-from domain.alerts import Alert, AlertKind, AlertState
-from domain.channels import Channel
-from domain.duty import on_duty, rota_of
-from domain.fetching import Box
-from domain.hours import Hours
-from domain.messages import Message
+from domain.agents.duty import on_duty, rota_of
+from domain.alerting import outages
+from domain.alerting.alerts import Alert, AlertKind, AlertState
+from domain.desk.messages import Message
+from domain.sla.hours import Hours
+from domain.ways_in import channels
+from domain.ways_in.channels import Channel
+from domain.ways_in.fetching import Box
 from tests.factories import NOON, a_mail, a_promise, an_agent, receive
 
 MINUTE = timedelta(minutes=1)

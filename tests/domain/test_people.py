@@ -8,17 +8,17 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.actors import SYSTEM, Role
-from domain.channels import Channel
-from domain.clocks import Clock
-from domain.contacts import Claim, Identity, IdentityKind, Proof
+from domain.agents.staff import Team
+from domain.arriving.inbound import CallStep, InboundLink
+from domain.arriving.opening import open_thread
+from domain.customers.contacts import Claim, Identity, IdentityKind, Proof
+from domain.customers.people import is_anothers_session, link
+from domain.desk.threads import Placement
+from domain.desk.tickets import TicketStatus
 from domain.errors import IdentityTaken
-from domain.inbound import CallStep, InboundLink
-from domain.opening import open_thread
-from domain.people import is_anothers_session, link
-from domain.reasons import JoinCode
-from domain.staff import Team
-from domain.threads import Placement
-from domain.tickets import TicketStatus
+from domain.joining.reasons import JoinCode
+from domain.sla.clocks import Clock
+from domain.ways_in.channels import Channel
 from tests.factories import (
     NOON,
     a_call_step,

@@ -14,14 +14,14 @@ from typing import Any
 import asyncpg
 import pytest
 
-from domain.postgres import embedded
-from domain.postgres_programs import CannotStart
+from domain.operations.postgres import embedded
+from domain.operations.postgres_programs import CannotStart
 
 ROOM = Path(__file__).parents[2]
 HOLDER = """
 import os, sys
 from pathlib import Path
-from domain.postgres import embedded
+from domain.operations.postgres import embedded
 data, user = sys.argv[1:]
 if user:
     os.setgroups([])

@@ -8,11 +8,11 @@ from zoneinfo import ZoneInfo
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.channels import ChannelKind
-from domain.hours import ALWAYS, Hours
-from domain.promises import Deed, Fact, Promise, Terms, complained_at, promised, promised_by_law
-from domain.targets import REPLIES, Metric, Target, choose
-from domain.tickets import TicketStatus
+from domain.desk.tickets import TicketStatus
+from domain.sla.hours import ALWAYS, Hours
+from domain.sla.promises import Deed, Fact, Promise, Terms, complained_at, promised, promised_by_law
+from domain.sla.targets import REPLIES, Metric, Target, choose
+from domain.ways_in.channels import ChannelKind
 
 CHAT, EMAIL, PHONE = ChannelKind.CHAT, ChannelKind.EMAIL, ChannelKind.PHONE
 MONDAY = datetime(2026, 3, 2, 9, tzinfo=UTC)

@@ -4,12 +4,12 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain.channels import Channel
-from domain.contacts import Identity
+from domain.answering.replies import send
+from domain.arriving.quoting import without_ours
+from domain.customers.contacts import Identity
+from domain.desk.messages import Direction
 from domain.keys import Keys
-from domain.messages import Direction
-from domain.quoting import without_ours
-from domain.replies import send
+from domain.ways_in.channels import Channel
 from tests.factories import NOON, a_mail, an_agent, messages, receive, threads, tickets
 
 OURS = """Dear Ada,

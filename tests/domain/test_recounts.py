@@ -5,17 +5,17 @@ from datetime import timedelta
 
 from sqlalchemy import func, insert, select
 
-from domain import policies, recounts
 from domain.actors import SYSTEM
-from domain.channels import ChannelKind
-from domain.clocks import Clock
 from domain.db import Database, new_id
+from domain.desk.tickets import Ticket, TicketStatus
 from domain.events import EventKind, record
-from domain.hours import ALWAYS
 from domain.keys import Keys
-from domain.recounts import STEP, Recount
-from domain.targets import Metric, Target
-from domain.tickets import Ticket, TicketStatus
+from domain.sla import policies, recounts
+from domain.sla.clocks import Clock
+from domain.sla.hours import ALWAYS
+from domain.sla.recounts import STEP, Recount
+from domain.sla.targets import Metric, Target
+from domain.ways_in.channels import ChannelKind
 from tests.factories import NOON, a_channel, a_mail, receive, tickets
 
 

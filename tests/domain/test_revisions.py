@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from domain.afterwards import InboundEdit, InboundReaction, InboundUnsent, Revision
-from domain.revisions import Wording, edited_at, reactions_of, revised, unsent_at
+from domain.arriving.afterwards import InboundEdit, InboundReaction, InboundUnsent, Revision
+from domain.desk.revisions import Wording, edited_at, reactions_of, revised, unsent_at
 from tests.factories import NOON
 
 SECOND = timedelta(seconds=1)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from domain.segments import SmsEncoding, segments_of
+from domain.answering.segments import SmsEncoding, segments_of
 
 GSM, UCS = SmsEncoding.GSM_7, SmsEncoding.UCS_2
 

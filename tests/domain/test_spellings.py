@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain import companies, profiles
-from domain.contact_fields import FieldKind, spelled
+from domain.customers import companies, profiles
+from domain.customers.contact_fields import FieldKind, spelled
 from domain.errors import InvalidInput
 
 

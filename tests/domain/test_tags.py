@@ -5,11 +5,11 @@ import unicodedata
 import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain import tags
 from domain.actors import SYSTEM
-from domain.channels import Channel, ChannelKind
+from domain.desk import tags
 from domain.errors import InvalidInput
-from domain.policies import Conditions, Matter, policies_in_order, save_policy
+from domain.sla.policies import Conditions, Matter, policies_in_order, save_policy
+from domain.ways_in.channels import Channel, ChannelKind
 from tests.factories import NOON, a_mail, a_promise, receive, tickets
 
 TYPED = ["Reklamacja", "REKLAMACJA", " reklamacja\n"]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from domain.words import language_of
+from domain.joining.words import language_of
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,10 @@ import pytest
 from sqlalchemy import func, select, update
 
 from domain import work
-from domain.channels import ChannelKind
+from domain.arriving.inbound import ARRIVALS, Arrival, ArrivalState, keep
 from domain.db import Database
-from domain.inbound import ARRIVALS, Arrival, ArrivalState, keep
 from domain.keys import Keys
+from domain.ways_in.channels import ChannelKind
 from domain.work import Lease, LeaseLost, TryLater
 from tests.factories import a_channel
 

@@ -13,11 +13,11 @@ from sqlalchemy import select
 from websockets.asyncio.client import ClientConnection, connect
 
 from api.house import House
-from domain.channels import ChannelKind
-from domain.contacts import Identity, IdentityKind
-from domain.inbound import ARRIVALS
-from domain.replies import Extras, send
-from domain.tickets import Ticket
+from domain.answering.replies import Extras, send
+from domain.arriving.inbound import ARRIVALS
+from domain.customers.contacts import Identity, IdentityKind
+from domain.desk.tickets import Ticket
+from domain.ways_in.channels import ChannelKind
 from integrations.mailroom import Mailroom
 from tests.factories import NOON, SETTINGS, an_agent
 

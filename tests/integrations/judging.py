@@ -13,7 +13,7 @@ from enum import Enum
 from itertools import permutations
 from typing import Any
 
-from domain.inbound import CallStep, Inbound, InboundCall, InboundMessage, Unread
+from domain.arriving.inbound import CallStep, Inbound, InboundCall, InboundMessage, Unread
 
 LONGEST_ID = 1000
 """Letters: an index of the database takes no longer ones."""

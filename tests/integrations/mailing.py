@@ -11,15 +11,15 @@ import pytest
 from sqlalchemy import select
 
 from api.house import House
-from domain.channels import ChannelKind
-from domain.contacts import Identity
+from domain.agents.staff import Agent
+from domain.answering.replies import send
+from domain.arriving.inbound import Arrival
+from domain.customers.contacts import Identity
 from domain.db import database_time
-from domain.inbound import Arrival
-from domain.messages import Direction, Message
-from domain.replies import send
-from domain.staff import Agent
-from domain.threads import Thread
-from domain.tickets import Ticket, locked
+from domain.desk.messages import Direction, Message
+from domain.desk.threads import Thread
+from domain.desk.tickets import Ticket, locked
+from domain.ways_in.channels import ChannelKind
 from integrations.mail.addresses import reply_address
 from integrations.mail.receiving.smtp_in import listen
 from integrations.mail.sending.compose import POLICY

@@ -12,16 +12,16 @@ from sqlalchemy import select, update
 from api.house import House
 from demo.farends import GraphStandIn
 from demo.farends.messenger_events import Event
-from domain.channels import Channel, ChannelKind
-from domain.contacts import Identity, IdentityKind
+from domain.agents.staff import Agent
+from domain.answering.replies import Extras, send
+from domain.answering.uploads import Upload
+from domain.arriving.inbound import keep
+from domain.customers.contacts import Identity, IdentityKind
 from domain.db import database_time, new_id
-from domain.inbound import keep
-from domain.messages import OUTBOX, Attachment, Direction, Message
-from domain.replies import Extras, send
-from domain.staff import Agent
-from domain.threads import Thread
-from domain.tickets import Ticket, locked
-from domain.uploads import Upload
+from domain.desk.messages import OUTBOX, Attachment, Direction, Message
+from domain.desk.threads import Thread
+from domain.desk.tickets import Ticket, locked
+from domain.ways_in.channels import Channel, ChannelKind
 from domain.work import TryLater
 from integrations.courier import Courier
 from integrations.settings import IntegrationSettings

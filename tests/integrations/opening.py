@@ -1,7 +1,7 @@
 """Opens what has arrived, as a worker does, until nothing waits."""
 
 from api.house import House
-from domain.inbound import ARRIVALS
+from domain.arriving.inbound import ARRIVALS
 from integrations.mailroom import Mailroom
 
 

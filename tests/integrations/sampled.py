@@ -13,11 +13,11 @@ from urllib.parse import parse_qs, urlsplit
 import orjson
 from starlette.exceptions import HTTPException
 
-from domain.channels import Channel, ChannelKind
-from domain.contacts import Contact
+from domain.arriving.inbound import Arrival, ArrivalState, Unread, Unreadable
+from domain.customers.contacts import Contact
 from domain.db import Json
-from domain.inbound import Arrival, ArrivalState, Unread, Unreadable
 from domain.keys import Keys
+from domain.ways_in.channels import Channel, ChannelKind
 from integrations.channel_settings import read_settings
 from integrations.mailroom import READERS
 from integrations.messenger.links import link

@@ -12,18 +12,18 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.house import House
 from demo.farends import SmtpSink, smtp
-from domain.addressing import recipients
-from domain.channels import Channel, ChannelKind, is_healthy
-from domain.contacts import Identity, IdentityKind
+from domain.agents.staff import Agent
+from domain.answering.addressing import recipients
+from domain.answering.replies import Extras, send
+from domain.answering.withdrawing import withdraw
+from domain.customers.contacts import Identity, IdentityKind
 from domain.db import database_time
+from domain.desk.messages import OUTBOX, DeliveryState, Message
+from domain.desk.tickets import TicketStatus
 from domain.errors import AlreadyLeft, InvalidInput, NotAllowed
 from domain.events import Event, EventKind
-from domain.messages import OUTBOX, DeliveryState, Message
-from domain.replies import Extras, send
-from domain.staff import Agent
-from domain.targets import Metric
-from domain.tickets import TicketStatus
-from domain.withdrawing import withdraw
+from domain.sla.targets import Metric
+from domain.ways_in.channels import Channel, ChannelKind, is_healthy
 from domain.work import TryLater
 from integrations.courier import Courier
 from integrations.mail.sending.connections import Patience, Relays
@@ -346,7 +346,7 @@ async def test_an_answer_that_is_taken_back_never_leaves_and_the_ticket_is_as_it
 
 
 async def running_clocks(house: House) -> list[Metric]:
-    from domain.clocks import RUNNING, Clock
+    from domain.sla.clocks import RUNNING, Clock
 
     async with house.db.transaction() as session:
         return list(await session.scalars(select(Clock.metric).where(RUNNING)))

@@ -10,11 +10,11 @@ from sqlalchemy import select, text
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from api.house import House
-from domain.channels import ChannelKind
-from domain.contacts import Contact, Identity, IdentityKind
+from domain.arriving.inbound import Arrival
+from domain.customers.contacts import Contact, Identity, IdentityKind
 from domain.db import ring
-from domain.inbound import Arrival
-from domain.threads import Thread
+from domain.desk.threads import Thread
+from domain.ways_in.channels import ChannelKind
 from integrations.chat import socket
 from tests.factories import a_channel
 from tests.integrations.chatting import KEY, answer, placed, signed, visiting

@@ -9,16 +9,16 @@ from sqlalchemy import func, select, update
 
 from api.house import House
 from demo.farends import SmtpSink
-from domain.absence import Absences, UnprovenMail
-from domain.blocking import BlockedSender
-from domain.channels import Channel, ChannelKind
-from domain.contacts import Identity, IdentityKind, Proof
+from domain.answering.absence import Absences, UnprovenMail
+from domain.customers.contacts import Identity, IdentityKind, Proof
+from domain.customers.visitors import ABSENCES, Visitor
 from domain.db import database_time, new_id
-from domain.messages import OUTBOX, DeliveryState, Message
-from domain.reasons import JoinCode
-from domain.threads import Thread
-from domain.tickets import Ticket
-from domain.visitors import ABSENCES, Visitor
+from domain.desk.messages import OUTBOX, DeliveryState, Message
+from domain.desk.threads import Thread
+from domain.desk.tickets import Ticket
+from domain.joining.reasons import JoinCode
+from domain.ways_in.blocking import BlockedSender
+from domain.ways_in.channels import Channel, ChannelKind
 from integrations.courier import Courier
 from integrations.settings import IntegrationSettings
 from tests.factories import a_channel, a_mail, receive, set_channel, tickets

@@ -12,8 +12,8 @@ import pytest
 from sqlalchemy import func, select
 
 from api.house import House
-from domain.channels import ChannelKind
-from domain.inbound import Arrival
+from domain.arriving.inbound import Arrival
+from domain.ways_in.channels import ChannelKind
 from integrations.chat.frames import LARGEST_FRAME
 from integrations.chat.identity import new_ticket, session_id
 from integrations.chat.stream import UPLOADS_AT_ONCE

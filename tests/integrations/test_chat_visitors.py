@@ -11,20 +11,20 @@ from sqlalchemy import func, select, update
 from websockets.exceptions import ConnectionClosed
 
 from api.house import House
-from domain.blocking import BlockedSender
-from domain.channels import Channel, ChannelKind
-from domain.contacts import Contact, Identity, IdentityKind
+from domain.agents.sign_in import actor_by_id
+from domain.answering.replies import Extras
+from domain.arriving.inbound import Arrival, ArrivalState
+from domain.customers.contacts import Contact, Identity, IdentityKind
+from domain.customers.visitors import Visitor
 from domain.db import new_id
-from domain.holdings import HOLDINGS
-from domain.hours import Hours
+from domain.desk.messages import Attachment, DeliveryState, Message
+from domain.desk.tickets import Ticket
 from domain.ids import public_id, row_id
-from domain.inbound import Arrival, ArrivalState
-from domain.messages import Attachment, DeliveryState, Message
-from domain.policies import Calendar
-from domain.replies import Extras
-from domain.sign_in import actor_by_id
-from domain.tickets import Ticket
-from domain.visitors import Visitor
+from domain.privacy.holdings import HOLDINGS
+from domain.sla.hours import Hours
+from domain.sla.policies import Calendar
+from domain.ways_in.blocking import BlockedSender
+from domain.ways_in.channels import Channel, ChannelKind
 from integrations.chat import reception
 from integrations.chat.links import link
 from integrations.chat.pages import page_of

@@ -12,7 +12,7 @@ from sqlalchemy import update
 from api.house import House
 from demo.farends import SmtpSink
 from demo.farends.server import Answer, HttpFarEnd, Request
-from domain.channels import Channel, ChannelKind
+from domain.ways_in.channels import Channel, ChannelKind
 from integrations import findings
 from integrations.channel_settings import KINDS
 from integrations.checking import CHECKS, findings_of

@@ -10,13 +10,13 @@ from structlog.testing import capture_logs
 
 from api.house import House
 from demo.farends import SmtpSink, smtp
-from domain.channels import Channel, ChannelKind
-from domain.contacts import Identity, IdentityKind
+from domain.answering.replies import send
+from domain.arriving.inbound import InboundMessage
+from domain.customers.contacts import Identity, IdentityKind
 from domain.db import database_time
+from domain.desk.messages import OUTBOX, DeliveryState, Message
 from domain.events import Event, EventKind
-from domain.inbound import InboundMessage
-from domain.messages import OUTBOX, DeliveryState, Message
-from domain.replies import send
+from domain.ways_in.channels import Channel, ChannelKind
 from domain.work import TryLater
 from integrations.courier import Courier
 from integrations.mail.addresses import recipient

@@ -10,12 +10,12 @@ from sqlalchemy import select
 
 from api.house import House
 from demo.farends import GraphStandIn, messenger_events
-from domain import copies
-from domain.channels import Channel, ChannelKind
-from domain.inbound import ARRIVALS, Arrival, ArrivalState, keep
-from domain.messages import Attachment, Message
-from domain.reasons import JoinCode
-from domain.threads import Thread
+from domain.arriving import copies
+from domain.arriving.inbound import ARRIVALS, Arrival, ArrivalState, keep
+from domain.desk.messages import Attachment, Message
+from domain.desk.threads import Thread
+from domain.joining.reasons import JoinCode
+from domain.ways_in.channels import Channel, ChannelKind
 from integrations.mail.addresses import recipient, reply_address
 from integrations.mail.receiving.smtp_in import listen
 from integrations.mailroom import Mailroom

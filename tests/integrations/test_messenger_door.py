@@ -4,8 +4,8 @@ from sqlalchemy import func, select
 
 from api.house import House
 from demo.farends import GraphStandIn, messenger_events
-from domain.channels import ChannelKind
-from domain.inbound import Arrival
+from domain.arriving.inbound import Arrival
+from domain.ways_in.channels import ChannelKind
 from tests.client import Client
 from tests.factories import SETTINGS, a_channel
 from tests.forging import forgeries

@@ -10,13 +10,13 @@ from sqlalchemy import select
 
 from api.house import House
 from demo.farends import messenger_events as meta
-from domain.contacts import Contact
+from domain.arriving.inbound import Arrival, ArrivalState
+from domain.customers.contacts import Contact
+from domain.customers.name_lookups import NAME_LOOKUPS, NameLookup
+from domain.desk.messages import FETCHES, Attachment, DeliveryState, Message
+from domain.desk.revisions import AwaitedMessage, edited_at, reactions_of, unsent_at
+from domain.desk.threads import Thread
 from domain.events import Event, EventKind
-from domain.inbound import Arrival, ArrivalState
-from domain.messages import FETCHES, Attachment, DeliveryState, Message
-from domain.name_lookups import NAME_LOOKUPS, NameLookup
-from domain.revisions import AwaitedMessage, edited_at, reactions_of, unsent_at
-from domain.threads import Thread
 from integrations.media import Media
 from integrations.messenger.profiles import Profiles
 from tests.fetching import running

@@ -6,10 +6,16 @@ from typing import Any
 import orjson
 import pytest
 
-from domain.afterwards import InboundEcho, InboundEdit, InboundReaction, InboundReceipt, InboundUnsent
-from domain.channels import Channel, ChannelKind
-from domain.inbound import Arrival, ArrivalState, Inbound, InboundMessage, Unread
+from domain.arriving.afterwards import (
+    InboundEcho,
+    InboundEdit,
+    InboundReaction,
+    InboundReceipt,
+    InboundUnsent,
+)
+from domain.arriving.inbound import Arrival, ArrivalState, Inbound, InboundMessage, Unread
 from domain.keys import Keys
+from domain.ways_in.channels import Channel, ChannelKind
 from integrations.messenger.payloads import read
 
 PAGE, ADA = "9001", "7770001"

@@ -11,16 +11,16 @@ from sqlalchemy import select
 from api.house import House
 from demo.farends import graph, messenger_events
 from domain.actors import SYSTEM
-from domain.alerts import Alert, AlertKind
-from domain.channels import Channel, ChannelKind
-from domain.contacts import Claim, Contact, IdentityKind, add_identity
+from domain.alerting.alerts import Alert, AlertKind
+from domain.alerting.outages import look
+from domain.answering.delivery_problems import Problem, told
+from domain.customers.contacts import Claim, Contact, IdentityKind, add_identity
 from domain.db import database_time
-from domain.delivery_problems import Problem, told
+from domain.desk.messages import OUTBOX, DeliveryState, Message
+from domain.desk.threads import Thread
 from domain.errors import TextTooLong, WindowClosed
 from domain.events import Event, EventKind
-from domain.messages import OUTBOX, DeliveryState, Message
-from domain.outages import look
-from domain.threads import Thread
+from domain.ways_in.channels import Channel, ChannelKind
 from integrations.courier import try_anew
 from integrations.messenger import client
 from integrations.messenger.refusals import TRIES

@@ -14,9 +14,9 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from api.house import House
-from domain.afterwards import InboundReceipt
-from domain.channels import Channel, ChannelKind
-from domain.inbound import Arrival, InboundMessage, Unread
+from domain.arriving.afterwards import InboundReceipt
+from domain.arriving.inbound import Arrival, InboundMessage, Unread
+from domain.ways_in.channels import Channel, ChannelKind
 from integrations.chat.widget import ChatWidget
 from integrations.mailroom import READERS
 from tests.factories import a_channel

@@ -19,10 +19,10 @@ from api.house import House
 from demo.farends import SmtpSink
 from domain.actors import Role
 from domain.addresses import is_public
-from domain.channels import ChannelKind
 from domain.db import database_time, new_id
 from domain.following import begin
 from domain.ids import row_id
+from domain.ways_in.channels import ChannelKind
 from domain.webhooks import KEPT_FOR, OFF_AFTER, OVERLAP, POSTS, Post, PostState, Webhook
 from integrations.mail.sending.system import SystemPost
 from integrations.outbound import SendRefused

@@ -9,8 +9,8 @@ from sqlalchemy import select
 
 from api.house import House
 from demo.farends import GraphStandIn, messenger_events
-from domain.channels import ChannelKind
-from domain.inbound import Arrival
+from domain.arriving.inbound import Arrival
+from domain.ways_in.channels import ChannelKind
 from integrations.signatures import messenger_signature, phone_signature
 from tests.client import Client
 from tests.factories import SETTINGS, a_channel

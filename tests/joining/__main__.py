@@ -8,7 +8,7 @@ from pathlib import Path
 from domain.db import Database
 from domain.keys import Keys
 from domain.migrations import migrate
-from domain.postgres import embedded
+from domain.operations.postgres import embedded
 from tests.joining.corpus import load
 from tests.joining.judging import differences, table
 from tests.joining.test_stories import played

@@ -13,18 +13,20 @@ from urllib.parse import parse_qs, urlsplit
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain import intake, people, replies
 from domain.actors import Actor, Role, customer
-from domain.channels import Channel, ChannelKind
-from domain.contacts import Claim, Contact, Identity, IdentityKind, add_identity, survivor_of
+from domain.agents.staff import Agent
+from domain.answering import replies
+from domain.arriving import intake
+from domain.arriving.inbound import Arrival, ArrivalState, Unread
+from domain.customers import people
+from domain.customers.contacts import Claim, Contact, Identity, IdentityKind, add_identity, survivor_of
 from domain.db import new_id
-from domain.inbound import Arrival, ArrivalState, Unread
+from domain.desk.messages import Item
+from domain.desk.threads import Thread
+from domain.desk.tickets import Ticket, TicketStatus, locked
+from domain.joining.suggestions import Suggestion
 from domain.keys import Keys
-from domain.messages import Item
-from domain.staff import Agent
-from domain.suggestions import Suggestion
-from domain.threads import Thread
-from domain.tickets import Ticket, TicketStatus, locked
+from domain.ways_in.channels import Channel, ChannelKind
 from integrations.mail.addresses import recipient, reply_address
 from integrations.mailroom import READERS
 from integrations.messenger import links

@@ -24,7 +24,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 
 from demo.farends import GraphStandIn, messenger_events
-from domain.channels import ChannelKind
+from domain.ways_in.channels import ChannelKind
 from tests.factories import SETTINGS
 
 MAILBOX = SETTINGS[ChannelKind.EMAIL]

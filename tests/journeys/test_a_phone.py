@@ -16,8 +16,8 @@ from api.running import Settings, working
 from api.settings import ApiSettings
 from demo.farends import FcmStandIn, SmtpSink
 from demo.farends.fcm import Push
-from domain.channels import Channel, ChannelKind
 from domain.settings import DomainSettings
+from domain.ways_in.channels import Channel, ChannelKind
 from integrations.settings import IntegrationSettings
 from notifications.settings import NotificationSettings
 from tests.client import PASSWORD, Client

@@ -16,16 +16,17 @@ from sqlalchemy import select, text
 from api.house import House
 from api.settings import ApiSettings
 from demo.farends import SmtpSink
-from domain import backup, events, installation
+from domain import events
 from domain.actors import SYSTEM, Role
-from domain.backup import NoBackup
-from domain.channels import ChannelKind
 from domain.db import Database
+from domain.desk.files import Files
+from domain.desk.messages import OUTBOX
 from domain.events import Event, EventKind, Reader, record
-from domain.files import Files
 from domain.keys import Keys
-from domain.messages import OUTBOX
 from domain.migrations import migrate
+from domain.operations import backup, installation
+from domain.operations.backup import NoBackup
+from domain.ways_in.channels import ChannelKind
 from integrations.courier import Courier
 from integrations.settings import IntegrationSettings
 from tests.client import Client

@@ -20,16 +20,16 @@ import pytest
 from sqlalchemy import exists, func, or_, select, update
 
 from domain.actors import Role
-from domain.channels import ChannelKind
-from domain.clocks import Clock
-from domain.contacts import Contact
+from domain.arriving.inbound import ARRIVALS, Arrival, ArrivalState
+from domain.customers.contacts import Contact
 from domain.db import Database, database_time
+from domain.desk.messages import Call, Item, Message
+from domain.desk.tickets import Ticket
 from domain.events import Event, EventKind
-from domain.inbound import ARRIVALS, Arrival, ArrivalState
 from domain.keys import Keys
-from domain.messages import Call, Item, Message
 from domain.migrations import migrate
-from domain.tickets import Ticket
+from domain.sla.clocks import Clock
+from domain.ways_in.channels import ChannelKind
 from domain.work import DEATHS
 from tests.client import Client
 from tests.conftest import another_database

@@ -27,30 +27,33 @@ from websockets.asyncio.client import connect
 
 from api.house import House
 from demo.farends import GraphStandIn, messenger_events
-from domain import dossier, erasure, intake, retention, system_mail, webhooks
+from domain import webhooks
 from domain.actors import Role
-from domain.alerts import Alert, AlertKind
+from domain.agents import system_mail
+from domain.agents.staff import Agent
+from domain.alerting.alerts import Alert, AlertKind
+from domain.alerting.devices import Transport
+from domain.alerting.firing import Cause, fire
+from domain.alerting.notices import Delivery, DeliveryStage, Notice
+from domain.arriving import intake
+from domain.arriving.inbound import ARRIVALS, Arrival, ArrivalState, keep
 from domain.audit import AuditEntry, AuditKind
-from domain.channels import Channel, ChannelKind
-from domain.clocks import Clock
-from domain.contacts import Contact, Identity
+from domain.customers.contacts import Contact, Identity
 from domain.db import Base, Database, database_time, new_id
-from domain.devices import Transport
-from domain.erasure import ERASURES, Erasure, SealedPart
+from domain.desk.messages import OUTBOX, Attachment, Item
+from domain.desk.tasks import Task
+from domain.desk.threads import Thread
+from domain.desk.tickets import Ticket, TicketStatus
 from domain.errors import NotAllowed
 from domain.events import Event
-from domain.exports import EXPORTS, ContactExport, Exporter, discard_old
-from domain.firing import Cause, fire
 from domain.ids import public_id
-from domain.inbound import ARRIVALS, Arrival, ArrivalState, keep
-from domain.messages import OUTBOX, Attachment, Item
-from domain.notices import Delivery, DeliveryStage, Notice
-from domain.sealing import Sealer
-from domain.staff import Agent
-from domain.tasks import Task
-from domain.threads import Thread
-from domain.tickets import Ticket, TicketStatus
-from domain.unsealing import Destroyed, unseal
+from domain.privacy import dossier, erasure, retention
+from domain.privacy.erasure import ERASURES, Erasure, SealedPart
+from domain.privacy.exports import EXPORTS, ContactExport, Exporter, discard_old
+from domain.privacy.sealing import Sealer
+from domain.privacy.unsealing import Destroyed, unseal
+from domain.sla.clocks import Clock
+from domain.ways_in.channels import Channel, ChannelKind
 from domain.webhooks import Attempt, Post, add_webhook
 from domain.work import Queue
 from integrations.mail.addresses import reply_address

@@ -19,8 +19,8 @@ from api.house import House
 from api.running import Settings, working
 from api.settings import ApiSettings
 from demo.farends import FcmStandIn, GraphStandIn, SmtpSink, messenger_events
-from domain.channels import ChannelKind
 from domain.settings import DomainSettings
+from domain.ways_in.channels import ChannelKind
 from integrations.mail.receiving.smtp_in import listen
 from integrations.settings import IntegrationSettings
 from integrations.signatures import phone_signature

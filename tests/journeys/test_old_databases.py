@@ -16,15 +16,15 @@ from api.house import House
 from api.settings import ApiSettings
 from demo.farends import SmtpSink
 from domain.actors import Role
-from domain.backup import Manifest, restore
-from domain.channels import Channel, ChannelKind
 from domain.db import Database
-from domain.files import Files
-from domain.installation import release
+from domain.desk.files import Files
+from domain.desk.messages import OUTBOX
 from domain.keys import Keys
-from domain.messages import OUTBOX
 from domain.migrations import differences
-from domain.postgres import embedded
+from domain.operations.backup import Manifest, restore
+from domain.operations.installation import release
+from domain.operations.postgres import embedded
+from domain.ways_in.channels import Channel, ChannelKind
 from integrations.courier import Courier
 from integrations.settings import IntegrationSettings
 from tests.client import Client

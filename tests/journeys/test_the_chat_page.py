@@ -15,8 +15,8 @@ from api.house import House
 from api.running import Settings, working
 from api.settings import ApiSettings
 from demo.website import Website
-from domain.channels import ChannelKind
 from domain.settings import DomainSettings
+from domain.ways_in.channels import ChannelKind
 from integrations.settings import IntegrationSettings
 from notifications.settings import NotificationSettings
 from tests.browser import CHROMIUM, in_a_browser

@@ -13,18 +13,18 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from demo.farends import FcmStandIn
 from domain.actors import Role
-from domain.alerts import Alert
-from domain.channels import Channel, ChannelKind
+from domain.agents.staff import Agent
+from domain.alerting.alerts import Alert
+from domain.alerting.devices import Device, Transport, register_device
+from domain.alerting.ladders import Ladder, Step
+from domain.alerting.notices import Delivery, Notice, NoticeKind, NoticeState
 from domain.db import Database
-from domain.deadlines import fire_due
-from domain.devices import Device, Transport, register_device
 from domain.events import any_pending
 from domain.following import begin, read_on
 from domain.keys import Keys
-from domain.ladders import Ladder, Step
-from domain.notices import Delivery, Notice, NoticeKind, NoticeState
-from domain.policies import Policy
-from domain.staff import Agent
+from domain.sla.deadlines import fire_due
+from domain.sla.policies import Policy
+from domain.ways_in.channels import Channel, ChannelKind
 from notifications import dispatch, fcm
 from notifications.deliver import Pusher
 from notifications.pursuit import pursue

@@ -5,11 +5,11 @@ import uuid
 from sqlalchemy import select
 
 from domain.actors import SYSTEM
-from domain.alerts import Alert, AlertKind
-from domain.channels import Channel, ChannelKind
+from domain.alerting.alerts import Alert, AlertKind
+from domain.alerting.firing import Cause, fire
 from domain.db import database_time
-from domain.firing import Cause, fire
 from domain.keys import Keys
+from domain.ways_in.channels import Channel, ChannelKind
 from tests.factories import a_channel
 from tests.notifications.shop import A_MINUTE, Shop
 

@@ -5,9 +5,9 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import delete, select, update
 
-from domain.alert_preferences import AlertPreferences
-from domain.alerts import Alert
-from domain.notices import Notice, NoticeKind, NoticeState
+from domain.alerting.alert_preferences import AlertPreferences
+from domain.alerting.alerts import Alert
+from domain.alerting.notices import Notice, NoticeKind, NoticeState
 from notifications.digest import digest
 from tests.notifications.shop import Shop
 

@@ -6,16 +6,17 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain import bounces, spam
 from domain.actors import SYSTEM
-from domain.afterwards import InboundBounce
-from domain.contacts import Identity
+from domain.agents.staff import Agent
+from domain.alerting.notices import NoticeKind
+from domain.answering.replies import send
+from domain.arriving import bounces
+from domain.arriving.afterwards import InboundBounce
+from domain.customers.contacts import Identity
 from domain.db import database_time
-from domain.messages import Message
-from domain.notices import NoticeKind
-from domain.replies import send
-from domain.staff import Agent
-from domain.tickets import Ticket, locked
+from domain.desk import spam
+from domain.desk.messages import Message
+from domain.desk.tickets import Ticket, locked
 from tests.factories import NOON, an_agent, tickets
 from tests.notifications.shop import Shop, register
 

@@ -12,15 +12,17 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from demo.farends.fcm import Fault
 from demo.farends.server import Answer, Request
-from domain import installation, ledger, notices, sign_in
-from domain.alert_preferences import AlertPreferences, Privacy, Silence
-from domain.alerts import Alert, AlertKind
+from domain.agents import sign_in
+from domain.agents.sign_in import Ended, SessionKind, SignIn
+from domain.agents.staff import Agent
+from domain.alerting import ledger, notices
+from domain.alerting.alert_preferences import AlertPreferences, Privacy, Silence
+from domain.alerting.alerts import Alert, AlertKind
+from domain.alerting.devices import Device, Fitness, fitness
+from domain.alerting.ladders import DEFAULT
+from domain.alerting.notices import DeliveryStage, Notice, NoticeKind, NoticeState
 from domain.db import database_time
-from domain.devices import Device, Fitness, fitness
-from domain.ladders import DEFAULT
-from domain.notices import DeliveryStage, Notice, NoticeKind, NoticeState
-from domain.sign_in import Ended, SessionKind, SignIn
-from domain.staff import Agent
+from domain.operations import installation
 from notifications import fcm
 from notifications.pursuit import WHEEL, pursue
 from tests.factories import NOON

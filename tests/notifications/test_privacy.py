@@ -11,18 +11,18 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from demo.farends import FcmStandIn, WebPushStandIn
 from domain.actors import Role
-from domain.alert_preferences import AlertPreferences, Privacy
-from domain.alerts import OF_CHANNELS, Alert, AlertKind, AlertState
-from domain.channels import ChannelKind
-from domain.clocks import Clock
-from domain.contacts import Contact
+from domain.agents.staff import Agent
+from domain.agents.system_mail import SystemMail
+from domain.alerting.alert_preferences import AlertPreferences, Privacy
+from domain.alerting.alerts import OF_CHANNELS, Alert, AlertKind, AlertState
+from domain.alerting.devices import Device, Transport, register_device
+from domain.alerting.notices import Notice, NoticeKind, NoticeState, deliver
+from domain.customers.contacts import Contact
 from domain.db import Database, database_time, new_id
-from domain.devices import Device, Transport, register_device
+from domain.desk.tickets import Ticket
 from domain.keys import Keys
-from domain.notices import Notice, NoticeKind, NoticeState, deliver
-from domain.staff import Agent
-from domain.system_mail import SystemMail
-from domain.tickets import Ticket
+from domain.sla.clocks import Clock
+from domain.ways_in.channels import ChannelKind
 from notifications.deliver import Pusher
 from notifications.fcm import Fcm
 from notifications.settings import NotificationSettings

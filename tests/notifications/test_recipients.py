@@ -3,7 +3,7 @@
 import uuid
 
 from domain.actors import Role
-from domain.ladders import Step, Told
+from domain.alerting.ladders import Step, Told
 from notifications.recipients import Concern, Person, named_by, next_after
 
 SUPPORT, RETURNS = uuid.uuid4(), uuid.uuid4()

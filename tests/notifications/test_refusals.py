@@ -6,14 +6,15 @@ import pytest
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain import auditor, notices
+from domain import auditor
 from domain.actors import Role
-from domain.alerts import Alert
+from domain.agents.staff import Agent, Team
+from domain.alerting import notices
+from domain.alerting.alerts import Alert
+from domain.alerting.ladders import Step, Way
+from domain.alerting.notices import Notice, NoticeKind, NoticeState
 from domain.db import database_time, new_id
-from domain.ladders import Step, Way
-from domain.notices import Notice, NoticeKind, NoticeState
-from domain.staff import Agent, Team
-from domain.tickets import Ticket
+from domain.desk.tickets import Ticket
 from notifications.refusals import LASTS
 from tests.factories import NOON, an_agent, tickets
 from tests.notifications.shop import A_MINUTE, Shop, register

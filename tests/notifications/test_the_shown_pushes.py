@@ -7,14 +7,14 @@ from typing import Any
 
 from demo.farends import FcmStandIn
 from domain.actors import Role
-from domain.alerts import Alert, AlertKind
-from domain.channels import ChannelKind
-from domain.devices import Device, Transport
+from domain.agents.staff import Agent
+from domain.alerting.alerts import Alert, AlertKind
+from domain.alerting.devices import Device, Transport
+from domain.alerting.notices import NoticeKind
+from domain.desk.tickets import Ticket
 from domain.keys import Keys
-from domain.notices import NoticeKind
-from domain.staff import Agent
-from domain.targets import Metric
-from domain.tickets import Ticket
+from domain.sla.targets import Metric
+from domain.ways_in.channels import ChannelKind
 from notifications.composing import Told, push_of
 from notifications.fcm import Fcm
 from notifications.push import Push

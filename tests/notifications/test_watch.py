@@ -7,13 +7,13 @@ import pytest
 from sqlalchemy import select, update
 
 from demo.farends.server import Answer, HttpFarEnd, Received, Request
-from domain.alerts import Alert
+from domain.alerting.alerts import Alert
 from domain.auditor import EVERY, TOLD_WITHIN, Audited
-from domain.channels import ChannelKind
 from domain.db import Database
-from domain.deadlines import fire_due
 from domain.events import Event
 from domain.keys import Keys
+from domain.sla.deadlines import fire_due
+from domain.ways_in.channels import ChannelKind
 from notifications import watch
 from notifications.settings import NotificationSettings
 from tests.factories import a_channel, a_mail, a_promise, receive

@@ -2,9 +2,9 @@
 
 from sqlalchemy import select
 
+from domain.alerting.ladders import Step, Told, Way
+from domain.alerting.notices import Notice, NoticeKind
 from domain.db import database_time
-from domain.ladders import Step, Told, Way
-from domain.notices import Notice, NoticeKind
 from tests.notifications.shop import A_MINUTE, Shop
 
 MAIL = (Way.EMAIL,)

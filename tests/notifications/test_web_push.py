@@ -18,8 +18,8 @@ from demo.farends import Subscription, WebPushStandIn
 from demo.farends.web_push import Fault
 from domain.db import Database
 from domain.errors import InvalidInput
-from domain.installation import feed_epoch
 from domain.keys import Keys
+from domain.operations.installation import feed_epoch
 from domain.settings import WrongSetting, load
 from notifications import web_push
 from notifications.push import Accepted, Action, Failed, Push, Urgency

@@ -4,11 +4,11 @@ from datetime import UTC, datetime
 
 from sqlalchemy import select, update
 
-from domain.alerts import Alert, AlertKind
-from domain.clocks import Clock
-from domain.devices import Device
-from domain.hours import Hours
-from domain.policies import Calendar
+from domain.alerting.alerts import Alert, AlertKind
+from domain.alerting.devices import Device
+from domain.sla.clocks import Clock
+from domain.sla.hours import Hours
+from domain.sla.policies import Calendar
 from tests.notifications.shop import Shop
 
 

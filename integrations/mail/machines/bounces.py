@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from functools import cached_property
 
-from domain.subjects import is_marked
+from domain.joining.subjects import is_marked
 from integrations.mail.machines import letters, phrases, reports
 from integrations.mail.machines.reports import LONGEST_SAID, Recipient
 from integrations.mail.reading.headers import Headers, split

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from domain.subjects import passes_on
+from domain.joining.subjects import passes_on
 from integrations.mail.folding import quotes
 from integrations.mail.machines import automatic, bounces
 from integrations.mail.machines.automatic import Automatic

@@ -6,10 +6,10 @@ A mail on which the server dies costs a few tries: then only its headers are ask
 import uuid
 from dataclasses import dataclass
 
-from domain import fetching
-from domain.channels import Channel
 from domain.db import Database
-from domain.fetching import Box, Fetched
+from domain.ways_in import fetching
+from domain.ways_in.channels import Channel
+from domain.ways_in.fetching import Box, Fetched
 from integrations.mail.receiving.hand import Hand
 from integrations.mail.receiving.imap import ImapBox, Opened, Waiting
 

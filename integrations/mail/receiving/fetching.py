@@ -11,10 +11,10 @@ from typing import Never
 
 import structlog
 
-from domain import fetching
-from domain.channels import Channel, ChannelKind
 from domain.db import Database, database_time
 from domain.keys import Keys
+from domain.ways_in import fetching
+from domain.ways_in.channels import Channel, ChannelKind
 from integrations import holding
 from integrations.holding import Holder
 from integrations.mail import oauth

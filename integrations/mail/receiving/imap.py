@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from imapclient import IMAPClient, SocketTimeout
 from imapclient.exceptions import IMAPClientAbortError, IMAPClientError, LoginError
 
-from domain.fetching import Fetched
+from domain.ways_in.fetching import Fetched
 from integrations.mail.mailbox import Mailbox
 from integrations.mail.reading.words import one_line
 from integrations.mail.refusals import without_secrets

@@ -10,10 +10,10 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 from sqlalchemy import Select, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from domain.channels import Channel, ChannelKind
+from domain.arriving.inbound import keep
 from domain.db import Database
-from domain.inbound import keep
 from domain.keys import Keys
+from domain.ways_in.channels import Channel, ChannelKind
 from integrations.mail.addresses import Recipient, recipient
 from integrations.mail.reading.parse import LARGEST_MAIL
 from integrations.mail.reading.words import one_line

@@ -9,9 +9,9 @@ from email.utils import format_datetime
 
 from babel.dates import format_date
 
+from domain.desk.messages import Attachment, Message
 from domain.keys import Keys
 from domain.languages import N_, best_language, translate
-from domain.messages import Attachment, Message
 from integrations.mail.addresses import reply_address
 from integrations.mail.mailbox import Mailbox
 from integrations.mail.reading.words import one_line

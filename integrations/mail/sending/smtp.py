@@ -6,7 +6,7 @@ from functools import partial
 
 import aiosmtplib
 
-from domain.addressing import left_to_send
+from domain.answering.addressing import left_to_send
 from integrations.mail.mailbox import Mailbox
 from integrations.mail.oauth import TokenFailed, TokenRefused, access_token, keep_newest
 from integrations.mail.reading.address_lists import is_plain

@@ -5,9 +5,9 @@ from email.utils import format_datetime
 
 import structlog
 
+from domain.agents.system_mail import SYSTEM_MAIL, SystemMail
 from domain.db import Database, database_time
 from domain.keys import Keys
-from domain.system_mail import SYSTEM_MAIL, SystemMail
 from domain.work import Lease, work
 from integrations.mail.reading.words import one_line
 from integrations.mail.sending.compose import BODY, POLICY, address

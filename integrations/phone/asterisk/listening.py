@@ -15,13 +15,13 @@ import orjson
 import structlog
 from sqlalchemy import func, or_, select
 
-from domain import fetching
-from domain.channels import Channel, ChannelKind
+from domain.arriving.inbound import keep
+from domain.calling.dials import Dial, DialState, is_ours
 from domain.db import Database
-from domain.dials import Dial, DialState, is_ours
-from domain.inbound import keep
+from domain.desk.messages import Call, CallState
 from domain.keys import Keys
-from domain.messages import Call, CallState
+from domain.ways_in import fetching
+from domain.ways_in.channels import Channel, ChannelKind
 from integrations.holding import Holder, Pace
 from integrations.phone.asterisk.connection import Connection, Event, ExchangeFailed, SignInRefused, connected
 from integrations.phone.asterisk.payloads import GONE, call_id, follows

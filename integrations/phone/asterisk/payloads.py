@@ -11,11 +11,11 @@ from typing import Any
 
 import orjson
 
-from domain.channels import Channel
-from domain.contacts import Claim, IdentityKind, phone_number
-from domain.dials import is_ours
-from domain.inbound import Arrival, CallStep, Inbound, InboundCall, Unread
+from domain.arriving.inbound import Arrival, CallStep, Inbound, InboundCall, Unread
+from domain.calling.dials import is_ours
+from domain.customers.contacts import Claim, IdentityKind, phone_number
 from domain.keys import Keys
+from domain.ways_in.channels import Channel
 from integrations.phone.asterisk.exchange import Exchange
 from integrations.storable import storable
 

@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
-from domain.contacts import phone_number
+from domain.customers.contacts import phone_number
 from integrations.keeping import AccountSid, Language
 
 MOST_AT_ONCE = 10

@@ -11,10 +11,10 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import parse_qsl
 
-from domain.channels import Channel
-from domain.contacts import Claim, IdentityKind, phone_number
-from domain.inbound import Arrival, CallStep, Inbound, InboundAttachment, InboundCall, Unread
+from domain.arriving.inbound import Arrival, CallStep, Inbound, InboundAttachment, InboundCall, Unread
+from domain.customers.contacts import Claim, IdentityKind, phone_number
 from domain.keys import Keys
+from domain.ways_in.channels import Channel
 from integrations.phone.twilio.consent import Consent
 from integrations.storable import storable
 

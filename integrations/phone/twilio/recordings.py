@@ -7,8 +7,8 @@ import httpx
 from cryptography.fernet import InvalidToken
 from pydantic import ValidationError
 
-from domain.channels import Channel, ChannelKind
 from domain.keys import Keys
+from domain.ways_in.channels import Channel, ChannelKind
 from integrations.phone.line import PhoneLine
 from integrations.twilio import sign_in
 

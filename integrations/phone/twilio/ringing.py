@@ -7,11 +7,11 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain import duty
-from domain.channels import Channel
+from domain.agents import duty
+from domain.agents.staff import Agent, TeamMember
+from domain.arriving.inbound import InboundCall
 from domain.db import Database, database_time
-from domain.inbound import InboundCall
-from domain.staff import Agent, TeamMember
+from domain.ways_in.channels import Channel
 from integrations.phone.deciding import Decision, Dial, Known, Reject, decide, in_time, look_up
 from integrations.phone.line import PhoneLine
 from integrations.phone.twilio.account import target

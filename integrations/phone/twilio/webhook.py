@@ -18,11 +18,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from domain.channels import Channel, ChannelKind
+from domain.arriving.inbound import keep
 from domain.db import Database, Json
-from domain.inbound import keep
 from domain.keys import Keys
 from domain.languages import best_language, translate
+from domain.ways_in.channels import Channel, ChannelKind
 from integrations.orders import DEADLINE, Orders, spelled
 from integrations.phone.line import PhoneLine
 from integrations.phone.twilio import speaking

@@ -5,7 +5,7 @@ Source: https://www.infobip.com/docs/api/channels/sms
 
 from typing import Any
 
-from domain.delivery_problems import Problem
+from domain.answering.delivery_problems import Problem
 from integrations.outbound import AwaitsWord, Letter, MaybeSent, Means, SendFailed, SendRefused
 from integrations.sms.infobip.payloads import reason
 from integrations.sms.number import SmsNumber

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from domain.afterwards import InboundReport
-from domain.channels import Channel
-from domain.inbound import Arrival, Inbound, Unread
-from domain.messages import DeliveryState
+from domain.arriving.afterwards import InboundReport
+from domain.arriving.inbound import Arrival, Inbound, Unread
+from domain.desk.messages import DeliveryState
+from domain.ways_in.channels import Channel
 from integrations.sms.reading import message, moment, own_id, sender_of
 from integrations.storable import storable
 

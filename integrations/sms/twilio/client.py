@@ -9,11 +9,11 @@ from typing import Any
 
 from sqlalchemy import select
 
-from domain import consents
-from domain.consents import ConsentWord, Says, Wish
+from domain.answering.delivery_problems import Problem
+from domain.customers import consents
+from domain.customers.consents import ConsentWord, Says, Wish
 from domain.db import database_time
-from domain.delivery_problems import Problem
-from domain.messages import Item
+from domain.desk.messages import Item
 from integrations.outbound import AwaitsWord, Letter, MaybeSent, Means, SendFailed, SendRefused
 from integrations.sms.causes import cause
 from integrations.sms.number import SmsNumber

@@ -4,8 +4,8 @@ import httpx
 from cryptography.fernet import InvalidToken
 from pydantic import ValidationError
 
-from domain.channels import Channel, ChannelKind
 from domain.keys import Keys
+from domain.ways_in.channels import Channel, ChannelKind
 from integrations.sms.number import SmsNumber
 from integrations.twilio import is_kept_at, sign_in
 

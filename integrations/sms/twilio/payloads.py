@@ -3,10 +3,10 @@
 import mimetypes
 from typing import Any
 
-from domain.afterwards import InboundReport
-from domain.channels import Channel
-from domain.inbound import Arrival, Inbound, InboundAttachment, Unread
-from domain.messages import DeliveryState
+from domain.arriving.afterwards import InboundReport
+from domain.arriving.inbound import Arrival, Inbound, InboundAttachment, Unread
+from domain.desk.messages import DeliveryState
+from domain.ways_in.channels import Channel
 from integrations.sms.causes import cause
 from integrations.sms.reading import message, own_id, sender_of
 from integrations.storable import storable

@@ -5,8 +5,8 @@ Source: https://developer.vonage.com/en/api/sms
 
 from typing import Any
 
-from domain.delivery_problems import Problem
-from domain.segments import SmsEncoding, segments_of
+from domain.answering.delivery_problems import Problem
+from domain.answering.segments import SmsEncoding, segments_of
 from integrations.outbound import Letter, MaybeSent, Means, SendFailed, SendRefused
 from integrations.sms.causes import cause
 from integrations.sms.number import SmsNumber

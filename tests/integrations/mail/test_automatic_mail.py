@@ -8,27 +8,29 @@ import pytest
 from sqlalchemy import func, select, update
 
 from demo.farends import SmtpSink
-from domain import bounces, outages, spam
-from domain.acknowledging import Acknowledgement, acknowledge
 from domain.actors import SYSTEM
-from domain.afterwards import InboundBounce
-from domain.alerts import Alert, AlertKind, AlertState
-from domain.blocking import BlockedSender, block
-from domain.channels import Channel
-from domain.clocks import Clock
-from domain.contacts import Identity
+from domain.alerting import outages
+from domain.alerting.alerts import Alert, AlertKind, AlertState
+from domain.arriving import bounces
+from domain.arriving.acknowledging import Acknowledgement, acknowledge
+from domain.arriving.afterwards import InboundBounce
+from domain.arriving.inbound import ARRIVALS, Arrival, ArrivalState
+from domain.arriving.repetition import MOST
+from domain.customers.contacts import Identity
 from domain.db import database_time
+from domain.desk import spam
+from domain.desk.messages import OUTBOX, DeliveryState, Direction, Message
+from domain.desk.threads import Thread
+from domain.desk.tickets import Ticket, TicketStatus, locked
 from domain.errors import AddressBounces, IsSpam
 from domain.events import Event, EventKind
-from domain.flood import MINUTE
-from domain.hours import ALWAYS
-from domain.inbound import ARRIVALS, Arrival, ArrivalState
-from domain.messages import OUTBOX, DeliveryState, Direction, Message
-from domain.policies import set_default_policy
-from domain.repetition import MOST
-from domain.targets import Metric, Target
-from domain.threads import Thread
-from domain.tickets import Ticket, TicketStatus, locked
+from domain.sla.clocks import Clock
+from domain.sla.hours import ALWAYS
+from domain.sla.policies import set_default_policy
+from domain.sla.targets import Metric, Target
+from domain.ways_in.blocking import BlockedSender, block
+from domain.ways_in.channels import Channel
+from domain.ways_in.flood import MINUTE
 from integrations.courier import Courier
 from integrations.mail.sending.connections import Relays
 from integrations.mailroom import Mailroom

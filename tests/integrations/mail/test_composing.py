@@ -12,15 +12,15 @@ from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from demo.farends import SmtpSink
-from domain.channels import Channel, ChannelKind
-from domain.contacts import Identity, IdentityKind
+from domain.agents.staff import Agent
+from domain.customers.contacts import Identity, IdentityKind
 from domain.db import Database, new_id
+from domain.desk.files import Files
+from domain.desk.messages import Attachment, Message
+from domain.desk.threads import Thread
 from domain.errors import InvalidInput
-from domain.files import Files
 from domain.keys import Keys
-from domain.messages import Attachment, Message
-from domain.staff import Agent
-from domain.threads import Thread
+from domain.ways_in.channels import Channel, ChannelKind
 from integrations.channel_settings import read_settings
 from integrations.mail.addresses import recipient
 from integrations.mail.mailbox import Mailbox

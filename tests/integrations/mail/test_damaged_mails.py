@@ -3,9 +3,9 @@
 from sqlalchemy import func, select
 
 from api.house import House
-from domain.channels import ChannelKind
-from domain.inbound import ARRIVALS, Arrival, ArrivalState, keep
-from domain.messages import Message
+from domain.arriving.inbound import ARRIVALS, Arrival, ArrivalState, keep
+from domain.desk.messages import Message
+from domain.ways_in.channels import ChannelKind
 from fuzz.mails import mails, read_all
 from integrations.mailroom import Mailroom
 from tests.factories import a_channel

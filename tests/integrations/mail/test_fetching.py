@@ -13,14 +13,14 @@ from sqlalchemy import func, select, update
 from api.house import House
 from api.running import Settings, working
 from api.settings import ApiSettings
-from domain.channels import Channel
-from domain.contacts import Identity
+from domain.arriving.inbound import Arrival, ArrivalState
+from domain.customers.contacts import Identity
 from domain.db import database_time, new_id
-from domain.fetching import Box
-from domain.inbound import Arrival, ArrivalState
-from domain.messages import Message
+from domain.desk.messages import Message
+from domain.desk.threads import Thread
 from domain.settings import DomainSettings
-from domain.threads import Thread
+from domain.ways_in.channels import Channel
+from domain.ways_in.fetching import Box
 from integrations.mail.addresses import reply_address
 from integrations.mail.receiving.fetching import Pace
 from integrations.settings import IntegrationSettings

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from api.house import House
-from domain.inbound import ArrivalState
+from domain.arriving.inbound import ArrivalState
 from tests.dovecot import Dovecot, dovecot, with_dovecot
 from tests.fetching import (
     QUICK,

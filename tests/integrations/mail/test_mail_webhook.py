@@ -10,9 +10,9 @@ import pytest
 from sqlalchemy import select
 
 from api.house import House
-from domain.channels import ChannelKind
-from domain.inbound import ARRIVALS, Arrival
-from domain.messages import Direction, Message
+from domain.arriving.inbound import ARRIVALS, Arrival
+from domain.desk.messages import Direction, Message
+from domain.ways_in.channels import ChannelKind
 from integrations.mail import webhook
 from integrations.mail.addresses import reply_address
 from integrations.mailroom import Mailroom

@@ -2,11 +2,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from domain.afterwards import InboundBounce
-from domain.channels import Channel, ChannelKind
-from domain.contacts import Proof
-from domain.inbound import Arrival, Inbound, InboundMessage, Unread, Unreadable
+from domain.arriving.afterwards import InboundBounce
+from domain.arriving.inbound import Arrival, Inbound, InboundMessage, Unread, Unreadable
+from domain.customers.contacts import Proof
 from domain.keys import Keys
+from domain.ways_in.channels import Channel, ChannelKind
 from integrations.mail.addresses import reply_address
 from integrations.mail.payloads import read
 

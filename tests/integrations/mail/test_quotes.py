@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.subjects import passes_on
+from domain.joining.subjects import passes_on
 from integrations.mail.folding.quotes import fold
 from integrations.mail.reading.markup import to_text
 

@@ -14,12 +14,12 @@ from sqlalchemy import select, update
 
 from api.house import House
 from demo.farends.server import Answer, HttpFarEnd, Request
-from domain import outages
 from domain.actors import SYSTEM
-from domain.alerts import Alert, AlertKind, AlertState
-from domain.channels import Channel
+from domain.alerting import outages
+from domain.alerting.alerts import Alert, AlertKind, AlertState
 from domain.db import database_time
-from domain.fetching import Box
+from domain.ways_in.channels import Channel
+from domain.ways_in.fetching import Box
 from integrations.mail import oauth
 from integrations.mail.mailbox import Mailbox
 from tests.client import Client

@@ -4,13 +4,13 @@ from pathlib import Path
 import pytest
 
 from demo.farends import SmtpSink
-from domain.channels import Channel, ChannelKind
-from domain.contacts import Identity, IdentityKind
+from domain.customers.contacts import Identity, IdentityKind
 from domain.db import Database, new_id
-from domain.files import Files
+from domain.desk.files import Files
+from domain.desk.messages import Message
+from domain.desk.threads import Thread
 from domain.keys import Keys
-from domain.messages import Message
-from domain.threads import Thread
+from domain.ways_in.channels import Channel, ChannelKind
 from integrations.mail.sending.connections import Relays
 from integrations.mail.sending.smtp import send
 from integrations.outbound import Letter, Means, SendRefused

@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import func, select, text, update
 
 from api.house import House
-from domain.channels import Channel, ChannelKind
-from domain.inbound import Arrival
+from domain.arriving.inbound import Arrival
+from domain.ways_in.channels import Channel, ChannelKind
 from integrations.mail.addresses import reply_address
 from integrations.mail.receiving import smtp_in
 from integrations.mail.receiving.smtp_in import Guests, listen

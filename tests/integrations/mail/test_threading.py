@@ -6,20 +6,20 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
-from domain import intake, participants
 from domain.actors import SYSTEM
-from domain.channels import Channel
-from domain.contacts import Claim, Contact, Identity, IdentityKind
+from domain.arriving import intake, participants
+from domain.arriving.inbound import Arrival, ArrivalState
+from domain.customers.contacts import Claim, Contact, Identity, IdentityKind
+from domain.customers.people import link
 from domain.db import database_time, new_id
-from domain.inbound import Arrival, ArrivalState
-from domain.matters import is_called_otherwise
-from domain.merging import merge_tickets
-from domain.people import link
-from domain.reasons import SuggestionCode
-from domain.subjects import answering, beginning, passing_on, plain, tags_in
-from domain.suggestions import Suggestion
-from domain.threads import Thread
-from domain.tickets import Ticket, TicketStatus, locked
+from domain.desk.threads import Thread
+from domain.desk.tickets import Ticket, TicketStatus, locked
+from domain.joining.matters import is_called_otherwise
+from domain.joining.merging import merge_tickets
+from domain.joining.reasons import SuggestionCode
+from domain.joining.subjects import answering, beginning, passing_on, plain, tags_in
+from domain.joining.suggestions import Suggestion
+from domain.ways_in.channels import Channel
 from tests.factories import a_mail
 from tests.integrations.mailing import ADA, EVE, HELP, SALES, ZOFIA, Mailing
 

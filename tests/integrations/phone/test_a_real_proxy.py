@@ -6,13 +6,13 @@ from collections import Counter
 from sqlalchemy import func, select
 
 from api.house import House
-from domain.blocking import BlockedSender
-from domain.channels import ChannelKind
-from domain.contacts import IdentityKind
+from domain.arriving.inbound import Arrival
+from domain.customers.contacts import IdentityKind
 from domain.db import new_id
-from domain.inbound import Arrival
-from domain.messages import Call, CallState
-from domain.tasks import Task
+from domain.desk.messages import Call, CallState
+from domain.desk.tasks import Task
+from domain.ways_in.blocking import BlockedSender
+from domain.ways_in.channels import ChannelKind
 from tests.factories import NOON, a_channel, an_agent, tickets
 from tests.fetching import opening
 from tests.kamailio import NOBODY, proxy, with_a_proxy

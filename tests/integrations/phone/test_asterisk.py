@@ -8,12 +8,12 @@ from sqlalchemy import select, update
 
 from api.house import House
 from domain.actors import SYSTEM
-from domain.channels import Channel
-from domain.fetching import Box
-from domain.inbound import Arrival
-from domain.messages import Call, CallState
-from domain.outages import PATIENCE, look
-from domain.staff import Agent
+from domain.agents.staff import Agent
+from domain.alerting.outages import PATIENCE, look
+from domain.arriving.inbound import Arrival
+from domain.desk.messages import Call, CallState
+from domain.ways_in.channels import Channel
+from domain.ways_in.fetching import Box
 from integrations.holding import Pace
 from integrations.mailroom import Mailroom
 from integrations.phone.asterisk.connection import Connection, connected

@@ -11,17 +11,17 @@ import pytest
 from sqlalchemy import delete, select, update
 
 from api.house import House
+from domain.agents.staff import Agent
+from domain.arriving.inbound import CallStep
 from domain.audit import AuditEntry, AuditKind
-from domain.blocking import BlockedSender
-from domain.channels import Channel, ChannelKind
-from domain.contacts import Identity, IdentityKind
+from domain.calling.dialling import NOT_MADE
+from domain.calling.dials import OURS, PROMPT, Dial, DialState
+from domain.customers.contacts import Identity, IdentityKind
 from domain.db import new_id
-from domain.dialling import NOT_MADE
-from domain.dials import OURS, PROMPT, Dial, DialState
+from domain.desk.messages import Call, CallState
 from domain.ids import public_id, row_id
-from domain.inbound import CallStep
-from domain.messages import Call, CallState
-from domain.staff import Agent
+from domain.ways_in.blocking import BlockedSender
+from domain.ways_in.channels import Channel, ChannelKind
 from integrations.phone.dialler import Dialler
 from integrations.settings import IntegrationSettings
 from integrations.signatures import phone_signed

@@ -10,17 +10,17 @@ import pytest
 from sqlalchemy import func, select, update
 
 from api.house import House
-from domain import duty
 from domain.actors import SYSTEM
-from domain.blocking import BlockedSender
-from domain.channels import Channel, ChannelKind
-from domain.contacts import IdentityKind
+from domain.agents import duty
+from domain.arriving.inbound import ARRIVALS, Arrival, ArrivalState, CallStep
+from domain.calling.dialled_numbers import save_number
+from domain.customers.contacts import IdentityKind
 from domain.db import database_time, new_id
-from domain.dialled_numbers import save_number
-from domain.hours import Hours
-from domain.inbound import ARRIVALS, Arrival, ArrivalState, CallStep
-from domain.messages import Call, CallState
-from domain.policies import Calendar
+from domain.desk.messages import Call, CallState
+from domain.sla.hours import Hours
+from domain.sla.policies import Calendar
+from domain.ways_in.blocking import BlockedSender
+from domain.ways_in.channels import Channel, ChannelKind
 from integrations.channel_settings import read_settings
 from integrations.mailroom import Mailroom
 from integrations.phone import payloads

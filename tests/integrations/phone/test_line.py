@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from domain.channels import Channel, ChannelKind
 from domain.errors import InvalidInput
 from domain.keys import Keys
 from domain.settings import WrongSetting
+from domain.ways_in.channels import Channel, ChannelKind
 from integrations.channel_settings import read_settings
 from integrations.orders import OrderStatus, Stage, orders_in
 from integrations.phone.asterisk.exchange import Exchange

@@ -15,16 +15,16 @@ from sqlalchemy import func, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.house import House
-from domain.blocking import BlockedSender
-from domain.channels import Channel
-from domain.contacts import IdentityKind
+from domain.agents.staff import Agent
+from domain.arriving.inbound import Arrival
+from domain.calling.dialled_numbers import DialledNumber
+from domain.customers.contacts import IdentityKind
 from domain.db import new_id
-from domain.dialled_numbers import DialledNumber
-from domain.hours import Hours
-from domain.inbound import Arrival
-from domain.messages import Attachment, Call, CallState
-from domain.policies import Calendar
-from domain.staff import Agent
+from domain.desk.messages import Attachment, Call, CallState
+from domain.sla.hours import Hours
+from domain.sla.policies import Calendar
+from domain.ways_in.blocking import BlockedSender
+from domain.ways_in.channels import Channel
 from integrations.mailroom import Mailroom
 from integrations.media import Media
 from integrations.orders import ListedOrders, Orders, OrderStatus, Stage

@@ -15,9 +15,9 @@ import orjson
 from sqlalchemy import select
 
 from api.house import House
-from domain.channels import ChannelKind
-from domain.inbound import Arrival
-from domain.messages import Message
+from domain.arriving.inbound import Arrival
+from domain.desk.messages import Message
+from domain.ways_in.channels import ChannelKind
 from integrations.sms.vonage.signing import signature
 from tests.client import Client
 from tests.factories import SETTINGS, a_channel, messages, tickets

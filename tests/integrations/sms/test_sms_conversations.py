@@ -7,22 +7,22 @@ import pytest
 from sqlalchemy import select, update
 
 from api.house import House
-from domain import parts
 from domain.actors import SYSTEM
-from domain.blocking import BlockedSender
-from domain.channels import Channel, ChannelKind
-from domain.clocks import Clock
-from domain.consents import Consent, Wish
-from domain.contacts import Claim, Contact, Identity, IdentityKind, add_identity
+from domain.answering.replies import send
+from domain.arriving import parts
+from domain.arriving.inbound import Arrival, ArrivalState
+from domain.customers.consents import Consent, Wish
+from domain.customers.contacts import Claim, Contact, Identity, IdentityKind, add_identity
 from domain.db import database_time
-from domain.inbound import Arrival, ArrivalState
+from domain.desk.messages import Attachment, Direction, Message
+from domain.desk.threads import Thread
+from domain.desk.tickets import TicketStatus, locked
+from domain.joining.reasons import JoinCode
+from domain.joining.suggestions import Suggestion
 from domain.keys import Keys
-from domain.messages import Attachment, Direction, Message
-from domain.reasons import JoinCode
-from domain.replies import send
-from domain.suggestions import Suggestion
-from domain.threads import Thread
-from domain.tickets import TicketStatus, locked
+from domain.sla.clocks import Clock
+from domain.ways_in.blocking import BlockedSender
+from domain.ways_in.channels import Channel, ChannelKind
 from integrations.channel_settings import read_settings
 from integrations.sms.twilio.media import credentials_for
 from integrations.sms.words import wish_of

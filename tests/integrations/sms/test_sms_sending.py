@@ -10,17 +10,18 @@ import pytest
 from sqlalchemy import select, update
 
 from api.house import House
-from domain import channels, consents
-from domain.channels import Channel, ChannelKind
-from domain.consents import ConsentWord, Wish
-from domain.contacts import Claim, Contact, Identity, IdentityKind
-from domain.delivery_problems import Problem
+from domain.answering.delivery_problems import Problem
+from domain.answering.replies import send
+from domain.arriving.inbound import InboundMessage
+from domain.arriving.opening import open_ticket
+from domain.customers import consents
+from domain.customers.consents import ConsentWord, Wish
+from domain.customers.contacts import Claim, Contact, Identity, IdentityKind
+from domain.desk.messages import OUTBOX, DeliveryState, Message
+from domain.desk.tickets import locked
 from domain.errors import GoesOnElsewhere, RecipientStopped, TooManySegments
-from domain.inbound import InboundMessage
-from domain.messages import OUTBOX, DeliveryState, Message
-from domain.opening import open_ticket
-from domain.replies import send
-from domain.tickets import locked
+from domain.ways_in import channels
+from domain.ways_in.channels import Channel, ChannelKind
 from domain.work import TryLater
 from integrations.courier import Courier
 from integrations.settings import IntegrationSettings

@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from api.house import House
-from domain.messages import DeliveryState
+from domain.desk.messages import DeliveryState
 from integrations.sms.vonage.signing import signature
 from tests.client import Client
 from tests.forging import forgeries

@@ -1,0 +1,236 @@
+"""What admins decide: who works here, in which teams, and who sees what."""
+
+import uuid
+from datetime import datetime, timedelta
+
+import strawberry
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from api.agents.staff import Agent, Team, agents_by_id, teams_by_id
+from api.context import Info
+from api.errors import UserError
+from api.mutations import changed, mutation
+from domain import access, shop
+from domain.actors import Actor, Role
+from domain.agents import staff
+from domain.agents.invitations import Purpose
+from domain.db import Json
+from domain.ids import row_id
+from domain.shop import AgentsSee
+from notifications.welcome import send_link
+
+strawberry.enum(
+    AgentsSee, description="Which tickets and contacts agents see: their teams' and those of no team, or all."
+)
+
+
+@strawberry.type(
+    description="Hours after the last word of a ticket, by what a new conversation has in common with it."
+)
+class SameMatter:
+    same_channel: int
+    other_channel: int
+    same_topic: int
+    same_subject: int
+
+
+@strawberry.type(description="What holds for everybody here.")
+class Shop:
+    agents_see: AgentsSee
+    order_numbers: list[str]
+    marketplaces: list[str]
+    same_matter: SameMatter
+
+
+@strawberry.input(description="A mail invites the person to set a password.")
+class AgentInviteInput:
+    email: str
+    name: str
+    role: Role = Role.AGENT
+    team_ids: list[strawberry.ID] = strawberry.field(default_factory=list)
+    locale: str = "en"
+    timezone: str = "Europe/Madrid"
+    client_mutation_id: strawberry.ID
+
+
+@strawberry.input(
+    description="What is left out stays. `left` ends all sessions of that person within seconds."
+)
+class AgentUpdateInput:
+    id: strawberry.ID
+    name: str | None = None
+    role: Role | None = None
+    team_ids: list[strawberry.ID] | None = None
+    languages: list[str] | None = None
+    line: str | None = strawberry.field(
+        default=None,
+        description="Their telephone as the PBX calls it: an extension, a SIP address or a number; an empty word takes it away.",
+    )
+    left: bool | None = None
+    client_mutation_id: strawberry.ID
+
+
+@strawberry.input(description="Without `id` a new one.")
+class TeamSaveInput:
+    id: strawberry.ID | None = None
+    name: str
+    client_mutation_id: strawberry.ID
+
+
+@strawberry.input(
+    description="How many hours after the last word of a ticket a new conversation of the same customer still means it."
+)
+class SameMatterInput:
+    same_channel: int | None = strawberry.field(
+        default=None, description="A text that says little; at first 24."
+    )
+    other_channel: int | None = strawberry.field(
+        default=None, description="The same by another channel; at first 72."
+    )
+    same_topic: int | None = strawberry.field(default=None, description="At first 14 days.")
+    same_subject: int | None = strawberry.field(default=None, description="At first 30 days.")
+
+
+@strawberry.input(description="What is left out stays.")
+class ShopUpdateInput:
+    agents_see: AgentsSee | None = None
+    order_numbers: list[str] | None = strawberry.field(
+        default=None,
+        description="How the shop's order numbers look, with # for a digit and @ for a letter: `ES-####-#####`. The usual ones are known.",
+    )
+    marketplaces: list[str] | None = strawberry.field(
+        default=None, description="Domains that write on behalf of buyers, beside the known ones."
+    )
+    same_matter: SameMatterInput | None = None
+    client_mutation_id: strawberry.ID
+
+
+@strawberry.type
+class AgentPayload:
+    agent: Agent | None = None
+    user_errors: list[UserError] = strawberry.field(default_factory=list)
+
+
+@strawberry.type
+class TeamPayload:
+    team: Team | None = None
+    user_errors: list[UserError] = strawberry.field(default_factory=list)
+
+
+@strawberry.type
+class ShopPayload:
+    shop: Shop | None = None
+    user_errors: list[UserError] = strawberry.field(default_factory=list)
+
+
+async def _agent_invite(info: Info, input: AgentInviteInput) -> AgentPayload:
+    house = info.context.house
+
+    async def change(session: AsyncSession, actor: Actor, now: datetime) -> Json:
+        agent = await staff.add_agent(
+            session,
+            email=input.email,
+            name=input.name,
+            role=input.role,
+            password_hash=None,
+            locale=input.locale,
+            timezone=input.timezone,
+            by=actor,
+            at=now,
+        )
+        await _put_in_teams(session, agent, input.team_ids, actor)
+        await send_link(session, house.keys, house.base_url, agent, Purpose.INVITATION, at=now)
+        return {"agent": str(agent.id)}
+
+    return await _agent_payload(info, await changed(info, input, change))
+
+
+async def _agent_update(info: Info, input: AgentUpdateInput) -> AgentPayload:
+    async def change(session: AsyncSession, actor: Actor, now: datetime) -> Json:
+        agent = await access.one(session, staff.Agent, row_id("Agent", input.id), to=actor, lock=True)
+        if input.line:
+            await staff.free_line(session, agent, input.line)
+        agent.change(
+            by=actor,
+            at=now,
+            name=input.name,
+            role=input.role,
+            languages=input.languages,
+            line=input.line,
+            left=input.left,
+        )
+        if input.team_ids is not None:
+            await _put_in_teams(session, agent, input.team_ids, actor)
+        return {"agent": str(agent.id)}
+
+    return await _agent_payload(info, await changed(info, input, change))
+
+
+async def _put_in_teams(
+    session: AsyncSession, agent: staff.Agent, ids: list[strawberry.ID], actor: Actor
+) -> None:
+    teams = [
+        await access.one(session, staff.Team, row_id("Team", id, field="teamIds"), to=actor) for id in ids
+    ]
+    await staff.put_in_teams(session, agent, [team.id for team in teams])
+
+
+async def _agent_payload(info: Info, done: Json) -> AgentPayload:
+    id = uuid.UUID(done["agent"])
+    async with info.context.reading() as reading:
+        return AgentPayload(agent=(await agents_by_id(reading, [id])).get(id))
+
+
+async def _team_save(info: Info, input: TeamSaveInput) -> TeamPayload:
+    async def change(session: AsyncSession, actor: Actor, now: datetime) -> Json:
+        team = await staff.save_team(session, row_id("Team", input.id) if input.id else None, input.name)
+        return {"team": str(team.id)}
+
+    done = await changed(info, input, change)
+    async with info.context.reading() as reading:
+        id = uuid.UUID(done["team"])
+        return TeamPayload(team=(await teams_by_id(reading, [id])).get(id))
+
+
+async def _shop(info: Info) -> Shop:
+    async with info.context.reading() as reading:
+        rules = await shop.joining(reading.connection)
+        return Shop(
+            agents_see=await shop.agents_see(reading.connection),
+            order_numbers=list(rules.order_numbers),
+            marketplaces=list(rules.marketplaces),
+            same_matter=SameMatter(
+                **{name: getattr(rules.windows, name) // timedelta(hours=1) for name in shop.WINDOWS}
+            ),
+        )
+
+
+async def _shop_update(info: Info, input: ShopUpdateInput) -> ShopPayload:
+    async def change(session: AsyncSession, actor: Actor, now: datetime) -> Json:
+        if input.agents_see:
+            await shop.set_agents_see(session, input.agents_see)
+        hours = {
+            name: given
+            for name in shop.WINDOWS
+            if input.same_matter and (given := getattr(input.same_matter, name)) is not None
+        }
+        await shop.set_joining(
+            session, order_numbers=input.order_numbers, marketplaces=input.marketplaces, hours=hours
+        )
+        return {}
+
+    await changed(info, input, change)
+    return ShopPayload(shop=await _shop(info))
+
+
+@strawberry.type
+class AdministrationQueries:
+    shop: Shop = strawberry.field(resolver=_shop)
+
+
+@strawberry.type
+class AdministrationMutations:
+    agent_invite: AgentPayload = mutation(resolver=_agent_invite)
+    agent_update: AgentPayload = mutation(resolver=_agent_update)
+    team_save: TeamPayload = mutation(resolver=_team_save)
+    shop_update: ShopPayload = mutation(resolver=_shop_update)

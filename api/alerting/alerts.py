@@ -1,0 +1,250 @@
+"""What a manager must know now: why, who should do what about it, and who has."""
+
+import uuid
+from collections.abc import Collection
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import strawberry
+from sqlalchemy import ColumnElement, Select, exists, select
+
+from api.agents.staff import Agent, agents_by_id
+from api.alerting.alert_history import AlertEvent, histories_of
+from api.context import Info, Reading, plain
+from api.node import Node
+from api.paging import of_each, page_size
+from api.selection import Selection, wanted
+from api.sla.policies import LadderTells
+from api.sla.sla import Clock, clocks_by_id
+from api.ways_in.channels import Channel, channels_by_id
+from domain.access import may_see
+from domain.actors import Role
+from domain.agents import staff
+from domain.alerting import alerts, causes
+from domain.alerting.alerts import UNRESOLVED, AlertKind, AlertState
+from domain.alerting.causes import AlertCause, NextAction
+from domain.alerting.ladders import Step, Told
+from domain.db import one_of
+from domain.ids import public_id, row_id
+from domain.languages import translate
+from domain.sla import clocks
+from domain.sla.clocks import ladders_of
+
+if TYPE_CHECKING:
+    from api.desk.tickets import Ticket
+
+strawberry.enum(AlertKind)
+strawberry.enum(AlertState)
+strawberry.enum(AlertCause, description="Why it came to this, as things are now.")
+strawberry.enum(NextAction, description="What helps best.")
+
+
+@strawberry.type(description="When it climbs next, if nobody acknowledges it.")
+class EscalationStep:
+    level: int
+    at: datetime
+    targets: list[LadderTells] = strawberry.field(
+        description="Who is told then; the managers in place of admins, where there are none."
+    )
+
+
+@strawberry.type(description="Somebody who could take the ticket.")
+class Suggestion:
+    agent: Agent
+    reason: str
+
+
+@strawberry.type(description="Something a manager must know now.")
+class Alert(Node):
+    kind: AlertKind
+    state: AlertState
+    level: int = strawberry.field(description="0 warns, from 1 the promise is broken; it climbs.")
+    fired_at: datetime = strawberry.field(description="The moment it is about.")
+    acked_by: Agent | None
+    acked_at: datetime | None
+    ack_expires_at: datetime | None = strawberry.field(
+        description="Then it fires again, if it is not resolved."
+    )
+    snoozed_until: datetime | None
+    resolved_at: datetime | None
+    next_escalation: EscalationStep | None
+    cause: AlertCause
+    next_action: NextAction
+    clock: Clock | None = strawberry.field(description="The promise that it is about.")
+    channel: Channel | None = strawberry.field(description="Which does not work, or is flooded.")
+    ticket: Annotated["Ticket", strawberry.lazy("api.desk.tickets")] | None
+    history: list[AlertEvent] = strawberry.field(description="Oldest first; the newest hundred.")
+    row_id: strawberry.Private[uuid.UUID]
+    ticket_id: strawberry.Private[uuid.UUID | None]
+    clock_id: strawberry.Private[uuid.UUID | None]
+    about_id: strawberry.Private[uuid.UUID | None]
+    acked_by_id: strawberry.Private[uuid.UUID | None]
+    next_at: strawberry.Private[datetime | None]
+    rung: strawberry.Private[int]
+
+    @strawberry.field(
+        description="Who could take the ticket: on shift, speaking the customer's language, with the least to do; at most 10."
+    )
+    async def suggested_assignees(self, info: Info, first: int = 5) -> list[Suggestion]:
+        if self.ticket_id is None:
+            return []
+        async with info.context.reading() as reading:
+            found = await causes.who_could_take(
+                reading.connection, self.ticket_id, at=reading.at, most=min(max(first, 0), 10)
+            )
+            agents = await agents_by_id(reading, [one.agent_id for one in found])
+            return [
+                Suggestion(
+                    agent=agents[one.agent_id], reason=translate(reading.locale, one.sentence, count=one.load)
+                )
+                for one in found
+                if one.agent_id in agents
+            ]
+
+
+NEWEST = (alerts.Alert.fired_at.desc(), alerts.Alert.id.desc())
+URGENT = (alerts.Alert.level.desc(), *NEWEST)
+
+
+async def alerts_where(
+    reading: Reading, *conditions: ColumnElement[bool], selection: Selection, limit: int | None = None
+) -> list[Alert]:
+    """What this person sees, newest first."""
+    return await _load(reading, _seen(reading, *conditions).order_by(*NEWEST).limit(limit), selection)
+
+
+async def pressing_alerts(
+    reading: Reading, ticket_ids: Collection[uuid.UUID], selection: Selection
+) -> dict[uuid.UUID, Alert]:
+    """By ticket, of those that are not resolved: the highest, then the newest."""
+    alert = alerts.Alert
+    query = _seen(reading, one_of(alert.ticket_id, ticket_ids), alert.state.in_(UNRESOLVED))
+    pressing = of_each(query, alert.ticket_id, *URGENT, most=1)
+    return {alert.ticket_id: alert for alert in await _load(reading, pressing, selection) if alert.ticket_id}
+
+
+def _seen(reading: Reading, *conditions: ColumnElement[bool]) -> Select[Any]:
+    return select(alerts.Alert.__table__).where(may_see(alerts.Alert, reading.actor), *conditions)
+
+
+async def _load(reading: Reading, query: Select[Any], selection: Selection) -> list[Alert]:
+    rows = await reading.connection.execute(query)
+    found = [
+        plain(
+            Alert,
+            {
+                "id": public_id("Alert", row.id),
+                "row_id": row.id,
+                "ticket_id": row.ticket_id,
+                "clock_id": row.clock_id,
+                "about_id": row.about_id,
+                "acked_by_id": row.acked_by_id,
+                "next_at": row.next_at,
+                "rung": row.rung,
+                "kind": row.kind,
+                "state": row.state,
+                "level": row.level,
+                "fired_at": row.fired_at,
+                "acked_at": row.acked_at,
+                "ack_expires_at": row.ack_expires_at,
+                "snoozed_until": row.snoozed_until,
+                "resolved_at": row.resolved_at,
+            },
+        )
+        for row in rows
+    ]
+    if found:
+        await _fill(reading, found, selection)
+    return found
+
+
+async def _fill(reading: Reading, found: list[Alert], selection: Selection) -> None:
+    if "ackedBy" in selection:
+        agents = await agents_by_id(reading, [alert.acked_by_id for alert in found])
+        for alert in found:
+            alert.acked_by = agents.get(alert.acked_by_id)
+    if "ticket" in selection:
+        from api.desk.tickets import tickets_by_id
+
+        ids = {alert.ticket_id for alert in found if alert.ticket_id}
+        tickets = await tickets_by_id(reading, ids, selection["ticket"])
+        for alert in found:
+            alert.ticket = tickets.get(alert.ticket_id) if alert.ticket_id else None
+    if "clock" in selection:
+        promises = await clocks_by_id(
+            reading, {alert.clock_id for alert in found if alert.clock_id}, selection["clock"]
+        )
+        for alert in found:
+            alert.clock = promises.get(alert.clock_id) if alert.clock_id else None
+    if "channel" in selection:
+        down = {alert.row_id: alert.about_id for alert in found if alert.kind in alerts.OF_CHANNELS}
+        channels = await channels_by_id(reading, {id for id in down.values() if id}, selection["channel"])
+        for alert in found:
+            about = down.get(alert.row_id)
+            alert.channel = channels.get(about) if about else None
+    if "nextEscalation" in selection:
+        await _escalations(reading, found)
+    if "cause" in selection or "nextAction" in selection:
+        why = await causes.of_alerts(
+            reading.connection,
+            {alert.row_id: (alert.kind, alert.ticket_id) for alert in found},
+            at=reading.at,
+        )
+        for alert in found:
+            alert.cause, alert.next_action = why[alert.row_id]
+    if "history" in selection:
+        histories = await histories_of(reading, {alert.row_id: alert.fired_at for alert in found})
+        for alert in found:
+            alert.history = histories.get(alert.row_id, [])
+
+
+async def _escalations(reading: Reading, found: list[Alert]) -> None:
+    rows = await reading.connection.execute(
+        select(clocks.Clock.id, clocks.Clock.policy_id).where(
+            one_of(clocks.Clock.id, [one.clock_id for one in found if one.clock_id])
+        )
+    )
+    policy_of = {row.id: row.policy_id for row in rows}
+    ladders_by_policy = await ladders_of(reading.connection, set(policy_of.values()))
+    an_admin = exists().where(staff.Agent.role == Role.ADMIN, staff.Agent.left_at.is_(None))
+    has_admins = bool(await reading.connection.scalar(select(an_admin)))
+    for alert in found:
+        ladder = ladders_by_policy[policy_of.get(alert.clock_id) if alert.clock_id else None]
+        step = ladder.step(alert.rung + 1, warning=alert.kind in alerts.WARNINGS)
+        climbs = alert.state == AlertState.FIRING and alert.next_at and step
+        alert.next_escalation = (
+            EscalationStep(level=step.level, at=alert.next_at, targets=_who(step, has_admins))
+            if climbs and step and alert.next_at
+            else None
+        )
+
+
+def _who(step: Step, has_admins: bool) -> list[Told]:
+    """Where a step names the admins alone and there are none, whoever manages is told."""
+    if step.tell == (Told.ADMINS,) and not step.agents and not has_admins:
+        return [Told.MANAGERS]
+    return list(step.tell)
+
+
+async def _alerts(info: Info, states: list[AlertState] | None = None, first: int = 25) -> list[Alert]:
+    asked = states if states is not None else [AlertState.FIRING]
+    async with info.context.reading() as reading:
+        return await alerts_where(
+            reading, alerts.Alert.state.in_(asked), selection=wanted(info), limit=page_size(first)
+        )
+
+
+async def _alert(info: Info, id: strawberry.ID) -> Alert | None:
+    asked = row_id("Alert", id)
+    async with info.context.reading() as reading:
+        found = await alerts_where(reading, alerts.Alert.id == asked, selection=wanted(info))
+        return found[0] if found else None
+
+
+@strawberry.type
+class AlertQueries:
+    alerts: list[Alert] = strawberry.field(
+        resolver=_alerts,
+        description="Newest first; those that fire unless other states are asked for; at most 100.",
+    )
+    alert: Alert | None = strawberry.field(resolver=_alert)

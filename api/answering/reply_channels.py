@@ -1,0 +1,51 @@
+"""By which of a customer's addresses a ticket can be answered, the one used last first."""
+
+import uuid
+from collections.abc import Mapping
+
+from sqlalchemy import func, select
+
+from api.context import Reading, by, plain
+from api.customers.identities import Identity, each_once, identities_where
+from domain.customers import contacts
+from domain.db import one_of
+from domain.desk.threads import Thread
+from domain.ways_in.channels import ChannelKind
+
+
+async def reply_channels_of(
+    reading: Reading, tickets: Mapping[uuid.UUID, uuid.UUID]
+) -> dict[uuid.UUID, list[Identity]]:
+    """`tickets`: with the contact of each."""
+    rows = await reading.connection.execute(
+        select(Thread.ticket_id, Thread.identity_id, func.max(Thread.last_inbound_at).label("at"))
+        .where(one_of(Thread.ticket_id, tickets))
+        .group_by(Thread.ticket_id, Thread.identity_id)
+    )
+    threads = by("ticket_id", rows.all())
+    taking_part = {one.identity_id for group in threads.values() for one in group if one.identity_id}
+    identities = each_once(
+        await identities_where(
+            reading,
+            one_of(contacts.Identity.contact_id, set(tickets.values()))
+            | one_of(contacts.Identity.id, taking_part),
+        )
+    )
+    found: dict[uuid.UUID, list[Identity]] = {}
+    for ticket_id, contact_id in tickets.items():
+        used = {one.identity_id: one.at.timestamp() if one.at else 0.0 for one in threads.get(ticket_id, [])}
+        mine = [
+            _from_here(identity, was_used=identity.row.id in used)
+            for identity in identities
+            if identity.row.contact_id == contact_id or identity.row.id in used
+        ]
+        found[ticket_id] = sorted(mine, key=lambda one: used.get(one.row.id, 0.0), reverse=True)
+    return found
+
+
+def _from_here(identity: Identity, *, was_used: bool) -> Identity:
+    """A mail begins a conversation, and a text message one with who has written some; elsewhere the answer goes where the
+    customer wrote."""
+    if identity.channel in (ChannelKind.EMAIL, ChannelKind.SMS) or was_used:
+        return identity
+    return plain(Identity, {**vars(identity), "can_reply": False})

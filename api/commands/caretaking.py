@@ -1,0 +1,144 @@
+"""What whoever looks after a Heddle types: `heddle migrate`, `doctor`, `backup`, `restore`, `release`, `reseal`; and its developers."""
+
+from pathlib import Path
+from typing import Annotated
+
+from cryptography.fernet import InvalidToken
+from cyclopts import App, Parameter
+
+from api.running import database_here, house_here, load_settings
+from domain import audit, following
+from domain.actors import SYSTEM
+from domain.alerting import notices
+from domain.audit import AuditKind
+from domain.db import database_time, ring
+from domain.desk.files import Files
+from domain.keys import open_keys
+from domain.migrations import differences, newest_revision, write_migration
+from domain.migrations import migrate as bring_up_to_date
+from domain.operations import backup, installation, resealing
+from domain.queues import OUTWARD
+from domain.settings import WrongSetting
+
+commands = App(version_flags=[])
+
+SCHEMA_FILE = Path("schema.graphql")
+
+
+@commands.command
+async def migrate() -> None:
+    """Brings the database up to date. Every start does so too."""
+    async with house_here():
+        print("The database is up to date.")
+
+
+@commands.command(name="backup")
+async def back_up(file: Path) -> None:
+    """Writes everything but the secret key into one file, while Heddle works."""
+    settings = load_settings()
+    async with database_here(settings) as db:
+        files = Files(settings.domain.data / "files")
+        made = await backup.back_up(db, open_keys(settings.domain), files, file)
+        if made.revision == newest_revision():  # an older database has no audit to tell it to
+            async with db.transaction() as session:
+                told = {"backup": file.name}
+                audit.note(session, AuditKind.EXPORTED, by=SYSTEM, at=await database_time(session), data=told)
+    print(
+        f"{file}: {made.rows['ticket']} tickets, {made.rows['item']} items of conversations, {made.files} files."
+    )
+    if made.missing:
+        print(f"{len(made.missing)} files that the database knows were not in the folder.")
+    print("Keep HEDDLE_SECRET_KEY (or the file secret_key) with it, in another place.")
+
+
+@commands.command
+async def restore(
+    file: Path,
+    *,
+    any_key: Annotated[bool, Parameter(help="Though credentials and links in it are lost.")] = False,
+) -> None:
+    """Fills an empty database from a backup. Nothing leaves until `heddle release`."""
+    settings = load_settings()
+    async with database_here(settings) as db:
+        files = Files(settings.domain.data / "files")
+        made = await backup.restore(db, open_keys(settings.domain), files, file, any_key=any_key)
+    print(
+        f"As of {made.made_at}: {made.rows['ticket']} tickets, {made.rows['item']} items, {made.files} files."
+    )
+    print("What waits to be sent is held: `heddle release` sends it, `heddle release --discard` gives it up.")
+
+
+@commands.command
+async def release(
+    *,
+    discard: Annotated[
+        bool, Parameter(help="Give up what waited when the backup was made: it was sent since.")
+    ] = False,
+) -> None:
+    """Lets a restored Heddle send again."""
+    async with house_here() as (house, _), house.db.transaction() as session:
+        held = await installation.held_since(session)
+        if held is None:
+            print("Nothing is held.")
+            return
+        given_up = 0
+        if discard:
+            given_up = sum([await queue.discard(session, before=held) for queue in OUTWARD])
+            await following.skip(session, until=held)
+        await installation.release(session)
+        for queue in OUTWARD:
+            ring(session, queue.topic)
+        await notices.wait_again(session)
+    print(f"{given_up} given up. Heddle sends again." if discard else "Heddle sends again.")
+
+
+@commands.command(name="reseal")
+async def seal_anew() -> None:
+    """Seals credentials anew with the first key of HEDDLE_SECRET_KEY, so that what stands behind it can be dropped."""
+    async with house_here() as (house, _):
+        try:
+            async with house.db.transaction() as session:
+                count = await resealing.reseal(session, house.keys)
+        except InvalidToken:
+            raise WrongSetting(
+                "HEDDLE_SECRET_KEY does not open everything that is kept: `heddle doctor` says what."
+            ) from None
+    print(f"{count} sealed values are sealed with the first key.")
+
+
+@commands.command
+async def doctor() -> None:
+    """Looks whether all is well, and changes nothing. Exit status 1 if something is not."""
+    from api.commands.doctor import examine
+    from api.commands.findings import Health
+
+    settings, ill = load_settings(), False
+    async with database_here(settings) as db:
+        files = Files(settings.domain.data / "files")
+        async for finding in examine(settings, db, open_keys(settings.domain), files):
+            print(f"{finding.health.value} {finding.subject:<20} {finding.said}")
+            ill = ill or finding.health is Health.ILL
+    raise SystemExit(1 if ill else 0)
+
+
+@commands.command
+async def migration(message: str) -> None:
+    """Writes a migration for what the models say and the database does not (developers)."""
+    async with database_here(load_settings()) as db:
+        await bring_up_to_date(db)
+        if not await differences(db):
+            print("The database says what the models say: nothing to write.")
+            return
+        await write_migration(db, message)
+
+
+@commands.command
+def schema(*, check: bool = False) -> None:
+    """Writes schema.graphql from the code; with --check only says whether it is the same."""
+    from api.schema import schema as built
+
+    text = built.as_str() + "\n"
+    if not check:
+        SCHEMA_FILE.write_text(text)
+    elif not SCHEMA_FILE.exists() or SCHEMA_FILE.read_text() != text:
+        raise WrongSetting("schema.graphql is not what the code says: run ./run schema")

@@ -1,0 +1,97 @@
+"""What whoever sets up a Heddle types: its people, integrators' tokens."""
+
+import secrets
+import sys
+from datetime import timedelta
+from typing import Annotated, Literal
+
+from cyclopts import App, Parameter
+from sqlalchemy import select
+
+from api.commands.columns import print_table
+from api.running import house_here
+from domain import audit
+from domain.actors import SYSTEM, Role, Scope
+from domain.agents import tokens
+from domain.agents.passwords import hash_password
+from domain.agents.staff import Agent, add_agent
+from domain.audit import AuditKind
+from domain.db import database_time
+from domain.settings import DomainSettings, WrongSetting
+
+commands = App(version_flags=[])
+agent = App(name="agent", help="The people of the shop.")
+token = App(name="token", help="Integrators' tokens.")
+commands.command(agent)
+commands.command(token)
+
+
+@agent.command
+async def add(
+    email: str,
+    *,
+    name: str,
+    role: Role = Role.AGENT,
+    locale: Literal["en", "pl", "es", "ca"] = "en",
+    timezone: str = "Europe/Madrid",
+    password_stdin: bool = False,
+) -> None:
+    """Adds a person of the shop. Without --password-stdin a password is made up and printed."""
+    given = sys.stdin.readline().rstrip("\n") if password_stdin else secrets.token_urlsafe(12)
+    hashed = await hash_password(given)
+    async with house_here() as (house, settings), house.db.transaction() as session:
+        now = await database_time(session)
+        added = await add_agent(
+            session,
+            email=email,
+            name=name,
+            role=role,
+            password_hash=hashed,
+            locale=locale,
+            timezone=timezone,
+            at=now,
+        )
+        audit.note(session, AuditKind.AGENT_ADDED, by=SYSTEM, at=now, agent_id=added.id, data={"role": role})
+    print(f"{name} <{email}> is here, as {role.value}." + ("" if password_stdin else f" Password: {given}"))
+    print(f"Kept in {_place(settings.domain)}.")
+
+
+def _place(settings: DomainSettings) -> str:
+    """Root's data lies elsewhere than the folder one stands in: who looks for it is told."""
+    if settings.database_url:
+        return "the database of HEDDLE_DATABASE_URL"
+    return f"{settings.data.resolve()} (HEDDLE_DATA)"
+
+
+@agent.command(name="list")
+async def list_agents() -> None:
+    """The people of the shop, by name."""
+    async with house_here() as (house, _), house.db.transaction() as session:
+        people = await session.scalars(select(Agent).order_by(Agent.name, Agent.email))
+        rows = [(one.name, one.email, one.role.value, "left" if one.left_at else "") for one in people]
+    print_table(rows)
+
+
+@token.command(name="create")
+async def create_a_token(
+    *,
+    name: str,
+    scope: Annotated[list[str], Parameter(help="Such as tickets:read; given once for each.")],
+    days: Annotated[int | None, Parameter(help="How long it is good; otherwise until it is revoked.")] = None,
+) -> None:
+    """Makes an integrator's token and prints it, this once."""
+    if unknown := set(scope) - set(Scope):
+        raise WrongSetting(f"--scope {min(unknown)!r} is none of {', '.join(Scope)}.")
+    async with house_here() as (house, _), house.db.transaction() as session:
+        now = await database_time(session)
+        secret, _ = tokens.create_token(
+            session,
+            name=name,
+            scopes=[Scope(one) for one in scope],
+            expires_at=now + timedelta(days=days) if days is not None else None,
+            by=SYSTEM,
+            at=now,
+        )
+        told = {"name": name, "scopes": scope}
+        audit.note(session, AuditKind.TOKEN_CREATED, by=SYSTEM, at=now, data=told)
+    print(secret)

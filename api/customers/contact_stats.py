@@ -1,0 +1,111 @@
+"""A contact in figures: counted over what this person sees, and over all that were merged into the contact."""
+
+import uuid
+from datetime import datetime
+from typing import Any
+
+import strawberry
+from sqlalchemy import Select, Uuid, exists, func, literal, or_, select
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import aliased
+
+from api.context import Reading, plain
+from domain.access import may_see
+from domain.customers.contacts import Contact
+from domain.desk.messages import DeliveryState, Direction, Item, ItemKind
+from domain.desk.threads import Thread
+from domain.desk.tickets import LIVE, Ticket
+from domain.sla.clocks import Clock
+from domain.sla.targets import Metric
+
+
+@strawberry.type(description="Of the tickets that the reader may see.")
+class ContactStats:
+    tickets: int
+    open_tickets: int
+    complaints: int = strawberry.field(
+        description="Tickets whose solution is promised in days, as laws count them."
+    )
+    messages: int = strawberry.field(description="Both ways.")
+    calls: int
+    first_seen_at: datetime | None = strawberry.field(
+        description="When the customer first wrote or called; null: never."
+    )
+    last_seen_at: datetime | None
+
+
+async def stats_of(reading: Reading, ids: list[uuid.UUID]) -> dict[uuid.UUID, ContactStats]:
+    """Two statements, however many contacts."""
+    tickets = await _by_contact(reading, _tickets(reading, ids))
+    items = await _by_contact(reading, _items(reading, ids))
+    return {
+        id: plain(ContactStats, {**vars(NOTHING), **tickets.get(id, {}), **items.get(id, {})}) for id in ids
+    }
+
+
+NOTHING = ContactStats(
+    tickets=0, open_tickets=0, complaints=0, messages=0, calls=0, first_seen_at=None, last_seen_at=None
+)
+
+
+def _everybody(ids: list[uuid.UUID]) -> Any:
+    """Who is counted at whom: the contacts themselves, and those that became them."""
+    asked = func.unnest(literal(ids, ARRAY(Uuid))).table_valued("id", name="asked").render_derived()
+    one = aliased(Contact)
+    return (
+        select(one.id, asked.c.id.label("counted_at"))
+        .join_from(asked, one, or_(one.id == asked.c.id, one.canonical_id == asked.c.id))
+        .cte("everybody")
+    )
+
+
+def _tickets(reading: Reading, ids: list[uuid.UUID]) -> Select[Any]:
+    everybody = _everybody(ids)
+    is_legal = exists().where(
+        Clock.ticket_id == Ticket.id,
+        Clock.metric == Metric.RESOLUTION,
+        Clock.is_legal,
+        Clock.ended_at.is_(None),
+    )
+    return (
+        select(
+            everybody.c.counted_at,
+            func.count().label("tickets"),
+            func.count().filter(Ticket.status.in_(LIVE)).label("open_tickets"),
+            func.count().filter(is_legal).label("complaints"),
+        )
+        .join_from(everybody, Ticket, Ticket.contact_id == everybody.c.id)
+        .where(Ticket.merged_into_id.is_(None), may_see(Ticket, reading.actor))
+        .group_by(everybody.c.counted_at)
+    )
+
+
+def _items(reading: Reading, ids: list[uuid.UUID]) -> Select[Any]:
+    everybody, item = _everybody(ids), Item.__table__.c
+    theirs = item.direction == Direction.IN
+    return (
+        select(
+            everybody.c.counted_at,
+            func.count().filter(item.kind == ItemKind.MESSAGE).label("messages"),
+            func.count().filter(item.kind == ItemKind.CALL).label("calls"),
+            func.min(item.at).filter(theirs).label("first_seen_at"),
+            func.max(item.at).filter(theirs).label("last_seen_at"),
+        )
+        .join_from(everybody, Item.__table__, item.contact_id == everybody.c.id)
+        .join(Ticket, Ticket.id == item.ticket_id)
+        .outerjoin(Thread, Thread.id == item.thread_id)
+        .where(
+            may_see(Ticket, reading.actor),
+            Thread.side.is_not(True),
+            item.delivery.is_distinct_from(DeliveryState.UNDONE),
+        )
+        .group_by(everybody.c.counted_at)
+    )
+
+
+async def _by_contact(reading: Reading, query: Select[Any]) -> dict[uuid.UUID, dict[str, Any]]:
+    rows = await reading.connection.execute(query)
+    return {
+        row.counted_at: {name: value for name, value in row._mapping.items() if name != "counted_at"}
+        for row in rows
+    }

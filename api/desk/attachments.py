@@ -1,0 +1,107 @@
+"""What messages came with: files, the pictures that their HTML shows, and the mail as it came."""
+
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import strawberry
+from sqlalchemy import select
+
+from api.context import Reading, by, plain
+from api.desk import files
+from api.node import Node
+from api.selection import Selection
+from domain.actors import ActorKind
+from domain.db import one_of
+from domain.desk import messages
+from domain.desk.originals import with_original
+from domain.ids import public_id
+
+LINKS = frozenset({"url", "html", "original"})
+"""The fields that hold links, which are signed for whom they are shown to."""
+
+
+@strawberry.type
+class Attachment(Node):
+    name: str
+    mime: str
+    bytes: int
+    inline: bool = strawberry.field(description="Shown within the HTML.")
+    url: str | None = strawberry.field(
+        description="A link for this person that lives ten minutes; none while the file is still being fetched."
+    )
+    lost: str | None = strawberry.field(
+        description="Why the file is not here, and will not come: the customer has to send it again."
+    )
+
+
+@dataclass(frozen=True)
+class Attached:
+    """What messages came with, by the message's row."""
+
+    attachments: dict[Any, list[Attachment]] = field(default_factory=dict)
+    pictures: dict[Any, dict[str, str]] = field(default_factory=dict)
+    originals: dict[Any, str] = field(default_factory=dict)
+
+
+async def attached_to(reading: Reading, rows: Sequence[Any], selection: Selection) -> Attached:
+    asks, shows = "attachments" in selection, "html" in selection
+    found = by("item_id", await _files(reading, [row.id for row in rows if asks or (shows and row.html)]))
+    originals: Iterable[Any] = []
+    if "original" in selection:
+        originals = await with_original(reading.connection, [row.id for row in rows if row.arrival_id])
+    return Attached(
+        {id: [_shown(reading, row) for row in group] for id, group in found.items()} if asks else {},
+        {id: _pictures(reading, group) for id, group in found.items()} if shows else {},
+        {id: files.original_link(reading.house, reading.actor, id) for id in originals},
+    )
+
+
+async def _files(reading: Reading, item_ids: list[uuid.UUID]) -> Sequence[Any]:
+    if not item_ids:
+        return []
+    kept = messages.Attachment
+    rows = await reading.connection.execute(
+        select(
+            kept.id,
+            kept.item_id,
+            kept.name,
+            kept.mime,
+            kept.bytes,
+            kept.file,
+            kept.inline,
+            kept.content_id,
+            kept.due_at,
+            kept.last_error,
+        )
+        .where(one_of(kept.item_id, item_ids))
+        .order_by(kept.id)
+    )
+    return rows.all()
+
+
+def _shown(reading: Reading, row: Any) -> Attachment:
+    return plain(
+        Attachment,
+        {
+            "id": public_id("Attachment", row.id),
+            "name": row.name,
+            "mime": row.mime,
+            "bytes": row.bytes,
+            "inline": row.inline,
+            "url": files.link(reading.house, reading.actor, row.id) if row.file else None,
+            "lost": row.last_error if row.file is None and row.due_at is None else None,
+        },
+    )
+
+
+def _pictures(reading: Reading, rows: list[Any]) -> dict[str, str]:
+    """None for an integrator's token: links are made for agents."""
+    if reading.actor.kind != ActorKind.AGENT:
+        return {}
+    return {
+        row.content_id: files.link(reading.house, reading.actor, row.id)
+        for row in rows
+        if row.inline and row.content_id and row.file
+    }

@@ -1,0 +1,216 @@
+"""What agents do with tickets: open, hand over, change."""
+
+import uuid
+from datetime import datetime
+
+import strawberry
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from api.agents.staff import Agent
+from api.context import Info
+from api.desk.tickets import MOST_AT_ONCE, Ticket, held, read_ticket, tickets_by_id
+from api.errors import UserError
+from api.mutations import changed, mutation
+from api.selection import Selection, wanted
+from domain import access
+from domain.actors import Actor
+from domain.agents import staff
+from domain.alerting import ledger
+from domain.alerting.alerts import Alert, AlertState
+from domain.arriving.opening import open_ticket
+from domain.db import Json
+from domain.desk.tickets import TicketStatus
+from domain.errors import InvalidInput, NotFound, SomebodyElseAssigned
+from domain.ids import public_id, row_id
+from domain.languages import N_
+from domain.sla import clocks, policies
+
+
+@strawberry.input
+class TicketCreateInput:
+    contact_id: strawberry.ID
+    subject: str
+    text: str | None = None
+    priority: int = 3
+    assignee_id: strawberry.ID | None = None
+    client_mutation_id: strawberry.ID
+
+
+@strawberry.input(
+    description="`expectedAssigneeId`: who has it, as far as the caller knows, null for nobody; otherwise a refusal."
+)
+class TicketAssignInput:
+    ticket_ids: list[strawberry.ID]
+    agent_id: strawberry.ID | None = None
+    take_over: bool = strawberry.field(
+        default=False,
+        description="To oneself; then `agentId` is left out. Alerts that fire for the ticket are acknowledged.",
+    )
+    note: str | None = None
+    expected_assignee_id: strawberry.Maybe[strawberry.ID | None]
+    client_mutation_id: strawberry.ID
+
+
+@strawberry.input(description="What is left out stays.")
+class TicketUpdateInput:
+    ids: list[strawberry.ID]
+    status: TicketStatus | None = None
+    priority: int | None = None
+    add_tags: list[str] | None = None
+    remove_tags: list[str] | None = None
+    policy_id: strawberry.Maybe[strawberry.ID | None] = strawberry.field(
+        description="Promised by hand, whatever the policies' conditions say; null: as these say."
+    )
+    client_mutation_id: strawberry.ID
+
+
+@strawberry.type
+class TicketPayload:
+    ticket: Ticket | None = None
+    user_errors: list[UserError] = strawberry.field(default_factory=list)
+
+
+@strawberry.type
+class TicketsPayload:
+    tickets: list[Ticket] = strawberry.field(default_factory=list)
+    conflict: Agent | None = strawberry.field(default=None, description="Who has the ticket, unexpectedly.")
+    merge_id: strawberry.ID | None = strawberry.field(
+        default=None, description="Of a merge or a move: what `joinUndo` takes."
+    )
+    user_errors: list[UserError] = strawberry.field(default_factory=list)
+
+
+async def _ticket_create(info: Info, input: TicketCreateInput) -> TicketPayload:
+    async def change(session: AsyncSession, actor: Actor, now: datetime) -> Json:
+        if not input.subject.strip():
+            raise InvalidInput(N_("This may not be empty."), field=["subject"])
+        contact = await access.contact(
+            session, row_id("Contact", input.contact_id, field="contactId"), to=actor
+        )
+        ticket = open_ticket(session, contact, subject=input.subject.strip(), by=actor, at=now)
+        await session.flush()
+        ticket.change(by=actor, at=now, priority=input.priority)
+        if input.text:
+            ticket.note(input.text, by=actor, at=now)
+        if input.assignee_id:
+            ticket.assign(to=await _agent(session, input.assignee_id, actor, "assigneeId"), by=actor, at=now)
+        await clocks.reckon(session, ticket, by=actor, at=now)
+        return {"ticket": str(ticket.id)}
+
+    done = await changed(info, input, change)
+    return TicketPayload(ticket=await read_ticket(info, done["ticket"]))
+
+
+async def _agent(session: AsyncSession, id: str, actor: Actor, field: str) -> staff.Agent:
+    agent = await access.one(session, staff.Agent, row_id("Agent", id, field=field), to=actor)
+    if agent.left_at:
+        raise NotFound(field=[field])
+    return agent
+
+
+async def _ticket_assign(info: Info, input: TicketAssignInput) -> TicketsPayload:
+    async def change(session: AsyncSession, actor: Actor, now: datetime) -> Json:
+        to = None
+        if input.take_over:
+            to = await access.one(session, staff.Agent, actor.agent_id, to=actor)
+        elif input.agent_id:
+            to = await _agent(session, input.agent_id, actor, "agentId")
+        tickets = [await held(session, id, actor, field="ticketIds") for id in few_tickets(input.ticket_ids)]
+        for ticket in tickets:
+            if input.expected_assignee_id is not None:
+                named = input.expected_assignee_id.value
+                ticket.still_with(row_id("Agent", named, field="expectedAssigneeId") if named else None)
+            ticket.assign(to=to, by=actor, at=now)
+            if input.note:
+                ticket.note(input.note, by=actor, at=now)
+            if input.take_over:
+                await _is_at_it(session, ticket.id, actor, now)
+            await clocks.reckon(session, ticket, by=actor, at=now)
+        return {"tickets": [str(ticket.id) for ticket in tickets]}
+
+    try:
+        done = await changed(info, input, change)
+    except SomebodyElseAssigned as conflict:
+        return TicketsPayload(
+            conflict=await _conflict(info, input.ticket_ids),
+            user_errors=[
+                UserError(
+                    code=conflict.code,
+                    field=conflict.field,
+                    message=conflict.in_language(info.context.locale),
+                )
+            ],
+        )
+    return await tickets_payload(info, done)
+
+
+async def _is_at_it(session: AsyncSession, ticket_id: uuid.UUID, actor: Actor, now: datetime) -> None:
+    """Who takes a ticket over has seen what it fires, and nobody else needs to be rung."""
+    firing = select(Alert).where(Alert.ticket_id == ticket_id, Alert.state == AlertState.FIRING)
+    for alert in (await session.scalars(firing.with_for_update(key_share=True))).all():
+        alert.acknowledge(by=actor, at=now)
+        await ledger.acted_on(session, actor.agent_id, alert.id, at=now)
+
+
+async def _conflict(info: Info, ids: list[strawberry.ID]) -> Agent | None:
+    async with info.context.reading() as reading:
+        found = await tickets_by_id(
+            reading, [row_id("Ticket", id) for id in ids], Selection(assignee=Selection())
+        )
+        return next((ticket.assignee for ticket in found.values() if ticket.assignee), None)
+
+
+async def _ticket_update(info: Info, input: TicketUpdateInput) -> TicketsPayload:
+    async def change(session: AsyncSession, actor: Actor, now: datetime) -> Json:
+        policy_id = await _policy(session, input, actor)
+        tickets = [await held(session, id, actor, field="ids") for id in few_tickets(input.ids)]
+        for ticket in tickets:
+            if input.policy_id is not None:
+                ticket.policy_id = policy_id
+            ticket.change(
+                by=actor,
+                at=now,
+                status=input.status,
+                priority=input.priority,
+                add_tags=input.add_tags,
+                remove_tags=input.remove_tags,
+            )
+            await clocks.reckon(session, ticket, by=actor, at=now)
+        return {"tickets": [str(ticket.id) for ticket in tickets]}
+
+    return await tickets_payload(info, await changed(info, input, change))
+
+
+async def _policy(session: AsyncSession, input: TicketUpdateInput, actor: Actor) -> uuid.UUID | None:
+    if input.policy_id is None or input.policy_id.value is None:
+        return None
+    id = row_id("Policy", input.policy_id.value, field="policyId")
+    policy = await access.one(session, policies.Policy, id, to=actor)
+    if policy.archived_at:
+        raise NotFound(field=["policyId"])
+    return policy.id
+
+
+def few_tickets(ids: list[strawberry.ID]) -> list[strawberry.ID]:
+    """Always in the same order: two people who change the same tickets do not wait for each other in a circle."""
+    if len(ids) > MOST_AT_ONCE:
+        raise InvalidInput(N_("At most {most} tickets at once."), field=["ids"], most=MOST_AT_ONCE)
+    return sorted(set(ids))
+
+
+async def tickets_payload(info: Info, done: Json) -> TicketsPayload:
+    async with info.context.reading() as reading:
+        ids = [uuid.UUID(id) for id in done["tickets"]]
+        found = await tickets_by_id(reading, ids, wanted(info).below("tickets"))
+    return TicketsPayload(
+        tickets=[found[id] for id in ids if id in found],
+        merge_id=strawberry.ID(public_id("Move", uuid.UUID(done["move"]))) if "move" in done else None,
+    )
+
+
+@strawberry.type
+class TicketMutations:
+    ticket_create: TicketPayload = mutation(resolver=_ticket_create)
+    ticket_assign: TicketsPayload = mutation(resolver=_ticket_assign)
+    ticket_update: TicketsPayload = mutation(resolver=_ticket_update)

@@ -1,0 +1,279 @@
+"""What a history is made of: messages, calls, notes, and what happened, told in the reader's language."""
+
+import uuid
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Annotated, Any
+
+import strawberry
+
+from api.agents.staff import Agent, agents_by_id
+from api.calling.calls import Call, Calls, calls_of
+from api.context import Info, Reading, plain
+from api.desk.attachments import Attached, Attachment, attached_to
+from api.desk.system_events import SystemEvent, given_to, told
+from api.node import Node
+from api.scalars import BigInt
+from api.selection import Selection, wanted
+from domain.access import may_see
+from domain.answering import addressing, delivery_problems
+from domain.db import Json, one_of
+from domain.desk import history, messages, revisions
+from domain.desk.messages import DeliveryState, Direction, ItemKind
+from domain.desk.tickets import Ticket, became
+from domain.ids import public_id
+from domain.ways_in.channels import ChannelKind
+from integrations.mail.reading import markup
+
+MOST_RECIPIENTS = 100
+"""Of a mail that came in: it may name a thousand."""
+
+strawberry.enum(Direction)
+strawberry.enum(DeliveryState, name="MessageDelivery")
+strawberry.enum(addressing.Role, name="RecipientRole")
+
+
+@strawberry.type(description="Whom a mail names.")
+class MailAddress:
+    name: str
+    address: str
+
+
+@strawberry.type(description="To whom a mail went, and whether that side took it.")
+class MessageRecipient:
+    address: str
+    name: str
+    role: addressing.Role
+    refused: str | None = strawberry.field(description="What the recipient's side said.")
+
+
+@strawberry.type(description="What somebody put on a message, without a word.")
+class Reaction:
+    emoji: str
+    from_shop: bool = strawberry.field(description="Otherwise from the customer.")
+    at: datetime
+
+
+@strawberry.type(
+    description="Where a chat's visitor was, as the page says. Do not open `url` without asking."
+)
+class MessagePage:
+    url: str
+    title: str
+    referrer: str
+
+
+@strawberry.type(description="What a chat's visitor answered before the first message. Nobody has proven it.")
+class MessageAnswer:
+    name: str
+    label: str
+    value: str
+
+
+@strawberry.type(description="What a customer or an agent wrote.")
+class Message(Node):
+    seq: BigInt
+    ticket_id: strawberry.ID
+    channel: ChannelKind
+    direction: Direction
+    author: str
+    at: datetime
+    text: str
+    folded: str = strawberry.field(
+        description="The text to read: without the mails it quotes and without a signature. The same as `text` when in doubt."
+    )
+    quoted_hidden: bool = strawberry.field(description="Is there more in `text`?")
+    to: list[MailAddress] = strawberry.field(description="Of a mail.")
+    cc: list[MailAddress]
+    original: str | None = strawberry.field(
+        description="A link to the mail as it came, for this person, that lives ten minutes; none when it is kept no more."
+    )
+    written: strawberry.Private[str | None]
+    """The HTML of a mail."""
+    pictures: strawberry.Private[dict[str, str]]
+    """Links to those that the page shows, by content id."""
+    automatic: bool = strawberry.field(
+        description="Written by no person: an out-of-office note, a newsletter."
+    )
+    sender_verified: bool = strawberry.field(description="Is it proven that this customer wrote it?")
+    delivery: DeliveryState | None = strawberry.field(description="Of an answer of ours.")
+    delivery_error: str | None = strawberry.field(
+        description="Why it has not left, in the reader's language; on the next line what the provider said. Of one that is "
+        "`QUEUED` too: it is tried again."
+    )
+    reactions: list[Reaction] = strawberry.field(description="Those that stand, at most one of each side.")
+    edited_at: datetime | None = strawberry.field(description="`text` is what its writer made of it then.")
+    unsent_at: datetime | None = strawberry.field(
+        description="Its writer took it back: no word of it is kept here."
+    )
+    also_to: list[str] = strawberry.field(
+        description="Other mailboxes of ours to which the same mail came: it is one message."
+    )
+    claims_to_be_us: bool = strawberry.field(
+        description="The sender's address is an agent's or a mailbox of ours. Anybody can write it: nothing says that it was one of us."
+    )
+    undo_until: datetime | None = strawberry.field(
+        description="Until then `messageUndo` takes it back; none once it is on its way."
+    )
+    recipients: list[MessageRecipient] = strawberry.field(
+        description="Of a mail; those of `Bcc` are ours alone."
+    )
+    side: bool = strawberry.field(
+        description="Said to or by somebody else about the ticket: never the customer's word, nor for the customer."
+    )
+    page: MessagePage | None = strawberry.field(
+        description="Of a chat's message: the page of the shop on which it was written."
+    )
+    answers: list[MessageAnswer] = strawberry.field(
+        description="Of a chat's first message: at most ten, to what the channel asks before."
+    )
+    attachments: list[Attachment]
+
+    @strawberry.field(
+        description="Of a mail: safe to show. It loads the pictures that came along, by links that live ten minutes, and those from "
+        "elsewhere only when asked for: who loads them tells their sender."
+    )
+    def html(self, remote_images: bool = False) -> str | None:
+        if self.written is None:
+            return None
+        return markup.shown(self.written, self.pictures, remote_images=remote_images)
+
+
+@strawberry.type(description="What only the shop sees.")
+class Note(Node):
+    seq: BigInt
+    ticket_id: strawberry.ID
+    author: str
+    at: datetime
+    text: str
+
+
+TimelineItem = Annotated[Message | Call | Note | SystemEvent, strawberry.union("TimelineItem")]
+
+
+async def items_by_id(
+    reading: Reading, ids: Collection[uuid.UUID], selection: Selection
+) -> dict[uuid.UUID, TimelineItem]:
+    """Items of tickets that this person sees."""
+    rows = await reading.connection.execute(
+        history.ITEMS.join(Ticket, Ticket.id == messages.Item.__table__.c.ticket_id).where(
+            one_of(messages.Item.__table__.c.id, ids), may_see(Ticket, reading.actor)
+        )
+    )
+    found = rows.all()
+    return dict(zip([row.id for row in found], await timeline_items(reading, found, selection), strict=True))
+
+
+async def read_item(info: Info, id: str, field: str) -> Any:
+    """As it is now, for the payload's field of that name."""
+    async with info.context.reading() as reading:
+        asked = uuid.UUID(id)
+        return (await items_by_id(reading, [asked], wanted(info).below(field))).get(asked)
+
+
+async def timeline_items(reading: Reading, rows: Sequence[Any], selection: Selection) -> list[TimelineItem]:
+    """GraphQL objects of rows of `history.ITEMS` and of events."""
+    attached = await attached_to(reading, [row for row in rows if _is(row, ItemKind.MESSAGE)], selection)
+    calls = await calls_of(reading, [row for row in rows if _is(row, ItemKind.CALL)], selection)
+    named = [row.agent_id if hasattr(row, "direction") else row.actor_id for row in rows]
+    named += [given_to(row) for row in rows if not hasattr(row, "direction")]
+    agents = await agents_by_id(reading, named)
+    happened_at = {row.ticket_id for row in rows if row.ticket_id and not hasattr(row, "direction")}
+    moved = await became(reading.connection, happened_at) if happened_at else {}
+    return [
+        _item(reading, row, attached, calls, agents, moved.get(row.ticket_id, row.ticket_id)) for row in rows
+    ]
+
+
+def _is(row: Any, kind: ItemKind) -> bool:
+    return hasattr(row, "direction") and row.kind == kind
+
+
+def _item(
+    reading: Reading,
+    row: Any,
+    attached: Attached,
+    calls: Calls,
+    agents: dict[uuid.UUID | None, Agent],
+    ticket_id: uuid.UUID | None,
+) -> TimelineItem:
+    """`ticket_id`: where it belongs now; an event keeps the ticket at which it happened."""
+    shared = {
+        "seq": row.seq,
+        "at": row.at,
+        "ticket_id": public_id("Ticket", ticket_id) if ticket_id else None,
+    }
+    if not hasattr(row, "direction"):
+        return plain(
+            SystemEvent,
+            {**shared, "id": public_id("SystemEvent", row.seq), "text": told(row, agents, reading.locale)},
+        )
+    author = row.agent_name or row.author
+    match row.kind:
+        case ItemKind.MESSAGE:
+            return plain(
+                Message,
+                {
+                    **shared,
+                    "id": public_id("Message", row.id),
+                    "channel": row.channel,
+                    "direction": row.direction,
+                    "author": author,
+                    "text": row.text,
+                    "folded": row.folded or row.text,
+                    "quoted_hidden": row.folded is not None and row.folded != row.text,
+                    "to": _addresses(row.mail, "to"),
+                    "cc": _addresses(row.mail, "cc"),
+                    "original": attached.originals.get(row.id),
+                    "written": row.html,
+                    "pictures": attached.pictures.get(row.id, {}),
+                    "automatic": bool(row.automatic),
+                    "sender_verified": bool(row.sender_verified),
+                    "delivery": row.delivery,
+                    "delivery_error": delivery_problems.told(row.particulars, row.last_error, reading.locale),
+                    "reactions": [
+                        Reaction(emoji=one.emoji, from_shop=one.from_shop, at=one.at)
+                        for one in revisions.reactions_of(row.particulars)
+                    ],
+                    "edited_at": revisions.edited_at(row.particulars),
+                    "unsent_at": revisions.unsent_at(row.particulars),
+                    "also_to": (row.mail or {}).get("also", []),
+                    "claims_to_be_us": bool((row.mail or {}).get("from_ourselves")),
+                    "undo_until": _undo_until(reading, row),
+                    "recipients": [
+                        MessageRecipient(
+                            address=one.address, name=one.name, role=one.role, refused=one.refused
+                        )
+                        for one in addressing.recipients(row.mail)[:MOST_RECIPIENTS]
+                    ],
+                    "side": bool(row.side),
+                    "page": _page(row.particulars),
+                    "answers": [
+                        MessageAnswer(name=one["name"], label=one["label"], value=one["value"])
+                        for one in (row.particulars or {}).get("answers", ())
+                    ],
+                    "attachments": attached.attachments.get(row.id, []),
+                },
+            )
+        case ItemKind.CALL:
+            return calls[row.id]
+        case _:
+            return plain(
+                Note, {**shared, "id": public_id("Note", row.id), "author": author, "text": row.text}
+            )
+
+
+def _page(particulars: Json | None) -> MessagePage | None:
+    page = (particulars or {}).get("page")
+    if not page:
+        return None
+    return MessagePage(url=page["url"], title=page.get("title", ""), referrer=page.get("referrer", ""))
+
+
+def _undo_until(reading: Reading, row: Any) -> datetime | None:
+    waits = row.delivery == DeliveryState.QUEUED and not row.attempts and row.due_at
+    return row.due_at if waits and row.due_at > reading.at else None
+
+
+def _addresses(mail: Json | None, field: str) -> list[MailAddress]:
+    return [MailAddress(name=name, address=address) for name, address in (mail or {}).get(field, [])]

@@ -1,0 +1,182 @@
+"""Why an alert came to be, as things are now, what helps best, and who could do it."""
+
+import uuid
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+
+from domain.actors import Role
+from domain.agents import duty
+from domain.agents.staff import Agent, TeamMember
+from domain.alerting.alerts import AlertKind
+from domain.customers.contacts import Contact
+from domain.db import one_of
+from domain.desk.tickets import LIVE, Ticket
+from domain.languages import N_
+from domain.shop import agents_see_all
+from domain.sla.clocks import RUNNING, Clock
+from domain.ways_in.channels import ChannelKind
+
+
+class AlertCause(StrEnum):
+    UNASSIGNED = "unassigned"
+    ASSIGNEE_OFF_SHIFT = "assignee_off_shift"
+    VISITOR_WAITING = "visitor_waiting"
+    """Somebody sits before the chat."""
+    CALLER_WAITING = "caller_waiting"
+    ASSIGNEE_BUSY = "assignee_busy"
+    """The assignee is there and has not come to it."""
+    CHANNEL_DOWN = "channel_down"
+    CHANNEL_FLOODED = "channel_flooded"
+    NOBODY_ON_SHIFT = "nobody_on_shift"
+
+
+class NextAction(StrEnum):
+    ASSIGN = "assign"
+    HAND_OVER = "hand_over"
+    TAKE_OVER = "take_over"
+    CALL_BACK = "call_back"
+    REMIND = "remind"
+    REPAIR = "repair"
+    STEM = "stem"
+    """Block who floods it, or let it take in more."""
+    CALL_IN = "call_in"
+    """Somebody has to come."""
+
+
+HELP = {
+    AlertCause.UNASSIGNED: NextAction.ASSIGN,
+    AlertCause.ASSIGNEE_OFF_SHIFT: NextAction.HAND_OVER,
+    AlertCause.VISITOR_WAITING: NextAction.TAKE_OVER,
+    AlertCause.CALLER_WAITING: NextAction.CALL_BACK,
+    AlertCause.ASSIGNEE_BUSY: NextAction.REMIND,
+    AlertCause.CHANNEL_DOWN: NextAction.REPAIR,
+    AlertCause.CHANNEL_FLOODED: NextAction.STEM,
+    AlertCause.NOBODY_ON_SHIFT: NextAction.CALL_IN,
+}
+
+
+def cause(
+    kind: AlertKind,
+    *,
+    waiting: Collection[ChannelKind],
+    assignee_id: uuid.UUID | None,
+    on_duty: Collection[uuid.UUID],
+) -> AlertCause:
+    """`waiting`: where the customer waits for a reply."""
+    match kind:
+        case AlertKind.CHANNEL_DOWN:
+            return AlertCause.CHANNEL_DOWN
+        case AlertKind.CHANNEL_FLOODED:
+            return AlertCause.CHANNEL_FLOODED
+        case AlertKind.NO_AGENT_ON_SHIFT:
+            return AlertCause.NOBODY_ON_SHIFT
+        case AlertKind.CALL_MISSED:
+            return AlertCause.CALLER_WAITING
+        case _:
+            if ChannelKind.CHAT in waiting:
+                return AlertCause.VISITOR_WAITING
+            if assignee_id is None:
+                return AlertCause.UNASSIGNED
+            if assignee_id not in on_duty:
+                return AlertCause.ASSIGNEE_OFF_SHIFT
+            return AlertCause.CALLER_WAITING if ChannelKind.PHONE in waiting else AlertCause.ASSIGNEE_BUSY
+
+
+async def of_alerts(
+    connection: AsyncConnection,
+    alerts: Mapping[uuid.UUID, tuple[AlertKind, uuid.UUID | None]],
+    *,
+    at: datetime,
+) -> dict[uuid.UUID, tuple[AlertCause, NextAction]]:
+    """By alert, of its kind and its ticket."""
+    ids = {ticket_id for _, ticket_id in alerts.values() if ticket_id}
+    tickets = await connection.execute(select(Ticket.id, Ticket.assignee_id).where(one_of(Ticket.id, ids)))
+    assignee_of = {row.id: row.assignee_id for row in tickets}
+    waits = await connection.execute(
+        select(Clock.ticket_id, Clock.channel).where(
+            one_of(Clock.ticket_id, ids), RUNNING, Clock.channel.is_not(None)
+        )
+    )
+    waiting: dict[uuid.UUID | None, set[ChannelKind]] = {}
+    for row in waits:
+        waiting.setdefault(row.ticket_id, set()).add(row.channel)
+    present = await duty.on_duty(connection, at=at)
+    found = {}
+    for alert_id, (kind, ticket_id) in alerts.items():
+        why = cause(
+            kind,
+            waiting=waiting.get(ticket_id, ()),
+            assignee_id=assignee_of.get(ticket_id) if ticket_id else None,
+            on_duty=present,
+        )
+        found[alert_id] = (why, HELP[why])
+    return found
+
+
+@dataclass(frozen=True)
+class Candidate:
+    agent_id: uuid.UUID
+    load: int
+    """Open tickets."""
+    speaks: bool
+    in_team: bool
+
+    @property
+    def sentence(self) -> str:
+        return (
+            N_("On shift, speaks the language; open tickets: {count}")
+            if self.speaks
+            else N_("On shift; open tickets: {count}")
+        )
+
+
+def best_first(candidates: Sequence[Candidate]) -> list[Candidate]:
+    return sorted(candidates, key=lambda one: (not one.in_team, not one.speaks, one.load, one.agent_id))
+
+
+async def who_could_take(
+    connection: AsyncConnection | AsyncSession, ticket_id: uuid.UUID, *, at: datetime, most: int
+) -> list[Candidate]:
+    """On shift and allowed to see it; of its team first, then who speaks the customer's language, then who has least to do."""
+    ticket = (
+        await connection.execute(
+            select(Ticket.team_id, Ticket.assignee_id, Contact.locale)
+            .join(Contact, Contact.id == Ticket.contact_id)
+            .where(Ticket.id == ticket_id)
+        )
+    ).one()
+    present = await duty.on_duty(connection, at=at)
+    everybody = (await connection.execute(select(agents_see_all))).scalar_one()
+    loads = (
+        select(Ticket.assignee_id, func.count().label("load"))
+        .where(Ticket.status.in_(LIVE), Ticket.assignee_id.is_not(None))
+        .group_by(Ticket.assignee_id)
+        .subquery()
+    )
+    agents = await connection.execute(
+        select(Agent.id, Agent.role, Agent.locale, Agent.languages, loads.c.load)
+        .outerjoin(loads, loads.c.assignee_id == Agent.id)
+        .where(one_of(Agent.id, present), Agent.id.is_distinct_from(ticket.assignee_id))
+    )
+    members = set(
+        (
+            await connection.execute(select(TeamMember.agent_id).where(TeamMember.team_id == ticket.team_id))
+        ).scalars()
+    )
+    return best_first(
+        [
+            Candidate(
+                row.id,
+                row.load or 0,
+                speaks=ticket.locale is not None and ticket.locale in {row.locale, *row.languages},
+                in_team=row.id in members,
+            )
+            for row in agents
+            if everybody or ticket.team_id is None or row.id in members or row.role != Role.AGENT
+        ]
+    )[:most]

@@ -1,0 +1,99 @@
+"""What an alert is fired for, and that it fires once for each."""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from domain.actors import SYSTEM
+from domain.alerting.alerts import TOPIC, WARNINGS, Alert, AlertKind, AlertState
+from domain.alerting.ladders import DEFAULT, Ladder
+from domain.db import new_id, ring
+from domain.events import EventKind, happened, record_all
+
+
+@dataclass(frozen=True)
+class Cause:
+    """What an alert is fired for."""
+
+    kind: AlertKind
+    at: datetime
+    """The moment it is about."""
+    ticket_id: uuid.UUID | None = None
+    clock_id: uuid.UUID | None = None
+    about_id: uuid.UUID | None = None
+    ladder: Ladder = DEFAULT
+
+
+async def fire(session: AsyncSession, causes: Sequence[Cause], *, now: datetime) -> list[uuid.UUID]:
+    """One alert for each cause that its ladder has a step for; the ids of those that fire now and did not.
+
+    What fires already stays as it is. What was resolved fires anew for the same clock's same moment: its promise runs again.
+    """
+    causes = [cause for cause in causes if cause.ladder.step(0, warning=cause.kind in WARNINGS)]
+    if not causes:
+        return []
+    rows = [_row(cause, now) for cause in causes]
+    added = insert(Alert.metadata.tables["alert"]).on_conflict_do_nothing().returning(Alert.id)
+    new = set((await session.execute(added, rows)).scalars())
+    again = [
+        cause for cause, row in zip(causes, rows, strict=True) if row["id"] not in new and cause.clock_id
+    ]
+    fired = [(row["id"], cause) for cause, row in zip(causes, rows, strict=True) if row["id"] in new]
+    for cause in again:
+        revived = await session.scalar(
+            update(Alert)
+            .where(
+                Alert.clock_id == cause.clock_id,
+                Alert.kind == cause.kind,
+                Alert.fired_at == cause.at,
+                Alert.state == AlertState.RESOLVED,
+            )
+            .values(
+                {name: value for name, value in _row(cause, now).items() if name != "id"}
+                | dict.fromkeys(("acked_by_id", "acked_at", "ack_expires_at", "snoozed_until", "resolved_at"))
+            )
+            .returning(Alert.id)
+        )
+        if revived:
+            fired.append((revived, cause))
+    firings = [
+        happened(
+            EventKind.ALERT_FIRED,
+            by=SYSTEM,
+            at=cause.at,
+            ticket_id=cause.ticket_id,
+            alert_id=alert_id,
+            data={"alert": cause.kind, "level": _first_level(cause), "rung": 0},
+        )
+        for alert_id, cause in fired
+    ]
+    await record_all(session, firings)
+    ring(session, TOPIC)
+    return [alert_id for alert_id, _ in fired]
+
+
+def _row(cause: Cause, now: datetime) -> dict[str, Any]:
+    wait = cause.ladder.wait(0, warning=cause.kind in WARNINGS)
+    return {
+        "id": new_id(),
+        "kind": cause.kind,
+        "state": AlertState.FIRING,
+        "level": _first_level(cause),
+        "rung": 0,
+        "ticket_id": cause.ticket_id,
+        "clock_id": cause.clock_id,
+        "about_id": cause.about_id,
+        "fired_at": cause.at,
+        "next_at": now + timedelta(seconds=wait) if wait is not None else None,
+    }
+
+
+def _first_level(cause: Cause) -> int:
+    step = cause.ladder.step(0, warning=cause.kind in WARNINGS)
+    return step.level if step else 0

@@ -1,0 +1,117 @@
+"""Which conversation carries an answer: the latest with whom it goes to, or one that begins with it."""
+
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from domain.actors import Actor
+from domain.answering import texting
+from domain.arriving.opening import open_thread
+from domain.customers.contacts import Identity, IdentityKind, Proof, same_value, survivor_of
+from domain.desk.threads import Placement, Thread
+from domain.desk.tickets import Ticket
+from domain.errors import CannotReply, ChannelOff, CustomerBegins, NoMailbox, NotFound
+from domain.joining.reasons import JoinCode
+from domain.ways_in.channels import Channel, ChannelKind
+
+CHANNEL_OF = {
+    IdentityKind.EMAIL: ChannelKind.EMAIL,
+    IdentityKind.MESSENGER: ChannelKind.MESSENGER,
+    IdentityKind.CHAT: ChannelKind.CHAT,
+    IdentityKind.PHONE: ChannelKind.SMS,
+}
+
+
+async def conversation_with(
+    session: AsyncSession,
+    ticket: Ticket,
+    to: Identity,
+    *,
+    by: Actor,
+    at: datetime,
+    by_channel: Channel | None,
+) -> tuple[Thread, Channel]:
+    """The ticket's latest thread with this identity; a mail may begin a new one, and so may a text message to who wrote one.
+    What goes on at somebody else's side is none of the customer's."""
+    owner = await survivor_of(session, to.contact_id)
+    takes_part = select(Thread.id).where(
+        Thread.ticket_id == ticket.id, Thread.identity_id.in_(same_value(to))
+    )
+    if owner is None or (owner.id != ticket.contact_id and await session.scalar(takes_part.limit(1)) is None):
+        raise NotFound(field=["identityId"])
+    kind = CHANNEL_OF.get(to.kind)
+    if kind is None:
+        raise CannotReply(field=["identityId"])
+    if existing := await thread_with(session, ticket, to, kind):
+        return existing
+    channel = by_channel or await _begins_by(session, ticket, to, kind)
+    if kind == ChannelKind.SMS:
+        await texting.make_room(session, channel, to.value, at=at)
+    thread = open_thread(
+        session,
+        ticket,
+        Placement(ticket.id, JoinCode.AGENT_OPENED),
+        channel_id=channel.id,
+        key=to.value if kind == ChannelKind.SMS else None,
+        identity=to,
+        subject=ticket.subject,
+        by=by,
+        at=at,
+        proof=Proof.AGENT,
+    )
+    await session.flush()
+    return thread, channel
+
+
+async def _begins_by(session: AsyncSession, ticket: Ticket, to: Identity, kind: ChannelKind) -> Channel:
+    """A mail may begin a conversation, and a text message where the customer has written one before."""
+    channel = None
+    if kind == ChannelKind.EMAIL:
+        channel = await mailbox_for(session, ticket)
+    elif kind == ChannelKind.SMS:
+        channel = await texting.texted(session, to.value)
+    if channel is not None:
+        return channel
+    begun = select(Channel.name).join(Thread, Thread.channel_id == Channel.id)
+    off = await session.scalar(
+        begun.where(
+            Thread.ticket_id == ticket.id,
+            Thread.identity_id.in_(same_value(to)),
+            Thread.side.is_(False),
+            Channel.kind == kind,
+        ).limit(1)
+    )
+    if off is not None:
+        raise ChannelOff(field=["identityId"], name=off)
+    raise (NoMailbox if kind == ChannelKind.EMAIL else CustomerBegins)(field=["identityId"])
+
+
+async def thread_with(
+    session: AsyncSession, ticket: Ticket, to: Identity, kind: ChannelKind
+) -> tuple[Thread, Channel] | None:
+    found = await session.execute(
+        select(Thread, Channel)
+        .join(Channel, Channel.id == Thread.channel_id)
+        .where(
+            Thread.ticket_id == ticket.id,
+            Thread.identity_id.in_(same_value(to)),
+            Thread.side.is_(False),
+            Channel.kind == kind,
+            Channel.disabled_at.is_(None),
+        )
+        .order_by(Thread.last_inbound_at.desc().nulls_last())
+        .limit(1)
+    )
+    existing = found.one_or_none()
+    return (existing.Thread, existing.Channel) if existing else None
+
+
+async def mailbox_for(session: AsyncSession, ticket: Ticket) -> Channel | None:
+    """From which a conversation of this ticket begins: its team's, else the oldest."""
+    return await session.scalar(
+        select(Channel)
+        .where(Channel.kind == ChannelKind.EMAIL, Channel.disabled_at.is_(None))
+        .order_by((Channel.team_id == ticket.team_id).desc().nulls_last(), Channel.created_at)
+        .limit(1)
+    )

@@ -1,0 +1,152 @@
+"""What else a shop wants to know of its contacts: fields that an admin defines, and their values.
+
+A value is kept as text in one spelling, under its field's id, in the contact's row. A field that is archived is shown and
+asked for no longer; its values stay, and are there again when it comes back.
+"""
+
+import re
+import uuid
+from collections.abc import Iterable
+from datetime import date, datetime
+from decimal import Decimal
+from enum import StrEnum
+
+from sqlalchemy import Index, func, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, mapped_column
+
+from domain.customers import profiles
+from domain.db import Base, new_id
+from domain.errors import InvalidInput, NotFound, Refused
+from domain.languages import N_
+
+MOST_FIELDS = 50
+MOST_OPTIONS = 100
+LONGEST = 1000
+
+_NUMBER = re.compile(r"[+-]?[0-9]{1,20}(\.[0-9]{1,10})?")
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+
+
+class FieldKind(StrEnum):
+    TEXT = "text"
+    NUMBER = "number"
+    DATE = "date"
+    YES_NO = "yes_no"
+    CHOICE = "choice"
+
+
+class ContactField(Base):
+    __tablename__ = "contact_field"
+    __table_args__ = (
+        Index("uq_contact_field_label", "label", unique=True, postgresql_where=text("archived_at IS NULL")),
+    )
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
+    label: Mapped[str]
+    kind: Mapped[FieldKind]
+    options: Mapped[list[str]]
+    """Of a choice."""
+    created_at: Mapped[datetime]
+    archived_at: Mapped[datetime | None]
+
+
+def spelled(kind: FieldKind, given: str, *, options: Iterable[str] = ()) -> str:
+    """A value in the one spelling in which it is kept; refuses what is none of its kind."""
+    said = given.strip()
+    match kind:
+        case FieldKind.TEXT:
+            if not said:
+                raise InvalidInput(N_("This may not be empty."))
+            if len(said) > LONGEST:
+                raise InvalidInput(N_("This is too long: at most {most} characters."), most=LONGEST)
+            return said
+        case FieldKind.NUMBER:
+            if not _NUMBER.fullmatch(said):
+                raise InvalidInput(N_("A number is written with digits, such as 12 or -12.50."))
+            number = Decimal(said)
+            return f"{number.copy_abs() if number.is_zero() else number:f}"
+        case FieldKind.DATE:
+            try:
+                return date.fromisoformat(_DATE.fullmatch(said)[0]).isoformat()  # type: ignore[index]  # no match: refused
+            except (TypeError, ValueError):
+                raise InvalidInput(N_("A date is written like 2026-12-24.")) from None
+        case FieldKind.YES_NO:
+            if said not in ("true", "false"):
+                raise InvalidInput(N_("This is either true or false."))
+            return said
+        case FieldKind.CHOICE:
+            if said not in options:
+                raise InvalidInput(N_("This is none of the choices: {options}."), options=", ".join(options))
+            return said
+
+
+async def spelled_values(
+    session: AsyncSession, given: list[tuple[uuid.UUID | None, str | None]]
+) -> dict[str, str | None]:
+    """Values to be kept, by their field's id; none takes one away. A refusal says which of them it is about."""
+    rows = await session.scalars(select(ContactField).where(ContactField.archived_at.is_(None)))
+    known = {row.id: row for row in rows}
+    values: dict[str, str | None] = {}
+    for place, (id, value) in enumerate(given):
+        field = known.get(id) if id else None
+        if field is None:
+            raise NotFound(field=["fields", str(place), "fieldId"])
+        try:
+            kept = None if value is None else spelled(field.kind, value, options=field.options)
+        except Refused as refusal:
+            refusal.field = ["fields", str(place), "value"]
+            raise
+        values[str(field.id)] = kept
+    return values
+
+
+async def save_field(
+    session: AsyncSession,
+    field: ContactField | None,
+    *,
+    label: str | None,
+    kind: FieldKind | None,
+    options: list[str] | None,
+    at: datetime,
+) -> ContactField:
+    """A new one, or what is said of one that is here. Its kind stays: values are kept in it."""
+    if field is None:
+        if kind is None:
+            raise InvalidInput(N_("Say which kind of field it is."), field=["kind"])
+        field = ContactField(id=new_id(), label="", kind=kind, options=[], created_at=at)
+    if kind not in (None, field.kind):
+        raise InvalidInput(N_("The kind of a field stays what it is: make another field."), field=["kind"])
+    if label is not None:
+        field.label = profiles.line(label, "label")
+    if options is not None:
+        field.options = list(dict.fromkeys(filter(None, (option.strip() for option in options))))
+    if not field.label:
+        raise InvalidInput(N_("This may not be empty."), field=["label"])
+    if len(field.options) > MOST_OPTIONS:
+        raise InvalidInput(N_("At most {most} choices."), field=["options"], most=MOST_OPTIONS)
+    if bool(field.options) != (field.kind == FieldKind.CHOICE):
+        raise InvalidInput(N_("A choice, and nothing else, has options to choose from."), field=["options"])
+    await _keep(session, field)
+    return field
+
+
+async def archive(session: AsyncSession, field: ContactField, archived: bool, *, at: datetime) -> None:
+    field.archived_at = (field.archived_at or at) if archived else None
+    await _keep(session, field)
+
+
+async def _keep(session: AsyncSession, field: ContactField) -> None:
+    if field.archived_at is None:
+        others = select(ContactField.id).where(
+            ContactField.archived_at.is_(None), ContactField.id != field.id
+        )
+        with session.no_autoflush:
+            if await session.scalar(others.where(ContactField.label == field.label)):
+                raise InvalidInput(N_("There is a field with this name already."), field=["label"])
+            if (
+                await session.scalar(select(func.count()).select_from(others.subquery())) or 0
+            ) >= MOST_FIELDS:
+                raise InvalidInput(N_("At most {most} fields."), field=["id"], most=MOST_FIELDS)
+    session.add(field)
+    await session.flush()

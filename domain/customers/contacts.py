@@ -1,0 +1,298 @@
+"""A customer, and the identities that are the customer's: some proven, some only claimed.
+
+A value (an address, a number…) has at most one contact that has proven it; any number may claim it, and a contact that others
+have become may have it twice. A merged contact stays, and points to the one it became.
+"""
+
+import re
+import uuid
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+import idna
+import phonenumbers
+from sqlalchemy import (
+    ColumnElement,
+    ForeignKey,
+    Index,
+    Integer,
+    Select,
+    Uuid,
+    any_,
+    func,
+    literal,
+    select,
+    text,
+    union_all,
+)
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, aliased, mapped_column
+from sqlalchemy.sql.elements import SQLCoreOperations
+
+from domain.actors import Actor
+from domain.db import INDEXED_NAME, Base, Json, new_id, one_at_a_time, session_of
+from domain.errors import InvalidInput
+from domain.events import EventKind, record
+from domain.languages import N_
+
+_ADDRESS = re.compile(r'(?:[^\s@,;:()<>\[\]\\"]+|"(?:[^"\\\s]|\\\S)*")@[^\s@,;:()<>\[\]\\"]+')
+
+
+class IdentityKind(StrEnum):
+    EMAIL = "email"
+    PHONE = "phone"
+    MESSENGER = "messenger"
+    CHAT = "chat"
+    CUSTOMER = "customer"
+    """The shop's own id of the customer."""
+
+
+class Proof(StrEnum):
+    """What made an identity certain. A caller id is none of these and never will be."""
+
+    MAIL_AUTHENTICATED = "mail_authenticated"  # DMARC passed, as our own relay wrote
+    CHAT_SIGNATURE = "chat_signature"  # the shop signed who its visitor is
+    CHAT_SESSION = "chat_session"  # the browser that holds the session's secret
+    REPLY_ADDRESS = "reply_address"  # answered from where we wrote to, with the token only that mail had
+    MESSENGER_PAGE = "messenger_page"  # Meta's word, for one page
+    MESSENGER_LINK = "messenger_link"  # opened by our signed m.me link
+    MARKETPLACE = "marketplace"  # the marketplace wrote on behalf of the buyer of an order
+    AGENT = "agent"
+
+
+_CODES = {"is_vip": "isVip", "company_id": "company"}
+"""Columns that the API knows by another name."""
+
+
+class Contact(Base):
+    __tablename__ = "contact"
+    __table_args__ = (
+        Index("ix_contact_created", "created_at", "id"),
+        Index("ix_contact_name", text(f"lower(left(name, {INDEXED_NAME}))"), "id"),
+    )
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
+    name: Mapped[str] = mapped_column(default="", server_default="")
+    locale: Mapped[str | None]
+    timezone: Mapped[str | None]
+    canonical_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("contact.id"), index=True)
+    """The contact this one became when they were merged. Chains are shortened as they are made."""
+    company_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("company.id"), index=True)
+    is_vip: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
+    tags: Mapped[list[str]] = mapped_column(default=list, server_default=text("'[]'"))
+    city: Mapped[str] = mapped_column(default="", server_default="")
+    fields: Mapped[Json] = mapped_column(default=dict, server_default=text("'{}'"))
+    """Values of the fields an admin defined (`domain/customers/contact_fields.py`), by their ids."""
+    created_at: Mapped[datetime]
+    erased_at: Mapped[datetime | None]
+    """Nothing here names anybody any more (`domain/privacy/erasure.py`): the person, should they write again, is another contact."""
+
+    def change(self, *, by: Actor, at: datetime, fields: Json | None = None, **said: Any) -> None:
+        """What is left out stays: a column, or one of `fields`, where none takes a value away."""
+        kept = {**self.fields, **(fields or {})}
+        said["fields"] = {id: value for id, value in kept.items() if value is not None}
+        changed = [name for name, value in said.items() if getattr(self, name) != value]
+        asked = [id for id, value in (fields or {}).items() if self.fields.get(id) != value]
+        for name in changed:
+            setattr(self, name, said[name])
+        if changed:
+            self.tell_change(changed, by=by, at=at, **({"fields": sorted(asked)} if asked else {}))
+
+    def tell_change(self, what: Collection[str], *, by: Actor, at: datetime, **data: Any) -> None:
+        """`what`: names of columns, or `notes`. The history keeps no value of any of them."""
+        changed = sorted(_CODES.get(name, name) for name in what)
+        record(
+            session_of(self),
+            EventKind.CONTACT_CHANGED,
+            by=by,
+            at=at,
+            contact_id=self.id,
+            data={"changed": changed, **data},
+        )
+
+
+class Identity(Base):
+    __tablename__ = "identity"
+    __table_args__ = (
+        Index("ix_identity_value", "kind", "scope", "value"),
+        Index(
+            "uq_identity_proven",
+            "kind",
+            "scope",
+            "value",
+            unique=True,
+            postgresql_where=text("verified_at IS NOT NULL"),
+        ),
+    )
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
+    contact_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("contact.id"), index=True)
+    kind: Mapped[IdentityKind]
+    scope: Mapped[str] = mapped_column(default="", server_default="")
+    """Where the value is unique: the page of a Messenger id, the widget of a chat; empty for the whole world."""
+    value: Mapped[str]
+    label: Mapped[str]
+    name: Mapped[str] = mapped_column(default="", server_default="")
+    """Under which it was used first: couples and firms share an address."""
+    verified_at: Mapped[datetime | None]
+    verified_by: Mapped[Proof | None]
+    shared_at: Mapped[datetime | None]
+    """Proven as well, but somebody else writes from it too: it no longer says who."""
+    created_at: Mapped[datetime]
+    last_used_at: Mapped[datetime | None]
+    bounces: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
+    """Mails of ours that came back because there is nobody there; none of late, if one came from there since."""
+    bounced_at: Mapped[datetime | None]
+    """Since when nothing is believed to arrive there."""
+
+    def used(self, *, at: datetime) -> None:
+        """Something came from there: so there is somebody."""
+        self.last_used_at, self.bounces, self.bounced_at = at, 0, None
+
+    def prove(self, proof: Proof, *, by: Actor, at: datetime) -> None:
+        if self.verified_at:
+            return
+        self.verified_at, self.verified_by = at, proof
+        self.record_link(by=by, at=at)
+
+    def record_link(self, *, by: Actor, at: datetime) -> None:
+        record(
+            session_of(self),
+            EventKind.IDENTITY_LINKED,
+            by=by,
+            at=at,
+            contact_id=self.contact_id,
+            data={"identity": str(self.id), "proof": self.verified_by},
+        )
+
+
+@dataclass(frozen=True)
+class Claim:
+    """Who a sender says to be, and what proves it."""
+
+    kind: IdentityKind
+    value: str
+    proof: Proof | None
+    scope: str = ""
+    label: str = ""
+
+    @property
+    def key(self) -> tuple[IdentityKind, str, str]:
+        return self.kind, self.scope, self.value
+
+
+def normalised(kind: IdentityKind, value: str, *, region: str | None = None) -> str:
+    """Addresses case-folded, numbers in E.164 (`region` reads national ones), the rest as it is."""
+    value = value.strip()
+    match kind:
+        case IdentityKind.EMAIL:
+            if not (_ADDRESS.fullmatch(value) and value.isprintable()):
+                raise InvalidInput(N_("This is not an email address."), field=["value"])
+            local, _, domain = value.rpartition("@")
+            return f"{local.lower()}@{_ascii(domain)}"
+        case IdentityKind.PHONE:
+            number = phone_number(value, region=region)
+            if number is None:
+                raise InvalidInput(
+                    N_("This is not a phone number with its country, such as +48 600 100 200."),
+                    field=["value"],
+                )
+            return number
+        case _:
+            if not value:
+                raise InvalidInput(N_("This may not be empty."), field=["value"])
+            return value
+
+
+def _ascii(domain: str) -> str:
+    """`faß.de` and `fass.de` are two domains: case-folding would make them one."""
+    try:
+        return idna.encode(domain, uts46=True).decode()
+    except idna.IDNAError:
+        return domain.lower()
+
+
+def phone_number(value: str, *, region: str | None) -> str | None:
+    """In E.164; none for what is not a possible number (`anonymous`, `unknown`, an extension)."""
+    digits = value.strip()
+    if digits.isdigit() and len(digits) > 9 and not digits.startswith("0"):
+        digits = f"+{digits}"  # PBXs write 48600100200
+    try:
+        parsed = phonenumbers.parse(digits, region)
+    except phonenumbers.NumberParseException:
+        return None
+    if not phonenumbers.is_possible_number(parsed):
+        return None
+    return str(phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164))
+
+
+async def lock_identity(session: AsyncSession, claim: Claim) -> None:
+    """Whoever deals with this value next waits until we are done: two first mails of one person make one contact."""
+    await one_at_a_time(session, "\n".join(claim.key))
+
+
+async def identities_like(session: AsyncSession, claim: Claim) -> list[tuple[Identity, Contact]]:
+    """Every identity with the claim's value, beside the surviving contact it belongs to; the proven one first."""
+    owner, survivor = aliased(Contact), aliased(Contact)
+    found = await session.execute(
+        select(Identity, survivor)
+        .join(owner, owner.id == Identity.contact_id)
+        .join(survivor, survivor.id == func.coalesce(owner.canonical_id, owner.id))
+        .where(Identity.kind == claim.kind, Identity.scope == claim.scope, Identity.value == claim.value)
+        .order_by(Identity.verified_at.is_(None), Identity.created_at)
+    )
+    return [(identity, contact) for identity, contact in found]
+
+
+def same_value(identity: Identity) -> Select[uuid.UUID]:
+    """Contacts that became one may have brought the same address twice."""
+    return select(Identity.id).where(
+        Identity.kind == identity.kind, Identity.scope == identity.scope, Identity.value == identity.value
+    )
+
+
+async def survivor_of(session: AsyncSession, contact_id: uuid.UUID) -> Contact | None:
+    """None of whom was erased: a link or a reply address of then leads nowhere."""
+    contact = await session.get(Contact, contact_id)
+    if contact and contact.canonical_id:
+        contact = await session.get(Contact, contact.canonical_id)
+    return None if contact and contact.erased_at else contact
+
+
+def same_person(column: SQLCoreOperations[Any], contact_id: uuid.UUID) -> ColumnElement[bool]:
+    """Rows of a contact and of all that were merged into it; as one array, since an `OR` beside a subquery would read
+    the whole table in place of its index."""
+    merged = select(Contact.id).where(Contact.canonical_id == contact_id)
+    everybody = union_all(select(literal(contact_id, Uuid())), merged)
+    return column == any_(func.array(everybody.scalar_subquery()))
+
+
+def add_contact(session: AsyncSession, *, name: str, locale: str | None, by: Actor, at: datetime) -> Contact:
+    contact = Contact(id=new_id(), name=name, locale=locale, created_at=at)
+    session.add(contact)
+    record(session, EventKind.CONTACT_OPENED, by=by, at=at, contact_id=contact.id)
+    return contact
+
+
+def add_identity(
+    session: AsyncSession, contact: Contact, claim: Claim, *, by: Actor, at: datetime, name: str = ""
+) -> Identity:
+    identity = Identity(
+        id=new_id(),
+        contact_id=contact.id,
+        kind=claim.kind,
+        scope=claim.scope,
+        value=claim.value,
+        label=claim.label or claim.value,
+        name=name,
+        created_at=at,
+        last_used_at=at,
+        verified_at=at if claim.proof else None,
+        verified_by=claim.proof,
+    )
+    session.add(identity)
+    identity.record_link(by=by, at=at)
+    return identity

@@ -1,0 +1,62 @@
+"""What somebody is called, asked of the provider once, in the background: nothing waits for it, and nothing depends on it."""
+
+import uuid
+from datetime import datetime, timedelta
+
+from sqlalchemy import ForeignKey, Index, func, select, text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, mapped_column
+
+from domain.actors import SYSTEM
+from domain.customers.contacts import Identity, survivor_of
+from domain.customers.people import Person
+from domain.db import Base, new_id, ring
+from domain.ways_in.channels import Channel, ChannelKind
+from domain.work import Queue, Work
+
+LOOKED_UP = (ChannelKind.MESSENGER,)
+"""Where a message does not say who wrote it, and the provider may."""
+
+LONGEST_NAME = 200
+
+
+class NameLookup(Work, Base):
+    """Once for each identity, whatever came of it: `last_error` says why there is no name."""
+
+    __tablename__ = "name_lookup"
+    __table_args__ = (Index("ix_name_lookup_due", "due_at", postgresql_where=text("due_at IS NOT NULL")),)
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
+    identity_id: Mapped[uuid.UUID] = mapped_column(unique=True)
+    """No foreign key: the identity may go, with the person."""
+    channel_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("channel.id"))
+
+
+NAME_LOOKUPS = Queue(NameLookup, topic="name_lookups", patience=timedelta(hours=6))
+
+
+async def ask(session: AsyncSession, channel: Channel, person: Person) -> None:
+    """Unless the contact has a name, or this was asked before."""
+    if person.contact.name or person.identity is None:
+        return
+    asked = await session.scalar(
+        insert(NameLookup)
+        .values(id=new_id(), identity_id=person.identity.id, channel_id=channel.id, due_at=func.now())
+        .on_conflict_do_nothing()
+        .returning(NameLookup.id)
+    )
+    if asked:
+        ring(session, NAME_LOOKUPS.topic)
+
+
+async def found(session: AsyncSession, identity_id: uuid.UUID, name: str, *, at: datetime) -> None:
+    """Fills in a name where there is none: what a person of the shop wrote is better."""
+    identity = await session.scalar(select(Identity).where(Identity.id == identity_id).with_for_update())
+    if identity is None:
+        return
+    name = " ".join(name.split())[:LONGEST_NAME]
+    identity.name = identity.name or name
+    contact = await survivor_of(session, identity.contact_id)
+    if contact and not contact.name and not contact.erased_at:
+        contact.change(by=SYSTEM, at=at, name=name)

@@ -1,0 +1,141 @@
+"""The timeline: items and the events worth telling, newest first, for a ticket or for a whole contact."""
+
+import base64
+import uuid
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, Select, or_, select, tuple_
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.agents.staff import Agent
+from domain.customers.contacts import same_person
+from domain.desk.messages import Item, ItemKind
+from domain.desk.threads import Thread
+from domain.desk.tickets import same_matter
+from domain.errors import InvalidInput
+from domain.events import Event, EventKind
+from domain.languages import N_
+from domain.ways_in.channels import Channel, ChannelKind
+
+TOLD = (
+    EventKind.TICKET_OPENED,
+    EventKind.TICKET_ASSIGNED,
+    EventKind.TICKET_CHANGED,
+    EventKind.TICKET_REOPENED,
+    EventKind.TICKET_MERGED,
+    EventKind.THREAD_JOINED,
+    EventKind.CONTACT_CHANGED,
+    EventKind.CONTACT_MERGED,
+    EventKind.MOVE_UNDONE,
+    EventKind.CONTACT_ERASED,
+    EventKind.SLA_BREACHED,
+    EventKind.ALERT_ACKED,
+)
+
+Moment = tuple[datetime, int]
+"""A place in a timeline: when, and the seq that orders what happened at once."""
+
+_item = Item.__table__.c
+_event = Event.__table__
+
+ITEMS = select(
+    _item.id, _item.seq, _item.kind, _item.ticket_id, _item.contact_id, _item.thread_id, _item.direction,
+    _item.agent_id, _item.author, _item.at, _item.text, _item.folded, _item.html, _item.automatic, _item.sender_verified,
+    _item.mail, _item.particulars, _item.arrival_id, _item.delivery, _item.last_error, _item.due_at, _item.attempts, Thread.side, _item.call_state, _item.number,
+    _item.answered_at, _item.ended_at,
+    Agent.name.label("agent_name"), Channel.kind.label("channel"),
+).select_from(
+    Item.__table__.outerjoin(Agent, Agent.id == _item.agent_id).outerjoin(Channel, Channel.id == _item.channel_id)
+    .outerjoin(Thread, Thread.id == _item.thread_id)
+)  # fmt: skip
+"""Rows of the table itself: asked for through its classes, a column of one kind would leave out the other kinds."""
+
+
+class TimelineKind(StrEnum):
+    MESSAGE = "message"
+    CALL = "call"
+    NOTE = "note"
+    EVENT = "event"
+
+
+@dataclass(frozen=True)
+class Page:
+    """What of a history is asked for: so many of what lies before and after two places."""
+
+    limit: int
+    before: Moment | None = None
+    after: Moment | None = None
+    oldest: bool = False
+    """The oldest of what lies there, not the newest: reading towards now."""
+    kinds: Collection[TimelineKind] = tuple(TimelineKind)
+    channels: Collection[ChannelKind] = ()
+    """Of these only; notes and events came by none. Empty: of all."""
+
+
+async def of_ticket(connection: AsyncConnection, ticket_id: uuid.UUID, page: Page) -> Sequence[Row[Any]]:
+    """With what happened to those that have become part of it."""
+    return await _read(
+        connection, _item.ticket_id == ticket_id, same_matter(Event.ticket_id, ticket_id), page
+    )
+
+
+async def of_contact(
+    connection: AsyncConnection, contact_id: uuid.UUID, page: Page, *, tickets: Select[Any]
+) -> Sequence[Row[Any]]:
+    """`tickets`: the ids of those whose share of the history may be seen."""
+    seen_event = or_(Event.ticket_id.is_(None), Event.ticket_id.in_(tickets))
+    return await _read(
+        connection,
+        same_person(_item.contact_id, contact_id) & _item.ticket_id.in_(tickets),
+        same_person(Event.contact_id, contact_id) & seen_event,
+        page,
+    )
+
+
+async def _read(
+    connection: AsyncConnection, items: ColumnElement[bool], events: ColumnElement[bool], page: Page
+) -> Sequence[Row[Any]]:
+    """The newest first, whichever way it is read."""
+    both: list[Row[Any]] = []
+    kinds = [ItemKind(kind) for kind in page.kinds if kind != TimelineKind.EVENT]
+    if kinds:
+        query = ITEMS.where(items)
+        if len(kinds) < len(ItemKind):
+            query = query.where(_item.kind.in_(kinds))
+        if page.channels:
+            query = query.where(Channel.kind.in_(page.channels))
+        both += (await connection.execute(_within(query, _item.at, _item.seq, page))).all()
+    if TimelineKind.EVENT in page.kinds and not page.channels:
+        query = select(_event).where(events, Event.kind.in_(TOLD))
+        both += (await connection.execute(_within(query, Event.at, Event.seq, page))).all()
+    both.sort(key=lambda row: (row.at, row.seq), reverse=not page.oldest)
+    found = both[: page.limit]
+    return found[::-1] if page.oldest else found
+
+
+def _within(query: Select[Any], at: Any, seq: Any, page: Page) -> Select[Any]:
+    if page.before:
+        query = query.where(tuple_(at, seq) < tuple_(*page.before))
+    if page.after:
+        query = query.where(tuple_(at, seq) > tuple_(*page.after))
+    order = (at, seq) if page.oldest else (at.desc(), seq.desc())
+    return query.order_by(*order).limit(page.limit)
+
+
+def cursor(moment: Moment) -> str:
+    at, seq = moment
+    return base64.urlsafe_b64encode(f"{int(at.timestamp() * 1_000_000)}.{seq}".encode()).decode().rstrip("=")
+
+
+def moment(cursor: str, field: str) -> Moment:
+    try:
+        at, seq = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode().split(".")
+        if not 0 <= int(seq) < 2**63:
+            raise ValueError(seq)
+        return datetime.fromtimestamp(int(at) / 1_000_000, UTC), int(seq)
+    except (ValueError, OverflowError, OSError):
+        raise InvalidInput(N_("This cursor is not one of ours."), field=[field]) from None

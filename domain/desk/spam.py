@@ -1,0 +1,52 @@
+"""A ticket that is spam: nothing is sent to whoever wrote it, and nothing is promised."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from domain.actors import Actor
+from domain.alerting import alerts
+from domain.alerting.alerts import Alert
+from domain.customers.contacts import Identity
+from domain.desk.messages import DeliveryState, Message
+from domain.desk.threads import Thread
+from domain.desk.tickets import Ticket
+from domain.events import EventKind
+from domain.sla import clocks
+
+TAKEN_BACK = "taken back: the ticket is spam"
+
+
+async def mark(session: AsyncSession, ticket: Ticket, *, by: Actor, at: datetime) -> None:
+    """`ticket` is held by the caller."""
+    if ticket.spam_at:
+        return
+    ticket.set_spam(True, by=by, at=at)
+    waiting = select(Message).where(
+        Message.ticket_id == ticket.id, Message.delivery == DeliveryState.QUEUED, Message.due_at.is_not(None)
+    )
+    for message in (await session.scalars(waiting.with_for_update(of=Message))).all():
+        # Who has it in hand already has lost the lease with this.
+        message.due_at, message.delivery, message.last_error = None, DeliveryState.FAILED, TAKEN_BACK
+        message.tell(EventKind.MESSAGE_FAILED, by=by, at=at)
+    await alerts.resolve(session, Alert.ticket_id == ticket.id, by=by, at=at)
+    await clocks.reckon(session, ticket, by=by, at=at)
+
+
+async def unmark(session: AsyncSession, ticket: Ticket, *, by: Actor, at: datetime) -> None:
+    if ticket.spam_at:
+        ticket.set_spam(False, by=by, at=at)
+        await clocks.reckon(session, ticket, by=by, at=at)
+
+
+async def senders_of(session: AsyncSession, ticket: Ticket) -> Sequence[Identity]:
+    """Who wrote or called."""
+    found = await session.scalars(
+        select(Identity)
+        .join(Thread, Thread.identity_id == Identity.id)
+        .where(Thread.ticket_id == ticket.id)
+        .distinct()
+    )
+    return found.all()

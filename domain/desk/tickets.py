@@ -1,0 +1,236 @@
+"""One matter of one contact, joining any number of threads."""
+
+import uuid
+from collections.abc import Collection
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    ForeignKey,
+    Index,
+    Integer,
+    Sequence,
+    Uuid,
+    any_,
+    func,
+    literal,
+    select,
+    text,
+    union_all,
+)
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.sql.elements import SQLCoreOperations
+
+from domain.actors import Actor
+from domain.agents.staff import Agent
+from domain.customers.contacts import same_person
+from domain.db import Base, Json, new_id, one_of, session_of
+from domain.desk import tags
+from domain.desk.messages import Direction, Note
+from domain.desk.threads import Thread
+from domain.errors import InvalidInput, SomebodyElseAssigned
+from domain.events import EventKind, record
+from domain.languages import N_
+
+REOPENS_WITHIN = timedelta(days=30)
+"""A customer's word on a ticket solved longer ago opens a new one."""
+
+
+class TicketStatus(StrEnum):
+    NEW = "new"
+    OPEN = "open"
+    PENDING = "pending"
+    SOLVED = "solved"
+    CLOSED = "closed"
+
+
+LIVE = (TicketStatus.NEW, TicketStatus.OPEN, TicketStatus.PENDING)
+
+NUMBERS = Sequence("ticket_number_seq", metadata=Base.metadata, data_type=BigInteger())
+
+
+class Ticket(Base):
+    __tablename__ = "ticket"
+    __table_args__ = (
+        Index("ix_ticket_updated", "updated_at", "id"),
+        Index("ix_ticket_contact", "contact_id"),
+        Index("ix_ticket_merged", "merged_into_id", postgresql_where=text("merged_into_id IS NOT NULL")),
+        Index("ix_ticket_split", "split_by_id", postgresql_where=text("split_by_id IS NOT NULL")),
+        Index("ix_ticket_live", "assignee_id", postgresql_where=text("status IN ('new', 'open', 'pending')")),
+    )
+    __mapper_args__ = {"eager_defaults": True}
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
+    number: Mapped[int] = mapped_column(BigInteger, unique=True, server_default=NUMBERS.next_value())
+    contact_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("contact.id"))
+    subject: Mapped[str]
+    status: Mapped[TicketStatus]
+    priority: Mapped[int] = mapped_column(Integer, default=3, server_default="3")
+    """1 urgent, 2 high, 3 normal, 4 low."""
+    team_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("team.id"))
+    assignee_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("agent.id"))
+    policy_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("policy.id"))
+    """What was promised by hand, whatever the policies' conditions say."""
+    tags: Mapped[list[str]] = mapped_column(default=list, server_default=text("'[]'"))
+    legal_since: Mapped[datetime | None]
+    """Legal days run from here, once a law has promised anything for the ticket: the word that made it a complaint."""
+    merged_into_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("ticket.id"))
+    split_from_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("ticket.id"))
+    split_by_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("move.id", use_alter=True))
+    """The move that made it, of what another ticket held."""
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+    solved_at: Mapped[datetime | None]
+    spam_at: Mapped[datetime | None]
+    """Somebody has said that it is spam (`domain/desk/spam.py`)."""
+    spam_by_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("agent.id"))
+
+    def is_live(self) -> bool:
+        return self.status in LIVE
+
+    def takes_more(self, *, at: datetime) -> bool:
+        """May the customer's next word in a thread of this ticket still belong here?"""
+        if self.status == TicketStatus.SOLVED:
+            return self.solved_at is None or at - self.solved_at < REOPENS_WITHIN
+        return self.is_live()
+
+    def still_with(self, agent_id: uuid.UUID | None) -> None:
+        """Refuses who acts on an old picture of who has the ticket."""
+        if self.assignee_id != agent_id:
+            raise SomebodyElseAssigned(field=["expectedAssigneeId"])
+
+    def assign(self, *, to: Agent | None, by: Actor, at: datetime) -> None:
+        before, self.assignee_id = self.assignee_id, to.id if to else None
+        if self.assignee_id == before:
+            return
+        changed: Json = {"to": str(to.id) if to else None, "before": str(before) if before else None}
+        if to and self.status == TicketStatus.NEW:
+            changed["status"] = [self.status, TicketStatus.OPEN]
+            self.status = TicketStatus.OPEN
+        self._record(EventKind.TICKET_ASSIGNED, by=by, at=at, **changed)
+
+    def change(
+        self,
+        *,
+        by: Actor,
+        at: datetime,
+        status: TicketStatus | None = None,
+        priority: int | None = None,
+        add_tags: list[str] | None = None,
+        remove_tags: list[str] | None = None,
+    ) -> None:
+        if priority is not None and not 1 <= priority <= 4:
+            raise InvalidInput(N_("A priority is 1 (urgent), 2, 3 or 4 (low)."), field=["priority"])
+        changed: Json = {}
+        if status and status != self.status:
+            changed["status"] = [self.status, status]
+            self.status = status
+            self.solved_at = at if status in (TicketStatus.SOLVED, TicketStatus.CLOSED) else None
+        if priority and priority != self.priority:
+            changed["priority"] = [self.priority, priority]
+            self.priority = priority
+        added, removed = tags.kept(add_tags or []), tags.kept(remove_tags or [])
+        if "" in added:
+            raise InvalidInput(N_("This may not be empty."), field=["addTags"])
+        after = [tag for tag in self.tags if tag not in removed]
+        after += [tag for tag in added if tag not in after]
+        if after != self.tags:
+            changed["tags"] = len(after)
+            self.tags = after
+        if changed:
+            self._record(EventKind.TICKET_CHANGED, by=by, at=at, **changed)
+
+    def customer_wrote(self, *, by: Actor, at: datetime, again: bool = False) -> None:
+        """A person's word reopens what was put aside; not what is said over and over, and not spam."""
+        self.updated_at = at
+        if not again and self.spam_at is None and self.status in (TicketStatus.PENDING, TicketStatus.SOLVED):
+            self.status, self.solved_at = TicketStatus.OPEN, None
+            self._record(EventKind.TICKET_REOPENED, by=by, at=at)
+
+    def set_spam(self, spam: bool, *, by: Actor, at: datetime) -> None:
+        self.spam_at, self.spam_by_id = (at, by.agent_id) if spam else (None, None)
+        self._record(EventKind.TICKET_CHANGED, by=by, at=at, spam=spam)
+
+    def note(self, text: str, *, by: Actor, at: datetime) -> Note:
+        if not text.strip():
+            raise InvalidInput(N_("This may not be empty."), field=["text"])
+        note = Note(
+            id=new_id(),
+            ticket_id=self.id,
+            contact_id=self.contact_id,
+            direction=Direction.INTERNAL,
+            agent_id=by.agent_id,
+            author=by.name,
+            at=at,
+            text=text,
+        )
+        session_of(self).add(note)
+        self._record(EventKind.NOTE_ADDED, by=by, at=at, item_id=note.id)
+        return note
+
+    def _record(
+        self, kind: EventKind, *, by: Actor, at: datetime, item_id: uuid.UUID | None = None, **data: object
+    ) -> None:
+        self.updated_at = at
+        record(
+            session_of(self),
+            kind,
+            by=by,
+            at=at,
+            ticket_id=self.id,
+            contact_id=self.contact_id,
+            item_id=item_id,
+            data=data,
+        )
+
+
+async def locked(session: AsyncSession, ticket_id: uuid.UUID) -> Ticket:
+    """The ticket that survives, held until the transaction ends: so its items get their `seq` in commit order."""
+    ticket = await session.get_one(
+        Ticket, ticket_id, with_for_update={"key_share": True}, populate_existing=True
+    )
+    return await locked(session, ticket.merged_into_id) if ticket.merged_into_id else ticket
+
+
+def same_matter(column: SQLCoreOperations[Any], ticket_id: uuid.UUID) -> ColumnElement[bool]:
+    """Rows of a ticket and of all that have become part of it."""
+    merged = select(Ticket.id).where(Ticket.merged_into_id == ticket_id)
+    everything = union_all(select(literal(ticket_id, Uuid())), merged)
+    return column == any_(func.array(everything.scalar_subquery()))
+
+
+async def became(connection: AsyncConnection, ids: Collection[uuid.UUID]) -> dict[uuid.UUID, uuid.UUID]:
+    """Of those that are part of another now, which."""
+    rows = await connection.execute(
+        select(Ticket.id, Ticket.merged_into_id).where(
+            one_of(Ticket.id, ids), Ticket.merged_into_id.is_not(None)
+        )
+    )
+    return {row.id: row.merged_into_id for row in rows}
+
+
+async def held_with(session: AsyncSession, thread: Thread) -> Ticket:
+    """The thread's ticket, held; the thread may be moved while we wait for it."""
+    while True:
+        await session.refresh(thread)
+        ticket = await locked(session, thread.ticket_id)
+        await session.refresh(thread)
+        if thread.ticket_id == ticket.id:
+            return ticket
+
+
+async def live_tickets(session: AsyncSession, contact_id: uuid.UUID) -> list[Ticket]:
+    found = await session.scalars(
+        select(Ticket)
+        .where(
+            same_person(Ticket.contact_id, contact_id),
+            Ticket.status.in_(LIVE),
+            Ticket.merged_into_id.is_(None),
+        )
+        .order_by(Ticket.created_at)
+    )
+    return list(found)

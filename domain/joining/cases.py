@@ -1,0 +1,168 @@
+"""The tickets that a conversation of the same contact may mean, with what each is about; and the numbers that messages name."""
+
+import uuid
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ForeignKey, Index, and_, func, or_, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, mapped_column
+
+from domain.customers.contacts import same_person
+from domain.db import Base, new_id, one_of
+from domain.desk.messages import Direction, Item, ItemKind
+from domain.desk.threads import Case, Thread
+from domain.desk.tickets import LIVE, REOPENS_WITHIN, Ticket, TicketStatus
+from domain.joining.matters import Matter, matter_of
+from domain.joining.numbers import CaseNumber, NumberKind
+from domain.ways_in.channels import Channel, ChannelKind
+
+MOST = 20
+"""Of a contact: the newest."""
+TEXTS = 12
+"""Of a ticket that are read for what it is about: the newest."""
+
+
+class NamedNumber(Base):
+    """An order, a parcel or an invoice that a message names."""
+
+    __tablename__ = "named_number"
+    __table_args__ = (
+        Index("uq_named_number_item", "item_id", "kind", "value", unique=True),
+        Index("ix_named_number_value", "value", "kind"),
+    )
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
+    item_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("item.id"))
+    kind: Mapped[NumberKind]
+    value: Mapped[str]
+
+
+async def note_numbers(session: AsyncSession, item_id: uuid.UUID, numbers: frozenset[CaseNumber]) -> None:
+    if numbers:
+        rows = [
+            {"id": new_id(), "item_id": item_id, "kind": one.kind, "value": one.value}
+            for one in sorted(numbers)
+        ]
+        await session.execute(insert(NamedNumber).values(rows).on_conflict_do_nothing())
+
+
+def may_go_on(at: datetime) -> Any:
+    """A condition: open, or solved not long ago."""
+    return and_(
+        Ticket.merged_into_id.is_(None),
+        Ticket.spam_at.is_(None),
+        or_(
+            Ticket.status.in_(LIVE),
+            and_(Ticket.status == TicketStatus.SOLVED, Ticket.solved_at > at - REOPENS_WITHIN),
+        ),
+    )
+
+
+async def cases_of(session: AsyncSession, contact_id: uuid.UUID, *, at: datetime) -> list[Case]:
+    rows = await session.scalars(
+        select(Ticket)
+        .where(same_person(Ticket.contact_id, contact_id), may_go_on(at))
+        .order_by(Ticket.updated_at.desc())
+        .limit(MOST)
+    )
+    return await _cases(session, list(rows))
+
+
+async def case_of(session: AsyncSession, ticket: Ticket) -> Case:
+    (case,) = await _cases(session, [ticket])
+    return case
+
+
+async def _cases(session: AsyncSession, found: list[Ticket]) -> list[Case]:
+    ids = [ticket.id for ticket in found]
+    if not ids:
+        return []
+    threads = await _threads(session, ids)
+    texts = await _texts(session, ids)
+    numbers = await _numbers(session, ids)
+    last_words = await _last_words(session, ids)
+    return [
+        _case(
+            ticket,
+            [row for row in threads if row.ticket_id == ticket.id],
+            [row.text for row in texts if row.ticket_id == ticket.id],
+            frozenset(CaseNumber(row.kind, row.value) for row in numbers if row.ticket_id == ticket.id),
+            last_words.get(ticket.id, ticket.created_at),
+        )
+        for ticket in found
+    ]
+
+
+def _case(
+    ticket: Ticket,
+    threads: Sequence[Any],
+    texts: Sequence[str],
+    numbers: frozenset[CaseNumber],
+    last_word_at: datetime,
+) -> Case:
+    subjects = {row.subject for row in threads} | {ticket.subject}
+    matters = [matter_of(subject, "") for subject in subjects] + [matter_of("", text) for text in texts]
+    return Case(
+        ticket_id=ticket.id,
+        matter=Matter(
+            subjects=frozenset().union(*(one.subjects for one in matters)),
+            numbers=numbers.union(*(one.numbers for one in matters)),
+            topics=frozenset().union(*(one.topics for one in matters)),
+            things=frozenset().union(*(one.things for one in matters)),
+            codes=frozenset().union(*(one.codes for one in matters)),
+            says_little=all(one.says_little for one in matters),
+        ),
+        channels=frozenset(row.channel for row in threads),
+        last_word_at=last_word_at,
+        is_live=ticket.is_live(),
+        is_certain=not threads or any(map(_is_certain, threads)),
+    )
+
+
+def _is_certain(thread: Any) -> bool:
+    """A call has no words that could draw anybody."""
+    return thread.joined_proof is not None or thread.channel == ChannelKind.PHONE
+
+
+async def _threads(session: AsyncSession, ids: list[uuid.UUID]) -> Sequence[Any]:
+    rows = await session.execute(
+        select(Thread.ticket_id, Thread.subject, Thread.joined_proof, Channel.kind.label("channel"))
+        .join(Channel, Channel.id == Thread.channel_id)
+        .where(one_of(Thread.ticket_id, ids), Thread.side.is_(False))
+    )
+    return rows.all()
+
+
+async def _texts(session: AsyncSession, ids: list[uuid.UUID]) -> Sequence[Any]:
+    place = func.row_number().over(partition_by=Item.ticket_id, order_by=Item.seq.desc()).label("place")
+    ranked = (
+        select(Item.ticket_id, func.left(Item.text, 5_000).label("text"), place)
+        .outerjoin(Thread, Thread.id == Item.thread_id)
+        .where(Thread.side.is_not(True))
+        .where(one_of(Item.ticket_id, ids), Item.kind == ItemKind.MESSAGE, Item.direction == Direction.IN)
+        .subquery()
+    )
+    return (await session.execute(select(ranked).where(ranked.c.place <= TEXTS))).all()
+
+
+async def _numbers(session: AsyncSession, ids: list[uuid.UUID]) -> Sequence[Any]:
+    rows = await session.execute(
+        select(Item.ticket_id, NamedNumber.kind, NamedNumber.value)
+        .join(Item, Item.id == NamedNumber.item_id)
+        .where(one_of(Item.ticket_id, ids), NamedNumber.kind != NumberKind.PHONE)
+    )
+    return rows.all()
+
+
+async def _last_words(session: AsyncSession, ids: list[uuid.UUID]) -> dict[uuid.UUID, datetime]:
+    rows = await session.execute(
+        select(Item.ticket_id, func.max(Item.at))
+        .outerjoin(Thread, Thread.id == Item.thread_id)
+        .where(Thread.side.is_not(True))
+        .where(one_of(Item.ticket_id, ids), Item.kind != ItemKind.NOTE)
+        .group_by(Item.ticket_id)
+    )
+    return {ticket_id: last for ticket_id, last in rows}

@@ -1,0 +1,291 @@
+"""Contacts become one contact, tickets one ticket; and an identity turns out to be somebody else's. Pointers move, rows stay.
+
+Each is one move in the journal (`domain.moves`), and can be undone.
+"""
+
+import uuid
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select, true, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from domain import access, shop
+from domain.actors import Actor
+from domain.alerting.alerts import UNRESOLVED, Alert
+from domain.arriving.opening import join, open_ticket
+from domain.customers.contacts import Contact, Identity
+from domain.db import Base, one_of
+from domain.desk.messages import Item
+from domain.desk.tasks import Task
+from domain.desk.threads import Certainty, Thread, place
+from domain.desk.tickets import Ticket, TicketStatus, live_tickets, locked
+from domain.errors import InvalidInput, NotYours
+from domain.events import EventKind, record
+from domain.joining.cases import case_of, cases_of
+from domain.joining.moves import Journal, Move, MoveKind, hold, reread
+from domain.joining.reasons import JoinCode
+from domain.joining.suggestions import Suggestion
+from domain.languages import N_
+from domain.sla import clocks
+from domain.ways_in.channels import ChannelKind
+
+OF_CONTACTS: tuple[type[Base], ...] = (Identity, Ticket, Thread, Task)
+"""What follows a contact; an item follows its thread or its ticket, and notes are read with all that a contact was."""
+FIELDS = ("name", "locale", "timezone", "city")
+"""Of a contact, between which one may choose: what the survivor lacks, it takes."""
+
+
+async def merge_contacts(
+    session: AsyncSession,
+    primary: Contact,
+    others: Sequence[Contact],
+    *,
+    by: Actor,
+    at: datetime,
+    chosen: Mapping[str, Any] | None = None,
+) -> Move:
+    """`chosen`: what the survivor is to have, by field, where they differ."""
+    await hold(session)
+    for contact in (primary, *others):
+        await session.refresh(contact, with_for_update=True)
+        await sees_all_of(session, contact, by, field="otherIds")
+    if not others or any(contact.canonical_id for contact in (primary, *others)):
+        raise InvalidInput(
+            N_("This contact has become another already: choose the one it became."), field=["otherIds"]
+        )
+    if primary.id in [other.id for other in others]:
+        raise InvalidInput(N_("A contact cannot become itself."), field=["otherIds"])
+    journal = await Journal.begin(session, MoveKind.CONTACT_MERGE, primary.id, by=by, at=at)
+    for other in others:
+        await become(journal, other, primary)
+    journal.set(primary, **(chosen or {}))
+    await session.flush()
+    for ticket in await live_tickets(session, primary.id):  # a policy may ask what the customer speaks
+        await clocks.reckon(session, ticket, by=by, at=at)
+    return journal.move
+
+
+async def become(journal: Journal, contact: Contact, survivor: Contact) -> None:
+    for model in OF_CONTACTS:
+        await journal.all(model, model.contact_id == contact.id, contact_id=survivor.id)  # type: ignore[attr-defined]
+    await journal.all(Contact, Contact.canonical_id == contact.id, canonical_id=survivor.id)
+    journal.set(contact, always=True, canonical_id=survivor.id)
+    for field in (*FIELDS, "company_id"):
+        if not getattr(survivor, field):
+            journal.set(survivor, **{field: getattr(contact, field)})
+    journal.set(
+        survivor,
+        is_vip=survivor.is_vip or contact.is_vip,
+        tags=survivor.tags + [tag for tag in contact.tags if tag not in survivor.tags],
+        fields=contact.fields | survivor.fields,
+    )
+    await settle(journal.session, contact_ids=[survivor.id])
+    record(
+        journal.session,
+        EventKind.CONTACT_MERGED,
+        by=journal.by,
+        at=journal.at,
+        contact_id=survivor.id,
+        data={"merged": str(contact.id), "move": str(journal.move.id)},
+    )
+
+
+async def merge_tickets(
+    session: AsyncSession, primary: Ticket, others: Sequence[Ticket], *, by: Actor, at: datetime
+) -> Move:
+    await hold(session)
+    if not others or any(ticket.merged_into_id for ticket in (primary, *others)):
+        raise InvalidInput(N_("This ticket is part of another already: choose that one."), field=["otherIds"])
+    if primary.id in [other.id for other in others]:
+        raise InvalidInput(N_("A ticket cannot become part of itself."), field=["otherIds"])
+    journal = await Journal.begin(session, MoveKind.TICKET_MERGE, primary.contact_id, by=by, at=at)
+    for other in others:
+        threads = await session.scalars(select(Thread).where(Thread.ticket_id == other.id))
+        for thread in threads.all():
+            move_thread(journal, thread, primary, JoinCode.MOVED_BY_AGENT, always=False)
+        await dissolve(journal, other, primary)
+    for ticket in (primary, *others):
+        await clocks.reckon(session, ticket, by=by, at=at)
+    return journal.move
+
+
+async def dissolve(journal: Journal, ticket: Ticket, into: Ticket) -> None:
+    """The ticket's matter is `into`'s now: notes, tasks, tags and promises move along, and its number leads there."""
+    journal.move.ticket_id = into.id
+    await journal.all(Thread, Thread.ticket_id == ticket.id, ticket_id=into.id)
+    await journal.all(Item, Item.ticket_id == ticket.id, Item.thread_id.is_(None), ticket_id=into.id)
+    await journal.all(Task, Task.ticket_id == ticket.id, ticket_id=into.id)
+    about_calls = (Alert.ticket_id == ticket.id, Alert.clock_id.is_(None), Alert.state.in_(UNRESOLVED))
+    await journal.all(Alert, *about_calls, ticket_id=into.id)
+    await journal.all(Ticket, Ticket.merged_into_id == ticket.id, merged_into_id=into.id)
+    journal.set(
+        into,
+        tags=into.tags + [tag for tag in ticket.tags if tag not in into.tags],
+        priority=min(into.priority, ticket.priority) if ticket.is_live() else into.priority,
+        policy_id=into.policy_id or ticket.policy_id,
+        assignee_id=into.assignee_id or ticket.assignee_id,
+    )
+    if ticket.is_live() and not into.is_live():
+        journal.set(into, status=TicketStatus.OPEN, solved_at=None)
+    journal.set(ticket, always=True, merged_into_id=into.id)
+    journal.set(ticket, status=TicketStatus.CLOSED, solved_at=journal.at)
+    ticket.updated_at = into.updated_at = journal.at
+    await settle(journal.session, ticket_ids=[into.id])
+    pair = (ticket.id, into.id)
+    await journal.session.execute(
+        update(Suggestion)
+        .where(Suggestion.ticket_id.in_(pair), Suggestion.other_id.in_(pair), Suggestion.decided_at.is_(None))
+        .values(decided_at=journal.at, decided_by_id=journal.by.agent_id, accepted=True)
+    )
+    record(
+        journal.session,
+        EventKind.TICKET_MERGED,
+        by=journal.by,
+        at=journal.at,
+        ticket_id=into.id,
+        contact_id=into.contact_id,
+        data={"merged": str(ticket.id), "move": str(journal.move.id)},
+    )
+
+
+async def hand_over(
+    session: AsyncSession, identity: Identity, to: Contact, code: JoinCode, *, by: Actor, at: datetime
+) -> Identity:
+    """The identity turns out to be `to`'s: its conversations follow, and join that contact's open ticket of the same matter.
+
+    A ticket all of whose threads were this identity's goes along whole. The contact left without any identity becomes `to`.
+    """
+    await hold(session)
+    before = await session.get_one(Contact, identity.contact_id)
+    if to.id in (before.id, before.canonical_id):
+        return identity
+    journal = await Journal.begin(session, MoveKind.HAND_OVER, to.id, by=by, at=at)
+    threads = list(await session.scalars(select(Thread).where(Thread.identity_id == identity.id)))
+    journal.set(identity, always=True, contact_id=to.id)
+    for ticket_id in dict.fromkeys(thread.ticket_id for thread in threads):
+        moving = [thread for thread in threads if thread.ticket_id == ticket_id]
+        ticket = await locked(session, ticket_id)
+        shared = await session.scalar(
+            select(Thread.id)
+            .where(Thread.ticket_id == ticket.id, Thread.id.not_in([thread.id for thread in moving]))
+            .limit(1)
+        )
+        home = await _home(session, ticket, to, code, at) if ticket.is_live() else None
+        if home is None and shared and ticket.is_live():
+            home = await new_ticket(journal, ticket, to, subject=moving[0].subject)
+        elif home is None and shared:
+            continue  # an old matter of several: it stays where it was settled
+        elif home is None:
+            journal.set(ticket, always=True, contact_id=to.id)
+            await journal.all(Thread, Thread.ticket_id == ticket.id, always=True, contact_id=to.id)
+            await settle(session, ticket_ids=[ticket.id])
+            continue
+        for thread in moving:
+            journal.set(thread, always=True, contact_id=to.id)
+            move_thread(journal, thread, home, code, identity=identity)
+        if not shared and home.id != ticket.id:
+            await dissolve(journal, ticket, home)
+        await settle(session, ticket_ids=[home.id])
+        for changed in (ticket, home):
+            await clocks.reckon(session, changed, by=by, at=at)
+    await session.flush()
+    if await session.scalar(select(Identity.id).where(Identity.contact_id == before.id).limit(1)) is None:
+        await become(journal, before, to)  # nobody can ever write to it again
+    return identity
+
+
+async def new_ticket(journal: Journal, source: Ticket, contact: Contact, *, subject: str) -> Ticket:
+    """For what leaves `source`; when the move is undone and nothing is left in it, its number leads there."""
+    ticket = open_ticket(
+        journal.session,
+        contact,
+        subject=subject or source.subject,
+        by=journal.by,
+        at=journal.at,
+        team_id=source.team_id,
+        priority=source.priority,
+    )
+    ticket.split_from_id, ticket.split_by_id = source.id, journal.move.id
+    ticket.assignee_id = source.assignee_id
+    await journal.session.flush()
+    return ticket
+
+
+async def _home(
+    session: AsyncSession, ticket: Ticket, to: Contact, code: JoinCode, at: datetime
+) -> Ticket | None:
+    """The open ticket of `to` that is about the same, by the rule for conversations that begin."""
+    moving = await case_of(session, ticket)
+    placement = place(
+        certainty=Certainty.PROVEN,
+        code=code,
+        said=moving.matter,
+        channel=next(iter(moving.channels), ChannelKind.EMAIL),
+        at=moving.last_word_at,
+        cases=[case for case in await cases_of(session, to.id, at=at) if case.ticket_id != ticket.id],
+        windows=(await shop.joining(session)).windows,
+    )
+    return await locked(session, placement.ticket_id) if placement.ticket_id else None
+
+
+def move_thread(
+    journal: Journal,
+    thread: Thread,
+    to: Ticket,
+    code: JoinCode,
+    *,
+    identity: Identity | None = None,
+    always: bool = True,
+) -> None:
+    """`always`: somebody's word about this very thread."""
+    journal.move.ticket_id = to.id
+    was = {name: getattr(thread, name) for name in JOINED}
+    journal.set(thread, always=always, ticket_id=to.id)
+    join(thread, code, identity=identity, by=journal.by, at=journal.at)
+    thread.move_id = journal.move.id
+    for name, before in was.items():
+        journal.note(thread, name, before)
+
+
+JOINED = ("joined_code", "joined_at", "joined_by_id", "joined_evidence", "move_id")
+
+
+async def settle(
+    session: AsyncSession, *, ticket_ids: Collection[uuid.UUID] = (), contact_ids: Collection[uuid.UUID] = ()
+) -> None:
+    """Items stand where their threads do, and those without a thread are of their ticket's contact."""
+    await session.flush()
+    concerned = one_of(Thread.ticket_id, ticket_ids) | one_of(Thread.contact_id, contact_ids)
+    await session.execute(
+        update(Item)
+        .where(
+            Item.thread_id == Thread.id,
+            concerned,
+            (Item.ticket_id != Thread.ticket_id) | (Item.contact_id != Thread.contact_id),
+        )
+        .values(ticket_id=Thread.ticket_id, contact_id=Thread.contact_id)
+        .execution_options(synchronize_session=False)
+    )
+    await session.execute(
+        update(Item)
+        .where(
+            Item.thread_id.is_(None),
+            Item.ticket_id == Ticket.id,
+            one_of(Ticket.id, ticket_ids) | one_of(Ticket.contact_id, contact_ids),
+            Item.contact_id != Ticket.contact_id,
+        )
+        .values(contact_id=Ticket.contact_id)
+        .execution_options(synchronize_session=False)
+    )
+    await reread(session)
+
+
+async def sees_all_of(session: AsyncSession, contact: Contact, by: Actor, *, field: str) -> None:
+    """Whoever merges gets at both histories: the word is theirs only if they see all of both."""
+    unseen = select(Ticket.id).where(
+        Ticket.contact_id == contact.id, access.may_see(Ticket, by).is_not(true())
+    )
+    if await session.scalar(unseen.limit(1)) is not None:
+        raise NotYours(field=[field])

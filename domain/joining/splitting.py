@@ -1,0 +1,79 @@
+"""One conversation, or a message and all that follows it, moves to another ticket or to one of its own."""
+
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from domain.actors import Actor
+from domain.arriving import participants
+from domain.customers.contacts import survivor_of
+from domain.db import new_id
+from domain.desk.messages import Item
+from domain.desk.threads import Thread
+from domain.desk.tickets import Ticket, locked
+from domain.errors import InvalidInput
+from domain.joining.merging import move_thread, new_ticket, settle
+from domain.joining.moves import Journal, Move, MoveKind, hold
+from domain.joining.reasons import JoinCode
+from domain.languages import N_
+from domain.sla import clocks
+
+
+async def move(
+    session: AsyncSession,
+    thread: Thread,
+    to: Ticket | None,
+    *,
+    by: Actor,
+    at: datetime,
+    after: Item | None = None,
+) -> Move:
+    """`to` none: a new ticket. `after`: the item of the thread from which on it moves; the rest stays."""
+    await hold(session)
+    await session.refresh(thread, with_for_update=True)
+    source = await locked(session, thread.ticket_id)
+    if to is not None and to.id == source.id:
+        raise InvalidInput(N_("It is in this ticket already."), field=["ticketId"])
+    journal = await Journal.begin(session, MoveKind.THREAD_MOVE, thread.contact_id, by=by, at=at)
+    if after:
+        thread = await _split(journal, thread, after)
+    contact = await survivor_of(session, thread.contact_id)
+    if contact is None:
+        raise LookupError(f"thread {thread.id} has no contact")
+    target = to or await new_ticket(journal, source, contact, subject=thread.subject)
+    if thread.joined_proof is None:  # whose it was, was a guess as well
+        journal.set(thread, always=True, contact_id=target.contact_id)
+    move_thread(journal, thread, target, JoinCode.MOVED_BY_AGENT)
+    journal.move.contact_id = thread.contact_id
+    await settle(session, ticket_ids=[source.id, target.id])
+    for changed in (source, target):
+        changed.updated_at = at
+        await clocks.reckon(session, changed, by=by, at=at)
+    return journal.move
+
+
+async def _split(journal: Journal, thread: Thread, first: Item) -> Thread:
+    """The conversation goes on in the new thread: what comes next belongs there."""
+    session = journal.session
+    if first.thread_id != thread.id:
+        raise InvalidInput(N_("This message is of another conversation."), field=["fromItemId"])
+    earlier = select(Item.id).where(Item.thread_id == thread.id, Item.seq < first.seq).limit(1)
+    if await session.scalar(earlier) is None:
+        return thread
+    new = Thread(
+        id=new_id(), channel_id=thread.channel_id, contact_id=thread.contact_id, identity_id=thread.identity_id,
+        ticket_id=thread.ticket_id, subject=thread.subject, joined_code=thread.joined_code, joined_at=journal.at,
+        joined_proof=thread.joined_proof, last_inbound_at=thread.last_inbound_at, split_from_id=thread.id,
+        ended_at=thread.ended_at,
+    )  # fmt: skip
+    if thread.ended_at is None:
+        thread.ended_at = journal.at
+    await session.flush()
+    new.key = thread.key
+    session.add(new)
+    await session.flush()
+    await participants.copy(session, thread, new)
+    journal.move.kind, journal.move.thread_id = MoveKind.SPLIT, new.id
+    await journal.all(Item, Item.thread_id == thread.id, Item.seq >= first.seq, thread_id=new.id, always=True)
+    return new

@@ -1,0 +1,286 @@
+"""Clocks: the running promises of a ticket, kept equal to what its history means."""
+
+import uuid
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import DateTime, ForeignKey, Index, Integer, select, text
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+from sqlalchemy.orm import Mapped, mapped_column
+
+from domain.actors import SYSTEM, Actor
+from domain.alerting import alerts
+from domain.alerting.alerts import TOPIC, Alert, AlertKind
+from domain.alerting.ladders import DEFAULT, Ladder
+from domain.calling import call_backs
+from domain.customers.contacts import Contact
+from domain.db import Base, database_time, new_id, one_of, ring
+from domain.desk.threads import Thread
+from domain.desk.tickets import Ticket, locked
+from domain.events import Event, EventKind, record
+from domain.sla.facts import beginnings_of, facts_of, is_a_machines
+from domain.sla.hours import Hours
+from domain.sla.policies import Matter, Policy, policies_for, policies_in_order
+from domain.sla.promises import Fact, Promise, Terms, complained_at, is_waited_for, promised, promised_by_law
+from domain.sla.targets import Metric
+from domain.ways_in.channels import Channel, ChannelKind
+
+DAY = 86_400
+
+
+class ClockState(StrEnum):
+    OK = "ok"
+    AT_RISK = "at_risk"
+    BREACHED = "breached"
+    PAUSED = "paused"
+    MET = "met"
+
+
+class Clock(Base):
+    __tablename__ = "clock"
+    __table_args__ = (
+        Index("ix_clock_ticket", "ticket_id"),
+        Index("ix_clock_next", "next_at", postgresql_where=text("next_at IS NOT NULL")),
+        Index(
+            "uq_clock_running",
+            "ticket_id",
+            "metric",
+            "is_legal",
+            unique=True,
+            postgresql_where=text("met_at IS NULL AND ended_at IS NULL"),
+        ),
+    )
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
+    ticket_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("ticket.id"))
+    policy_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("policy.id"))
+    metric: Mapped[Metric]
+    channel: Mapped[ChannelKind | None]
+    """Where the reply is due first."""
+    started_at: Mapped[datetime]
+    target_seconds: Mapped[int] = mapped_column(Integer)
+    is_legal: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
+    """Counted in days, as laws do."""
+    warn_at: Mapped[list[datetime]] = mapped_column(ARRAY(DateTime(timezone=True)))
+    due_at: Mapped[datetime]
+    next_at: Mapped[datetime | None]
+    """When the deadline wheel has to look at it next."""
+    paused_since: Mapped[datetime | None]
+    met_at: Mapped[datetime | None]
+    breached_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+    """Taken off without being kept: settled otherwise, or no longer promised."""
+
+    @property
+    def runs(self) -> bool:
+        return self.met_at is None and self.ended_at is None
+
+
+RUNNING = Clock.met_at.is_(None) & Clock.ended_at.is_(None)
+
+
+def clock_state(
+    *,
+    at: datetime,
+    warn_at: Sequence[datetime],
+    due_at: datetime,
+    met_at: datetime | None,
+    paused_since: datetime | None = None,
+) -> ClockState:
+    if met_at:
+        return ClockState.MET
+    if paused_since:
+        return ClockState.PAUSED
+    if at >= due_at:
+        return ClockState.BREACHED
+    return ClockState.AT_RISK if any(at >= moment for moment in warn_at) else ClockState.OK
+
+
+async def reckon(session: AsyncSession, ticket: Ticket, *, by: Actor = SYSTEM, at: datetime) -> bool:
+    """Makes the ticket's clocks what its history and its policy say now; whether any of them moved.
+
+    `ticket` is held by the caller. What was kept or settled stays as it was reckoned then.
+    """
+    await session.flush()
+    rows = list(
+        await session.scalars(select(Clock).where(Clock.ticket_id == ticket.id).order_by(Clock.started_at))
+    )
+    facts = await facts_of(session, ticket)
+    promises = await _promises(session, ticket, facts, at=at)
+    hand = _Hand(session, ticket, by, at)
+    pairs = _pairs(promises, rows)
+    paired = {clock.id for _, clock in pairs if clock}
+    for row in rows:
+        if row.runs and row.id not in paired:
+            hand.end(row)
+    await session.flush()  # what ends makes room for what begins
+    for promise, clock in pairs:
+        hand.set(clock, promise)
+    await hand.tell()
+    if any(fact.channel == ChannelKind.PHONE for fact in facts) and not is_waited_for(facts):
+        missed = (Alert.ticket_id == ticket.id, Alert.kind == AlertKind.CALL_MISSED)
+        await alerts.resolve(session, *missed, by=by, at=at)
+        await call_backs.finish(session, ticket, by=by, at=at)
+    return hand.moved
+
+
+async def _promises(
+    session: AsyncSession, ticket: Ticket, facts: Sequence[Fact], *, at: datetime
+) -> list[Promise]:
+    """What the ticket's own policy promises from its opening; beside it, what a law does, from the word that counts there."""
+    if ticket.merged_into_id or ticket.spam_at or await is_a_machines(session, ticket, facts):
+        return []
+    terms = await terms_of(session, ticket)
+    if not terms:
+        return []
+    opened_at, legal_since = await beginnings_of(session, ticket)
+    own, laws = terms[0].of(legal=False), [one.of(legal=True) for one in terms]
+    found = promised(facts, [own], opened_at=opened_at, priority=ticket.priority)
+    if any(law.apply(ticket.priority) for law in laws):
+        since = legal_since or complained_at(facts, at=at, opened_at=opened_at)
+        ticket.legal_since = since
+        found += promised_by_law(facts, laws, since=since, priority=ticket.priority)
+    return found
+
+
+def _pairs(promises: Sequence[Promise], rows: Sequence[Clock]) -> list[tuple[Promise, Clock | None]]:
+    """Each promise with its clock: the one that began with it, or the one that runs for the same."""
+    began = {(row.metric, row.is_legal, row.started_at): row for row in rows}
+    running = {(row.metric, row.is_legal): row for row in rows if row.runs}
+    pairs: list[tuple[Promise, Clock | None]] = []
+    for promise in promises:
+        row = began.get((promise.metric, promise.legal, promise.started_at))
+        if row is None and promise.runs:
+            row = running.get((promise.metric, promise.legal))
+        pairs.append((promise, row))
+    return pairs
+
+
+class _Hand:
+    """Sets the clocks of one ticket, and afterwards tells what came of it."""
+
+    def __init__(self, session: AsyncSession, ticket: Ticket, by: Actor, at: datetime) -> None:
+        self._session, self._ticket, self._by, self._at = session, ticket, by, at
+        self._quiet: list[uuid.UUID] = []
+        """Clocks whose alerts are over."""
+        self.moved = False
+
+    def end(self, row: Clock) -> None:
+        row.ended_at, row.next_at = self._at, None
+        self._quiet.append(row.id)
+        self.moved = True
+
+    def set(self, row: Clock | None, promise: Promise) -> None:
+        if row is not None and not row.runs and not promise.runs:
+            return
+        began = row is None
+        if row is None:
+            row = Clock(id=new_id(), ticket_id=self._ticket.id, metric=promise.metric)
+            self._session.add(row)
+        ran = not began and row.runs
+        timed = (promise.due_at, promise.warn_at, promise.paused_since)
+        before = (row.due_at, row.warn_at, row.paused_since)
+        target, terms = promise.first.target, promise.first.terms
+        row.started_at, row.policy_id = promise.started_at, terms.policy_id
+        row.channel, row.is_legal = promise.first.channel, target.legal
+        row.target_seconds = target.days * DAY or target.seconds
+        row.due_at, row.warn_at, row.paused_since = timed
+        row.met_at, row.ended_at = promise.met_at, promise.ended_at
+        if not promise.runs:
+            self._stop(row, ran=ran)
+        elif not ran or timed != before:
+            self._start(row, ran=ran)
+        else:
+            return
+        self.moved = True
+
+    def _start(self, row: Clock, *, ran: bool) -> None:
+        """It runs from here; an alert for a moment that is no longer the right one is over."""
+        if row.breached_at and row.due_at > self._at:
+            row.breached_at = None
+        if ran:
+            self._quiet.append(row.id)
+        passed = [moment for moment in row.warn_at if moment <= self._at]
+        row.next_at = (
+            None if row.paused_since
+            else row.due_at if row.due_at <= self._at
+            else passed[-1] if passed
+            else min([*row.warn_at, row.due_at])
+        )  # fmt: skip
+        ring(self._session, TOPIC)
+
+    def _stop(self, row: Clock, *, ran: bool) -> None:
+        row.next_at = None
+        if row.met_at and row.met_at > row.due_at:
+            row.breached_at = row.due_at
+        if ran:
+            self._quiet.append(row.id)
+        if ran and row.met_at:
+            record(
+                self._session,
+                EventKind.SLA_MET,
+                by=self._by,
+                at=row.met_at,
+                ticket_id=self._ticket.id,
+                contact_id=self._ticket.contact_id,
+                data={"clock": str(row.id), "metric": row.metric},
+            )
+
+    async def tell(self) -> None:
+        await self._session.flush()
+        if self._quiet:
+            await alerts.resolve_of_clocks(self._session, self._quiet, by=self._by, at=self._at)
+
+
+READER = "promises"
+
+
+async def mend(session: AsyncSession, event: Event) -> None:
+    """An answer that could not be delivered keeps no promise: its clock runs again, as if it had never been written."""
+    if event.kind == EventKind.MESSAGE_FAILED and event.ticket_id:
+        await reckon(session, await locked(session, event.ticket_id), at=await database_time(session))
+
+
+async def terms_of(session: AsyncSession, ticket: Ticket) -> list[Terms]:
+    """Those of the ticket's own policy, then those of others in which a law may promise something too."""
+    ordered = await policies_in_order(session)
+    if any(not policy.is_default for policy, _ in ordered):
+        ordered = policies_for(ordered, await _matter(session, ticket), ticket.policy_id)
+    return [policy.terms(Hours.from_json(calendar.hours)) for policy, calendar in ordered]
+
+
+async def _matter(session: AsyncSession, ticket: Ticket) -> Matter:
+    channels = await session.scalars(
+        select(Channel.kind)
+        .join(Thread, Thread.channel_id == Channel.id)
+        .where(Thread.ticket_id == ticket.id)
+        .distinct()
+    )
+    language = await session.scalar(select(Contact.locale).where(Contact.id == ticket.contact_id))
+    return Matter(
+        channels=set(channels),
+        team_id=ticket.team_id,
+        priority=ticket.priority,
+        tags=ticket.tags,
+        language=language,
+    )
+
+
+async def ladders_of(
+    connection: AsyncSession | AsyncConnection, policy_ids: Collection[uuid.UUID | None]
+) -> dict[uuid.UUID | None, Ladder]:
+    """By policy; under None that of the default policy, for what no policy has fired."""
+    asked = one_of(Policy.id, [id for id in policy_ids if id]) | Policy.is_default
+    ladders: dict[uuid.UUID | None, Ladder] = {None: DEFAULT}
+    for row in await connection.execute(select(Policy.id, Policy.ladder, Policy.is_default).where(asked)):
+        ladders[row.id] = Ladder.from_json(row.ladder) if row.ladder else DEFAULT
+        if row.is_default:
+            ladders[None] = ladders[row.id]
+    return ladders
+
+
+async def ladder_of(session: AsyncSession, alert: Alert) -> Ladder:
+    policy_id = await session.scalar(select(Clock.policy_id).where(Clock.id == alert.clock_id))
+    return (await ladders_of(session, [policy_id]))[policy_id]

@@ -1,0 +1,227 @@
+"""Business hours: when a shop is open, and how much open time passes.
+
+Everything here is a value or a pure function. Moments are aware UTC datetimes, in and out; seconds are
+real elapsed seconds, so a period over a daylight-saving change is an hour shorter or longer than the
+clock on the wall says.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+from itertools import pairwise
+from typing import Any, Self, TypeAlias
+from zoneinfo import ZoneInfo
+
+from domain.sla import public_holidays
+
+Period: TypeAlias = tuple[time, time]
+Interval: TypeAlias = tuple[datetime, datetime]
+
+MIDNIGHT = time.min
+"""As the end of a period: until the day is over, written 24:00. Nothing ends when the day begins."""
+
+PATIENCE = timedelta(days=400)
+DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+class NeverOpen(ValueError):
+    """Nothing opens within 400 days, so no moment can be promised."""
+
+
+@dataclass(frozen=True)
+class Hours:
+    """A week of opening periods in one time zone, and the days the shop stays closed.
+
+    Raises ValueError for a week that makes no sense; a week without any period is allowed.
+    """
+
+    zone: ZoneInfo
+    weekly: Mapping[int, Sequence[Period]] = field(hash=False)
+    """0 is Monday. Periods are local wall times on whole minutes; they may touch, not overlap. One that
+    runs past midnight is written as two: until MIDNIGHT, and from 00:00 of the next day."""
+    closed: frozenset[date] = frozenset()
+    holidays: frozenset[str] = frozenset()
+    """Whose public holidays the shop keeps too, such as PL or ES-CT."""
+
+    def __post_init__(self) -> None:
+        week = {day: tuple(sorted(self.weekly[day])) for day in sorted(self.weekly) if self.weekly[day]}
+        object.__setattr__(self, "weekly", week)
+        for code in self.holidays:
+            public_holidays.check(code)
+        for day, periods in week.items():
+            if day not in range(7):
+                raise ValueError(f"{day} is no day of the week: 0 is Monday, 6 is Sunday")
+            for period in periods:
+                if any(at.second or at.microsecond or at.tzinfo for at in period):
+                    raise ValueError(f"{DAYS[day]} {_written(period)}: whole minutes of local time only")
+                if period[1] != MIDNIGHT and period[1] <= period[0]:
+                    raise ValueError(f"{DAYS[day]} {_written(period)} ends before it begins")
+            for one, other in pairwise(periods):
+                if one[1] == MIDNIGHT or one[1] > other[0]:
+                    raise ValueError(f"{DAYS[day]} {_written(one)} and {_written(other)} overlap")
+
+    def is_open(self, at: datetime) -> bool:
+        return any(self._open(at, at + timedelta.resolution))
+
+    def add(self, start: datetime, seconds: int, pauses: Sequence[Interval] = ()) -> datetime:
+        """The moment when so many seconds of open time have passed since `start`.
+
+        Time ends with the period that fills it: eight hours from Monday's opening are Monday's closing, not
+        Tuesday's opening. No time at all takes until the shop is next open, which may be `start` itself. During
+        a pause the shop counts as closed; pauses may overlap and come in any order. Raises NeverOpen.
+        """
+        if seconds < 0:
+            raise ValueError("open time runs forward only")
+        left = timedelta(seconds=seconds)
+        for begin, end in self._open(start, None, pauses):
+            if left <= end - begin:
+                return begin + left
+            left -= end - begin
+        raise NeverOpen(f"nothing opens within {PATIENCE.days} days in {self.zone.key}")
+
+    def between(self, start: datetime, end: datetime, pauses: Sequence[Interval] = ()) -> int:
+        """Open seconds from `start` to `end`, a broken second dropped; negative when `end` is the earlier."""
+        if end < start:
+            return -self.between(end, start, pauses)
+        passed = sum((until - begin for begin, until in self._open(start, end, pauses)), timedelta())
+        return passed // timedelta(seconds=1)
+
+    def last_day(self, start: datetime, days: int, *, working: bool) -> date:
+        """The day that is so many days after the day of `start`, which is not counted.
+
+        Working days are Monday to Friday without public holidays; days on which the shop chooses to stay closed count.
+        """
+        day = start.astimezone(self.zone).date()
+        while days > 0:
+            day += timedelta(days=1)
+            days -= not working or (day.weekday() < 5 and not self._is_holiday(day))
+        return day
+
+    def end_of(self, day: date) -> datetime:
+        return self._moment(day + timedelta(days=1), MIDNIGHT, fold=0)
+
+    def morning_of(self, day: date) -> datetime:
+        """When the shop opens; on a day on which it does not, nine o'clock."""
+        return next((begin for begin, _ in self._stretches(day)), self._moment(day, time(9), fold=0))
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> Self:
+        """Reads {"zone": "Europe/Warsaw", "weekly": {"mon": [["09:00", "17:00"]]}, "closed": ["2026-12-31"],
+        "holidays": ["PL"]}.
+
+        Raises ValueError with a sentence a person can act on.
+        """
+        weekly, closed = stored.get("weekly", {}), stored.get("closed", [])
+        holidays = stored.get("holidays", [])
+        if not isinstance(weekly, Mapping) or not isinstance(closed, list) or not isinstance(holidays, list):
+            raise ValueError("weekly is an object of days, closed a list of dates, holidays one of countries")
+        for day, periods in weekly.items():
+            if day not in DAYS or not isinstance(periods, list):
+                raise ValueError(f"{day}: a day is one of {', '.join(DAYS)} and has a list of periods")
+        return cls(
+            zone=_zone(stored.get("zone")),
+            weekly={
+                DAYS.index(day): [_period(day, one) for one in periods] for day, periods in weekly.items()
+            },
+            closed=frozenset(_date(day) for day in closed),
+            holidays=frozenset(str(code) for code in holidays),
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "zone": self.zone.key,
+            "weekly": {
+                DAYS[day]: [_written(period).split("-") for period in periods]
+                for day, periods in self.weekly.items()
+            },
+            "closed": sorted(day.isoformat() for day in self.closed),
+            "holidays": sorted(self.holidays),
+        }
+
+    def _open(
+        self, start: datetime, end: datetime | None, pauses: Sequence[Interval] = ()
+    ) -> Iterator[Interval]:
+        """Every open stretch from `start` to `end` without the pauses, in order. Without an end it goes on
+        until nothing has opened for PATIENCE."""
+        pauses = sorted(pause for pause in pauses if pause[0] < pause[1])
+        day = opened = start.astimezone(self.zone).date()
+        last = end.astimezone(self.zone).date() if end else None
+        while day <= last if last else day - opened <= PATIENCE:
+            for begin, until in self._stretches(day):
+                opened = day
+                # In a repeated hour two periods that touch overlap: the first ends at the last 02:30, the second
+                # begins at the first. What has been counted is the new start.
+                begin, until, start = max(begin, start), min(until, end or until), max(start, until)
+                for pause_begin, pause_end in pauses:
+                    if pause_end > begin and pause_begin < until:
+                        if begin < pause_begin:
+                            yield begin, pause_begin
+                        begin = pause_end
+                if begin < until:
+                    yield begin, until
+            day += timedelta(days=1)
+
+    def _stretches(self, day: date) -> Iterator[Interval]:
+        if day not in self.closed and not self._is_holiday(day):
+            for begin, end in self.weekly.get(day.weekday(), ()):
+                if end == MIDNIGHT:
+                    # Where the clocks go back at midnight, the day is over when it first strikes.
+                    yield self._moment(day, begin, fold=0), self._moment(day + timedelta(days=1), end, fold=0)
+                else:
+                    yield self._moment(day, begin, fold=0), self._moment(day, end, fold=1)
+
+    def _is_holiday(self, day: date) -> bool:
+        return any(day in public_holidays.days(code, day.year) for code in self.holidays)
+
+    def _moment(self, day: date, at: time, *, fold: int) -> datetime:
+        """The UTC moment of a wall time: of a repeated hour the first (fold 0) or the last (fold 1); a time the
+        clocks skip is the moment when they skip it."""
+        wall = datetime.combine(day, at, self.zone)
+        moment = wall.replace(fold=fold).astimezone(UTC)
+        if moment.astimezone(self.zone).replace(tzinfo=None) == wall.replace(tzinfo=None):
+            return moment
+        # PEP 495: in a gap, fold 1 lies before the change and fold 0 after it.
+        before, after = wall.replace(fold=1).astimezone(UTC), wall.replace(fold=0).astimezone(UTC)
+        while after - before > timedelta(seconds=1):
+            middle = before + (after - before) // timedelta(seconds=2) * timedelta(seconds=1)
+            if middle.astimezone(self.zone).replace(tzinfo=None) < wall.replace(tzinfo=None):
+                before = middle
+            else:
+                after = middle
+        return after
+
+
+ALWAYS = Hours(ZoneInfo("UTC"), {day: [(time.min, MIDNIGHT)] for day in range(7)})
+"""Around the clock, every day."""
+
+
+def _zone(name: object) -> ZoneInfo:
+    try:
+        return ZoneInfo(str(name))
+    except (KeyError, ValueError, OSError):  # also a folder of zones ("Europe") and a path
+        raise ValueError(f"unknown time zone {name!r}") from None
+
+
+def _period(day: str, written: object) -> Period:
+    match written:
+        case [str(begin), str(end)] if is_time(begin) and (end == "24:00" or is_time(end)):
+            return time.fromisoformat(begin), MIDNIGHT if end == "24:00" else time.fromisoformat(end)
+    said = "-".join(map(str, written)) if isinstance(written, list) else written
+    raise ValueError(f"{day} {said} is no period: write 09:00 and 17:00, and 24:00 for the end of a day")
+
+
+def is_time(text: str) -> bool:
+    return re.fullmatch("([01][0-9]|2[0-3]):[0-5][0-9]", text) is not None
+
+
+def _date(written: object) -> date:
+    try:
+        return date.fromisoformat(str(written))
+    except ValueError:
+        raise ValueError(f"{written!r} is no date; write 2026-12-25") from None
+
+
+def _written(period: Period) -> str:
+    begin, end = (f"{at:%H:%M}" for at in period)
+    return f"{begin}-{'24:00' if period[1] == MIDNIGHT else end}"
