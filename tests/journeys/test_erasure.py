@@ -256,7 +256,8 @@ async def in_bulk(shop: Shop, messages: int) -> None:
 async def spoken_of(shop: Shop) -> None:
     house, mia = shop.house, shop.mia
     async with house.db.transaction() as session:
-        ticket = (await session.scalars(select(Ticket).where(Ticket.contact_id == shop.contact_id))).first()
+        theirs = select(Ticket).where(Ticket.contact_id == shop.contact_id).order_by(Ticket.number)
+        ticket = (await session.scalars(theirs)).first()
         assert ticket
         email = await session.scalar(select(Identity.id).where(Identity.value == ADA.lower()))
         missed = Cause(AlertKind.CALL_MISSED, NOON, ticket_id=ticket.id)
@@ -554,7 +555,11 @@ async def test_a_manager_asks_and_an_admin_confirms(shop: Shop) -> None:
     async with shop.house.db.transaction() as session:
         assert await session.scalar(select(func.count()).select_from(SealedPart)) == 0
         kinds = (
-            await session.scalars(select(AuditEntry.kind).where(AuditEntry.contact_id == shop.contact_id))
+            await session.scalars(
+                select(AuditEntry.kind)
+                .where(AuditEntry.contact_id == shop.contact_id)
+                .order_by(AuditEntry.seq)
+            )
         ).all()
     assert [kind for kind in kinds if kind != AuditKind.CONTACT_READ] == [
         AuditKind.ERASURE_ASKED, AuditKind.ERASURE_ASKED, AuditKind.ERASED,
