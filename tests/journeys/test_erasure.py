@@ -256,7 +256,7 @@ async def in_bulk(shop: Shop, messages: int) -> None:
 async def spoken_of(shop: Shop) -> None:
     house, mia = shop.house, shop.mia
     async with house.db.transaction() as session:
-        theirs = select(Ticket).where(Ticket.contact_id == shop.contact_id).order_by(Ticket.number)
+        theirs = select(Ticket).where(Ticket.contact_id == shop.contact_id).order_by(Ticket.number.desc())
         ticket = (await session.scalars(theirs)).first()
         assert ticket
         email = await session.scalar(select(Identity.id).where(Identity.value == ADA.lower()))
