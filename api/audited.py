@@ -32,6 +32,7 @@ AUDITED = {
     "agentInvite": Audited(AuditKind.AGENT_ADDED, ("role", "team_ids")),
     "agentUpdate": Audited(AuditKind.AGENT_CHANGED, ("role", "team_ids", "line", "left")),
     "teamSave": Audited(AuditKind.TEAM_SAVED, ("id", "name")),
+    "importStart": Audited(AuditKind.IMPORTED, ("kind", "dry_run")),
     "shopUpdate": Audited(
         AuditKind.SHOP_CHANGED, ("agents_see", "order_numbers", "marketplaces", "same_matter")
     ),

@@ -14,6 +14,7 @@ from dotenv import dotenv_values
 from sqlalchemy.exc import DBAPIError
 
 from api.house import House
+from api.importing.rows import takes
 from api.settings import ApiSettings
 from domain import audit, following
 from domain.alerting.devices import Transport
@@ -21,6 +22,7 @@ from domain.answering.absence import Absences
 from domain.calling import calls
 from domain.db import Database, database_time
 from domain.desk.files import Files
+from domain.importing.imports import Importer
 from domain.keys import open_keys
 from domain.migrations import migrate
 from domain.operations import upkeep
@@ -196,6 +198,7 @@ async def working(house: House, settings: Settings) -> AsyncIterator[None]:
         upkeep.run(house.db, house.files),
         Sealer(house.db, house.keys, house.files).run(),
         Exporter(house.db, house.files).run(),
+        Importer(house.db, house.files, takes(house)).run(),
         Absences(house.db, house.keys).run(),
         audit.run(house.db),
     )

@@ -42,6 +42,7 @@ from api.desk.tickets import TicketQueries
 from api.documents import Documents
 from api.errors import Errors
 from api.execution import Admitted, Timed
+from api.importing.imports import ImportMutations, ImportQueries
 from api.joining.joining import JoiningMutations
 from api.joining.linking import LinkMutations
 from api.joining.merging import MergeMutations, MergeQueries
@@ -92,6 +93,7 @@ class Query(
     SpamQueries,
     DialledNumberQueries,
     ExportQueries,
+    ImportQueries,
     ErasureQueries,
     PrivacyQueries,
     ChangeQueries,
@@ -136,6 +138,7 @@ class Mutation(
     CallingMutations,
     DialledNumberMutations,
     ExportMutations,
+    ImportMutations,
     ErasureMutations,
     PrivacyMutations,
 ):

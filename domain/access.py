@@ -37,6 +37,7 @@ from domain.desk.tasks import Task
 from domain.desk.threads import Thread
 from domain.desk.tickets import Ticket
 from domain.errors import NotFound
+from domain.importing.imports import Import
 from domain.privacy.erasure import Erasure, SealedPart
 from domain.privacy.exports import ContactExport
 from domain.sla.policies import Calendar, Policy
@@ -91,7 +92,7 @@ def _agents(model: type[Base], actor: Actor) -> ColumnElement[bool]:
         return model.agent_id == actor.id
     if model in (Agent, Team, Channel, Policy, Calendar, ContactField):
         return true()
-    if model in (ApiToken, AuditEntry, Webhook, Post):
+    if model in (ApiToken, AuditEntry, Webhook, Post, Import):
         return true() if actor.role == Role.ADMIN else false()
     if model in (Delivery, Notice):
         return _deliveries(model, actor)

@@ -62,6 +62,7 @@ class AuditKind(StrEnum):
     CONTACT_FIELD_ARCHIVED = "contact_field_archived"
     CONTACT_READ = "contact_read"
     CALL_STARTED = "call_started"
+    IMPORTED = "imported"
     EXPORTED = "exported"
     EXPORT_FETCHED = "export_fetched"
     ERASURE_ASKED = "erasure_asked"

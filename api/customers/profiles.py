@@ -14,10 +14,9 @@ from api.mutations import changed, mutation
 from domain import access
 from domain.actors import Actor
 from domain.customers import companies, contact_fields, contacts, profiles
+from domain.customers.describing import describe
 from domain.db import Json
-from domain.desk.tickets import live_tickets, locked
 from domain.ids import row_id
-from domain.sla import clocks
 
 
 @strawberry.input(
@@ -54,11 +53,7 @@ async def _contact_save(info: Info, input: ContactSaveInput) -> ContactPayload:
             name, locale = profiles.name(input.name or ""), said.pop("locale", None)
             contact = contacts.add_contact(session, name=name, locale=locale, by=actor, at=now)
             await session.flush()
-        before = contact.locale
-        contact.change(by=actor, at=now, **said)
-        if contact.locale != before:  # a policy may be for who speaks it
-            for ticket in await live_tickets(session, contact.id):
-                await clocks.reckon(session, await locked(session, ticket.id), by=actor, at=now)
+        await describe(session, contact, by=actor, at=now, **said)
         return {"contact": str(contact.id)}
 
     done = await changed(info, input, change)

@@ -6,7 +6,7 @@ asked for no longer; its values stay, and are there again when it comes back.
 
 import re
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -98,6 +98,27 @@ async def spelled_values(
             refusal.field = ["fields", str(place), "value"]
             raise
         values[str(field.id)] = kept
+    return values
+
+
+async def labels(session: AsyncSession) -> dict[str, uuid.UUID]:
+    """By what the fields in use are called."""
+    rows = await session.execute(
+        select(ContactField.label, ContactField.id).where(ContactField.archived_at.is_(None))
+    )
+    return {label: id for label, id in rows}
+
+
+async def spelled_by_label(session: AsyncSession, given: Mapping[str, str]) -> dict[str, str | None]:
+    """As `spelled_values`; a refusal names the field's label."""
+    known = await labels(session)
+    values: dict[str, str | None] = {}
+    for label, value in given.items():
+        try:
+            values |= await spelled_values(session, [(known.get(label), value)])
+        except Refused as refusal:
+            refusal.field = [label]
+            raise
     return values
 
 

@@ -18,6 +18,7 @@ from domain.db import Database, database_time
 from domain.desk import revisions
 from domain.desk.files import Files
 from domain.events import ensure_partitions
+from domain.importing import imports
 from domain.once import Done
 from domain.privacy import erasure, exports, retention
 from domain.ways_in import channels
@@ -48,6 +49,7 @@ async def run(db: Database, files: Files) -> None:
                 await erasure.destroy_due(session, at=now)
                 await exports.discard_old(session, files, at=now)
                 await uploads.sweep(session, files, at=now)
+                await imports.sweep(session, files)
                 await revisions.sweep(session, at=now)
                 await visitors.forget_silent(session, at=now)
             await retention.apply(db, files)

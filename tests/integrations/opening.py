@@ -3,14 +3,8 @@
 from api.house import House
 from domain.arriving.inbound import ARRIVALS
 from integrations.mailroom import Mailroom
+from tests.working_off import worked_off
 
 
 async def open_all(house: House) -> None:
-    mailroom = Mailroom(house.db, house.keys, house.files)
-    while True:
-        async with house.db.transaction() as session:
-            claimed = await ARRIVALS.claim(session, 10)
-        if not claimed:
-            return
-        for arrival, lease in claimed:
-            await mailroom.open(arrival, lease)
+    await worked_off(house, ARRIVALS, Mailroom(house.db, house.keys, house.files).open)

@@ -10,7 +10,7 @@ import time
 import tracemalloc
 import uuid
 import zipfile
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -55,13 +55,13 @@ from domain.privacy.unsealing import Destroyed, unseal
 from domain.sla.clocks import Clock
 from domain.ways_in.channels import Channel, ChannelKind
 from domain.webhooks import Attempt, Post, add_webhook
-from domain.work import Queue
 from integrations.mail.addresses import reply_address
 from integrations.mail.receiving.smtp_in import listen
 from integrations.mailroom import Mailroom
 from integrations.signatures import phone_signature
 from tests.client import Client
 from tests.factories import NOON, SETTINGS, a_channel, a_mail, a_promise
+from tests.working_off import worked_off
 
 ADA = "Ada.Canary@example.org"
 NUMBER = "600777888"
@@ -116,16 +116,6 @@ async def shop(house: House, door: str, mia: Client, admin: Client) -> AsyncIter
         await stack.enter_async_context(server)
         host, port = server.sockets[0].getsockname()
         yield Shop(house, door, {"hostname": host, "port": port, "start_tls": False}, mia, admin)
-
-
-async def worked_off(house: House, queue: "Queue[Any]", do: Callable[[Any, Any], Awaitable[None]]) -> None:
-    while True:
-        async with house.db.transaction() as session:
-            claimed = await queue.claim(session, 10)
-        if not claimed:
-            return
-        for row, lease in claimed:
-            await do(row, lease)
 
 
 async def opened(shop: Shop) -> None:

@@ -1,0 +1,78 @@
+"""What is typed to bring along what a shop has already: `heddle import contacts`, `agents`."""
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+from api.commands.columns import print_table
+from api.importing.rows import takes
+from api.running import house_here
+from domain import audit
+from domain.actors import SYSTEM
+from domain.audit import AuditKind
+from domain.db import database_time
+from domain.importing import sheets
+from domain.importing.imports import AT_ONCE, Outcome, own_columns, take_all
+from domain.importing.sheets import ImportKind
+from domain.settings import WrongSetting
+
+imports = App(name="import", help="Brings along what a shop has already.")
+
+DryRun = Annotated[bool, Parameter(help="Says what would become of each row, and keeps nothing.")]
+
+
+@imports.command
+async def contacts(file: Path, *, dry_run: DryRun = False) -> None:
+    """Takes over customers from a CSV file: see docs/importing.md for its columns."""
+    await _take_over(file, ImportKind.CONTACTS, dry_run=dry_run)
+
+
+@imports.command
+async def agents(
+    file: Path,
+    *,
+    dry_run: DryRun = False,
+    invite: Annotated[bool, Parameter(help="Mails each new one a link to choose a password.")] = True,
+) -> None:
+    """Takes over the people of the shop from a CSV file: see docs/importing.md for its columns."""
+    await _take_over(file, ImportKind.AGENTS, dry_run=dry_run, inviting=invite)
+
+
+async def _take_over(file: Path, kind: ImportKind, *, dry_run: bool, inviting: bool = True) -> None:
+    try:
+        raw = await asyncio.to_thread(file.read_bytes)
+    except OSError as failure:
+        raise WrongSetting(f"{file}: {failure.strerror}.") from None
+    counted = dict.fromkeys(Outcome, 0)
+    refused: list[tuple[str, str, str]] = []
+    async with house_here() as (house, _):
+        async with house.db.transaction() as session:
+            sheet = sheets.read(raw, kind, await own_columns(session, kind))
+            audit.note(
+                session,
+                AuditKind.IMPORTED,
+                by=SYSTEM,
+                at=await database_time(session),
+                data={"kind": kind, "dry_run": dry_run},
+            )
+        take = takes(house, inviting=inviting)[kind]
+        for place in range(0, len(sheet.lines), AT_ONCE):
+            lines = sheet.lines[place : place + AT_ONCE]
+            async with house.db.transaction() as session:
+                now = await database_time(session)
+                tally = await take_all(session, lines, take, dry_run=dry_run, by=SYSTEM, at=now)
+            for outcome, count in tally.outcomes.items():
+                counted[outcome] += count
+            refused += [
+                (f"line {one['line']}", one["column"] or "", one["sentence"].format(**one["values"]))
+                for one in tally.problems
+            ]
+    print_table(refused)
+    if sheet.unknown:
+        print(f"Left out, for nobody knows these columns: {', '.join(sheet.unknown)}.")
+    told = ", ".join(f"{count} {outcome.value}" for outcome, count in counted.items())
+    print(f"{told}, {len(refused)} refused." + (" Nothing was kept: a dry run." if dry_run else ""))
+    if refused:
+        raise SystemExit(1)

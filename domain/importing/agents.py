@@ -1,0 +1,92 @@
+"""A row of a spreadsheet becomes somebody who works here, or changes what is known of them."""
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from domain.actors import Actor, Role
+from domain.agents.staff import Agent, Team, TeamMember, add_agent, free_line, line_called
+from domain.customers import profiles
+from domain.errors import InvalidInput
+from domain.importing.contacts import several
+from domain.importing.imports import Outcome
+from domain.importing.sheets import Line
+from domain.languages import LANGUAGES, N_
+
+Welcome = Callable[[AsyncSession, Agent, datetime], Awaitable[None]]
+"""Tells a new agent how to set a password."""
+
+
+async def take(
+    session: AsyncSession, line: Line, *, by: Actor, at: datetime, welcome: Welcome | None = None
+) -> Outcome:
+    """What the row leaves empty stays; its teams are added to those that the agent is in."""
+    email, said = line.cells.get("email", ""), _said(line)
+    agent = await session.scalar(select(Agent).where(func.lower(Agent.email) == email.lower()))
+    if agent and agent.left_at:
+        raise InvalidInput(N_("This person has left: let them come back first."), field=["email"])
+    is_new = agent is None
+    if agent is None:
+        name = profiles.name(said.get("name", ""))
+        agent = await add_agent(
+            session,
+            email=email,
+            name=name,
+            role=said.get("role", Role.AGENT),
+            password_hash=None,
+            by=by,
+            at=at,
+        )
+    changed = {name: value for name, value in said.items() if getattr(agent, name) != value}
+    if "line" in changed:
+        await free_line(session, agent, said["line"])
+    joins = await _teams_to_join(session, agent, several(line.cells.get("teams", "")))
+    session.add_all(joins)
+    for name in changed.keys() & {"locale", "timezone"}:
+        setattr(agent, name, changed[name])
+    if changed or joins:
+        agent.change(by=by, at=at, **{k: v for k, v in changed.items() if k not in ("locale", "timezone")})
+    if is_new and welcome:
+        await welcome(session, agent, at)
+    if is_new:
+        return Outcome.CREATED
+    return Outcome.UPDATED if changed or joins else Outcome.UNCHANGED
+
+
+def _said(line: Line) -> dict[str, Any]:
+    """By the agent's columns."""
+    cells = line.cells
+    said: dict[str, Any] = {}
+    if name := cells.get("name"):
+        said["name"] = profiles.name(name)
+    if role := cells.get("role"):
+        if role.lower() not in set(Role):
+            raise InvalidInput(
+                N_("This is none of the choices: {options}."), field=["role"], options=", ".join(Role)
+            )
+        said["role"] = Role(role.lower())
+    if languages := cells.get("languages"):
+        said["languages"] = sorted({profiles.locale(word) for word in several(languages)})
+    if language := cells.get("locale"):
+        if language.lower() not in LANGUAGES:
+            raise InvalidInput(
+                N_("This is none of the choices: {options}."), field=["locale"], options=", ".join(LANGUAGES)
+            )
+        said["locale"] = language.lower()
+    if zone := cells.get("timezone"):
+        said["timezone"] = profiles.timezone(zone)
+    if called := cells.get("line"):
+        said["line"] = line_called(called)
+    return said
+
+
+async def _teams_to_join(session: AsyncSession, agent: Agent, names: list[str]) -> list[TeamMember]:
+    teams = {team.name.lower(): team.id for team in await session.scalars(select(Team))} if names else {}
+    if unknown := [name for name in names if name.lower() not in teams]:
+        raise InvalidInput(N_("There is no team {name}."), field=["teams"], name=unknown[0])
+    there = set(await session.scalars(select(TeamMember.team_id).where(TeamMember.agent_id == agent.id)))
+    wanted = {teams[name.lower()] for name in names}
+    return [TeamMember(agent_id=agent.id, team_id=id) for id in sorted(wanted - there)]
