@@ -28,6 +28,8 @@ class EventKind(StrEnum):
     TICKET_ASSIGNED = "ticket_assigned"
     TICKET_CHANGED = "ticket_changed"
     TICKET_REOPENED = "ticket_reopened"
+    TICKET_IMPORTED = "ticket_imported"
+    """A mail of the time before lies in it: nobody is told."""
     TICKET_MERGED = "ticket_merged"
     THREAD_JOINED = "thread_joined"
     MOVE_UNDONE = "move_undone"

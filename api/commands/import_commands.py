@@ -1,10 +1,14 @@
-"""What is typed to bring along what a shop has already: `heddle import contacts`, `agents`."""
+"""What is typed to bring along what a shop has already: `heddle import contacts`, `agents`, `mail`."""
 
 import asyncio
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import App, Parameter
+from sqlalchemy import select
 
 from api.commands.columns import print_table
 from api.importing.rows import takes
@@ -15,8 +19,12 @@ from domain.audit import AuditKind
 from domain.db import database_time
 from domain.importing import sheets
 from domain.importing.imports import AT_ONCE, Outcome, own_columns, take_all
+from domain.importing.mails import HERE
 from domain.importing.sheets import ImportKind
 from domain.settings import WrongSetting
+from domain.ways_in.channels import Channel, ChannelKind
+from integrations.mail.archived import SERVER_FAILS, Archivist, Found, in_files, on_server
+from integrations.mail.mailbox import Mailbox
 
 imports = App(name="import", help="Brings along what a shop has already.")
 
@@ -38,6 +46,48 @@ async def agents(
 ) -> None:
     """Takes over the people of the shop from a CSV file: see docs/importing.md for its columns."""
     await _take_over(file, ImportKind.AGENTS, dry_run=dry_run, inviting=invite)
+
+
+@imports.command
+async def mail(
+    path: Annotated[
+        Path | None, Parameter(help="An mbox file, a Maildir, or a folder of .eml files; or --folder.")
+    ] = None,
+    *,
+    channel: Annotated[str, Parameter(help="The mailbox that the mails belong to, by its slug.")],
+    folder: Annotated[str | None, Parameter(help="A folder on the mailbox's own IMAP server.")] = None,
+    dry_run: DryRun = False,
+) -> None:
+    """Brings along an older mailbox as history: closed tickets, without waking anyone. What is here already is left out."""
+    if (path is None) == (folder is None):
+        raise WrongSetting("Give either a path or --folder.")
+    left_out: Counter[str] = Counter()
+    brought = 0
+    async with house_here() as (house, _):
+        async with house.db.transaction() as session:
+            box = await session.scalar(select(Channel).where(Channel.slug == channel))
+            if box is None or box.kind != ChannelKind.EMAIL:
+                raise WrongSetting(f"--channel {channel}: there is no mailbox of this name.")
+        archivist = Archivist(house.db, house.files, box)
+        found = on_server(Mailbox.of(box, house.keys), folder) if folder else _local(path or Path())
+        try:
+            async for one in found:
+                if why := await archivist.bring(one, dry_run=dry_run):
+                    left_out[why] += 1
+                    if why != HERE:
+                        print(f"{one.place}: {why}", file=sys.stderr)
+                else:
+                    brought += 1
+        except (OSError, *SERVER_FAILS) as failure:
+            raise WrongSetting(f"{folder or path}: {failure}") from None
+    print(
+        f"{brought} mails brought along, {left_out.total()} left out, {left_out[HERE]} of them here already."
+    )
+
+
+async def _local(path: Path) -> AsyncIterator[Found]:
+    for one in in_files(path):
+        yield one
 
 
 async def _take_over(file: Path, kind: ImportKind, *, dry_run: bool, inviting: bool = True) -> None:

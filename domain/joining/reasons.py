@@ -23,6 +23,8 @@ class JoinCode(StrEnum):
     CALLER_NUMBER = "caller_number"
     # What began here goes on elsewhere.
     VISITOR_LEFT = "visitor_left"
+    # What was said before Heddle was here.
+    IMPORTED = "imported"
     # Somebody's word about a ticket.
     MOVED_BY_AGENT = "moved_by_agent"
 
@@ -44,6 +46,7 @@ JOINS = {
     JoinCode.VISITOR_LEFT: N_(
         "The visitor had left the chat: what was not read there went out by mail to this address."
     ),
+    JoinCode.IMPORTED: N_("It was brought along from an older mailbox."),
     JoinCode.MOVED_BY_AGENT: N_("An agent said that this belongs here."),
 }
 

@@ -4,6 +4,7 @@ import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import datetime
 
 from domain.arriving.afterwards import InboundBounce
 from domain.arriving.inbound import (
@@ -67,19 +68,26 @@ def read(channel: Channel, keys: Keys, arrival: Arrival) -> Iterator[Inbound | U
     if size := arrival.envelope.get("oversized"):
         said = translate(mailbox.language, NOT_WHOLE, megabytes=round(size / 1_000_000, 1))
         mail = replace(mail, text=said, folded=said, html=None, attachments=[])
-    yield InboundMessage(
-        external_id=mail.message_id or f"sha256:{hashlib.sha256(arrival.raw).hexdigest()}",
-        claims=(
-            Claim(
-                IdentityKind.EMAIL,
-                address,
-                Proof.MAIL_AUTHENTICATED if proven else None,
-                label=sender.address,
-            ),
-        ),
-        at=arrival.received_at,
+    claim = Claim(
+        IdentityKind.EMAIL, address, Proof.MAIL_AUTHENTICATED if proven else None, label=sender.address
+    )
+    yield replace(
+        message_of(mail, arrival.raw, claim, name=sender.name, at=arrival.received_at),
+        thread_number=number,
+        answerable=_may_be_answered(arrival, mail),
+    )
+
+
+def message_of(
+    mail: parse.Mail, raw: bytes, claim: Claim, *, name: str, at: datetime, from_shop: bool = False
+) -> InboundMessage:
+    """`claim` and `name`: of the customer, who wrote it, or whom the shop (`from_shop`) wrote to."""
+    return InboundMessage(
+        external_id=mail.message_id or f"sha256:{hashlib.sha256(raw).hexdigest()}",
+        claims=(claim,),
+        at=at,
         subject=mail.subject,
-        sender_name=sender.name,
+        sender_name=name,
         locale=language_of(mail.folded),
         text=mail.text,
         folded=mail.folded if mail.folded != mail.text else None,
@@ -97,10 +105,9 @@ def read(channel: Channel, keys: Keys, arrival: Arrival) -> Iterator[Inbound | U
             for one in mail.attachments
         ),
         references=tuple(dict.fromkeys([*mail.in_reply_to, *reversed(mail.references)])),
-        thread_number=number,
         automatic=mail.automatic == "auto_reply",  # a list's mail is a person's
         failed=mail.failed,
-        answerable=_may_be_answered(arrival, mail),
+        from_shop=from_shop,
     )
 
 

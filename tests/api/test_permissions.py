@@ -33,6 +33,7 @@ from domain.alerting import devices
 from domain.alerting.devices import Transport
 from domain.alerting.notices import Notice, NoticeKind, deliver
 from domain.answering import replies
+from domain.answering.uploads import Upload
 from domain.arriving import participants
 from domain.arriving.inbound import Arrival, ArrivalState
 from domain.arriving.opening import open_thread, open_ticket
@@ -52,6 +53,7 @@ from domain.ways_in import blocking
 from domain.ways_in.channels import Channel, ChannelKind
 from domain.webhooks import add_webhook
 from tests.client import PASSWORD, SIGN_IN, Client
+from tests.factories import NOON
 from tests.two_teams import TwoTeams
 
 REFUSALS = {"UNAUTHENTICATED", "NOT_ALLOWED", "MISSING_SCOPE"}
@@ -257,6 +259,22 @@ async def _a_dialled_number(asking: Asking) -> Values:
         return {"id": public_id("DialledNumber", number.id)}
 
 
+async def _a_spreadsheet(asking: Asking) -> Values:
+    async with asking.house.db.transaction() as session:
+        admin = (await session.scalars(select(Agent.id).where(Agent.role == Role.ADMIN).limit(1))).one()
+        upload = Upload(
+            id=new_id(),
+            agent_id=admin,
+            name="a.csv",
+            mime="text/csv",
+            bytes=1,
+            file="aa/nowhere",
+            created_at=NOON,
+        )
+        session.add(upload)
+        return {"kind": "CONTACTS", "fileId": public_id("Attachment", upload.id)}
+
+
 async def _a_suggestion(asking: Asking) -> Values:
     return {"id": (await _another_ticket(asking, suggested=True))[1]}
 
@@ -418,7 +436,7 @@ MUTATIONS: dict[str, Callable[[Asking, Principal], Any]] = {
     "dialledNumberSave": lambda a, p: {"channelId": a.shop.ids["phone channel"], "number": "+48221112233"},
     "dialledNumberDelete": lambda a, p: _a_dialled_number(a),
     "contactExport": lambda a, p: {"contactId": a.Contact},
-    "importStart": lambda a, p: {"kind": "CONTACTS", "fileId": a.Upload},
+    "importStart": lambda a, p: _a_spreadsheet(a),
     "contactErase": lambda a, p: {"contactId": a.Contact},
     "erasureWithdraw": lambda a, p: {"id": a.Erasure},
     "privacyUpdate": lambda a, p: {"sealedDays": 30},
