@@ -35,6 +35,8 @@ from domain.desk.threads import Thread
 from domain.desk.tickets import Ticket
 from domain.events import Event
 from domain.ids import public_id, row_id
+from domain.importing.imports import Import
+from domain.importing.sheets import ImportKind
 from domain.privacy.erasure import Erasure, SealedPart
 from domain.privacy.exports import ContactExport
 from domain.privacy.retention import Retention
@@ -193,6 +195,9 @@ async def _asked_for(session: AsyncSession, contact_id: uuid.UUID, by_id: uuid.U
         session.add(SealedPart(erasure_id=erasure_id, number=1, sealed=b"sealed"))
         chat = (await session.scalars(select(Channel.id).where(Channel.kind == ChannelKind.CHAT))).one()
         session.add(Retention(channel_id=chat, originals_days=3650))
+        asked = {"asked_at": NOON, "asked_by_id": by_id, "finished_at": NOON}
+        told = {"line": 2, "column": "email", "code": "INVALID", "sentence": "", "values": {}}
+        session.add(Import(kind=ImportKind.CONTACTS, dry_run=True, problems=[told], **asked))
 
 
 async def _ids(session: AsyncSession) -> dict[str, str]:
