@@ -14,6 +14,7 @@ from zoneinfo import available_timezones
 from cyclopts import App, Parameter
 
 from api.commands import phone_commands, setting_up
+from api.commands.asking import ask
 from api.commands.caretaking import commands
 from api.commands.channel_commands import channel
 from api.commands.contact_commands import contact
@@ -37,6 +38,7 @@ app.command(channel)
 app.command(contact)
 app.command(mail, name="mail")
 app.command(imports)
+app.command(ask)
 app.update(commands)
 setting_up.agent.command(phone_commands.line_of, name="line")
 channel.command(phone_commands.numbers)

@@ -1,6 +1,7 @@
 """What an operator types, and what is said when it is wrong."""
 
 import asyncio
+import json
 import socket
 import subprocess
 import sys
@@ -151,6 +152,29 @@ async def test_the_first_agent_and_channel_come_from_the_command_line(
         assert "s3cret" not in str(channel.config)
         assert PhoneLine.of(channel, Keys(SECRET)).key.get_secret_value() == "s3cret"
     await db.close()
+
+
+async def test_whatever_the_api_can_is_typed(database_url: str, tmp_path: Path) -> None:
+    url = await another_database(database_url, "cli")
+    settings = {"HEDDLE_DATABASE_URL": url, "HEDDLE_SECRET_KEY": SECRET, "HEDDLE_DATA": str(tmp_path)}
+    heddle(
+        "agent", "add", "mia@shop.example", "--name", "Mia", "--role", "admin", folder=tmp_path, **settings
+    )
+    save = """mutation($name: String!, $clientMutationId: ID!) {
+      teamSave(input: {name: $name, clientMutationId: $clientMutationId}) { team { name } userErrors { code } }
+    }"""
+
+    made = heddle("ask", "-", "name=Returns", folder=tmp_path, stdin=save, **settings)
+    refused = heddle("ask", "-", "name=Returns", folder=tmp_path, stdin=save, **settings)
+    nobody = heddle(
+        "ask", "-", "--as", "eve@shop.example", folder=tmp_path, stdin="{ teams { name } }", **settings
+    )
+
+    assert made.returncode == 0, made.stderr
+    assert json.loads(made.stdout)["data"]["teamSave"] == {"team": {"name": "Returns"}, "userErrors": []}
+    assert refused.returncode == 1
+    assert json.loads(refused.stdout)["data"]["teamSave"]["userErrors"] == [{"code": "INVALID"}]
+    assert (nobody.returncode, "nobody of this address" in nobody.stderr) == (2, True)
 
 
 async def test_a_mailbox_is_set_up_otherwise_from_the_command_line(database_url: str, tmp_path: Path) -> None:
