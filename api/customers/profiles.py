@@ -58,7 +58,7 @@ async def _contact_save(info: Info, input: ContactSaveInput) -> ContactPayload:
         contact.change(by=actor, at=now, **said)
         if contact.locale != before:  # a policy may be for who speaks it
             for ticket in await live_tickets(session, contact.id):
-                await clocks.reckon(session, await locked(session, ticket.id), by=actor, at=now)
+                await clocks.promise_anew(session, await locked(session, ticket.id), by=actor, at=now)
         return {"contact": str(contact.id)}
 
     done = await changed(info, input, change)
