@@ -18,6 +18,7 @@ from api.commands.caretaking import commands
 from api.commands.channel_commands import channel
 from api.commands.contact_commands import contact
 from api.commands.mail_commands import mail
+from api.commands.statistics_commands import statistics
 from api.commands.ways_in import announce
 from api.house import House
 from api.logs import log_to_stderr
@@ -35,6 +36,7 @@ app = App(name="heddle", help="A helpdesk for online shops.", version_flags=[])
 app.command(channel)
 app.command(contact)
 app.command(mail, name="mail")
+app.command(statistics)
 app.update(commands)
 setting_up.agent.command(phone_commands.line_of, name="line")
 channel.command(phone_commands.numbers)

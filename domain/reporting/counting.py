@@ -8,6 +8,7 @@ from sqlalchemy import Integer, Row, Select, case, distinct, func, literal, sele
 from sqlalchemy.dialects.postgresql import ARRAY, TIMESTAMP
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from domain.access import may_see
 from domain.agents.staff import Agent, Team
 from domain.db import one_of
 from domain.reporting.asking import MOST_ROWS, WHOSE, Asked, Grouping, Key, of
@@ -25,7 +26,7 @@ NAMED = {Grouping.AGENT: Agent, Grouping.CHANNEL: Channel, Grouping.TEAM: Team}
 class Line:
     key: Key
     name: str | None = None
-    """None: of nobody, or of a day or an hour."""
+    """None: of nobody, of a day or an hour, or what a token may not read."""
     values: Values = field(default_factory=dict)
 
 
@@ -149,4 +150,5 @@ def _named(asked: Asked, cells: Select[Any]) -> Select[Any]:
     if asked.by not in NAMED:
         return select(found, literal(None).label("label"))
     named: Any = NAMED[asked.by]
-    return select(found, named.name.label("label")).outerjoin(named, named.id == found.c.key)
+    of_the_row = (named.id == found.c.key) & may_see(named, asked.reader)
+    return select(found, named.name.label("label")).outerjoin(named, of_the_row)

@@ -147,7 +147,10 @@ STEP = 100
 
 
 async def recount(db: Database) -> AsyncIterator[tuple[int, list[Difference]]]:
-    """Measures every ticket anew, in short transactions: of each step, how many tickets, and what was otherwise."""
+    """Measures every ticket anew, in short transactions: of each step, how many tickets, and what was otherwise.
+
+    What the reader has not read yet is otherwise too.
+    """
     reached = uuid.UUID(int=0)
     while True:
         async with db.transaction() as session:

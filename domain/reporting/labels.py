@@ -18,4 +18,4 @@ def label_of(asked: Asked, line: Line, locale: str) -> str:
         if asked.by == Grouping.HOUR:
             return f"{time(line.key):%H:%M}"
         return str(format_date(asked.days[line.key][0], "medium", locale=best_language(locale)))
-    return line.name or translate(locale, UNNAMED[asked.by])
+    return line.name or ("" if line.key else translate(locale, UNNAMED[asked.by]))

@@ -4,7 +4,7 @@ import random
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain import following
@@ -24,7 +24,7 @@ from domain.joining import merging, splitting, undoing
 from domain.joining.moves import Move
 from domain.keys import Keys
 from domain.reporting import keeping
-from domain.sla import clocks, deadlines, policies, recounts
+from domain.sla import clocks, deadlines, policies
 from domain.sla.hours import Hours
 from domain.sla.targets import Metric, Target
 from domain.ways_in.channels import Channel, ChannelKind
@@ -54,7 +54,7 @@ class Days:
             (3, self._machine),
             (8, self._call),
             (24, self._answer),
-            (8, self._assign),
+            (16, self._assign),
             (10, self._status),
             (4, self._slip),
             (3, self._team),
@@ -99,10 +99,7 @@ class Days:
 
     async def read(self) -> None:
         """Both readers have read what there is."""
-        for name, take in (
-            (clocks.READER, following.each(clocks.mend)),
-            (keeping.READER, keeping.take),
-        ):
+        for name, take in ((clocks.READER, following.each(clocks.mend)), (keeping.READER, keeping.take)):
             read = 1
             while read:
                 async with self.db.transaction() as session:
@@ -207,9 +204,10 @@ class Days:
     async def _split(self, session: AsyncSession) -> None:
         ticket = await self._some(session)
         found = await session.scalars(select(Thread).where(Thread.ticket_id == ticket.id))
-        thread = self._random.choice(sorted(found.all(), key=lambda one: one.number) or [None])
-        if thread is None:
+        threads = sorted(found.all(), key=lambda one: one.number)
+        if not threads:
             raise NotFound
+        thread = self._random.choice(threads)
         await splitting.move(session, thread, None, by=self._by()[1], at=self.now)
 
     async def _undo(self, session: AsyncSession) -> None:
@@ -257,5 +255,3 @@ class Days:
         live = select(Ticket.id).where(Ticket.status.in_(LIVE), Ticket.merged_into_id.is_(None))
         for id in (await session.scalars(live)).all():
             await clocks.promise_anew(session, await locked(session, id), at=self.now)
-
-

@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -210,12 +211,14 @@ class _Story:
 
     def _in_hand(self, begin: datetime, end: datetime) -> list[tuple[datetime, datetime]]:
         """Between all moments at which anything changed, whether somebody had it."""
-        talks = [(row.answered_at, row.ended_at) for row in self.items if row.kind == "call" and row.answered_at]
+        talks = [
+            (row.answered_at, row.ended_at) for row in self.items if row.kind == "call" and row.answered_at
+        ]
         moments = {begin, end, *(since for field in (self.status, self.assignee) for since, _, _ in field)}
         moments |= {moment for talk in talks for moment in talk if moment}
         cuts = sorted(moment for moment in moments if begin <= moment <= end)
         found = []
-        for since, until in zip(cuts, cuts[1:], strict=False):
+        for since, until in pairwise(cuts):
             mine = self._value(self.status, since) in ("new", "open") and self._value(self.assignee, since)
             if mine or any(talk[1] and talk[0] <= since and until <= talk[1] for talk in talks):
                 found.append((since, until))
@@ -238,15 +241,30 @@ class _Story:
             channel = question.channel_id if question else self.channel
             kind = f"{clock.metric}_promise"
             if clock.breached_at:
-                yield self._thing(kind, clock.due_at, self._value(self.assignee, clock.due_at), channel, kept=False)
+                yield self._thing(
+                    kind, clock.due_at, self._value(self.assignee, clock.due_at), channel, kept=False
+                )
             elif clock.met_at:
                 answer = said.get(clock.met_at) if clock.metric != "resolution" else None
-                by = [e.actor_id for at, _, e in self.status if e and at == clock.met_at and e.actor_kind == "agent"]
-                agent = answer.agent_id if answer else next(iter(by), self._value(self.assignee, clock.met_at))
+                by = [
+                    e.actor_id
+                    for at, _, e in self.status
+                    if e and at == clock.met_at and e.actor_kind == "agent"
+                ]
+                agent = (
+                    answer.agent_id if answer else next(iter(by), self._value(self.assignee, clock.met_at))
+                )
                 yield self._thing(kind, clock.met_at, agent, channel, kept=True)
 
     def _thing(
-        self, kind: str, at: datetime, agent: Any = None, channel: Any = ..., *, spans: Any = None, kept: Any = None
+        self,
+        kind: str,
+        at: datetime,
+        agent: Any = None,
+        channel: Any = ...,
+        *,
+        spans: Any = None,
+        kept: Any = None,
     ) -> Thing:
         thing = Thing(kind, self.ticket.id, at, agent, self.channel if channel is ... else channel, kept=kept)
         thing.team = self._value(self.team, at)
@@ -284,7 +302,9 @@ def figures(things: list[Thing], backlog: int | None) -> dict[str, Any]:
     found: dict[str, Any] = {
         "opened": tickets(lambda one: one.kind == "opened"),
         "handled": tickets(
-            lambda one: one.kind in ("message_out", "solved") or (one.kind.startswith("call_") and bool(one.kept))
+            lambda one: (
+                one.kind in ("message_out", "solved") or (one.kind.startswith("call_") and bool(one.kept))
+            )
         ),
         "solved": tickets(lambda one: one.kind == "solved"),
         "one_touch": tickets(lambda one: one.kind == "solved" and bool(one.kept)),
@@ -299,14 +319,17 @@ def figures(things: list[Thing], backlog: int | None) -> dict[str, Any]:
         "sla_percent": _percent(promises),
         "backlog": backlog,
     }
-    found["reopened_percent"] = (
-        round(100 * found["reopened"] / found["solved"], 1) if found["solved"] else None
-    )
+    found["reopened_percent"] = _of_hundred(found["reopened"], found["solved"])
     for metric in ("first_reply", "next_reply", "resolution"):
         mine = [one for one in promises if one.kind == f"{metric}_promise"]
         found[f"{metric}_broken"] = sum(not one.kept for one in mine)
         found[f"{metric}_percent"] = _percent(mine)
-    kinds = {"first_reply": "first_reply", "next_reply": "next_reply", "resolution": "solved", "handle": "in_hand"}
+    kinds = {
+        "first_reply": "first_reply",
+        "next_reply": "next_reply",
+        "resolution": "solved",
+        "handle": "in_hand",
+    }
     for name, kind in kinds.items():
         mine = [one for one in things if one.kind == kind]
         for share in (50, 90):
@@ -316,7 +339,12 @@ def figures(things: list[Thing], backlog: int | None) -> dict[str, Any]:
 
 
 def _percent(promises: list[Thing]) -> float | None:
-    return round(100 * sum(bool(one.kept) for one in promises) / len(promises), 1) if promises else None
+    return _of_hundred(sum(bool(one.kept) for one in promises), len(promises))
+
+
+def _of_hundred(part: int, whole: int) -> float | None:
+    """To a tenth; a half goes up."""
+    return (2000 * part + whole) // (2 * whole) / 10 if whole else None
 
 
 def _share(seconds: list[int], share: int) -> int | None:

@@ -66,7 +66,10 @@ def _agree(found: Report, asked: Asked, things: list[Thing]) -> None:
         else:
             backlog = None if asked.by == Grouping.HOUR else open_at(things, end, asked.by, value)
         shown.add(value)
-        assert line.values == figures([one for one in during if key(one) == value], backlog), (asked.by, value)
+        assert line.values == figures([one for one in during if key(one) == value], backlog), (
+            asked.by,
+            value,
+        )
     left_out = {key(thing) for thing in during} - shown
     assert left_out <= ({None} if asked.by == Grouping.AGENT else set())
 
