@@ -11,6 +11,7 @@ from api.alerting import receipts
 from api.desk import files, uploads
 from api.house import House
 from api.privacy import exporting
+from api.reporting import links
 from api.requests import Requests
 from api.telemetry import telemetry
 from domain.settings import WrongSetting
@@ -44,6 +45,7 @@ def application(house: House) -> ASGIApp:
             *files.routes(house),
             *uploads.routes(house),
             *exporting.routes(house),
+            *links.routes(house),
             *password.routes,
             *mobile.routes,
             *receipts.routes(house),

@@ -20,6 +20,7 @@ from api.commands.channel_commands import channel
 from api.commands.contact_commands import contact
 from api.commands.import_commands import imports
 from api.commands.mail_commands import mail
+from api.commands.statistics_commands import statistics
 from api.commands.ways_in import announce
 from api.house import House
 from api.logs import log_to_stderr
@@ -39,6 +40,7 @@ app.command(contact)
 app.command(mail, name="mail")
 app.command(imports)
 app.command(ask)
+app.command(statistics)
 app.update(commands)
 setting_up.agent.command(phone_commands.line_of, name="line")
 channel.command(phone_commands.numbers)

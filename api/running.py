@@ -30,6 +30,7 @@ from domain.operations.installation import feed_epoch
 from domain.operations.postgres import embedded
 from domain.privacy.exports import Exporter
 from domain.privacy.sealing import Sealer
+from domain.reporting import keeping
 from domain.settings import DomainSettings, WrongSetting, load
 from domain.sla import clocks, deadlines, recounts
 from integrations.courier import Courier
@@ -176,6 +177,7 @@ async def working(house: House, settings: Settings) -> AsyncIterator[None]:
     async with house.db.transaction() as session:
         for reader in (dispatch.NAME, subscribers.READER, clocks.READER):
             await following.begin(session, reader)
+        await following.begin(session, keeping.READER, following.FROM_THE_FIRST)
     relays = Relays()
     workers = (
         Mailroom(house.db, house.keys, house.files).run(),
@@ -193,6 +195,7 @@ async def working(house: House, settings: Settings) -> AsyncIterator[None]:
         recounts.run(house.db),
         following.follow(house.db, clocks.READER, clocks.mend),
         following.follow(house.db, dispatch.NAME, dispatch.dispatch),
+        following.follow_all(house.db, keeping.READER, keeping.take),
         Subscribers(house.db, house.keys, settings.integrations).run(),
         Pusher(house.db, house.keys, house.base_url, carriers).run(),
         upkeep.run(house.db, house.files),

@@ -51,6 +51,8 @@ from api.nodes import NodeQueries
 from api.privacy.erasing import ErasureMutations, ErasureQueries
 from api.privacy.exporting import ExportMutations, ExportQueries
 from api.privacy.privacy import PrivacyMutations, PrivacyQueries
+from api.reporting.metric_tickets import MetricTicketQueries
+from api.reporting.metrics import MetricQueries
 from api.scalars import SCALARS
 from api.sla.calendars import CalendarMutations, CalendarQueries
 from api.sla.policies import PolicyQueries
@@ -96,6 +98,8 @@ class Query(
     ImportQueries,
     ErasureQueries,
     PrivacyQueries,
+    MetricQueries,
+    MetricTicketQueries,
     ChangeQueries,
     NodeQueries,
 ):

@@ -40,6 +40,7 @@ from domain.errors import NotFound
 from domain.importing.imports import Import
 from domain.privacy.erasure import Erasure, SealedPart
 from domain.privacy.exports import ContactExport
+from domain.reporting.measurements import Measurement
 from domain.sla.policies import Calendar, Policy
 from domain.ways_in.blocking import BlockedSender
 from domain.ways_in.channels import Channel
@@ -55,6 +56,7 @@ SCOPES: dict[type[Base], Scope] = {
     Item: Scope.TICKETS_READ,
     Attachment: Scope.TICKETS_READ,
     Dial: Scope.TICKETS_READ,
+    Measurement: Scope.TICKETS_READ,
     Contact: Scope.CONTACTS_READ,
     ContactNote: Scope.CONTACTS_READ,
     ContactField: Scope.CONTACTS_READ,
@@ -128,7 +130,7 @@ def _agents(model: type[Base], actor: Actor) -> ColumnElement[bool]:
         return and_(Alert.ticket_id.is_not(None), exists().where(Ticket.id == Alert.ticket_id, tickets))
     if model is Participant:
         return exists().where(Thread.id == Participant.thread_id, Ticket.id == Thread.ticket_id, tickets)
-    if model in (Thread, Item):
+    if model in (Thread, Item, Measurement):
         return exists().where(Ticket.id == model.ticket_id, tickets)
     raise LookupError(f"the door does not know {model.__name__}")
 
@@ -177,7 +179,9 @@ def _deliveries(model: type[Base], actor: Actor) -> ColumnElement[bool]:
 def sight(actor: Actor) -> Actor:
     """The same for all who see the same rows: those who manage. Everybody else sees something of their own."""
     if actor.kind == ActorKind.AGENT and actor.manages:
-        return replace(actor, id=None, role=Role.MANAGER, teams=frozenset(), sees_all_teams=True)
+        return replace(
+            actor, id=None, role=Role.MANAGER, teams=frozenset(), sees_all_teams=True, timezone="UTC"
+        )
     return actor
 
 

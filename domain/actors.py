@@ -51,6 +51,8 @@ class Actor:
     """A token's."""
     sees_all_teams: bool = False
     """An agent's, where the shop wants it so."""
+    timezone: str = "UTC"
+    """An agent's: where their day begins."""
     name: str = ""
     """A token's: who wrote, where no agent did."""
     conversation: tuple[uuid.UUID, str] | None = None

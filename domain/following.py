@@ -1,6 +1,6 @@
 """Reads the history in commit order, each event once, in one process at a time."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import datetime
 
 import structlog
@@ -21,10 +21,15 @@ POLL = 2.0
 Take = Callable[[AsyncSession, Event], Awaitable[None]]
 """What is done for one event, in the transaction in which the reader moves on."""
 
+TakeAll = Callable[[AsyncSession, Sequence[Event]], Awaitable[None]]
+"""The same for all that was read at once."""
 
-async def begin(session: AsyncSession, name: str) -> None:
-    """A reader that never read starts at the beginning of what happens from now on."""
-    xid, seq = await events.newest_place(session)
+FROM_THE_FIRST: events.Place = (0, 0)
+
+
+async def begin(session: AsyncSession, name: str, place: events.Place | None = None) -> None:
+    """A reader that never read starts there, or at the beginning of what happens from now on."""
+    xid, seq = place or await events.newest_place(session)
     await session.execute(insert(Reader).values(name=name, xid=xid, seq=seq).on_conflict_do_nothing())
 
 
@@ -38,29 +43,45 @@ async def unread_since(connection: AsyncConnection) -> dict[str, datetime | None
     return found
 
 
-async def skip(session: AsyncSession, until: datetime) -> None:
-    """Readers leave out what was recorded before then."""
+async def skip(session: AsyncSession, until: datetime, *, but: Collection[str] = ()) -> None:
+    """Readers leave out what was recorded before then; some read all of it."""
     last = select(Event.xid, Event.seq).where(Event.recorded_at < until)
     place = (await session.execute(last.order_by(Event.xid.desc(), Event.seq.desc()).limit(1))).one_or_none()
-    for reader in (await session.scalars(select(Reader).with_for_update())).all():
+    skipping = select(Reader).where(Reader.name.not_in(but)).with_for_update()
+    for reader in (await session.scalars(skipping)).all():
         if place and (reader.xid, reader.seq) < tuple(place):
             reader.xid, reader.seq = place
 
 
+def each(take: Take) -> TakeAll:
+    async def take_all(session: AsyncSession, read: Sequence[Event]) -> None:
+        for event in read:
+            await take(session, event)
+
+    return take_all
+
+
 async def read_on(session: AsyncSession, name: str, take: Take) -> int:
+    return await read_all(session, name, each(take))
+
+
+async def read_all(session: AsyncSession, name: str, take: TakeAll) -> int:
     """How many events were read. One process reads at a time: the others find the reader's row taken."""
     reader = await session.scalar(select(Reader).where(Reader.name == name).with_for_update(skip_locked=True))
     if reader is None:
         return 0
     read = await events.since(session, (reader.xid, reader.seq), BATCH)
-    for event in read:
-        await take(session, event)
+    await take(session, read)
     if read:
         reader.xid, reader.seq = read[-1].xid, read[-1].seq
     return len(read)
 
 
 async def follow(db: Database, name: str, take: Take) -> None:
+    await follow_all(db, name, each(take))
+
+
+async def follow_all(db: Database, name: str, take: TakeAll) -> None:
     with db.bell.listening(events.TOPIC) as rung:
         while True:
             rung.clear()
@@ -69,7 +90,7 @@ async def follow(db: Database, name: str, take: Take) -> None:
                 async with db.transaction() as session:
                     # Asked first: what an older transaction holds back now is read below, or looked for again soon.
                     pending = await events.any_pending(session)
-                    read = await read_on(session, name, take)
+                    read = await read_all(session, name, take)
             except (SQLAlchemyError, OSError) as failure:
                 log.warning("reader_waits_for_database", reader=name, error=type(failure).__name__)
             if read == BATCH:

@@ -40,6 +40,7 @@ from domain.importing.sheets import ImportKind
 from domain.privacy.erasure import Erasure, SealedPart
 from domain.privacy.exports import ContactExport
 from domain.privacy.retention import Retention
+from domain.reporting import keeping
 from domain.sla import deadlines, recounts
 from domain.sla.policies import Calendar, Policy
 from domain.ways_in import blocking
@@ -77,6 +78,7 @@ async def two_teams(house: House, door: str) -> AsyncIterator[TwoTeams]:
         async with house.db.transaction() as session:
             await _worked_on(session, house, clients["Ben"])
         async with house.db.transaction() as session:
+            await keeping.measure(session, list(await session.scalars(select(Ticket.id))))
             ids = await _ids(session)
         yield TwoTeams(clients["Ben"], clients["Eve"], clients["Mia"], clients["Admin"], ids)
 

@@ -18,6 +18,7 @@ from domain.migrations import differences, newest_revision, write_migration
 from domain.migrations import migrate as bring_up_to_date
 from domain.operations import backup, installation, resealing
 from domain.queues import OUTWARD
+from domain.reporting import keeping
 from domain.settings import WrongSetting
 
 commands = App(version_flags=[])
@@ -84,7 +85,7 @@ async def release(
         given_up = 0
         if discard:
             given_up = sum([await queue.discard(session, before=held) for queue in OUTWARD])
-            await following.skip(session, until=held)
+            await following.skip(session, until=held, but=[keeping.READER])
         await installation.release(session)
         for queue in OUTWARD:
             ring(session, queue.topic)

@@ -176,7 +176,8 @@ async def _ticket_update(info: Info, input: TicketUpdateInput) -> TicketsPayload
                 add_tags=input.add_tags,
                 remove_tags=input.remove_tags,
             )
-            await clocks.reckon(session, ticket, by=actor, at=now)
+            reckon = clocks.reckon if input.policy_id is None else clocks.promise_anew
+            await reckon(session, ticket, by=actor, at=now)
         return {"tickets": [str(ticket.id) for ticket in tickets]}
 
     return await tickets_payload(info, await changed(info, input, change))

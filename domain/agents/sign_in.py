@@ -212,7 +212,12 @@ async def actor_by_id(connection: AsyncConnection | AsyncSession, agent_id: uuid
 
 _teams = select(func.array_agg(TeamMember.team_id)).where(TeamMember.agent_id == Agent.id).scalar_subquery()
 _agents: Select[Any] = select(
-    Agent.id, Agent.role, Agent.locale, _teams.label("teams"), agents_see_all.label("all_teams")
+    Agent.id,
+    Agent.role,
+    Agent.locale,
+    Agent.timezone,
+    _teams.label("teams"),
+    agents_see_all.label("all_teams"),
 ).where(Agent.left_at.is_(None))
 
 
@@ -224,4 +229,5 @@ def _actor(row: Any) -> Actor:
         frozenset(row.teams or ()),
         row.locale,
         sees_all_teams=row.all_teams,
+        timezone=row.timezone,
     )

@@ -79,8 +79,9 @@ def join(
     by: Actor,
     at: datetime,
     evidence: Json | None = None,
+    source: uuid.UUID | None = None,
 ) -> None:
-    """Writes down why the thread is where it is: on the thread, and in the history."""
+    """Writes down why the thread is where it is: on the thread, and in the history. `source`: the ticket it comes from."""
     thread.joined_code, thread.joined_at = code, at
     thread.joined_by_id = by.agent_id
     thread.joined_evidence = (evidence or {}) | ({"identity": str(identity.id)} if identity else {})
@@ -92,5 +93,5 @@ def join(
         ticket_id=thread.ticket_id,
         contact_id=thread.contact_id,
         thread_id=thread.id,
-        data={"code": code},
+        data={"code": code} | ({"from": str(source)} if source else {}),
     )

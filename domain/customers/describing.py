@@ -18,5 +18,5 @@ async def describe(session: AsyncSession, contact: Contact, *, by: Actor, at: da
     contact.change(by=by, at=at, **said)
     if contact.locale != language:  # a policy may be for who speaks it
         for ticket in await live_tickets(session, contact.id):
-            await clocks.reckon(session, await locked(session, ticket.id), by=by, at=at)
+            await clocks.promise_anew(session, await locked(session, ticket.id), by=by, at=at)
     return changed or contact.fields != before

@@ -63,7 +63,7 @@ async def merge_contacts(
     journal.set(primary, **(chosen or {}))
     await session.flush()
     for ticket in await live_tickets(session, primary.id):  # a policy may ask what the customer speaks
-        await clocks.reckon(session, ticket, by=by, at=at)
+        await clocks.promise_anew(session, ticket, by=by, at=at)
     return journal.move
 
 
@@ -242,8 +242,9 @@ def move_thread(
     """`always`: somebody's word about this very thread."""
     journal.move.ticket_id = to.id
     was = {name: getattr(thread, name) for name in JOINED}
+    source = thread.ticket_id
     journal.set(thread, always=always, ticket_id=to.id)
-    join(thread, code, identity=identity, by=journal.by, at=journal.at)
+    join(thread, code, identity=identity, by=journal.by, at=journal.at, source=source)
     thread.move_id = journal.move.id
     for name, before in was.items():
         journal.note(thread, name, before)

@@ -25,6 +25,7 @@ from domain.customers import consents, duplicates, name_lookups  # noqa: F401
 from domain.desk import revisions  # noqa: F401
 from domain.operations import installation  # noqa: F401
 from domain.privacy import retention  # noqa: F401
+from domain.reporting import measurements  # noqa: F401
 from domain.sla import clocks, recounts  # noqa: F401
 from domain.ways_in import blocking, fetching  # noqa: F401
 

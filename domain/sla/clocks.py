@@ -126,6 +126,15 @@ async def reckon(session: AsyncSession, ticket: Ticket, *, by: Actor = SYSTEM, a
     return hand.moved
 
 
+async def promise_anew(session: AsyncSession, ticket: Ticket, *, by: Actor = SYSTEM, at: datetime) -> bool:
+    """Reckons where no event of the ticket's says why; whether any of its clocks moved, which is told then."""
+    moved = await reckon(session, ticket, by=by, at=at)
+    if moved:
+        about = {"ticket_id": ticket.id, "contact_id": ticket.contact_id}
+        record(session, EventKind.SLA_CHANGED, by=by, at=at, **about)
+    return moved
+
+
 async def _promises(
     session: AsyncSession, ticket: Ticket, facts: Sequence[Fact], *, at: datetime
 ) -> list[Promise]:
@@ -240,7 +249,7 @@ READER = "promises"
 async def mend(session: AsyncSession, event: Event) -> None:
     """An answer that could not be delivered keeps no promise: its clock runs again, as if it had never been written."""
     if event.kind == EventKind.MESSAGE_FAILED and event.ticket_id:
-        await reckon(session, await locked(session, event.ticket_id), at=await database_time(session))
+        await promise_anew(session, await locked(session, event.ticket_id), at=await database_time(session))
 
 
 async def terms_of(session: AsyncSession, ticket: Ticket) -> list[Terms]:

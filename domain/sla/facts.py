@@ -30,12 +30,6 @@ async def facts_of(session: AsyncSession, ticket: Ticket) -> list[Fact]:
         # What is said on the side, with somebody else, is neither the customer's word nor an answer.
         .where(item.ticket_id == ticket.id, item.kind != ItemKind.NOTE, Thread.side.is_not(True))
     )  # fmt: skip
-    rows = said.all()
-    answered = [row.answered_at for row in rows if row.answered_at]
-    facts = [Fact(ticket.created_at, Deed.STATUS_SET, status=TicketStatus.NEW)]
-    for row in rows:
-        spoken = _call(row, answered) if row.kind == ItemKind.CALL else _message(row)
-        facts += [Fact(at, deed, row.channel, seq=row.seq) for at, deed in spoken]
     changed = await session.execute(
         select(Event.seq, Event.at, Event.kind, Event.data["status"][1].astext.label("status")).where(
             Event.ticket_id == ticket.id,
@@ -43,7 +37,17 @@ async def facts_of(session: AsyncSession, ticket: Ticket) -> list[Fact]:
             Event.kind.in_((EventKind.TICKET_ASSIGNED, EventKind.TICKET_CHANGED, EventKind.TICKET_REOPENED)),
         )
     )
-    for row in changed:
+    return facts_in(ticket.created_at, said.all(), changed.all())
+
+
+def facts_in(opened_at: datetime, items: Sequence[Row[Any]], changes: Sequence[Row[Any]]) -> list[Fact]:
+    """Of the messages and calls of a ticket that are not on the side, and the events that may have set its status."""
+    answered = [row.answered_at for row in items if row.answered_at]
+    facts = [Fact(opened_at, Deed.STATUS_SET, status=TicketStatus.NEW)]
+    for row in items:
+        spoken = _call(row, answered) if row.kind == ItemKind.CALL else _message(row)
+        facts += [Fact(at, deed, row.channel, seq=row.seq) for at, deed in spoken]
+    for row in changes:
         by_customer = row.kind == EventKind.TICKET_REOPENED
         if status := TicketStatus.OPEN if by_customer else row.status and TicketStatus(row.status):
             facts.append(Fact(row.at, Deed.STATUS_SET, None, status, by_customer, row.seq))
@@ -51,7 +55,6 @@ async def facts_of(session: AsyncSession, ticket: Ticket) -> list[Fact]:
 
 
 async def is_a_machines(session: AsyncSession, ticket: Ticket, facts: Sequence[Fact]) -> bool:
-    """An automatic mail opened it, and no customer has said a word: nobody waits for anything."""
     if any(fact.deed == Deed.CUSTOMER_SPOKE for fact in facts):
         return False
     item = Item.__table__.c
@@ -61,8 +64,14 @@ async def is_a_machines(session: AsyncSession, ticket: Ticket, facts: Sequence[F
         .order_by(item.seq)
         .limit(1)
     )
-    row = first.one_or_none()
-    return row is not None and row.direction == Direction.IN and bool(row.automatic)
+    return began_by_machine(first.one_or_none(), facts)
+
+
+def began_by_machine(first: Any, facts: Sequence[Fact]) -> bool:
+    """An automatic mail opened it, and no customer has said a word: nobody waits for anything. `first`: of its messages."""
+    if any(fact.deed == Deed.CUSTOMER_SPOKE for fact in facts):
+        return False
+    return first is not None and first.direction == Direction.IN and bool(first.automatic)
 
 
 async def beginnings_of(session: AsyncSession, ticket: Ticket) -> tuple[datetime, datetime | None]:

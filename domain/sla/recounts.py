@@ -8,10 +8,8 @@ from sqlalchemy import Index, Integer, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from domain.actors import SYSTEM
 from domain.db import Base, Database, database_time, new_id, ring
 from domain.desk.tickets import LIVE, Ticket, locked
-from domain.events import EventKind, record
 from domain.sla import clocks
 from domain.work import Lease, Queue, Work, passes, work
 
@@ -77,7 +75,7 @@ async def _step(session: AsyncSession, recount_id: uuid.UUID) -> bool:
         asked.reached_id = id
         try:
             async with session.begin_nested():
-                moved = await _reckoned(session, id, now)
+                moved = await clocks.promise_anew(session, await locked(session, id), at=now)
             asked.moved += moved
         except Exception as failure:
             if isinstance(failure, OSError) or passes(failure):
@@ -86,14 +84,3 @@ async def _step(session: AsyncSession, recount_id: uuid.UUID) -> bool:
             asked.last_error = f"ticket {id}: {type(failure).__name__}: {failure}"[:500]
     await session.flush()
     return len(ids) == STEP
-
-
-async def _reckoned(session: AsyncSession, ticket_id: uuid.UUID, now: datetime) -> bool:
-    ticket = await locked(session, ticket_id)
-    moved = await clocks.reckon(session, ticket, at=now)
-    if moved:
-        record(
-            session, EventKind.SLA_CHANGED, by=SYSTEM, at=now, ticket_id=ticket.id,
-            contact_id=ticket.contact_id,
-        )  # fmt: skip
-    return moved

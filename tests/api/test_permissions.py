@@ -480,6 +480,13 @@ async def _revoke(asking: Asking) -> Values:
     return {"id": await _a_token(asking)}
 
 
+MARCH = 'range: {from: "2026-03-01T00:00:00Z", to: "2026-04-01T00:00:00Z"}, groupBy: TEAM'
+
+
+def _metrics(fields: str) -> str:
+    return f"{{ metrics({MARCH}) {{ {fields} }} }}"
+
+
 def _ticket(selection: str) -> str:
     return f"query($Ticket: ID!) {{ ticket(id: $Ticket) {{ {selection} }} }}"
 
@@ -531,6 +538,11 @@ QUERIES = {
     "Query.erasures": "{ erasures { id } }",
     "Query.privacy": "{ privacy { sealedDays } }",
     "Query.retentionPlan": "query($Channel: ID!) { retentionPlan(channelId: $Channel, textsDays: 1) { texts } }",
+    "Query.metrics": _metrics("rows { key }"),
+    "Query.metricTickets": f'{{ metricTickets({MARCH}, key: "total", figure: OPENED) {{ edges {{ node {{ id }} }} }} }}',
+    "MetricSeries": _metrics("rows { label }"),
+    "MetricSeries.csvUrl": _metrics("csvUrl"),
+    "MetricRow": _metrics("rows { opened }"),
     "Query.node": "query($Ticket: ID!) { node(id: $Ticket) { id } }",
     "Query.nodes": "query($Ticket: ID!, $Note: ID!) { nodes(ids: [$Ticket, $Note]) { id } }",
     "Query.changeCursor": "{ changeCursor }",

@@ -1,0 +1,154 @@
+"""A report: figures of each row, of all together, and of the period before, in one statement, and the backlog in another."""
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Integer, Row, Select, case, distinct, func, literal, select, tuple_
+from sqlalchemy.dialects.postgresql import ARRAY, TIMESTAMP
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.access import may_see
+from domain.agents.staff import Agent, Team
+from domain.db import one_of
+from domain.reporting.asking import MOST_ROWS, WHOSE, Asked, Grouping, Key, of
+from domain.reporting.figures import COLUMNS
+from domain.reporting.measurements import Measured
+from domain.ways_in.channels import Channel
+
+BACKLOG = "backlog"
+Values = dict[str, Any]
+"""By the names of `COLUMNS`."""
+NAMED = {Grouping.AGENT: Agent, Grouping.CHANNEL: Channel, Grouping.TEAM: Team}
+
+
+@dataclass
+class Line:
+    key: Key
+    name: str | None = None
+    """None: of nobody, of a day or an hour, or what a token may not read."""
+    values: Values = field(default_factory=dict)
+
+
+@dataclass
+class Report:
+    rows: list[Line]
+    total: Values
+    previous: Values
+
+
+async def report(connection: AsyncConnection, asked: Asked, names: Collection[str]) -> Report:
+    """`names`: of `COLUMNS`, and `backlog`."""
+    wanted = [name for name in names if name in COLUMNS]
+    nothing: Values = {name: 0 if COLUMNS[name].counts else None for name in wanted}
+    lines: dict[Key, Line] = {}
+    found = Report([], dict(nothing), dict(nothing))
+    if asked.by == Grouping.DAY:
+        lines = {number: Line(number) for number in range(len(asked.days))}
+    elif asked.by == Grouping.HOUR:
+        lines = {hour: Line(hour) for hour in range(24)}
+    if wanted:
+        for row in (await connection.execute(_cells(asked, wanted))).all():
+            values = {name: _number(name, getattr(row, name)) for name in wanted}
+            if row.whole:
+                (found.previous if row.earlier else found.total).update(values)
+            elif not row.earlier and asked.shown(row.key):
+                line = lines.setdefault(row.key, Line(row.key))
+                line.name, line.values = row.label, values
+    if BACKLOG in names:
+        for row in (await connection.execute(_backlog(asked))).all():
+            _note(asked, found, lines, row)
+        nothing[BACKLOG] = None if asked.by == Grouping.HOUR else 0
+        found.total.setdefault(BACKLOG, 0)
+        found.previous.setdefault(BACKLOG, 0)
+    for line in lines.values():
+        line.values = nothing | line.values
+    found.rows = sorted(lines.values(), key=_place)[:MOST_ROWS]
+    return found
+
+
+def _number(name: str, value: Any) -> float | int | None:
+    if value is None:
+        return None
+    return float(value) if name.endswith("percent") else int(value)
+
+
+def _place(line: Line) -> tuple[bool, str, int]:
+    """By name, those of nobody last; days and hours as they come."""
+    return line.key is None, (line.name or "").lower(), line.key if isinstance(line.key, int) else 0
+
+
+def _cells(asked: Asked, names: Collection[str]) -> Select[Any]:
+    kinds = {kind for name in names for kind in COLUMNS[name].kinds}
+    begin, end = asked.period.begin, asked.period.end
+    measured = (
+        select(
+            of.ticket_id,
+            of.kind,
+            of.kept,
+            of.wall_seconds,
+            of.business_seconds,
+            (of.at < begin).label("earlier"),
+            case((of.at >= begin, asked.key())).label("key"),
+        )
+        .where(one_of(of.kind, kinds), of.at >= asked.period.before(), of.at < end, *asked.narrowed())
+        .cte("measured")
+    )
+    at = measured.c
+    sets = func.grouping_sets(tuple_(at.earlier, at.key), tuple_(at.earlier))
+    columns = (COLUMNS[name].of(at).label(name) for name in names)
+    cells = select(at.earlier, at.key, (func.grouping(at.key) == 1).label("whole"), *columns).group_by(sets)
+    return _named(asked, cells)
+
+
+def _backlog(asked: Asked) -> Select[Any]:
+    """Whether a ticket was open at the end of a day, or of the period, and of the one before."""
+    ends = [end for _, end in asked.days] if asked.by == Grouping.DAY else []
+    moments = [min(moment, asked.now) for moment in (asked.period.begin, asked.period.end, *ends)]
+    at = (
+        func.unnest(literal(moments, ARRAY(TIMESTAMP(timezone=True))))
+        .table_valued("moment", with_ordinality="number", name="at")
+        .render_derived()
+    )
+    key = WHOSE.get(asked.by, literal(None, Integer)).label("key")
+    stood = (
+        select(at.c.number, key, of.ticket_id)
+        .join_from(at, of.id.table, (of.at <= at.c.moment) & (of.until.is_(None) | (of.until > at.c.moment)))
+        .where(
+            of.kind == Measured.OPEN, of.until.is_(None) | (of.until > asked.period.begin), *asked.narrowed()
+        )
+        .cte("stood")
+    )
+    sets = func.grouping_sets(tuple_(stood.c.number, stood.c.key), tuple_(stood.c.number))
+    cells = select(
+        stood.c.number,
+        stood.c.key,
+        (func.grouping(stood.c.key) == 1).label("whole"),
+        func.count(distinct(stood.c.ticket_id)).label(BACKLOG),
+    ).group_by(sets)
+    return _named(asked, cells)
+
+
+BEFORE, AFTER, FIRST_DAY = 1, 2, 3
+"""Numbers of the moments of a backlog."""
+
+
+def _note(asked: Asked, found: Report, lines: dict[Key, Line], row: Row[Any]) -> None:
+    if row.whole and row.number == BEFORE:
+        found.previous[BACKLOG] = row.backlog
+    elif row.whole and row.number == AFTER:
+        found.total[BACKLOG] = row.backlog
+    elif row.whole:
+        lines[row.number - FIRST_DAY].values[BACKLOG] = row.backlog
+    elif asked.by in WHOSE and row.number == AFTER and asked.shown(row.key):
+        line = lines.setdefault(row.key, Line(row.key, row.label))
+        line.values[BACKLOG] = row.backlog
+
+
+def _named(asked: Asked, cells: Select[Any]) -> Select[Any]:
+    found = cells.subquery("cells")
+    if asked.by not in NAMED:
+        return select(found, literal(None).label("label"))
+    named: Any = NAMED[asked.by]
+    of_the_row = (named.id == found.c.key) & may_see(named, asked.reader)
+    return select(found, named.name.label("label")).outerjoin(named, of_the_row)

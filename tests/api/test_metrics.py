@@ -1,0 +1,152 @@
+"""Statistics as the phone asks for them: who sees which figures, the tickets behind them, and the file."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from urllib.parse import urlsplit
+
+from sqlalchemy import event, select, update
+
+from api.house import House
+from domain.agents.staff import Agent
+from domain.answering import replies
+from domain.customers.contacts import Identity, IdentityKind
+from domain.db import Database
+from domain.desk.tickets import Ticket, TicketStatus, locked
+from domain.ids import row_id
+from domain.reporting import keeping
+from tests.client import Client
+from tests.factories import NOON
+from tests.two_teams import TwoTeams
+
+MARCH = {"from": "2026-03-01T00:00:00+01:00", "to": "2026-04-01T00:00:00+02:00", "zone": "Europe/Warsaw"}
+
+SCREEN = """
+fragment M on MetricRow { key label handled firstReplyP50 firstReplyP90 handleP50 slaPercent csat reopened }
+query MStats($range: MetricRange!) {
+  byAgent: metrics(range: $range, groupBy: AGENT) { total { ...M } previous { ...M } rows { ...M } }
+  byChannel: metrics(range: $range, groupBy: CHANNEL) { rows { ...M } }
+  byDay: metrics(range: $range, groupBy: DAY) { rows { key handled slaPercent } }
+}"""
+
+BEHIND = """query($range: MetricRange!, $key: ID!, $figure: MetricFigure!, $after: String) {
+  metricTickets(range: $range, groupBy: AGENT, key: $key, figure: $figure, first: 1, after: $after) {
+    totalCount edges { cursor count seconds node { id } } pageInfo { hasNextPage endCursor }
+  }
+}"""
+
+
+async def ben_has_answered(house: House, shop: TwoTeams) -> None:
+    """Ada, an hour later; her ticket is solved with that."""
+    async with house.db.transaction() as session:
+        ben = await session.get_one(Agent, row_id("Agent", shop.ids["Ben"]))
+        ticket = await locked(session, row_id("Ticket", shop.ids["Ticket"]))
+        ada = (await session.scalars(select(Identity).where(Identity.kind == IdentityKind.EMAIL))).first()
+        assert ada
+        await replies.send(
+            session, house.keys, ticket, to=ada, text="It is on its way.", by=ben.as_actor(), at=NOON + timedelta(hours=1),
+            last_seen_seq=0, force=True, after=TicketStatus.SOLVED,
+        )  # fmt: skip
+        await session.flush()
+        await keeping.measure(session, list(await session.scalars(select(Ticket.id))))
+
+
+@contextmanager
+def statements(db: Database) -> Iterator[list[str]]:
+    sent: list[str] = []
+    listen = (db.engine.sync_engine, "before_cursor_execute", lambda *said: sent.append(said[2]))
+    event.listen(*listen)
+    yield sent
+    event.remove(*listen)
+
+
+async def test_the_phones_screen_is_one_round_trip_of_few_statements(
+    house: House, two_teams: TwoTeams
+) -> None:
+    await ben_has_answered(house, two_teams)
+    await two_teams.mia.ask(SCREEN, range=MARCH)  # who she is, is known now
+
+    with statements(house.db) as sent:
+        found = await two_teams.mia.ask(SCREEN, range=MARCH)
+
+    assert len([one for one in sent if "sign_in" not in one]) <= 8, sent
+    (ben,) = [row for row in found["byAgent"]["rows"] if row["label"] == "Ben"]
+    assert (ben["key"], ben["handled"], ben["firstReplyP50"]) == (two_teams.ids["Ben"], 1, 3600)
+    assert (found["byAgent"]["total"]["slaPercent"], found["byAgent"]["previous"]["handled"]) == (0.0, 0)
+    assert [row["label"] for row in found["byChannel"]["rows"]] == ["Email", "Phone"]
+    assert len(found["byDay"]["rows"]) == 31
+    assert {row["key"] for row in found["byDay"]["rows"] if row["handled"]} == {"2026-03-02"}
+
+
+async def test_a_number_opens_its_tickets_page_by_page(house: House, two_teams: TwoTeams) -> None:
+    await ben_has_answered(house, two_teams)
+    opened, after = [], None
+
+    while True:
+        asked = {"range": MARCH, "key": "total", "figure": "OPENED", "after": after}
+        page = (await two_teams.mia.ask(BEHIND, **asked))["metricTickets"]
+        opened += [edge["node"]["id"] for edge in page["edges"]]
+        after = page["pageInfo"]["endCursor"]
+        if not page["pageInfo"]["hasNextPage"]:
+            break
+
+    assert len(set(opened)) == len(opened) == page["totalCount"] == 2
+    asked = {"range": MARCH, "key": two_teams.ids["Ben"], "figure": "FIRST_REPLY"}
+    (reply,) = (await two_teams.mia.ask(BEHIND, **asked))["metricTickets"]["edges"]
+    assert (reply["node"]["id"], reply["count"], reply["seconds"]) == (two_teams.ids["Ticket"], 1, 3600)
+
+
+async def test_agents_see_their_own_figures_and_what_their_teams_come_to(
+    house: House, two_teams: TwoTeams
+) -> None:
+    await ben_has_answered(house, two_teams)
+    async with house.db.transaction() as session:
+        await session.execute(update(Ticket).values(team_id=None))  # everybody's
+
+    ben, eve = [(await who.ask(SCREEN, range=MARCH))["byAgent"] for who in (two_teams.ben, two_teams.eve)]
+    bens = await two_teams.eve.ask(BEHIND, range=MARCH, key=two_teams.ids["Ben"], figure="HANDLED")
+    errors = await two_teams.eve.errors(SCREEN, range=MARCH | {"agentIds": [two_teams.ids["Ben"]]})
+
+    assert [row["label"] for row in ben["rows"]] == ["Ben"]
+    assert eve["rows"] == []
+    assert ben["total"] == eve["total"]
+    assert eve["total"]["handled"] == 1
+    assert bens["metricTickets"]["totalCount"] == 0
+    assert errors[0]["extensions"]["code"] == "NOT_ALLOWED"
+
+
+async def test_the_file_is_its_readers_for_as_long_as_they_work_here(
+    house: House, two_teams: TwoTeams
+) -> None:
+    await ben_has_answered(house, two_teams)
+    query = "query($range: MetricRange!) { metrics(range: $range, groupBy: AGENT) { csvUrl(separator: SEMICOLON) } }"
+    url = urlsplit((await two_teams.mia.ask(query, range=MARCH))["metrics"]["csvUrl"])
+
+    fetched = await _fetched(two_teams.mia, f"{url.path}?{url.query}")
+    of_another = await _fetched(two_teams.mia, f"{url.path}?{url.query}".replace("q=ey", "q=eY"))
+    async with house.db.transaction() as session:
+        mia = row_id("Agent", two_teams.ids["Mia"])
+        await session.execute(update(Agent).where(Agent.id == mia).values(left_at=NOON))
+    too_late = await _fetched(two_teams.mia, f"{url.path}?{url.query}")
+
+    assert fetched[0] == 200
+    head, ben, total, before = fetched[1].splitlines()
+    assert head.startswith("\ufeff;Opened;Handled;Solved;")
+    assert ben.startswith("Ben;0;1;1;")
+    assert total.startswith("Total;2;1;1;")
+    assert before.startswith("The period before;0;0;0;")
+    assert of_another[0] == too_late[0] == 404
+
+
+async def _fetched(client: Client, address: str) -> tuple[int, str]:
+    answer = await client.http.get(address)
+    return answer.status_code, answer.content.decode()
+
+
+async def test_what_makes_no_sense_is_refused_by_name(two_teams: TwoTeams) -> None:
+    for wrong in ({"zone": "Mars/Olympus"}, {"to": MARCH["from"]}, {"to": "2027-04-02T00:00:00Z"}):
+        errors = await two_teams.mia.errors(SCREEN, range=MARCH | wrong)
+        assert {error["extensions"]["code"] for error in errors} == {"INVALID"}
+    for key in (two_teams.ids["Team"], "yesterday"):
+        errors = await two_teams.mia.errors(BEHIND, range=MARCH, key=key, figure="SOLVED")
+        assert errors[0]["extensions"]["code"] == "NOT_FOUND"
