@@ -30,6 +30,7 @@ from domain.privacy.exports import Exporter
 from domain.privacy.sealing import Sealer
 from domain.settings import DomainSettings, WrongSetting, load
 from domain.sla import clocks, deadlines, recounts
+from domain.working import bulk, snoozing
 from integrations.courier import Courier
 from integrations.mail.receiving import smtp_in
 from integrations.mail.receiving.fetching import Fetcher, Pace
@@ -189,6 +190,8 @@ async def working(house: House, settings: Settings) -> AsyncIterator[None]:
         pursuit.WHEEL.turn(house.db),
         watch.run(house.db, settings.notifications),
         recounts.run(house.db),
+        snoozing.WHEEL.turn(house.db),
+        bulk.run(house.db),
         following.follow(house.db, clocks.READER, clocks.mend),
         following.follow(house.db, dispatch.NAME, dispatch.dispatch),
         Subscribers(house.db, house.keys, settings.integrations).run(),
