@@ -86,7 +86,7 @@ class NotYours(NotAllowed):
 
 class CannotSee(NotAllowed):
     code = "CANNOT_SEE"
-    sentence = N_("This ticket is not for the eyes of {names}: the note would call them in vain.")
+    sentence = N_("May not see this ticket, and so cannot be mentioned here: {names}.")
 
 
 class NotSignedIn(Refused):

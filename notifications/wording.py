@@ -92,9 +92,9 @@ def _said(kind: NoticeKind, locale: str, matter: Matter, now: datetime, count: i
         case NoticeKind.ASSIGNED:
             return Words(line(N_("Ticket {number} is yours now")), channel)
         case NoticeKind.MENTION:
-            return Words(line(N_("Ticket {number}: a note calls you")), channel)
+            return Words(line(N_("Ticket {number}: you are mentioned in a note")), channel)
         case NoticeKind.WOKE:
-            return Words(line(N_("Ticket {number} has slept until now")), channel)
+            return Words(line(N_("Ticket {number} is back: its snooze is over")), channel)
         case NoticeKind.MESSAGE_FAILED:
             why = line(N_("The ticket says why. The customer has not read it: another way may be open."))
             return Words(

@@ -159,8 +159,10 @@ class Ticket(Base):
         """Nobody needs to look at it before then, unless the customer writes."""
         if not at < until <= at + LONGEST_SNOOZE:
             raise InvalidInput(
-                N_("A ticket sleeps until a time within a year from now."), field=["pendingUntil"]
+                N_("A ticket can be snoozed until a time within a year from now."), field=["pendingUntil"]
             )
+        if (self.status, self.snoozed_until) == (TicketStatus.PENDING, until):
+            return
         changed: Json = {"until": until.isoformat()}
         if self.status != TicketStatus.PENDING:
             changed["status"] = [self.status, TicketStatus.PENDING]

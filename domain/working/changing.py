@@ -40,7 +40,7 @@ class Change:
         """Refuses what no ticket can have."""
         check(self.priority, self.add_tags)
         if self.sleeps_until and self.status not in (None, TicketStatus.PENDING):
-            raise InvalidInput(N_("A ticket that sleeps is pending."), field=["status"])
+            raise InvalidInput(N_("A snoozed ticket is pending: leave the status out."), field=["status"])
 
     def as_json(self) -> Json:
         return dict(_CHANGE.dump_python(self, mode="json"))
