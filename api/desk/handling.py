@@ -29,6 +29,7 @@ from domain.ids import public_id, row_id
 from domain.languages import N_
 from domain.sla import clocks, policies
 from domain.working import changing, edits
+from domain.working.mentions import add_note
 
 
 @strawberry.input
@@ -97,7 +98,7 @@ async def _ticket_create(info: Info, input: TicketCreateInput) -> TicketPayload:
         await session.flush()
         ticket.change(by=actor, at=now, priority=input.priority)
         if input.text:
-            ticket.note(input.text, by=actor, at=now)
+            await add_note(session, ticket, input.text, by=actor, at=now)
         if input.assignee_id:
             ticket.assign(to=await _agent(session, input.assignee_id, actor, "assigneeId"), by=actor, at=now)
         await clocks.reckon(session, ticket, by=actor, at=now)
@@ -129,7 +130,7 @@ async def _ticket_assign(info: Info, input: TicketAssignInput) -> TicketsPayload
                 ticket.still_with(row_id("Agent", named, field="expectedAssigneeId") if named else None)
             ticket.assign(to=to, by=actor, at=now)
             if input.note:
-                ticket.note(input.note, by=actor, at=now)
+                await add_note(session, ticket, input.note, by=actor, at=now)
             if input.take_over:
                 await _is_at_it(session, ticket.id, actor, now)
             await clocks.reckon(session, ticket, by=actor, at=now)

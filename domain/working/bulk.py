@@ -117,4 +117,4 @@ async def _make(session: AsyncSession, edit: Edit, row: EditedTicket, *, by: Act
     row.ticket_id = ticket.id
     before = edits.picture(ticket)
     await changing.make(session, ticket, Change.from_json(edit.asked), by=by, at=at)
-    await row.is_done(session, ticket, before)
+    row.is_done(ticket, before, await edits.place_in_history(session))

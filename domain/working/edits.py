@@ -88,11 +88,15 @@ class EditedTicket(Base):
     seq: Mapped[int | None] = mapped_column(BigInteger)
     """Its place in the history: what changes the ticket later has a higher one."""
 
-    async def is_done(self, session: AsyncSession, ticket: Ticket, before: Json) -> None:
-        """`ticket` is held, so that what changes it later comes later in the history."""
-        await session.flush()
-        self.state, self.changed = Outcome.DONE, difference(before, picture(ticket))
-        self.seq = await session.scalar(select(HISTORY.next_value()))
+    def is_done(self, ticket: Ticket, before: Json, seq: int) -> None:
+        self.state, self.changed, self.seq = Outcome.DONE, difference(before, picture(ticket)), seq
+
+
+async def place_in_history(session: AsyncSession) -> int:
+    """After all that this transaction has written: what changes later a ticket that it holds comes later."""
+    await session.flush()
+    place: int = (await session.execute(select(HISTORY.next_value()))).scalar_one()
+    return place
 
 
 FIELD = "field:"
@@ -173,13 +177,13 @@ async def keep(
         undo_until=at + undo_for,
     )  # fmt: skip
     session.add(edit)
-    await session.flush()
+    seq = await place_in_history(session)
     for place, (ticket, before) in enumerate(changed):
         row = EditedTicket(
             id=new_id(), edit_id=edit.id, place=place, ticket_id=ticket.id, state=Outcome.WAITING
         )
         session.add(row)
-        await row.is_done(session, ticket, before)
+        row.is_done(ticket, before, seq)
     return edit
 
 

@@ -218,7 +218,7 @@ async def test_no_question_of_another_teams_agent_finds_a_canary(
     assert {"ticket.subject", "ticket.tags", "item.text", "item.author", "contact.name"} <= found
     assert "alert_note.text" in found
     assert {"contact.city", "contact.tags", "contact.fields", "contact_note.text"} <= found
-    assert {"ticket.fields", "edited_ticket.error"} <= found
+    assert "ticket.fields" in found
     assert not {name for name in found if name.startswith("draft.")}, "Ben's own"
     assert {"company.name", "company.domains", "company.note"} <= found
     assert {"identity.label", "task.title", "thread.subject", "attachment.name", "arrival.raw"} <= found
