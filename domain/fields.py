@@ -4,14 +4,16 @@ A value is kept as text in one spelling, under its field's id, in the contact's 
 is shown and asked for no longer; its values stay, and are there again when it comes back.
 """
 
+import operator
 import re
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import Index, func, select, text
+from sqlalchemy import ColumnElement, Index, Numeric, cast, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -113,6 +115,21 @@ async def spelled_values(
             raise
         values[str(field.id)] = kept
     return values
+
+
+COMPARED: dict[str, Callable[[Any, Any], ColumnElement[bool]]] = {
+    "=": operator.eq,
+    "<": operator.lt,
+    ">": operator.gt,
+}
+
+
+def says(values: Any, field: CustomField, sign: str, value: str) -> ColumnElement[bool]:
+    """Of a row with such `values`: is that of the field so? `value` is spelled already; texts are compared in any case."""
+    kept, said = values[str(field.id)].astext, value.casefold()
+    if field.kind == FieldKind.NUMBER:
+        return COMPARED[sign](cast(kept, Numeric), Decimal(said))
+    return COMPARED[sign](func.lower(kept), said)  # a date is spelled so that it sorts by time
 
 
 def kept_values(values: Json, said: Mapping[str, str | None]) -> Json:

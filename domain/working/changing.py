@@ -14,7 +14,7 @@ from domain.actors import Actor
 from domain.agents.staff import Agent
 from domain.db import Json
 from domain.desk.tickets import Ticket, TicketStatus, check
-from domain.errors import InvalidInput, NotFound, Refused
+from domain.errors import InvalidInput, NotFound
 from domain.languages import N_
 from domain.sla import clocks
 from domain.working import edits
@@ -87,7 +87,7 @@ async def take_back(session: AsyncSession, edit: Edit, row: EditedTicket, *, by:
     """What it changed of one ticket, as far as nobody has changed it since; the row says how far that was."""
     try:
         ticket = await access.one(session, Ticket, row.ticket_id, to=by, lock=True)
-    except Refused:
+    except NotFound:
         row.state, row.kept = Outcome.KEPT, list(row.changed)
         return
     since = {edits.EVERYTHING} if ticket.merged_into_id else await edits.changed_since(session, row, edit)

@@ -5,13 +5,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from api.house import House
 from domain.actors import SYSTEM
 from domain.arriving.opening import open_ticket
 from domain.customers.contacts import add_contact
 from domain.desk.tickets import Ticket
+from domain.fields import CustomField, says
 from domain.ids import public_id, row_id
 from domain.working import bulk
 from domain.working.edits import Edit
@@ -181,7 +182,7 @@ async def test_a_ticket_sleeps_wakes_and_its_sleep_is_taken_back(ben: Client, ma
 
 
 async def test_a_tickets_fields_keep_the_rules_of_contacts_fields_and_are_none_of_theirs(
-    ben: Client, admin: Client, many: list[str]
+    house: House, ben: Client, admin: Client, many: list[str]
 ) -> None:
     made = await admin.do(FIELD, label="Order", kind="NUMBER")
     field = made["ticketField"]["id"]
@@ -189,10 +190,15 @@ async def test_a_tickets_fields_keep_the_rules_of_contacts_fields_and_are_none_o
 
     set_ = await ben.do(UPDATE, ids=many[:1], fields=[{"fieldId": field, "value": " 12.50 "}])
     wrong = await ben.do(UPDATE, ids=many[:1], fields=[{"fieldId": field, "value": "twelve"}])
-    contacts = field and await ben.ask("{ contactFields { id } ticketFields { label } }")
+    listed = await ben.ask("{ contactFields { id } ticketFields { label } }")
 
     assert set_["tickets"][0]["fields"] == [{"field": {"label": "Order"}, "value": "12.50"}]
     assert wrong["userErrors"] == [{"code": "INVALID", "field": ["fields", "0", "value"]}]
-    assert contacts == {"contactFields": [], "ticketFields": [{"label": "Order"}]}
+    assert listed == {"contactFields": [], "ticketFields": [{"label": "Order"}]}
+    async with house.db.transaction() as session:
+        (order,) = await session.scalars(select(CustomField))
+        for sign, value, is_so in (("=", "12.5", True), (">", "9", True), ("<", "12.5", False)):
+            found = await session.scalars(select(Ticket.id).where(says(Ticket.fields, order, sign, value)))
+            assert bool(found.all()) == is_so, (sign, value)
     assert (await ben.do(UNDO, id=set_["changeId"]))["userErrors"] == []
     assert (await ticket(ben, many[0]))["fields"] == []
