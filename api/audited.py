@@ -61,6 +61,8 @@ AUDITED = {
     "dialledNumberDelete": Audited(AuditKind.NUMBER_DELETED, ("id",)),
     "contactFieldSave": Audited(AuditKind.CONTACT_FIELD_SAVED, ("id", "label", "kind", "options")),
     "contactFieldArchive": Audited(AuditKind.CONTACT_FIELD_ARCHIVED, ("id", "archived")),
+    "ticketFieldSave": Audited(AuditKind.TICKET_FIELD_SAVED, ("id", "label", "kind", "options")),
+    "ticketFieldArchive": Audited(AuditKind.TICKET_FIELD_ARCHIVED, ("id", "archived")),
 }
 
 

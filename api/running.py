@@ -33,6 +33,7 @@ from domain.privacy.sealing import Sealer
 from domain.reporting import keeping
 from domain.settings import DomainSettings, WrongSetting, load
 from domain.sla import clocks, deadlines, recounts
+from domain.working import bulk, snoozing
 from integrations.courier import Courier
 from integrations.mail.receiving import smtp_in
 from integrations.mail.receiving.fetching import Fetcher, Pace
@@ -193,6 +194,8 @@ async def working(house: House, settings: Settings) -> AsyncIterator[None]:
         pursuit.WHEEL.turn(house.db),
         watch.run(house.db, settings.notifications),
         recounts.run(house.db),
+        snoozing.WHEEL.turn(house.db),
+        bulk.run(house.db),
         following.follow(house.db, clocks.READER, clocks.mend),
         following.follow(house.db, dispatch.NAME, dispatch.dispatch),
         following.follow_all(house.db, keeping.READER, keeping.take),

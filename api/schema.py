@@ -38,6 +38,7 @@ from api.desk.handling import TicketMutations
 from api.desk.inbox import InboxQueries
 from api.desk.spam import SpamMutations, SpamQueries
 from api.desk.tasks import TaskMutations, TaskQueries
+from api.desk.ticket_fields import TicketFieldMutations, TicketFieldQueries
 from api.desk.tickets import TicketQueries
 from api.documents import Documents
 from api.errors import Errors
@@ -65,6 +66,11 @@ from api.ways_in.channels import ChannelQueries
 from api.ways_in.dialled_numbers import DialledNumberMutations, DialledNumberQueries
 from api.ways_in.messenger import MessengerMutations
 from api.webhooks import WebhookMutations, WebhookQueries
+from api.working.bulk import BulkMutations, BulkQueries
+from api.working.drafts import DraftMutations
+from api.working.links import LinkedTicketMutations
+from api.working.mentions import MentionQueries
+from api.working.viewing import ViewingMutations, ViewingSubscriptions
 
 
 @strawberry.type
@@ -79,6 +85,9 @@ class Query(
     ChannelKindQueries,
     InboxQueries,
     TicketQueries,
+    TicketFieldQueries,
+    MentionQueries,
+    BulkQueries,
     ContactQueries,
     TextingQueries,
     MergeQueries,
@@ -117,6 +126,11 @@ class Mutation(
     WebhookMutations,
     ChannelMutations,
     TicketMutations,
+    BulkMutations,
+    LinkedTicketMutations,
+    TicketFieldMutations,
+    DraftMutations,
+    ViewingMutations,
     MessageMutations,
     ChatMutations,
     WritingMutations,
@@ -150,7 +164,7 @@ class Mutation(
 
 
 @strawberry.type
-class Subscription(ChangeSubscriptions, ChatSubscriptions, RingingSubscriptions):
+class Subscription(ChangeSubscriptions, ChatSubscriptions, RingingSubscriptions, ViewingSubscriptions):
     pass
 
 

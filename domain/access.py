@@ -7,6 +7,7 @@ conversation. What may be *asked* at all: `api/permissions.md`.
 """
 
 import uuid
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -15,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from domain.actors import Actor, ActorKind, Role, Scope
-from domain.agents.sign_in import SignIn
+from domain.agents.sign_in import SignIn, actor_by_id
 from domain.agents.staff import Agent, Team
 from domain.agents.tokens import ApiToken
 from domain.alerting.alerts import Alert
@@ -28,7 +29,6 @@ from domain.audit import AuditEntry
 from domain.calling.dialled_numbers import DialledNumber
 from domain.calling.dials import Dial
 from domain.customers.companies import Company
-from domain.customers.contact_fields import ContactField
 from domain.customers.contact_notes import ContactNote
 from domain.customers.contacts import Contact
 from domain.db import Base
@@ -37,6 +37,7 @@ from domain.desk.tasks import Task
 from domain.desk.threads import Thread
 from domain.desk.tickets import Ticket
 from domain.errors import NotFound
+from domain.fields import CustomField, FieldSubject
 from domain.importing.imports import Import
 from domain.privacy.erasure import Erasure, SealedPart
 from domain.privacy.exports import ContactExport
@@ -45,6 +46,9 @@ from domain.sla.policies import Calendar, Policy
 from domain.ways_in.blocking import BlockedSender
 from domain.ways_in.channels import Channel
 from domain.webhooks import Post, Webhook
+from domain.working.drafts import Draft
+from domain.working.edits import Edit
+from domain.working.links import TicketLink
 
 Row = TypeVar("Row", bound=Base)
 
@@ -57,9 +61,9 @@ SCOPES: dict[type[Base], Scope] = {
     Attachment: Scope.TICKETS_READ,
     Dial: Scope.TICKETS_READ,
     Measurement: Scope.TICKETS_READ,
+    TicketLink: Scope.TICKETS_READ,
     Contact: Scope.CONTACTS_READ,
     ContactNote: Scope.CONTACTS_READ,
-    ContactField: Scope.CONTACTS_READ,
     Company: Scope.CONTACTS_READ,
     Task: Scope.TASKS_READ,
     Alert: Scope.ALERTS_READ,
@@ -70,6 +74,7 @@ SCOPES: dict[type[Base], Scope] = {
     Calendar: Scope.TICKETS_READ,
 }
 """What a token needs to see a row at all."""
+OF_FIELDS = {FieldSubject.CONTACT: Scope.CONTACTS_READ, FieldSubject.TICKET: Scope.TICKETS_READ}
 
 
 def may_see(model: type[Base], actor: Actor) -> ColumnElement[bool]:
@@ -79,6 +84,8 @@ def may_see(model: type[Base], actor: Actor) -> ColumnElement[bool]:
             return true()
         case ActorKind.AGENT:
             return _agents(model, actor)
+        case ActorKind.TOKEN if model is CustomField:
+            return CustomField.subject.in_([of for of, scope in OF_FIELDS.items() if scope in actor.scopes])
         case ActorKind.TOKEN:
             return true() if SCOPES.get(model) in actor.scopes else false()
         case ActorKind.VISITOR:
@@ -90,9 +97,9 @@ def may_see(model: type[Base], actor: Actor) -> ColumnElement[bool]:
 def _agents(model: type[Base], actor: Actor) -> ColumnElement[bool]:
     if model is SealedPart:
         return false()  # whoever is to read it needs the command line, and a reason
-    if model in (Device, SignIn, Upload):
+    if model in (Device, SignIn, Upload, Draft):
         return model.agent_id == actor.id
-    if model in (Agent, Team, Channel, Policy, Calendar, ContactField):
+    if model in (Agent, Team, Channel, Policy, Calendar, CustomField):
         return true()
     if model in (ApiToken, AuditEntry, Webhook, Post, Import):
         return true() if actor.role == Role.ADMIN else false()
@@ -102,6 +109,8 @@ def _agents(model: type[Base], actor: Actor) -> ColumnElement[bool]:
         return true() if actor.manages else false()
     if actor.manages:
         return true()
+    if model is Edit:
+        return Edit.by_id == actor.id
     if model is Task:
         return _tasks(actor)
     if actor.sees_all_teams:
@@ -128,6 +137,9 @@ def _agents(model: type[Base], actor: Actor) -> ColumnElement[bool]:
         return exists().where(Item.id == Attachment.item_id, Ticket.id == Item.ticket_id, tickets)
     if model is Alert:
         return and_(Alert.ticket_id.is_not(None), exists().where(Ticket.id == Alert.ticket_id, tickets))
+    if model is TicketLink:
+        ends = (TicketLink.from_id, TicketLink.to_id)
+        return and_(*(exists().where(Ticket.id == end, tickets) for end in ends))
     if model is Participant:
         return exists().where(Thread.id == Participant.thread_id, Ticket.id == Thread.ticket_id, tickets)
     if model in (Thread, Item, Measurement):
@@ -202,6 +214,23 @@ async def one(
     return row  # type: ignore[no-any-return]
 
 
+async def who_may_see(
+    session: AsyncSession, agent_ids: Iterable[uuid.UUID], ticket_id: uuid.UUID | None
+) -> list[uuid.UUID]:
+    """Those agents who see the ticket, and of none, all of them: whoever is told of it goes through the same door."""
+    if ticket_id is None:
+        return list(agent_ids)
+    seeing = []
+    for id in agent_ids:
+        actor = await actor_by_id(session, id)
+        if actor and (
+            actor.manages
+            or await session.scalar(select(Ticket.id).where(Ticket.id == ticket_id, may_see(Ticket, actor)))
+        ):
+            seeing.append(id)
+    return seeing
+
+
 async def contact(session: AsyncSession, id: uuid.UUID, *, to: Actor, lock: bool = False) -> Contact:
     """The contact that this one has become, or still is; who was erased is nobody's to find."""
     survivor = await session.scalar(
@@ -210,4 +239,12 @@ async def contact(session: AsyncSession, id: uuid.UUID, *, to: Actor, lock: bool
     found = await one(session, Contact, survivor, to=to, lock=lock)
     if found.erased_at:
         raise NotFound
+    return found
+
+
+async def ticket(session: AsyncSession, id: uuid.UUID, *, to: Actor, lock: bool = False) -> Ticket:
+    """The ticket that this one has become, or still is."""
+    found = await one(session, Ticket, id, to=to, lock=lock)
+    if found.merged_into_id:
+        return await one(session, Ticket, found.merged_into_id, to=to, lock=lock)
     return found

@@ -60,6 +60,8 @@ class AuditKind(StrEnum):
     CHANNEL_CONNECTED = "channel_connected"
     CONTACT_FIELD_SAVED = "contact_field_saved"
     CONTACT_FIELD_ARCHIVED = "contact_field_archived"
+    TICKET_FIELD_SAVED = "ticket_field_saved"
+    TICKET_FIELD_ARCHIVED = "ticket_field_archived"
     CONTACT_READ = "contact_read"
     CALL_STARTED = "call_started"
     IMPORTED = "imported"

@@ -4,7 +4,8 @@ Refused                      an expected refusal: reaches the caller as a user e
 ├── NotFound                 no such thing, or not for these eyes
 ├── NotAllowed
 │   ├── MissingScope         a token's
-│   └── NotYours             some of it is not for these eyes
+│   ├── NotYours             some of it is not for these eyes
+│   └── CannotSee            whoever a note calls
 ├── NotSignedIn
 ├── WrongCredentials
 │   ├── CodeNeeded           the password is right: now the second factor
@@ -20,6 +21,8 @@ Refused                      an expected refusal: reaches the caller as a user e
 │   ├── SomebodyElseAssigned
 │   ├── IdentityTaken
 │   ├── TooLateToUndo
+│   ├── TooLateToTakeBack    a change
+│   ├── ChangedSince         by somebody else, all that was to be taken back
 │   ├── AlreadyLeft          an answer, when somebody wants it back
 │   ├── AlreadyUndone
 │   ├── AlreadyCalling
@@ -79,6 +82,11 @@ class MissingScope(NotAllowed):
 class NotYours(NotAllowed):
     code = "NOT_YOURS"
     sentence = N_("Some of these conversations belong to teams you are not in: ask a manager.")
+
+
+class CannotSee(NotAllowed):
+    code = "CANNOT_SEE"
+    sentence = N_("May not see this ticket, and so cannot be mentioned here: {names}.")
 
 
 class NotSignedIn(Refused):
@@ -148,6 +156,16 @@ class SomebodyElseAssigned(Conflict):
 class TooLateToUndo(Conflict):
     code = "TOO_LATE"
     sentence = N_("This can be undone for {days} days only.")
+
+
+class TooLateToTakeBack(Conflict):
+    code = "TOO_LATE"
+    sentence = N_("The time in which this could be taken back is over.")
+
+
+class ChangedSince(Conflict):
+    code = "CHANGED_SINCE"
+    sentence = N_("Somebody has changed this since: nothing was taken back.")
 
 
 class AlreadyLeft(Conflict):

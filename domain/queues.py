@@ -19,10 +19,12 @@ from domain.privacy.exports import EXPORTS
 from domain.sla.recounts import RECOUNTS
 from domain.webhooks import POSTS
 from domain.work import Queue
+from domain.working.bulk import BULKS
 
 QUEUES: tuple[Queue, ...] = (  # type: ignore[type-arg]
     ARRIVALS, OUTBOX, FETCHES, CALLS, DIALS, PUSHES, SYSTEM_MAIL, POSTS, RECOUNTS, EXPORTS, ERASURES, NAME_LOOKUPS, ABSENCES,
     IMPORTS,
+    ARRIVALS, OUTBOX, FETCHES, CALLS, DIALS, PUSHES, SYSTEM_MAIL, POSTS, RECOUNTS, EXPORTS, ERASURES, NAME_LOOKUPS, ABSENCES, BULKS,
 )  # fmt: skip
 OUTWARD = tuple(queue for queue in QUEUES if queue.outward)
 

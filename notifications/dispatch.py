@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from domain.access import who_may_see
 from domain.actors import ActorKind
 from domain.agents.staff import Agent
 from domain.alerting import notices
@@ -21,7 +22,7 @@ from domain.desk.messages import Message
 from domain.desk.tickets import Ticket
 from domain.events import Event, EventKind
 from domain.sla.clocks import ladder_of
-from notifications.recipients import concern_of, next_after, people_of_the_shop, who_is_told, who_may_see
+from notifications.recipients import concern_of, next_after, people_of_the_shop, who_is_told
 
 NAME = "notifications"
 
@@ -42,6 +43,10 @@ async def dispatch(session: AsyncSession, event: Event) -> None:
             await _clear(session, event.alert_id)
         case EventKind.TICKET_ASSIGNED:
             await _tell_assignee(session, event)
+        case EventKind.TICKET_WOKE:
+            await _tell_who_has_it(session, event)
+        case EventKind.NOTE_ADDED if event.data.get("mentioned"):
+            await _tell_of_mention(session, event)
         case EventKind.MESSAGE_FAILED if event.item_id:
             await _tell_of_failure(session, event, event.item_id)
         case _:
@@ -207,6 +212,36 @@ async def _tell_assignee(session: AsyncSession, event: Event) -> None:
         await notices.begin(session, notice, (Way.PUSH,), at=now)
 
 
+async def _tell_who_has_it(session: AsyncSession, event: Event) -> None:
+    """A ticket that nobody has is in everybody's inbox again."""
+    ticket, now = await session.get(Ticket, event.ticket_id), await database_time(session)
+    if ticket is None or ticket.assignee_id is None or ticket.assignee_id == event.actor_id:
+        return
+    for agent_id in await who_may_see(session, [ticket.assignee_id], ticket.id):
+        notice = Notice(
+            id=new_id(), agent_id=agent_id, kind=NoticeKind.WOKE, event_seq=event.seq, ticket_id=ticket.id,
+            created_at=now,
+        )  # fmt: skip
+        await notices.begin(session, notice, (Way.PUSH,), at=now)
+
+
+async def _tell_of_mention(session: AsyncSession, event: Event) -> None:
+    now, mentioned = await database_time(session), [uuid.UUID(id) for id in event.data["mentioned"]]
+    for agent_id in await who_may_see(session, mentioned, event.ticket_id):
+        notice = Notice(
+            id=new_id(), agent_id=agent_id, kind=NoticeKind.MENTION, event_seq=event.seq,
+            ticket_id=event.ticket_id, created_at=now,
+        )  # fmt: skip
+        await notices.begin(session, notice, await _unless_quiet(session, agent_id, at=now), at=now)
+
+
+async def _unless_quiet(session: AsyncSession, agent_id: uuid.UUID, *, at: datetime) -> tuple[Way, ...]:
+    """A push, or in quiet hours a mail."""
+    agent, preferences = await session.get_one(Agent, agent_id), await preferences_of(session, agent_id)
+    is_quiet = preferences.silence(None, 0, is_top=True, zone=agent.timezone, at=at)
+    return (Way.EMAIL,) if is_quiet else (Way.PUSH,)
+
+
 async def _tell_of_failure(session: AsyncSession, event: Event, item_id: uuid.UUID) -> None:
     """Who wrote the answer that did not arrive; where they are gone or may not see it, who has the ticket, then its team on
     shift, then who manages. Nobody of what was written by itself, or was taken back as an answer to spam."""
@@ -225,6 +260,4 @@ async def _tell_of_failure(session: AsyncSession, event: Event, item_id: uuid.UU
             id=new_id(), agent_id=agent_id, kind=NoticeKind.MESSAGE_FAILED, event_seq=event.seq,
             ticket_id=ticket.id, created_at=now,
         )  # fmt: skip
-        agent, preferences = await session.get_one(Agent, agent_id), await preferences_of(session, agent_id)
-        is_quiet = preferences.silence(None, 0, is_top=True, zone=agent.timezone, at=now)
-        await notices.begin(session, notice, (Way.EMAIL,) if is_quiet else (Way.PUSH,), at=now)
+        await notices.begin(session, notice, await _unless_quiet(session, agent_id, at=now), at=now)

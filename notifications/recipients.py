@@ -9,10 +9,9 @@ from typing import assert_never
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain.access import may_see
+from domain.access import who_may_see
 from domain.actors import Role
 from domain.agents import duty
-from domain.agents.sign_in import actor_by_id
 from domain.agents.staff import Agent, TeamMember
 from domain.alerting.ladders import Step, Told
 from domain.desk.tickets import Ticket
@@ -113,20 +112,3 @@ async def _people(session: AsyncSession, *, at: datetime) -> Sequence[Person]:
         select(Agent.id, Agent.role).where(Agent.left_at.is_(None)).order_by(Agent.created_at, Agent.id)
     )
     return [Person(row.id, row.role, frozenset(teams.get(row.id, ())), row.id in present) for row in agents]
-
-
-async def who_may_see(
-    session: AsyncSession, ids: Iterable[uuid.UUID], ticket_id: uuid.UUID | None
-) -> list[uuid.UUID]:
-    """A notice goes through the same door as everything else."""
-    if ticket_id is None:
-        return list(ids)
-    seeing = []
-    for id in ids:
-        actor = await actor_by_id(session, id)
-        if actor and (
-            actor.manages
-            or await session.scalar(select(Ticket.id).where(Ticket.id == ticket_id, may_see(Ticket, actor)))
-        ):
-            seeing.append(id)
-    return seeing

@@ -7,17 +7,19 @@ from typing import assert_never
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from domain.access import who_may_see
 from domain.agents.staff import Agent
 from domain.alerting.alerts import Alert, AlertState
 from domain.alerting.notices import Notice, NoticeKind
 from domain.desk.tickets import Ticket
-from notifications.recipients import who_may_see
 
 LASTS = {
     NoticeKind.STORM: timedelta(minutes=10),
     NoticeKind.DIGEST: timedelta(hours=1),
     NoticeKind.CLEARED: timedelta(minutes=5),
     NoticeKind.ASSIGNED: timedelta(hours=1),
+    NoticeKind.MENTION: timedelta(hours=1),
+    NoticeKind.WOKE: timedelta(hours=1),
     NoticeKind.MESSAGE_FAILED: timedelta(hours=12),
     NoticeKind.TEST: timedelta(minutes=5),
 }
@@ -61,12 +63,14 @@ async def _is_over(session: AsyncSession, notice: Notice, *, at: datetime) -> bo
                 .limit(1)
             )
             return await session.scalar(fires) is None
-        case NoticeKind.ASSIGNED:
+        case NoticeKind.ASSIGNED | NoticeKind.WOKE:
             has_it = select(Ticket.id).where(
                 Ticket.id == notice.ticket_id, Ticket.assignee_id == notice.agent_id
             )
             return await session.scalar(has_it) is None
-        case NoticeKind.DIGEST | NoticeKind.CLEARED | NoticeKind.TEST | NoticeKind.MESSAGE_FAILED:
+        case NoticeKind.MENTION | NoticeKind.MESSAGE_FAILED:
+            return False
+        case NoticeKind.DIGEST | NoticeKind.CLEARED | NoticeKind.TEST:
             return False
         case _:
             assert_never(notice.kind)

@@ -91,6 +91,10 @@ def _said(kind: NoticeKind, locale: str, matter: Matter, now: datetime, count: i
             return _cleared(locale, matter, channel)
         case NoticeKind.ASSIGNED:
             return Words(line(N_("Ticket {number} is yours now")), channel)
+        case NoticeKind.MENTION:
+            return Words(line(N_("Ticket {number}: you are mentioned in a note")), channel)
+        case NoticeKind.WOKE:
+            return Words(line(N_("Ticket {number} is back: its snooze is over")), channel)
         case NoticeKind.MESSAGE_FAILED:
             why = line(N_("The ticket says why. The customer has not read it: another way may be open."))
             return Words(

@@ -4,6 +4,7 @@ import uuid
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import select, update
@@ -12,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from api.house import House
 from domain import webhooks
 from domain.actors import Actor, Role
-from domain.agents.sign_in import actor_by_id
+from domain.agents.sign_in import SignIn, actor_by_id
 from domain.agents.staff import Agent, Team, TeamMember
 from domain.alerting import devices, notices
 from domain.alerting.alerts import Alert
@@ -23,17 +24,16 @@ from domain.arriving import participants
 from domain.arriving.inbound import Arrival, ArrivalState, CallStep, keep
 from domain.arriving.participants import Participant
 from domain.calling.dialled_numbers import DialledNumber, save_number
-from domain.customers import contact_fields
 from domain.customers.companies import Company
-from domain.customers.contact_fields import ContactField, FieldKind
 from domain.customers.contact_notes import ContactNote, add_note
 from domain.customers.contacts import Contact, Identity
-from domain.db import new_id
+from domain.db import database_time, new_id
 from domain.desk.messages import Attachment, Item, ItemKind
 from domain.desk.tasks import Task
 from domain.desk.threads import Thread
 from domain.desk.tickets import Ticket
 from domain.events import Event
+from domain.fields import CustomField, FieldKind, FieldSubject, save_field
 from domain.ids import public_id, row_id
 from domain.importing.imports import Import
 from domain.importing.sheets import ImportKind
@@ -47,6 +47,13 @@ from domain.ways_in import blocking
 from domain.ways_in.blocking import BlockedSender
 from domain.ways_in.channels import Channel, ChannelKind
 from domain.webhooks import Attempt, Post, Webhook, add_webhook
+from domain.working import bulk, drafts, links, viewing
+from domain.working.changing import Change
+from domain.working.drafts import Written
+from domain.working.edits import Edit
+from domain.working.links import LinkRole, TicketLink
+from domain.working.mentions import add_note as add_ticket_note
+from domain.working.viewing import Intent
 from tests.client import PASSWORD_HASH, Client
 from tests.factories import NOON, a_call_step, a_channel, a_mail, a_promise, an_agent, receive
 
@@ -76,7 +83,7 @@ async def two_teams(house: House, door: str) -> AsyncIterator[TwoTeams]:
         async with house.db.transaction() as session:
             assert await deadlines.fire_due(session) > 0
         async with house.db.transaction() as session:
-            await _worked_on(session, house, clients["Ben"])
+            await _worked_on(session, house, clients)
         async with house.db.transaction() as session:
             await keeping.measure(session, list(await session.scalars(select(Ticket.id))))
             ids = await _ids(session)
@@ -110,15 +117,15 @@ async def _called(session: AsyncSession, line: Channel, clients: dict[str, Clien
     await receive(session, line, a_call_step("1", CallStep.RINGING, ringing=ringing, dialled="+48221234567"))
 
 
-async def _worked_on(session: AsyncSession, house: House, ben: Client) -> None:
-    ben_id = row_id("Agent", ben.agent_id)
+async def _worked_on(session: AsyncSession, house: House, clients: dict[str, Client]) -> None:
+    ben_id = row_id("Agent", clients["Ben"].agent_id)
     message = (await session.scalars(select(Item).where(Item.kind == ItemKind.MESSAGE))).one()
     ticket = await session.get_one(Ticket, message.ticket_id)
     fired = (await session.scalars(select(Event).where(Event.alert_id.is_not(None)).limit(1))).one()
     by = await actor_by_id(session, ben_id)
     assert by
     ticket.assign(to=None, by=by, at=NOON)
-    ticket.note("She is right.", by=by, at=NOON)
+    await _is_worked_on(session, ticket, clients, by)
     task = Task(
         id=new_id(),
         title="Call Ada",
@@ -166,12 +173,37 @@ async def _worked_on(session: AsyncSession, house: House, ben: Client) -> None:
     await notices.begin(session, notice, (Way.PUSH,), at=NOON)
 
 
+async def _is_worked_on(session: AsyncSession, ticket: Ticket, clients: dict[str, Client], by: Actor) -> None:
+    """Colleagues are called, Ben has begun an answer, the call's ticket has to do with it, and a change of both has failed."""
+    called = [row_id("Agent", clients[name].agent_id) for name in ("Ben", "Mia", "Admin")]
+    await add_ticket_note(session, ticket, "She is right.", called, by=by, at=NOON)
+    shade = await save_field(
+        session, None, subject=FieldSubject.TICKET, label="Shade", kind=FieldKind.TEXT, options=None, at=NOON
+    )
+    ticket.change(by=by, at=NOON, fields={str(shade.id): "Blue"})
+    other = (await session.scalars(select(Ticket).where(Ticket.id != ticket.id))).one()
+    await links.link(session, ticket, other, LinkRole.RELATED, by=by, at=NOON)
+    await drafts.save(session, ticket, Written("Dear Ada"), by=by, written_at=NOON, at=NOON)
+    session_id = (await session.scalars(select(SignIn.id).where(SignIn.agent_id == by.id))).one()
+    tomorrow = await database_time(session) + timedelta(days=1)
+    await viewing.says(session, ticket.id, session_id, Intent.VIEWING, by=by, at=tomorrow)
+    edit = await bulk.begin(session, [ticket.id], Change(add_tags=["mug"]), by=by, at=NOON)
+    await edit.give_up(session, at=NOON)
+    edit.due_at = None
+
+
 async def _known_of_ada(session: AsyncSession, ada: Contact, by: Actor) -> None:
     firm = Company(
         id=new_id(), name="Ada's firm", domains=["example.org"], note="", created_at=NOON, updated_at=NOON
     )
-    size = await contact_fields.save_field(
-        session, None, label="Size", kind=FieldKind.CHOICE, options=["M", "L"], at=NOON
+    size = await save_field(
+        session,
+        None,
+        subject=FieldSubject.CONTACT,
+        label="Size",
+        kind=FieldKind.CHOICE,
+        options=["M", "L"],
+        at=NOON,
     )
     session.add(firm)
     await session.flush()
@@ -207,10 +239,14 @@ async def _ids(session: AsyncSession) -> dict[str, str]:
     ids: dict[str, uuid.UUID] = {"Ticket": ticket.id, "Contact": ticket.contact_id}
     for item in await session.scalars(select(Item)):
         ids[item.kind.capitalize()] = item.id
+    for field in await session.scalars(select(CustomField)):
+        ids[f"{field.subject.capitalize()}Field"] = field.id
+    ids["CallTicket"] = (await session.scalars(select(Ticket.id).where(Ticket.id != ticket.id))).one()
+    ids["BulkChange"] = (await session.scalars(select(Edit.id))).one()
+    ids["TicketLink"] = (await session.scalars(select(TicketLink.id))).one()
     ids["WebhookDelivery"] = (await session.scalars(select(Post.id))).one()
     for model in (
         Company,
-        ContactField,
         ContactNote,
         Task,
         Attachment,
@@ -241,5 +277,7 @@ async def _ids(session: AsyncSession) -> dict[str, str]:
         ids[agent.name] = agent.id
     ids["Caller"] = (await session.scalars(select(Item.contact_id).where(Item.kind == ItemKind.CALL))).one()
     channels = {name: "Channel" for name in ids if name.endswith(" channel")}
-    types = {"Caller": "Contact", **channels} | dict.fromkeys(("Ben", "Bo", "Eve", "Mia", "Admin"), "Agent")
+    types = {"Caller": "Contact", "CallTicket": "Ticket", **channels} | dict.fromkeys(
+        ("Ben", "Bo", "Eve", "Mia", "Admin"), "Agent"
+    )
     return {name: public_id(types.get(name, name), id) for name, id in ids.items()}

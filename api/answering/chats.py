@@ -65,10 +65,7 @@ async def _visitor_typing(info: Info, ticket_id: strawberry.ID) -> AsyncGenerato
 async def _seen(context: Context, id: uuid.UUID) -> Ticket:
     """Of a merged ticket, the survivor. Raises for whom may not see it, or not any more."""
     async with context.house.db.transaction() as session:
-        ticket = await access.one(session, Ticket, id, to=context.actor)
-        if ticket.merged_into_id:
-            ticket = await access.one(session, Ticket, ticket.merged_into_id, to=context.actor)
-        return ticket
+        return await access.ticket(session, id, to=context.actor)
 
 
 async def _chat_typing(info: Info, input: ChatTypingInput) -> OkPayload:

@@ -21,6 +21,7 @@ from domain.desk.messages import Item
 from domain.desk.tickets import TicketStatus
 from domain.errors import NotFound, SomebodyAnswered
 from domain.ids import row_id
+from domain.working.mentions import add_note
 
 
 @strawberry.input(
@@ -117,10 +118,14 @@ async def _collision(info: Info, input: MessageSendInput) -> list[TimelineItem]:
         return [found[item.id] for item in newer if item.id in found]
 
 
-@strawberry.input
+@strawberry.input(
+    description="Who is mentioned is told: by `mentionIds`, or by `@` and their name in the text. Refused as `CANNOT_SEE` for who may "
+    "not see the ticket."
+)
 class NoteAddInput:
     ticket_id: strawberry.ID
     text: str
+    mention_ids: list[strawberry.ID] = strawberry.field(default_factory=list)
     client_mutation_id: strawberry.ID
 
 
@@ -134,7 +139,8 @@ class NotePayload:
 async def _note_add(info: Info, input: NoteAddInput) -> NotePayload:
     async def change(session: AsyncSession, actor: Actor, now: datetime) -> Json:
         ticket = await held(session, input.ticket_id, actor)
-        note = ticket.note(input.text, by=actor, at=now)
+        mentioned = [row_id("Agent", id, field="mentionIds") for id in input.mention_ids]
+        note = await add_note(session, ticket, input.text, mentioned, by=actor, at=now)
         return {"item": str(note.id), "ticket": str(ticket.id)}
 
     done = await changed(info, input, change)

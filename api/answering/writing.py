@@ -77,6 +77,7 @@ class MessageUndoInput:
 
 @strawberry.type(description="`text` and `attachmentIds`: to go on writing with.")
 class UndoPayload:
+    ok: bool = False
     message: Message | None = None
     ticket: Ticket | None = None
     text: str | None = None
@@ -176,6 +177,7 @@ async def _message_undo(info: Info, input: MessageUndoInput) -> UndoPayload:
     done = await changed(info, input, change)
     shown = await sent(info, done)
     return UndoPayload(
+        ok=True,
         message=shown.message,
         ticket=await read_ticket(info, done["ticket"]),
         text=done["text"],

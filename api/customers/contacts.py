@@ -10,11 +10,12 @@ from sqlalchemy import func, select
 
 from api.context import Info, Reading, by, plain
 from api.customers.companies import Company, companies_by_id
-from api.customers.contact_fields import ContactFieldValue, fields_here, values_of
+from api.customers.contact_fields import ContactField, ContactFieldValue
 from api.customers.contact_notes import ContactNote, notes_of
 from api.customers.contact_stats import ContactStats, stats_of
 from api.customers.identities import Identity, by_contact, identities_where
 from api.desk.history import PAGED, Asked, TimelineConnection, timeline_of_contact
+from api.fields import fields_of, values_of
 from api.node import Node
 from api.reads import opened
 from api.selection import Selection, wanted
@@ -134,9 +135,9 @@ async def _fill(reading: Reading, found: list[Contact], selection: Selection) ->
         for contact in found:
             contact.company = companies.get(contact.company_id) if contact.company_id else None
     if "fields" in selection:
-        fields = await fields_here(reading)
+        fields = await fields_of(reading, ContactField)
         for contact in found:
-            contact.fields = values_of(contact.kept, fields)
+            contact.fields = values_of(contact.kept, fields, ContactFieldValue)
     if "notes" in selection:
         notes = await notes_of(reading, ids)
         for contact in found:

@@ -7,13 +7,14 @@ import strawberry
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.context import Info
-from api.customers.contact_fields import ContactFieldValueInput, given_values
+from api.customers.contact_fields import ContactField, ContactFieldValueInput
 from api.customers.contacts import read_contact
+from api.fields import spelled
 from api.joining.linking import ContactPayload
 from api.mutations import changed, mutation
 from domain import access
 from domain.actors import Actor
-from domain.customers import companies, contact_fields, contacts, profiles
+from domain.customers import companies, contacts, profiles
 from domain.customers.describing import describe
 from domain.db import Json
 from domain.ids import row_id
@@ -46,7 +47,7 @@ async def _contact_save(info: Info, input: ContactSaveInput) -> ContactPayload:
         if input.company_id is not None:
             said["company_id"] = await _company(session, input.company_id.value, actor)
         if input.fields is not None:
-            said["fields"] = await contact_fields.spelled_values(session, given_values(input.fields))
+            said["fields"] = await spelled(session, ContactField, input.fields)
         if input.id:
             contact = await access.contact(session, row_id("Contact", input.id), to=actor, lock=True)
         else:

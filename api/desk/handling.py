@@ -1,6 +1,7 @@
 """What agents do with tickets: open, hand over, change."""
 
 import uuid
+from collections.abc import Sequence
 from datetime import datetime
 
 import strawberry
@@ -8,11 +9,13 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.agents.staff import Agent
+from api.answering.messages import undo_for
 from api.context import Info
 from api.desk.tickets import MOST_AT_ONCE, Ticket, held, read_ticket, tickets_by_id
 from api.errors import UserError
 from api.mutations import changed, mutation
 from api.selection import Selection, wanted
+from api.working.changing import TicketChangeInput, asked_change
 from domain import access
 from domain.actors import Actor
 from domain.agents import staff
@@ -20,11 +23,13 @@ from domain.alerting import ledger
 from domain.alerting.alerts import Alert, AlertState
 from domain.arriving.opening import open_ticket
 from domain.db import Json
-from domain.desk.tickets import TicketStatus
+from domain.desk.tickets import Ticket as TicketRow
 from domain.errors import InvalidInput, NotFound, SomebodyElseAssigned
 from domain.ids import public_id, row_id
 from domain.languages import N_
 from domain.sla import clocks, policies
+from domain.working import changing, edits
+from domain.working.mentions import add_note
 
 
 @strawberry.input
@@ -53,12 +58,8 @@ class TicketAssignInput:
 
 
 @strawberry.input(description="What is left out stays.")
-class TicketUpdateInput:
+class TicketUpdateInput(TicketChangeInput):
     ids: list[strawberry.ID]
-    status: TicketStatus | None = None
-    priority: int | None = None
-    add_tags: list[str] | None = None
-    remove_tags: list[str] | None = None
     policy_id: strawberry.Maybe[strawberry.ID | None] = strawberry.field(
         description="Promised by hand, whatever the policies' conditions say; null: as these say."
     )
@@ -78,6 +79,11 @@ class TicketsPayload:
     merge_id: strawberry.ID | None = strawberry.field(
         default=None, description="Of a merge or a move: what `joinUndo` takes."
     )
+    change_id: strawberry.ID | None = strawberry.field(
+        default=None,
+        description="What `changeUndo` takes, until `undoUntil`; null where nothing was changed that it could take back.",
+    )
+    undo_until: datetime | None = None
     user_errors: list[UserError] = strawberry.field(default_factory=list)
 
 
@@ -92,7 +98,7 @@ async def _ticket_create(info: Info, input: TicketCreateInput) -> TicketPayload:
         await session.flush()
         ticket.change(by=actor, at=now, priority=input.priority)
         if input.text:
-            ticket.note(input.text, by=actor, at=now)
+            await add_note(session, ticket, input.text, by=actor, at=now)
         if input.assignee_id:
             ticket.assign(to=await _agent(session, input.assignee_id, actor, "assigneeId"), by=actor, at=now)
         await clocks.reckon(session, ticket, by=actor, at=now)
@@ -117,17 +123,18 @@ async def _ticket_assign(info: Info, input: TicketAssignInput) -> TicketsPayload
         elif input.agent_id:
             to = await _agent(session, input.agent_id, actor, "agentId")
         tickets = [await held(session, id, actor, field="ticketIds") for id in few_tickets(input.ticket_ids)]
+        before = pictures(tickets)
         for ticket in tickets:
             if input.expected_assignee_id is not None:
                 named = input.expected_assignee_id.value
                 ticket.still_with(row_id("Agent", named, field="expectedAssigneeId") if named else None)
             ticket.assign(to=to, by=actor, at=now)
             if input.note:
-                ticket.note(input.note, by=actor, at=now)
+                await add_note(session, ticket, input.note, by=actor, at=now)
             if input.take_over:
                 await _is_at_it(session, ticket.id, actor, now)
             await clocks.reckon(session, ticket, by=actor, at=now)
-        return {"tickets": [str(ticket.id) for ticket in tickets]}
+        return await kept_for_undo(info, session, before, actor, now)
 
     try:
         done = await changed(info, input, change)
@@ -163,22 +170,15 @@ async def _conflict(info: Info, ids: list[strawberry.ID]) -> Agent | None:
 
 async def _ticket_update(info: Info, input: TicketUpdateInput) -> TicketsPayload:
     async def change(session: AsyncSession, actor: Actor, now: datetime) -> Json:
-        policy_id = await _policy(session, input, actor)
+        policy_id, wish = await _policy(session, input, actor), await asked_change(session, input)
         tickets = [await held(session, id, actor, field="ids") for id in few_tickets(input.ids)]
+        before = pictures(tickets)
         for ticket in tickets:
             if input.policy_id is not None:
                 ticket.policy_id = policy_id
-            ticket.change(
-                by=actor,
-                at=now,
-                status=input.status,
-                priority=input.priority,
-                add_tags=input.add_tags,
-                remove_tags=input.remove_tags,
-            )
-            reckon = clocks.reckon if input.policy_id is None else clocks.promise_anew
-            await reckon(session, ticket, by=actor, at=now)
-        return {"tickets": [str(ticket.id) for ticket in tickets]}
+                await clocks.promise_anew(session, ticket, by=actor, at=now)
+            await changing.make(session, ticket, wish, by=actor, at=now)
+        return await kept_for_undo(info, session, before, actor, now)
 
     return await tickets_payload(info, await changed(info, input, change))
 
@@ -200,6 +200,25 @@ def few_tickets(ids: list[strawberry.ID]) -> list[strawberry.ID]:
     return sorted(set(ids))
 
 
+Pictures = list[tuple[TicketRow, Json]]
+"""Tickets in hand, each as it was before."""
+
+
+def pictures(tickets: Sequence[TicketRow]) -> Pictures:
+    return [(ticket, edits.picture(ticket)) for ticket in tickets]
+
+
+async def kept_for_undo(
+    info: Info, session: AsyncSession, before: Pictures, actor: Actor, now: datetime
+) -> Json:
+    """What a change of these tickets has come to, and how to take it back."""
+    done: Json = {"tickets": [str(ticket.id) for ticket, _ in before]}
+    edit = await edits.keep(session, before, by=actor, at=now, undo_for=undo_for(info))
+    if edit and edit.undo_until:
+        done |= {"change": str(edit.id), "undo_until": edit.undo_until.isoformat()}
+    return done
+
+
 async def tickets_payload(info: Info, done: Json) -> TicketsPayload:
     async with info.context.reading() as reading:
         ids = [uuid.UUID(id) for id in done["tickets"]]
@@ -207,6 +226,8 @@ async def tickets_payload(info: Info, done: Json) -> TicketsPayload:
     return TicketsPayload(
         tickets=[found[id] for id in ids if id in found],
         merge_id=strawberry.ID(public_id("Move", uuid.UUID(done["move"]))) if "move" in done else None,
+        change_id=strawberry.ID(public_id("Change", uuid.UUID(done["change"]))) if "change" in done else None,
+        undo_until=datetime.fromisoformat(done["undo_until"]) if "change" in done else None,
     )
 
 

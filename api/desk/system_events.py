@@ -27,7 +27,10 @@ SENTENCES = {
     EventKind.TICKET_OPENED: N_("The ticket was opened."),
     EventKind.TICKET_CHANGED: N_("{who} changed the ticket."),
     EventKind.TICKET_REOPENED: N_("The customer wrote again: the ticket is open again."),
+    EventKind.TICKET_SNOOZED: N_("{who} snoozed the ticket."),
+    EventKind.TICKET_WOKE: N_("The snooze is over: the ticket is open again."),
     EventKind.TICKET_MERGED: N_("Another ticket became part of this one."),
+    EventKind.TICKET_LINKED: N_("{who} linked the ticket to another."),
     EventKind.CONTACT_CHANGED: N_("{who} changed what is known of the customer."),
     EventKind.CONTACT_MERGED: N_("Another contact turned out to be this one."),
     EventKind.MOVE_UNDONE: N_("{who} undid a merge or a move."),
@@ -50,6 +53,8 @@ def told(event: Any, agents: dict[uuid.UUID | None, Agent], locale: str) -> str:
             if to is actor:
                 return translate(locale, N_("{who} took the ticket."), who=who)
             return translate(locale, N_("{who} gave the ticket to {to}."), who=who, to=to.name)
+        case EventKind.TICKET_LINKED if event.data["link"] is None:
+            return translate(locale, N_("{who} took away a link to another ticket."), who=who)
         case kind:
             return translate(locale, SENTENCES[kind], who=who)
 

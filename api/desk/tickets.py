@@ -6,8 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import strawberry
-from sqlalchemy import ColumnElement, Select, Uuid, func, literal, select, true
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import ColumnElement, Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.agents.staff import Agent, Team, agents_by_id, teams_by_id
@@ -16,7 +15,9 @@ from api.context import Info, Reading, by, plain
 from api.customers.contacts import Contact, contacts_by_id
 from api.customers.identities import Identity
 from api.desk.history import PAGED, Asked, TimelineConnection, timeline_of_ticket
+from api.desk.previews import channels_of, newest_items
 from api.desk.threads import Thread, threads_of
+from api.desk.ticket_fields import TicketFieldValue
 from api.node import Node
 from api.paging import of_each
 from api.reads import opened
@@ -26,25 +27,27 @@ from api.sla.sla import Clock, clocks_of
 from domain import access
 from domain.access import may_see
 from domain.actors import Actor
-from domain.db import one_of
+from domain.db import Json, one_of
 from domain.desk.history import TimelineKind
-from domain.desk.messages import DeliveryState, Direction, Item
-from domain.desk.threads import Thread as ThreadRow
 from domain.desk.tickets import LIVE, TicketStatus, became
 from domain.desk.tickets import Ticket as TicketRow
 from domain.ids import public_id, row_id
-from domain.ways_in.channels import Channel, ChannelKind
+from domain.ways_in.channels import ChannelKind
 
 if TYPE_CHECKING:
     from api.alerting.alerts import Alert
     from api.desk.tasks import Task
     from api.joining.joining import TicketSuggestion
+    from api.working.drafts import Draft
+    from api.working.links import TicketLink
+    from api.working.viewing import Viewing
 
 strawberry.enum(TicketStatus)
 
 NEWEST = (TicketRow.updated_at.desc(), TicketRow.id.desc())
-PREVIEW = 140
 MOST_AT_ONCE = 100
+WORKING = {"fields", "draft", "viewers", "links"}
+"""What `api/working/on_tickets.py` reads."""
 
 
 @strawberry.type(description="One matter of one contact, joining any number of conversations.")
@@ -79,6 +82,20 @@ class Ticket(Node):
     reply_channels: list[Identity] = strawberry.field(
         description="By what the customer can be reached, the one used last first."
     )
+    snoozed_until: datetime | None = strawberry.field(
+        description="It sleeps until then, or until the customer writes."
+    )
+    fields: list[TicketFieldValue] = strawberry.field(
+        description="Those that have a value, by label; at most 50."
+    )
+    draft: Annotated["Draft", strawberry.lazy("api.working.drafts")] | None
+    viewers: list[Annotated["Viewing", strawberry.lazy("api.working.viewing")]] = strawberry.field(
+        description="Who has it open now: of the shop's people, so at most as many as there are."
+    )
+    links: list[Annotated["TicketLink", strawberry.lazy("api.working.links")]] = strawberry.field(
+        description="Other tickets, as far as one sees them; at most 50 are made."
+    )
+    kept_fields: strawberry.Private[Json]
     row_id: strawberry.Private[uuid.UUID]
     contact_id: strawberry.Private[uuid.UUID]
     assignee_id: strawberry.Private[uuid.UUID | None]
@@ -149,6 +166,8 @@ async def load_tickets(reading: Reading, query: Select[Any], selection: Selectio
                 "is_spam": row.spam_at is not None,
                 "created_at": row.created_at,
                 "updated_at": row.updated_at,
+                "snoozed_until": row.snoozed_until,
+                "kept_fields": row.fields,
             },
         )
         for row in rows
@@ -174,11 +193,11 @@ async def _fill(reading: Reading, tickets: list[Ticket], selection: Selection) -
         for ticket in tickets:
             ticket.team = teams.get(ticket.team_id)
     if "preview" in selection or "seq" in selection:
-        newest = await _newest_items(reading, ids)
+        newest = await newest_items(reading, ids)
         for ticket in tickets:
             ticket.preview, ticket.seq = newest.get(ticket.row_id, ("", BigInt(0)))
     if "channels" in selection or "lastChannel" in selection:
-        kinds = await _channels(reading, ids)
+        kinds = await channels_of(reading, ids)
         for ticket in tickets:
             used = kinds.get(ticket.row_id, [])
             ticket.channels, ticket.last_channel = list(dict.fromkeys(used)), used[0] if used else None
@@ -211,46 +230,14 @@ async def _fill(reading: Reading, tickets: list[Ticket], selection: Selection) -
         groups = by("ticket_id", await tasks_of(reading, TaskRow.ticket_id, ids, selection["tasks"]))
         for ticket in tickets:
             ticket.tasks = groups.get(ticket.row_id, [])
+    if WORKING & selection.keys():
+        from api.working.on_tickets import fill_working
+
+        await fill_working(reading, tickets, selection)
     if "replyChannels" in selection:
         ways = await reply_channels_of(reading, {ticket.row_id: ticket.contact_id for ticket in tickets})
         for ticket in tickets:
             ticket.reply_channels = ways[ticket.row_id]
-
-
-async def _newest_items(reading: Reading, ids: list[uuid.UUID]) -> dict[uuid.UUID, tuple[str, BigInt]]:
-    asked = func.unnest(literal(ids, ARRAY(Uuid))).table_valued("id", name="asked").render_derived()
-    item = Item.__table__.c
-    acknowledged = (item.direction == Direction.OUT) & func.coalesce(item.automatic, False)
-    newest = (
-        select(func.left(item.text, PREVIEW).label("text"), item.at)
-        .where(
-            item.ticket_id == asked.c.id,
-            item.text != "",
-            ~acknowledged,
-            item.delivery.is_distinct_from(DeliveryState.UNDONE),
-        )
-        .order_by(item.at.desc(), item.seq.desc())
-        .limit(1)
-        .lateral()
-    )
-    last_seq = select(func.max(item.seq)).where(item.ticket_id == asked.c.id).scalar_subquery()
-    rows = await reading.connection.execute(
-        select(asked.c.id, newest.c.text, last_seq.label("seq")).select_from(asked.outerjoin(newest, true()))
-    )
-    return {row.id: (" ".join((row.text or "").split()), BigInt(row.seq or 0)) for row in rows}
-
-
-async def _channels(reading: Reading, ids: list[uuid.UUID]) -> dict[uuid.UUID, list[ChannelKind]]:
-    """The kinds of a ticket's conversations, the one the customer used last first."""
-    rows = await reading.connection.execute(
-        select(ThreadRow.ticket_id, Channel.kind)
-        .join(Channel, Channel.id == ThreadRow.channel_id)
-        .where(one_of(ThreadRow.ticket_id, ids), ThreadRow.side.is_(False))
-        .order_by(func.coalesce(ThreadRow.last_inbound_at, ThreadRow.joined_at).desc())
-    )
-    return {
-        ticket_id: [row.kind for row in group] for ticket_id, group in by("ticket_id", rows.all()).items()
-    }
 
 
 async def _ticket(info: Info, id: strawberry.ID) -> Ticket | None:
@@ -269,10 +256,7 @@ async def read_ticket(info: Info, id: str) -> Ticket | None:
 
 async def held(session: AsyncSession, id: str, actor: Actor, *, field: str = "ticketId") -> TicketRow:
     """A ticket this person sees, held: of a merged one, the survivor."""
-    ticket = await access.one(session, TicketRow, row_id("Ticket", id, field=field), to=actor, lock=True)
-    if ticket.merged_into_id:
-        return await access.one(session, TicketRow, ticket.merged_into_id, to=actor, lock=True)
-    return ticket
+    return await access.ticket(session, row_id("Ticket", id, field=field), to=actor, lock=True)
 
 
 @strawberry.type

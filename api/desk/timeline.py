@@ -6,10 +6,11 @@ from datetime import datetime
 from typing import Annotated, Any
 
 import strawberry
+from sqlalchemy import select
 
 from api.agents.staff import Agent, agents_by_id
 from api.calling.calls import Call, Calls, calls_of
-from api.context import Info, Reading, plain
+from api.context import Info, Reading, by, plain
 from api.desk.attachments import Attached, Attachment, attached_to
 from api.desk.system_events import SystemEvent, given_to, told
 from api.node import Node
@@ -23,6 +24,7 @@ from domain.desk.messages import DeliveryState, Direction, ItemKind
 from domain.desk.tickets import Ticket, became
 from domain.ids import public_id
 from domain.ways_in.channels import ChannelKind
+from domain.working.mentions import Mention
 from integrations.mail.reading import markup
 
 MOST_RECIPIENTS = 100
@@ -146,6 +148,7 @@ class Note(Node):
     author: str
     at: datetime
     text: str
+    mentions: list[Agent] = strawberry.field(description="Whom it calls, at most twenty.")
 
 
 TimelineItem = Annotated[Message | Call | Note | SystemEvent, strawberry.union("TimelineItem")]
@@ -174,6 +177,7 @@ async def read_item(info: Info, id: str, field: str) -> Any:
 async def timeline_items(reading: Reading, rows: Sequence[Any], selection: Selection) -> list[TimelineItem]:
     """GraphQL objects of rows of `history.ITEMS` and of events."""
     attached = await attached_to(reading, [row for row in rows if _is(row, ItemKind.MESSAGE)], selection)
+    called = await mentioned_in(reading, rows) if "mentions" in selection else {}
     calls = await calls_of(reading, [row for row in rows if _is(row, ItemKind.CALL)], selection)
     named = [row.agent_id if hasattr(row, "direction") else row.actor_id for row in rows]
     named += [given_to(row) for row in rows if not hasattr(row, "direction")]
@@ -181,8 +185,18 @@ async def timeline_items(reading: Reading, rows: Sequence[Any], selection: Selec
     happened_at = {row.ticket_id for row in rows if row.ticket_id and not hasattr(row, "direction")}
     moved = await became(reading.connection, happened_at) if happened_at else {}
     return [
-        _item(reading, row, attached, calls, agents, moved.get(row.ticket_id, row.ticket_id)) for row in rows
+        _item(reading, row, attached, calls, called, agents, moved.get(row.ticket_id, row.ticket_id))
+        for row in rows
     ]
+
+
+async def mentioned_in(reading: Reading, rows: Sequence[Any]) -> dict[uuid.UUID, list[Agent]]:
+    """Whom notes call, by note."""
+    notes = [row.id for row in rows if _is(row, ItemKind.NOTE)]
+    found = await reading.connection.execute(select(Mention.__table__).where(one_of(Mention.item_id, notes)))
+    called = found.all()
+    agents = await agents_by_id(reading, [one.agent_id for one in called])
+    return {id: [agents[one.agent_id] for one in group] for id, group in by("item_id", called).items()}
 
 
 def _is(row: Any, kind: ItemKind) -> bool:
@@ -194,6 +208,7 @@ def _item(
     row: Any,
     attached: Attached,
     calls: Calls,
+    called: dict[uuid.UUID, list[Agent]],
     agents: dict[uuid.UUID | None, Agent],
     ticket_id: uuid.UUID | None,
 ) -> TimelineItem:
@@ -258,9 +273,8 @@ def _item(
         case ItemKind.CALL:
             return calls[row.id]
         case _:
-            return plain(
-                Note, {**shared, "id": public_id("Note", row.id), "author": author, "text": row.text}
-            )
+            note = {"id": public_id("Note", row.id), "author": author, "text": row.text}
+            return plain(Note, {**shared, **note, "mentions": called.get(row.id, [])})
 
 
 def _page(particulars: Json | None) -> MessagePage | None:

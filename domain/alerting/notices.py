@@ -43,6 +43,10 @@ class NoticeKind(StrEnum):
     CLEARED = "cleared"
     """What was told of is settled."""
     ASSIGNED = "assigned"
+    MENTION = "mention"
+    """A note calls one."""
+    WOKE = "woke"
+    """A ticket of one's own has slept until now."""
     MESSAGE_FAILED = "message_failed"
     """An answer did not arrive."""
     TEST = "test"
@@ -74,7 +78,13 @@ class DeliveryStage(StrEnum):
 
 
 RECEIPTS = (DeliveryStage.SHOWN, DeliveryStage.OPENED, DeliveryStage.ACTED)
-INSISTING = (NoticeKind.ALERT, NoticeKind.STORM, NoticeKind.DIGEST, NoticeKind.MESSAGE_FAILED)
+INSISTING = (
+    NoticeKind.ALERT,
+    NoticeKind.STORM,
+    NoticeKind.DIGEST,
+    NoticeKind.MENTION,
+    NoticeKind.MESSAGE_FAILED,
+)
 """They end in mail, and an alert with the next person, if nothing says that they were seen."""
 
 

@@ -25,6 +25,7 @@ from domain.keys import Keys
 from domain.languages import N_
 from domain.sla import clocks
 from domain.ways_in.channels import Channel
+from domain.working import drafts
 
 REFERENCES = 20
 TAKES_FILES = (IdentityKind.EMAIL, IdentityKind.CHAT, IdentityKind.MESSENGER)
@@ -112,6 +113,7 @@ async def send(
     message.tell(EventKind.MESSAGE_QUEUED, by=by, at=at, data=_before(ticket, after))
     ticket.change(by=by, at=at, status=after)
     await clocks.reckon(session, ticket, by=by, at=at)
+    await drafts.is_sent(session, ticket.id, by=by, at=at)
     return message
 
 

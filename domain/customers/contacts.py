@@ -36,6 +36,7 @@ from domain.actors import Actor
 from domain.db import INDEXED_NAME, Base, Json, new_id, one_at_a_time, session_of
 from domain.errors import InvalidInput
 from domain.events import EventKind, record
+from domain.fields import kept_values
 from domain.languages import N_
 
 _ADDRESS = re.compile(r'(?:[^\s@,;:()<>\[\]\\"]+|"(?:[^"\\\s]|\\\S)*")@[^\s@,;:()<>\[\]\\"]+')
@@ -85,15 +86,14 @@ class Contact(Base):
     tags: Mapped[list[str]] = mapped_column(default=list, server_default=text("'[]'"))
     city: Mapped[str] = mapped_column(default="", server_default="")
     fields: Mapped[Json] = mapped_column(default=dict, server_default=text("'{}'"))
-    """Values of the fields an admin defined (`domain/customers/contact_fields.py`), by their ids."""
+    """Values of the fields an admin defined (`domain/fields.py`), by their ids."""
     created_at: Mapped[datetime]
     erased_at: Mapped[datetime | None]
     """Nothing here names anybody any more (`domain/privacy/erasure.py`): the person, should they write again, is another contact."""
 
     def change(self, *, by: Actor, at: datetime, fields: Json | None = None, **said: Any) -> None:
         """What is left out stays: a column, or one of `fields`, where none takes a value away."""
-        kept = {**self.fields, **(fields or {})}
-        said["fields"] = {id: value for id, value in kept.items() if value is not None}
+        said["fields"] = kept_values(self.fields, fields or {})
         changed = [name for name, value in said.items() if getattr(self, name) != value]
         asked = [id for id, value in (fields or {}).items() if self.fields.get(id) != value]
         for name in changed:

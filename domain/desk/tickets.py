@@ -1,7 +1,7 @@
 """One matter of one contact, joining any number of threads."""
 
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -28,16 +28,20 @@ from sqlalchemy.sql.elements import SQLCoreOperations
 from domain.actors import Actor
 from domain.agents.staff import Agent
 from domain.customers.contacts import same_person
-from domain.db import Base, Json, new_id, one_of, session_of
+from domain.db import Base, Json, new_id, one_of, ring, session_of
 from domain.desk import tags
 from domain.desk.messages import Direction, Note
 from domain.desk.threads import Thread
 from domain.errors import InvalidInput, SomebodyElseAssigned
 from domain.events import EventKind, record
+from domain.fields import kept_values
 from domain.languages import N_
 
 REOPENS_WITHIN = timedelta(days=30)
 """A customer's word on a ticket solved longer ago opens a new one."""
+LONGEST_SNOOZE = timedelta(days=366)
+SNOOZES = "snoozes"
+"""Rung when a ticket is to wake earlier than thought."""
 
 
 class TicketStatus(StrEnum):
@@ -60,6 +64,7 @@ class Ticket(Base):
         Index("ix_ticket_contact", "contact_id"),
         Index("ix_ticket_merged", "merged_into_id", postgresql_where=text("merged_into_id IS NOT NULL")),
         Index("ix_ticket_split", "split_by_id", postgresql_where=text("split_by_id IS NOT NULL")),
+        Index("ix_ticket_snoozed", "snoozed_until", postgresql_where=text("snoozed_until IS NOT NULL")),
         Index("ix_ticket_live", "assignee_id", postgresql_where=text("status IN ('new', 'open', 'pending')")),
     )
     __mapper_args__ = {"eager_defaults": True}
@@ -76,6 +81,10 @@ class Ticket(Base):
     policy_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("policy.id"))
     """What was promised by hand, whatever the policies' conditions say."""
     tags: Mapped[list[str]] = mapped_column(default=list, server_default=text("'[]'"))
+    fields: Mapped[Json] = mapped_column(default=dict, server_default=text("'{}'"))
+    """Values of the fields an admin defined (`domain/fields.py`), by their ids."""
+    snoozed_until: Mapped[datetime | None]
+    """A pending ticket is open again then, or when the customer writes (`domain/working/snoozing.py`)."""
     legal_since: Mapped[datetime | None]
     """Legal days run from here, once a law has promised anything for the ticket: the word that made it a complaint."""
     merged_into_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("ticket.id"))
@@ -122,40 +131,80 @@ class Ticket(Base):
         priority: int | None = None,
         add_tags: list[str] | None = None,
         remove_tags: list[str] | None = None,
+        fields: Mapping[str, str | None] | None = None,
     ) -> None:
-        if priority is not None and not 1 <= priority <= 4:
-            raise InvalidInput(N_("A priority is 1 (urgent), 2, 3 or 4 (low)."), field=["priority"])
+        """What is left out stays; of `fields`, none takes a value away."""
+        check(priority, add_tags)
         changed: Json = {}
         if status and status != self.status:
             changed["status"] = [self.status, status]
-            self.status = status
+            self.status, self.snoozed_until = status, None
             self.solved_at = at if status in (TicketStatus.SOLVED, TicketStatus.CLOSED) else None
         if priority and priority != self.priority:
             changed["priority"] = [self.priority, priority]
             self.priority = priority
         added, removed = tags.kept(add_tags or []), tags.kept(remove_tags or [])
-        if "" in added:
-            raise InvalidInput(N_("This may not be empty."), field=["addTags"])
         after = [tag for tag in self.tags if tag not in removed]
         after += [tag for tag in added if tag not in after]
         if after != self.tags:
             changed["tags"] = len(after)
             self.tags = after
+        if named := sorted(id for id, value in (fields or {}).items() if self.fields.get(id) != value):
+            changed["fields"] = named
+            self.fields = kept_values(self.fields, fields or {})
         if changed:
             self._record(EventKind.TICKET_CHANGED, by=by, at=at, **changed)
+
+    def snooze(self, until: datetime, *, by: Actor, at: datetime) -> None:
+        """Nobody needs to look at it before then, unless the customer writes."""
+        if not at < until <= at + LONGEST_SNOOZE:
+            raise InvalidInput(
+                N_("A ticket can be snoozed until a time within a year from now."), field=["pendingUntil"]
+            )
+        if (self.status, self.snoozed_until) == (TicketStatus.PENDING, until):
+            return
+        changed: Json = {"until": until.isoformat()}
+        if self.status != TicketStatus.PENDING:
+            changed["status"] = [self.status, TicketStatus.PENDING]
+        self.status, self.solved_at, self.snoozed_until = TicketStatus.PENDING, None, until
+        ring(session_of(self), SNOOZES)
+        self._record(EventKind.TICKET_SNOOZED, by=by, at=at, **changed)
+
+    def wake(self, *, by: Actor, at: datetime) -> None:
+        if self.snoozed_until is None:
+            return
+        status = [self.status, TicketStatus.OPEN]
+        self.status, self.snoozed_until = TicketStatus.OPEN, None
+        self._record(EventKind.TICKET_WOKE, by=by, at=at, status=status)
+
+    def stand_again(
+        self,
+        status: TicketStatus,
+        *,
+        solved_at: datetime | None,
+        snoozed_until: datetime | None,
+        by: Actor,
+        at: datetime,
+    ) -> None:
+        """As before somebody changed it, who takes that back."""
+        changed: Json = {"status": [self.status, status]} if status != self.status else {}
+        self.status, self.solved_at, self.snoozed_until = status, solved_at, snoozed_until
+        ring(session_of(self), SNOOZES)
+        self._record(EventKind.TICKET_CHANGED, by=by, at=at, undone=True, **changed)
 
     def customer_wrote(self, *, by: Actor, at: datetime, again: bool = False) -> None:
         """A person's word reopens what was put aside; not what is said over and over, and not spam."""
         self.updated_at = at
         if not again and self.spam_at is None and self.status in (TicketStatus.PENDING, TicketStatus.SOLVED):
-            self.status, self.solved_at = TicketStatus.OPEN, None
+            self.status, self.solved_at, self.snoozed_until = TicketStatus.OPEN, None, None
             self._record(EventKind.TICKET_REOPENED, by=by, at=at)
 
     def set_spam(self, spam: bool, *, by: Actor, at: datetime) -> None:
         self.spam_at, self.spam_by_id = (at, by.agent_id) if spam else (None, None)
         self._record(EventKind.TICKET_CHANGED, by=by, at=at, spam=spam)
 
-    def note(self, text: str, *, by: Actor, at: datetime) -> Note:
+    def note(self, text: str, *, by: Actor, at: datetime, mentioned: Collection[uuid.UUID] = ()) -> Note:
+        """`mentioned`: agents who are told of it (`domain/working/mentions.py`)."""
         if not text.strip():
             raise InvalidInput(N_("This may not be empty."), field=["text"])
         note = Note(
@@ -169,7 +218,8 @@ class Ticket(Base):
             text=text,
         )
         session_of(self).add(note)
-        self._record(EventKind.NOTE_ADDED, by=by, at=at, item_id=note.id)
+        told = {"mentioned": [str(id) for id in mentioned]} if mentioned else {}
+        self._record(EventKind.NOTE_ADDED, by=by, at=at, item_id=note.id, **told)
         return note
 
     def _record(
@@ -186,6 +236,14 @@ class Ticket(Base):
             item_id=item_id,
             data=data,
         )
+
+
+def check(priority: int | None, add_tags: Iterable[str] | None) -> None:
+    """Refuses what no ticket can have."""
+    if priority is not None and not 1 <= priority <= 4:
+        raise InvalidInput(N_("A priority is 1 (urgent), 2, 3 or 4 (low)."), field=["priority"])
+    if "" in tags.kept(add_tags or []):
+        raise InvalidInput(N_("This may not be empty."), field=["addTags"])
 
 
 async def locked(session: AsyncSession, ticket_id: uuid.UUID) -> Ticket:

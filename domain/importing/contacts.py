@@ -11,8 +11,9 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from domain import fields
 from domain.actors import Actor
-from domain.customers import contact_fields, profiles
+from domain.customers import profiles
 from domain.customers.companies import Company
 from domain.customers.contact_notes import add_note
 from domain.customers.contacts import (
@@ -28,6 +29,7 @@ from domain.customers.describing import describe
 from domain.customers.people import link
 from domain.db import new_id
 from domain.errors import IdentityTaken, InvalidInput, Refused
+from domain.fields import FieldSubject
 from domain.importing.imports import Outcome
 from domain.importing.sheets import Line
 from domain.languages import N_
@@ -113,7 +115,7 @@ async def _said(
     if company := cells.get("company"):
         said["company_id"] = await _company(session, profiles.line(company, "company"), by, at)
     if line.own:
-        said["fields"] = await contact_fields.spelled_by_label(session, line.own)
+        said["fields"] = await fields.spelled_by_label(session, FieldSubject.CONTACT, line.own)
     return said
 
 

@@ -16,13 +16,14 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
+from domain import fields
 from domain.actors import Actor
 from domain.agents.staff import Agent
 from domain.answering.uploads import Upload
-from domain.customers import contact_fields
 from domain.db import Base, Database, Json, database_time, new_id, ring
 from domain.desk.files import Files
 from domain.errors import InvalidInput, NotFound, Refused
+from domain.fields import FieldSubject
 from domain.importing import sheets
 from domain.importing.sheets import ImportKind, Line
 from domain.languages import N_
@@ -199,7 +200,11 @@ class Importer:
 
 async def own_columns(session: AsyncSession, kind: ImportKind) -> frozenset[str]:
     """What the shop has named itself: the fields of its contacts."""
-    return frozenset(await contact_fields.labels(session)) if kind == ImportKind.CONTACTS else frozenset()
+    return (
+        frozenset(await fields.labels(session, FieldSubject.CONTACT))
+        if kind == ImportKind.CONTACTS
+        else frozenset()
+    )
 
 
 async def sweep(session: AsyncSession, files: Files) -> None:

@@ -126,11 +126,12 @@ async def dissolve(journal: Journal, ticket: Ticket, into: Ticket) -> None:
         priority=min(into.priority, ticket.priority) if ticket.is_live() else into.priority,
         policy_id=into.policy_id or ticket.policy_id,
         assignee_id=into.assignee_id or ticket.assignee_id,
+        fields=ticket.fields | into.fields,
     )
     if ticket.is_live() and not into.is_live():
         journal.set(into, status=TicketStatus.OPEN, solved_at=None)
     journal.set(ticket, always=True, merged_into_id=into.id)
-    journal.set(ticket, status=TicketStatus.CLOSED, solved_at=journal.at)
+    journal.set(ticket, status=TicketStatus.CLOSED, solved_at=journal.at, snoozed_until=None)
     ticket.updated_at = into.updated_at = journal.at
     await settle(journal.session, ticket_ids=[into.id])
     pair = (ticket.id, into.id)

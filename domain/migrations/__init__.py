@@ -28,6 +28,7 @@ from domain.privacy import retention  # noqa: F401
 from domain.reporting import measurements  # noqa: F401
 from domain.sla import clocks, recounts  # noqa: F401
 from domain.ways_in import blocking, fetching  # noqa: F401
+from domain.working import drafts, edits, links, mentions, viewing  # noqa: F401
 
 ONE_AT_A_TIME = 4_811_900_217
 """The advisory lock that makes several starting processes migrate one after another."""

@@ -23,6 +23,7 @@ from domain.once import Done
 from domain.privacy import erasure, exports, retention
 from domain.ways_in import channels
 from domain.webhooks import KEPT_FOR, Post
+from domain.working import drafts, edits, viewing
 
 log = structlog.get_logger()
 
@@ -52,6 +53,9 @@ async def run(db: Database, files: Files) -> None:
                 await imports.sweep(session, files)
                 await revisions.sweep(session, at=now)
                 await visitors.forget_silent(session, at=now)
+                await drafts.forget_empty(session, at=now)
+                await viewing.forget_lapsed(session)
+                await edits.forget_old(session, at=now)
             await retention.apply(db, files)
         except (SQLAlchemyError, OSError) as failure:
             log.warning("upkeep_put_off", error=type(failure).__name__)

@@ -22,6 +22,8 @@ from domain.joining.moves import Step
 from domain.joining.suggestions import Suggestion
 from domain.ways_in.channels import Channel
 from domain.webhooks import Post
+from domain.working.drafts import Draft
+from domain.working.edits import EditedTicket
 
 _item, _event = Item.__table__.c, Event.__table__.c
 
@@ -40,6 +42,15 @@ def _events_of(contact_id: uuid.UUID) -> ColumnElement[bool]:
 
 def tasks_of(contact_id: uuid.UUID) -> ColumnElement[bool]:
     return or_(same_person(Task.contact_id, contact_id), Task.ticket_id.in_(tickets_of(contact_id)))
+
+
+def drafts_of(contact_id: uuid.UUID) -> ColumnElement[bool]:
+    return Draft.ticket_id.in_(tickets_of(contact_id))
+
+
+def edits_of(contact_id: uuid.UUID) -> ColumnElement[bool]:
+    """What was taken from tickets and given to them: tags, and values of fields."""
+    return EditedTicket.ticket_id.in_(tickets_of(contact_id))
 
 
 def originals_of(contact_id: uuid.UUID) -> ColumnElement[bool]:

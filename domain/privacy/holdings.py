@@ -35,6 +35,8 @@ from domain.joining.moves import Step
 from domain.joining.suggestions import Suggestion
 from domain.privacy.belonging import (
     consents_of,
+    drafts_of,
+    edits_of,
     items_of,
     mails_of,
     originals_of,
@@ -47,6 +49,8 @@ from domain.privacy.belonging import (
 )
 from domain.webhooks import Attempt, Post
 from domain.work import Work
+from domain.working.drafts import Draft
+from domain.working.edits import EditedTicket
 
 Whose = Callable[[uuid.UUID], ColumnElement[bool]]
 """From a contact to the condition on a table's rows that are that contact's, or of one that became it."""
@@ -139,9 +143,11 @@ HOLDINGS = (
             "ended_at": func.coalesce(Thread.ended_at, func.now()),
         },
     ),
+    Holding(Draft, drafts_of, {}),
+    Holding(EditedTicket, edits_of, {}, exported=False),
     Holding(Identity, lambda id: same_person(Identity.contact_id, id), {}),
     Holding(
-        Ticket, lambda id: same_person(Ticket.contact_id, id), {"subject": "", "tags": _shared_tags}
+        Ticket, lambda id: same_person(Ticket.contact_id, id), {"subject": "", "tags": _shared_tags, "fields": {}}
     ),
     Holding(ContactNote, lambda id: same_person(ContactNote.contact_id, id), {}),
     Holding(Step, steps_of, {}, exported=False),
@@ -222,7 +228,7 @@ HARMLESS = {
     "fetched_box.*": "how far the shop's own mailboxes are read, and what their servers said of it",
     "clock.warn_at": "times",
     "company.*": "a firm, whoever of its people was erased",
-    "contact_field.*": "what an admin has defined, no values",
+    "custom_field.*": "what an admin has defined, no values",
     "contact.locale": "a language: reports and policies count by it",
     "contact_export.file": "a key: the bytes go when the person is erased, and after a week",
     "contact_export.last_error": "the kind of an error",
@@ -236,6 +242,8 @@ HARMLESS = {
     "delivery.*": "what a push service said about a device of the shop",
     "device.*": "of the people of the shop",
     "done.*": "ids, sealed, for a day",
+    "edit.asked": "what is to become of many tickets, until it has",
+    "edit.last_error": "the kind of an error",
     "erasure.emptied": "numbers, by table",
     "erasure.last_error": "the kind of an error",
     "erasure.wrapped_key": "a key, sealed, that is destroyed",

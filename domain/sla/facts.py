@@ -14,6 +14,14 @@ from domain.events import Event, EventKind
 from domain.sla.promises import Deed, Fact
 from domain.ways_in.channels import Channel
 
+SETS_STATUS = (
+    EventKind.TICKET_ASSIGNED,
+    EventKind.TICKET_CHANGED,
+    EventKind.TICKET_REOPENED,
+    EventKind.TICKET_SNOOZED,
+    EventKind.TICKET_WOKE,
+)
+
 
 async def facts_of(session: AsyncSession, ticket: Ticket) -> list[Fact]:
     item = Item.__table__.c
@@ -34,7 +42,7 @@ async def facts_of(session: AsyncSession, ticket: Ticket) -> list[Fact]:
         select(Event.seq, Event.at, Event.kind, Event.data["status"][1].astext.label("status")).where(
             Event.ticket_id == ticket.id,
             Event.at >= ticket.created_at - timedelta(days=1),  # a provider's clock may be slow
-            Event.kind.in_((EventKind.TICKET_ASSIGNED, EventKind.TICKET_CHANGED, EventKind.TICKET_REOPENED)),
+            Event.kind.in_(SETS_STATUS),
         )
     )
     return facts_in(ticket.created_at, said.all(), changed.all())

@@ -27,7 +27,6 @@ from domain.alerting.ladders import Way
 from domain.alerting.notices import Delivery, Notice
 from domain.arriving.inbound import Arrival
 from domain.customers.companies import Company
-from domain.customers.contact_fields import ContactField
 from domain.customers.contact_notes import ContactNote
 from domain.customers.contacts import Contact, Identity
 from domain.db import Base
@@ -36,10 +35,13 @@ from domain.desk.tasks import Task
 from domain.desk.threads import Thread
 from domain.desk.tickets import Ticket
 from domain.events import Event
+from domain.fields import CustomField, FieldSubject
 from domain.ids import row_id, typed
 from domain.privacy.erasure import Erasure
 from domain.privacy.exports import ContactExport
 from domain.webhooks import Post, tell
+from domain.working.drafts import Draft
+from domain.working.edits import EditedTicket
 from notifications.dispatch import dispatch, tell_next
 from tests.api.test_permissions import MUTATIONS, Asking, Principal, _mutation
 from tests.client import Client
@@ -56,9 +58,9 @@ MEMBERS = 4
 
 KEPT: list[type[Base]] = [
     Ticket, Item, Attachment, Thread, Contact, ContactNote, Company, Identity, Task, Arrival, Delivery, Device, SignIn, AlertNote,
-    Erasure, ContactExport,
+    Erasure, ContactExport, Draft, EditedTicket,
 ]  # fmt: skip
-LISTS = {"tags", "domains"}
+LISTS = {"tags", "domains", "cc", "bcc", "files", "kept"}
 WORK_FOR_FILES = {("attachment", "file"), ("contact_export", "file")}
 """The key of stored bytes: it would not be found any more."""
 RECKONED = {("item", "steps"), ("item", "ringing"), ("item", "handled_by")}
@@ -68,7 +70,7 @@ RECKONED = {("item", "steps"), ("item", "ringing"), ("item", "handled_by")}
 async def _plant(house: House) -> None:
     """Every text column, and every JSON, of what belongs to Support says where it stands."""
     async with house.db.transaction() as session:
-        field_id = str((await session.scalars(select(ContactField.id))).one())
+        fields = {field.subject: str(field.id) for field in await session.scalars(select(CustomField))}
         for model in KEPT:
             table = cast(Table, model.__table__)
             values: dict[str, Any] = {}
@@ -79,6 +81,7 @@ async def _plant(house: House) -> None:
                 if isinstance(column.type, Text):
                     values[column.name] = func.concat(word, literal(" "), table.c.id)
                 elif isinstance(column.type, JSONB):
+                    field_id = fields[FieldSubject.TICKET if model is Ticket else FieldSubject.CONTACT]
                     values[column.name] = {field_id: word, "said": word}
                     if column.name in LISTS:
                         values[column.name] = [word]
@@ -215,6 +218,8 @@ async def test_no_question_of_another_teams_agent_finds_a_canary(
     assert {"ticket.subject", "ticket.tags", "item.text", "item.author", "contact.name"} <= found
     assert "alert_note.text" in found
     assert {"contact.city", "contact.tags", "contact.fields", "contact_note.text"} <= found
+    assert "ticket.fields" in found
+    assert not {name for name in found if name.startswith("draft.")}, "Ben's own"
     assert {"company.name", "company.domains", "company.note"} <= found
     assert {"identity.label", "task.title", "thread.subject", "attachment.name", "arrival.raw"} <= found
     assert set(re.findall(r"canary:([a-z_.]+)", stranger)) == set()

@@ -23,10 +23,11 @@ from api.house import House
 from api.permissions import RULES, Rule, rule_of
 from api.schema import schema
 from demo.farends.graph import GraphStandIn, Page
-from domain.actors import SYSTEM, Role, Scope
+from domain.actors import SYSTEM, Actor, Role, Scope
 from domain.agents import invitations, tokens
 from domain.agents.invitations import Purpose
 from domain.agents.second_factor import SecondFactor
+from domain.agents.sign_in import actor_by_id
 from domain.agents.staff import Agent, Team
 from domain.agents.tries import Try
 from domain.alerting import devices
@@ -52,6 +53,9 @@ from domain.sla.policies import save_policy
 from domain.ways_in import blocking
 from domain.ways_in.channels import Channel, ChannelKind
 from domain.webhooks import add_webhook
+from domain.working import bulk, edits, links
+from domain.working.changing import Change
+from domain.working.links import LinkRole, TicketLink
 from tests.client import PASSWORD, SIGN_IN, Client
 from tests.factories import NOON
 from tests.two_teams import TwoTeams
@@ -349,6 +353,40 @@ async def _a_policy(asking: Asking) -> Values:
         return {"id": public_id("Policy", policy.id)}
 
 
+async def _bens(session: AsyncSession, asking: Asking) -> tuple[Ticket, Actor]:
+    """Ben, and a ticket of Support."""
+    ben = await actor_by_id(session, row_id("Agent", asking.Ben))
+    assert ben
+    return await session.get_one(Ticket, row_id("Ticket", asking.Ticket), with_for_update=True), ben
+
+
+async def _a_bulk_change(asking: Asking) -> Values:
+    async with asking.house.db.transaction() as session:
+        ticket, ben = await _bens(session, asking)
+        now = await database_time(session)
+        edit = await bulk.begin(session, [ticket.id], Change(priority=2), by=ben, at=now)
+        return {"id": public_id("BulkChange", edit.id)}
+
+
+async def _a_change(asking: Asking) -> Values:
+    async with asking.house.db.transaction() as session:
+        ticket, ben = await _bens(session, asking)
+        now, before = await database_time(session), edits.picture(ticket)
+        ticket.change(by=ben, at=now, priority=1 if ticket.priority != 1 else 4)
+        edit = await edits.keep(session, [(ticket, before)], by=ben, at=now, undo_for=timedelta(minutes=1))
+        assert edit
+        return {"id": public_id("Change", edit.id)}
+
+
+async def _a_link(asking: Asking) -> Values:
+    async with asking.house.db.transaction() as session:
+        ticket, ben = await _bens(session, asking)
+        other = await session.get_one(Ticket, row_id("Ticket", asking.CallTicket))
+        await links.link(session, ticket, other, LinkRole.RELATED, by=ben, at=await database_time(session))
+        (id,) = await session.scalars(select(TicketLink.id))
+        return {"id": public_id("TicketLink", id)}
+
+
 # For each mutation its input, for each query or type a document and its variables.
 
 MUTATIONS: dict[str, Callable[[Asking, Principal], Any]] = {
@@ -377,6 +415,13 @@ MUTATIONS: dict[str, Callable[[Asking, Principal], Any]] = {
     "ticketCreate": lambda a, p: {"contactId": a.Contact, "subject": "Another matter"},
     "ticketAssign": lambda a, p: {"ticketIds": [a.Ticket], "agentId": a.Bo},
     "ticketUpdate": lambda a, p: {"ids": [a.Ticket], "priority": 2},
+    "bulkChange": lambda a, p: {"ids": [a.Ticket], "priority": 2},
+    "bulkUndo": lambda a, p: _a_bulk_change(a),
+    "changeUndo": lambda a, p: _a_change(a),
+    "ticketLink": lambda a, p: {"ticketId": a.Ticket, "otherId": a.CallTicket, "kind": "RELATED"},
+    "ticketUnlink": lambda a, p: _a_link(a),
+    "draftSave": lambda a, p: {"ticketId": a.Ticket, "identityId": a.Identity, "body": "Dear Ada,"},
+    "presence": lambda a, p: {"ticketId": a.Ticket, "intent": "TYPING"},
     "chatTyping": lambda a, p: {"ticketId": a.Ticket},
     "chatRead": lambda a, p: {"ticketId": a.Ticket, "seq": 1},
     "noteAdd": lambda a, p: {"ticketId": a.Ticket, "text": "Noted."},
@@ -454,6 +499,8 @@ MUTATIONS: dict[str, Callable[[Asking, Principal], Any]] = {
     "messengerPageConnect": lambda a, p: {"pageToken": "another-token", "appSecret": "app-secret"},
     "contactFieldSave": lambda a, p: {"id": a.ContactField, "options": ["M", "L"]},
     "contactFieldArchive": lambda a, p: {"id": a.ContactField, "archived": False},
+    "ticketFieldSave": lambda a, p: {"id": a.TicketField, "label": "Shade"},
+    "ticketFieldArchive": lambda a, p: {"id": a.TicketField, "archived": False},
     "tokenCreate": lambda a, p: {"name": "Orders", "scopes": ["TICKETS_READ"]},
     "tokenRevoke": lambda a, p: _revoke(a),
     "webhookSave": lambda a, p: {"url": "https://example.org/hook"},
@@ -516,6 +563,9 @@ QUERIES = {
     "{ mergePreview(primaryId: $Contact, otherIds: [$Caller]) { ticketsMoved } }",
     "Query.contacts": "{ contacts { edges { node { id } } } }",
     "Query.contactFields": "{ contactFields { id } }",
+    "Query.ticketFields": "{ ticketFields { id } }",
+    "Query.mentions": "{ mentions { edges { cursor } } }",
+    "Query.bulkChange": "query($BulkChange: ID!) { bulkChange(id: $BulkChange) { id } }",
     "Query.companies": "{ companies { edges { node { id } } } }",
     "Query.tasks": "{ tasks { id } }",
     "Query.alerts": "{ alerts(states: [FIRING, ACKED]) { id } }",
@@ -548,9 +598,19 @@ QUERIES = {
     "Query.changeCursor": "{ changeCursor }",
     "Query.changes": f"query($start: Cursor!) {{ {CHANGES} }}",
     "Subscription.visitorTyping": "subscription($Ticket: ID!) { visitorTyping(ticketId: $Ticket) { until } }",
+    "Subscription.ticketPresence": "subscription($Ticket: ID!) { ticketPresence(ticketId: $Ticket) { since } }",
     "Subscription.changes": f"subscription($start: Cursor!) {{ {CHANGES} }}",
     "Subscription.callRinging": "subscription { callRinging { calls { number } } }",
     "Ticket": _ticket("subject"),
+    "Draft": _ticket("draft { body }"),
+    "Viewing": _ticket("viewers { intent }"),
+    "TicketLink": _ticket("links { kind }"),
+    "TicketFieldValue": _ticket("fields { value }"),
+    "TicketField": "{ ticketFields { label } }",
+    "Mention": "{ mentions { edges { node { note { id } } } } }",
+    "BulkChange": "query($BulkChange: ID!) { bulkChange(id: $BulkChange) { total } }",
+    "BulkFailure": "query($BulkChange: ID!) { bulkChange(id: $BulkChange) { failed { error } } }",
+    "KeptChange": "query($BulkChange: ID!) { bulkChange(id: $BulkChange) { kept { what } } }",
     "Thread": _ticket("threads { subject }"),
     "JoinReason": _ticket("threads { joinedBecause { text } }"),
     "MergeCandidate": "query($Contact: ID!) { contact(id: $Contact) { mergeCandidates { score } } }",

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.customers import companies, profiles
-from domain.customers.contact_fields import FieldKind, spelled
 from domain.errors import InvalidInput
+from domain.fields import FieldKind, spelled
 
 
 @pytest.mark.parametrize(

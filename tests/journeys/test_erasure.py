@@ -88,6 +88,8 @@ NOTE = "mutation($input: NoteAddInput!) { noteAdd(input: $input) { userErrors { 
 TASK = "mutation($input: TaskSaveInput!) { taskSave(input: $input) { userErrors { code } } }"
 SEND = "mutation($input: MessageSendInput!) { messageSend(input: $input) { message { id } userErrors { code message } } }"
 UPDATE = "mutation($input: TicketUpdateInput!) { ticketUpdate(input: $input) { userErrors { code } } }"
+FIELD = "mutation($input: TicketFieldSaveInput!) { ticketFieldSave(input: $input) { ticketField { id } userErrors { code } } }"
+DRAFT = "mutation($input: DraftSaveInput!) { draftSave(input: $input) { ok userErrors { code } } }"
 SNOOZE = "mutation($input: AlertSnoozeInput!) { alertSnooze(input: $input) { userErrors { code } } }"
 
 
@@ -265,7 +267,13 @@ async def spoken_of(shop: Shop) -> None:
         lastSeenSeq=0,
         force=True,
     )
-    await mia.do(UPDATE, ids=[id], addTags=["canary-lady", "refund"])
+    field = (await shop.admin.do(FIELD, label="Bird", kind="TEXT"))["ticketField"]["id"]
+    house.settings.undo_seconds = 10  # so that it is kept how to take the change back
+    await mia.do(
+        UPDATE, ids=[id], addTags=["canary-lady", "refund"], fields=[{"fieldId": field, "value": "A canary"}]
+    )
+    house.settings.undo_seconds = 0
+    await mia.ask(DRAFT, input={"ticketId": id, "body": "Dear canary", "cc": ["canary@example.net"]})
     async with house.db.transaction() as session:
         alerts = (await session.scalars(select(Alert.id).where(Alert.ticket_id == ticket.id))).all()
         until = (await database_time(session)) + timedelta(hours=1)
@@ -402,7 +410,7 @@ async def test_no_canary_sings_after_an_erasure_and_every_number_stays(
     sang = {said.partition(":")[0] for said in await found_in_tables(house.db)}
     assert sang >= {
         "contact", "identity", "thread", "ticket", "task", "item", "attachment", "arrival", "alert_note",
-        "webhook_attempt",
+        "webhook_attempt", "draft", "edited_ticket",
     }  # fmt: skip
     assert len(before["item"]) > messages
     capfd.readouterr()

@@ -1,22 +1,24 @@
-"""What else a shop wants to know of its contacts: fields that an admin defines, and their values.
+"""What else a shop wants to know of its contacts and of its tickets: fields that an admin defines, and their values.
 
-A value is kept as text in one spelling, under its field's id, in the contact's row. A field that is archived is shown and
-asked for no longer; its values stay, and are there again when it comes back.
+A value is kept as text in one spelling, under its field's id, in the contact's or the ticket's row. A field that is archived
+is shown and asked for no longer; its values stay, and are there again when it comes back.
 """
 
+import operator
 import re
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import Index, func, select, text
+from sqlalchemy import ColumnElement, Index, Numeric, cast, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from domain.customers import profiles
-from domain.db import Base, new_id
+from domain.db import Base, Json, new_id
 from domain.errors import InvalidInput, NotFound, Refused
 from domain.languages import N_
 
@@ -36,13 +38,25 @@ class FieldKind(StrEnum):
     CHOICE = "choice"
 
 
-class ContactField(Base):
-    __tablename__ = "contact_field"
+class FieldSubject(StrEnum):
+    CONTACT = "contact"
+    TICKET = "ticket"
+
+
+class CustomField(Base):
+    __tablename__ = "custom_field"
     __table_args__ = (
-        Index("uq_contact_field_label", "label", unique=True, postgresql_where=text("archived_at IS NULL")),
+        Index(
+            "uq_custom_field_label",
+            "subject",
+            "label",
+            unique=True,
+            postgresql_where=text("archived_at IS NULL"),
+        ),
     )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
+    subject: Mapped[FieldSubject] = mapped_column(server_default="contact")
     label: Mapped[str]
     kind: Mapped[FieldKind]
     options: Mapped[list[str]]
@@ -82,10 +96,12 @@ def spelled(kind: FieldKind, given: str, *, options: Iterable[str] = ()) -> str:
 
 
 async def spelled_values(
-    session: AsyncSession, given: list[tuple[uuid.UUID | None, str | None]]
+    session: AsyncSession, subject: FieldSubject, given: list[tuple[uuid.UUID | None, str | None]]
 ) -> dict[str, str | None]:
     """Values to be kept, by their field's id; none takes one away. A refusal says which of them it is about."""
-    rows = await session.scalars(select(ContactField).where(ContactField.archived_at.is_(None)))
+    rows = await session.scalars(
+        select(CustomField).where(CustomField.subject == subject, CustomField.archived_at.is_(None))
+    )
     known = {row.id: row for row in rows}
     values: dict[str, str | None] = {}
     for place, (id, value) in enumerate(given):
@@ -101,41 +117,66 @@ async def spelled_values(
     return values
 
 
-async def labels(session: AsyncSession) -> dict[str, uuid.UUID]:
+async def labels(session: AsyncSession, subject: FieldSubject) -> dict[str, uuid.UUID]:
     """By what the fields in use are called."""
     rows = await session.execute(
-        select(ContactField.label, ContactField.id).where(ContactField.archived_at.is_(None))
+        select(CustomField.label, CustomField.id).where(
+            CustomField.subject == subject, CustomField.archived_at.is_(None)
+        )
     )
     return {label: id for label, id in rows}
 
 
-async def spelled_by_label(session: AsyncSession, given: Mapping[str, str]) -> dict[str, str | None]:
+async def spelled_by_label(
+    session: AsyncSession, subject: FieldSubject, given: Mapping[str, str]
+) -> dict[str, str | None]:
     """As `spelled_values`; a refusal names the field's label."""
-    known = await labels(session)
+    known = await labels(session, subject)
     values: dict[str, str | None] = {}
     for label, value in given.items():
         try:
-            values |= await spelled_values(session, [(known.get(label), value)])
+            values |= await spelled_values(session, subject, [(known.get(label), value)])
         except Refused as refusal:
             refusal.field = [label]
             raise
     return values
 
 
+COMPARED: dict[str, Callable[[Any, Any], ColumnElement[bool]]] = {
+    "=": operator.eq,
+    "<": operator.lt,
+    ">": operator.gt,
+}
+
+
+def says(values: Any, field: CustomField, sign: str, value: str) -> ColumnElement[bool]:
+    """Of a row with such `values`: is that of the field so? `value` is spelled already; texts are compared in any case."""
+    kept, said = values[str(field.id)].astext, value.casefold()
+    if field.kind == FieldKind.NUMBER:
+        return COMPARED[sign](cast(kept, Numeric), Decimal(said))
+    return COMPARED[sign](func.lower(kept), said)  # a date is spelled so that it sorts by time
+
+
+def kept_values(values: Json, said: Mapping[str, str | None]) -> Json:
+    """With what was said of some of them, where none takes one away."""
+    return {id: value for id, value in {**values, **said}.items() if value is not None}
+
+
 async def save_field(
     session: AsyncSession,
-    field: ContactField | None,
+    field: CustomField | None,
     *,
+    subject: FieldSubject,
     label: str | None,
     kind: FieldKind | None,
     options: list[str] | None,
     at: datetime,
-) -> ContactField:
+) -> CustomField:
     """A new one, or what is said of one that is here. Its kind stays: values are kept in it."""
     if field is None:
         if kind is None:
             raise InvalidInput(N_("Say which kind of field it is."), field=["kind"])
-        field = ContactField(id=new_id(), label="", kind=kind, options=[], created_at=at)
+        field = CustomField(id=new_id(), subject=subject, label="", kind=kind, options=[], created_at=at)
     if kind not in (None, field.kind):
         raise InvalidInput(N_("The kind of a field stays what it is: make another field."), field=["kind"])
     if label is not None:
@@ -152,18 +193,20 @@ async def save_field(
     return field
 
 
-async def archive(session: AsyncSession, field: ContactField, archived: bool, *, at: datetime) -> None:
+async def archive(session: AsyncSession, field: CustomField, archived: bool, *, at: datetime) -> None:
     field.archived_at = (field.archived_at or at) if archived else None
     await _keep(session, field)
 
 
-async def _keep(session: AsyncSession, field: ContactField) -> None:
+async def _keep(session: AsyncSession, field: CustomField) -> None:
     if field.archived_at is None:
-        others = select(ContactField.id).where(
-            ContactField.archived_at.is_(None), ContactField.id != field.id
+        others = select(CustomField.id).where(
+            CustomField.subject == field.subject,
+            CustomField.archived_at.is_(None),
+            CustomField.id != field.id,
         )
         with session.no_autoflush:
-            if await session.scalar(others.where(ContactField.label == field.label)):
+            if await session.scalar(others.where(CustomField.label == field.label)):
                 raise InvalidInput(N_("There is a field with this name already."), field=["label"])
             if (
                 await session.scalar(select(func.count()).select_from(others.subquery())) or 0
