@@ -44,6 +44,7 @@ const place = element("graphiql");
 const ready = new Promise((done) => addEventListener("DOMContentLoaded", done)); // deferred scripts have run by then
 const streams = new Set();
 let root = null;
+let tabs = new Map(); // by subject
 
 form.addEventListener("submit", signIn);
 element("sign-out").addEventListener("click", signOut);
@@ -149,8 +150,6 @@ async function showExplorer() {
   render();
 }
 
-let tabs = new Map();
-
 function render() {
   root?.unmount();
   root = ReactDOM.createRoot(place);
@@ -169,7 +168,7 @@ function render() {
 /** Other samples take the place of the open tabs; what was run stays in the history. */
 function showSubject() {
   sessionStorage.setItem(SUBJECT, element("subject").value);
-  memory.removeItem("graphiql:tabState");
+  for (const what of ["tabState", "query", "variables", "headers"]) memory.removeItem(`graphiql:${what}`);
   render();
 }
 
