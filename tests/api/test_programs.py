@@ -40,10 +40,7 @@ async def house(house: House) -> House:
 async def running(*command: str, folder: Path, **environment: str) -> AsyncIterator[asyncio.StreamReader]:
     """What it says."""
     process = await asyncio.create_subprocess_exec(
-        *command,
-        cwd=folder,
-        env={"PATH": os.environ["PATH"], **environment},
-        stdout=asyncio.subprocess.PIPE,
+        *command, cwd=folder, env={"PATH": os.environ["PATH"], **environment}, stdout=asyncio.subprocess.PIPE
     )
     assert process.stdout
     try:
