@@ -81,6 +81,12 @@ def _yes(cell: str) -> bool:
 RULES = read(TABLE.read_text(encoding="utf-8"))
 
 
+def allowed(role: Role) -> list[str]:
+    """The queries, mutations and subscriptions of somebody of this role, by name."""
+    elements = sorted(element for element, rule in RULES.items() if rule.roles[role])
+    return [field for type, _, field in (one.partition(".") for one in elements) if type in ROOTS]
+
+
 INTROSPECTION = Rule(
     anonymous=False,
     visitor=False,

@@ -1,4 +1,4 @@
-"""The GraphQL that the pages in `docs` show, as their readers would paste it."""
+"""What the pages in `docs` show, as their readers would paste it."""
 
 import json
 import re
@@ -10,6 +10,13 @@ DOCS = Path(__file__).parent.parent / "docs"
 BLOCK = re.compile(r"^```graphql\n(.*?)^```\n(?:\s*^```json\n(.*?)^```$)?", re.MULTILINE | re.DOTALL)
 JSON = re.compile(r"^```json\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 NAME = re.compile(r"^(?:query|mutation|subscription) (\w+)")
+
+
+CODE = re.compile(
+    r"^```(graphql|sh|python|js)\n(.*?)^```\n(?:\s*^```json\n(.*?)^```$)?", re.MULTILINE | re.DOTALL
+)
+FILE = re.compile(r"(?:#|//) (\w+\.m?\w+)\n")
+NOT_RUN = re.compile(r"(?:#|//) not run by the tests")
 
 
 @dataclass(frozen=True)
@@ -37,3 +44,28 @@ def all_shown() -> list[Shown]:
 def payloads(page: str) -> list[dict[str, Any]]:
     """The objects that stand there as JSON: the variables of the documents, and what Heddle sends by itself."""
     return [json.loads(text) for text in JSON.findall((DOCS / page).read_text())]
+
+
+@dataclass(frozen=True)
+class Code:
+    page: str
+    language: str
+    text: str
+    variables: str
+    """Of GraphQL: the JSON that follows it."""
+
+    @property
+    def file(self) -> str | None:
+        """As which it is to be saved, by its first line."""
+        found = FILE.match(self.text)
+        return found[1] if found else None
+
+    @property
+    def is_run(self) -> bool:
+        return not NOT_RUN.match(self.text)
+
+
+def code(page: str) -> list[Code]:
+    """What stands there to be run, in its order."""
+    found = CODE.findall((DOCS / page).read_text())
+    return [Code(page, language, text, variables or "{}") for language, text, variables in found]

@@ -21,12 +21,6 @@ def test_the_published_schema_is_the_codes() -> None:
     assert (ROOT / "schema.graphql").read_text() == schema.as_str() + "\n", "run ./run schema"
 
 
-def test_the_explorers_samples_are_valid() -> None:
-    samples = parse((ROOT / "api/explorer/samples.graphql").read_text())
-
-    assert validate(schema._schema, samples) == []
-
-
 @pytest.mark.parametrize("one", all_shown(), ids=lambda one: f"{one.page}:{one.name}")
 def test_what_the_pages_show_is_valid(one: Shown) -> None:
     document = parse(one.document)

@@ -12,6 +12,7 @@ from api.agents.duty import AlertPrefs, alert_prefs_of
 from api.agents.staff import Agent, agents_by_id
 from api.context import Context, Info, plain
 from api.node import Node
+from api.permissions import allowed
 from api.selection import Selection, wanted
 from domain.access import may_see
 from domain.actors import Role
@@ -39,6 +40,9 @@ class Session(Node):
 class Viewer:
     agent: Agent
     role: Role
+    permissions: list[str] = strawberry.field(
+        description="The queries, mutations and subscriptions that are for this role, by name: what a screen need not offer is not among them. As many as the schema has."
+    )
     email: str
     has_second_factor: bool
     sessions: list[Session] = strawberry.field(description="Newest first; at most 100.")
@@ -62,6 +66,7 @@ async def read_viewer(context: Context, selection: Selection) -> Viewer:
         values: dict[str, Any] = {
             "agent": agent,
             "role": agent.role,
+            "permissions": allowed(agent.role),
             "vapid_public_key": vapid.public if vapid else None,
         }
         if "email" in selection:

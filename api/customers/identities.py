@@ -17,6 +17,7 @@ from domain.customers.consents import Consent
 from domain.customers.contacts import IdentityKind
 from domain.desk.threads import Thread
 from domain.ids import public_id
+from domain.languages import translate
 from domain.ways_in.channels import Channel, ChannelKind
 
 CHANNELS = {**CHANNEL_OF, IdentityKind.PHONE: ChannelKind.PHONE}
@@ -29,6 +30,9 @@ class ReplyWindow:
     closes_at: datetime | None
     human_agent_until: datetime | None = strawberry.field(
         description="Of Messenger: until then `messageSend` takes what a person wrote, with `humanAgent`, although it is closed."
+    )
+    reason: str | None = strawberry.field(
+        description="Why it is closed, in the reader's language; null while it is open."
     )
 
 
@@ -48,6 +52,9 @@ class Identity(Node):
     )
     stopped_at: datetime | None = strawberry.field(
         description="Since when whoever has this number wants no text messages: `messageSend` refuses, as `RECIPIENT_STOPPED`."
+    )
+    call_url: str | None = strawberry.field(
+        description="Of a number: opens the telephone of whoever taps it. `callStart` calls by the shop's own line."
     )
     row: strawberry.Private[Any]
 
@@ -108,6 +115,7 @@ def _identity(reading: Reading, row: Any) -> Identity:
             is_open=is_open,
             closes_at=last + ANYBODY if last else None,
             human_agent_until=last + A_PERSON if last else None,
+            reason=None if is_open else translate(reading.locale, reply_windows.why_closed(last, reading.at)),
         )
         can_reply = can_reply and is_open
     return plain(
@@ -124,5 +132,6 @@ def _identity(reading: Reading, row: Any) -> Identity:
             "last_used_at": row.last_used_at,
             "bounced_at": row.bounced_at,
             "stopped_at": row.stopped_at,
+            "call_url": f"tel:{row.value}" if row.kind == IdentityKind.PHONE else None,
         },
     )

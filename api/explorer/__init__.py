@@ -1,12 +1,14 @@
 """The explorer: GraphiQL behind a sign-in form, every byte of it from this folder.
 
-`page` answers `GET /graphql` in a browser; `routes` serve what the page names, under `/explorer/`.
+`page` answers `GET /graphql` in a browser; `routes` serve what the page names, under `/explorer/`. The samples come from
+docs/operations.
 LICENSES.txt says which of the files are GraphiQL and React, and what was changed in them.
 """
 
 import gzip
+import json
 import re
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
@@ -15,14 +17,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from api.explorer.samples import samples
+
 FOLDER = Path(__file__).parent
-TYPES = {
-    ".js": "text/javascript",
-    ".css": "text/css",
-    ".svg": "image/svg+xml",
-    ".graphql": "application/graphql; charset=utf-8",
-    ".txt": "text/plain",
-}
+TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".txt": "text/plain"}
 
 
 @dataclass(frozen=True)
@@ -44,6 +42,7 @@ assets = {
     for path in FOLDER.iterdir()
     if path.suffix in TYPES
 }
+assets["samples.json"] = Asset("application/json", json.dumps([asdict(one) for one in samples()]).encode())
 
 
 def with_versions(html: str) -> str:

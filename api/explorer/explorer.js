@@ -14,12 +14,16 @@ const REFRESH = `mutation Refresh($input: SessionRefreshInput!) {
 const SIGN_OUT = `mutation SignOut($input: SignOutInput!) {
   signOut(input: $input) { ok userErrors { code message } }
 }`;
-const WHERE_WE_ARE = "query WhereWeAre { changeCursor tickets(first: 1) { edges { node { id } } } }";
+const WHERE_WE_ARE = `query WhereWeAre {
+  changeCursor agents { id } alerts(first: 1) { id }
+  tickets(first: 2) { edges { node { id threads { id } contact { id identities { id channel } } } } }
+}`;
 const NEW_TAB = "{\n  viewer {\n    role\n    agent {\n      name\n    }\n  }\n}\n";
 
 const TOKEN = "heddle-explorer-token";
 const NEXT = "heddle-explorer-refresh"; // the refresh token, and until when the access token is good
 const NAME = "heddle-explorer-name";
+const SUBJECT = "heddle-explorer-subject";
 
 /** What GraphiQL keeps: its tabs, and a history with variables and headers, so other people's data and tokens. */
 const memory = {
@@ -40,9 +44,11 @@ const place = element("graphiql");
 const ready = new Promise((done) => addEventListener("DOMContentLoaded", done)); // deferred scripts have run by then
 const streams = new Set();
 let root = null;
+let tabs = new Map(); // by subject
 
 form.addEventListener("submit", signIn);
 element("sign-out").addEventListener("click", signOut);
+element("subject").addEventListener("change", showSubject);
 if (sessionStorage.getItem(TOKEN)) showExplorer();
 else showDoor();
 
@@ -123,6 +129,7 @@ function showDoor(message = "") {
   for (const stream of streams) stream.close();
   root?.unmount();
   root = null;
+  tabs = new Map();
   place.hidden = element("bar").hidden = element("code").hidden = true;
   element("door").hidden = false;
   element("refusal").textContent = message;
@@ -133,13 +140,23 @@ async function showExplorer() {
   element("door").hidden = true;
   place.hidden = element("bar").hidden = false;
   element("who").textContent = sessionStorage.getItem(NAME);
-  const [defaultTabs] = await Promise.all([sampleTabs(), ready]);
+  const [samples, known] = await Promise.all([fetch(place.dataset.samples).then((found) => found.json()), whereWeAre(), ready]);
   if (!sessionStorage.getItem(TOKEN)) return;
+  tabs = Map.groupBy(samples, ({ subject }) => subject);
+  for (const [subject, those] of tabs) tabs.set(subject, those.map((sample) => filled(sample, known)));
+  element("subject").replaceChildren(...[...tabs.keys()].map((subject) => new Option(subject)));
+  const chosen = sessionStorage.getItem(SUBJECT);
+  if (tabs.has(chosen)) element("subject").value = chosen;
+  render();
+}
+
+function render() {
+  root?.unmount();
   root = ReactDOM.createRoot(place);
   root.render(
     React.createElement(GraphiQL, {
       fetcher,
-      defaultTabs,
+      defaultTabs: tabs.get(element("subject").value),
       defaultQuery: NEW_TAB,
       defaultEditorToolsVisibility: "variables",
       storage: memory,
@@ -148,27 +165,51 @@ async function showExplorer() {
   );
 }
 
-/** Each operation in samples.graphql, with the comment above it, is a tab; what we know fills its variables. */
-async function sampleTabs() {
-  const [text, known] = await Promise.all([fetch(place.dataset.samples).then((found) => found.text()), whereWeAre()]);
-  return text.split(/\n\n(?=#)/).map((query) => {
-    const names = new Set([...query.matchAll(/\$(\w+):/g)].map(([, name]) => name));
-    const variables = Object.fromEntries([...names].map((name) => [name, known[name] ?? ""]));
-    return { query, variables: names.size ? JSON.stringify(variables, null, 2) : "" };
-  });
+/** Other samples take the place of the open tabs; what was run stays in the history. */
+function showSubject() {
+  sessionStorage.setItem(SUBJECT, element("subject").value);
+  for (const what of ["tabState", "query", "variables", "headers"]) memory.removeItem(`graphiql:${what}`);
+  render();
+}
+
+/** A sample as a tab; what we know takes the place of the words in capitals. */
+function filled({ query, variables }, known) {
+  const text = JSON.stringify(variables, null, 2).replace(/"([A-Z]+(_[A-Z]+)*)"/g, (word, name) => JSON.stringify(known[name]) ?? word);
+  return { query, variables: text === "{}" ? "" : text };
 }
 
 async function whereWeAre() {
   const { data } = await ask({ query: WHERE_WE_ARE }).catch(() => ({}));
-  return { since: data?.changeCursor, id: data?.tickets?.edges[0]?.node.id };
+  const [ticket, other] = data?.tickets?.edges.map(({ node }) => node) ?? [];
+  const tomorrow = new Date(Date.now() + 86_400_000);
+  return {
+    CURSOR: data?.changeCursor,
+    TICKET_ID: ticket?.id,
+    OTHER_TICKET_ID: other?.id,
+    THREAD_ID: ticket?.threads[0]?.id,
+    CONTACT_ID: ticket?.contact.id,
+    OTHER_CONTACT_ID: other?.contact.id,
+    IDENTITY_ID: ticket?.contact.identities[0]?.id,
+    PHONE_IDENTITY_ID: ticket?.contact.identities.find(({ channel }) => channel === "PHONE")?.id,
+    AGENT_ID: data?.agents?.[0]?.id,
+    ALERT_ID: data?.alerts?.[0]?.id,
+    TOMORROW: tomorrow.toISOString(),
+    NOW: new Date().toISOString(),
+  };
 }
 
 // Questions and streams
 
-function fetcher(question, { headers, documentAST }) {
+function fetcher(asked, { headers, documentAST }) {
+  const question = withFreshIds(asked);
   const operation = documentAST && GraphiQL.GraphQL.getOperationAST(documentAST, question.operationName);
   if (operation?.operation === "subscription") return live(question, headers);
   return ask(question, headers).catch(({ message }) => ({ errors: [{ message }] })); // without the stack
+}
+
+/** Each run is a request of its own: "UUID" stands for a new clientMutationId. */
+function withFreshIds(question) {
+  return JSON.parse(JSON.stringify(question), (key, value) => (key === "clientMutationId" && value === "UUID" ? uuid() : value));
 }
 
 /** One POST. An Authorization from the headers tab wins: that is how an integrator tries an `hd_…` token. */

@@ -12,6 +12,7 @@ from domain.customers.contacts import Identity, IdentityKind, same_person
 from domain.desk.threads import Thread
 from domain.desk.tickets import Ticket
 from domain.errors import TextTooLong, WindowClosed
+from domain.languages import N_
 from domain.ways_in.channels import Channel, ChannelKind
 
 ANYBODY = timedelta(hours=24)
@@ -22,6 +23,13 @@ LONGEST_TEXT = 2000
 
 def is_open(last_inbound_at: datetime | None, at: datetime, *, human_agent: bool = False) -> bool:
     return last_inbound_at is not None and at - last_inbound_at < (A_PERSON if human_agent else ANYBODY)
+
+
+def why_closed(last_inbound_at: datetime | None, at: datetime) -> str:
+    """A sentence to translate."""
+    if is_open(last_inbound_at, at, human_agent=True):
+        return WindowClosed.AS_A_PERSON
+    return N_("Messenger allows an answer within 24 hours of the customer's last message.")
 
 
 async def last_word_at(session: AsyncSession, thread: Thread) -> datetime | None:

@@ -2,16 +2,13 @@
 
 import asyncio
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
 import pytest
-from graphql import OperationDefinitionNode, parse
 from sqlalchemy import select, text
 
 from api import limits
 from api.house import House
-from api.limits import size_of
 from api.rates import Rates
 from api.schema import schema
 from domain.db import begin_request
@@ -190,15 +187,6 @@ async def test_a_flood_is_told_when_to_come_again(house: House, ben: Client) -> 
     (error,) = answers[-1].json()["errors"]
     assert [("errors" in answer.json()) for answer in answers] == [False] * 3 + [True]
     assert error["extensions"]["code"] == "TOO_MANY_TRIES"
-
-
-@pytest.mark.parametrize("name", ["api/explorer/samples.graphql"])
-def test_what_our_own_screens_ask_is_within_the_limits(name: str) -> None:
-    document = parse((Path(__file__).parents[2] / name).read_text(), max_tokens=limits.TOKENS)
-
-    for operation in document.definitions:
-        assert isinstance(operation, OperationDefinitionNode)
-        size_of(GRAPHQL, document, operation, {}).check()
 
 
 async def test_a_document_that_was_sent_may_be_named(ben: Client) -> None:

@@ -19,7 +19,7 @@ CONNECT = """mutation Connect($input: MessengerPageConnectInput!) { messengerPag
 SEND = """mutation Send($input: MessageSendInput!) { messageSend(input: $input) {
   message { delivery } userErrors { code message } } }"""
 SHOWN = """query Shown($id: ID!) { ticket(id: $id) {
-  replyChannels { id canReply replyWindow { isOpen closesAt humanAgentUntil } }
+  replyChannels { id canReply replyWindow { isOpen closesAt humanAgentUntil reason } }
   timeline(kinds: [MESSAGE]) { edges { node { ... on Message {
     text editedAt unsentAt deliveryError reactions { emoji fromShop } attachments { name url lost } } } } } } }"""
 
@@ -141,6 +141,7 @@ async def test_an_answer_after_a_day_needs_the_tick_and_its_failure_is_told_in_w
     await page.carried()
 
     assert (way["canReply"], way["replyWindow"]["isOpen"]) == (False, False)
+    assert "7 days" in way["replyWindow"]["reason"]
     assert way["replyWindow"]["humanAgentUntil"] > way["replyWindow"]["closesAt"]
     assert [error["code"] for error in unticked["userErrors"]] == ["WINDOW_CLOSED"]
     assert "7 days" in unticked["userErrors"][0]["message"]

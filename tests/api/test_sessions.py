@@ -55,6 +55,16 @@ async def test_signing_out_everywhere_ends_every_session(ben: Client) -> None:
     assert await ben.errors(VIEWER)
 
 
+async def test_a_screen_is_told_what_it_may_offer(ben: Client, admin: Client) -> None:
+    asked = "{ viewer { permissions } }"
+
+    agents = (await ben.ask(asked))["viewer"]["permissions"]
+    admins = (await admin.ask(asked))["viewer"]["permissions"]
+
+    assert {"messageSend", "tickets", "changes"} < set(agents) < set(admins)
+    assert set(admins) - set(agents) > {"webhookSave", "audit", "policySave"}
+
+
 async def test_refusals_speak_the_callers_language(anybody: Client) -> None:
     variables = {"input": {"email": "x", "password": "y", "clientMutationId": "1"}}
     answer = await anybody.post(SIGN_IN, variables, **{"accept-language": "pl-PL,pl;q=0.9"})

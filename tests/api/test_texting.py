@@ -21,7 +21,7 @@ from tests.factories import NOON, a_channel, a_mail, contacts, receive, tickets
 
 ADA, ZOFIA = "+34600100200", "+48600100200"
 TICKET = """query($id: ID!) { ticket(id: $id) { replyChannels { id channel label verified canReply stoppedAt }
-  contact { identities { channel canReply stoppedAt } } } }"""
+  contact { identities { channel canReply stoppedAt callUrl } } } }"""
 SEND = """mutation($input: MessageSendInput!) { messageSend(input: $input) {
   message { id delivery channel } userErrors { code field message } } }"""
 START = """mutation($input: ConversationStartInput!) { conversationStart(input: $input) {
@@ -67,7 +67,9 @@ async def test_an_agent_answers_a_text_message_until_its_sender_says_stop(
 
     assert (to["channel"], to["label"], to["verified"]) == ("SMS", ADA, False)
     assert (to["canReply"], to["stoppedAt"]) == (True, None)
-    assert before["identities"] == [{"channel": "SMS", "canReply": True, "stoppedAt": None}]
+    assert before["identities"] == [
+        {"channel": "SMS", "canReply": True, "stoppedAt": None, "callUrl": f"tel:{ADA}"}
+    ]
     assert (sent["message"]["delivery"], sent["message"]["channel"]) == ("QUEUED", "SMS")
     assert [error["code"] for error in too_long["userErrors"]] == ["TOO_MANY_SEGMENTS"]
     assert "8 text messages" in too_long["userErrors"][0]["message"]

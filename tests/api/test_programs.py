@@ -1,0 +1,121 @@
+"""The programs that docs/api gives along: receivers of webhooks, and the wallboard."""
+
+import asyncio
+import os
+import re
+import socket
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import httpx
+import pytest
+
+from api.house import House
+from domain.webhooks import POSTS
+from integrations.settings import IntegrationSettings
+from integrations.subscribers.posting import Subscribers
+from tests.client import Client
+from tests.papers import DOCS, code
+from tests.reading import LONGEST, NODE, Reader, a_token, with_node
+from tests.two_teams import TwoTeams
+
+SAVE = """mutation($input: WebhookSaveInput!) {
+  webhookSave(input: $input) { webhook { id } secret userErrors { code } } }"""
+TEST = (
+    "mutation($input: WebhookInput!) { webhookTest(input: $input) { delivery { id } userErrors { code } } }"
+)
+STATES = "query($id: ID!) { webhookDeliveries(webhookId: $id) { state } }"
+NOTE = "mutation($input: NoteAddInput!) { noteAdd(input: $input) { userErrors { code } } }"
+
+
+@pytest.fixture
+async def house(house: House) -> House:
+    return replace(house, private_webhooks=True)
+
+
+@asynccontextmanager
+async def running(*command: str, folder: Path, **environment: str) -> AsyncIterator[asyncio.StreamReader]:
+    """What it says."""
+    process = await asyncio.create_subprocess_exec(
+        *command, cwd=folder, env={"PATH": os.environ["PATH"], **environment}, stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdout
+    try:
+        async with asyncio.timeout(LONGEST):
+            yield process.stdout
+    finally:
+        process.terminate()
+        await process.wait()
+
+
+async def listens(port: int) -> None:
+    while True:
+        try:
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+        except OSError:
+            await asyncio.sleep(0.02)
+        else:
+            writer.close()
+            return
+
+
+@with_node
+@pytest.mark.parametrize("name", ["receive.py", "receive_with_a_library.py", "receive.mjs"])
+async def test_a_receiver_takes_what_is_signed_and_nothing_else(
+    house: House, admin: Client, tmp_path: Path, name: str
+) -> None:
+    (sample,) = [one for one in code("api/webhooks.md") if one.file == name]
+    Reader(admin, admin, tmp_path, {}).saved(sample)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    made = await admin.do(SAVE, url=f"http://127.0.0.1:{port}/heddle")
+    await admin.do(TEST, id=made["webhook"]["id"])
+    interpreter = str(NODE) if name.endswith(".mjs") else sys.executable
+
+    secret = {"WEBHOOK_SECRET": made["secret"], "PORT": str(port)}
+    async with running(interpreter, name, folder=tmp_path, **secret) as said:
+        await listens(port)
+        await _post_all(house)
+        told = (await said.readline()).decode()
+        async with httpx.AsyncClient() as stranger:
+            signed = {"webhook-id": "msg_1", "webhook-timestamp": "1", "webhook-signature": "v1,AAAA"}
+            forged = [
+                (
+                    await stranger.post(
+                        f"http://127.0.0.1:{port}/heddle", json={"type": "test"}, headers=headers
+                    )
+                )
+                for headers in (signed, {})
+            ]
+
+    assert re.fullmatch(r"msg_\w+ test\n", told)
+    assert [one.status_code for one in forged] == [400, 400]
+    (delivery,) = (await admin.ask(STATES, id=made["webhook"]["id"]))["webhookDeliveries"]
+    assert delivery["state"] == "DELIVERED"
+
+
+async def _post_all(house: House) -> None:
+    subscribers = Subscribers(house.db, house.keys, IntegrationSettings(webhooks_private=True))
+    async with subscribers._http:
+        async with house.db.transaction() as session:
+            ((post, lease),) = await POSTS.claim(session, 1)
+        await subscribers.post(post, lease)
+
+
+async def test_the_wallboard_shows_what_waits_and_what_happens(two_teams: TwoTeams, door: str) -> None:
+    token = await a_token(two_teams.admin)
+    address = {"HEDDLE_URL": door, "HEDDLE_TOKEN": token}
+
+    async with running(sys.executable, "wallboard.py", folder=DOCS / "api", **address) as said:
+        first = (await said.readline()).decode()
+        while "#" not in (await said.readline()).decode():
+            pass
+        await two_teams.ben.do(NOTE, ticketId=two_teams.ids["Ticket"], text="Look!")
+        while "wait," not in (again := (await said.readline()).decode()):
+            assert again, "it has ended"
+
+    assert re.fullmatch(r"\d+ wait, [1-9]\d* ring\n", first)
+    assert again == first
