@@ -205,7 +205,7 @@ Pictures = list[tuple[TicketRow, Json]]
 
 
 def pictures(tickets: Sequence[TicketRow]) -> Pictures:
-    return [(ticket, edits.picture(ticket)) for ticket in tickets]
+    return [(ticket, edits.picture(ticket)) for ticket in dict.fromkeys(tickets)]
 
 
 async def kept_for_undo(

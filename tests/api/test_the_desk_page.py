@@ -18,7 +18,7 @@ async def test_a_shop_works_on_tickets_as_the_page_says(house: House, two_teams:
         "TICKET_ID": two_teams.ids["Ticket"],
         "OTHER_TICKET_ID": two_teams.ids["CallTicket"],
         "IDENTITY_ID": two_teams.ids["Identity"],
-        "TOMORROW": (datetime.now(UTC) + timedelta(days=1)).isoformat(),
+        "2026-12-24T08:00:00Z": (datetime.now(UTC) + timedelta(days=1)).isoformat(),
     }
     answers: dict[str, Any] = {}
 

@@ -167,7 +167,7 @@ async def _waited(shop: Shop, kind: NoticeKind, time: timedelta) -> Notice:
         notice = Notice(
             id=new_id(), agent_id=shop.mia.id, kind=kind, created_at=now - time,
             alert_id=alert.id if kind == NoticeKind.CLEARED else None,
-            ticket_id=ticket.id if kind in (NoticeKind.CLEARED, NoticeKind.ASSIGNED) else None,
+            ticket_id=ticket.id if kind in (NoticeKind.CLEARED, NoticeKind.ASSIGNED, NoticeKind.WOKE) else None,
         )  # fmt: skip
         await notices.begin(session, notice, (Way.PUSH,), at=now - time)
         if kind == NoticeKind.STORM:
