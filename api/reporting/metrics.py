@@ -102,7 +102,7 @@ NAMES = {to_camel_case(name): name for name in (*COLUMNS, BACKLOG)}
 @strawberry.type
 class MetricSeries:
     rows: list[MetricRow] = strawberry.field(
-        description="At most 100: agents, channels and teams by name, those that have something; every day or hour in its order."
+        description="At most 100: agents, channels and teams by name, those that have something of what is asked; every day or hour in its order."
     )
     total: MetricRow
     previous: MetricRow | None = strawberry.field(description="The total of the same length of time before.")
@@ -139,9 +139,10 @@ def _zone(name: str) -> ZoneInfo:
 async def _metrics(info: Info, range: MetricRange, group_by: Grouping) -> MetricSeries:
     selection, locale = wanted(info), info.context.locale
     fields = {name for part in ("rows", TOTAL, PREVIOUS) for name in selection.below(part)}
+    names = {NAMES[name] for name in fields if name in NAMES} or {"opened", "handled"}
     async with info.context.reading() as reading:
         asked = asked_of(reading.actor, range, group_by, reading.at)
-        found = await report(reading.connection, asked, {NAMES[name] for name in fields if name in NAMES})
+        found = await report(reading.connection, asked, names)
     return plain(
         MetricSeries,
         {

@@ -73,7 +73,7 @@ async def test_the_phones_screen_is_one_round_trip_of_few_statements(
     (ben,) = [row for row in found["byAgent"]["rows"] if row["label"] == "Ben"]
     assert (ben["key"], ben["handled"], ben["firstReplyP50"]) == (two_teams.ids["Ben"], 1, 3600)
     assert (found["byAgent"]["total"]["slaPercent"], found["byAgent"]["previous"]["handled"]) == (0.0, 0)
-    assert [row["label"] for row in found["byChannel"]["rows"]] == ["Email", "Phone"]
+    assert [row["label"] for row in found["byChannel"]["rows"]] == ["Email"]
     assert len(found["byDay"]["rows"]) == 31
     assert {row["key"] for row in found["byDay"]["rows"] if row["handled"]} == {"2026-03-02"}
 

@@ -793,8 +793,8 @@ def _holds(value: Any) -> bool:
             return any(change for change in changes)
         case {"edges": edges}:
             return bool(edges)
-        case {"calls": calls}:
-            return bool(calls)
+        case {"calls": found} | {"rows": found}:
+            return bool(found)
         case list():
             return any(one is not None for one in value)
         case _:
