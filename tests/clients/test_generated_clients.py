@@ -11,7 +11,7 @@ from graphql import parse, print_ast
 
 from api.explorer.samples import samples
 from tests.api.test_operations import NOT_YET
-from tests.papers import DOCS, code
+from tests.papers import code
 from tests.reading import NODE, a_token, with_node
 from tests.two_teams import TwoTeams
 
