@@ -3,14 +3,12 @@
 import asyncio
 import random
 import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from typing import Any
 
 import httpx
 import orjson
 import pytest
-from sqlalchemy import event as sql
 from sqlalchemy import select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from websockets.asyncio.client import connect
@@ -28,6 +26,7 @@ from domain.ways_in.channels import Channel, ChannelKind
 from tests.client import Client
 from tests.doors import answering
 from tests.factories import NOON, a_channel, a_mail, receive
+from tests.statements import statements
 from tests.two_teams import TwoTeams
 
 BATCH = """cursor hasMore resetRequired changes { __typename
@@ -92,18 +91,6 @@ async def test_a_frame_is_text_as_browsers_expect(ben: Client) -> None:
         assert isinstance(await stream._socket.recv(), str)
 
 
-@asynccontextmanager
-async def statements(house: House) -> AsyncIterator[list[str]]:
-    sent: list[str] = []
-
-    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        sent.append(statement)
-
-    sql.listen(house.db.engine.sync_engine, "before_cursor_execute", note)
-    yield sent
-    sql.remove(house.db.engine.sync_engine, "before_cursor_execute", note)
-
-
 async def test_a_change_is_read_once_for_all_who_see_the_same(
     house: House, mia: Client, admin: Client, ben: Client
 ) -> None:
@@ -122,7 +109,7 @@ async def test_a_change_is_read_once_for_all_who_see_the_same(
             await asyncio.sleep(0.01)
         while min(audience.place for audience in house.audiences.values()) < (0, 0):
             await asyncio.sleep(0.01)  # nobody reads yet
-        async with statements(house) as sent:
+        with statements(house.db) as sent:
             await a_mail_arrives(house, who="zofia")
             said = set(await asyncio.gather(*listening))
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import event, select
+from sqlalchemy import select
 
 from api.house import House
 from domain import webhooks
@@ -34,6 +34,7 @@ from tests.factories import (
     receive,
     tickets,
 )
+from tests.statements import statements
 
 PROFILE = """name locale timezone isVip tags city company { id name } fields { field { label kind } value }
   notes { id author text }"""
@@ -423,17 +424,13 @@ async def test_a_list_asks_no_more_statements_than_one_contact(house: House, mia
             one = add_contact(session, name=f"{number}", locale=None, by=SYSTEM, at=NOON)
             await session.flush()
             open_ticket(session, one, subject="Hello", by=SYSTEM, at=NOON)
-    statements: list[str] = []
-    listen = (house.db.engine.sync_engine, "before_cursor_execute", lambda *said: statements.append(said[2]))
 
     counts = []
-    event.listen(*listen)
     for first in (1, 9):
-        statements.clear()
-        edges = (await mia.ask(query, first=first))["contacts"]["edges"]
+        with statements(house.db) as said:
+            edges = (await mia.ask(query, first=first))["contacts"]["edges"]
         assert len(edges) == first
-        counts.append(len(statements))
-    event.remove(*listen)
+        counts.append(len(said))
 
     assert 0 < counts[0] == counts[1]
 
