@@ -42,6 +42,8 @@ from api.desk.tickets import TicketQueries
 from api.documents import Documents
 from api.errors import Errors
 from api.execution import Admitted, Timed
+from api.feedback.feedback import FeedbackQueries
+from api.feedback.surveys import SurveyMutations, SurveyQueries
 from api.joining.joining import JoiningMutations
 from api.joining.linking import LinkMutations
 from api.joining.merging import MergeMutations, MergeQueries
@@ -85,6 +87,8 @@ class Query(
     TaskQueries,
     AlertQueries,
     NoticeQueries,
+    SurveyQueries,
+    FeedbackQueries,
     PolicyQueries,
     CalendarQueries,
     DutyQueries,
@@ -126,6 +130,7 @@ class Mutation(
     AlertMutations,
     NoticeMutations,
     DeviceMutations,
+    SurveyMutations,
     PolicyMutations,
     CalendarMutations,
     DutyMutations,

@@ -37,6 +37,8 @@ from domain.desk.tasks import Task
 from domain.desk.threads import Thread
 from domain.desk.tickets import Ticket
 from domain.errors import NotFound
+from domain.feedback.requests import SurveyRequest
+from domain.feedback.surveys import Survey
 from domain.privacy.erasure import Erasure, SealedPart
 from domain.privacy.exports import ContactExport
 from domain.sla.policies import Calendar, Policy
@@ -54,6 +56,7 @@ SCOPES: dict[type[Base], Scope] = {
     Item: Scope.TICKETS_READ,
     Attachment: Scope.TICKETS_READ,
     Dial: Scope.TICKETS_READ,
+    SurveyRequest: Scope.TICKETS_READ,
     Contact: Scope.CONTACTS_READ,
     ContactNote: Scope.CONTACTS_READ,
     ContactField: Scope.CONTACTS_READ,
@@ -95,7 +98,7 @@ def _agents(model: type[Base], actor: Actor) -> ColumnElement[bool]:
         return true() if actor.role == Role.ADMIN else false()
     if model in (Delivery, Notice):
         return _deliveries(model, actor)
-    if model in (Arrival, Erasure, ContactExport, BlockedSender, DialledNumber):
+    if model in (Arrival, Erasure, ContactExport, BlockedSender, DialledNumber, Survey):
         return true() if actor.manages else false()
     if actor.manages:
         return true()
@@ -127,7 +130,7 @@ def _agents(model: type[Base], actor: Actor) -> ColumnElement[bool]:
         return and_(Alert.ticket_id.is_not(None), exists().where(Ticket.id == Alert.ticket_id, tickets))
     if model is Participant:
         return exists().where(Thread.id == Participant.thread_id, Ticket.id == Thread.ticket_id, tickets)
-    if model in (Thread, Item):
+    if model in (Thread, Item, SurveyRequest):
         return exists().where(Ticket.id == model.ticket_id, tickets)
     raise LookupError(f"the door does not know {model.__name__}")
 

@@ -44,6 +44,8 @@ async def dispatch(session: AsyncSession, event: Event) -> None:
             await _tell_assignee(session, event)
         case EventKind.MESSAGE_FAILED if event.item_id:
             await _tell_of_failure(session, event, event.item_id)
+        case EventKind.FEEDBACK_GIVEN if event.data["alarms"]:
+            await _tell_of_low_rating(session, event)
         case _:
             pass
 
@@ -221,10 +223,25 @@ async def _tell_of_failure(session: AsyncSession, event: Event, item_id: uuid.UU
     for named in ([message.agent_id], [ticket.assignee_id]):
         told = told or await who_may_see(session, [id for id in named if id in here], ticket.id)
     for agent_id in told or await who_is_told(session, team, people, ticket.id):
-        notice = Notice(
-            id=new_id(), agent_id=agent_id, kind=NoticeKind.MESSAGE_FAILED, event_seq=event.seq,
-            ticket_id=ticket.id, created_at=now,
-        )  # fmt: skip
-        agent, preferences = await session.get_one(Agent, agent_id), await preferences_of(session, agent_id)
-        is_quiet = preferences.silence(None, 0, is_top=True, zone=agent.timezone, at=now)
-        await notices.begin(session, notice, (Way.EMAIL,) if is_quiet else (Way.PUSH,), at=now)
+        await _tell_quietly(session, event, agent_id, NoticeKind.MESSAGE_FAILED, at=now)
+
+
+async def _tell_of_low_rating(session: AsyncSession, event: Event) -> None:
+    """Who has the ticket, and a manager on shift."""
+    now = await database_time(session)
+    people = await people_of_the_shop(session, at=now)
+    both = Step(0, 0, (Told.ASSIGNEE, Told.MANAGER_ON_SHIFT))
+    for agent_id in await who_is_told(session, both, people, event.ticket_id):
+        await _tell_quietly(session, event, agent_id, NoticeKind.LOW_RATING, at=now)
+
+
+async def _tell_quietly(
+    session: AsyncSession, event: Event, agent_id: uuid.UUID, kind: NoticeKind, *, at: datetime
+) -> None:
+    """In quiet hours by mail."""
+    notice = Notice(
+        id=new_id(), agent_id=agent_id, kind=kind, event_seq=event.seq, ticket_id=event.ticket_id, created_at=at
+    )  # fmt: skip
+    agent, preferences = await session.get_one(Agent, agent_id), await preferences_of(session, agent_id)
+    is_quiet = preferences.silence(None, 0, is_top=True, zone=agent.timezone, at=at)
+    await notices.begin(session, notice, (Way.EMAIL,) if is_quiet else (Way.PUSH,), at=at)

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 import strawberry
-from sqlalchemy import Select, Uuid, exists, func, literal, or_, select
+from sqlalchemy import Float, Select, Uuid, cast, exists, func, literal, or_, select
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import aliased
 
@@ -15,6 +15,8 @@ from domain.customers.contacts import Contact
 from domain.desk.messages import DeliveryState, Direction, Item, ItemKind
 from domain.desk.threads import Thread
 from domain.desk.tickets import LIVE, Ticket
+from domain.feedback.requests import SurveyRequest
+from domain.feedback.scales import SurveyKind
 from domain.sla.clocks import Clock
 from domain.sla.targets import Metric
 
@@ -32,19 +34,33 @@ class ContactStats:
         description="When the customer first wrote or called; null: never."
     )
     last_seen_at: datetime | None
+    csat_avg: float | None = strawberry.field(
+        description="The average of what the customer answered when asked about the help, from 1 to 5; null: nothing yet."
+    )
 
 
 async def stats_of(reading: Reading, ids: list[uuid.UUID]) -> dict[uuid.UUID, ContactStats]:
-    """Two statements, however many contacts."""
+    """Three statements, however many contacts."""
     tickets = await _by_contact(reading, _tickets(reading, ids))
     items = await _by_contact(reading, _items(reading, ids))
+    ratings = await _by_contact(reading, _ratings(reading, ids))
     return {
-        id: plain(ContactStats, {**vars(NOTHING), **tickets.get(id, {}), **items.get(id, {})}) for id in ids
+        id: plain(
+            ContactStats, {**vars(NOTHING), **tickets.get(id, {}), **items.get(id, {}), **ratings.get(id, {})}
+        )
+        for id in ids
     }
 
 
 NOTHING = ContactStats(
-    tickets=0, open_tickets=0, complaints=0, messages=0, calls=0, first_seen_at=None, last_seen_at=None
+    tickets=0,
+    open_tickets=0,
+    complaints=0,
+    messages=0,
+    calls=0,
+    first_seen_at=None,
+    last_seen_at=None,
+    csat_avg=None,
 )
 
 
@@ -99,6 +115,20 @@ def _items(reading: Reading, ids: list[uuid.UUID]) -> Select[Any]:
             Thread.side.is_not(True),
             item.delivery.is_distinct_from(DeliveryState.UNDONE),
         )
+        .group_by(everybody.c.counted_at)
+    )
+
+
+def _ratings(reading: Reading, ids: list[uuid.UUID]) -> Select[Any]:
+    everybody = _everybody(ids)
+    return (
+        select(
+            everybody.c.counted_at,
+            cast(func.round(func.avg(SurveyRequest.score), 2), Float).label("csat_avg"),
+        )
+        .join_from(everybody, Ticket, Ticket.contact_id == everybody.c.id)
+        .join(SurveyRequest, SurveyRequest.ticket_id == Ticket.id)
+        .where(SurveyRequest.kind == SurveyKind.CSAT, may_see(Ticket, reading.actor))
         .group_by(everybody.c.counted_at)
     )
 

@@ -45,6 +45,8 @@ class NoticeKind(StrEnum):
     ASSIGNED = "assigned"
     MESSAGE_FAILED = "message_failed"
     """An answer did not arrive."""
+    LOW_RATING = "low_rating"
+    """A customer was not satisfied."""
     TEST = "test"
 
 

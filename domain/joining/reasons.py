@@ -23,6 +23,7 @@ class JoinCode(StrEnum):
     CALLER_NUMBER = "caller_number"
     # What began here goes on elsewhere.
     VISITOR_LEFT = "visitor_left"
+    ASKED_AFTERWARDS = "asked_afterwards"
     # Somebody's word about a ticket.
     MOVED_BY_AGENT = "moved_by_agent"
 
@@ -43,6 +44,9 @@ JOINS = {
     JoinCode.CALLER_NUMBER: N_("Only this contact has the caller's number. It is not verified."),
     JoinCode.VISITOR_LEFT: N_(
         "The visitor had left the chat: what was not read there went out by mail to this address."
+    ),
+    JoinCode.ASKED_AFTERWARDS: N_(
+        "The customer was asked afterwards how the help was, by mail to this proven address."
     ),
     JoinCode.MOVED_BY_AGENT: N_("An agent said that this belongs here."),
 }

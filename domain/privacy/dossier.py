@@ -40,7 +40,7 @@ PIECE = 4 << 20
 LISTS = {
     "contact": "contacts", "thread": "threads", "identity": "identities", "ticket": "tickets", "task": "tasks",
     "item": "items", "attachment": "attachments", "arrival": "originals", "alert_note": "alertNotes",
-    "contact_note": "notes", "participant": "participants", "visitor": "visitors",
+    "contact_note": "notes", "participant": "participants", "visitor": "visitors", "survey_request": "feedback",
 }  # fmt: skip
 """What the rows of a table are called here; another table keeps its own name."""
 

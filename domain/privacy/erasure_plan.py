@@ -44,6 +44,7 @@ TAKEN = {
     "thread": N_("subjects and keys of conversations, and the evidence why each was joined"),
     "ticket": N_("subjects of tickets, and tags that nobody else's ticket has"),
     "task": N_("titles of tasks"),
+    "survey_request": N_("what the person wrote about the help; the scores stay, as numbers"),
     "item": N_("texts of messages and notes, authors' names, numbers of calls"),
     "attachment": N_("names and bytes of attached files"),
     "arrival": N_("originals as they came, and those that became no message and name the person"),
