@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, func, select, tuple_
 from api.agents.staff import Agent, Team, agents_by_id, teams_by_id
 from api.context import Info, Reading, plain
 from api.node import Node
-from api.paging import COUNTED, PageInfo, cursor_of, page_info, page_size, place_of
+from api.paging import COUNTED, PageInfo, cursor_of, of_each, page_info, page_size, place_of
 from api.selection import Selection, wanted
 from domain.access import may_see
 from domain.actors import Actor, ActorKind
@@ -133,13 +133,12 @@ async def feedback_of(
 ) -> dict[uuid.UUID, Feedback]:
     """Of each ticket the newest, also about what has become part of it."""
     at = func.coalesce(TicketRow.merged_into_id, TicketRow.id)
-    newest = (
+    answers = (
         _rows(reading, one_of(TicketRow.id, ticket_ids) | one_of(TicketRow.merged_into_id, ticket_ids))
         .join(TicketRow, TicketRow.id == Row.ticket_id)
         .add_columns(at.label("stands_at"))
-        .distinct(at)
-        .order_by(at, Row.changed_at.desc())
     )
+    newest = of_each(answers, at, Row.changed_at.desc(), most=1)
     rows = (await reading.connection.execute(newest)).all()
     found = await _shown(reading, rows, selection)
     return {row.stands_at: one for row, one in zip(rows, found, strict=True)}
