@@ -17,6 +17,7 @@ from domain.db import Database
 from domain.desk.files import Files
 from domain.desk.messages import DeliveryState, Direction, Message
 from domain.desk.tickets import Ticket, TicketStatus
+from domain.feedback.asking import Asker
 from domain.feedback.requests import SurveyRequest
 from domain.feedback.scales import SurveyKind
 from domain.keys import Keys
@@ -66,29 +67,67 @@ async def all_are_sent(db: Database) -> bool:
         return await asked(db) == CUSTOMERS and not await session.scalar(left)
 
 
-async def test_two_workers_of_which_one_is_killed_ask_everybody_once(db: Database, tmp_path: Path) -> None:
-    house = House(db, Keys(SECRET), Files(tmp_path), "http://heddle.test")
+async def all_solved(house: House, customers: int) -> Afterwards:
     after = await Afterwards.at(house)
     await after.survey(SurveyKind.CSAT, delay_minutes=0)
-    async with db.transaction() as session:
+    async with house.db.transaction() as session:
         mailbox = await a_channel(session, house.keys, ChannelKind.EMAIL)
-        for number in range(CUSTOMERS):
+        for number in range(customers):
             await receive(session, mailbox, a_mail(f"customer{number}@example.org"))
     for ticket in await after.tickets():
         await after.answers(ticket)
         await after.becomes(ticket, TicketStatus.SOLVED)
+    return after
 
-    async with asyncio.timeout(60), SmtpSink() as sink:
+
+async def falls_due(db: Database, model: type[SurveyRequest | Message]) -> None:
+    """What somebody held who is no more, and would wait for its lease."""
+    async with db.transaction() as session:
+        waiting = update(model).where(model.due_at.is_not(None))
+        await session.execute(waiting.values(due_at=func.now()))
+
+
+async def questions(db: Database) -> list[int]:
+    """How many each customer got."""
+    async with db.transaction() as session:
+        ours = select(Ticket.id, func.count(Message.id)).join(Message, Message.ticket_id == Ticket.id)
+        asking = ours.where(Message.direction == Direction.OUT, Message.automatic).group_by(Ticket.id)
+        return [count for _, count in await session.execute(asking)]
+
+
+async def test_two_who_ask_at_once_of_whom_one_is_cut_short_ask_everybody_once(house: House) -> None:
+    after = await all_solved(house, 12)
+    await after.hears()
+    askers = [Asker(house.db, house.keys, house.base_url) for _ in range(2)]
+
+    async with asyncio.timeout(60):
+        first, second = (asyncio.create_task(asker.run()) for asker in askers)
+        while await asked(house.db) < 3:
+            await asyncio.sleep(0.001)
+        first.cancel()
+        await asyncio.wait([first])
+        await falls_due(house.db, SurveyRequest)
+        while await asked(house.db) < 12:
+            await asyncio.sleep(0.01)
+        second.cancel()
+        await asyncio.wait([second])
+
+    assert await questions(house.db) == [1] * 12
+
+
+@pytest.mark.slow
+async def test_two_processes_of_which_one_is_killed_ask_everybody_once(db: Database, tmp_path: Path) -> None:
+    await all_solved(House(db, Keys(SECRET), Files(tmp_path), "http://heddle.test"), CUSTOMERS)
+
+    async with asyncio.timeout(240), SmtpSink() as sink:
         workers = [await a_worker(db, tmp_path, f"smtp://{sink.host}:{sink.port}") for _ in range(2)]
         try:
             while await asked(db) < CUSTOMERS // 6:
                 await asyncio.sleep(0.005)
             os.kill(workers[0].pid, signal.SIGKILL)
             killed_at = await asked(db)
-            for model in (SurveyRequest, Message):  # what it held would wait for its lease
-                async with db.transaction() as session:
-                    waiting = update(model).where(model.due_at.is_not(None))
-                    await session.execute(waiting.values(due_at=func.now()))
+            for model in (SurveyRequest, Message):
+                await falls_due(db, model)
             while not await all_are_sent(db):
                 await asyncio.sleep(0.05)
         finally:
@@ -98,9 +137,6 @@ async def test_two_workers_of_which_one_is_killed_ask_everybody_once(db: Databas
                 await worker.wait()
 
     assert killed_at < CUSTOMERS
-    async with db.transaction() as session:
-        ours = select(Ticket.id, func.count(Message.id)).join(Message, Message.ticket_id == Ticket.id)
-        surveys = ours.where(Message.direction == Direction.OUT, Message.automatic).group_by(Ticket.id)
-        assert [count for _, count in await session.execute(surveys)] == [1] * CUSTOMERS
+    assert await questions(db) == [1] * CUSTOMERS
     mails = {(mail.recipients[0], mail.message["Message-ID"]) for mail in sink.mails}
     assert set(Counter(to for to, _ in mails).values()) == {2}  # Ben's answer, and the question
