@@ -122,9 +122,7 @@ def _old_feedback(channel_id: uuid.UUID, before: datetime, now: datetime) -> Sel
     return (
         select(SurveyRequest.id)
         .join(Ticket, Ticket.id == SurveyRequest.ticket_id)
-        .where(
-            SurveyRequest.channel_id == channel_id, SurveyRequest.words != "", _takes_no_more(before, now)
-        )
+        .where(SurveyRequest.channel_id == channel_id, SurveyRequest.words != "", _takes_no_more(before, now))
     )
 
 

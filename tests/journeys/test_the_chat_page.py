@@ -292,4 +292,6 @@ async def test_a_survey_is_answered_by_one_of_its_buttons(shop: Shop) -> None:
 
     await expect(button).to_have_attribute("aria-pressed", "true")
     found = await shop.ben.ask("{ feedback { edges { node { score way ticket { subject } } } } }")
-    assert [(edge["node"]["score"], edge["node"]["way"]) for edge in found["feedback"]["edges"]] == [(5, "CHAT")]
+    assert [(edge["node"]["score"], edge["node"]["way"]) for edge in found["feedback"]["edges"]] == [
+        (5, "CHAT")
+    ]
