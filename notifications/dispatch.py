@@ -20,6 +20,8 @@ from domain.db import database_time, new_id
 from domain.desk.messages import Message
 from domain.desk.tickets import Ticket
 from domain.events import Event, EventKind
+from domain.feedback.requests import SurveyRequest
+from domain.feedback.surveys import Survey
 from domain.sla.clocks import ladder_of
 from notifications.recipients import concern_of, next_after, people_of_the_shop, who_is_told, who_may_see
 
@@ -44,7 +46,7 @@ async def dispatch(session: AsyncSession, event: Event) -> None:
             await _tell_assignee(session, event)
         case EventKind.MESSAGE_FAILED if event.item_id:
             await _tell_of_failure(session, event, event.item_id)
-        case EventKind.FEEDBACK_GIVEN if event.data["alarms"]:
+        case EventKind.FEEDBACK_GIVEN if event.data["turned_low"]:
             await _tell_of_low_rating(session, event)
         case _:
             pass
@@ -227,7 +229,10 @@ async def _tell_of_failure(session: AsyncSession, event: Event, item_id: uuid.UU
 
 
 async def _tell_of_low_rating(session: AsyncSession, event: Event) -> None:
-    """Who has the ticket, and a manager on shift."""
+    """Who has the ticket, and a manager on shift, if the shop wants it so."""
+    request = await session.get_one(SurveyRequest, uuid.UUID(event.data["request"]))
+    if not (await session.get_one(Survey, request.survey_id)).tells_of_low:
+        return
     now = await database_time(session)
     people = await people_of_the_shop(session, at=now)
     both = Step(0, 0, (Told.ASSIGNEE, Told.MANAGER_ON_SHIFT))

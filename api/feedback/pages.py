@@ -27,15 +27,7 @@ from domain.desk.messages import Item
 from domain.desk.tickets import Ticket
 from domain.feedback import wording
 from domain.feedback.links import request_of
-from domain.feedback.requests import (
-    CHANGED_WITHIN,
-    LONGEST_WORDS,
-    AnsweredBy,
-    SurveyRequest,
-    answer,
-    held_request,
-    refuse,
-)
+from domain.feedback.requests import CHANGED_WITHIN, LONGEST_WORDS, AnsweredBy, SurveyRequest, held_request
 from domain.feedback.scales import SCORES, Scale
 from domain.feedback.surveys import Survey
 from domain.languages import N_, preferred_language, translate
@@ -158,7 +150,8 @@ async def _take(request: Request, session: AsyncSession, asked: Asked) -> Respon
     found = await held_request(session, asked.request.id)
     if found and found[0].takes_answers(at=asked.at):
         words = storable(given.get("words", "")).strip() or None
-        await answer(session, *found, score=score, words=words, by=AnsweredBy.LINK, at=asked.at)
+        survey, ticket = found
+        survey.answer(ticket, score=score, words=words, by=AnsweredBy.LINK, at=asked.at)
     return _back(asked)
 
 
@@ -173,7 +166,7 @@ async def _ask_to_stop(request: Request, session: AsyncSession, asked: Asked) ->
 
 async def _stop(request: Request, session: AsyncSession, asked: Asked) -> Response:
     if found := await held_request(session, asked.request.id):
-        refuse(found[0], at=asked.at)
+        found[0].refuse(at=asked.at)
     return _back(asked, "/stop")
 
 

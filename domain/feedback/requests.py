@@ -9,11 +9,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from domain.actors import customer
-from domain.db import Base, new_id
+from domain.db import Base, new_id, session_of
 from domain.desk.tickets import Ticket, locked
 from domain.events import EventKind, record
 from domain.feedback.scales import SCORES, Scale, SurveyKind, is_low
-from domain.feedback.surveys import Survey
 from domain.work import Queue, Work
 
 ANSWERED_WITHIN = timedelta(days=30)
@@ -86,6 +85,38 @@ class SurveyRequest(Work, Base):
     async def give_up(self, session: AsyncSession, *, at: datetime) -> None:
         self.unasked = Unasked.NO_WAY
 
+    def answer(self, ticket: Ticket, *, score: int, words: str | None, by: AnsweredBy, at: datetime) -> None:
+        """`ticket` is what it is about now, and held like the request. Without words those that are there stay."""
+        before, was_low = (self.score, self.words), self.is_low()
+        self.score = score
+        self.words = self.words if words is None else words.strip()[:LONGEST_WORDS]
+        if (self.score, self.words) == before:
+            return
+        changed = self.answered_at is not None
+        self.answered_by, self.answered_at, self.changed_at = by, self.answered_at or at, at
+        record(
+            session_of(self),
+            EventKind.FEEDBACK_GIVEN,
+            by=customer(ticket.contact_id),
+            at=at,
+            ticket_id=ticket.id,
+            contact_id=ticket.contact_id,
+            data={
+                "request": str(self.id),
+                "kind": self.kind,
+                "score": score,
+                "most": SCORES[self.scale][-1],
+                "changed": changed,
+                "turned_low": self.is_low() and not was_low,
+            },
+        )
+
+    def refuse(self, *, at: datetime) -> None:
+        self.refused_at = self.refused_at or at
+
+    def is_low(self) -> bool:
+        return self.score is not None and is_low(self.kind, self.score)
+
     def takes_answers(self, *, at: datetime) -> bool:
         if self.asked_at is None:
             return False
@@ -111,47 +142,3 @@ async def held_request(session: AsyncSession, id: uuid.UUID) -> tuple[SurveyRequ
         return None
     ticket = await locked(session, ticket_id)
     return await session.get_one(SurveyRequest, id, with_for_update=True, populate_existing=True), ticket
-
-
-async def answer(
-    session: AsyncSession,
-    request: SurveyRequest,
-    ticket: Ticket,
-    *,
-    score: int,
-    words: str | None,
-    by: AnsweredBy,
-    at: datetime,
-) -> bool:
-    """`ticket` and `request` are held. Without words those that are there stay. True when it is news."""
-    before = (request.score, request.words)
-    was_low = request.score is not None and is_low(request.kind, request.score)
-    request.score = score
-    request.words = request.words if words is None else words.strip()[:LONGEST_WORDS]
-    if (request.score, request.words) == before:
-        return False
-    changed = request.answered_at is not None
-    request.answered_at, request.changed_at = request.answered_at or at, at
-    request.answered_by = by
-    tells = await session.scalar(select(Survey.tells_of_low).where(Survey.id == request.survey_id))
-    record(
-        session,
-        EventKind.FEEDBACK_GIVEN,
-        by=customer(ticket.contact_id),
-        at=at,
-        ticket_id=ticket.id,
-        contact_id=ticket.contact_id,
-        data={
-            "request": str(request.id),
-            "kind": request.kind,
-            "score": score,
-            "most": SCORES[request.scale][-1],
-            "changed": changed,
-            "alarms": bool(tells) and is_low(request.kind, score) and not was_low,
-        },
-    )
-    return True
-
-
-def refuse(request: SurveyRequest, *, at: datetime) -> None:
-    request.refused_at = request.refused_at or at

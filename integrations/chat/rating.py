@@ -13,7 +13,7 @@ from domain.db import database_time, one_of
 from domain.desk.messages import Message
 from domain.feedback import wording
 from domain.feedback.asking import SURVEY
-from domain.feedback.requests import LONGEST_WORDS, AnsweredBy, SurveyRequest, answer, held_request
+from domain.feedback.requests import LONGEST_WORDS, AnsweredBy, SurveyRequest, held_request
 from domain.feedback.scales import SCORES
 from domain.ways_in.channels import Channel
 from integrations.chat.frames import BadFrame, Frame, whole_number
@@ -59,7 +59,7 @@ async def rate(session: AsyncSession, channel: Channel, key: str, frame: Frame) 
         raise BadFrame("bad_score", "this is none of the answers")
     if not request.takes_answers(at=now):
         raise BadFrame("survey_over", "it cannot be answered any more")
-    await answer(session, request, ticket, score=score, words=words, by=AnsweredBy.CHAT, at=now)
+    request.answer(ticket, score=score, words=words, by=AnsweredBy.CHAT, at=now)
     return {"type": "rating", "survey": str(request.id), "score": score}
 
 

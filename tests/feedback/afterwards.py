@@ -27,6 +27,13 @@ from tests.factories import an_agent, tickets
 LINK = re.compile(r"http://heddle\.test(/feedback/[a-z2-7]{52})")
 
 
+def link_in(said: str | None) -> str:
+    """Its path."""
+    found = LINK.search(said or "")
+    assert found, said
+    return found[1]
+
+
 @dataclass
 class Afterwards:
     house: House
@@ -113,7 +120,8 @@ class Afterwards:
             found = await requests.held_request(session, request.id)
             assert found
             at = await database_time(session)
-            await requests.answer(session, *found, score=score, words=words, by=AnsweredBy.LINK, at=at)
+            held, ticket = found
+            held.answer(ticket, score=score, words=words, by=AnsweredBy.LINK, at=at)
 
     async def carried(self, courier: Courier) -> None:
         """All that waits to leave."""

@@ -17,7 +17,7 @@ from integrations.courier import Courier
 from integrations.settings import IntegrationSettings
 from tests.client import Client
 from tests.factories import a_promise
-from tests.feedback.afterwards import LINK, Afterwards
+from tests.feedback.afterwards import Afterwards, link_in
 from tests.integrations.mailing import ADA, ZOFIA, Mailing
 
 
@@ -38,8 +38,10 @@ async def test_ada_answers_by_the_link_in_the_mail_and_her_reply_joins_the_ticke
         settings = IntegrationSettings(smtp_url=f"smtp://{sink.host}:{sink.port}")
         await after.carried(Courier(house.db, house.keys, house.files, settings, base_url=house.base_url))
         _, survey = await sink.next_mail(), await sink.next_mail()
-    said = survey.message.get_body(("plain",)).get_content()
-    path = LINK.search(said)[1]
+    plain = survey.message.get_body(("plain",))
+    assert plain
+    said = plain.get_content()
+    path = link_in(said)
     shown = await anybody.http.get(f"{path}?score=4")
     taken = await anybody.http.post(path, data={"score": "4", "words": "Quick & kind <3"})
 
@@ -105,7 +107,7 @@ async def test_nobody_is_asked_where_it_would_be_out_of_place(mailing: Mailing, 
     requests = await after.asks()
 
     async with mailing.house.db.transaction() as session:
-        ours = select(Message).where(Message.direction == Direction.OUT, Message.automatic)
+        ours = select(Message).where(Message.direction == Direction.OUT, Message.automatic.is_(True))
         assert list(await session.scalars(ours)) == []
     assert [one.unasked for one in requests] == {
         "reopened": [Unasked.REOPENED],

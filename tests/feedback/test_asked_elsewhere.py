@@ -24,7 +24,7 @@ from integrations.courier import Courier
 from integrations.settings import IntegrationSettings
 from tests.client import Client
 from tests.factories import a_channel, a_text_message, receive
-from tests.feedback.afterwards import LINK, Afterwards
+from tests.feedback.afterwards import Afterwards, link_in
 from tests.integrations import chatting
 from tests.integrations.chatting import Poster, placed, signed, visiting
 from tests.integrations.messaging import ADA, PAGE_ID, Messaging, at_work
@@ -65,7 +65,7 @@ async def test_in_messenger_only_while_its_window_is_open(
     await after.carried(courier)
     await messaging.graph.next_sent()
     asked = await messaging.graph.next_sent()
-    path = LINK.search(asked.text)[1]
+    path = link_in(asked.text)
     assert (asked.to, asked.messaging_type) == (ADA, "RESPONSE")
     assert (await anybody.http.post(path, data={"score": "5"})).status_code == 303
     assert (await after.requests())[0].score == 5
@@ -101,7 +101,7 @@ async def test_by_text_message_only_where_the_shop_says_so_and_never_to_who_said
         _, asked = provider.sent
     assert asked.text.startswith(f"Your request #{ticket.number}: Were we of help?")
     assert segments_of(asked.text).count == 1
-    assert (await anybody.http.post(LINK.search(asked.text)[1], data={"score": "1"})).status_code == 303
+    assert (await anybody.http.post(link_in(asked.text), data={"score": "1"})).status_code == 303
     assert (await after.requests())[0].score == 1
 
 

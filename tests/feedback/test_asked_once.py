@@ -91,7 +91,9 @@ async def questions(db: Database) -> list[int]:
     """How many each customer got."""
     async with db.transaction() as session:
         ours = select(Ticket.id, func.count(Message.id)).join(Message, Message.ticket_id == Ticket.id)
-        asking = ours.where(Message.direction == Direction.OUT, Message.automatic).group_by(Ticket.id)
+        asking = ours.where(Message.direction == Direction.OUT, Message.automatic.is_(True)).group_by(
+            Ticket.id
+        )
         return [count for _, count in await session.execute(asking)]
 
 

@@ -18,7 +18,7 @@ from tests.browser import browsing, in_a_browser
 from tests.client import Client
 from tests.feedback.afterwards import Afterwards
 
-SCREENSHOTS = os.environ.get("SCREENSHOTS")
+SCREENSHOTS = os.environ.get("SCREENSHOTS", "")
 
 
 def path_of(house: House, request: SurveyRequest) -> str:

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select, update
 
 from api.house import House
-from domain.actors import SYSTEM
+from domain.actors import SYSTEM, ActorKind
 from domain.agents.sign_in import actor_by_id
 from domain.alerting.notices import Notice, NoticeKind
 from domain.customers.contacts import Contact
@@ -212,7 +212,7 @@ async def test_figures_count_what_was_asked_and_answered(
         }
         nothing = await figures(connection, SurveyKind.NPS, **within)
         hidden = await figures(
-            connection, SurveyKind.CSAT, **{**within, "to": replace(SYSTEM, kind="visitor")}
+            connection, SurveyKind.CSAT, **{**within, "to": replace(SYSTEM, kind=ActorKind.VISITOR)}
         )
 
     assert (whole.asked, whole.answers, whole.answer_rate) == (5, 4, 80.0)
