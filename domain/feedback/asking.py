@@ -13,10 +13,10 @@ from domain.answering.replies import going_on, message_id, queued, said_at_once
 from domain.customers.contacts import same_person
 from domain.db import Database, database_time, one_at_a_time, ring
 from domain.desk.messages import OUTBOX, Message
-from domain.desk.tickets import Ticket
+from domain.desk.tickets import Ticket, locked
 from domain.events import EventKind
 from domain.feedback import wording
-from domain.feedback.requests import SURVEYS, SurveyRequest, Unasked, held_request
+from domain.feedback.requests import SURVEYS, SurveyRequest, Unasked
 from domain.feedback.rules import Solved, why_not
 from domain.feedback.surveys import Survey
 from domain.feedback.ways import Way, way_to
@@ -40,26 +40,31 @@ class Asker:
 
     async def ask(self, request: SurveyRequest, lease: Lease[SurveyRequest]) -> None:
         async with self._db.transaction() as session:
-            found = await held_request(session, request.id)
-            held = await lease.hold(session)
+            ticket = await locked(session, request.ticket_id)
+            held = await lease.hold(session)  # after the ticket, as an answer takes them
             now = await database_time(session)
-            survey = await session.get_one(Survey, held.survey_id)
-            if found is None or not survey.enabled:
-                await lease.settle(session, unasked=Unasked.SWITCHED_OFF)
-                return
-            _, ticket = found
-            await one_at_a_time(session, f"asked\n{ticket.contact_id}")
-            if reason := why_not(await _solved(session, held, survey, ticket), at=now):
-                await lease.settle(session, unasked=reason)
-                return
-            longest = wording.asked(survey, ChannelKind.SMS, held.language, ticket.number)
-            longest += f"\n\n{wording.below(held, ChannelKind.SMS, self._base_url, self._keys)}"
-            way = await way_to(session, ticket, held.channel_id, longest, at=now)
-            if way is None:
-                await lease.settle(session, unasked=Unasked.NO_WAY)
-                return
-            message = await _say(session, self._keys, held, survey, ticket, way, at=now)
-            await lease.settle(session, asked_at=now, item_id=message.id)
+            said = await self._said(session, held, ticket, at=now)
+            if isinstance(said, Unasked):
+                await lease.settle(session, unasked=said)
+            else:
+                await lease.settle(session, asked_at=now, item_id=said.id)
+
+    async def _said(
+        self, session: AsyncSession, request: SurveyRequest, ticket: Ticket, *, at: datetime
+    ) -> Message | Unasked:
+        """What asks, on its way; or why nothing does."""
+        survey = await session.get_one(Survey, request.survey_id)
+        if not survey.enabled:
+            return Unasked.SWITCHED_OFF
+        await one_at_a_time(session, f"asked\n{ticket.contact_id}")
+        if reason := why_not(await _solved(session, request, survey, ticket), at=at):
+            return reason
+        text = wording.asked(survey, ChannelKind.SMS, request.language, ticket.number)
+        links = wording.below(request, ChannelKind.SMS, self._base_url, self._keys)
+        way = await way_to(session, ticket, request.channel_id, f"{text}\n\n{links}", at=at)
+        if way is None:
+            return Unasked.NO_WAY
+        return await _say(session, self._keys, request, survey, ticket, way, at=at)
 
 
 async def _solved(session: AsyncSession, request: SurveyRequest, survey: Survey, ticket: Ticket) -> Solved:

@@ -34,7 +34,7 @@ class Way:
 async def way_to(
     session: AsyncSession, ticket: Ticket, channel_id: uuid.UUID, text: str, *, at: datetime
 ) -> Way | None:
-    """`text`: with all that it will say, as far as its length counts."""
+    """`text`: what a text message would say, whose length counts."""
     spoken = await _conversation(session, ticket, channel_id)
     if spoken and await _is_open(session, spoken, text, at=at):
         return spoken
