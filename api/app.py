@@ -9,6 +9,7 @@ from starlette.types import ASGIApp
 from api import graphql_http, health, metrics, mobile, password
 from api.alerting import receipts
 from api.desk import files, uploads
+from api.feedback import pages as feedback
 from api.house import House
 from api.privacy import exporting
 from api.reporting import links
@@ -48,6 +49,7 @@ def application(house: House) -> ASGIApp:
             *links.routes(house),
             *password.routes,
             *mobile.routes,
+            *feedback.routes(house),
             *receipts.routes(house),
             *health.routes(house),
             *metrics.routes(house),

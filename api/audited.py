@@ -36,6 +36,10 @@ AUDITED = {
     "shopUpdate": Audited(
         AuditKind.SHOP_CHANGED, ("agents_see", "order_numbers", "marketplaces", "same_matter")
     ),
+    "surveySave": Audited(
+        AuditKind.SURVEY_SAVED,
+        ("kind", "channel_id", "enabled", "scale", "again_after_days", "sample_percent", "tells_of_low"),
+    ),
     "messengerPageConnect": Audited(AuditKind.CHANNEL_CONNECTED, ("name",)),
     "tokenCreate": Audited(AuditKind.TOKEN_CREATED, ("name", "scopes", "expires_at")),
     "tokenRevoke": Audited(AuditKind.TOKEN_REVOKED, ("id",)),

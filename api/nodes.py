@@ -15,6 +15,7 @@ from api.customers.contacts import Contact, contacts_by_id
 from api.desk.tasks import tasks_where
 from api.desk.tickets import Ticket, tickets_by_id
 from api.desk.timeline import items_by_id
+from api.feedback.feedback import feedback_by_id
 from api.node import Node
 from api.paging import MOST
 from api.reads import opened
@@ -26,6 +27,7 @@ from domain.customers import companies, contacts
 from domain.db import Base, one_of
 from domain.desk import messages, tasks, tickets
 from domain.errors import InvalidInput
+from domain.feedback import requests
 from domain.ids import typed
 from domain.languages import N_
 
@@ -51,6 +53,7 @@ KINDS: dict[str, tuple[type[Base], Load]] = {
     "Note": (messages.Note, items_by_id),
     "Task": (tasks.Task, _tasks),
     "Alert": (alerts.Alert, _alerts),
+    "Feedback": (requests.SurveyRequest, feedback_by_id),
     "Agent": (staff.Agent, lambda reading, ids, _: agents_by_id(reading, ids)),
     "Team": (staff.Team, lambda reading, ids, _: teams_by_id(reading, ids)),
 }
@@ -96,7 +99,7 @@ async def _node(info: Info, id: strawberry.ID) -> Node | None:
 class NodeQueries:
     node: Node | None = strawberry.field(
         resolver=_node,
-        description="A ticket, contact, company, message, call, note, task, alert, agent or team; null for what does not exist or "
+        description="A ticket, contact, company, message, call, note, task, alert, feedback, agent or team; null for what does not exist or "
         "may not be seen.",
     )
     nodes: list[Node | None] = strawberry.field(

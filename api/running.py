@@ -22,6 +22,8 @@ from domain.answering.absence import Absences
 from domain.calling import calls
 from domain.db import Database, database_time
 from domain.desk.files import Files
+from domain.feedback import solving
+from domain.feedback.asking import Asker
 from domain.importing.imports import Importer
 from domain.keys import open_keys
 from domain.migrations import migrate
@@ -176,7 +178,7 @@ async def working(house: House, settings: Settings) -> AsyncIterator[None]:
         )
         carriers[Transport.WEB_PUSH] = WebPush(settings.notifications, house.vapid, subject=subject)
     async with house.db.transaction() as session:
-        for reader in (dispatch.NAME, subscribers.READER, clocks.READER):
+        for reader in (dispatch.NAME, subscribers.READER, clocks.READER, solving.READER):
             await following.begin(session, reader)
         await following.begin(session, keeping.READER, following.FROM_THE_FIRST)
     relays = Relays()
@@ -206,6 +208,8 @@ async def working(house: House, settings: Settings) -> AsyncIterator[None]:
         Exporter(house.db, house.files).run(),
         Importer(house.db, house.files, takes(house)).run(),
         Absences(house.db, house.keys).run(),
+        following.follow(house.db, solving.READER, solving.heed),
+        Asker(house.db, house.keys, house.base_url).run(),
         audit.run(house.db),
     )
     async with AsyncExitStack() as stack:

@@ -43,6 +43,8 @@ from api.desk.tickets import TicketQueries
 from api.documents import Documents
 from api.errors import Errors
 from api.execution import Admitted, Timed
+from api.feedback.feedback import FeedbackQueries
+from api.feedback.surveys import SurveyMutations, SurveyQueries
 from api.importing.imports import ImportMutations, ImportQueries
 from api.joining.joining import JoiningMutations
 from api.joining.linking import LinkMutations
@@ -97,6 +99,8 @@ class Query(
     TaskQueries,
     AlertQueries,
     NoticeQueries,
+    SurveyQueries,
+    FeedbackQueries,
     PolicyQueries,
     CalendarQueries,
     DutyQueries,
@@ -146,6 +150,7 @@ class Mutation(
     AlertMutations,
     NoticeMutations,
     DeviceMutations,
+    SurveyMutations,
     PolicyMutations,
     CalendarMutations,
     DutyMutations,

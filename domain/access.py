@@ -37,6 +37,8 @@ from domain.desk.tasks import Task
 from domain.desk.threads import Thread
 from domain.desk.tickets import Ticket
 from domain.errors import NotFound
+from domain.feedback.requests import SurveyRequest
+from domain.feedback.surveys import Survey
 from domain.fields import CustomField, FieldSubject
 from domain.importing.imports import Import
 from domain.privacy.erasure import Erasure, SealedPart
@@ -62,6 +64,7 @@ SCOPES: dict[type[Base], Scope] = {
     Dial: Scope.TICKETS_READ,
     Measurement: Scope.TICKETS_READ,
     TicketLink: Scope.TICKETS_READ,
+    SurveyRequest: Scope.TICKETS_READ,
     Contact: Scope.CONTACTS_READ,
     ContactNote: Scope.CONTACTS_READ,
     Company: Scope.CONTACTS_READ,
@@ -105,7 +108,7 @@ def _agents(model: type[Base], actor: Actor) -> ColumnElement[bool]:
         return true() if actor.role == Role.ADMIN else false()
     if model in (Delivery, Notice):
         return _deliveries(model, actor)
-    if model in (Arrival, Erasure, ContactExport, BlockedSender, DialledNumber):
+    if model in (Arrival, Erasure, ContactExport, BlockedSender, DialledNumber, Survey):
         return true() if actor.manages else false()
     if actor.manages:
         return true()
@@ -142,7 +145,7 @@ def _agents(model: type[Base], actor: Actor) -> ColumnElement[bool]:
         return and_(*(exists().where(Ticket.id == end, tickets) for end in ends))
     if model is Participant:
         return exists().where(Thread.id == Participant.thread_id, Ticket.id == Thread.ticket_id, tickets)
-    if model in (Thread, Item, Measurement):
+    if model in (Thread, Item, Measurement, SurveyRequest):
         return exists().where(Ticket.id == model.ticket_id, tickets)
     raise LookupError(f"the door does not know {model.__name__}")
 

@@ -82,6 +82,7 @@ class AuditKind(StrEnum):
     SENDER_BLOCKED = "sender_blocked"
     SENDER_UNBLOCKED = "sender_unblocked"
     RETENTION_APPLIED = "retention_applied"
+    SURVEY_SAVED = "survey_saved"
     NUMBER_SAVED = "number_saved"
     """A number of the shop, and where it stands."""
     NUMBER_DELETED = "number_deleted"

@@ -58,6 +58,8 @@ class EventKind(StrEnum):
     CALL_CHANGED = "call_changed"
     NOTE_ADDED = "note_added"
     TASK_SAVED = "task_saved"
+    FEEDBACK_GIVEN = "feedback_given"
+    """A customer said how the help was, or something else than before."""
     CONTACT_OPENED = "contact_opened"
     CONTACT_CHANGED = "contact_changed"
     CONTACT_MERGED = "contact_merged"

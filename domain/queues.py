@@ -13,6 +13,7 @@ from domain.calling.dials import DIALS
 from domain.customers.name_lookups import NAME_LOOKUPS
 from domain.customers.visitors import ABSENCES
 from domain.desk.messages import CALLS, FETCHES, OUTBOX
+from domain.feedback.requests import SURVEYS
 from domain.importing.imports import IMPORTS
 from domain.privacy.erasure import ERASURES
 from domain.privacy.exports import EXPORTS
@@ -25,6 +26,7 @@ QUEUES: tuple[Queue, ...] = (  # type: ignore[type-arg]
     ARRIVALS, OUTBOX, FETCHES, CALLS, DIALS, PUSHES, SYSTEM_MAIL, POSTS, RECOUNTS, EXPORTS, ERASURES, NAME_LOOKUPS, ABSENCES,
     IMPORTS,
     ARRIVALS, OUTBOX, FETCHES, CALLS, DIALS, PUSHES, SYSTEM_MAIL, POSTS, RECOUNTS, EXPORTS, ERASURES, NAME_LOOKUPS, ABSENCES, BULKS,
+    SURVEYS,
 )  # fmt: skip
 OUTWARD = tuple(queue for queue in QUEUES if queue.outward)
 

@@ -253,6 +253,7 @@ def _payload(event: Event) -> Json:
         "companyId": ("Company", event.data.get("company")),
         "agentId": ("Agent", event.data.get("agent")),
         "channelId": ("Channel", event.data.get("channel")),
+        "feedbackId": ("Feedback", event.data.get("request")),
         "actorId": ("Token" if event.actor_kind == "token" else "Agent", event.actor_id),
     }
     data: Json = {name: public_id(type, id) for name, (type, id) in ids.items() if id}
@@ -260,6 +261,8 @@ def _payload(event: Event) -> Json:
         data.pop("actorId", None)
     if event.kind in (EventKind.CONTACT_CHANGED, EventKind.COMPANY_CHANGED, EventKind.CHANNEL_CHANGED):
         data["changed"] = event.data["changed"]  # names of fields
+    if event.kind == EventKind.FEEDBACK_GIVEN:
+        data |= {"survey": event.data["kind"], "score": event.data["score"], "most": event.data["most"]}
     return _body(event.kind, event.at, {"seq": event.seq, "actorKind": event.actor_kind, **data})
 
 

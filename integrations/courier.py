@@ -26,6 +26,7 @@ from domain.db import Database, Json, database_time, ring
 from domain.desk.files import Files
 from domain.desk.messages import OUTBOX, Attachment, DeliveryState, Message
 from domain.desk.threads import Thread
+from domain.feedback import asking
 from domain.keys import Keys
 from domain.ways_in import channels
 from domain.ways_in.channels import Channel, ChannelKind
@@ -232,6 +233,9 @@ class Courier:
             if any(one.file is None and one.due_at for one in theirs):
                 raise TryLater("its files are still being fetched", after=FETCHING)
             at = await database_time(session)
+            links = await asking.links_below(
+                session, message, channel.kind, self._means.base_url, self._means.keys
+            )
             return Letter(
                 message,
                 thread,
@@ -244,6 +248,7 @@ class Courier:
                 language="" if thread.side else locale or "",
                 attachments=theirs,
                 below=below,
+                links=links,
             )
 
 

@@ -50,6 +50,12 @@ class Letter:
     attachments: tuple[Attachment, ...] = ()
     below: Message | None = None
     """The message that is quoted or passed on."""
+    links: str = ""
+    """Below its words, for the customer alone: by which a survey is answered. They stand in no row."""
+
+    @property
+    def text(self) -> str:
+        return f"{self.message.text}\n\n{self.links}" if self.links else self.message.text
 
 
 @dataclass(frozen=True)

@@ -178,7 +178,13 @@ def _haste(told: Told) -> tuple[Urgency, timedelta]:
             return Urgency.HIGH, ALERT_LASTS
         case NoticeKind.STORM | NoticeKind.DIGEST | NoticeKind.TEST:
             return Urgency.HIGH, LASTS[told.kind]
-        case NoticeKind.ASSIGNED | NoticeKind.MENTION | NoticeKind.WOKE | NoticeKind.MESSAGE_FAILED:
+        case (
+            NoticeKind.ASSIGNED
+            | NoticeKind.MENTION
+            | NoticeKind.WOKE
+            | NoticeKind.MESSAGE_FAILED
+            | NoticeKind.LOW_RATING
+        ):
             return Urgency.NORMAL, LASTS[told.kind]
         case NoticeKind.CLEARED:
             return Urgency.LOW, LASTS[told.kind]

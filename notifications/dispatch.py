@@ -21,6 +21,8 @@ from domain.db import database_time, new_id
 from domain.desk.messages import Message
 from domain.desk.tickets import Ticket
 from domain.events import Event, EventKind
+from domain.feedback.requests import SurveyRequest
+from domain.feedback.surveys import Survey
 from domain.sla.clocks import ladder_of
 from notifications.recipients import concern_of, next_after, people_of_the_shop, who_is_told
 
@@ -49,6 +51,8 @@ async def dispatch(session: AsyncSession, event: Event) -> None:
             await _tell_of_mention(session, event)
         case EventKind.MESSAGE_FAILED if event.item_id:
             await _tell_of_failure(session, event, event.item_id)
+        case EventKind.FEEDBACK_GIVEN if event.data["turned_low"]:
+            await _tell_of_low_rating(session, event)
         case _:
             pass
 
@@ -205,11 +209,7 @@ async def _tell_assignee(session: AsyncSession, event: Event) -> None:
         return
     now = await database_time(session)
     for agent_id in await who_may_see(session, [uuid.UUID(to)], event.ticket_id):
-        notice = Notice(
-            id=new_id(), agent_id=agent_id, kind=NoticeKind.ASSIGNED, event_seq=event.seq,
-            ticket_id=event.ticket_id, created_at=now,
-        )  # fmt: skip
-        await notices.begin(session, notice, (Way.PUSH,), at=now)
+        await _tell(session, event, NoticeKind.ASSIGNED, agent_id, at=now)
 
 
 async def _tell_who_has_it(session: AsyncSession, event: Event) -> None:
@@ -218,28 +218,13 @@ async def _tell_who_has_it(session: AsyncSession, event: Event) -> None:
     if ticket is None or ticket.assignee_id is None or ticket.assignee_id == event.actor_id:
         return
     for agent_id in await who_may_see(session, [ticket.assignee_id], ticket.id):
-        notice = Notice(
-            id=new_id(), agent_id=agent_id, kind=NoticeKind.WOKE, event_seq=event.seq, ticket_id=ticket.id,
-            created_at=now,
-        )  # fmt: skip
-        await notices.begin(session, notice, (Way.PUSH,), at=now)
+        await _tell(session, event, NoticeKind.WOKE, agent_id, at=now)
 
 
 async def _tell_of_mention(session: AsyncSession, event: Event) -> None:
     now, mentioned = await database_time(session), [uuid.UUID(id) for id in event.data["mentioned"]]
     for agent_id in await who_may_see(session, mentioned, event.ticket_id):
-        notice = Notice(
-            id=new_id(), agent_id=agent_id, kind=NoticeKind.MENTION, event_seq=event.seq,
-            ticket_id=event.ticket_id, created_at=now,
-        )  # fmt: skip
-        await notices.begin(session, notice, await _unless_quiet(session, agent_id, at=now), at=now)
-
-
-async def _unless_quiet(session: AsyncSession, agent_id: uuid.UUID, *, at: datetime) -> tuple[Way, ...]:
-    """A push, or in quiet hours a mail."""
-    agent, preferences = await session.get_one(Agent, agent_id), await preferences_of(session, agent_id)
-    is_quiet = preferences.silence(None, 0, is_top=True, zone=agent.timezone, at=at)
-    return (Way.EMAIL,) if is_quiet else (Way.PUSH,)
+        await _tell(session, event, NoticeKind.MENTION, agent_id, at=now)
 
 
 async def _tell_of_failure(session: AsyncSession, event: Event, item_id: uuid.UUID) -> None:
@@ -256,8 +241,35 @@ async def _tell_of_failure(session: AsyncSession, event: Event, item_id: uuid.UU
     for named in ([message.agent_id], [ticket.assignee_id]):
         told = told or await who_may_see(session, [id for id in named if id in here], ticket.id)
     for agent_id in told or await who_is_told(session, team, people, ticket.id):
-        notice = Notice(
-            id=new_id(), agent_id=agent_id, kind=NoticeKind.MESSAGE_FAILED, event_seq=event.seq,
-            ticket_id=ticket.id, created_at=now,
-        )  # fmt: skip
-        await notices.begin(session, notice, await _unless_quiet(session, agent_id, at=now), at=now)
+        await _tell(session, event, NoticeKind.MESSAGE_FAILED, agent_id, at=now)
+
+
+async def _tell_of_low_rating(session: AsyncSession, event: Event) -> None:
+    """Who has the ticket, and a manager on shift, if the shop wants it so."""
+    request = await session.get_one(SurveyRequest, uuid.UUID(event.data["request"]))
+    if not (await session.get_one(Survey, request.survey_id)).tells_of_low:
+        return
+    now = await database_time(session)
+    people = await people_of_the_shop(session, at=now)
+    both = Step(0, 0, (Told.ASSIGNEE, Told.MANAGER_ON_SHIFT))
+    for agent_id in await who_is_told(session, both, people, event.ticket_id):
+        await _tell(session, event, NoticeKind.LOW_RATING, agent_id, at=now)
+
+
+NOT_MAILED = (NoticeKind.ASSIGNED, NoticeKind.WOKE)
+"""They are pushed whatever the hour: whoever looks into the inbox sees them there."""
+
+
+async def _tell(
+    session: AsyncSession, event: Event, kind: NoticeKind, agent_id: uuid.UUID, *, at: datetime
+) -> None:
+    """By a push; in quiet hours by mail."""
+    notice = Notice(
+        id=new_id(), agent_id=agent_id, kind=kind, event_seq=event.seq, ticket_id=event.ticket_id, created_at=at
+    )  # fmt: skip
+    way = Way.PUSH
+    if kind not in NOT_MAILED:
+        agent, preferences = await session.get_one(Agent, agent_id), await preferences_of(session, agent_id)
+        if preferences.silence(None, 0, is_top=True, zone=agent.timezone, at=at):
+            way = Way.EMAIL
+    await notices.begin(session, notice, (way,), at=at)

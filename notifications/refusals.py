@@ -21,6 +21,7 @@ LASTS = {
     NoticeKind.MENTION: timedelta(hours=1),
     NoticeKind.WOKE: timedelta(hours=1),
     NoticeKind.MESSAGE_FAILED: timedelta(hours=12),
+    NoticeKind.LOW_RATING: timedelta(hours=12),
     NoticeKind.TEST: timedelta(minutes=5),
 }
 """For how long it is worth telling, by us and by the push service. An alert's notice lasts as long as the alert fires."""
@@ -68,7 +69,7 @@ async def _is_over(session: AsyncSession, notice: Notice, *, at: datetime) -> bo
                 Ticket.id == notice.ticket_id, Ticket.assignee_id == notice.agent_id
             )
             return await session.scalar(has_it) is None
-        case NoticeKind.MENTION | NoticeKind.MESSAGE_FAILED:
+        case NoticeKind.MENTION | NoticeKind.MESSAGE_FAILED | NoticeKind.LOW_RATING:
             return False
         case NoticeKind.DIGEST | NoticeKind.CLEARED | NoticeKind.TEST:
             return False

@@ -100,6 +100,8 @@ def _said(kind: NoticeKind, locale: str, matter: Matter, now: datetime, count: i
             return Words(
                 line(N_("Ticket {number}: an answer did not arrive")), f"{channel}. {why}" if channel else why
             )
+        case NoticeKind.LOW_RATING:
+            return Words(line(N_("Ticket {number}: a bad rating")), channel)
         case NoticeKind.TEST:
             return Words(line(N_("This is a test")), line(N_("Notices from Heddle arrive here.")))
         case _:

@@ -33,6 +33,10 @@ from domain.desk.tasks import Task
 from domain.desk.threads import Thread
 from domain.desk.tickets import Ticket
 from domain.events import Event
+from domain.feedback import surveys
+from domain.feedback.requests import AnsweredBy, SurveyRequest
+from domain.feedback.scales import SurveyKind
+from domain.feedback.surveys import Survey
 from domain.fields import CustomField, FieldKind, FieldSubject, save_field
 from domain.ids import public_id, row_id
 from domain.importing.imports import Import
@@ -149,6 +153,7 @@ async def _worked_on(session: AsyncSession, house: House, clients: dict[str, Cli
         )
     )
     await _wrote_along(session, message, by)
+    await _was_asked(session, message, ben_id, fired.seq)
     await _asked_for(session, ticket.contact_id, ben_id)
     webhook, _ = await add_webhook(
         session, house.keys, url="https://example.org/hook", description="Till", kinds=[], at=NOON
@@ -218,6 +223,30 @@ async def _wrote_along(session: AsyncSession, message: Item, by: Actor) -> None:
     await blocking.block(session, "spam.example", by=by, at=NOON)
 
 
+async def _was_asked(session: AsyncSession, message: Item, ben_id: uuid.UUID, solving: int) -> None:
+    """How she liked what Ben did."""
+    survey = await surveys.save(session, SurveyKind.CSAT, None, surveys.Choice(enabled=False), at=NOON)
+    session.add(
+        SurveyRequest(
+            id=new_id(),
+            survey_id=survey.id,
+            event_seq=solving,
+            kind=survey.kind,
+            scale=survey.scale,
+            ticket_id=message.ticket_id,
+            agent_id=ben_id,
+            channel_id=message.channel_id,
+            solved_at=NOON,
+            asked_at=NOON,
+            score=2,
+            words="He was slow.",
+            answered_by=AnsweredBy.LINK,
+            answered_at=NOON,
+            changed_at=NOON,
+        )
+    )
+
+
 async def _asked_for(session: AsyncSession, contact_id: uuid.UUID, by_id: uuid.UUID) -> None:
     """What is kept about what people asked for themselves."""
     about = {"contact_id": contact_id, "asked_at": NOON, "asked_by_id": by_id}
@@ -260,6 +289,7 @@ async def _ids(session: AsyncSession) -> dict[str, str]:
         Policy,
         Calendar,
         Erasure,
+        Survey,
     ):
         ids[model.__name__] = (await session.scalars(select(model.id).order_by(model.id).limit(1))).one()
     ids["Alert"] = (await session.scalars(select(Alert.id).where(Alert.ticket_id == ticket.id))).one()
@@ -268,6 +298,7 @@ async def _ids(session: AsyncSession) -> dict[str, str]:
     ).one()
     for kind in (ChannelKind.MESSENGER, ChannelKind.CHAT, ChannelKind.EMAIL, ChannelKind.PHONE):
         ids[f"{kind} channel"] = (await session.scalars(select(Channel.id).where(Channel.kind == kind))).one()
+    ids["Feedback"] = (await session.scalars(select(SurveyRequest.id))).one()
     ids["Arrival"] = (
         await session.scalars(select(Arrival.id).where(Arrival.external_id == "unreadable"))
     ).one()

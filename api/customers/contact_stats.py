@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 import strawberry
-from sqlalchemy import Select, Uuid, exists, func, literal, or_, select
+from sqlalchemy import Float, Select, Uuid, cast, exists, func, literal, or_, select, true
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import aliased
 
@@ -15,6 +15,8 @@ from domain.customers.contacts import Contact
 from domain.desk.messages import DeliveryState, Direction, Item, ItemKind
 from domain.desk.threads import Thread
 from domain.desk.tickets import LIVE, Ticket
+from domain.feedback.requests import SurveyRequest
+from domain.feedback.scales import SurveyKind
 from domain.sla.clocks import Clock
 from domain.sla.targets import Metric
 
@@ -32,6 +34,9 @@ class ContactStats:
         description="When the customer first wrote or called; null: never."
     )
     last_seen_at: datetime | None
+    csat_avg: float | None = strawberry.field(
+        description="The average of what the customer answered when asked about the help, from 1 to 5; null: nothing yet."
+    )
 
 
 async def stats_of(reading: Reading, ids: list[uuid.UUID]) -> dict[uuid.UUID, ContactStats]:
@@ -44,7 +49,14 @@ async def stats_of(reading: Reading, ids: list[uuid.UUID]) -> dict[uuid.UUID, Co
 
 
 NOTHING = ContactStats(
-    tickets=0, open_tickets=0, complaints=0, messages=0, calls=0, first_seen_at=None, last_seen_at=None
+    tickets=0,
+    open_tickets=0,
+    complaints=0,
+    messages=0,
+    calls=0,
+    first_seen_at=None,
+    last_seen_at=None,
+    csat_avg=None,
 )
 
 
@@ -67,15 +79,24 @@ def _tickets(reading: Reading, ids: list[uuid.UUID]) -> Select[Any]:
         Clock.is_legal,
         Clock.ended_at.is_(None),
     )
+    ratings = (
+        select(func.sum(SurveyRequest.score).label("total"), func.count(SurveyRequest.score).label("answers"))
+        .where(SurveyRequest.ticket_id == Ticket.id, SurveyRequest.kind == SurveyKind.CSAT)
+        .lateral()
+    )
+    average = func.sum(ratings.c.total) / func.nullif(func.sum(ratings.c.answers), 0)
+    stands = Ticket.merged_into_id.is_(None)
     return (
         select(
             everybody.c.counted_at,
-            func.count().label("tickets"),
-            func.count().filter(Ticket.status.in_(LIVE)).label("open_tickets"),
-            func.count().filter(is_legal).label("complaints"),
+            func.count().filter(stands).label("tickets"),
+            func.count().filter(stands, Ticket.status.in_(LIVE)).label("open_tickets"),
+            func.count().filter(stands, is_legal).label("complaints"),
+            cast(func.round(average, 2), Float).label("csat_avg"),
         )
         .join_from(everybody, Ticket, Ticket.contact_id == everybody.c.id)
-        .where(Ticket.merged_into_id.is_(None), may_see(Ticket, reading.actor))
+        .join(ratings, true())
+        .where(may_see(Ticket, reading.actor))
         .group_by(everybody.c.counted_at)
     )
 

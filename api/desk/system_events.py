@@ -10,6 +10,7 @@ from api.agents.staff import Agent
 from api.node import Node
 from api.scalars import BigInt
 from domain.events import EventKind
+from domain.feedback.scales import SurveyKind
 from domain.joining import reasons
 from domain.joining.reasons import JoinCode
 from domain.languages import N_, translate
@@ -40,7 +41,15 @@ SENTENCES = {
 }
 
 
-def told(event: Any, agents: dict[uuid.UUID | None, Agent], locale: str) -> str:
+RATED = {
+    SurveyKind.CSAT: N_("The customer rated our help: {score} of {most}."),
+    SurveyKind.NPS: N_("The customer said how likely a recommendation is: {score} of {most}."),
+}
+CHANGED = N_("The customer changed the answer: {score} of {most}.")
+
+
+def told(event: Any, agents: dict[uuid.UUID | None, Agent], locale: str, words: str = "") -> str:
+    """`words`: the customer's own, of an answer to a survey."""
     actor = agents.get(event.actor_id)
     who = actor.name if actor else "Heddle"
     match event.kind:
@@ -55,6 +64,11 @@ def told(event: Any, agents: dict[uuid.UUID | None, Agent], locale: str) -> str:
             return translate(locale, N_("{who} gave the ticket to {to}."), who=who, to=to.name)
         case EventKind.TICKET_LINKED if event.data["link"] is None:
             return translate(locale, N_("{who} took away a link to another ticket."), who=who)
+        case EventKind.FEEDBACK_GIVEN:
+            kind = SurveyKind(event.data["kind"])
+            sentence = CHANGED if event.data["changed"] else RATED[kind]
+            said = translate(locale, sentence, score=event.data["score"], most=event.data["most"])
+            return f"{said}\n{words}" if words else said
         case kind:
             return translate(locale, SENTENCES[kind], who=who)
 

@@ -37,6 +37,7 @@ from domain.ways_in.channels import ChannelKind
 if TYPE_CHECKING:
     from api.alerting.alerts import Alert
     from api.desk.tasks import Task
+    from api.feedback.feedback import Feedback
     from api.joining.joining import TicketSuggestion
     from api.working.drafts import Draft
     from api.working.links import TicketLink
@@ -79,6 +80,9 @@ class Ticket(Node):
         strawberry.field(description="Other tickets that may be the same matter, the likeliest first.")
     )
     tasks: list[Annotated["Task", strawberry.lazy("api.desk.tasks")]]
+    feedback: Annotated["Feedback", strawberry.lazy("api.feedback.feedback")] | None = strawberry.field(
+        description="The newest answer to a survey about it."
+    )
     reply_channels: list[Identity] = strawberry.field(
         description="By what the customer can be reached, the one used last first."
     )
@@ -234,6 +238,12 @@ async def _fill(reading: Reading, tickets: list[Ticket], selection: Selection) -
         from api.working.on_tickets import fill_working
 
         await fill_working(reading, tickets, selection)
+    if "feedback" in selection:
+        from api.feedback.feedback import feedback_of
+
+        answers = await feedback_of(reading, ids, selection["feedback"])
+        for ticket in tickets:
+            ticket.feedback = answers.get(ticket.row_id)
     if "replyChannels" in selection:
         ways = await reply_channels_of(reading, {ticket.row_id: ticket.contact_id for ticket in tickets})
         for ticket in tickets:

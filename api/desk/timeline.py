@@ -13,6 +13,7 @@ from api.calling.calls import Call, Calls, calls_of
 from api.context import Info, Reading, by, plain
 from api.desk.attachments import Attached, Attachment, attached_to
 from api.desk.system_events import SystemEvent, given_to, told
+from api.feedback.feedback import words_of
 from api.node import Node
 from api.scalars import BigInt
 from api.selection import Selection, wanted
@@ -22,6 +23,7 @@ from domain.db import Json, one_of
 from domain.desk import history, messages, revisions
 from domain.desk.messages import DeliveryState, Direction, ItemKind
 from domain.desk.tickets import Ticket, became
+from domain.events import EventKind
 from domain.ids import public_id
 from domain.ways_in.channels import ChannelKind
 from domain.working.mentions import Mention
@@ -184,8 +186,10 @@ async def timeline_items(reading: Reading, rows: Sequence[Any], selection: Selec
     agents = await agents_by_id(reading, named)
     happened_at = {row.ticket_id for row in rows if row.ticket_id and not hasattr(row, "direction")}
     moved = await became(reading.connection, happened_at) if happened_at else {}
+    answers = [row for row in rows if row.kind == EventKind.FEEDBACK_GIVEN]
+    words = await words_of(reading, answers) if answers else {}
     return [
-        _item(reading, row, attached, calls, called, agents, moved.get(row.ticket_id, row.ticket_id))
+        _item(reading, row, attached, calls, called, agents, words, moved.get(row.ticket_id, row.ticket_id))
         for row in rows
     ]
 
@@ -210,6 +214,7 @@ def _item(
     calls: Calls,
     called: dict[uuid.UUID, list[Agent]],
     agents: dict[uuid.UUID | None, Agent],
+    words: dict[int, str],
     ticket_id: uuid.UUID | None,
 ) -> TimelineItem:
     """`ticket_id`: where it belongs now; an event keeps the ticket at which it happened."""
@@ -221,7 +226,11 @@ def _item(
     if not hasattr(row, "direction"):
         return plain(
             SystemEvent,
-            {**shared, "id": public_id("SystemEvent", row.seq), "text": told(row, agents, reading.locale)},
+            {
+                **shared,
+                "id": public_id("SystemEvent", row.seq),
+                "text": told(row, agents, reading.locale, words.get(row.seq, "")),
+            },
         )
     author = row.agent_name or row.author
     match row.kind:

@@ -28,7 +28,7 @@ const conversation = new Conversation(
     identity: signed,
     onlyEvents: new URLSearchParams(location.search).get("transport") === "sse",
   },
-  { line, hello, message: show, typing, refused, file: openFile, emptied },
+  { line, hello, message: show, typing, refused, rating, file: openFile, emptied },
 );
 
 translate(root);
@@ -198,9 +198,23 @@ function show(message) {
   seen();
 }
 
-function bubble({ from, text: words, files }) {
-  const parts = [words && make("p", {}, ...linked(words)), files && make("ul", {}), make("small", {})];
+function bubble({ from, text: words, files, survey }) {
+  const parts = [words && make("p", {}, ...linked(words)), survey && buttons(survey), files && make("ul", {}), make("small", {})];
   return make("li", { className: from === "visitor" ? "mine" : "theirs" }, ...parts.filter(Boolean));
+}
+
+/** Of a survey. One pressed later takes the place of the one before. */
+function buttons({ id, answers, score: given }) {
+  const offered = answers.map(({ score, label, meaning }) => {
+    const button = make("button", { type: "button", value: score, ariaLabel: meaning || label, ariaPressed: score === given }, label);
+    button.addEventListener("click", () => conversation.rate(id, score));
+    return button;
+  });
+  return make("div", { className: "survey", id: `survey-${id}` }, ...offered);
+}
+
+function rating({ survey, score }) {
+  for (const button of document.getElementById(`survey-${survey}`).children) button.ariaPressed = Number(button.value) === score;
 }
 
 function beneath({ from, author, at, state }) {

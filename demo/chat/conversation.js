@@ -38,7 +38,7 @@ export class Conversation {
   /**
    * `identity()` gives the shop's signed word on who is here, or nothing.
    * `on` is told: line(isOpen), hello(frame), message(message), typing(), 
-   * refused(error), file({id, url}), emptied().
+   * refused(error), file({id, url}), rating({survey, score}), emptied().
    */
   constructor({ heddle, channel, locale, identity, onlyEvents }, on) {
     this.#address = `${heddle}/chat/${channel}`;
@@ -110,6 +110,9 @@ export class Conversation {
   link(id) {
     if (this.#greeted) this.#line.say({ type: "file", id });
   }
+
+  /** Presses a button of a survey. What was taken comes as on.rating. */
+  rate = (survey, score) => this.#greeted && this.#line.say({ type: "rating", survey, score });
 
   // The line
 
@@ -218,6 +221,7 @@ export class Conversation {
         this.#wrong(frame);
         break;
       case "typing":
+      case "rating":
       case "file":
         this.#on[frame.type](frame);
     }
@@ -237,13 +241,13 @@ export class Conversation {
     this.#sendAll();
   }
 
-  #told({ seq, id, from, author, text, at, files }) {
+  #told({ seq, id, from, author, text, at, files, survey }) {
     this.#kept.drop(id);
     this.#seq = Math.max(this.#seq, seq);
     clearTimeout(this.#gathering);
     this.#gathering = setTimeout(() => this.#greeted && this.#line.say({ type: "ack", seq: this.#seq }), GATHER);
     if (this.messages.get(id)?.seq) return;
-    this.#show({ id, from, author, text, at, files, seq, state: "sent" });
+    this.#show({ id, from, author, text, at, files, survey, seq, state: "sent" });
     if (from === "agent") this.#readTo(seq); // who answers has read
   }
 

@@ -49,6 +49,8 @@ class NoticeKind(StrEnum):
     """A ticket of one's own has slept until now."""
     MESSAGE_FAILED = "message_failed"
     """An answer did not arrive."""
+    LOW_RATING = "low_rating"
+    """A customer was not satisfied."""
     TEST = "test"
 
 

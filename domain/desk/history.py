@@ -37,6 +37,7 @@ TOLD = (
     EventKind.CONTACT_ERASED,
     EventKind.SLA_BREACHED,
     EventKind.ALERT_ACKED,
+    EventKind.FEEDBACK_GIVEN,
 )
 
 Moment = tuple[datetime, int]

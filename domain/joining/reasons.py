@@ -25,6 +25,7 @@ class JoinCode(StrEnum):
     VISITOR_LEFT = "visitor_left"
     # What was said before Heddle was here.
     IMPORTED = "imported"
+    ASKED_AFTERWARDS = "asked_afterwards"
     # Somebody's word about a ticket.
     MOVED_BY_AGENT = "moved_by_agent"
 
@@ -47,6 +48,9 @@ JOINS = {
         "The visitor had left the chat: what was not read there went out by mail to this address."
     ),
     JoinCode.IMPORTED: N_("It was brought along from an older mailbox."),
+    JoinCode.ASKED_AFTERWARDS: N_(
+        "The customer was asked afterwards how the help was, by mail to this proven address."
+    ),
     JoinCode.MOVED_BY_AGENT: N_("An agent said that this belongs here."),
 }
 

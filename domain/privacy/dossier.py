@@ -41,6 +41,7 @@ LISTS = {
     "contact": "contacts", "thread": "threads", "identity": "identities", "ticket": "tickets", "task": "tasks",
     "item": "items", "attachment": "attachments", "arrival": "originals", "alert_note": "alertNotes",
     "contact_note": "notes", "participant": "participants", "visitor": "visitors", "draft": "drafts",
+    "survey_request": "feedback",
 }  # fmt: skip
 """What the rows of a table are called here; another table keeps its own name."""
 

@@ -46,6 +46,7 @@ TAKEN = {
     "edited_ticket": N_("what was changed on tickets in the last day: that cannot be taken back any more"),
     "ticket": N_("subjects and fields of tickets, and tags that nobody else's ticket has"),
     "task": N_("titles of tasks"),
+    "survey_request": N_("what the person wrote about the help; the scores stay, as numbers"),
     "item": N_("texts of messages and notes, authors' names, numbers of calls"),
     "attachment": N_("names and bytes of attached files"),
     "arrival": N_("originals as they came, and those that became no message and name the person"),

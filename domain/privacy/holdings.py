@@ -30,6 +30,7 @@ from domain.desk.messages import Attachment, Item
 from domain.desk.tasks import Task
 from domain.desk.threads import Thread
 from domain.desk.tickets import Ticket
+from domain.feedback.requests import SurveyRequest
 from domain.joining.cases import NamedNumber
 from domain.joining.moves import Step
 from domain.joining.suggestions import Suggestion
@@ -45,6 +46,7 @@ from domain.privacy.belonging import (
     steps_of,
     suggested,
     tasks_of,
+    tickets_of,
     visitors_of,
 )
 from domain.webhooks import Attempt, Post
@@ -148,6 +150,11 @@ HOLDINGS = (
     Holding(Identity, lambda id: same_person(Identity.contact_id, id), {}),
     Holding(
         Ticket, lambda id: same_person(Ticket.contact_id, id), {"subject": "", "tags": _shared_tags, "fields": {}}
+    ),
+    Holding(
+        SurveyRequest,
+        lambda id: SurveyRequest.ticket_id.in_(tickets_of(id)),
+        {"words": "", "due_at": GONE, "last_error": GONE},
     ),
     Holding(ContactNote, lambda id: same_person(ContactNote.contact_id, id), {}),
     Holding(Step, steps_of, {}, exported=False),
@@ -267,6 +274,8 @@ HARMLESS = {
     "spent_refresh.*": "a digest",
     "shop.*": "the shop's settings",
     "suggestion.score": "a number",
+    "survey.*": "the shop's own questions",
+    "survey_request.language": "a language",
     "team.*": "the shop's teams",
     "upload.*": "files of the people of the shop, for a day at most: what is sent becomes an attachment",
     "webhook.*": "the shop's own addresses",

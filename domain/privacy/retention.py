@@ -38,6 +38,7 @@ from domain.desk.files import Files
 from domain.desk.messages import Attachment, Item
 from domain.desk.tickets import REOPENS_WITHIN, Ticket, TicketStatus
 from domain.errors import InvalidInput
+from domain.feedback.requests import SurveyRequest
 from domain.languages import N_
 from domain.shop import MOST_DAYS
 
@@ -116,6 +117,15 @@ def _old_texts(
     return found.where(Ticket.solved_at >= since - REOPENS_WITHIN) if since else found
 
 
+def _old_feedback(channel_id: uuid.UUID, before: datetime, now: datetime) -> Select[uuid.UUID]:
+    """What customers wrote about the help, in surveys of tickets in which they had spoken there last."""
+    return (
+        select(SurveyRequest.id)
+        .join(Ticket, Ticket.id == SurveyRequest.ticket_id)
+        .where(SurveyRequest.channel_id == channel_id, SurveyRequest.words != "", _takes_no_more(before, now))
+    )
+
+
 async def due(
     connection: AsyncConnection | AsyncSession,
     channel_id: uuid.UUID,
@@ -133,7 +143,9 @@ async def due(
     if originals_days is not None:
         originals = await count(_old_originals(channel_id, at - timedelta(days=originals_days)))
     if texts_days is not None:
-        texts = await count(_old_texts(channel_id, at - timedelta(days=texts_days), at, None))
+        before = at - timedelta(days=texts_days)
+        texts = await count(_old_texts(channel_id, before, at, None))
+        texts += await count(_old_feedback(channel_id, before, at))
     return Due(originals, texts)
 
 
@@ -144,7 +156,8 @@ async def apply(db: Database, files: Files) -> dict[uuid.UUID, Due]:
     taken = {}
     for channel_id in ids:
         originals = await _all(db, channel_id, _empty_originals)
-        texts = await _all(db, channel_id, partial(_empty_texts, files))
+        texts = await _all(db, channel_id, _empty_feedback)
+        texts += await _all(db, channel_id, partial(_empty_texts, files))
         taken[channel_id] = Due(originals, texts)
         if originals or texts:
             async with db.transaction() as session:
@@ -182,6 +195,15 @@ async def _empty_originals(session: AsyncSession, kept: Retention, now: datetime
     ids = (await session.scalars(old)).all()
     emptied: Json = {"raw": b"", "envelope": {}, "last_error": None, "emptied_at": now}
     await session.execute(update(Arrival).where(one_of(Arrival.id, ids)).values(emptied))
+    return len(ids)
+
+
+async def _empty_feedback(session: AsyncSession, kept: Retention, now: datetime) -> int:
+    if kept.texts_days is None:
+        return 0
+    old = _old_feedback(kept.channel_id, now - timedelta(days=kept.texts_days), now).limit(ROWS)
+    ids = (await session.scalars(old)).all()
+    await session.execute(update(SurveyRequest).where(one_of(SurveyRequest.id, ids)).values(words=""))
     return len(ids)
 
 

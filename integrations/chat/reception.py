@@ -15,6 +15,8 @@ from integrations.chat.widget import ChatWidget
 
 TYPES_EVERY = 3.0
 REMEMBERED = 10_000
+RATINGS = 10
+"""In a minute, of one session."""
 
 
 @dataclass
@@ -25,6 +27,7 @@ class Reception:
     keys: Keys
     base_url: str
     _sessions: Buckets = field(default_factory=Buckets)
+    _ratings: Buckets = field(default_factory=Buckets)
     _open: Counter[str] = field(default_factory=Counter)
     _typed: OrderedDict[str, float] = field(default_factory=OrderedDict)
 
@@ -37,6 +40,10 @@ class Reception:
         who = f"{channel.slug} {address}"
         if seconds := self._sessions.take(who, 1, per_minute=widget.sessions_per_minute):
             raise BadFrame("too_many_sessions", "too many new sessions from this address", retryAfter=seconds)
+
+    def rates(self, key: str) -> None:
+        if seconds := self._ratings.take(key, 1, per_minute=RATINGS):
+            raise BadFrame("too_many_ratings", "wait a while, then say it again", retryAfter=seconds)
 
     def check_seat(self, channel: Channel, widget: ChatWidget, key: str) -> None:
         if (

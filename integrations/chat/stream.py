@@ -38,6 +38,7 @@ DOORS = {
     "identify": "identify",
     "logout": "logout",
     "file": "file",
+    "rating": "rating",
 }
 """Which frame is posted where."""
 

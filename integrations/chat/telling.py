@@ -22,6 +22,7 @@ from domain.ways_in import channels
 from domain.ways_in.channels import Channel
 from integrations.chat.frames import Frame
 from integrations.chat.links import link
+from integrations.chat.rating import surveys_of
 from integrations.chat.reception import TYPES_EVERY, Reception
 
 log = structlog.get_logger()
@@ -88,6 +89,7 @@ class Telling:
                     Message.direction,
                     Message.text,
                     Message.at,
+                    Message.particulars,
                     Agent.name,
                 )
                 .outerjoin(Agent, Agent.id == Message.agent_id)
@@ -96,6 +98,7 @@ class Telling:
             )
         ).all()
         files: dict[Any, list[Frame]] = {}
+        surveys = await surveys_of(connection, rows)
         if rows:
             kept = select(Attachment).where(
                 Attachment.item_id.in_([row.id for row in rows]), Attachment.file.is_not(None)
@@ -103,7 +106,7 @@ class Telling:
             for one in (await connection.execute(kept.order_by(Attachment.id))).all():
                 files.setdefault(one.item_id, []).append(self._file(one))
             self._shown = rows[-1].seq
-        return [_told(row, files.get(row.id, [])) for row in rows]
+        return [_told(row, files.get(row.id, []), surveys.get(row.id)) for row in rows]
 
     def _file(self, row: Any) -> Frame:
         slug = self._channel.slug
@@ -130,7 +133,7 @@ class Telling:
         return [{"type": "read", "seq": self._read}] if self._read > before else []
 
 
-def _told(row: Any, files: list[Frame]) -> Frame:
+def _told(row: Any, files: list[Frame], survey: Frame | None) -> Frame:
     mine = row.direction == Direction.IN
     return {
         "type": "message",
@@ -141,6 +144,7 @@ def _told(row: Any, files: list[Frame]) -> Frame:
         "at": row.at,
         **({"author": row.name} if row.name else {}),
         **({"files": files} if files else {}),
+        **({"survey": survey} if survey else {}),
     }
 
 

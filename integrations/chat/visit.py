@@ -27,6 +27,7 @@ from integrations.chat.identity import IdentityRefused, new_session, new_ticket,
 from integrations.chat.links import link
 from integrations.chat.pages import page_of
 from integrations.chat.payloads import claims
+from integrations.chat.rating import rate
 from integrations.chat.reception import Reception
 from integrations.chat.widget import ChatWidget
 from integrations.storable import storable
@@ -103,6 +104,8 @@ class Visit:
                 return await self._greeting(None)
             case "file":
                 return await self._linked(frame)
+            case "rating":
+                return await self._rates(frame)
             case "hello":
                 raise BadFrame("hello_once", "hello was said already")
             case other:
@@ -254,6 +257,11 @@ class Visit:
             )
             if ticket_id and not await blocked_as(session, handle):
                 ring(session, typing_of_visitor(ticket_id))
+
+    async def _rates(self, frame: Frame) -> Frame:
+        self._house.rates(self.key)
+        async with self._db.transaction() as session:
+            return await rate(session, self.channel, self.key, frame)
 
     async def _receives(self, seq: int, *, read: bool) -> None:
         before = [DeliveryState.SENT, *([DeliveryState.DELIVERED] if read else [])]

@@ -55,7 +55,7 @@ async def send(letter: Letter, means: Means) -> Handed:
     how = _messaging(letter)
     try:
         content = (
-            {"text": letter.message.text}
+            {"text": letter.text}
             if part == 0
             else await _uploaded(graph, letter.attachments[part - 1], means)
         )
@@ -145,7 +145,7 @@ async def _is_there(
         raise MayHaveArrived(refusal.words) from refusal
     except (Unreached, Unclear) as failure:
         raise AwaitsWord(str(failure)) from failure
-    text = letter.message.text if part == 0 else ""
+    text = letter.text if part == 0 else ""
     said = [
         str(one["id"])
         for group in conversation.get("data") or ()

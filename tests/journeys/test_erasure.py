@@ -46,7 +46,11 @@ from domain.desk.threads import Thread
 from domain.desk.tickets import Ticket, TicketStatus
 from domain.errors import NotAllowed
 from domain.events import Event
-from domain.ids import public_id
+from domain.feedback import surveys
+from domain.feedback.requests import AnsweredBy, SurveyRequest
+from domain.feedback.scales import SurveyKind
+from domain.feedback.surveys import Choice
+from domain.ids import public_id, row_id
 from domain.privacy import dossier, erasure, retention
 from domain.privacy.erasure import ERASURES, Erasure, SealedPart
 from domain.privacy.exports import EXPORTS, ContactExport, Exporter, discard_old
@@ -291,6 +295,7 @@ async def spoken_of(shop: Shop) -> None:
             said = {"milliseconds": 5, "status": 500, "error": None, "answer": "no canary here"}
             session.add(Attempt(post_id=post.id, at=NOON, **said))
         await _mail_to_mia(session, house, ticket.id)
+        await _was_asked(session, ticket.id, row_id("Agent", mia.agent_id))
 
 
 async def _mail_to_mia(session: Any, house: House, ticket_id: uuid.UUID) -> None:
@@ -312,6 +317,18 @@ async def _mail_to_mia(session: Any, house: House, ticket_id: uuid.UUID) -> None
         at=NOON,
         delivery_id=delivery.id,
     )
+
+
+async def _was_asked(session: Any, ticket_id: uuid.UUID, mia_id: uuid.UUID) -> None:
+    survey = await surveys.save(session, SurveyKind.CSAT, None, Choice(), at=NOON)
+    mailbox = (await session.scalars(select(Channel.id).where(Channel.kind == ChannelKind.EMAIL))).one()
+    session.add(
+        SurveyRequest(
+            id=new_id(), survey_id=survey.id, event_seq=1, kind=survey.kind, scale=survey.scale,
+            ticket_id=ticket_id, agent_id=mia_id, channel_id=mailbox, solved_at=NOON, asked_at=NOON, score=5,
+            words="My canary thanks you", answered_by=AnsweredBy.LINK, answered_at=NOON, changed_at=NOON,
+        )
+    )  # fmt: skip
 
 
 async def other_people(shop: Shop) -> None:
@@ -410,7 +427,7 @@ async def test_no_canary_sings_after_an_erasure_and_every_number_stays(
     sang = {said.partition(":")[0] for said in await found_in_tables(house.db)}
     assert sang >= {
         "contact", "identity", "thread", "ticket", "task", "item", "attachment", "arrival", "alert_note",
-        "webhook_attempt", "draft", "edited_ticket",
+        "webhook_attempt", "draft", "edited_ticket", "survey_request",
     }  # fmt: skip
     assert len(before["item"]) > messages
     capfd.readouterr()
@@ -684,6 +701,7 @@ async def test_originals_and_texts_go_when_their_days_are_over(shop: Shop) -> No
     async with shop.house.db.transaction() as session:
         left = await session.scalars(select(Item.text).where(Item.channel_id == mailbox))
         assert set(left) == {""}
+        assert list(await session.scalars(select(SurveyRequest.words))) == [""]
         raw = select(func.length(Arrival.raw), Arrival.state).where(Arrival.channel_id == mailbox)
         lengths = (await session.execute(raw)).all()
         assert {state for length, state in lengths if length} == {"failed"}, (

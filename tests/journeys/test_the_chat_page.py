@@ -15,6 +15,9 @@ from api.house import House
 from api.running import Settings, working
 from api.settings import ApiSettings
 from demo.website import Website
+from domain.feedback import surveys
+from domain.feedback.scales import SurveyKind
+from domain.feedback.surveys import Choice
 from domain.settings import DomainSettings
 from domain.ways_in.channels import ChannelKind
 from integrations.settings import IntegrationSettings
@@ -22,7 +25,7 @@ from notifications.settings import NotificationSettings
 from tests.browser import CHROMIUM, in_a_browser
 from tests.client import Client
 from tests.doors import answering
-from tests.factories import SETTINGS, a_channel, set_channel
+from tests.factories import NOON, SETTINGS, a_channel, set_channel
 from tests.wire import Wire, wire
 
 pytestmark = in_a_browser
@@ -39,6 +42,8 @@ READ = "mutation($input: ChatReadInput!) { chatRead(input: $input) { userErrors 
 TYPING = "mutation($input: ChatTypingInput!) { chatTyping(input: $input) { userErrors { code } } }"
 VISITOR_TYPING = "subscription($ticket: ID!) { visitorTyping(ticketId: $ticket) { until } }"
 SEND = "mutation($input: MessageSendInput!) { messageSend(input: $input) { userErrors { code message } } }"
+
+SOLVE = "mutation($input: TicketUpdateInput!) { ticketUpdate(input: $input) { userErrors { code message } } }"
 
 
 @dataclass
@@ -272,3 +277,21 @@ async def test_the_chat_is_used_by_keyboard_alone(shop: Shop) -> None:
     await page.keyboard.press("Escape")
 
     await expect(page.get_by_role("button", name="Chat with us")).to_be_focused()
+
+
+async def test_a_survey_is_answered_by_one_of_its_buttons(shop: Shop) -> None:
+    async with shop.house.db.transaction() as session:
+        await surveys.save(session, SurveyKind.CSAT, None, Choice(enabled=True), at=NOON)
+    await shop.open()
+    await shop.write("Is it in stock?")
+    await shop.answer("Yes, in M.")
+    await shop.ben.do(SOLVE, ids=[(await shop.ticket())["id"]], status="SOLVED")
+
+    button = shop.page.get_by_role("button", name="very satisfied", exact=True)
+    await button.click()
+
+    await expect(button).to_have_attribute("aria-pressed", "true")
+    found = await shop.ben.ask("{ feedback { edges { node { score way ticket { subject } } } } }")
+    assert [(edge["node"]["score"], edge["node"]["way"]) for edge in found["feedback"]["edges"]] == [
+        (5, "CHAT")
+    ]

@@ -51,7 +51,7 @@ def compose(letter: Letter, mailbox: Mailbox, keys: Keys, files: Sequence[File] 
         composed["X-Auto-Response-Suppress"] = "All"
     if _is_of_nobody(message):
         composed["Precedence"] = "bulk"
-    _say(composed, message, mailbox, language, _below(letter, language))
+    _say(composed, letter, mailbox, language, _below(letter, language))
     for attachment, content in files:
         _attach(composed, attachment, content)
     if language:  # not before: all headers of content move into the first part
@@ -90,11 +90,11 @@ def address(name: str, whole: str) -> Address:
 
 
 def _say(
-    composed: EmailMessage, message: Message, mailbox: Mailbox, language: str, below: Below | None
+    composed: EmailMessage, letter: Letter, mailbox: Mailbox, language: str, below: Below | None
 ) -> None:
     signature = mailbox.signature
-    composed.set_content(plain(message.text, signature=signature, below=below), cte="quoted-printable")
-    shown = html(message.text, language=language, signature=signature, below=below)
+    composed.set_content(plain(letter.text, signature=signature, below=below), cte="quoted-printable")
+    shown = html(letter.text, language=language, signature=signature, below=below)
     composed.add_alternative(shown, subtype="html", cte="quoted-printable")
 
 

@@ -29,7 +29,7 @@ async def send(letter: Letter, number: SmsNumber, to: str, means: Means) -> str:
     one = {
         "from": _bare(channel.address),
         "destinations": [{"to": _bare(to), "messageId": str(message.id)}],
-        "text": message.text,
+        "text": letter.text,
         "notifyUrl": f"{means.base_url}/hooks/sms/{channel.slug}/{token}",
         "notifyContentType": "application/json",
     }

@@ -29,7 +29,7 @@ CLOCKS_DIFFER = timedelta(minutes=2)
 
 async def send(letter: Letter, number: SmsNumber, to: str, means: Means) -> str:
     message, channel = letter.message, letter.channel
-    form = {"To": to, "From": channel.address or "", "Body": message.text}
+    form = {"To": to, "From": channel.address or "", "Body": letter.text}
     report = f"{means.base_url}/hooks/twilio/{channel.slug}/sms/status?message={message.id}"
     answer = await call(
         "POST", _url(number, means), data=form | {"StatusCallback": report}, auth=sign_in(number)
@@ -57,7 +57,7 @@ async def find(letter: Letter, number: SmsNumber, to: str, means: Means) -> str 
     there = [
         str(one["sid"])
         for one in answer.said.get("messages") or []
-        if str(one.get("body") or "").strip() == letter.message.text.strip() and _made_at(one) >= since
+        if str(one.get("body") or "").strip() == letter.text.strip() and _made_at(one) >= since
     ]
     if not there:
         return None
