@@ -99,6 +99,8 @@ WRAPPERS = (
     "*Changed",
     "PageInfo",
     "UserError",
+    "WrongWord",
+    "TextSpan",
     "NewSecret",
     "ChannelFinding",
 )

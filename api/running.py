@@ -21,6 +21,8 @@ from domain.answering.absence import Absences
 from domain.calling import calls
 from domain.db import Database, database_time
 from domain.desk.files import Files
+from domain.finding import indexing
+from domain.finding.furnishing import furnish
 from domain.keys import open_keys
 from domain.migrations import migrate
 from domain.operations import upkeep
@@ -111,6 +113,7 @@ async def opened(settings: Settings, url: str) -> AsyncIterator[House]:
         files = Files(settings.domain.data / "files")
         async with db.transaction() as session:
             epoch = await feed_epoch(session)
+            await furnish(session)
             vapid = await vapid_key(session, keys)
         yield House(
             db,
@@ -174,6 +177,7 @@ async def working(house: House, settings: Settings) -> AsyncIterator[None]:
     async with house.db.transaction() as session:
         for reader in (dispatch.NAME, subscribers.READER, clocks.READER):
             await following.begin(session, reader)
+        await indexing.begin(session)
     relays = Relays()
     workers = (
         Mailroom(house.db, house.keys, house.files).run(),
@@ -190,6 +194,7 @@ async def working(house: House, settings: Settings) -> AsyncIterator[None]:
         watch.run(house.db, settings.notifications),
         recounts.run(house.db),
         following.follow(house.db, clocks.READER, clocks.mend),
+        indexing.run(house.db),
         following.follow(house.db, dispatch.NAME, dispatch.dispatch),
         Subscribers(house.db, house.keys, settings.integrations).run(),
         Pusher(house.db, house.keys, house.base_url, carriers).run(),

@@ -42,6 +42,8 @@ from api.desk.tickets import TicketQueries
 from api.documents import Documents
 from api.errors import Errors
 from api.execution import Admitted, Timed
+from api.finding.searching import SearchQueries
+from api.finding.views import ViewMutations, ViewQueries
 from api.joining.joining import JoiningMutations
 from api.joining.linking import LinkMutations
 from api.joining.merging import MergeMutations, MergeQueries
@@ -75,6 +77,8 @@ class Query(
     ChannelQueries,
     ChannelKindQueries,
     InboxQueries,
+    ViewQueries,
+    SearchQueries,
     TicketQueries,
     ContactQueries,
     TextingQueries,
@@ -111,6 +115,7 @@ class Mutation(
     WebhookMutations,
     ChannelMutations,
     TicketMutations,
+    ViewMutations,
     MessageMutations,
     ChatMutations,
     WritingMutations,

@@ -37,6 +37,7 @@ from domain.desk.tasks import Task
 from domain.desk.threads import Thread
 from domain.desk.tickets import Ticket
 from domain.errors import NotFound
+from domain.finding.views import View
 from domain.privacy.erasure import Erasure, SealedPart
 from domain.privacy.exports import ContactExport
 from domain.sla.policies import Calendar, Policy
@@ -65,6 +66,7 @@ SCOPES: dict[type[Base], Scope] = {
     Channel: Scope.CHANNELS_READ,
     Policy: Scope.TICKETS_READ,
     Calendar: Scope.TICKETS_READ,
+    View: Scope.TICKETS_READ,
 }
 """What a token needs to see a row at all."""
 
@@ -77,7 +79,9 @@ def may_see(model: type[Base], actor: Actor) -> ColumnElement[bool]:
         case ActorKind.AGENT:
             return _agents(model, actor)
         case ActorKind.TOKEN:
-            return true() if SCOPES.get(model) in actor.scopes else false()
+            if SCOPES.get(model) not in actor.scopes:
+                return false()
+            return View.owner_id.is_(None) if model is View else true()
         case ActorKind.VISITOR:
             return _visitors(model, actor)
         case ActorKind.CUSTOMER:
@@ -89,6 +93,8 @@ def _agents(model: type[Base], actor: Actor) -> ColumnElement[bool]:
         return false()  # whoever is to read it needs the command line, and a reason
     if model in (Device, SignIn, Upload):
         return model.agent_id == actor.id
+    if model is View:
+        return or_(View.owner_id.is_(None), View.owner_id == actor.id)
     if model in (Agent, Team, Channel, Policy, Calendar, ContactField):
         return true()
     if model in (ApiToken, AuditEntry, Webhook, Post):

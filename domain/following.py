@@ -1,6 +1,6 @@
 """Reads the history in commit order, each event once, in one process at a time."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 
 import structlog
@@ -20,6 +20,9 @@ POLL = 2.0
 
 Take = Callable[[AsyncSession, Event], Awaitable[None]]
 """What is done for one event, in the transaction in which the reader moves on."""
+
+Step = Callable[[AsyncSession], Awaitable[bool]]
+"""Whether there may be more to do at once."""
 
 
 async def begin(session: AsyncSession, name: str) -> None:
@@ -47,31 +50,51 @@ async def skip(session: AsyncSession, until: datetime) -> None:
             reader.xid, reader.seq = place
 
 
-async def read_on(session: AsyncSession, name: str, take: Take) -> int:
-    """How many events were read. One process reads at a time: the others find the reader's row taken."""
-    reader = await session.scalar(select(Reader).where(Reader.name == name).with_for_update(skip_locked=True))
-    if reader is None:
-        return 0
+async def held(session: AsyncSession, name: str) -> Reader | None:
+    """One process reads at a time: the others find the reader's row taken."""
+    reader: Reader | None = await session.scalar(
+        select(Reader).where(Reader.name == name).with_for_update(skip_locked=True)
+    )
+    return reader
+
+
+async def next_of(session: AsyncSession, reader: Reader) -> Sequence[Event]:
+    """What comes next; the reader has read it when this transaction commits."""
     read = await events.since(session, (reader.xid, reader.seq), BATCH)
-    for event in read:
-        await take(session, event)
     if read:
         reader.xid, reader.seq = read[-1].xid, read[-1].seq
+    return read
+
+
+async def read_on(session: AsyncSession, name: str, take: Take) -> int:
+    """How many events were read."""
+    reader = await held(session, name)
+    read = await next_of(session, reader) if reader else ()
+    for event in read:
+        await take(session, event)
     return len(read)
 
 
 async def follow(db: Database, name: str, take: Take) -> None:
+    async def step(session: AsyncSession) -> bool:
+        return await read_on(session, name, take) == BATCH
+
+    await turn(db, name, step)
+
+
+async def turn(db: Database, name: str, step: Step) -> None:
+    """A transaction for each step; after one that left nothing, until something happens."""
     with db.bell.listening(events.TOPIC) as rung:
         while True:
             rung.clear()
-            pending, read = False, 0
+            pending = more = False
             try:
                 async with db.transaction() as session:
                     # Asked first: what an older transaction holds back now is read below, or looked for again soon.
                     pending = await events.any_pending(session)
-                    read = await read_on(session, name, take)
+                    more = await step(session)
             except (SQLAlchemyError, OSError) as failure:
                 log.warning("reader_waits_for_database", reader=name, error=type(failure).__name__)
-            if read == BATCH:
+            if more:
                 continue
             await heard(rung, events.HELD_BACK if pending else POLL)

@@ -34,6 +34,9 @@ from domain.desk.tasks import Task
 from domain.desk.threads import Thread
 from domain.desk.tickets import Ticket
 from domain.events import Event
+from domain.finding import indexing
+from domain.finding.furnishing import furnish
+from domain.finding.views import View
 from domain.ids import public_id, row_id
 from domain.privacy.erasure import Erasure, SealedPart
 from domain.privacy.exports import ContactExport
@@ -74,6 +77,11 @@ async def two_teams(house: House, door: str) -> AsyncIterator[TwoTeams]:
             assert await deadlines.fire_due(session) > 0
         async with house.db.transaction() as session:
             await _worked_on(session, house, clients["Ben"])
+        async with house.db.transaction() as session:
+            await furnish(session)
+            await indexing.begin(session)
+            while await indexing.fill(session):
+                pass
         async with house.db.transaction() as session:
             ids = await _ids(session)
         yield TwoTeams(clients["Ben"], clients["Eve"], clients["Mia"], clients["Admin"], ids)
@@ -213,6 +221,7 @@ async def _ids(session: AsyncSession) -> dict[str, str]:
         Participant,
         BlockedSender,
         DialledNumber,
+        View,
         Webhook,
         Policy,
         Calendar,

@@ -32,6 +32,7 @@ from domain.desk.messages import DeliveryState, Direction, Item
 from domain.desk.threads import Thread as ThreadRow
 from domain.desk.tickets import LIVE, TicketStatus, became
 from domain.desk.tickets import Ticket as TicketRow
+from domain.finding.conditions import UNANSWERED
 from domain.ids import public_id, row_id
 from domain.ways_in.channels import Channel, ChannelKind
 
@@ -66,6 +67,9 @@ class Ticket(Node):
     seq: BigInt = strawberry.field(
         description="Of the newest item: what `messageSend` takes as `lastSeenSeq`."
     )
+    unread_count: int = strawberry.field(
+        description="The customer's messages after our last answer; 0 of a solved or closed ticket, whoever has looked at it."
+    )
     clock: Clock | None = strawberry.field(description="The most urgent promise.")
     clocks: list[Clock]
     alert: Annotated["Alert", strawberry.lazy("api.alerting.alerts")] | None = strawberry.field(
@@ -83,6 +87,7 @@ class Ticket(Node):
     contact_id: strawberry.Private[uuid.UUID]
     assignee_id: strawberry.Private[uuid.UUID | None]
     team_id: strawberry.Private[uuid.UUID | None]
+    due_at: strawberry.Private[datetime]
 
     @strawberry.field(description=f"Newest first. {PAGED}")
     async def timeline(
@@ -149,6 +154,7 @@ async def load_tickets(reading: Reading, query: Select[Any], selection: Selectio
                 "is_spam": row.spam_at is not None,
                 "created_at": row.created_at,
                 "updated_at": row.updated_at,
+                "due_at": row.due_at,
             },
         )
         for row in rows
@@ -177,6 +183,10 @@ async def _fill(reading: Reading, tickets: list[Ticket], selection: Selection) -
         newest = await _newest_items(reading, ids)
         for ticket in tickets:
             ticket.preview, ticket.seq = newest.get(ticket.row_id, ("", BigInt(0)))
+    if "unreadCount" in selection:
+        unread = await _unread(reading, ids)
+        for ticket in tickets:
+            ticket.unread_count = unread.get(ticket.row_id, 0)
     if "channels" in selection or "lastChannel" in selection:
         kinds = await _channels(reading, ids)
         for ticket in tickets:
@@ -238,6 +248,16 @@ async def _newest_items(reading: Reading, ids: list[uuid.UUID]) -> dict[uuid.UUI
         select(asked.c.id, newest.c.text, last_seq.label("seq")).select_from(asked.outerjoin(newest, true()))
     )
     return {row.id: (" ".join((row.text or "").split()), BigInt(row.seq or 0)) for row in rows}
+
+
+async def _unread(reading: Reading, ids: list[uuid.UUID]) -> dict[uuid.UUID, int]:
+    rows = await reading.connection.execute(
+        select(Item.__table__.c.ticket_id, func.count())
+        .join_from(Item.__table__, TicketRow, TicketRow.id == Item.__table__.c.ticket_id)
+        .where(one_of(Item.__table__.c.ticket_id, ids), TicketRow.status.in_(LIVE), *UNANSWERED)
+        .group_by(Item.__table__.c.ticket_id)
+    )
+    return {row[0]: row[1] for row in rows}
 
 
 async def _channels(reading: Reading, ids: list[uuid.UUID]) -> dict[uuid.UUID, list[ChannelKind]]:

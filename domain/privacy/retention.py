@@ -38,6 +38,7 @@ from domain.desk.files import Files
 from domain.desk.messages import Attachment, Item
 from domain.desk.tickets import REOPENS_WITHIN, Ticket, TicketStatus
 from domain.errors import InvalidInput
+from domain.finding import entries
 from domain.languages import N_
 from domain.shop import MOST_DAYS
 
@@ -206,6 +207,7 @@ async def _empty_texts(files: Files, session: AsyncSession, kept: Retention, now
         "digest": null(),
     }
     await session.execute(update(Item.__table__).where(one_of(_item.id, ids)).values(emptied))  # type: ignore[arg-type]
+    await entries.forget(session, ids)
     return len(ids)
 
 
