@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, literal, select, union_all
+from sqlalchemy import literal, select, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from domain.actors import Actor
@@ -60,11 +60,11 @@ def _also(key: str) -> tuple[str, ...]:
 
 
 async def _known(connection: AsyncConnection | AsyncSession) -> dict[str, list[str]]:
-    people = select(
-        literal("agent").label("of"), func.unnest(func.array([Agent.name, Agent.email])).label("name")
+    people, addresses = (
+        select(literal("agent").label("of"), said.label("name")) for said in (Agent.name, Agent.email)
     )
     teams = select(literal("team"), Team.name)
     known: dict[str, list[str]] = {"agent": [], "team": []}
-    for of, name in await connection.execute(union_all(people, teams)):
+    for of, name in await connection.execute(union_all(people, addresses, teams)):
         known[of].append(name)
     return known

@@ -507,7 +507,7 @@ QUERIES = {
     "Query.policies": "{ policies { id } }",
     "Query.policyTemplates": "{ policyTemplates { code } }",
     "Query.views": "{ views { id } }",
-    "Query.search": "{ search(text: \"parcel\") { id } }",
+    "Query.search": '{ search(text: "parcel") { id } }',
     "Query.recount": "{ recount { tickets } }",
     "Query.calendars": "{ calendars { id } }",
     "Query.rotas": "{ rotas { isOnShift } }",
@@ -534,7 +534,7 @@ QUERIES = {
     "JoinReason": _ticket("threads { joinedBecause { text } }"),
     "MergeCandidate": "query($Contact: ID!) { contact(id: $Contact) { mergeCandidates { score } } }",
     "View": "{ views { name count } }",
-    "SearchHit": "{ search(text: \"parcel\") { snippet } }",
+    "SearchHit": '{ search(text: "parcel") { snippet } }',
     "TicketSuggestion": _ticket("suggestions { text }"),
     "MergePreview": "query($Contact: ID!, $Caller: ID!) "
     "{ mergePreview(primaryId: $Contact, otherIds: [$Caller]) { undoUntil } }",
