@@ -43,7 +43,7 @@ AUDITED = {
     "messengerPageConnect": Audited(AuditKind.CHANNEL_CONNECTED, ("name",)),
     "tokenCreate": Audited(AuditKind.TOKEN_CREATED, ("name", "scopes", "expires_at")),
     "tokenRevoke": Audited(AuditKind.TOKEN_REVOKED, ("id",)),
-    "webhookSave": Audited(AuditKind.WEBHOOK_SAVED, ("id", "url", "events", "enabled")),
+    "webhookSave": Audited(AuditKind.WEBHOOK_SAVED, ("id", "url", "events", "filter", "enabled")),
     "webhookRotateSecret": Audited(AuditKind.WEBHOOK_SECRET_ROTATED, ("id",)),
     "callStart": Audited(AuditKind.CALL_STARTED, ("ticket_id", "contact_id", "identity_id")),
     "contactExport": Audited(AuditKind.EXPORTED),
@@ -63,6 +63,8 @@ AUDITED = {
         AuditKind.NUMBER_SAVED, ("channel_id", "number", "campaign", "source", "language", "dial")
     ),
     "dialledNumberDelete": Audited(AuditKind.NUMBER_DELETED, ("id",)),
+    "viewSave": Audited(AuditKind.VIEW_SAVED, ("id", "name", "query", "shared")),
+    "viewDelete": Audited(AuditKind.VIEW_DELETED, ("id",)),
     "contactFieldSave": Audited(AuditKind.CONTACT_FIELD_SAVED, ("id", "label", "kind", "options")),
     "contactFieldArchive": Audited(AuditKind.CONTACT_FIELD_ARCHIVED, ("id", "archived")),
     "ticketFieldSave": Audited(AuditKind.TICKET_FIELD_SAVED, ("id", "label", "kind", "options")),
@@ -79,7 +81,7 @@ def note_mutation(
     by: Actor,
     at: datetime,
 ) -> None:
-    if audited := AUDITED.get(name):
+    if (audited := AUDITED.get(name)) and not result.get("silent"):  # one's own view is one's own business
         told = {field: str(input[field]) for field in audited.told if input[field] is not None}
         told |= result.get("told", {})  # what the input does not say so that it may be kept
         agent_id = uuid.UUID(result["agent"]) if "agent" in result else by.agent_id

@@ -14,6 +14,7 @@ from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOpe
 from api.limits import TOKENS
 from api.permissions import RULES
 from domain.errors import NotSignedIn, OverLimit, Refused
+from domain.finding.mistakes import WrongQuery
 from domain.languages import N_, translate
 
 log = structlog.get_logger()
@@ -25,6 +26,14 @@ _SUGGESTION = re.compile(r" Did you mean .*\?$")
 """Who is not signed in is not told what there is."""
 
 
+@strawberry.type(description="The word of a query that is wrong.")
+class WrongWord:
+    start: int = strawberry.field(description="Place of its first character, counted from 0.")
+    end: int = strawberry.field(description="Place after its last.")
+    word: str
+    nearest: str | None = strawberry.field(description="What may have been meant.")
+
+
 @strawberry.type(
     description="An expected refusal; an empty list means done. `code` is stable, `field` is the path in the input, "
     "`message` is in the caller's language."
@@ -33,6 +42,9 @@ class UserError:
     code: str
     field: list[str] | None
     message: str
+    word: WrongWord | None = strawberry.field(
+        default=None, description="Where a query is refused (`QUERY_…`)."
+    )
 
 
 @strawberry.type
@@ -59,9 +71,18 @@ class UserErrors(FieldExtension):
         except Refused as refusal:
             payload: Any = info._field.type
             error = UserError(
-                code=refusal.code, field=refusal.field, message=refusal.in_language(info.context.locale)
+                code=refusal.code,
+                field=refusal.field,
+                message=refusal.in_language(info.context.locale),
+                word=WrongWord(**pointed) if (pointed := _pointed(refusal)) else None,
             )
             return payload(user_errors=[error])
+
+
+def _pointed(refusal: Refused) -> dict[str, Any]:
+    if not isinstance(refusal, WrongQuery):
+        return {}
+    return {"start": refusal.start, "end": refusal.end, "word": refusal.word, "nearest": refusal.nearest}
 
 
 class Errors(SchemaExtension):
@@ -99,6 +120,9 @@ def shown(error: GraphQLError, locale: str) -> GraphQLError:
         message, code = cause.in_language(locale), cause.code
         if isinstance(cause, OverLimit):
             return GraphQLError(message, extensions={"code": code, **cause.values})
+        if isinstance(cause, WrongQuery):
+            told = {"code": code, "field": cause.field, **_pointed(cause)}
+            return GraphQLError(message, nodes=error.nodes, path=error.path, extensions=told)
     else:
         log.error("resolver_failed", path=error.path, exc_info=cause)
         message, code = translate(locale, N_("Something went wrong on our side.")), "INTERNAL"

@@ -3,7 +3,7 @@
 import base64
 import uuid
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import strawberry
@@ -15,6 +15,7 @@ from domain.languages import N_
 MOST = 100
 COUNTED = 1000
 """Totals are exact up to here."""
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @strawberry.type
@@ -73,6 +74,6 @@ def cursor_of(at: datetime, id: uuid.UUID) -> str:
 def place_of(cursor: str) -> tuple[datetime, uuid.UUID]:
     try:
         at, id = base64.urlsafe_b64decode(cursor).decode().split(".")
-        return datetime.fromtimestamp(int(at) / 1_000_000, UTC), uuid.UUID(hex=id)
+        return EPOCH + timedelta(microseconds=int(at)), uuid.UUID(hex=id)
     except (ValueError, OverflowError, OSError):
         raise InvalidInput(N_("This cursor is not one of ours."), field=["after"]) from None

@@ -105,6 +105,8 @@ WRAPPERS = (
     "*Changed",
     "PageInfo",
     "UserError",
+    "WrongWord",
+    "TextSpan",
     "NewSecret",
     "ChannelFinding",
 )

@@ -24,6 +24,8 @@ from domain.db import Database, database_time
 from domain.desk.files import Files
 from domain.feedback import solving
 from domain.feedback.asking import Asker
+from domain.finding import indexing
+from domain.finding.furnishing import furnish
 from domain.importing.imports import Importer
 from domain.keys import open_keys
 from domain.migrations import migrate
@@ -117,6 +119,7 @@ async def opened(settings: Settings, url: str) -> AsyncIterator[House]:
         files = Files(settings.domain.data / "files")
         async with db.transaction() as session:
             epoch = await feed_epoch(session)
+            await furnish(session)
             vapid = await vapid_key(session, keys)
         yield House(
             db,
@@ -181,6 +184,7 @@ async def working(house: House, settings: Settings) -> AsyncIterator[None]:
         for reader in (dispatch.NAME, subscribers.READER, clocks.READER, solving.READER):
             await following.begin(session, reader)
         await following.begin(session, keeping.READER, following.FROM_THE_FIRST)
+        await indexing.begin(session)
     relays = Relays()
     workers = (
         Mailroom(house.db, house.keys, house.files).run(),
@@ -199,6 +203,7 @@ async def working(house: House, settings: Settings) -> AsyncIterator[None]:
         snoozing.WHEEL.turn(house.db),
         bulk.run(house.db),
         following.follow(house.db, clocks.READER, clocks.mend),
+        indexing.run(house.db),
         following.follow(house.db, dispatch.NAME, dispatch.dispatch),
         following.follow_all(house.db, keeping.READER, keeping.take),
         Subscribers(house.db, house.keys, settings.integrations).run(),

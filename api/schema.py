@@ -45,6 +45,8 @@ from api.errors import Errors
 from api.execution import Admitted, Timed
 from api.feedback.feedback import FeedbackQueries
 from api.feedback.surveys import SurveyMutations, SurveyQueries
+from api.finding.searching import SearchQueries
+from api.finding.views import ViewMutations, ViewQueries
 from api.importing.imports import ImportMutations, ImportQueries
 from api.joining.joining import JoiningMutations
 from api.joining.linking import LinkMutations
@@ -86,6 +88,8 @@ class Query(
     ChannelQueries,
     ChannelKindQueries,
     InboxQueries,
+    ViewQueries,
+    SearchQueries,
     TicketQueries,
     TicketFieldQueries,
     MentionQueries,
@@ -135,6 +139,7 @@ class Mutation(
     TicketFieldMutations,
     DraftMutations,
     ViewingMutations,
+    ViewMutations,
     MessageMutations,
     ChatMutations,
     WritingMutations,

@@ -39,6 +39,9 @@ class Webhook(Node):
     url: str
     description: str
     events: list[EventKind] = strawberry.field(description="All, if there are none.")
+    filter: str = strawberry.field(
+        description="A query, as `tickets` takes it, that the event's ticket must meet; empty: all are told."
+    )
     enabled: bool
     off_because: SwitchedOff | None
     off_at: datetime | None
@@ -71,6 +74,9 @@ class WebhookSaveInput:
     url: str | None = None
     description: str | None = None
     events: list[EventKind] | None = None
+    filter: str | None = strawberry.field(
+        default=None, description="Events of tickets that meet this query, and of nothing else; empty: all."
+    )
     enabled: bool | None = None
     client_mutation_id: strawberry.ID
 
@@ -106,6 +112,7 @@ async def _webhooks_where(reading: Reading, *conditions: Any) -> list[Webhook]:
                 "url": row.url,
                 "description": row.description,
                 "events": [EventKind(kind) for kind in row.kinds],
+                "filter": row.filter,
                 "enabled": row.off_at is None,
                 "off_because": row.off_because,
                 "off_at": row.off_at,
@@ -184,6 +191,7 @@ async def _webhook_save(info: Info, input: WebhookSaveInput) -> WebhookPayload:
                 url=input.url or "",
                 description=input.description or "",
                 kinds=input.events or [],
+                filter=input.filter or "",
                 at=now,
             )
         else:
@@ -192,6 +200,8 @@ async def _webhook_save(info: Info, input: WebhookSaveInput) -> WebhookPayload:
                 row.url, row.failing_since = input.url, None
             row.description = input.description if input.description is not None else row.description
             row.kinds = list(input.events) if input.events is not None else row.kinds
+            if input.filter is not None:
+                row.filter = await webhooks.checked_filter(session, input.filter)
         if input.enabled is not None:
             row.switch(on=input.enabled, at=now)
         return {"webhook": str(row.id), "secret": secret}

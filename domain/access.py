@@ -40,6 +40,7 @@ from domain.errors import NotFound
 from domain.feedback.requests import SurveyRequest
 from domain.feedback.surveys import Survey
 from domain.fields import CustomField, FieldSubject
+from domain.finding.views import View
 from domain.importing.imports import Import
 from domain.privacy.erasure import Erasure, SealedPart
 from domain.privacy.exports import ContactExport
@@ -75,6 +76,7 @@ SCOPES: dict[type[Base], Scope] = {
     Channel: Scope.CHANNELS_READ,
     Policy: Scope.TICKETS_READ,
     Calendar: Scope.TICKETS_READ,
+    View: Scope.TICKETS_READ,
 }
 """What a token needs to see a row at all."""
 OF_FIELDS = {FieldSubject.CONTACT: Scope.CONTACTS_READ, FieldSubject.TICKET: Scope.TICKETS_READ}
@@ -90,7 +92,9 @@ def may_see(model: type[Base], actor: Actor) -> ColumnElement[bool]:
         case ActorKind.TOKEN if model is CustomField:
             return CustomField.subject.in_([of for of, scope in OF_FIELDS.items() if scope in actor.scopes])
         case ActorKind.TOKEN:
-            return true() if SCOPES.get(model) in actor.scopes else false()
+            if SCOPES.get(model) not in actor.scopes:
+                return false()
+            return View.owner_id.is_(None) if model is View else true()
         case ActorKind.VISITOR:
             return _visitors(model, actor)
         case ActorKind.CUSTOMER:
@@ -102,6 +106,8 @@ def _agents(model: type[Base], actor: Actor) -> ColumnElement[bool]:
         return false()  # whoever is to read it needs the command line, and a reason
     if model in (Device, SignIn, Upload, Draft):
         return model.agent_id == actor.id
+    if model is View:
+        return or_(View.owner_id.is_(None), View.owner_id == actor.id)
     if model in (Agent, Team, Channel, Policy, Calendar, CustomField):
         return true()
     if model in (ApiToken, AuditEntry, Webhook, Post, Import):

@@ -24,6 +24,10 @@ Take = Callable[[AsyncSession, Event], Awaitable[None]]
 TakeAll = Callable[[AsyncSession, Sequence[Event]], Awaitable[None]]
 """The same for all that was read at once."""
 
+Step = Callable[[AsyncSession], Awaitable[bool]]
+"""Whether there may be more to do at once."""
+
+
 FROM_THE_FIRST: events.Place = (0, 0)
 
 
@@ -53,6 +57,22 @@ async def skip(session: AsyncSession, until: datetime, *, but: Collection[str] =
             reader.xid, reader.seq = place
 
 
+async def held(session: AsyncSession, name: str) -> Reader | None:
+    """One process reads at a time: the others find the reader's row taken."""
+    reader: Reader | None = await session.scalar(
+        select(Reader).where(Reader.name == name).with_for_update(skip_locked=True)
+    )
+    return reader
+
+
+async def next_of(session: AsyncSession, reader: Reader) -> Sequence[Event]:
+    """What comes next; the reader has read it when this transaction commits."""
+    read = await events.since(session, (reader.xid, reader.seq), BATCH)
+    if read:
+        reader.xid, reader.seq = read[-1].xid, read[-1].seq
+    return read
+
+
 def each(take: Take) -> TakeAll:
     async def take_all(session: AsyncSession, read: Sequence[Event]) -> None:
         for event in read:
@@ -66,14 +86,10 @@ async def read_on(session: AsyncSession, name: str, take: Take) -> int:
 
 
 async def read_all(session: AsyncSession, name: str, take: TakeAll) -> int:
-    """How many events were read. One process reads at a time: the others find the reader's row taken."""
-    reader = await session.scalar(select(Reader).where(Reader.name == name).with_for_update(skip_locked=True))
-    if reader is None:
-        return 0
-    read = await events.since(session, (reader.xid, reader.seq), BATCH)
+    """How many events were read."""
+    reader = await held(session, name)
+    read = await next_of(session, reader) if reader else ()
     await take(session, read)
-    if read:
-        reader.xid, reader.seq = read[-1].xid, read[-1].seq
     return len(read)
 
 
@@ -82,17 +98,25 @@ async def follow(db: Database, name: str, take: Take) -> None:
 
 
 async def follow_all(db: Database, name: str, take: TakeAll) -> None:
+    async def step(session: AsyncSession) -> bool:
+        return await read_all(session, name, take) == BATCH
+
+    await turn(db, name, step)
+
+
+async def turn(db: Database, name: str, step: Step) -> None:
+    """A transaction for each step; after one that left nothing, until something happens."""
     with db.bell.listening(events.TOPIC) as rung:
         while True:
             rung.clear()
-            pending, read = False, 0
+            pending = more = False
             try:
                 async with db.transaction() as session:
                     # Asked first: what an older transaction holds back now is read below, or looked for again soon.
                     pending = await events.any_pending(session)
-                    read = await read_all(session, name, take)
+                    more = await step(session)
             except (SQLAlchemyError, OSError) as failure:
                 log.warning("reader_waits_for_database", reader=name, error=type(failure).__name__)
-            if read == BATCH:
+            if more:
                 continue
             await heard(rung, events.HELD_BACK if pending else POLL)

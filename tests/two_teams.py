@@ -38,6 +38,9 @@ from domain.feedback.requests import AnsweredBy, SurveyRequest
 from domain.feedback.scales import SurveyKind
 from domain.feedback.surveys import Survey
 from domain.fields import CustomField, FieldKind, FieldSubject, save_field
+from domain.finding import indexing
+from domain.finding.furnishing import furnish
+from domain.finding.views import View
 from domain.ids import public_id, row_id
 from domain.importing.imports import Import
 from domain.importing.sheets import ImportKind
@@ -90,6 +93,11 @@ async def two_teams(house: House, door: str) -> AsyncIterator[TwoTeams]:
             await _worked_on(session, house, clients)
         async with house.db.transaction() as session:
             await keeping.measure(session, list(await session.scalars(select(Ticket.id))))
+            await furnish(session)
+            await indexing.begin(session)
+            while await indexing.fill(session):
+                pass
+        async with house.db.transaction() as session:
             ids = await _ids(session)
         yield TwoTeams(clients["Ben"], clients["Eve"], clients["Mia"], clients["Admin"], ids)
 
@@ -285,6 +293,7 @@ async def _ids(session: AsyncSession) -> dict[str, str]:
         Participant,
         BlockedSender,
         DialledNumber,
+        View,
         Webhook,
         Policy,
         Calendar,

@@ -1,19 +1,30 @@
-"""The inbox: tickets by page, chosen by a filter."""
+"""The inbox: tickets by page, chosen by a filter or a view, in an order."""
+
+from dataclasses import dataclass
+from typing import Any
 
 import strawberry
-from sqlalchemy import ColumnElement, func, select, tuple_
+from sqlalchemy import ColumnElement, func, or_, select, tuple_
+from sqlalchemy.orm import InstrumentedAttribute
 
-from api.context import Info
+from api.context import Info, Reading
 from api.desk.tickets import Ticket, load_tickets, seen_tickets
+from api.finding.asking import asked
+from api.finding.views import view_row
 from api.paging import COUNTED, PageInfo, cursor_of, page_info, page_size, place_of
 from api.selection import wanted
 from domain.customers.contacts import same_person
 from domain.db import one_of
-from domain.desk.threads import Thread as ThreadRow
 from domain.desk.tickets import Ticket as TicketRow
 from domain.desk.tickets import TicketStatus
+from domain.finding import conditions
+from domain.finding.asking import holds, speaks_of_spam
+from domain.finding.conditions import Asking, Promises
+from domain.finding.tree import Every
+from domain.finding.views import TicketOrder
 from domain.ids import row_id
-from domain.ways_in.channels import Channel, ChannelKind
+from domain.sla.clocks import ClockState
+from domain.ways_in.channels import ChannelKind
 
 
 @strawberry.type
@@ -29,67 +40,121 @@ class TicketConnection:
     total_count: int = strawberry.field(description="Exact up to 1,000; 1,001 means more.")
 
 
-@strawberry.input
+@strawberry.input(description="All that is given must hold.")
 class TicketFilter:
+    view_id: strawberry.ID | None = None
+    query: str | None = strawberry.field(
+        default=None, description="Such as `is:open clock:risk -tag:vip buty`: see docs/finding.md."
+    )
     statuses: list[TicketStatus] | None = None
+    clock_states: list[ClockState] | None = strawberry.field(
+        default=None, description="As the query's `clock:`; one of them."
+    )
     assignee_ids: list[strawberry.ID] | None = None
     unassigned: bool | None = None
     channels: list[ChannelKind] | None = None
+    has_complaint: bool | None = None
     contact_id: strawberry.ID | None = None
     spam: bool = strawberry.field(
-        default=False, description="Those that are spam, which are left out otherwise."
+        default=False,
+        description="Those that are spam, which are left out otherwise, unless the query speaks of them.",
     )
 
 
 async def _tickets(
-    info: Info, filter: TicketFilter | None = None, first: int = 25, after: str | None = None
+    info: Info,
+    filter: TicketFilter | None = None,
+    order_by: TicketOrder | None = None,
+    first: int = 25,
+    after: str | None = None,
 ) -> TicketConnection:
     size = page_size(first)
-    asked = wanted(info)
+    selection = wanted(info)
     async with info.context.reading() as reading:
-        query = seen_tickets(reading, TicketRow.merged_into_id.is_(None), *_filtered(filter))
+        chosen, view_order = await _chosen(reading, filter or TicketFilter())
+        order = _ORDERS[order_by or view_order or TicketOrder.UPDATED]
+        query = seen_tickets(reading, TicketRow.merged_into_id.is_(None), *chosen)
         total = 0
-        if "totalCount" in asked:
+        if "totalCount" in selection:
             counted = query.with_only_columns(TicketRow.id).limit(COUNTED + 1).subquery()
             total = await reading.connection.scalar(select(func.count()).select_from(counted)) or 0
         if after:
-            query = query.where(tuple_(TicketRow.updated_at, TicketRow.id) < tuple_(*place_of(after)))
-        query = query.order_by(TicketRow.updated_at.desc(), TicketRow.id.desc()).limit(size + 1)
-        found = await load_tickets(reading, query, asked.below("edges", "node"))
+            query = query.where(order.after(after))
+        query = query.order_by(*order.columns()).limit(size + 1)
+        found = await load_tickets(reading, query, selection.below("edges", "node"))
     edges = [
-        TicketEdge(cursor=cursor_of(ticket.updated_at, ticket.row_id), node=ticket) for ticket in found[:size]
+        TicketEdge(cursor=cursor_of(getattr(ticket, order.by.key), ticket.row_id), node=ticket)
+        for ticket in found[:size]
     ]
     return TicketConnection(
         edges=edges, page_info=page_info(edges, after=after, more=len(found) > size), total_count=total
     )
 
 
-def _filtered(asked: TicketFilter | None) -> list[ColumnElement[bool]]:
-    if asked is None:
-        return [TicketRow.spam_at.is_(None)]
-    conditions: list[ColumnElement[bool]] = [
-        TicketRow.spam_at.is_not(None) if asked.spam else TicketRow.spam_at.is_(None)
-    ]
-    if asked.statuses:
-        conditions.append(TicketRow.status.in_(asked.statuses))
-    if asked.assignee_ids:
-        ids = [row_id("Agent", id, field="assigneeIds") for id in asked.assignee_ids]
-        conditions.append(one_of(TicketRow.assignee_id, ids))
-    if asked.unassigned is not None:
-        nobody = TicketRow.assignee_id.is_(None)
-        conditions.append(nobody if asked.unassigned else ~nobody)
-    if asked.channels:
-        used = (
-            select(ThreadRow.ticket_id)
-            .join(Channel, Channel.id == ThreadRow.channel_id)
-            .where(Channel.kind.in_(asked.channels))
-        )
-        conditions.append(TicketRow.id.in_(used))
-    if asked.contact_id:
-        conditions.append(same_person(TicketRow.contact_id, row_id("Contact", asked.contact_id)))
-    return conditions
+@dataclass(frozen=True)
+class _Order:
+    by: InstrumentedAttribute[Any]
+    ascending: bool = False
+
+    def columns(self) -> list[ColumnElement[Any]]:
+        both = (self.by, TicketRow.id)
+        return [column.asc() if self.ascending else column.desc() for column in both]
+
+    def after(self, cursor: str) -> ColumnElement[bool]:
+        place, here = tuple_(self.by, TicketRow.id), tuple_(*place_of(cursor))
+        return place > here if self.ascending else place < here
+
+
+_ORDERS = {
+    TicketOrder.DUE: _Order(TicketRow.due_at, ascending=True),
+    TicketOrder.UPDATED: _Order(TicketRow.updated_at),
+    TicketOrder.CREATED: _Order(TicketRow.created_at),
+}
+
+
+async def _chosen(
+    reading: Reading, filter: TicketFilter
+) -> tuple[list[ColumnElement[bool]], TicketOrder | None]:
+    """What must hold of a ticket, and a view's order."""
+    view = await view_row(reading, filter.view_id) if filter.view_id else None
+    written = [(view.query, "viewId")] if view else []
+    written += [(filter.query, "query")] if filter.query else []
+    queries, asking = await asked(reading, written, within="filter")
+    query = Every(tuple(queries))
+    found = [holds(query, asking), *_named(filter, asking)]
+    if filter.spam:
+        found.append(TicketRow.spam_at.is_not(None))
+    elif not speaks_of_spam(query):
+        found.append(TicketRow.spam_at.is_(None))
+    return found, view.order_by if view else None
+
+
+def _named(filter: TicketFilter, asking: Asking) -> list[ColumnElement[bool]]:
+    found: list[ColumnElement[bool]] = []
+    if filter.statuses:
+        found.append(TicketRow.status.in_(filter.statuses))
+    if filter.clock_states:
+        states = [Promises(state.value) for state in filter.clock_states]
+        found.append(or_(*(conditions.is_promised(state, asking) for state in states)))
+    if filter.assignee_ids:
+        ids = [row_id("Agent", id, field="assigneeIds") for id in filter.assignee_ids]
+        found.append(one_of(TicketRow.assignee_id, ids))
+    if filter.unassigned is not None:
+        nobody = conditions.is_nobodys(asking)
+        found.append(nobody if filter.unassigned else ~nobody)
+    if filter.channels:
+        found.append(or_(*(conditions.came_by(kind, asking) for kind in filter.channels)))
+    if filter.has_complaint is not None:
+        complaint = conditions.is_complaint(asking)
+        found.append(complaint if filter.has_complaint else ~complaint)
+    if filter.contact_id:
+        found.append(same_person(TicketRow.contact_id, row_id("Contact", filter.contact_id)))
+    return found
 
 
 @strawberry.type
 class InboxQueries:
-    tickets: TicketConnection = strawberry.field(resolver=_tickets, description="Newest activity first.")
+    tickets: TicketConnection = strawberry.field(
+        resolver=_tickets,
+        description="Newest activity first, or as the view has it, unless `orderBy` says otherwise.",
+    )

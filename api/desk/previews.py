@@ -1,4 +1,4 @@
-"""What a row of the inbox shows of a ticket's conversations: how it begins, how far it goes, by which channels."""
+"""What a row of the inbox shows of a ticket's conversations: how it begins, how far it goes, what waits for an answer, by which channels."""
 
 import uuid
 
@@ -10,6 +10,8 @@ from api.scalars import BigInt
 from domain.db import one_of
 from domain.desk.messages import DeliveryState, Direction, Item
 from domain.desk.threads import Thread
+from domain.desk.tickets import LIVE, Ticket
+from domain.finding.conditions import UNANSWERED
 from domain.ways_in.channels import Channel, ChannelKind
 
 PREVIEW = 140
@@ -49,3 +51,13 @@ async def channels_of(reading: Reading, ids: list[uuid.UUID]) -> dict[uuid.UUID,
     return {
         ticket_id: [row.kind for row in group] for ticket_id, group in by("ticket_id", rows.all()).items()
     }
+
+
+async def unread_of(reading: Reading, ids: list[uuid.UUID]) -> dict[uuid.UUID, int]:
+    rows = await reading.connection.execute(
+        select(Item.__table__.c.ticket_id, func.count())
+        .join_from(Item.__table__, Ticket, Ticket.id == Item.__table__.c.ticket_id)
+        .where(one_of(Item.__table__.c.ticket_id, ids), Ticket.status.in_(LIVE), *UNANSWERED)
+        .group_by(Item.__table__.c.ticket_id)
+    )
+    return {row[0]: row[1] for row in rows}

@@ -15,7 +15,7 @@ from api.context import Info, Reading, by, plain
 from api.customers.contacts import Contact, contacts_by_id
 from api.customers.identities import Identity
 from api.desk.history import PAGED, Asked, TimelineConnection, timeline_of_ticket
-from api.desk.previews import channels_of, newest_items
+from api.desk.previews import channels_of, newest_items, unread_of
 from api.desk.threads import Thread, threads_of
 from api.desk.ticket_fields import TicketFieldValue
 from api.node import Node
@@ -70,6 +70,9 @@ class Ticket(Node):
     seq: BigInt = strawberry.field(
         description="Of the newest item: what `messageSend` takes as `lastSeenSeq`."
     )
+    unread_count: int = strawberry.field(
+        description="The customer's messages after our last answer; 0 of a solved or closed ticket, whoever has looked at it."
+    )
     clock: Clock | None = strawberry.field(description="The most urgent promise.")
     clocks: list[Clock]
     alert: Annotated["Alert", strawberry.lazy("api.alerting.alerts")] | None = strawberry.field(
@@ -104,6 +107,7 @@ class Ticket(Node):
     contact_id: strawberry.Private[uuid.UUID]
     assignee_id: strawberry.Private[uuid.UUID | None]
     team_id: strawberry.Private[uuid.UUID | None]
+    due_at: strawberry.Private[datetime]
 
     @strawberry.field(description=f"Newest first. {PAGED}")
     async def timeline(
@@ -172,6 +176,7 @@ async def load_tickets(reading: Reading, query: Select[Any], selection: Selectio
                 "updated_at": row.updated_at,
                 "snoozed_until": row.snoozed_until,
                 "kept_fields": row.fields,
+                "due_at": row.due_at,
             },
         )
         for row in rows
@@ -200,6 +205,10 @@ async def _fill(reading: Reading, tickets: list[Ticket], selection: Selection) -
         newest = await newest_items(reading, ids)
         for ticket in tickets:
             ticket.preview, ticket.seq = newest.get(ticket.row_id, ("", BigInt(0)))
+    if "unreadCount" in selection:
+        unread = await unread_of(reading, ids)
+        for ticket in tickets:
+            ticket.unread_count = unread.get(ticket.row_id, 0)
     if "channels" in selection or "lastChannel" in selection:
         kinds = await channels_of(reading, ids)
         for ticket in tickets:

@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Collection, Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -43,6 +43,9 @@ LONGEST_SNOOZE = timedelta(days=366)
 SNOOZES = "snoozes"
 """Rung when a ticket is to wake earlier than thought."""
 
+NEVER = datetime(9999, 1, 1, tzinfo=UTC)
+"""Later than anything: in the order of due times, what has none comes last."""
+
 
 class TicketStatus(StrEnum):
     NEW = "new"
@@ -53,6 +56,9 @@ class TicketStatus(StrEnum):
 
 
 LIVE = (TicketStatus.NEW, TicketStatus.OPEN, TicketStatus.PENDING)
+
+IS_LIVE = "status IN ('new', 'open', 'pending')"
+"""In the words of the partial indexes: with parameters they would not serve."""
 
 NUMBERS = Sequence("ticket_number_seq", metadata=Base.metadata, data_type=BigInteger())
 
@@ -65,7 +71,10 @@ class Ticket(Base):
         Index("ix_ticket_merged", "merged_into_id", postgresql_where=text("merged_into_id IS NOT NULL")),
         Index("ix_ticket_split", "split_by_id", postgresql_where=text("split_by_id IS NOT NULL")),
         Index("ix_ticket_snoozed", "snoozed_until", postgresql_where=text("snoozed_until IS NOT NULL")),
-        Index("ix_ticket_live", "assignee_id", postgresql_where=text("status IN ('new', 'open', 'pending')")),
+        Index("ix_ticket_created", "created_at", "id"),
+        Index("ix_ticket_live", "assignee_id", postgresql_where=text(IS_LIVE)),
+        Index("ix_ticket_due", "due_at", "id", postgresql_where=text(IS_LIVE)),
+        Index("ix_ticket_tags", "tags", postgresql_using="gin"),
     )
     __mapper_args__ = {"eager_defaults": True}
 
@@ -94,6 +103,8 @@ class Ticket(Base):
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
     solved_at: Mapped[datetime | None]
+    due_at: Mapped[datetime] = mapped_column(default=NEVER, server_default=text("'9999-01-01 00:00:00+00'"))
+    """Of its promises that run and are not paused, that due first; `domain/sla/clocks.py` keeps it."""
     spam_at: Mapped[datetime | None]
     """Somebody has said that it is spam (`domain/desk/spam.py`)."""
     spam_by_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("agent.id"))

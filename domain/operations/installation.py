@@ -22,6 +22,8 @@ class Installation(Base):
     """The restore after which nobody has confirmed yet that what waits is to be sent."""
     vapid: Mapped[bytes | None]
     """The key pair by which push services know us, sealed."""
+    furnished_at: Mapped[datetime | None]
+    """When it was given the views that every shop begins with: whoever deletes one does not get it back."""
 
 
 nothing_is_held = ~select(Installation.id).where(Installation.held_since.is_not(None)).exists()

@@ -40,6 +40,7 @@ TAKEN = {
     "visitor": N_(
         "what the person's browsers told the chat: who was signed in, and what was answered before"
     ),
+    "search_entry": N_("by which words the person, their tickets and what they said are found"),
     "unproven_mail": N_("to which claimed address a chat's answer was mailed"),
     "thread": N_("subjects and keys of conversations, and the evidence why each was joined"),
     "draft": N_("answers and notes that somebody of the shop had begun to write"),

@@ -31,6 +31,8 @@ from domain.desk.tasks import Task
 from domain.desk.threads import Thread
 from domain.desk.tickets import Ticket
 from domain.feedback.requests import SurveyRequest
+from domain.finding.entries import SearchEntry
+from domain.finding.indexing import entries_of
 from domain.joining.cases import NamedNumber
 from domain.joining.moves import Step
 from domain.joining.suggestions import Suggestion
@@ -68,6 +70,8 @@ class Holding:
     """Is it shown to the person? Not what only says what became of a push or a post."""
     stored: bool = False
     """Do the rows name stored bytes, in `file`?"""
+    sealed: bool = True
+    """Not what is made of other rows, and says nothing that they do not say."""
     large: str | None = None
     """A column of bytes that are taken a piece at a time."""
 
@@ -130,6 +134,7 @@ HOLDINGS = (
         {},
     ),
     Holding(Dial, lambda id: Dial.call_id.in_(items_of(id)), {}, exported=False),
+    Holding(SearchEntry, lambda id: SearchEntry.id.in_(entries_of(id)), {}, exported=False, sealed=False),
     Holding(Acknowledgement, lambda id: Acknowledgement.item_id.in_(items_of(id)), {}, exported=False),
     Holding(Consent, consents_of, {"number": _still_stopped, "word": "", "history": []}),
     Holding(Visitor, visitors_of, {}),
@@ -268,6 +273,7 @@ HARMLESS = {
     "recount.*": "of the house",
     "rota.*": "the shop's shifts",
     "sealed_part.sealed": "what was taken, encrypted, until it is destroyed",
+    "search_fill.*": "of the house",
     "second_factor.*": "of the people of the shop",
     "sign_in.*": "of the people of the shop",
     "sign_in_try.*": "a digest",
@@ -277,6 +283,7 @@ HARMLESS = {
     "survey.*": "the shop's own questions",
     "survey_request.language": "a language",
     "team.*": "the shop's teams",
+    "ticket_view.*": "what people of the shop look for: their own words, which they can change",
     "upload.*": "files of the people of the shop, for a day at most: what is sent becomes an attachment",
     "webhook.*": "the shop's own addresses",
 }

@@ -39,6 +39,7 @@ from domain.desk.messages import Attachment, Item
 from domain.desk.tickets import REOPENS_WITHIN, Ticket, TicketStatus
 from domain.errors import InvalidInput
 from domain.feedback.requests import SurveyRequest
+from domain.finding import entries
 from domain.languages import N_
 from domain.shop import MOST_DAYS
 
@@ -228,6 +229,7 @@ async def _empty_texts(files: Files, session: AsyncSession, kept: Retention, now
         "digest": null(),
     }
     await session.execute(update(Item.__table__).where(one_of(_item.id, ids)).values(emptied))  # type: ignore[arg-type]
+    await entries.forget(session, ids)
     return len(ids)
 
 

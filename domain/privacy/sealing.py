@@ -134,7 +134,7 @@ class Sealer:
         self, session: AsyncSession, erasure: Erasure, holding: Holding, rows: Sequence[Row[Any]]
     ) -> None:
         key = erasure.key(self._keys)
-        if key is None:
+        if key is None or not holding.sealed:
             return
         lines = b"\n".join(
             orjson.dumps({str(name): value for name, value in row._mapping.items()}, default=_written)

@@ -18,7 +18,7 @@ from domain.calling import call_backs
 from domain.customers.contacts import Contact
 from domain.db import Base, database_time, new_id, one_of, ring
 from domain.desk.threads import Thread
-from domain.desk.tickets import Ticket, locked
+from domain.desk.tickets import NEVER, Ticket, locked
 from domain.events import Event, EventKind, record
 from domain.sla.facts import beginnings_of, facts_of, is_a_machines
 from domain.sla.hours import Hours
@@ -116,8 +116,8 @@ async def reckon(session: AsyncSession, ticket: Ticket, *, by: Actor = SYSTEM, a
         if row.runs and row.id not in paired:
             hand.end(row)
     await session.flush()  # what ends makes room for what begins
-    for promise, clock in pairs:
-        hand.set(clock, promise)
+    clocks = [hand.set(clock, promise) for promise, clock in pairs]
+    ticket.due_at = min((row.due_at for row in clocks if row.runs and not row.paused_since), default=NEVER)
     await hand.tell()
     if any(fact.channel == ChannelKind.PHONE for fact in facts) and not is_waited_for(facts):
         missed = (Alert.ticket_id == ticket.id, Alert.kind == AlertKind.CALL_MISSED)
@@ -181,9 +181,9 @@ class _Hand:
         self._quiet.append(row.id)
         self.moved = True
 
-    def set(self, row: Clock | None, promise: Promise) -> None:
+    def set(self, row: Clock | None, promise: Promise) -> Clock:
         if row is not None and not row.runs and not promise.runs:
-            return
+            return row
         began = row is None
         if row is None:
             row = Clock(id=new_id(), ticket_id=self._ticket.id, metric=promise.metric)
@@ -202,8 +202,9 @@ class _Hand:
         elif not ran or timed != before:
             self._start(row, ran=ran)
         else:
-            return
+            return row
         self.moved = True
+        return row
 
     def _start(self, row: Clock, *, ran: bool) -> None:
         """It runs from here; an alert for a moment that is no longer the right one is over."""

@@ -172,6 +172,8 @@ def _ways(field: GraphQLField, quoted: dict[str, str]) -> Iterator[dict[str, str
         yield {"contactId": quoted["Contact"]}
     elif "channelId" in names:
         yield {"channelId": quoted["Channel"]}
+    elif "text" in names and "kinds" in names:
+        yield {"text": '"parcel"'}
     elif "webhookId" in names:
         yield {"webhookId": quoted["Webhook"]}
     else:
@@ -220,6 +222,7 @@ async def test_no_question_of_another_teams_agent_finds_a_canary(
     assert {"contact.city", "contact.tags", "contact.fields", "contact_note.text"} <= found
     assert "ticket.fields" in found
     assert not {name for name in found if name.startswith("draft.")}, "Ben's own"
+    assert re.search(r'"search": ?\[\{', manager)
     assert {"company.name", "company.domains", "company.note"} <= found
     assert {"identity.label", "task.title", "thread.subject", "attachment.name", "arrival.raw"} <= found
     assert set(re.findall(r"canary:([a-z_.]+)", stranger)) == set()

@@ -227,6 +227,12 @@ async def _both_contacts(asking: Asking) -> Values:
     return {"primaryId": asking.Contact, "otherIds": [await _another_contact(asking)]}
 
 
+async def _a_view(asking: Asking, principal: Principal) -> Values:
+    saved = _mutation("viewSave", {"name": "Mugs", "query": "mug"}, "view { id }")
+    done = await asking.ask((await asking.session(by_name(principal)))["accessToken"], *saved)
+    return {"id": done["data"]["viewSave"]["view"]["id"]}
+
+
 async def _both_tickets(asking: Asking) -> Values:
     return {"primaryId": asking.Ticket, "otherIds": [(await _another_ticket(asking))[0]]}
 
@@ -504,6 +510,8 @@ MUTATIONS: dict[str, Callable[[Asking, Principal], Any]] = {
     "ticketFieldArchive": lambda a, p: {"id": a.TicketField, "archived": False},
     "tokenCreate": lambda a, p: {"name": "Orders", "scopes": ["TICKETS_READ"]},
     "tokenRevoke": lambda a, p: _revoke(a),
+    "viewSave": lambda a, p: {"name": "Mugs", "query": "mug"},
+    "viewDelete": lambda a, p: _a_view(a, p),
     "webhookSave": lambda a, p: {"url": "https://example.org/hook"},
     "webhookRotateSecret": lambda a, p: {"id": a.Webhook},
     "webhookDelete": lambda a, p: _a_webhook(a),
@@ -582,6 +590,8 @@ QUERIES = {
     "Feedback": _item("Feedback", "words"),
     "Query.policies": "{ policies { id } }",
     "Query.policyTemplates": "{ policyTemplates { code } }",
+    "Query.views": "{ views { id } }",
+    "Query.search": '{ search(text: "parcel") { id } }',
     "Query.recount": "{ recount { tickets } }",
     "Query.calendars": "{ calendars { id } }",
     "Query.rotas": "{ rotas { isOnShift } }",
@@ -622,6 +632,8 @@ QUERIES = {
     "Thread": _ticket("threads { subject }"),
     "JoinReason": _ticket("threads { joinedBecause { text } }"),
     "MergeCandidate": "query($Contact: ID!) { contact(id: $Contact) { mergeCandidates { score } } }",
+    "View": "{ views { name count } }",
+    "SearchHit": '{ search(text: "parcel") { snippet } }',
     "TicketSuggestion": _ticket("suggestions { text }"),
     "MergePreview": "query($Contact: ID!, $Caller: ID!) "
     "{ mergePreview(primaryId: $Contact, otherIds: [$Caller]) { undoUntil } }",

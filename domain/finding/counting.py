@@ -1,0 +1,71 @@
+"""How many tickets each view holds, for whoever looks."""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.access import may_see
+from domain.actors import Actor
+from domain.desk.tickets import Ticket
+from domain.finding.asking import is_unsettled, shown
+from domain.finding.conditions import Asking
+from domain.finding.names import asking_as
+from domain.finding.query import parse, understood
+from domain.finding.tree import Query
+
+COUNTED = 1_000
+PATIENCE = "1s"
+"""For counting what is settled too: nobody waits longer for a number."""
+
+
+@dataclass(frozen=True)
+class Count:
+    """Of tickets; 1,001 means more. None where counting would take too long."""
+
+    all: int | None
+    breached: int | None
+
+
+UNCOUNTED = Count(None, None)
+
+
+async def counts(
+    connection: AsyncConnection, views: Sequence[Any], *, to: Actor, at: datetime
+) -> dict[uuid.UUID, Count]:
+    """Of all views at once, as this person sees them; of those that reach into what is settled, as far as time allows."""
+    read = {view.id: query for view in views if (query := understood(view.query)) is not None}
+    asking = await asking_as(connection, to, read.values(), at=at)
+    few = {id: query for id, query in read.items() if is_unsettled(query)}
+    many = {id: query for id, query in read.items() if id not in few}
+    found = await _counted(connection, few, to=to, asking=asking)
+    if many:
+        try:
+            async with connection.begin_nested():
+                await connection.execute(select(func.set_config("statement_timeout", PATIENCE, True)))
+                found |= await _counted(connection, many, to=to, asking=asking)
+        except DBAPIError as failure:
+            if "statement timeout" not in str(failure.orig):
+                raise
+    return {view.id: found.get(view.id, UNCOUNTED) for view in views}
+
+
+async def _counted(
+    connection: AsyncConnection, queries: dict[uuid.UUID, Query], *, to: Actor, asking: Asking
+) -> dict[uuid.UUID, Count]:
+    if not queries:
+        return {}
+    broken = parse("clock:breached")
+    numbers = []
+    for query in queries.values():
+        for also in ((), (shown(broken, asking),)):
+            held = select(Ticket.id).where(may_see(Ticket, to), shown(query, asking), *also)
+            counted = select(func.count()).select_from(held.limit(COUNTED + 1).subquery())
+            numbers.append(counted.scalar_subquery())
+    row = (await connection.execute(select(*numbers))).one()
+    return {id: Count(row[2 * place], row[2 * place + 1]) for place, id in enumerate(queries)}

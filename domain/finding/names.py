@@ -1,0 +1,70 @@
+"""Who asks, and whether the people and teams a query names are there."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import literal, select, union_all
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+
+from domain.actors import Actor
+from domain.agents.staff import Agent, Team
+from domain.finding.conditions import Asking
+from domain.finding.mistakes import NobodyIsMe, UnknownValue
+from domain.finding.terms import TERMS
+from domain.finding.tree import Query, asked_in
+from domain.finding.values import ME, Anything, Times, nearest
+
+
+async def asking_as(
+    connection: AsyncConnection | AsyncSession, actor: Actor, queries: Iterable[Query], *, at: datetime
+) -> Asking:
+    """A day begins where the asker is; a program's at Greenwich."""
+    zone = None
+    if actor.agent_id and any(_speaks_of_days(query) for query in queries):
+        zone = await connection.scalar(select(Agent.timezone).where(Agent.id == actor.agent_id))
+    return Asking(at, actor.agent_id, zone or "UTC")
+
+
+def _speaks_of_days(query: Query) -> bool:
+    return any(TERMS[one.key].values == Times() for one in asked_in(query))
+
+
+async def check(
+    connection: AsyncConnection | AsyncSession, query: Query, *, nobody_asks: bool = False
+) -> None:
+    """Refuses names that nobody has, and `me` where a program asks; points at them."""
+    named = [
+        (term.names, one.key, value, span)
+        for one in asked_in(query)
+        if isinstance(term := TERMS[one.key].values, Anything) and term.names
+        for value, span in zip(one.values, one.spans, strict=True)
+    ]
+    for _, _, value, span in named:
+        if nobody_asks and value == ME:
+            raise NobodyIsMe(*span, value)
+    asked = [(of, key, value, span) for of, key, value, span in named if value not in _also(key)]
+    if not asked:
+        return
+    known = await _known(connection)
+    for of, key, value, span in asked:
+        names = known[of]
+        if value.lower() not in {name.lower() for name in names}:
+            raise UnknownValue(*span, value, nearest=nearest(value, names), term=key)
+
+
+def _also(key: str) -> tuple[str, ...]:
+    values: Any = TERMS[key].values
+    also: tuple[str, ...] = values.also
+    return also
+
+
+async def _known(connection: AsyncConnection | AsyncSession) -> dict[str, list[str]]:
+    people, addresses = (
+        select(literal("agent").label("of"), said.label("name")) for said in (Agent.name, Agent.email)
+    )
+    teams = select(literal("team"), Team.name)
+    known: dict[str, list[str]] = {"agent": [], "team": []}
+    for of, name in await connection.execute(union_all(people, addresses, teams)):
+        known[of].append(name)
+    return known
