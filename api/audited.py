@@ -58,6 +58,8 @@ AUDITED = {
         AuditKind.NUMBER_SAVED, ("channel_id", "number", "campaign", "source", "language", "dial")
     ),
     "dialledNumberDelete": Audited(AuditKind.NUMBER_DELETED, ("id",)),
+    "macroSave": Audited(AuditKind.MACRO_SAVED, ("id", "name", "visibility", "team_id")),
+    "macroDelete": Audited(AuditKind.MACRO_DELETED, ("id",)),
     "contactFieldSave": Audited(AuditKind.CONTACT_FIELD_SAVED, ("id", "label", "kind", "options")),
     "contactFieldArchive": Audited(AuditKind.CONTACT_FIELD_ARCHIVED, ("id", "archived")),
 }
@@ -72,7 +74,7 @@ def note_mutation(
     by: Actor,
     at: datetime,
 ) -> None:
-    if audited := AUDITED.get(name):
+    if (audited := AUDITED.get(name)) and not result.get("private"):
         told = {field: str(input[field]) for field in audited.told if input[field] is not None}
         told |= result.get("told", {})  # what the input does not say so that it may be kept
         agent_id = uuid.UUID(result["agent"]) if "agent" in result else by.agent_id

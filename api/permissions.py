@@ -101,6 +101,8 @@ WRAPPERS = (
     "UserError",
     "NewSecret",
     "ChannelFinding",
+    "MacroReply",
+    "MacroWords",
 )
 """Types that hold nothing of their own: what is around and in them decides."""
 

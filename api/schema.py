@@ -46,6 +46,8 @@ from api.joining.joining import JoiningMutations
 from api.joining.linking import LinkMutations
 from api.joining.merging import MergeMutations, MergeQueries
 from api.live import ChangeSubscriptions, Executor
+from api.macros.macros import MacroMutations, MacroQueries
+from api.macros.running import MacroRunningMutations, MacroRunningQueries
 from api.nodes import NodeQueries
 from api.privacy.erasing import ErasureMutations, ErasureQueries
 from api.privacy.exporting import ExportMutations, ExportQueries
@@ -78,6 +80,8 @@ class Query(
     TicketQueries,
     ContactQueries,
     TextingQueries,
+    MacroQueries,
+    MacroRunningQueries,
     MergeQueries,
     AddressBookQueries,
     CompanyQueries,
@@ -114,6 +118,8 @@ class Mutation(
     MessageMutations,
     ChatMutations,
     WritingMutations,
+    MacroMutations,
+    MacroRunningMutations,
     LinkMutations,
     MessengerMutations,
     MergeMutations,

@@ -37,6 +37,7 @@ from domain.desk.tasks import Task
 from domain.desk.threads import Thread
 from domain.desk.tickets import Ticket
 from domain.errors import NotFound
+from domain.macros.macros import Macro, shown_to
 from domain.privacy.erasure import Erasure, SealedPart
 from domain.privacy.exports import ContactExport
 from domain.sla.policies import Calendar, Policy
@@ -91,6 +92,8 @@ def _agents(model: type[Base], actor: Actor) -> ColumnElement[bool]:
         return model.agent_id == actor.id
     if model in (Agent, Team, Channel, Policy, Calendar, ContactField):
         return true()
+    if model is Macro:
+        return shown_to(actor)
     if model in (ApiToken, AuditEntry, Webhook, Post):
         return true() if actor.role == Role.ADMIN else false()
     if model in (Delivery, Notice):

@@ -35,6 +35,9 @@ from domain.desk.threads import Thread
 from domain.desk.tickets import Ticket
 from domain.events import Event
 from domain.ids import public_id, row_id
+from domain.macros import macros
+from domain.macros.actions import AddTask, Assignee, Whom
+from domain.macros.macros import Macro, Visibility
 from domain.privacy.erasure import Erasure, SealedPart
 from domain.privacy.exports import ContactExport
 from domain.privacy.retention import Retention
@@ -139,6 +142,19 @@ async def _worked_on(session: AsyncSession, house: House, ben: Client) -> None:
     )
     await _wrote_along(session, message, by)
     await _asked_for(session, ticket.contact_id, ben_id)
+    await macros.save(
+        session,
+        None,
+        macros.Said(
+            name="Thanks",
+            bodies=[("en", "Thank you, {{order.number}}.")],
+            actions=[AddTask("Call", Assignee(Whom.AGENT, ben_id))],
+            visibility=Visibility.TEAM,
+            team_id=ticket.team_id,
+        ),
+        by=by,
+        at=NOON,
+    )
     webhook, _ = await add_webhook(
         session, house.keys, url="https://example.org/hook", description="Till", kinds=[], at=NOON
     )
@@ -217,6 +233,7 @@ async def _ids(session: AsyncSession) -> dict[str, str]:
         Policy,
         Calendar,
         Erasure,
+        Macro,
     ):
         ids[model.__name__] = (await session.scalars(select(model.id).order_by(model.id).limit(1))).one()
     ids["Alert"] = (await session.scalars(select(Alert.id).where(Alert.ticket_id == ticket.id))).one()

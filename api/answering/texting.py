@@ -20,7 +20,7 @@ class SmsSegments:
     )
 
 
-def _sms_segments(text: str) -> SmsSegments:
+def segments_in(text: str) -> SmsSegments:
     found = segments_of(text)
     return SmsSegments(
         encoding=found.encoding,
@@ -32,4 +32,4 @@ def _sms_segments(text: str) -> SmsSegments:
 
 @strawberry.type
 class TextingQueries:
-    sms_segments: SmsSegments = strawberry.field(resolver=_sms_segments)
+    sms_segments: SmsSegments = strawberry.field(resolver=segments_in)

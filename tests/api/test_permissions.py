@@ -23,7 +23,7 @@ from api.house import House
 from api.permissions import RULES, Rule, rule_of
 from api.schema import schema
 from demo.farends.graph import GraphStandIn, Page
-from domain.actors import SYSTEM, Role, Scope
+from domain.actors import SYSTEM, Actor, ActorKind, Role, Scope
 from domain.agents import invitations, tokens
 from domain.agents.invitations import Purpose
 from domain.agents.second_factor import SecondFactor
@@ -47,6 +47,8 @@ from domain.ids import public_id, row_id
 from domain.joining import merging
 from domain.joining.reasons import JoinCode, SuggestionCode
 from domain.joining.suggestions import Suggestion
+from domain.macros import macros
+from domain.macros.macros import Visibility
 from domain.sla.policies import save_policy
 from domain.ways_in import blocking
 from domain.ways_in.channels import Channel, ChannelKind
@@ -56,6 +58,7 @@ from tests.two_teams import TwoTeams
 
 REFUSALS = {"UNAUTHENTICATED", "NOT_ALLOWED", "MISSING_SCOPE"}
 GRAPHQL = schema._schema
+MANAGES = Actor(ActorKind.SYSTEM, role=Role.MANAGER)
 
 Values = dict[str, Any]
 
@@ -233,6 +236,19 @@ async def _another_matter(asking: Asking) -> Values:
     return {"ids": [(await _another_ticket(asking))[0]]}
 
 
+async def _a_macro(asking: Asking) -> Values:
+    """Of the same team."""
+    async with asking.house.db.transaction() as session:
+        said = macros.Said(
+            name="Another",
+            bodies=[("en", "x")],
+            visibility=Visibility.TEAM,
+            team_id=row_id("Team", asking.Team),
+        )
+        macro = await macros.save(session, None, said, by=MANAGES, at=await database_time(session))
+        return {"id": public_id("Macro", macro.id)}
+
+
 async def _a_participant(asking: Asking) -> Values:
     async with asking.house.db.transaction() as session:
         thread = await session.get_one(Thread, row_id("Thread", asking.Thread))
@@ -362,6 +378,9 @@ MUTATIONS: dict[str, Callable[[Asking, Principal], Any]] = {
     "chatTyping": lambda a, p: {"ticketId": a.Ticket},
     "chatRead": lambda a, p: {"ticketId": a.Ticket, "seq": 1},
     "noteAdd": lambda a, p: {"ticketId": a.Ticket, "text": "Noted."},
+    "macroSave": lambda a, p: {"id": a.Macro, "shortcut": "ty"},
+    "macroDelete": lambda a, p: _a_macro(a),
+    "macroRun": lambda a, p: {"macroId": a.Macro, "ticketIds": [a.Ticket]},
     "participantAccept": lambda a, p: {"threadId": a.Thread, "address": a.new_address()},
     "participantRemove": lambda a, p: _a_participant(a),
     "ticketMarkSpam": lambda a, p: _another_matter(a),
@@ -469,6 +488,13 @@ def _item(type: str, selection: str) -> str:
     return f"query(${type}: ID!) {{ node(id: ${type}) {{ ... on {type} {{ {selection} }} }} }}"
 
 
+def _preview(selection: str) -> str:
+    return (
+        "query($Macro: ID!, $Ticket: ID!) "
+        f"{{ macroPreview(macroId: $Macro, ticketId: $Ticket) {{ {selection} }} }}"
+    )
+
+
 CHANGES = "changes(since: $start) { cursor changes { __typename } }"
 
 QUERIES = {
@@ -496,6 +522,8 @@ QUERIES = {
     "Query.alert": "query($Alert: ID!) { alert(id: $Alert) { id } }",
     "Query.pushHealth": "query($Alert: ID!) { pushHealth(alertId: $Alert) { id } }",
     "Query.smsSegments": '{ smsSegments(text: "hi") { segments } }',
+    "Query.macros": "{ macros { id } }",
+    "Query.macroPreview": _preview("text"),
     "Query.policies": "{ policies { id } }",
     "Query.policyTemplates": "{ policyTemplates { code } }",
     "Query.recount": "{ recount { tickets } }",
@@ -563,6 +591,13 @@ QUERIES = {
     "LadderStep": "{ policies { ladder { steps { level } } } }",
     "PolicyTemplate": "{ policyTemplates { name } }",
     "SmsSegments": '{ smsSegments(text: "hi") { encoding } }',
+    "Macro": "{ macros { name } }",
+    "MacroBody": "{ macros { bodies { text } } }",
+    "MacroAction": "{ macros { actions { status } } }",
+    "MacroAssignee": "{ macros { actions { task { assignee { whom } } } } }",
+    "MacroTask": "{ macros { actions { task { title } } } }",
+    "MacroPreview": _preview("locale"),
+    "MacroGap": _preview("missing { variable }"),
     "Calendar": "{ calendars { name } }",
     "WeeklyHours": "{ calendars { hours { timezone } } }",
     "DayHours": "{ calendars { hours { weekly { day } } } }",
