@@ -2,12 +2,14 @@
 
 import uuid
 from datetime import datetime
+from time import monotonic
 from typing import Any
 
 import strawberry
 from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from api import limits
 from api.answering.messages import undo_for
 from api.answering.texting import SmsSegments, segments_in
 from api.changes import place, too_old
@@ -32,6 +34,9 @@ from domain.macros import filling, running
 from domain.macros.macros import Macro
 from domain.macros.running import Ran, Sending, Words
 from domain.ways_in.channels import ChannelKind
+
+ENOUGH = limits.SECONDS * 0.6
+"""Seconds after which no other ticket is begun, so that what is done can still be told."""
 
 
 @strawberry.type(description="A place of a macro where nothing stands.")
@@ -137,6 +142,7 @@ async def _macro_run(info: Info, input: MacroRunInput) -> MacroRunPayload:
             for ticket in asked.values():
                 known[ticket.id] = await filling.reached_by(session, ticket, known[ticket.id], to)
         agent = await session.get_one(Agent, actor.agent_id)
+        until = monotonic() + ENOUGH
         done: dict[str, Json] = {}
         refused: list[Json] = []
         for id, ticket in asked.items():
@@ -144,6 +150,8 @@ async def _macro_run(info: Info, input: MacroRunInput) -> MacroRunPayload:
             if key in done:  # the same matter by another id
                 continue
             try:
+                if monotonic() > until:
+                    raise running.NotReached
                 async with session.begin_nested():
                     ran = await running.run(
                         session, macro, ticket, known[ticket.id], agent, sending, by=actor, at=now
@@ -221,7 +229,7 @@ async def _payload(info: Info, result: Json) -> MacroRunPayload:
                 field=one["field"],
                 message=translate(info.context.locale, one["sentence"], **one["values"]),
             )
-            for one in result["refused"]
+            for one in sorted(result["refused"], key=lambda one: int(one["field"][1]))
         ],
     )
 

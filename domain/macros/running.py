@@ -47,6 +47,13 @@ class Incomplete(Refused):
     sentence = N_("Nothing stands for {names} here, and the macro has no other word for it.")
 
 
+class NotReached(Refused):
+    code = "MACRO_NOT_REACHED"
+    sentence = N_(
+        "There was no time left for this ticket: nothing was done to it. Use the macro on the rest again."
+    )
+
+
 @dataclass(frozen=True)
 class Words:
     """Of a macro, for one customer."""
