@@ -58,6 +58,7 @@ AUDITED = {
         AuditKind.NUMBER_SAVED, ("channel_id", "number", "campaign", "source", "language", "dial")
     ),
     "dialledNumberDelete": Audited(AuditKind.NUMBER_DELETED, ("id",)),
+    "infectedFileOpen": Audited(AuditKind.INFECTED_OPENED, ("id",)),
     "macroSave": Audited(AuditKind.MACRO_SAVED, ("id", "name", "visibility", "team_id")),
     "macroDelete": Audited(AuditKind.MACRO_DELETED, ("id",)),
     "contactFieldSave": Audited(AuditKind.CONTACT_FIELD_SAVED, ("id", "label", "kind", "options")),

@@ -101,6 +101,9 @@ WRAPPERS = (
     "UserError",
     "NewSecret",
     "ChannelFinding",
+    "FileUpload",
+    "UploadHeader",
+    "WaitingFile",
     "MacroReply",
     "MacroWords",
 )

@@ -36,9 +36,11 @@ from api.customers.contacts import ContactQueries
 from api.customers.profiles import ProfileMutations
 from api.desk.handling import TicketMutations
 from api.desk.inbox import InboxQueries
+from api.desk.infected import InfectedMutations
 from api.desk.spam import SpamMutations, SpamQueries
 from api.desk.tasks import TaskMutations, TaskQueries
 from api.desk.tickets import TicketQueries
+from api.desk.upload_links import UploadLinkMutations
 from api.documents import Documents
 from api.errors import Errors
 from api.execution import Admitted, Timed
@@ -118,6 +120,8 @@ class Mutation(
     MessageMutations,
     ChatMutations,
     WritingMutations,
+    UploadLinkMutations,
+    InfectedMutations,
     MacroMutations,
     MacroRunningMutations,
     LinkMutations,

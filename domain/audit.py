@@ -63,6 +63,8 @@ class AuditKind(StrEnum):
     MACRO_SAVED = "macro_saved"
     """One that others see, as one that is deleted."""
     MACRO_DELETED = "macro_deleted"
+    INFECTED_OPENED = "infected_opened"
+    """A file in which something harmful was found."""
     CONTACT_READ = "contact_read"
     CALL_STARTED = "call_started"
     EXPORTED = "exported"

@@ -13,6 +13,7 @@ from domain.calling.dials import DIALS
 from domain.customers.name_lookups import NAME_LOOKUPS
 from domain.customers.visitors import ABSENCES
 from domain.desk.messages import CALLS, FETCHES, OUTBOX
+from domain.desk.scans import SCANS
 from domain.privacy.erasure import ERASURES
 from domain.privacy.exports import EXPORTS
 from domain.sla.recounts import RECOUNTS
@@ -20,7 +21,7 @@ from domain.webhooks import POSTS
 from domain.work import Queue
 
 QUEUES: tuple[Queue, ...] = (  # type: ignore[type-arg]
-    ARRIVALS, OUTBOX, FETCHES, CALLS, DIALS, PUSHES, SYSTEM_MAIL, POSTS, RECOUNTS, EXPORTS, ERASURES, NAME_LOOKUPS, ABSENCES,
+    ARRIVALS, OUTBOX, FETCHES, SCANS, CALLS, DIALS, PUSHES, SYSTEM_MAIL, POSTS, RECOUNTS, EXPORTS, ERASURES, NAME_LOOKUPS, ABSENCES,
 )  # fmt: skip
 OUTWARD = tuple(queue for queue in QUEUES if queue.outward)
 

@@ -6,7 +6,7 @@ known: `Message.particulars` has `maybe_sent`, and the next letter says so to it
 
 import asyncio
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -23,6 +23,7 @@ from domain.answering.addressing import after, has_failed, is_out
 from domain.answering.delivery_problems import Problem
 from domain.customers.contacts import Contact, Identity
 from domain.db import Database, Json, database_time, ring
+from domain.desk import scans
 from domain.desk.files import Files
 from domain.desk.messages import OUTBOX, Attachment, DeliveryState, Message
 from domain.desk.threads import Thread
@@ -106,17 +107,18 @@ class Courier:
                     log.warning("outbox_waits_for_database", error=type(failure).__name__)
 
     async def carry(self, message: Message, lease: Lease[Message]) -> None:
-        letter = await self._letter(message)
+        try:
+            letter = await self._letter(message)
+        except SendRefused as refusal:
+            await _give_up(self._db, lease, message, refusal)
+            return
         if letter.maybe_sent and MAYBE not in (message.particulars or {}):  # a worker died over it
             async with self._db.transaction() as session:
                 await _remember(session, lease, message, **{MAYBE: letter.maybe_sent.isoformat()})
         try:
             handed = await self._handed(letter)
         except SendRefused as refusal:
-            log.warning("message_refused", id=str(message.id))
-            async with self._db.transaction() as session:
-                await _remember(session, lease, message, problem=refusal.problem)
-                await lease.give_up(session, error=str(refusal))
+            await _give_up(self._db, lease, message, refusal)
             return
         except SendFailed as failure:
             await self._note_failure(letter, failure, lease)
@@ -231,6 +233,7 @@ class Courier:
             theirs = tuple(attachments)
             if any(one.file is None and one.due_at for one in theirs):
                 raise TryLater("its files are still being fetched", after=FETCHING)
+            await _check_files(session, theirs)
             at = await database_time(session)
             return Letter(
                 message,
@@ -245,6 +248,24 @@ class Courier:
                 attachments=theirs,
                 below=below,
             )
+
+
+async def _check_files(session: AsyncSession, attachments: Sequence[Attachment]) -> None:
+    """None leaves before it is looked through, and an infected one never does."""
+    names = {one.file: one.name for one in attachments if one.file}
+    held_back = await scans.held_back(session, names) if names else []
+    if unfit := [scan for scan in held_back if scan.infection or scan.due_at is None]:
+        said = ", ".join(f"{names[scan.file]}: {scan.infection or scan.last_error}" for scan in unfit)
+        raise SendRefused(said, problem=Problem.FILE_UNSAFE)
+    if held_back:
+        raise TryLater("its files are still being looked through", after=FETCHING)
+
+
+async def _give_up(db: Database, lease: Lease[Message], message: Message, refusal: SendRefused) -> None:
+    log.warning("message_refused", id=str(message.id))
+    async with db.transaction() as session:
+        await _remember(session, lease, message, problem=refusal.problem)
+        await lease.give_up(session, error=str(refusal))
 
 
 def _maybe_sent(message: Message, channel: Channel, *, at: datetime) -> datetime | None:

@@ -244,6 +244,7 @@ HARMLESS = {
     "notice.because": "a code",
     "notice.ways": "codes",
     "password_link.*": "of the people of the shop",
+    "scan.*": "keys of stored bytes, and what a scanner calls what it found",
     "policy.*": "the shop's promises",
     "promise_audit.*": "ids and numbers",
     "reader.*": "of the house",

@@ -33,6 +33,7 @@ from domain.alerting import devices
 from domain.alerting.devices import Transport
 from domain.alerting.notices import Notice, NoticeKind, deliver
 from domain.answering import replies
+from domain.answering.uploads import Upload
 from domain.arriving import participants
 from domain.arriving.inbound import Arrival, ArrivalState
 from domain.arriving.opening import open_thread, open_ticket
@@ -40,7 +41,9 @@ from domain.calling.dialled_numbers import save_number
 from domain.customers.contact_notes import add_note
 from domain.customers.contacts import Contact, Identity, add_contact
 from domain.db import database_time, new_id
-from domain.desk.messages import Call
+from domain.desk import scans
+from domain.desk.messages import Attachment, Call
+from domain.desk.scans import Scan
 from domain.desk.threads import Placement, Thread
 from domain.desk.tickets import Ticket
 from domain.ids import public_id, row_id
@@ -236,6 +239,29 @@ async def _another_matter(asking: Asking) -> Values:
     return {"ids": [(await _another_ticket(asking))[0]]}
 
 
+async def _a_file_that_came(asking: Asking, principal: Principal) -> Values:
+    """Laid there by who asks, as far as that is a person of the shop."""
+    house = asking.house
+    key = await house.files.put(b"png")
+    async with house.db.transaction() as session:
+        name = by_name(principal).capitalize()
+        agent_id = (await session.scalars(select(Agent.id).where(Agent.name == name))).one()
+        now = await database_time(session)
+        upload = Upload(
+            id=new_id(), agent_id=agent_id, name="x", mime="image/png", bytes=3, file=key, created_at=now
+        )
+        session.add(upload)
+        return {"id": public_id("Attachment", upload.id)}
+
+
+async def _an_infected_file(asking: Asking) -> Values:
+    async with asking.house.db.transaction() as session:
+        photo = await session.get_one(Attachment, row_id("Attachment", asking.Attachment))
+        await scans.ask(session, asking.house.files, [str(photo.file)])
+        await session.execute(update(Scan).values(infection="Eicar-Test-Signature"))
+        return {"id": asking.Attachment, "confirm": photo.name}
+
+
 async def _a_macro(asking: Asking) -> Values:
     """Of the same team."""
     async with asking.house.db.transaction() as session:
@@ -378,6 +404,9 @@ MUTATIONS: dict[str, Callable[[Asking, Principal], Any]] = {
     "chatTyping": lambda a, p: {"ticketId": a.Ticket},
     "chatRead": lambda a, p: {"ticketId": a.Ticket, "seq": 1},
     "noteAdd": lambda a, p: {"ticketId": a.Ticket, "text": "Noted."},
+    "fileUploadStart": lambda a, p: {"name": "photo.png", "mime": "image/png", "bytes": 3},
+    "fileUploadFinish": _a_file_that_came,
+    "infectedFileOpen": lambda a, p: _an_infected_file(a),
     "macroSave": lambda a, p: {"id": a.Macro, "shortcut": "ty"},
     "macroDelete": lambda a, p: _a_macro(a),
     "macroRun": lambda a, p: {"macroId": a.Macro, "ticketIds": [a.Ticket]},
@@ -566,6 +595,7 @@ QUERIES = {
     "Reaction": _item("Message", "reactions { emoji }"),
     "MessageRecipient": _item("Message", "recipients { address }"),
     "Attachment": _item("Message", "attachments { name }"),
+    "Attachment.thumbUrl": _item("Message", "attachments { thumbUrl }"),
     "Attachment.url": _item("Message", "attachments { url }"),
     "Call": _item("Call", "number"),
     "Note": _item("Note", "text"),
