@@ -28,7 +28,8 @@ def reached() -> Iterator[None]:
     try:
         yield
     except BaseError as failure:
-        raise StoreDown(f"stored files cannot be reached: {failure}"[:500]) from failure
+        said = str(failure).partition("\n")[0]
+        raise StoreDown(f"stored files cannot be reached: {said}"[:500]) from failure
 
 
 def new_key(under: str = "") -> str:

@@ -2,8 +2,10 @@
 
 import asyncio
 import re
+import socket
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from typing import Any
 from urllib.parse import urlsplit
 
 CONNECTING = 5.0
@@ -38,38 +40,53 @@ async def version(address: str) -> str:
 async def _asked(address: str, command: str, parts: AsyncIterator[bytes] | None) -> str:
     try:
         async with asyncio.timeout(CONNECTING):
-            reader, writer = await _connected(address)
+            wire = await _connected(address)
     except (OSError, TimeoutError) as failure:
         raise ScannerDown(f"it does not answer ({failure or 'in time'})") from failure
-    try:
-        writer.write(command.encode() + b"\0")
-        if parts is not None:
-            await _send(writer, parts)
-        await writer.drain()
-        said = await reader.readuntil(b"\0")
-    except asyncio.IncompleteReadError as failure:
-        said = failure.partial
-    except (ConnectionError, asyncio.LimitOverrunError) as failure:
-        raise ScannerDown(f"it broke off ({type(failure).__name__})") from failure
-    finally:
-        writer.close()
-        with suppress(OSError):
-            await writer.wait_closed()
+    with wire:
+        try:
+            await _send(wire, command, parts)
+            said = await _answer(wire)
+        except ConnectionError as failure:
+            raise ScannerDown(f"it broke off ({type(failure).__name__})") from failure
     return said.rstrip(b"\0\n").decode("utf-8", "replace").strip()
 
 
-async def _connected(address: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    parts = urlsplit(address)
-    if parts.scheme == "unix":
-        return await asyncio.open_unix_connection(parts.path, limit=LONGEST_ANSWER)
-    return await asyncio.open_connection(parts.hostname, parts.port, limit=LONGEST_ANSWER)
+async def _connected(address: str) -> socket.socket:
+    """Not asyncio's stream: that forgets what was answered when sending fails, and who has heard enough closes."""
+    loop, parts = asyncio.get_running_loop(), urlsplit(address)
+    place: Any = parts.path
+    family = socket.AF_UNIX
+    if parts.scheme == "tcp":
+        found = await loop.getaddrinfo(parts.hostname, parts.port, type=socket.SOCK_STREAM)
+        family, _, _, _, place = found[0]
+    wire = socket.socket(family, socket.SOCK_STREAM)
+    wire.setblocking(False)
+    try:
+        await loop.sock_connect(wire, place)
+    except BaseException:
+        wire.close()
+        raise
+    return wire
 
 
-async def _send(writer: asyncio.StreamWriter, parts: AsyncIterator[bytes]) -> None:
+async def _send(wire: socket.socket, command: str, parts: AsyncIterator[bytes] | None) -> None:
     """Stops where the other end has heard enough: its answer says why."""
+    loop = asyncio.get_running_loop()
     with suppress(ConnectionError):
+        await loop.sock_sendall(wire, command.encode() + b"\0")
+        if parts is None:
+            return
         async for part in parts:
-            writer.write(len(part).to_bytes(4) + part)
-            await writer.drain()
-        writer.write((0).to_bytes(4))
-        await writer.drain()
+            await loop.sock_sendall(wire, len(part).to_bytes(4) + part)
+        await loop.sock_sendall(wire, (0).to_bytes(4))
+
+
+async def _answer(wire: socket.socket) -> bytes:
+    said = b""
+    while b"\0" not in said and len(said) < LONGEST_ANSWER:
+        piece = await asyncio.get_running_loop().sock_recv(wire, LONGEST_ANSWER)
+        if not piece:
+            break
+        said += piece
+    return said

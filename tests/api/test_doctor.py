@@ -78,11 +78,13 @@ async def test_each_illness_is_named(settings: Settings, house: House, two_teams
         )
     shutil.rmtree(stored_in(house))
     settings.integrations.smtp_url = "smtp://127.0.0.1:1"
+    settings.integrations.scan_url = "tcp://127.0.0.1:1"
 
     said = await ill(settings, house, Keys("another secret that is long enough for a key"))
 
     assert set(said) == {
         "secret key",
+        "scanner",
         "queue system_mail",
         "reader stuck",
         "files",
