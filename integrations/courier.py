@@ -6,7 +6,7 @@ known: `Message.particulars` has `maybe_sent`, and the next letter says so to it
 
 import asyncio
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -23,7 +23,6 @@ from domain.answering.addressing import after, has_failed, is_out
 from domain.answering.delivery_problems import Problem
 from domain.customers.contacts import Contact, Identity
 from domain.db import Database, Json, database_time, ring
-from domain.desk import scans
 from domain.desk.files import Files
 from domain.desk.messages import OUTBOX, Attachment, DeliveryState, Message
 from domain.desk.threads import Thread
@@ -45,6 +44,7 @@ from integrations.outbound import (
     SendFailed,
     SendRefused,
 )
+from integrations.scanning.leaving import check_files
 from integrations.settings import IntegrationSettings
 from integrations.sms import client as sms
 
@@ -233,7 +233,7 @@ class Courier:
             theirs = tuple(attachments)
             if any(one.file is None and one.due_at for one in theirs):
                 raise TryLater("its files are still being fetched", after=FETCHING)
-            await _check_files(session, theirs)
+            await check_files(session, theirs)
             at = await database_time(session)
             return Letter(
                 message,
@@ -248,17 +248,6 @@ class Courier:
                 attachments=theirs,
                 below=below,
             )
-
-
-async def _check_files(session: AsyncSession, attachments: Sequence[Attachment]) -> None:
-    """None leaves before it is looked through, and an infected one never does."""
-    names = {one.file: one.name for one in attachments if one.file}
-    held_back = await scans.held_back(session, names) if names else []
-    if unfit := [scan for scan in held_back if scan.infection or scan.due_at is None]:
-        said = ", ".join(f"{names[scan.file]}: {scan.infection or scan.last_error}" for scan in unfit)
-        raise SendRefused(said, problem=Problem.FILE_UNSAFE)
-    if held_back:
-        raise TryLater("its files are still being looked through", after=FETCHING)
 
 
 async def _give_up(db: Database, lease: Lease[Message], message: Message, refusal: SendRefused) -> None:

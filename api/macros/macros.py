@@ -1,16 +1,16 @@
 """Macros and canned texts: what there is, and saving it."""
 
 import uuid
-from datetime import timedelta
 from typing import Any
 
 import strawberry
 from sqlalchemy import ColumnElement, delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from api.agents.staff import Agent, Team, agents_by_id, teams_by_id
+from api.agents.staff import Team, agents_by_id, teams_by_id
 from api.context import Info, Reading, plain
 from api.errors import OkPayload, UserError
+from api.macros.actions import MacroAction, MacroActionInput, asked_action, shown_action
 from api.mutations import changed, mutation
 from api.node import Node
 from domain import access
@@ -18,10 +18,8 @@ from domain.access import may_see
 from domain.actors import Actor
 from domain.agents import staff
 from domain.db import Json, by_name
-from domain.desk.tickets import TicketStatus
-from domain.errors import InvalidInput, NotFound
+from domain.errors import NotFound
 from domain.ids import public_id, row_id
-from domain.languages import N_
 from domain.macros import actions as doing
 from domain.macros import macros
 from domain.macros.macros import Visibility
@@ -33,11 +31,6 @@ strawberry.enum(
     name="MacroVisibility",
     description="Who sees a macro: whoever made it, a team, or everyone of the shop.",
 )
-strawberry.enum(
-    doing.Whom,
-    name="MacroWhom",
-    description="To whom work is handed: whoever uses the macro, nobody, an agent.",
-)
 
 
 @strawberry.type
@@ -47,30 +40,6 @@ class MacroBody:
         description="With places to fill in, such as `{{contact.first_name|cliente}}`: what stands after `|` is said where "
         f"nothing is known. There are {', '.join(f'`{name}`' for name in NAMES)}."
     )
-
-
-@strawberry.type
-class MacroAssignee:
-    whom: doing.Whom
-    agent: Agent | None
-
-
-@strawberry.type
-class MacroTask:
-    title: str
-    assignee: MacroAssignee
-    due_in: int | None = strawberry.field(description="Seconds from then.")
-
-
-@strawberry.type(description="One thing that is done to the ticket: of these fields one is set.")
-class MacroAction:
-    assign: MacroAssignee | None = None
-    status: TicketStatus | None = None
-    priority: int | None = None
-    add_tags: list[str] | None = None
-    remove_tags: list[str] | None = None
-    note: str | None = None
-    task: MacroTask | None = None
 
 
 @strawberry.type(
@@ -95,30 +64,6 @@ class Macro(Node):
 class MacroBodyInput:
     locale: str
     text: str
-
-
-@strawberry.input(description="`agentId`: of `AGENT`.")
-class MacroAssigneeInput:
-    whom: doing.Whom
-    agent_id: strawberry.ID | None = None
-
-
-@strawberry.input
-class MacroTaskInput:
-    title: str
-    assignee: MacroAssigneeInput
-    due_in: int | None = strawberry.field(default=None, description="Seconds from when it is used.")
-
-
-@strawberry.input(one_of=True, description="One thing to do.")
-class MacroActionInput:
-    assign: strawberry.Maybe[MacroAssigneeInput]
-    status: strawberry.Maybe[TicketStatus]
-    priority: strawberry.Maybe[int]
-    add_tags: strawberry.Maybe[list[str]]
-    remove_tags: strawberry.Maybe[list[str]]
-    note: strawberry.Maybe[str]
-    task: strawberry.Maybe[MacroTaskInput]
 
 
 @strawberry.input(
@@ -171,7 +116,7 @@ async def macros_where(reading: Reading, *conditions: ColumnElement[bool]) -> li
                 "bodies": [MacroBody(locale=locale, text=text) for locale, text in row.bodies.items()],
                 "locale": (locale := macros.language_for(row.bodies, reading.locale)),
                 "body": row.bodies[locale] if locale else None,
-                "actions": [_action(one, agents) for one in does[row.id]],
+                "actions": [shown_action(one, agents) for one in does[row.id]],
                 "visibility": macros.visibility_of(row.owner_id, row.team_id),
                 "team": teams.get(row.team_id),
                 "used": row.used,
@@ -179,53 +124,6 @@ async def macros_where(reading: Reading, *conditions: ColumnElement[bool]) -> li
         )
         for row in rows
     ]
-
-
-def _action(action: doing.Action, agents: dict[Any, Agent]) -> MacroAction:
-    def assignee(one: doing.Assignee) -> MacroAssignee:
-        return MacroAssignee(whom=one.whom, agent=agents.get(one.agent_id))
-
-    match action:
-        case doing.Assign(to):
-            return MacroAction(assign=assignee(to))
-        case doing.SetStatus(status):
-            return MacroAction(status=status)
-        case doing.SetPriority(priority):
-            return MacroAction(priority=priority)
-        case doing.AddTags(tags):
-            return MacroAction(add_tags=[*tags])
-        case doing.RemoveTags(tags):
-            return MacroAction(remove_tags=[*tags])
-        case doing.AddNote(text):
-            return MacroAction(note=text)
-        case doing.AddTask(title, one, due_in):
-            seconds = int(due_in.total_seconds()) if due_in is not None else None
-            return MacroAction(task=MacroTask(title=title, assignee=assignee(one), due_in=seconds))
-
-
-def _asked(input: MacroActionInput, path: list[str]) -> doing.Action:
-    if input.assign is not None:
-        return doing.Assign(_assignee(input.assign.value, [*path, "assign"]))
-    if input.status is not None:
-        return doing.SetStatus(input.status.value)
-    if input.priority is not None:
-        return doing.SetPriority(input.priority.value)
-    if input.add_tags is not None:
-        return doing.AddTags(tuple(input.add_tags.value))
-    if input.remove_tags is not None:
-        return doing.RemoveTags(tuple(input.remove_tags.value))
-    if input.note is not None:
-        return doing.AddNote(input.note.value)
-    assert input.task is not None  # GraphQL has seen to it that one is given
-    task = input.task.value
-    due_in = timedelta(seconds=task.due_in) if task.due_in is not None else None
-    return doing.AddTask(task.title, _assignee(task.assignee, [*path, "task", "assignee"]), due_in)
-
-
-def _assignee(input: MacroAssigneeInput, path: list[str]) -> doing.Assignee:
-    if (input.whom == doing.Whom.AGENT) != (input.agent_id is not None):
-        raise InvalidInput(N_("An agentId goes with AGENT, and only with it."), field=[*path, "agentId"])
-    return doing.Assignee(input.whom, row_id("Agent", input.agent_id) if input.agent_id else None)
 
 
 async def _macros(info: Info, channel: ChannelKind | None = None) -> list[Macro]:
@@ -251,7 +149,7 @@ async def _macro_save(info: Info, input: MacroSaveInput) -> MacroPayload:
                 bodies=None if bodies is None else [(one.locale, one.text) for one in bodies],
                 actions=None
                 if actions is None
-                else [_asked(one, ["actions", str(number)]) for number, one in enumerate(actions)],
+                else [asked_action(one, ["actions", str(number)]) for number, one in enumerate(actions)],
                 visibility=input.visibility,
                 team_id=team.id if team else None,
             ),
