@@ -8,7 +8,7 @@ from starlette.types import ASGIApp
 
 from api import graphql_http, health, metrics, mobile, password
 from api.alerting import receipts
-from api.desk import files, uploads
+from api.desk import files, upload_links, uploads
 from api.feedback import pages as feedback
 from api.house import House
 from api.privacy import exporting
@@ -45,6 +45,7 @@ def application(house: House) -> ASGIApp:
             *chat.routes(house.db, house.keys, house.files, house.base_url),
             *files.routes(house),
             *uploads.routes(house),
+            *upload_links.routes(house),
             *exporting.routes(house),
             *links.routes(house),
             *password.routes,

@@ -65,6 +65,9 @@ AUDITED = {
     "dialledNumberDelete": Audited(AuditKind.NUMBER_DELETED, ("id",)),
     "viewSave": Audited(AuditKind.VIEW_SAVED, ("id", "name", "query", "shared")),
     "viewDelete": Audited(AuditKind.VIEW_DELETED, ("id",)),
+    "infectedFileOpen": Audited(AuditKind.INFECTED_OPENED, ("id",)),
+    "macroSave": Audited(AuditKind.MACRO_SAVED, ("id", "name", "visibility", "team_id")),
+    "macroDelete": Audited(AuditKind.MACRO_DELETED, ("id",)),
     "contactFieldSave": Audited(AuditKind.CONTACT_FIELD_SAVED, ("id", "label", "kind", "options")),
     "contactFieldArchive": Audited(AuditKind.CONTACT_FIELD_ARCHIVED, ("id", "archived")),
     "ticketFieldSave": Audited(AuditKind.TICKET_FIELD_SAVED, ("id", "label", "kind", "options")),
@@ -81,7 +84,7 @@ def note_mutation(
     by: Actor,
     at: datetime,
 ) -> None:
-    if (audited := AUDITED.get(name)) and not result.get("silent"):  # one's own view is one's own business
+    if (audited := AUDITED.get(name)) and not result.get("private"):  # one's own view is one's own business
         told = {field: str(input[field]) for field in audited.told if input[field] is not None}
         told |= result.get("told", {})  # what the input does not say so that it may be kept
         agent_id = uuid.UUID(result["agent"]) if "agent" in result else by.agent_id

@@ -109,6 +109,11 @@ WRAPPERS = (
     "TextSpan",
     "NewSecret",
     "ChannelFinding",
+    "FileUpload",
+    "UploadHeader",
+    "WaitingFile",
+    "MacroReply",
+    "MacroWords",
 )
 """Types that hold nothing of their own: what is around and in them decides."""
 

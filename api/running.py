@@ -21,7 +21,7 @@ from domain.alerting.devices import Transport
 from domain.answering.absence import Absences
 from domain.calling import calls
 from domain.db import Database, database_time
-from domain.desk.files import Files
+from domain.desk.buckets import files_of
 from domain.feedback import solving
 from domain.feedback.asking import Asker
 from domain.finding import indexing
@@ -49,6 +49,7 @@ from integrations.messenger.profiles import Profiles
 from integrations.orders import orders_in
 from integrations.phone.asterisk.listening import Listener
 from integrations.phone.dialler import Dialler
+from integrations.scanning.scanner import Scanner
 from integrations.settings import IntegrationSettings
 from integrations.subscribers import posting as subscribers
 from integrations.subscribers.posting import Subscribers
@@ -116,7 +117,7 @@ async def opened(settings: Settings, url: str) -> AsyncIterator[House]:
         await _reach(db)
         await migrate(db)
         await db.open()
-        files = Files(settings.domain.data / "files")
+        files = files_of(settings.domain, scanned=bool(settings.integrations.scan_url))
         async with db.transaction() as session:
             epoch = await feed_epoch(session)
             await furnish(session)
@@ -191,6 +192,12 @@ async def working(house: House, settings: Settings) -> AsyncIterator[None]:
         Fetcher(house.db, house.keys, Pace(recheck=settings.integrations.imap_recheck_seconds)).run(),
         Courier(house.db, house.keys, house.files, settings.integrations, relays, house.base_url).run(),
         SystemPost(house.db, house.keys, settings.integrations, relays).run(),
+        Scanner(
+            house.db,
+            house.files,
+            settings.integrations.scan_url,
+            required=settings.integrations.scan_required,
+        ).run(),
         Media(house.db, house.keys, house.files, settings.integrations).run(),
         Profiles(house.db, house.keys, settings.integrations).run(),
         Listener(house.db, house.keys).run(),

@@ -36,10 +36,12 @@ from api.customers.contacts import ContactQueries
 from api.customers.profiles import ProfileMutations
 from api.desk.handling import TicketMutations
 from api.desk.inbox import InboxQueries
+from api.desk.infected import InfectedMutations
 from api.desk.spam import SpamMutations, SpamQueries
 from api.desk.tasks import TaskMutations, TaskQueries
 from api.desk.ticket_fields import TicketFieldMutations, TicketFieldQueries
 from api.desk.tickets import TicketQueries
+from api.desk.upload_links import UploadLinkMutations
 from api.documents import Documents
 from api.errors import Errors
 from api.execution import Admitted, Timed
@@ -52,6 +54,8 @@ from api.joining.joining import JoiningMutations
 from api.joining.linking import LinkMutations
 from api.joining.merging import MergeMutations, MergeQueries
 from api.live import ChangeSubscriptions, Executor
+from api.macros.macros import MacroMutations, MacroQueries
+from api.macros.running import MacroRunningMutations, MacroRunningQueries
 from api.nodes import NodeQueries
 from api.privacy.erasing import ErasureMutations, ErasureQueries
 from api.privacy.exporting import ExportMutations, ExportQueries
@@ -96,6 +100,8 @@ class Query(
     BulkQueries,
     ContactQueries,
     TextingQueries,
+    MacroQueries,
+    MacroRunningQueries,
     MergeQueries,
     AddressBookQueries,
     CompanyQueries,
@@ -143,6 +149,10 @@ class Mutation(
     MessageMutations,
     ChatMutations,
     WritingMutations,
+    UploadLinkMutations,
+    InfectedMutations,
+    MacroMutations,
+    MacroRunningMutations,
     LinkMutations,
     MessengerMutations,
     MergeMutations,

@@ -21,7 +21,7 @@ from benchmarks.bench import Bench, Table, number
 from benchmarks.graphql import graphql_body
 from benchmarks.peers.product import BUSY
 from benchmarks.processes import ROOT
-from domain.desk.files import Files
+from domain.desk.files import Folder
 
 REQUESTS = 300
 WARMING = 30
@@ -32,7 +32,9 @@ Samples = Counter[CodeType]
 
 
 async def profile(bench: Bench, data: Path) -> list[Table]:
-    app = application(House(bench.db, bench.keys, Files(data / "files"), "http://heddle.test", settings=BUSY))
+    app = application(
+        House(bench.db, bench.keys, Folder(data / "files"), "http://heddle.test", settings=BUSY)
+    )
     body = graphql_body(inbox.DOCUMENT, first=inbox.FIRST)
     for _ in range(WARMING):
         await _ask(app, body, bench.shop.token)

@@ -42,6 +42,7 @@ from domain.feedback.surveys import Survey
 from domain.fields import CustomField, FieldSubject
 from domain.finding.views import View
 from domain.importing.imports import Import
+from domain.macros.macros import Macro, shown_to
 from domain.privacy.erasure import Erasure, SealedPart
 from domain.privacy.exports import ContactExport
 from domain.reporting.measurements import Measurement
@@ -110,6 +111,8 @@ def _agents(model: type[Base], actor: Actor) -> ColumnElement[bool]:
         return or_(View.owner_id.is_(None), View.owner_id == actor.id)
     if model in (Agent, Team, Channel, Policy, Calendar, CustomField):
         return true()
+    if model is Macro:
+        return shown_to(actor)
     if model in (ApiToken, AuditEntry, Webhook, Post, Import):
         return true() if actor.role == Role.ADMIN else false()
     if model in (Delivery, Notice):

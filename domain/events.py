@@ -55,6 +55,7 @@ class EventKind(StrEnum):
     ATTACHMENT_FETCHED = "attachment_fetched"
     ATTACHMENT_LOST = "attachment_lost"
     """Its provider does not give it out any more."""
+    ATTACHMENT_SCANNED = "attachment_scanned"
     CALL_CHANGED = "call_changed"
     NOTE_ADDED = "note_added"
     TASK_SAVED = "task_saved"

@@ -13,6 +13,7 @@ from domain.calling.dials import DIALS
 from domain.customers.name_lookups import NAME_LOOKUPS
 from domain.customers.visitors import ABSENCES
 from domain.desk.messages import CALLS, FETCHES, OUTBOX
+from domain.desk.scans import SCANS
 from domain.feedback.requests import SURVEYS
 from domain.importing.imports import IMPORTS
 from domain.privacy.erasure import ERASURES
@@ -23,10 +24,8 @@ from domain.work import Queue
 from domain.working.bulk import BULKS
 
 QUEUES: tuple[Queue, ...] = (  # type: ignore[type-arg]
-    ARRIVALS, OUTBOX, FETCHES, CALLS, DIALS, PUSHES, SYSTEM_MAIL, POSTS, RECOUNTS, EXPORTS, ERASURES, NAME_LOOKUPS, ABSENCES,
-    IMPORTS,
-    ARRIVALS, OUTBOX, FETCHES, CALLS, DIALS, PUSHES, SYSTEM_MAIL, POSTS, RECOUNTS, EXPORTS, ERASURES, NAME_LOOKUPS, ABSENCES, BULKS,
-    SURVEYS,
+    ARRIVALS, OUTBOX, FETCHES, SCANS, CALLS, DIALS, PUSHES, SYSTEM_MAIL, POSTS, RECOUNTS, EXPORTS, ERASURES, NAME_LOOKUPS, ABSENCES,
+    IMPORTS, BULKS, SURVEYS,
 )  # fmt: skip
 OUTWARD = tuple(queue for queue in QUEUES if queue.outward)
 

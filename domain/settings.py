@@ -2,10 +2,10 @@
 
 import os
 from pathlib import Path
-from typing import TypeVar
+from typing import Self, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
@@ -29,6 +29,12 @@ class DomainSettings(HeddleSettings):
     database_url: str | None = None
     secret_key: str | None = None
     base_url: str = "http://localhost:8000"
+    files_url: str | None = None
+    files_endpoint: str | None = None
+    files_public_endpoint: str | None = None
+    files_region: str = "us-east-1"
+    files_key_id: str | None = None
+    files_secret: str | None = None
 
     @field_validator("database_url")
     @classmethod
@@ -43,6 +49,24 @@ class DomainSettings(HeddleSettings):
             if mode not in SSL_MODES:
                 raise ValueError(f"has sslmode={mode}; there are {', '.join(SSL_MODES)}")
         return f"postgresql+asyncpg://{rest}"
+
+    @field_validator("files_url")
+    @classmethod
+    def _bucket(cls, url: str | None) -> str | None:
+        if url and (urlsplit(url).scheme != "s3" or not urlsplit(url).hostname):
+            raise ValueError("should be s3://bucket or s3://bucket/folder")
+        return url or None
+
+    @field_validator("files_endpoint", "files_public_endpoint")
+    @classmethod
+    def _endpoint(cls, url: str | None) -> str | None:
+        return cls._web_address(url) if url else None
+
+    @model_validator(mode="after")
+    def _with_credentials(self) -> Self:
+        if self.files_url and not (self.files_key_id and self.files_secret):
+            raise ValueError("HEDDLE_FILES_URL needs HEDDLE_FILES_KEY_ID and HEDDLE_FILES_SECRET")
+        return self
 
     @field_validator("base_url")
     @classmethod

@@ -11,8 +11,9 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+from integrations.children import Limits
 from integrations.mail.reading.parse import Mail, Unreadable
-from integrations.mail.reading.reader import Children, Limits
+from integrations.mail.reading.reader import Children
 
 LONGEST = 3_000_000
 SAMPLES = Path(__file__).parent.parent / "tests/integrations/mail/samples"

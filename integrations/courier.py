@@ -45,6 +45,7 @@ from integrations.outbound import (
     SendFailed,
     SendRefused,
 )
+from integrations.scanning.leaving import check_files
 from integrations.settings import IntegrationSettings
 from integrations.sms import client as sms
 
@@ -107,17 +108,18 @@ class Courier:
                     log.warning("outbox_waits_for_database", error=type(failure).__name__)
 
     async def carry(self, message: Message, lease: Lease[Message]) -> None:
-        letter = await self._letter(message)
+        try:
+            letter = await self._letter(message)
+        except SendRefused as refusal:
+            await _give_up(self._db, lease, message, refusal)
+            return
         if letter.maybe_sent and MAYBE not in (message.particulars or {}):  # a worker died over it
             async with self._db.transaction() as session:
                 await _remember(session, lease, message, **{MAYBE: letter.maybe_sent.isoformat()})
         try:
             handed = await self._handed(letter)
         except SendRefused as refusal:
-            log.warning("message_refused", id=str(message.id))
-            async with self._db.transaction() as session:
-                await _remember(session, lease, message, problem=refusal.problem)
-                await lease.give_up(session, error=str(refusal))
+            await _give_up(self._db, lease, message, refusal)
             return
         except SendFailed as failure:
             await self._note_failure(letter, failure, lease)
@@ -232,6 +234,7 @@ class Courier:
             theirs = tuple(attachments)
             if any(one.file is None and one.due_at for one in theirs):
                 raise TryLater("its files are still being fetched", after=FETCHING)
+            await check_files(session, theirs)
             at = await database_time(session)
             links = await asking.links_below(
                 session, message, channel.kind, self._means.base_url, self._means.keys
@@ -250,6 +253,13 @@ class Courier:
                 below=below,
                 links=links,
             )
+
+
+async def _give_up(db: Database, lease: Lease[Message], message: Message, refusal: SendRefused) -> None:
+    log.warning("message_refused", id=str(message.id))
+    async with db.transaction() as session:
+        await _remember(session, lease, message, problem=refusal.problem)
+        await lease.give_up(session, error=str(refusal))
 
 
 def _maybe_sent(message: Message, channel: Channel, *, at: datetime) -> datetime | None:

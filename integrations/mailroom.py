@@ -20,7 +20,7 @@ from domain.arriving.inbound import (
     Waits,
 )
 from domain.db import Database, database_time
-from domain.desk import revisions
+from domain.desk import revisions, scans
 from domain.desk.files import Files
 from domain.desk.messages import Attachment, Item
 from domain.keys import Keys
@@ -135,8 +135,9 @@ class Mailroom:
             .where(Item.channel_id == channel.id, Item.external_id == unsent.external_id)
         )
         async with self._db.transaction() as session:
-            files = (await session.scalars(theirs)).all()
-        for file in filter(None, files):
+            files = [file for file in await session.scalars(theirs) if file]
+            await scans.forget(session, files)
+        for file in files:
             await self._files.delete(file)
 
     async def _placed(self, channel: Channel, arrival: Arrival, part: Inbound) -> str | Waits | None:
@@ -146,6 +147,8 @@ class Mailroom:
         part = await self._stored(part)
         try:
             async with self._db.transaction() as session:
+                stored = [attached.file for attached in part.attachments if attached.file]
+                await scans.ask(session, self._files, stored)
                 return await intake.receive(session, channel, arrival, part, keys=self._keys)
         finally:
             await self._let_go(arrival, part)
@@ -159,8 +162,12 @@ class Mailroom:
         )
         async with self._db.transaction() as session:
             kept = set(await session.scalars(theirs))
-        for file in {attached.file for attached in message.attachments if attached.file} - kept:
+        left = {attached.file for attached in message.attachments if attached.file} - kept
+        for file in left:
             await self._files.delete(file)
+        if left:
+            async with self._db.transaction() as session:
+                await scans.forget(session, left)
 
     async def _stored(self, message: InboundMessage) -> InboundMessage:
         attachments = [

@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from domain.actors import SYSTEM
 from domain.db import Database, database_time
+from domain.desk import scans
 from domain.desk.files import Files
 from domain.desk.messages import FETCHES, Attachment, Item
 from domain.events import EventKind
@@ -67,6 +68,7 @@ class Media:
                     await lease.hold(session, **fetched)
                 else:
                     await lease.settle(session, source_url=None, **fetched)
+                await scans.ask(session, self._files, [file])
                 item = (await session.execute(select(Item).where(Item.id == attachment.item_id))).scalar_one()
                 item.tell(EventKind.ATTACHMENT_FETCHED, by=SYSTEM, at=await database_time(session))
         except LeaseLost:  # somebody else has fetched it, or its person was erased meanwhile

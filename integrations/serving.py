@@ -1,10 +1,14 @@
 """A stored file as a browser gets it: photos are shown, everything else is saved, whatever it says it is."""
 
+from datetime import datetime
 from urllib.parse import quote
 
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
+
+from domain.desk.files import Files
 
 SHOWN = {"image/jpeg", "image/png", "image/gif", "image/webp"}
+ANYTHING = "application/octet-stream"
 
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -14,11 +18,21 @@ HEADERS = {
 }
 
 
-def served(content: bytes, *, name: str, mime: str) -> Response:
-    shown = mime in SHOWN
+async def stored(files: Files, key: str, *, name: str, mime: str, at: datetime) -> Response:
+    """From where it lies, or sent on to there, where it is always saved: no header of ours goes along."""
+    elsewhere = files.download(
+        key, type=mime if mime in SHOWN else ANYTHING, disposition=named(name, inline=False), at=at
+    )
+    if elsewhere:
+        return RedirectResponse(elsewhere, 302, headers={**HEADERS, "Cache-Control": "no-store"})
+    return served(await files.get(key), name=name, mime=mime)
+
+
+def served(content: bytes, *, name: str, mime: str, inline: bool = True) -> Response:
+    shown = inline and mime in SHOWN
     return Response(
         content,
-        media_type=mime if shown else "application/octet-stream",
+        media_type=mime if shown else ANYTHING,
         headers=HEADERS | {"Content-Disposition": named(name, inline=shown)},
     )
 

@@ -30,6 +30,8 @@ class IntegrationSettings(HeddleSettings):
     vonage_url: str = "https://rest.nexmo.com"
     orders: Path | None = None
     webhooks_private: bool = False
+    scan_url: str | None = None
+    scan_required: bool = True
     media_hosts: str = "fbcdn.net,fbsbx.com,facebook.com,twilio.com,twiliocdn.com"
 
     @field_validator("smtp_in_port", "lmtp_port", mode="before")
@@ -52,6 +54,15 @@ class IntegrationSettings(HeddleSettings):
         if not is_plain(address):
             raise ValueError("should be an email address")
         return address
+
+    @field_validator("scan_url")
+    @classmethod
+    def _scanner(cls, url: str | None) -> str | None:
+        parts = urlsplit(url or "")
+        is_socket = parts.scheme == "unix" and parts.path
+        if url and not is_socket and not (parts.scheme == "tcp" and parts.hostname and parts.port):
+            raise ValueError("should be tcp://host:3310 or unix:///run/clamav/clamd.ctl")
+        return url or None
 
     @field_validator("graph_url", "twilio_url", "vonage_url")
     @classmethod

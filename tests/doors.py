@@ -17,7 +17,7 @@ from api.server import server as serving_at
 from api.settings import ApiSettings
 from domain.actors import Role
 from domain.db import Database
-from domain.desk.files import Files
+from domain.desk.files import Folder
 from domain.keys import Keys
 from notifications.settings import NotificationSettings
 from tests.client import Client
@@ -28,7 +28,7 @@ async def house(clean: Database, keys: Keys) -> AsyncIterator[House]:
     with tempfile.TemporaryDirectory() as folder:
         pushing = NotificationSettings.model_construct(fcm_credentials="{}")
         at_once = ApiSettings.model_construct(undo_seconds=0)
-        files = Files(Path(folder))
+        files = Folder(Path(folder))
         yield House(clean, keys, files, "http://heddle.test", pushing=pushing, settings=at_once)
 
 
@@ -36,6 +36,12 @@ async def house(clean: Database, keys: Keys) -> AsyncIterator[House]:
 async def door(house: House) -> AsyncIterator[str]:
     async with answering(house) as address:
         yield address
+
+
+def stored_in(house: House) -> Path:
+    """The folder of its files."""
+    assert isinstance(house.files, Folder)
+    return house.files.folder
 
 
 @asynccontextmanager

@@ -44,6 +44,9 @@ from domain.finding.views import View
 from domain.ids import public_id, row_id
 from domain.importing.imports import Import
 from domain.importing.sheets import ImportKind
+from domain.macros import macros
+from domain.macros.actions import AddTask, Assignee, Whom
+from domain.macros.macros import Macro, Visibility
 from domain.privacy.erasure import Erasure, SealedPart
 from domain.privacy.exports import ContactExport
 from domain.privacy.retention import Retention
@@ -163,6 +166,19 @@ async def _worked_on(session: AsyncSession, house: House, clients: dict[str, Cli
     await _wrote_along(session, message, by)
     await _was_asked(session, message, ben_id, fired.seq)
     await _asked_for(session, ticket.contact_id, ben_id)
+    await macros.save(
+        session,
+        None,
+        macros.Said(
+            name="Thanks",
+            bodies=[("en", "Thank you, {{order.number}}.")],
+            actions=[AddTask("Call", Assignee(Whom.AGENT, ben_id))],
+            visibility=Visibility.TEAM,
+            team_id=ticket.team_id,
+        ),
+        by=by,
+        at=NOON,
+    )
     webhook, _ = await add_webhook(
         session, house.keys, url="https://example.org/hook", description="Till", kinds=[], at=NOON
     )
@@ -299,6 +315,7 @@ async def _ids(session: AsyncSession) -> dict[str, str]:
         Calendar,
         Erasure,
         Survey,
+        Macro,
     ):
         ids[model.__name__] = (await session.scalars(select(model.id).order_by(model.id).limit(1))).one()
     ids["Alert"] = (await session.scalars(select(Alert.id).where(Alert.ticket_id == ticket.id))).one()

@@ -12,7 +12,7 @@ from domain.actors import SYSTEM
 from domain.alerting import notices
 from domain.audit import AuditKind
 from domain.db import database_time, ring
-from domain.desk.files import Files
+from domain.desk.buckets import files_of
 from domain.keys import open_keys
 from domain.migrations import differences, newest_revision, write_migration
 from domain.migrations import migrate as bring_up_to_date
@@ -38,7 +38,7 @@ async def back_up(file: Path) -> None:
     """Writes everything but the secret key into one file, while Heddle works."""
     settings = load_settings()
     async with database_here(settings) as db:
-        files = Files(settings.domain.data / "files")
+        files = files_of(settings.domain)
         made = await backup.back_up(db, open_keys(settings.domain), files, file)
         if made.revision == newest_revision():  # an older database has no audit to tell it to
             async with db.transaction() as session:
@@ -61,7 +61,7 @@ async def restore(
     """Fills an empty database from a backup. Nothing leaves until `heddle release`."""
     settings = load_settings()
     async with database_here(settings) as db:
-        files = Files(settings.domain.data / "files")
+        files = files_of(settings.domain)
         made = await backup.restore(db, open_keys(settings.domain), files, file, any_key=any_key)
     print(
         f"As of {made.made_at}: {made.rows['ticket']} tickets, {made.rows['item']} items, {made.files} files."
@@ -115,7 +115,7 @@ async def doctor() -> None:
 
     settings, ill = load_settings(), False
     async with database_here(settings) as db:
-        files = Files(settings.domain.data / "files")
+        files = files_of(settings.domain)
         async for finding in examine(settings, db, open_keys(settings.domain), files):
             print(f"{finding.health.value} {finding.subject:<20} {finding.said}")
             ill = ill or finding.health is Health.ILL

@@ -47,8 +47,8 @@ async def export(who: Who, file: Path) -> None:
                 contact_id=found.id,
                 data={"file": file.name},
             )
-        with _private(file):
-            await dossier.write(house.db, house.files, found.id, file)
+        with _private(file), file.open("wb") as out:
+            await dossier.write(house.db, house.files, found.id, out)
     print(f"{file}: all that is held about {public_id('Contact', found.id)}.")
 
 

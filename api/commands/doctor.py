@@ -24,6 +24,7 @@ from domain.operations.installation import held_since
 from domain.privacy.erasure import Erasure
 from domain.queues import waiting
 from domain.ways_in.channels import Channel
+from integrations.scanning.clamd import ScannerDown, version
 
 LATE = 600.0
 """Seconds after which what waits should have been done, and an event should have been read."""
@@ -135,6 +136,17 @@ async def _stored(patient: Patient) -> AsyncIterator[Finding]:
     yield Finding("space", Health.WELL if free > SPACE else Health.ILL, f"{free / SPACE:.1f} GiB are free")
 
 
+async def _scanner(patient: Patient) -> AsyncIterator[Finding]:
+    if not (url := patient.settings.integrations.scan_url):
+        return
+    try:
+        yield Finding("scanner", Health.WELL, await version(url))
+    except ScannerDown as failure:
+        required = patient.settings.integrations.scan_required
+        said = "files wait" if required else "files are let out unseen"
+        yield Finding("scanner", Health.ILL, f"HEDDLE_SCAN_URL: {failure}; {said}")
+
+
 async def _audit(patient: Patient) -> AsyncIterator[Finding]:
     position = await audit.broken_at(patient.connection)
     end = await audit.end_of_chain(patient.connection)
@@ -211,7 +223,7 @@ async def _promises(patient: Patient) -> AsyncIterator[Finding]:
 
 
 CHECKS: tuple[Callable[[Patient], AsyncIterator[Finding]], ...] = (
-    _settings, _database, _tables, _secret_key, of_channels, of_what_is_fetched, _queues, _feed, _promises, _stored, _audit,
+    _settings, _database, _tables, _secret_key, of_channels, of_what_is_fetched, _queues, _feed, _promises, _stored, _scanner, _audit,
 )  # fmt: skip
 
 

@@ -16,9 +16,17 @@ from domain.actors import ActorKind
 from domain.db import one_of
 from domain.desk import messages
 from domain.desk.originals import with_original
+from domain.desk.scans import LET_OUT, Scan, ScanState, state_of
 from domain.ids import public_id
+from integrations.pictures.previews import may_have_one
 
-LINKS = frozenset({"url", "html", "original"})
+strawberry.enum(
+    ScanState,
+    name="FileScan",
+    description="Whether a file was looked through for what is harmful. UNSCANNED: nobody does here, or nobody could.",
+)
+
+LINKS = frozenset({"url", "thumbUrl", "html", "original"})
 """The fields that hold links, which are signed for whom they are shown to."""
 
 
@@ -29,8 +37,15 @@ class Attachment(Node):
     bytes: int
     inline: bool = strawberry.field(description="Shown within the HTML.")
     url: str | None = strawberry.field(
-        description="A link for this person that lives ten minutes; none while the file is still being fetched."
+        description="A link for this person that lives ten minutes; none while the file is still being fetched or looked through, "
+        "nor for an infected one."
     )
+    thumb_url: str | None = strawberry.field(
+        description="A small picture of a photo (JPEG, PNG, GIF, WebP), by a link as `url`; none of anything else. It is drawn when it "
+        "is first fetched: of a broken photo the answer is 404."
+    )
+    scan: ScanState
+    infection: str | None = strawberry.field(description="What was found in it, as the scanner calls that.")
     lost: str | None = strawberry.field(
         description="Why the file is not here, and will not come: the customer has to send it again."
     )
@@ -74,7 +89,13 @@ async def _files(reading: Reading, item_ids: list[uuid.UUID]) -> Sequence[Any]:
             kept.content_id,
             kept.due_at,
             kept.last_error,
+            Scan.infection,
+            Scan.scanned_at,
+            Scan.opened_at,
+            Scan.due_at.label("scan_due_at"),
+            LET_OUT.label("let_out"),
         )
+        .outerjoin(Scan, Scan.file == kept.file)
         .where(one_of(kept.item_id, item_ids))
         .order_by(kept.id)
     )
@@ -82,6 +103,7 @@ async def _files(reading: Reading, item_ids: list[uuid.UUID]) -> Sequence[Any]:
 
 
 def _shown(reading: Reading, row: Any) -> Attachment:
+    has_link = row.file and row.let_out
     return plain(
         Attachment,
         {
@@ -90,7 +112,12 @@ def _shown(reading: Reading, row: Any) -> Attachment:
             "mime": row.mime,
             "bytes": row.bytes,
             "inline": row.inline,
-            "url": files.link(reading.house, reading.actor, row.id) if row.file else None,
+            "url": files.link(reading.house, reading.actor, row.id) if has_link else None,
+            "thumb_url": files.preview_link(reading.house, reading.actor, row.id)
+            if has_link and may_have_one(row.mime, row.bytes)
+            else None,
+            "scan": state_of(row, due_at=row.scan_due_at),
+            "infection": row.infection,
             "lost": row.last_error if row.file is None and row.due_at is None else None,
         },
     )
@@ -103,5 +130,5 @@ def _pictures(reading: Reading, rows: list[Any]) -> dict[str, str]:
     return {
         row.content_id: files.link(reading.house, reading.actor, row.id)
         for row in rows
-        if row.inline and row.content_id and row.file
+        if row.inline and row.content_id and row.file and row.let_out
     }

@@ -3,9 +3,7 @@
 Answers `{"id", "name", "bytes", "mime"}`; `messageSend(attachmentIds:)` takes the id, within a day.
 """
 
-import os
 from collections.abc import AsyncIterator
-from contextlib import suppress
 
 from cross_web import HTTPException as Refusal
 from starlette.datastructures import UploadFile
@@ -22,6 +20,7 @@ from domain.actors import Actor, ActorKind
 from domain.answering import uploads
 from domain.answering.uploads import LARGEST, READ, Upload, plain_name, type_of
 from domain.db import database_time
+from domain.desk import scans
 from domain.desk.files import new_key
 from domain.errors import Refused
 from domain.ids import public_id
@@ -56,7 +55,9 @@ def routes(house: House) -> list[Route]:
         try:
             async with house.db.transaction() as session:
                 kept.agent_id, kept.created_at = actor.agent_id, await database_time(session)
+                kept.finished_at = kept.created_at
                 session.add(kept)
+                await scans.ask(session, house.files, [kept.file])
                 await session.flush()
                 answer = {
                     "id": public_id("Attachment", kept.id),
@@ -107,24 +108,15 @@ async def _pieces(file: UploadFile) -> AsyncIterator[bytes]:
 async def _stored(house: House, name: str, given: str, content: AsyncIterator[bytes]) -> Upload:
     """Written piece by piece to where it will lie; nothing is left of what is too large or cut off."""
     key, size, begins = new_key(), 0, b""
-    path = house.files.path(key)
-    try:
-        with path.open("wb") as out:
-            async for piece in content:
-                size += len(piece)
-                if size > LARGEST:
-                    raise _too_large()
-                begins = begins if len(begins) >= READ else (begins + piece)[:READ]
-                out.write(piece)
-            out.flush()
-            os.fsync(out.fileno())
-    except BaseException:
-        with suppress(FileNotFoundError):
-            path.unlink()
-        raise
-    if not size:
-        path.unlink()
-        raise HTTPException(400, "The file is empty.")
+    async with house.files.writing(key) as out:
+        async for piece in content:
+            size += len(piece)
+            if size > LARGEST:
+                raise _too_large()
+            begins = begins if len(begins) >= READ else (begins + piece)[:READ]
+            out.write(piece)
+        if not size:
+            raise HTTPException(400, "The file is empty.")
     named = plain_name(name)
     return Upload(name=named, mime=type_of(named, given, begins), bytes=size, file=key)
 

@@ -141,7 +141,7 @@ async def _view_save(info: Info, input: ViewSaveInput) -> ViewPayload:
             shortcut=input.shortcut,
             position=input.position,
         )
-        return {"view": str(row.id), "silent": not (was_shared or row.owner_id is None)}
+        return {"view": str(row.id), "private": not (was_shared or row.owner_id is None)}
 
     done = await changed(info, input, change)
     async with info.context.reading() as reading:
@@ -155,7 +155,7 @@ async def _view_delete(info: Info, input: ViewInput) -> OkPayload:
         row = await _held(session, input.id, actor)
         row.may_be_changed(by=actor)
         await session.delete(row)
-        return {"silent": row.owner_id is not None}
+        return {"private": row.owner_id is not None}
 
     await changed(info, input, change)
     return OkPayload(ok=True)

@@ -7,7 +7,7 @@ from api.house import House
 from api.settings import ApiSettings
 from benchmarks.peers.serving import Orders, answer, run
 from domain.db import Database
-from domain.desk.files import Files
+from domain.desk.files import Folder
 from domain.keys import Keys
 
 BUSY = ApiSettings.model_construct(operations_per_minute=10**9)
@@ -18,7 +18,7 @@ def house(orders: Orders) -> House:
     return House(
         Database(orders["database"]),
         Keys(orders["secret"]),
-        Files(Path(orders["folder"]) / "files"),
+        Folder(Path(orders["folder"]) / "files"),
         "http://heddle.test",
         settings=BUSY,
     )

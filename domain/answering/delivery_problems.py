@@ -20,6 +20,7 @@ class Problem(StrEnum):
     BUSY = "busy"
     DOWN = "down"
     FILE_REFUSED = "file_refused"
+    FILE_UNSAFE = "file_unsafe"
     MAY_HAVE_ARRIVED = "may_have_arrived"
     REFUSED = "refused"
 
@@ -47,6 +48,9 @@ SENTENCES = {
     Problem.BUSY: N_("The provider asks for a pause. This is tried again by itself."),
     Problem.DOWN: N_("The provider could not take this just now. It is tried again by itself."),
     Problem.FILE_REFUSED: N_("The provider does not take one of the files."),
+    Problem.FILE_UNSAFE: N_(
+        "One of the files is infected, or could not be looked through: nothing was sent."
+    ),
     Problem.MAY_HAVE_ARRIVED: N_(
         "This may have arrived: the provider did not say. Look there before you send it again."
     ),

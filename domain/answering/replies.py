@@ -105,7 +105,7 @@ async def send(
     await session.flush()
     if to.kind == IdentityKind.CHAT:
         thread.has_read(message.seq)
-    await uploads.attach(session, message, extras.files, by=by)
+    await uploads.attach(session, message, extras.files, by=by, at_once=to.kind == IdentityKind.CHAT)
     ring(session, OUTBOX.topic)
     ticket.updated_at = at
     if after is None and ticket.status == TicketStatus.NEW:

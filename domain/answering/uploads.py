@@ -12,6 +12,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from domain.actors import Actor
 from domain.db import Base, new_id, one_of
+from domain.desk import scans
 from domain.desk.files import Files
 from domain.desk.messages import Attachment, Message
 from domain.errors import InvalidInput, NotFound, Refused
@@ -54,6 +55,8 @@ class Upload(Base):
     bytes: Mapped[int] = mapped_column(Integer)
     file: Mapped[str]
     created_at: Mapped[datetime]
+    finished_at: Mapped[datetime | None]
+    """None: its bytes are awaited, by a link, and are said to be so many."""
 
 
 async def check_room(session: AsyncSession, agent_id: uuid.UUID) -> None:
@@ -62,6 +65,12 @@ async def check_room(session: AsyncSession, agent_id: uuid.UUID) -> None:
     )
     if (waiting or 0) >= MOST_WAITING:
         raise TooManyFiles
+
+
+def said_type(mime: str) -> str:
+    """As a header may say it."""
+    given = mime.partition(";")[0].strip().lower()
+    return given if _TYPE.fullmatch(given) else ANYTHING
 
 
 def type_of(name: str, given: str, begins: bytes) -> str:
@@ -89,15 +98,18 @@ def plain_name(name: str) -> str:
 
 
 async def attach(
-    session: AsyncSession, message: Message, ids: Sequence[uuid.UUID], *, by: Actor
+    session: AsyncSession, message: Message, ids: Sequence[uuid.UUID], *, by: Actor, at_once: bool = False
 ) -> list[Attachment]:
-    """Makes them the message's: one's own, and each once. The delete decides between two who send the same."""
+    """Makes them the message's: one's own, and each once. The delete decides between two who send the same. `at_once`: nobody
+    carries it who could wait until its files are looked through."""
     if not ids:
         return []
     if len(ids) > MOST:
         raise InvalidInput(N_("At most {most} files."), field=["attachmentIds"], most=MOST)
     taken = await session.scalars(
-        delete(Upload).where(one_of(Upload.id, ids), Upload.agent_id == by.agent_id).returning(Upload)
+        delete(Upload)
+        .where(one_of(Upload.id, ids), Upload.agent_id == by.agent_id, Upload.finished_at.is_not(None))
+        .returning(Upload)
     )
     by_id = {upload.id: upload for upload in taken}
     if len(by_id) != len(set(ids)) or len(ids) != len(set(ids)):
@@ -108,6 +120,9 @@ async def attach(
             field=["attachmentIds"],
             most=LARGEST // 1024 // 1024,
         )
+    await scans.check_sendable(
+        session, {upload.file: upload.name for upload in by_id.values()}, at_once=at_once
+    )
     attachments = [
         Attachment(
             id=id,
@@ -141,6 +156,7 @@ async def give_back(session: AsyncSession, message: Message, *, at: datetime) ->
                 bytes=one.bytes,
                 file=one.file,
                 created_at=at,
+                finished_at=at,
             )
         )
         await session.delete(one)
@@ -155,4 +171,5 @@ async def sweep(session: AsyncSession, files: Files, *, at: datetime) -> int:
     for upload in old:
         await files.delete(upload.file)
         await session.delete(upload)
+    await scans.forget(session, [upload.file for upload in old])
     return len(old)

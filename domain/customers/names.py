@@ -52,3 +52,20 @@ def _is_same(part: str, word: str) -> bool:
     if shorter == longer or (len(shorter) in SHORTENED and longer.startswith(shorter)):
         return True
     return any(part in group and word in group for group in NICKNAMES)
+
+
+def first_name(name: str) -> str:
+    """By which its bearer is greeted: `Ada` of `Sra. Ada Nowak`, of `NOWAK, ADA` and of `ada nowak`. Empty where the name
+    does not say: an address, an initial, a firm's desk."""
+    if "@" in name or any(letter.isdigit() for letter in name) or not parts_of(name):
+        return ""
+    plain = re.sub(r"\([^)]*\)", " ", name)
+    family, comma, given = plain.partition(",")
+    for word in (given if comma else family).split():
+        said = word.strip(".\"'“”„«»")
+        if not any(letter.isalpha() for letter in said) or TITLES.intersection(words_of(said)):
+            continue
+        if len(said) == 1 or (len(said) <= 2 and word.endswith(".")):
+            return ""
+        return said.title() if said.isupper() or said.islower() else said
+    return ""

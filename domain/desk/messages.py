@@ -223,7 +223,10 @@ class Note(Item):
 
 class Attachment(Work, Base):
     __tablename__ = "attachment"
-    __table_args__ = (Index("ix_attachment_due", "due_at", postgresql_where=text("due_at IS NOT NULL")),)
+    __table_args__ = (
+        Index("ix_attachment_due", "due_at", postgresql_where=text("due_at IS NOT NULL")),
+        Index("ix_attachment_file", "file"),
+    )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
     item_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("item.id"), index=True)

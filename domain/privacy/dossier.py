@@ -10,8 +10,8 @@ import re
 import uuid
 import zipfile
 from collections.abc import AsyncIterator, Mapping, Sequence
-from pathlib import Path, PurePath
-from typing import Any
+from pathlib import PurePath
+from typing import Any, BinaryIO
 
 import orjson
 import structlog
@@ -55,9 +55,9 @@ HISTORY = (
 READ_BY = (_entry.seq, _entry.at, _entry.kind, _entry.actor_kind, _entry.actor_id)
 
 
-async def write(db: Database, files: Files, contact_id: uuid.UUID, path: Path) -> None:
+async def write(db: Database, files: Files, contact_id: uuid.UUID, out: BinaryIO) -> None:
     """In many short transactions: a long one would hold back the feed. What comes meanwhile may be in it or not."""
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
         with archive.open("person.json", "w", force_zip64=True) as entry:
             async for said in _Person(db, contact_id).told():
                 await asyncio.to_thread(entry.write, said)

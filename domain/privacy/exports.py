@@ -81,11 +81,12 @@ class Exporter:
                 await lease.give_up(session, error=None)
             return
         # Straight to where it will lie: whoever dies here leaves nothing that the row does not name.
-        path = self._files.path(asked.file)
-        await dossier.write(self._db, self._files, asked.contact_id, path)
+        async with self._files.writing(asked.file) as out:
+            await dossier.write(self._db, self._files, asked.contact_id, out)
+            size = out.tell()
         async with self._db.transaction() as session:
             done = await lease.settle(
-                session, bytes=path.stat().st_size, finished_at=await database_time(session), last_error=None
+                session, bytes=size, finished_at=await database_time(session), last_error=None
             )
         if done.file is None:  # or while it was made
             await self._files.delete(asked.file)

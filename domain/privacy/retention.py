@@ -34,6 +34,7 @@ from domain.actors import SYSTEM
 from domain.arriving.inbound import Arrival, ArrivalState
 from domain.audit import AuditKind
 from domain.db import Base, Database, Json, database_time, one_of
+from domain.desk import scans
 from domain.desk.files import Files
 from domain.desk.messages import Attachment, Item
 from domain.desk.tickets import REOPENS_WITHIN, Ticket, TicketStatus
@@ -236,7 +237,11 @@ async def _empty_texts(files: Files, session: AsyncSession, kept: Retention, now
 async def _empty_attachments(session: AsyncSession, files: Files, item_ids: Sequence[uuid.UUID]) -> None:
     """The bytes first: should this transaction fail, the row still says that something is to be done."""
     theirs = one_of(Attachment.item_id, item_ids)
-    for file in await session.scalars(select(Attachment.file).where(theirs, Attachment.file.is_not(None))):
-        await files.delete(str(file))
+    # Held, so that nobody who is drawing a preview lays it there afterwards.
+    stored = select(Attachment.file).where(theirs, Attachment.file.is_not(None)).with_for_update()
+    gone_with = [str(file) for file in await session.scalars(stored)]
+    for file in gone_with:
+        await files.delete(file)
+    await scans.forget(session, gone_with)
     gone = {"name": "", "file": None, "source_url": None, "content_id": None, "due_at": None}
     await session.execute(update(Attachment).where(theirs).values(gone))

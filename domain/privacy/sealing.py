@@ -26,6 +26,7 @@ from domain.arriving.inbound import Arrival
 from domain.audit import AuditKind
 from domain.customers.contacts import Claim, Identity, lock_identity, same_person
 from domain.db import Database, database_time, first_id, one_of
+from domain.desk import scans
 from domain.desk.files import Files
 from domain.desk.messages import Attachment, Message
 from domain.desk.tasks import Task
@@ -168,13 +169,14 @@ class Sealer:
         of = (Attachment, theirs), (ContactExport, same_person(ContactExport.contact_id, erasure.contact_id))
         found = False
         for model, condition in of:
-            rows = await session.execute(
-                select(model.id, model.file).where(condition, model.file.is_not(None)).limit(ROWS)
-            )
-            for id, file in rows.all():
+            stored = select(model.id, model.file).where(condition, model.file.is_not(None)).limit(ROWS)
+            # Held, so that nobody who is drawing a preview lays it there afterwards.
+            rows = (await session.execute(stored.with_for_update(of=model))).all()
+            for id, file in rows:
                 found = True
                 await self._files.delete(str(file))
                 await session.execute(update(model).where(model.id == id).values(file=None))
+            await scans.forget(session, [str(row.file) for row in rows])
         return found
 
     async def _unread(self, session: AsyncSession, erasure: Erasure) -> bool:

@@ -5,6 +5,7 @@ import asyncio
 import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from datetime import UTC, datetime
 from tempfile import SpooledTemporaryFile
 from typing import IO, Any
 
@@ -20,6 +21,7 @@ from domain.access import may_see
 from domain.actors import visitor
 from domain.desk.files import Files
 from domain.desk.messages import Attachment
+from domain.desk.scans import LET_OUT, Scan
 from integrations.chat.forms import LARGEST_FORM, boundary_of, read_form
 from integrations.chat.frames import LARGEST_FRAME, BadFrame, Frame, read_frame
 from integrations.chat.identity import key_of_ticket, session_id
@@ -27,7 +29,7 @@ from integrations.chat.links import is_linked
 from integrations.chat.reception import Reception
 from integrations.chat.telling import Telling
 from integrations.chat.visit import Visit
-from integrations.serving import served
+from integrations.serving import stored
 from integrations.webhook import body_of, parts_of
 
 DOORS = {
@@ -100,7 +102,8 @@ def routes(reception: Reception, files: Files) -> list[Route]:
         attachment = await _linked(reception, request, visit)
         if attachment is None:
             raise BadFrame("no_file", "there is no such file, or the link is out of date")
-        return served(await files.get(attachment.file), name=attachment.name, mime=attachment.mime)
+        now = datetime.now(UTC)
+        return await stored(files, attachment.file, name=attachment.name, mime=attachment.mime, at=now)
 
     return [
         door("session", session, "POST"),
@@ -192,7 +195,9 @@ async def _linked(reception: Reception, request: Request, visit: Visit) -> Any:
     theirs = may_see(Attachment, visitor(visit.channel.id, key))
     async with reception.db.transaction() as session:
         return await session.scalar(
-            select(Attachment).where(Attachment.id == id, Attachment.file.is_not(None), theirs)
+            select(Attachment)
+            .outerjoin(Scan, Scan.file == Attachment.file)
+            .where(Attachment.id == id, Attachment.file.is_not(None), LET_OUT, theirs)
         )
 
 

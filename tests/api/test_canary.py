@@ -37,6 +37,7 @@ from domain.desk.tickets import Ticket
 from domain.events import Event
 from domain.fields import CustomField, FieldSubject
 from domain.ids import row_id, typed
+from domain.macros.macros import Macro
 from domain.privacy.erasure import Erasure
 from domain.privacy.exports import ContactExport
 from domain.webhooks import Post, tell
@@ -58,12 +59,18 @@ MEMBERS = 4
 
 KEPT: list[type[Base]] = [
     Ticket, Item, Attachment, Thread, Contact, ContactNote, Company, Identity, Task, Arrival, Delivery, Device, SignIn, AlertNote,
-    Erasure, ContactExport, Draft, EditedTicket,
+    Erasure, ContactExport, Draft, EditedTicket, Macro,
 ]  # fmt: skip
 LISTS = {"tags", "domains", "cc", "bcc", "files", "kept"}
 WORK_FOR_FILES = {("attachment", "file"), ("contact_export", "file")}
 """The key of stored bytes: it would not be found any more."""
-RECKONED = {("item", "steps"), ("item", "ringing"), ("item", "handled_by")}
+RECKONED = {
+    ("item", "steps"),
+    ("item", "ringing"),
+    ("item", "handled_by"),
+    ("macro", "channels"),
+    ("macro", "actions"),
+}
 """What is reckoned with: it has to be what it is."""
 
 
@@ -170,6 +177,8 @@ def _ways(field: GraphQLField, quoted: dict[str, str]) -> Iterator[dict[str, str
             yield {"id": id}
     elif "contactId" in names and is_required_argument(field.args["contactId"]):
         yield {"contactId": quoted["Contact"]}
+    elif "macroId" in names:
+        yield {"macroId": quoted["Macro"], "ticketId": quoted["Ticket"]}
     elif "channelId" in names:
         yield {"channelId": quoted["Channel"]}
     elif "text" in names and "kinds" in names:
@@ -223,6 +232,7 @@ async def test_no_question_of_another_teams_agent_finds_a_canary(
     assert "ticket.fields" in found
     assert not {name for name in found if name.startswith("draft.")}, "Ben's own"
     assert re.search(r'"search": ?\[\{', manager)
+    assert {"macro.name", "macro.bodies"} <= found
     assert {"company.name", "company.domains", "company.note"} <= found
     assert {"identity.label", "task.title", "thread.subject", "attachment.name", "arrival.raw"} <= found
     assert set(re.findall(r"canary:([a-z_.]+)", stranger)) == set()

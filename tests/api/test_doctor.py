@@ -29,6 +29,7 @@ from domain.ways_in.fetching import Box
 from integrations.settings import IntegrationSettings
 from notifications.settings import NotificationSettings
 from tests.conftest import another_database
+from tests.doors import stored_in
 from tests.factories import NOON, a_channel
 from tests.two_teams import TwoTeams
 
@@ -75,13 +76,15 @@ async def test_each_illness_is_named(settings: Settings, house: House, two_teams
         await session.execute(
             text("UPDATE audit_entry SET position = 2, hash = 'wrong' WHERE kind = 'exported'")
         )
-    shutil.rmtree(house.files._store.prefix)  # type: ignore[arg-type]
+    shutil.rmtree(stored_in(house))
     settings.integrations.smtp_url = "smtp://127.0.0.1:1"
+    settings.integrations.scan_url = "tcp://127.0.0.1:1"
 
     said = await ill(settings, house, Keys("another secret that is long enough for a key"))
 
     assert set(said) == {
         "secret key",
+        "scanner",
         "queue system_mail",
         "reader stuck",
         "files",

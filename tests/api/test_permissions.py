@@ -23,7 +23,7 @@ from api.house import House
 from api.permissions import RULES, Rule, rule_of
 from api.schema import schema
 from demo.farends.graph import GraphStandIn, Page
-from domain.actors import SYSTEM, Actor, Role, Scope
+from domain.actors import SYSTEM, Actor, ActorKind, Role, Scope
 from domain.agents import invitations, tokens
 from domain.agents.invitations import Purpose
 from domain.agents.second_factor import SecondFactor
@@ -42,13 +42,17 @@ from domain.calling.dialled_numbers import save_number
 from domain.customers.contact_notes import add_note
 from domain.customers.contacts import Contact, Identity, add_contact
 from domain.db import database_time, new_id
-from domain.desk.messages import Call
+from domain.desk import scans
+from domain.desk.messages import Attachment, Call
+from domain.desk.scans import Scan
 from domain.desk.threads import Placement, Thread
 from domain.desk.tickets import Ticket
 from domain.ids import public_id, row_id
 from domain.joining import merging
 from domain.joining.reasons import JoinCode, SuggestionCode
 from domain.joining.suggestions import Suggestion
+from domain.macros import macros
+from domain.macros.macros import Visibility
 from domain.sla.policies import save_policy
 from domain.ways_in import blocking
 from domain.ways_in.channels import Channel, ChannelKind
@@ -62,6 +66,7 @@ from tests.two_teams import TwoTeams
 
 REFUSALS = {"UNAUTHENTICATED", "NOT_ALLOWED", "MISSING_SCOPE"}
 GRAPHQL = schema._schema
+MANAGES = Actor(ActorKind.SYSTEM, role=Role.MANAGER)
 
 Values = dict[str, Any]
 
@@ -243,6 +248,42 @@ async def _a_thread(asking: Asking, field: str) -> Values:
 
 async def _another_matter(asking: Asking) -> Values:
     return {"ids": [(await _another_ticket(asking))[0]]}
+
+
+async def _a_file_that_came(asking: Asking, principal: Principal) -> Values:
+    """Laid there by who asks, as far as that is a person of the shop."""
+    house = asking.house
+    key = await house.files.put(b"png")
+    async with house.db.transaction() as session:
+        name = by_name(principal).capitalize()
+        agent_id = (await session.scalars(select(Agent.id).where(Agent.name == name))).one()
+        now = await database_time(session)
+        upload = Upload(
+            id=new_id(), agent_id=agent_id, name="x", mime="image/png", bytes=3, file=key, created_at=now
+        )
+        session.add(upload)
+        return {"id": public_id("Attachment", upload.id)}
+
+
+async def _an_infected_file(asking: Asking) -> Values:
+    async with asking.house.db.transaction() as session:
+        photo = await session.get_one(Attachment, row_id("Attachment", asking.Attachment))
+        await scans.ask(session, asking.house.files, [str(photo.file)])
+        await session.execute(update(Scan).values(infection="Eicar-Test-Signature"))
+        return {"id": asking.Attachment, "confirm": photo.name}
+
+
+async def _a_macro(asking: Asking) -> Values:
+    """Of the same team."""
+    async with asking.house.db.transaction() as session:
+        said = macros.Said(
+            name="Another",
+            bodies=[("en", "x")],
+            visibility=Visibility.TEAM,
+            team_id=row_id("Team", asking.Team),
+        )
+        macro = await macros.save(session, None, said, by=MANAGES, at=await database_time(session))
+        return {"id": public_id("Macro", macro.id)}
 
 
 async def _a_participant(asking: Asking) -> Values:
@@ -431,6 +472,12 @@ MUTATIONS: dict[str, Callable[[Asking, Principal], Any]] = {
     "chatTyping": lambda a, p: {"ticketId": a.Ticket},
     "chatRead": lambda a, p: {"ticketId": a.Ticket, "seq": 1},
     "noteAdd": lambda a, p: {"ticketId": a.Ticket, "text": "Noted."},
+    "fileUploadStart": lambda a, p: {"name": "photo.png", "mime": "image/png", "bytes": 3},
+    "fileUploadFinish": _a_file_that_came,
+    "infectedFileOpen": lambda a, p: _an_infected_file(a),
+    "macroSave": lambda a, p: {"id": a.Macro, "shortcut": "ty"},
+    "macroDelete": lambda a, p: _a_macro(a),
+    "macroRun": lambda a, p: {"macroId": a.Macro, "ticketIds": [a.Ticket]},
     "participantAccept": lambda a, p: {"threadId": a.Thread, "address": a.new_address()},
     "participantRemove": lambda a, p: _a_participant(a),
     "ticketMarkSpam": lambda a, p: _another_matter(a),
@@ -551,6 +598,13 @@ def _item(type: str, selection: str) -> str:
     return f"query(${type}: ID!) {{ node(id: ${type}) {{ ... on {type} {{ {selection} }} }} }}"
 
 
+def _preview(selection: str) -> str:
+    return (
+        "query($Macro: ID!, $Ticket: ID!) "
+        f"{{ macroPreview(macroId: $Macro, ticketId: $Ticket) {{ {selection} }} }}"
+    )
+
+
 CHANGES = "changes(since: $start) { cursor changes { __typename } }"
 
 QUERIES = {
@@ -588,6 +642,8 @@ QUERIES = {
     "SurveyQuestion": "{ surveys { questions { text } } }",
     "SurveyPreview": "query($Survey: ID!) { surveyPreview(id: $Survey) { language } }",
     "Feedback": _item("Feedback", "words"),
+    "Query.macros": "{ macros { id } }",
+    "Query.macroPreview": _preview("text"),
     "Query.policies": "{ policies { id } }",
     "Query.policyTemplates": "{ policyTemplates { code } }",
     "Query.views": "{ views { id } }",
@@ -649,6 +705,7 @@ QUERIES = {
     "Reaction": _item("Message", "reactions { emoji }"),
     "MessageRecipient": _item("Message", "recipients { address }"),
     "Attachment": _item("Message", "attachments { name }"),
+    "Attachment.thumbUrl": _item("Message", "attachments { thumbUrl }"),
     "Attachment.url": _item("Message", "attachments { url }"),
     "Call": _item("Call", "number"),
     "Note": _item("Note", "text"),
@@ -674,6 +731,13 @@ QUERIES = {
     "LadderStep": "{ policies { ladder { steps { level } } } }",
     "PolicyTemplate": "{ policyTemplates { name } }",
     "SmsSegments": '{ smsSegments(text: "hi") { encoding } }',
+    "Macro": "{ macros { name } }",
+    "MacroBody": "{ macros { bodies { text } } }",
+    "MacroAction": "{ macros { actions { status } } }",
+    "MacroAssignee": "{ macros { actions { task { assignee { whom } } } } }",
+    "MacroTask": "{ macros { actions { task { title } } } }",
+    "MacroPreview": _preview("locale"),
+    "MacroGap": _preview("missing { variable }"),
     "Calendar": "{ calendars { name } }",
     "WeeklyHours": "{ calendars { hours { timezone } } }",
     "DayHours": "{ calendars { hours { weekly { day } } } }",

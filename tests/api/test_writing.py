@@ -25,6 +25,7 @@ from integrations.mail.addresses import recipient
 from integrations.mail.sending.connections import Relays
 from integrations.settings import IntegrationSettings
 from tests.client import Client
+from tests.doors import stored_in
 from tests.factories import a_channel, a_mail, a_promise, a_text_message, receive, tickets
 
 MESSAGE = """{ id text delivery undoUntil side recipients { address role refused } attachments { name mime bytes } }"""
@@ -178,7 +179,7 @@ async def test_a_file_that_is_too_large_leaves_nothing(
     )
 
     assert [one.status_code for one in (large, form, empty, words)] == [413, 413, 400, 400]
-    assert [path for path in house.files.path("aa/x").parent.parent.rglob("*") if path.is_file()] == []
+    assert [path for path in stored_in(house).rglob("*") if path.is_file()] == []
 
 
 async def test_files_wait_for_a_day_and_not_too_many_of_one_person(

@@ -14,7 +14,7 @@ from sqlalchemy import func, select, update
 from api.house import House
 from demo.farends import SmtpSink
 from domain.db import Database
-from domain.desk.files import Files
+from domain.desk.files import Folder
 from domain.desk.messages import DeliveryState, Direction, Message
 from domain.desk.tickets import Ticket, TicketStatus
 from domain.feedback.asking import Asker
@@ -119,7 +119,7 @@ async def test_two_who_ask_at_once_of_whom_one_is_cut_short_ask_everybody_once(h
 
 @pytest.mark.slow
 async def test_two_processes_of_which_one_is_killed_ask_everybody_once(db: Database, tmp_path: Path) -> None:
-    await all_solved(House(db, Keys(SECRET), Files(tmp_path), "http://heddle.test"), CUSTOMERS)
+    await all_solved(House(db, Keys(SECRET), Folder(tmp_path), "http://heddle.test"), CUSTOMERS)
 
     async with asyncio.timeout(240), SmtpSink() as sink:
         workers = [await a_worker(db, tmp_path, f"smtp://{sink.host}:{sink.port}") for _ in range(2)]

@@ -80,6 +80,7 @@ class Messaging:
                     bytes=len(content),
                     file=file,
                     created_at=now,
+                    finished_at=now,
                 )
                 for name, mime, content, file in stored
             ]

@@ -19,6 +19,7 @@ from domain.ways_in.channels import Channel, ChannelKind
 from integrations.mail.addresses import recipient, reply_address
 from integrations.mail.receiving.smtp_in import listen
 from integrations.mailroom import Mailroom
+from tests.doors import stored_in
 from tests.factories import SETTINGS, a_channel, messages, tickets
 from tests.factories import a_mail as another_mail
 from tests.fetching import opening, until
@@ -263,7 +264,7 @@ async def test_a_photo_of_a_message_that_is_here_already_is_not_stored_a_second_
 
     async with house.db.transaction() as session:
         (attachment,) = await session.scalars(select(Attachment))
-    folder = house.files.path("aa/x").parent.parent
+    folder = stored_in(house)
     assert [str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file()] == [
         attachment.file
     ]

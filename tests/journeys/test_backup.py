@@ -19,7 +19,7 @@ from demo.farends import SmtpSink
 from domain import events
 from domain.actors import SYSTEM, Role
 from domain.db import Database
-from domain.desk.files import Files
+from domain.desk.files import Folder
 from domain.desk.messages import OUTBOX
 from domain.events import Event, EventKind, Reader, record
 from domain.keys import Keys
@@ -48,7 +48,7 @@ async def elsewhere(database_url: str, keys: Keys, tmp_path: Path) -> AsyncItera
     db = Database(await another_database(database_url, "elsewhere"))
     await db.open()
     yield House(
-        db, keys, Files(tmp_path / "files"), "http://heddle.test", epoch="elsewhere", settings=AT_ONCE
+        db, keys, Folder(tmp_path / "files"), "http://heddle.test", epoch="elsewhere", settings=AT_ONCE
     )
     await db.close()
 

@@ -64,6 +64,7 @@ from integrations.mail.receiving.smtp_in import listen
 from integrations.mailroom import Mailroom
 from integrations.signatures import phone_signature
 from tests.client import Client
+from tests.doors import stored_in
 from tests.factories import NOON, SETTINGS, a_channel, a_mail, a_promise
 from tests.working_off import worked_off
 
@@ -417,7 +418,7 @@ async def of_others(db: Database, contact_id: uuid.UUID) -> list[Any]:
 async def test_no_canary_sings_after_an_erasure_and_every_number_stays(
     shop: Shop, messages: int, capfd: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    house, folder = shop.house, shop.house.files.path("aa/x").parent.parent
+    house, folder = shop.house, stored_in(shop.house)
     await other_people(shop)
     await writes_everywhere(shop, messages)
     await shop.mia.do(EXPORT, contactId=shop.contact)
@@ -667,7 +668,7 @@ async def test_an_export_has_everything_and_its_link_dies_with_the_permission(sh
     async with shop.house.db.transaction() as session:
         later = (await database_time(session)) + timedelta(days=8)
         assert await discard_old(session, shop.house.files, at=later) == 1
-    folder = shop.house.files.path("aa/x").parent.parent
+    folder = stored_in(shop.house)
     async with shop.house.db.transaction() as session:
         kept = set(await session.scalars(select(Attachment.file))) | set(
             await session.scalars(select(ContactExport.file))
@@ -713,7 +714,7 @@ async def test_originals_and_texts_go_when_their_days_are_over(shop: Shop) -> No
             await session.scalars(select(AuditEntry).where(AuditEntry.kind == AuditKind.RETENTION_APPLIED))
         ).one()
     assert (noted.actor_kind, noted.data["texts"]) == ("system", counted["texts"])
-    folder = shop.house.files.path("aa/x").parent.parent
+    folder = stored_in(shop.house)
     assert found_in_files(folder) == []
 
 
@@ -733,7 +734,8 @@ async def test_neither_an_export_nor_an_erasure_holds_more_than_a_piece_at_a_tim
             session.add(Attachment(id=new_id(), item_id=message.id, **named))
 
     tracemalloc.start()
-    await dossier.write(house.db, house.files, shop.contact_id, tmp_path / "ada.zip")
+    with (tmp_path / "ada.zip").open("wb") as out:
+        await dossier.write(house.db, house.files, shop.contact_id, out)
     exporting = tracemalloc.get_traced_memory()[1]
     tracemalloc.reset_peak()
     await erase(shop)

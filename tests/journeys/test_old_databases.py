@@ -17,7 +17,7 @@ from api.settings import ApiSettings
 from demo.farends import SmtpSink
 from domain.actors import Role
 from domain.db import Database
-from domain.desk.files import Files
+from domain.desk.files import Folder
 from domain.desk.messages import OUTBOX
 from domain.keys import Keys
 from domain.migrations import differences
@@ -56,7 +56,7 @@ async def empty(request: pytest.FixtureRequest, database_url: str) -> AsyncItera
 async def test_a_database_of_an_earlier_version_goes_on(
     source: Path, empty: Database, tmp_path: Path
 ) -> None:
-    keys, files = Keys(source.with_suffix(".key").read_text()), Files(tmp_path)
+    keys, files = Keys(source.with_suffix(".key").read_text()), Folder(tmp_path)
 
     manifest = await restore(empty, keys, files, source)
 

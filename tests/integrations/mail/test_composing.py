@@ -15,7 +15,7 @@ from demo.farends import SmtpSink
 from domain.agents.staff import Agent
 from domain.customers.contacts import Identity, IdentityKind
 from domain.db import Database, new_id
-from domain.desk.files import Files
+from domain.desk.files import Folder
 from domain.desk.messages import Attachment, Message
 from domain.desk.threads import Thread
 from domain.errors import InvalidInput
@@ -245,7 +245,7 @@ async def test_a_signature_is_good_after_the_way_through_a_server(tmp_path: Any,
     letter.channel.secrets = KEYS.encrypt({"dkim_key": A_KEY})
     async with SmtpSink() as sink, Relays() as relays:
         settings = IntegrationSettings(smtp_url=f"smtp://{sink.host}:{sink.port}")
-        await send(letter, Means(db, KEYS, Files(tmp_path), settings), relays=relays)
+        await send(letter, Means(db, KEYS, Folder(tmp_path), settings), relays=relays)
         mail = await sink.next_mail()
 
     asked: list[bytes] = []

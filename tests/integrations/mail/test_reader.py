@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from integrations.children import Limits
 from integrations.mail.reading import parse
 from integrations.mail.reading.parse import Unreadable
-from integrations.mail.reading.reader import Children, Limits
+from integrations.mail.reading.reader import Children
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals")
 
@@ -41,7 +42,7 @@ def children_of() -> Iterator[Callable[..., Children]]:
 
 
 def idle(children: Children) -> int:
-    (child,) = children._idle
+    (child,) = children.idle
     return child.pid
 
 
@@ -102,16 +103,16 @@ def test_of_twenty_mails_one_is_poisonous_and_nineteen_are_read(children_of: Cal
     assert (read[7].from_ and read[7].from_.address, read[7].subject) == ("eve@example.net", "Pages")
     assert read[7].text.startswith("From: Eve <eve@example.net>\nSubject: Pages")
     assert (len(read[7].text), read[7].attachments) == (20_000, [])
-    assert len(children._idle) <= 2
+    assert len(children.idle) <= 2
 
 
 def test_a_child_is_replaced_after_so_many_mails(children_of: Callable[..., Children]) -> None:
-    children = children_of(mails=3)
+    children = children_of(questions=3)
     seen = set()
 
     for _ in range(4):
         children.read(HELLO)
-        seen |= {child.pid for child in children._idle}
+        seen |= {child.pid for child in children.idle}
 
     assert len(seen) == 2
 
@@ -150,7 +151,7 @@ def test_a_mail_of_nobody_that_cannot_be_read_stays_unreadable(children_of: Call
 def test_children_end_with_a_parent_that_was_killed() -> None:
     code = (
         "import time; from integrations.mail.reading.reader import Children; children = Children();"
-        f"children.read({HELLO!r}); print(children._idle[0].pid, flush=True); time.sleep(600)"
+        f"children.read({HELLO!r}); print(children.idle[0].pid, flush=True); time.sleep(600)"
     )
     parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
     assert parent.stdout

@@ -6,7 +6,7 @@ import pytest
 from demo.farends import SmtpSink
 from domain.customers.contacts import Identity, IdentityKind
 from domain.db import Database, new_id
-from domain.desk.files import Files
+from domain.desk.files import Folder
 from domain.desk.messages import Message
 from domain.desk.threads import Thread
 from domain.keys import Keys
@@ -41,7 +41,7 @@ def a_letter(to: str) -> Letter:
 async def test_a_letter_goes_to_the_very_address_it_is_for(to: str, tmp_path: Path, db: Database) -> None:
     async with SmtpSink() as sink, Relays() as relays:
         settings = IntegrationSettings(smtp_url=f"smtp://{sink.host}:{sink.port}")
-        await send(a_letter(to), Means(db, KEYS, Files(tmp_path), settings), relays=relays)
+        await send(a_letter(to), Means(db, KEYS, Folder(tmp_path), settings), relays=relays)
         mail = await sink.next_mail()
 
     assert mail.recipients == [to]
@@ -70,4 +70,4 @@ async def test_what_is_not_one_plain_address_is_refused_before_anyone_is_called(
     nobody = IntegrationSettings(smtp_url="smtp://127.0.0.1:1")
 
     with pytest.raises(SendRefused):
-        await send(a_letter(to), Means(db, KEYS, Files(tmp_path), nobody), relays=Relays())
+        await send(a_letter(to), Means(db, KEYS, Folder(tmp_path), nobody), relays=Relays())
