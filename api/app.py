@@ -8,6 +8,7 @@ from starlette.types import ASGIApp
 
 from api import graphql_http, health, metrics, mobile, password
 from api.alerting import receipts
+from api.complaints import case_files
 from api.desk import files, uploads
 from api.house import House
 from api.privacy import exporting
@@ -44,6 +45,7 @@ def application(house: House) -> ASGIApp:
             *files.routes(house),
             *uploads.routes(house),
             *exporting.routes(house),
+            *case_files.routes(house),
             *password.routes,
             *mobile.routes,
             *receipts.routes(house),

@@ -33,7 +33,8 @@ AUDITED = {
     "agentUpdate": Audited(AuditKind.AGENT_CHANGED, ("role", "team_ids", "line", "left")),
     "teamSave": Audited(AuditKind.TEAM_SAVED, ("id", "name")),
     "shopUpdate": Audited(
-        AuditKind.SHOP_CHANGED, ("agents_see", "order_numbers", "marketplaces", "same_matter")
+        AuditKind.SHOP_CHANGED,
+        ("agents_see", "order_numbers", "marketplaces", "same_matter", "language", "stalled_days"),
     ),
     "messengerPageConnect": Audited(AuditKind.CHANNEL_CONNECTED, ("name",)),
     "tokenCreate": Audited(AuditKind.TOKEN_CREATED, ("name", "scopes", "expires_at")),

@@ -19,6 +19,7 @@ from domain import audit, following
 from domain.alerting.devices import Transport
 from domain.answering.absence import Absences
 from domain.calling import calls
+from domain.complaints import opening, stalling
 from domain.db import Database, database_time
 from domain.desk.files import Files
 from domain.keys import open_keys
@@ -26,6 +27,7 @@ from domain.migrations import migrate
 from domain.operations import upkeep
 from domain.operations.installation import feed_epoch
 from domain.operations.postgres import embedded
+from domain.planning import series
 from domain.privacy.exports import Exporter
 from domain.privacy.sealing import Sealer
 from domain.settings import DomainSettings, WrongSetting, load
@@ -172,7 +174,7 @@ async def working(house: House, settings: Settings) -> AsyncIterator[None]:
         )
         carriers[Transport.WEB_PUSH] = WebPush(settings.notifications, house.vapid, subject=subject)
     async with house.db.transaction() as session:
-        for reader in (dispatch.NAME, subscribers.READER, clocks.READER):
+        for reader in (dispatch.NAME, subscribers.READER, clocks.READER, opening.READER):
             await following.begin(session, reader)
     relays = Relays()
     workers = (
@@ -186,10 +188,13 @@ async def working(house: House, settings: Settings) -> AsyncIterator[None]:
         Dialler(house.db, house.keys, settings.integrations, house.base_url).run(),
         calls.sweep(house.db),
         deadlines.WHEEL.turn(house.db),
+        series.WHEEL.turn(house.db),
+        stalling.WHEEL.turn(house.db),
         pursuit.WHEEL.turn(house.db),
         watch.run(house.db, settings.notifications),
         recounts.run(house.db),
         following.follow(house.db, clocks.READER, clocks.mend),
+        following.follow(house.db, opening.READER, opening.notice),
         following.follow(house.db, dispatch.NAME, dispatch.dispatch),
         Subscribers(house.db, house.keys, settings.integrations).run(),
         Pusher(house.db, house.keys, house.base_url, carriers).run(),

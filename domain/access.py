@@ -27,6 +27,7 @@ from domain.arriving.participants import Participant
 from domain.audit import AuditEntry
 from domain.calling.dialled_numbers import DialledNumber
 from domain.calling.dials import Dial
+from domain.complaints.complaints import Complaint, ComplaintStep
 from domain.customers.companies import Company
 from domain.customers.contact_fields import ContactField
 from domain.customers.contact_notes import ContactNote
@@ -37,6 +38,7 @@ from domain.desk.tasks import Task
 from domain.desk.threads import Thread
 from domain.desk.tickets import Ticket
 from domain.errors import NotFound
+from domain.planning.templates import TaskTemplate
 from domain.privacy.erasure import Erasure, SealedPart
 from domain.privacy.exports import ContactExport
 from domain.sla.policies import Calendar, Policy
@@ -59,6 +61,9 @@ SCOPES: dict[type[Base], Scope] = {
     ContactField: Scope.CONTACTS_READ,
     Company: Scope.CONTACTS_READ,
     Task: Scope.TASKS_READ,
+    TaskTemplate: Scope.TASKS_READ,
+    Complaint: Scope.TICKETS_READ,
+    ComplaintStep: Scope.TICKETS_READ,
     Alert: Scope.ALERTS_READ,
     Agent: Scope.STAFF_READ,
     Team: Scope.STAFF_READ,
@@ -89,7 +94,7 @@ def _agents(model: type[Base], actor: Actor) -> ColumnElement[bool]:
         return false()  # whoever is to read it needs the command line, and a reason
     if model in (Device, SignIn, Upload):
         return model.agent_id == actor.id
-    if model in (Agent, Team, Channel, Policy, Calendar, ContactField):
+    if model in (Agent, Team, Channel, Policy, Calendar, ContactField, TaskTemplate):
         return true()
     if model in (ApiToken, AuditEntry, Webhook, Post):
         return true() if actor.role == Role.ADMIN else false()
@@ -125,9 +130,12 @@ def _agents(model: type[Base], actor: Actor) -> ColumnElement[bool]:
         return exists().where(Item.id == Attachment.item_id, Ticket.id == Item.ticket_id, tickets)
     if model is Alert:
         return and_(Alert.ticket_id.is_not(None), exists().where(Ticket.id == Alert.ticket_id, tickets))
+    if model is ComplaintStep:
+        its = (Complaint.id == ComplaintStep.complaint_id, Ticket.id == Complaint.ticket_id)
+        return exists().where(*its, tickets)
     if model is Participant:
         return exists().where(Thread.id == Participant.thread_id, Ticket.id == Thread.ticket_id, tickets)
-    if model in (Thread, Item):
+    if model in (Thread, Item, Complaint):
         return exists().where(Ticket.id == model.ticket_id, tickets)
     raise LookupError(f"the door does not know {model.__name__}")
 
@@ -144,11 +152,12 @@ def _contacts(contact: Any, tickets: ColumnElement[bool]) -> ColumnElement[bool]
 
 
 def _tasks(actor: Actor) -> ColumnElement[bool]:
-    """One's own; those of nobody that stand alone; those of tickets one sees."""
+    """One's own; those of nobody that stand alone, of one's teams or of none; those of tickets one sees."""
+    ours = or_(Task.team_id.is_(None), Task.team_id.in_(actor.teams))
     return or_(
         Task.assignee_id == actor.id,
         Task.created_by_id == actor.id,
-        and_(Task.assignee_id.is_(None), Task.ticket_id.is_(None)),
+        and_(Task.assignee_id.is_(None), Task.ticket_id.is_(None), ours),
         exists().where(Ticket.id == Task.ticket_id, _tickets(actor)),
     )
 

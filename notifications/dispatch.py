@@ -18,6 +18,7 @@ from domain.alerting.ladders import Ladder, Step, Told, Way
 from domain.alerting.notices import Notice, NoticeKind, NoticeState
 from domain.db import database_time, new_id
 from domain.desk.messages import Message
+from domain.desk.tasks import Task
 from domain.desk.tickets import Ticket
 from domain.events import Event, EventKind
 from domain.sla.clocks import ladder_of
@@ -44,6 +45,8 @@ async def dispatch(session: AsyncSession, event: Event) -> None:
             await _tell_assignee(session, event)
         case EventKind.MESSAGE_FAILED if event.item_id:
             await _tell_of_failure(session, event, event.item_id)
+        case EventKind.TASK_DUE if event.task_id:
+            await _tell_of_task(session, event, event.task_id)
         case _:
             pass
 
@@ -225,6 +228,40 @@ async def _tell_of_failure(session: AsyncSession, event: Event, item_id: uuid.UU
             id=new_id(), agent_id=agent_id, kind=NoticeKind.MESSAGE_FAILED, event_seq=event.seq,
             ticket_id=ticket.id, created_at=now,
         )  # fmt: skip
-        agent, preferences = await session.get_one(Agent, agent_id), await preferences_of(session, agent_id)
-        is_quiet = preferences.silence(None, 0, is_top=True, zone=agent.timezone, at=now)
-        await notices.begin(session, notice, (Way.EMAIL,) if is_quiet else (Way.PUSH,), at=now)
+        await _begin_quietly(session, notice, at=now)
+
+
+async def _begin_quietly(session: AsyncSession, notice: Notice, *, at: datetime) -> None:
+    """In quiet hours by mail, which is read in the morning."""
+    agent = await session.get_one(Agent, notice.agent_id)
+    preferences = await preferences_of(session, agent.id)
+    is_quiet = preferences.silence(None, 0, is_top=True, zone=agent.timezone, at=at)
+    await notices.begin(session, notice, (Way.EMAIL,) if is_quiet else (Way.PUSH,), at=at)
+
+
+async def _tell_of_task(session: AsyncSession, event: Event, task_id: uuid.UUID) -> None:
+    """Whose it is. Of one that nobody has, or whose owner is gone, the team on shift; then who made it; then who manages."""
+    task = await session.get_one(Task, task_id)
+    ticket = await session.get(Ticket, task.ticket_id) if task.ticket_id else None
+    if task.done_at or (ticket and ticket.spam_at):
+        return
+    now = await database_time(session)
+    for agent_id in await _whose_task_it_is(session, task, ticket, at=now):
+        notice = Notice(
+            id=new_id(), agent_id=agent_id, kind=NoticeKind.TASK_DUE, event_seq=event.seq, task_id=task.id,
+            ticket_id=task.ticket_id, created_at=now,
+        )  # fmt: skip
+        await _begin_quietly(session, notice, at=now)
+
+
+async def _whose_task_it_is(
+    session: AsyncSession, task: Task, ticket: Ticket | None, *, at: datetime
+) -> list[uuid.UUID]:
+    people = await people_of_the_shop(session, at=at)
+    team_id = task.team_id or (ticket.team_id if ticket else None)
+    team = [person.id for person in people if person.on_duty and team_id in person.teams]
+    here = {person.id for person in people}
+    for named in ([task.assignee_id], team, [task.created_by_id]):
+        if told := await who_may_see(session, [id for id in named if id in here], task.ticket_id):
+            return told
+    return await who_is_told(session, Step(0, 0, (Told.MANAGER_ON_SHIFT,)), people, task.ticket_id)

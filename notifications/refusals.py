@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from domain.agents.staff import Agent
 from domain.alerting.alerts import Alert, AlertState
 from domain.alerting.notices import Notice, NoticeKind
+from domain.desk.tasks import Task
 from domain.desk.tickets import Ticket
 from notifications.recipients import who_may_see
 
@@ -19,6 +20,8 @@ LASTS = {
     NoticeKind.CLEARED: timedelta(minutes=5),
     NoticeKind.ASSIGNED: timedelta(hours=1),
     NoticeKind.MESSAGE_FAILED: timedelta(hours=12),
+    NoticeKind.TASK_DUE: timedelta(hours=12),
+    NoticeKind.TASKS_TODAY: timedelta(hours=12),
     NoticeKind.TEST: timedelta(minutes=5),
 }
 """For how long it is worth telling, by us and by the push service. An alert's notice lasts as long as the alert fires."""
@@ -66,7 +69,16 @@ async def _is_over(session: AsyncSession, notice: Notice, *, at: datetime) -> bo
                 Ticket.id == notice.ticket_id, Ticket.assignee_id == notice.agent_id
             )
             return await session.scalar(has_it) is None
-        case NoticeKind.DIGEST | NoticeKind.CLEARED | NoticeKind.TEST | NoticeKind.MESSAGE_FAILED:
+        case NoticeKind.TASK_DUE:
+            due = select(Task.id).where(Task.id == notice.task_id, Task.done_at.is_(None))
+            return await session.scalar(due) is None
+        case (
+            NoticeKind.TASKS_TODAY
+            | NoticeKind.DIGEST
+            | NoticeKind.CLEARED
+            | NoticeKind.TEST
+            | NoticeKind.MESSAGE_FAILED
+        ):
             return False
         case _:
             assert_never(notice.kind)

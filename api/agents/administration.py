@@ -14,6 +14,8 @@ from domain import access, shop
 from domain.actors import Actor, Role
 from domain.agents import staff
 from domain.agents.invitations import Purpose
+from domain.complaints import stalling
+from domain.complaints.stages import Stage
 from domain.db import Json
 from domain.ids import row_id
 from domain.shop import AgentsSee
@@ -34,12 +36,22 @@ class SameMatter:
     same_subject: int
 
 
+@strawberry.type(description="After how many working days without a move a complaint is told of.")
+class StalledDays:
+    stage: Stage
+    days: int
+
+
 @strawberry.type(description="What holds for everybody here.")
 class Shop:
     agents_see: AgentsSee
     order_numbers: list[str]
     marketplaces: list[str]
     same_matter: SameMatter
+    language: str = strawberry.field(
+        description="In which Heddle writes what stays in the shop: the tasks of a complaint, its file."
+    )
+    stalled_days: list[StalledDays] = strawberry.field(description="One for each open stage.")
 
 
 @strawberry.input(description="A mail invites the person to set a password.")
@@ -91,6 +103,12 @@ class SameMatterInput:
     same_subject: int | None = strawberry.field(default=None, description="At first 30 days.")
 
 
+@strawberry.input
+class StalledDaysInput:
+    stage: Stage
+    days: int
+
+
 @strawberry.input(description="What is left out stays.")
 class ShopUpdateInput:
     agents_see: AgentsSee | None = None
@@ -102,6 +120,8 @@ class ShopUpdateInput:
         default=None, description="Domains that write on behalf of buyers, beside the known ones."
     )
     same_matter: SameMatterInput | None = None
+    language: str | None = strawberry.field(default=None, description="en, pl, es or ca.")
+    stalled_days: list[StalledDaysInput] | None = None
     client_mutation_id: strawberry.ID
 
 
@@ -202,6 +222,11 @@ async def _shop(info: Info) -> Shop:
             same_matter=SameMatter(
                 **{name: getattr(rules.windows, name) // timedelta(hours=1) for name in shop.WINDOWS}
             ),
+            language=await shop.language(reading.connection),
+            stalled_days=[
+                StalledDays(stage=stage, days=days)
+                for stage, days in (await shop.stalled_days(reading.connection)).items()
+            ],
         )
 
 
@@ -217,6 +242,9 @@ async def _shop_update(info: Info, input: ShopUpdateInput) -> ShopPayload:
         await shop.set_joining(
             session, order_numbers=input.order_numbers, marketplaces=input.marketplaces, hours=hours
         )
+        days = {one.stage: one.days for one in input.stalled_days or ()}
+        await shop.set_complaints(session, language=input.language, days=days)
+        await stalling.watch_all(session, list(days), by=actor, at=now)
         return {}
 
     await changed(info, input, change)

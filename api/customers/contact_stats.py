@@ -11,6 +11,7 @@ from sqlalchemy.orm import aliased
 
 from api.context import Reading, plain
 from domain.access import may_see
+from domain.complaints.complaints import LEADS, Complaint
 from domain.customers.contacts import Contact
 from domain.desk.messages import DeliveryState, Direction, Item, ItemKind
 from domain.desk.threads import Thread
@@ -24,7 +25,7 @@ class ContactStats:
     tickets: int
     open_tickets: int
     complaints: int = strawberry.field(
-        description="Tickets whose solution is promised in days, as laws count them."
+        description="Those opened as one, and tickets whose solution is promised in days, as laws count them."
     )
     messages: int = strawberry.field(description="Both ways.")
     calls: int
@@ -67,12 +68,13 @@ def _tickets(reading: Reading, ids: list[uuid.UUID]) -> Select[Any]:
         Clock.is_legal,
         Clock.ended_at.is_(None),
     )
+    complained = exists().where(Complaint.ticket_id == Ticket.id, LEADS)
     return (
         select(
             everybody.c.counted_at,
             func.count().label("tickets"),
             func.count().filter(Ticket.status.in_(LIVE)).label("open_tickets"),
-            func.count().filter(is_legal).label("complaints"),
+            func.count().filter(or_(is_legal, complained)).label("complaints"),
         )
         .join_from(everybody, Ticket, Ticket.contact_id == everybody.c.id)
         .where(Ticket.merged_into_id.is_(None), may_see(Ticket, reading.actor))

@@ -37,6 +37,7 @@ from domain.ways_in.channels import Channel, ChannelKind
 
 if TYPE_CHECKING:
     from api.alerting.alerts import Alert
+    from api.complaints.complaints import Complaint
     from api.desk.tasks import Task
     from api.joining.joining import TicketSuggestion
 
@@ -71,6 +72,7 @@ class Ticket(Node):
     alert: Annotated["Alert", strawberry.lazy("api.alerting.alerts")] | None = strawberry.field(
         description="Of those that are not resolved, the highest."
     )
+    complaint: Annotated["Complaint", strawberry.lazy("api.complaints.complaints")] | None
     threads: list[Thread]
     suggestions: list[Annotated["TicketSuggestion", strawberry.lazy("api.joining.joining")]] = (
         strawberry.field(description="Other tickets that may be the same matter, the likeliest first.")
@@ -194,6 +196,12 @@ async def _fill(reading: Reading, tickets: list[Ticket], selection: Selection) -
         alerts = await pressing_alerts(reading, ids, selection["alert"])
         for ticket in tickets:
             ticket.alert = alerts.get(ticket.row_id)
+    if "complaint" in selection:
+        from api.complaints.complaints import complaints_of
+
+        complaints = await complaints_of(reading, ids, selection["complaint"])
+        for ticket in tickets:
+            ticket.complaint = complaints.get(ticket.row_id)
     if "threads" in selection:
         threads = await threads_of(reading, ids, selection["threads"])
         for ticket in tickets:

@@ -34,6 +34,8 @@ TOLD = (
     EventKind.CONTACT_ERASED,
     EventKind.SLA_BREACHED,
     EventKind.ALERT_ACKED,
+    EventKind.COMPLAINT_OPENED,
+    EventKind.COMPLAINT_ADVANCED,
 )
 
 Moment = tuple[datetime, int]

@@ -32,7 +32,7 @@ from domain.db import Base, Json, new_id, one_of, session_of
 from domain.desk import tags
 from domain.desk.messages import Direction, Note
 from domain.desk.threads import Thread
-from domain.errors import InvalidInput, SomebodyElseAssigned
+from domain.errors import InvalidInput, SomebodyElseAssigned, Undecided
 from domain.events import EventKind, record
 from domain.languages import N_
 
@@ -49,6 +49,7 @@ class TicketStatus(StrEnum):
 
 
 LIVE = (TicketStatus.NEW, TicketStatus.OPEN, TicketStatus.PENDING)
+OVER = (TicketStatus.SOLVED, TicketStatus.CLOSED)
 
 NUMBERS = Sequence("ticket_number_seq", metadata=Base.metadata, data_type=BigInteger())
 
@@ -78,6 +79,8 @@ class Ticket(Base):
     tags: Mapped[list[str]] = mapped_column(default=list, server_default=text("'[]'"))
     legal_since: Mapped[datetime | None]
     """Legal days run from here, once a law has promised anything for the ticket: the word that made it a complaint."""
+    undecided: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
+    """A complaint of it waits for its decision (`domain/complaints/settling.py` keeps it so): until then it stays open."""
     merged_into_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("ticket.id"))
     split_from_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("ticket.id"))
     split_by_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("move.id", use_alter=True))
@@ -126,10 +129,12 @@ class Ticket(Base):
         if priority is not None and not 1 <= priority <= 4:
             raise InvalidInput(N_("A priority is 1 (urgent), 2, 3 or 4 (low)."), field=["priority"])
         changed: Json = {}
+        if status in OVER and self.undecided:
+            raise Undecided(field=["status"])
         if status and status != self.status:
             changed["status"] = [self.status, status]
             self.status = status
-            self.solved_at = at if status in (TicketStatus.SOLVED, TicketStatus.CLOSED) else None
+            self.solved_at = at if status in OVER else None
         if priority and priority != self.priority:
             changed["priority"] = [self.priority, priority]
             self.priority = priority

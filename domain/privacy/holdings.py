@@ -21,6 +21,7 @@ from domain.arriving.inbound import Arrival, ArrivalState
 from domain.arriving.participants import Participant
 from domain.arriving.parts import TextPart
 from domain.calling.dials import Dial
+from domain.complaints.complaints import Complaint, ComplaintStep
 from domain.customers.consents import Consent
 from domain.customers.contact_notes import ContactNote
 from domain.customers.contacts import Contact, Identity, same_person
@@ -34,6 +35,7 @@ from domain.joining.cases import NamedNumber
 from domain.joining.moves import Step
 from domain.joining.suggestions import Suggestion
 from domain.privacy.belonging import (
+    complaints_of,
     consents_of,
     items_of,
     mails_of,
@@ -148,7 +150,9 @@ HOLDINGS = (
     Holding(Suggestion, suggested, {"value": ""}, exported=False),
     Holding(TextPart, lambda id: TextPart.item_id.in_(items_of(id)), {}, exported=False),
     Holding(NamedNumber, lambda id: NamedNumber.item_id.in_(items_of(id)), {}, exported=False),
-    Holding(Task, tasks_of, {"title": ""}),
+    Holding(Task, tasks_of, {"title": "", "description": "", "repeats": GONE, "repeat_at": GONE, "next_at": GONE}),
+    Holding(ComplaintStep, lambda id: ComplaintStep.complaint_id.in_(complaints_of(id)), {"note": ""}),
+    Holding(Complaint, lambda id: Complaint.id.in_(complaints_of(id)), {"next_step": "", "decision": ""}),
     Holding(
         Item,
         lambda id: same_person(_item.contact_id, id),
@@ -217,6 +221,8 @@ HARMLESS = {
     "channel.*": "the shop's own address, settings and errors",
     "fetched_box.*": "how far the shop's own mailboxes are read, and what their servers said of it",
     "clock.warn_at": "times",
+    "complaint.amount": "what the customer got: money, without a name",
+    "complaint.currency": "a code",
     "company.*": "a firm, whoever of its people was erased",
     "contact_field.*": "what an admin has defined, no values",
     "contact.locale": "a language: reports and policies count by it",
@@ -255,6 +261,8 @@ HARMLESS = {
     "spent_refresh.*": "a digest",
     "shop.*": "the shop's settings",
     "suggestion.score": "a number",
+    "task.step": "which step of a template",
+    "task_template.*": "the shop's own words for its work",
     "team.*": "the shop's teams",
     "upload.*": "files of the people of the shop, for a day at most: what is sent becomes an attachment",
     "webhook.*": "the shop's own addresses",
