@@ -12,10 +12,11 @@ from domain.actors import ActorKind
 from domain.agents.staff import Agent
 from domain.alerting import notices
 from domain.alerting.alert_preferences import preferences_of
-from domain.alerting.alerts import UNRESOLVED, Alert, AlertState
+from domain.alerting.alerts import UNRESOLVED, Alert, AlertKind, AlertState
 from domain.alerting.devices import Transport
 from domain.alerting.ladders import Ladder, Step, Told, Way
 from domain.alerting.notices import Notice, NoticeKind, NoticeState
+from domain.complaints.complaints import complaint_of
 from domain.db import database_time, new_id
 from domain.desk.messages import Message
 from domain.desk.tasks import Task
@@ -64,7 +65,8 @@ async def _tell_of_alert(session: AsyncSession, event: Event) -> None:
     people = await people_of_the_shop(session, at=now)
     rung = int(event.data.get("rung", 0))
     reached = 0
-    for agent_id in await who_is_told(session, step, people, alert.ticket_id):
+    owner_id = await _owner_of(session, alert)
+    for agent_id in await who_is_told(session, step, people, alert.ticket_id, owner_id=owner_id):
         notice = Notice(
             id=new_id(), agent_id=agent_id, event_seq=event.seq, alert_id=alert.id, ticket_id=alert.ticket_id,
             level=step.level, rung=rung, created_at=now,
@@ -72,6 +74,14 @@ async def _tell_of_alert(session: AsyncSession, event: Event) -> None:
         reached += await tell(session, notice, alert, ladder, step.ways, at=now)
     if not reached:
         await tell_next(session, alert, step.ways, rung=rung, level=step.level, event_seq=event.seq, at=now)
+
+
+async def _owner_of(session: AsyncSession, alert: Alert) -> uuid.UUID | None:
+    """Of the complaint that it is about."""
+    if alert.ticket_id is None or alert.kind not in (AlertKind.COMPLAINT_DUE, AlertKind.COMPLAINT_STALLED):
+        return None
+    complaint = await complaint_of(session, alert.ticket_id)
+    return complaint.owner_id if complaint else None
 
 
 async def tell(

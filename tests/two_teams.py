@@ -4,6 +4,8 @@ import uuid
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import select, update
@@ -23,6 +25,8 @@ from domain.arriving import participants
 from domain.arriving.inbound import Arrival, ArrivalState, CallStep, keep
 from domain.arriving.participants import Participant
 from domain.calling.dialled_numbers import DialledNumber, save_number
+from domain.complaints.complaints import Complaint
+from domain.complaints.opening import open_complaint
 from domain.customers import contact_fields
 from domain.customers.companies import Company
 from domain.customers.contact_fields import ContactField, FieldKind
@@ -35,6 +39,9 @@ from domain.desk.threads import Thread
 from domain.desk.tickets import Ticket
 from domain.events import Event
 from domain.ids import public_id, row_id
+from domain.planning import templates
+from domain.planning.recurrence import Every, Recurrence
+from domain.planning.templates import TaskTemplate
 from domain.privacy.erasure import Erasure, SealedPart
 from domain.privacy.exports import ContactExport
 from domain.privacy.retention import Retention
@@ -125,7 +132,9 @@ async def _worked_on(session: AsyncSession, house: House, ben: Client) -> None:
         created_at=NOON,
     )
     session.add(task)
+    task.repeat(Recurrence(Every.DAY, NOON.replace(tzinfo=None), ZoneInfo("Europe/Madrid")))
     task.saved(by=by, at=NOON)
+    await _complained(session, ticket, by)
     await _known_of_ada(session, await session.get_one(Contact, ticket.contact_id), by)
     session.add(
         Attachment(
@@ -160,6 +169,14 @@ async def _worked_on(session: AsyncSession, house: House, ben: Client) -> None:
         id=new_id(), agent_id=ben_id, event_seq=fired.seq, alert_id=fired.alert_id, ticket_id=ticket.id, created_at=NOON
     )  # fmt: skip
     await notices.begin(session, notice, (Way.PUSH,), at=NOON)
+
+
+async def _complained(session: AsyncSession, ticket: Ticket, by: Actor) -> None:
+    await open_complaint(session, ticket, promised_at=NOON + timedelta(days=10), by=by, at=NOON)
+    returned = [templates.Planned("Take the parcel in", 2)]
+    await templates.save_template(
+        session, None, name="A parcel comes back", tasks=returned, on_complaint=False, law=None
+    )
 
 
 async def _known_of_ada(session: AsyncSession, ada: Contact, by: Actor) -> None:
@@ -206,6 +223,8 @@ async def _ids(session: AsyncSession) -> dict[str, str]:
         ContactField,
         ContactNote,
         Task,
+        TaskTemplate,
+        Complaint,
         Attachment,
         Device,
         Notice,

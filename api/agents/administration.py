@@ -7,6 +7,7 @@ import strawberry
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.agents.staff import Agent, Team, agents_by_id, teams_by_id
+from api.complaints.stalling import StalledDays, StalledDaysInput
 from api.context import Info
 from api.errors import UserError
 from api.mutations import changed, mutation
@@ -15,7 +16,6 @@ from domain.actors import Actor, Role
 from domain.agents import staff
 from domain.agents.invitations import Purpose
 from domain.complaints import stalling
-from domain.complaints.stages import Stage
 from domain.db import Json
 from domain.ids import row_id
 from domain.shop import AgentsSee
@@ -34,12 +34,6 @@ class SameMatter:
     other_channel: int
     same_topic: int
     same_subject: int
-
-
-@strawberry.type(description="After how many working days without a move a complaint is told of.")
-class StalledDays:
-    stage: Stage
-    days: int
 
 
 @strawberry.type(description="What holds for everybody here.")
@@ -101,12 +95,6 @@ class SameMatterInput:
     )
     same_topic: int | None = strawberry.field(default=None, description="At first 14 days.")
     same_subject: int | None = strawberry.field(default=None, description="At first 30 days.")
-
-
-@strawberry.input
-class StalledDaysInput:
-    stage: Stage
-    days: int
 
 
 @strawberry.input(description="What is left out stays.")

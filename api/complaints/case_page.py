@@ -1,13 +1,13 @@
 """A complaint's file as a page for A4. All that anybody wrote is escaped by htpy; the style is its own."""
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import htpy as h
-from babel.dates import format_datetime
+from babel.dates import format_date, format_datetime
 from babel.numbers import format_currency
 from markupsafe import Markup
 
@@ -92,7 +92,7 @@ class _Page:
             (N_("Came by"), translate(locale, CHANNELS[row.channel]) if row.channel else None),
             (N_("Complained on"), self._when(row.legal_since or row.opened_at)),
             (N_("Law"), translate(locale, law.name) if law else None),
-            (N_("To be decided by"), self._when(due_at) if due_at else None),
+            (N_("To be decided by"), self._until(due_at) if due_at else None),
             (N_("Stage"), translate(locale, NAMES[row.stage])),
             (N_("Outcome"), translate(locale, OUTCOMES[outcome]) if outcome else None),
             (N_("Customer told on"), self._when(row.decided_at) if row.decided_at else None),
@@ -167,7 +167,7 @@ class _Page:
         return h.tr[
             h.td[promise],
             h.td(".when")[self._when(clock.started_at)],
-            h.td(".when")[self._when(clock.due_at)],
+            h.td(".when")[self._until(clock.due_at)],
             h.td(".when.late" if late else ".when")[kept],
         ]
 
@@ -215,6 +215,13 @@ class _Page:
     def _when(self, moment: datetime) -> str:
         local = moment.astimezone(self._zone)
         return str(format_datetime(local, "d MMM y, HH:mm", tzinfo=self._zone, locale=self._locale))
+
+    def _until(self, due_at: datetime) -> str:
+        """What is due at the end of a day, is due on that day."""
+        local = due_at.astimezone(self._zone)
+        if local.time() != time.min:
+            return self._when(due_at)
+        return str(format_date(local.date() - timedelta(days=1), "d MMM y", locale=self._locale))
 
     def _say(self, sentence: str, **values: object) -> str:
         return translate(self._locale, sentence, **values)

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import strawberry
 from sqlalchemy import ColumnElement, Row, Select, func, select
+from sqlalchemy.orm import aliased
 
 from api.agents.staff import Agent, agents_by_id
-from api.complaints import case_files
+from api.complaints import case_files, stalling  # noqa: F401 - names the stages
 from api.context import Info, Reading, by, plain
 from api.node import Node
 from api.paging import of_each, page_size
@@ -27,7 +28,6 @@ from domain.ways_in.channels import ChannelKind
 if TYPE_CHECKING:
     from api.desk.tickets import Ticket
 
-strawberry.enum(Stage, name="ComplaintStage")
 strawberry.enum(Outcome, name="ComplaintOutcome")
 strawberry.enum(Remedy, name="ComplaintRemedy")
 
@@ -201,8 +201,8 @@ async def _complaints(
     mine: bool | None = None,
     stalled: bool | None = None,
 ) -> list[Complaint]:
-    row = complaints.Complaint
-    conditions: list[ColumnElement[bool]] = [TicketRow.spam_at.is_(None)]
+    row, its_ticket = complaints.Complaint, aliased(TicketRow)  # the door asks the table itself
+    conditions: list[ColumnElement[bool]] = [its_ticket.spam_at.is_(None)]
     conditions += [OPEN] if open else [LEADS, row.closed_at.is_not(None)]
     if stages:
         conditions.append(row.stage.in_(stages))
@@ -211,7 +211,7 @@ async def _complaints(
     if mine:
         conditions.append(row.owner_id == info.context.actor.agent_id)
     async with info.context.reading() as reading:
-        query = _seen(reading, *conditions).join(TicketRow, TicketRow.id == row.ticket_id)
+        query = _seen(reading, *conditions).join(its_ticket, its_ticket.id == row.ticket_id)
         soonest = func.least(decision_dates.legal_due, row.promised_at)
         order = (row.decided_at.is_not(None), soonest.nulls_last()) if open else (row.closed_at.desc(),)
         return await _load(reading, query.order_by(*order, row.id).limit(page_size(first)), wanted(info))

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Result, Row, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.orm import aliased
 
 from domain.access import may_see
 from domain.actors import Actor
@@ -53,17 +54,18 @@ async def case_file(
     connection: AsyncConnection, complaint_id: uuid.UUID, *, to: Actor, notes: bool
 ) -> CaseFile | None:
     """None where this person sees no such complaint."""
+    its = aliased(Ticket)  # the door asks the table itself
     found = await connection.execute(
         select(
             Complaint.__table__,
             legal_due.label("legal_due_at"),
-            Ticket.number.label("ticket_number"),
-            Ticket.subject,
-            Ticket.contact_id,
-            Ticket.legal_since,
-            Ticket.created_at.label("ticket_opened_at"),
+            its.number.label("ticket_number"),
+            its.subject,
+            its.contact_id,
+            its.legal_since,
+            its.created_at.label("ticket_opened_at"),
         )
-        .join(Ticket, Ticket.id == Complaint.ticket_id)
+        .join(its, its.id == Complaint.ticket_id)
         .where(Complaint.id == complaint_id, may_see(Complaint, to))
     )
     complaint = found.one_or_none()

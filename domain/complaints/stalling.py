@@ -1,10 +1,8 @@
 """A complaint in which nothing moves: somebody is told, in the morning, until something does."""
 
-import uuid
-from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import select, update
+from sqlalchemy import case, exists, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain import shop
@@ -23,6 +21,8 @@ from domain.wheel import Wheel
 
 TOPIC = "complaints"
 BATCH = 200
+A_DAY = timedelta(days=1)
+"""Spam is looked at again then: it may turn out to be none."""
 
 
 def stalls_at(hours: Hours, *, moved_at: datetime, next_step_at: datetime | None, days: int) -> datetime:
@@ -58,28 +58,25 @@ async def fire_stalled(session: AsyncSession, *, at: datetime | None = None) -> 
         .with_for_update(skip_locked=True)
         .cte("due")
     )
+    is_spam = exists().where(Ticket.id == Complaint.ticket_id, Ticket.spam_at.is_not(None))
     claimed = await session.execute(
         update(Complaint)
         .where(Complaint.id == due.c.id)
-        .values(stalls_at=None)
-        .returning(Complaint.id, Complaint.ticket_id, due.c.stalls_at.label("at")),
+        .values(stalls_at=case((is_spam, now + A_DAY)))
+        .returning(
+            Complaint.id, Complaint.ticket_id, due.c.stalls_at.label("at"), Complaint.stalls_at.label("later")
+        ),
         execution_options={"synchronize_session": False},
     )
     rows = claimed.all()
     ladder = (await ladders_of(session, []))[None]
-    cause = Cause(AlertKind.COMPLAINT_STALLED, now, ladder=ladder)
     causes = [
-        replace(cause, at=row.at, ticket_id=row.ticket_id, about_id=row.id)
+        Cause(AlertKind.COMPLAINT_STALLED, row.at, ticket_id=row.ticket_id, about_id=row.id, ladder=ladder)
         for row in rows
-        if not await _is_spam(session, row.ticket_id)
+        if row.later is None
     ]
     await fire(session, causes, now=now)
     return len(rows)
-
-
-async def _is_spam(session: AsyncSession, ticket_id: uuid.UUID) -> bool:
-    ticket = await session.get_one(Ticket, ticket_id)
-    return ticket.spam_at is not None
 
 
 async def watch_all(session: AsyncSession, stages: list[Stage], *, by: Actor, at: datetime) -> None:

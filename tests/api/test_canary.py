@@ -26,6 +26,7 @@ from domain.alerting.devices import Device
 from domain.alerting.ladders import Way
 from domain.alerting.notices import Delivery, Notice
 from domain.arriving.inbound import Arrival
+from domain.complaints.complaints import Complaint, ComplaintStep
 from domain.customers.companies import Company
 from domain.customers.contact_fields import ContactField
 from domain.customers.contact_notes import ContactNote
@@ -56,12 +57,12 @@ MEMBERS = 4
 
 KEPT: list[type[Base]] = [
     Ticket, Item, Attachment, Thread, Contact, ContactNote, Company, Identity, Task, Arrival, Delivery, Device, SignIn, AlertNote,
-    Erasure, ContactExport,
+    Erasure, ContactExport, Complaint, ComplaintStep,
 ]  # fmt: skip
 LISTS = {"tags", "domains"}
 WORK_FOR_FILES = {("attachment", "file"), ("contact_export", "file")}
 """The key of stored bytes: it would not be found any more."""
-RECKONED = {("item", "steps"), ("item", "ringing"), ("item", "handled_by")}
+RECKONED = {("item", "steps"), ("item", "ringing"), ("item", "handled_by"), ("task", "repeats")}
 """What is reckoned with: it has to be what it is."""
 
 
