@@ -168,7 +168,9 @@ async def set_complaints(
             raise InvalidInput(
                 N_("Days are 1 to {most}, of open stages."), field=["stalledDays"], most=MOST_STALLED_DAYS
             )
-        chosen["stalled_days"] = await stalled_days(session) | days
+        chosen["stalled_days"] = {
+            stage.value: some for stage, some in (await stalled_days(session) | days).items()
+        }
     if chosen:
         row = insert(Shop).values(id=1, agents_see=AgentsSee.TEAMS, **chosen)
         await session.execute(row.on_conflict_do_update(index_elements=["id"], set_=chosen))

@@ -59,7 +59,8 @@ def _walked(rule: Recurrence) -> Iterator[datetime]:
 @st.composite
 def rules(draw: st.DrawFn) -> Recurrence:
     every = draw(st.sampled_from(Every))
-    weekdays, nth, month_day = (), None, None
+    weekdays: tuple[int, ...] = ()
+    nth = month_day = None
     some_days = st.sets(st.integers(0, 6), min_size=1, max_size=7).map(tuple)
     if every == Every.WEEK:
         weekdays = draw(st.one_of(st.just(()), some_days))
