@@ -23,12 +23,8 @@ Refused                      an expected refusal: reaches the caller as a user e
 │   ├── AlreadyLeft          an answer, when somebody wants it back
 │   ├── AlreadyUndone
 │   ├── AlreadyCalling
-│   ├── AlreadyComplaint
-│   ├── NotFromThisStage     of a complaint
-│   ├── CountsAsAccepted     a law has decided
 │   └── MutationIdReused
 ├── Undecided                a complaint waits for its decision
-├── LawNotSetUp              no policy promises what it asks
 ├── CannotCall               nobody's telephone rings
 │   ├── NoTelephone          who calls has none that the PBX knows
 │   ├── CannotDial           no line here can make a call
@@ -170,26 +166,6 @@ class AlreadyCalling(Conflict):
     sentence = N_("Your call to this number is being made already.")
 
 
-class AlreadyComplaint(Conflict):
-    code = "ALREADY_COMPLAINT"
-    sentence = N_("This ticket is a complaint already.")
-
-
-class NotFromThisStage(Conflict):
-    """`stage`: where it stands; `following`: where it may go from there."""
-
-    code = "NOT_FROM_THIS_STAGE"
-    sentence = N_("From {stage} a complaint goes to: {following}.")
-
-
-class CountsAsAccepted(Conflict):
-    code = "COUNTS_AS_ACCEPTED"
-    sentence = N_(
-        "The date has passed without an answer: by law the complaint counts as accepted. If it was answered in time by other "
-        "means, say when."
-    )
-
-
 class IdentityTaken(Conflict):
     code = "IDENTITY_TAKEN"
     sentence = N_("This address or number is proven to be another contact's.")
@@ -203,15 +179,6 @@ class MutationIdReused(Conflict):
 class Undecided(Refused):
     code = "COMPLAINT_UNDECIDED"
     sentence = N_("The complaint of this ticket waits for its decision: decide it first.")
-
-
-class LawNotSetUp(Refused):
-    """`tags`: those that the policy has to name."""
-
-    code = "LAW_NOT_SET_UP"
-    sentence = N_(
-        "No policy promises a decision by this law: a manager has to save its template, with the tag {tags}."
-    )
 
 
 class CannotCall(Refused):

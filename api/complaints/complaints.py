@@ -169,9 +169,9 @@ async def _fill(reading: Reading, found: list[Complaint], selection: Selection) 
             one.owner_name = one.owner.name if one.owner else None
             one.history = [_event(step, agents) for step in steps.get(one.row_id, ())]
     if "ticket" in selection:
-        from api.desk.tickets import tickets_by_id
+        from api.desk.tickets import tickets_now
 
-        tickets = await tickets_by_id(reading, {one.ticket_id for one in found}, selection["ticket"])
+        tickets = await tickets_now(reading, {one.ticket_id for one in found}, selection["ticket"])
         for one in found:
             one.ticket = tickets[one.ticket_id]
 

@@ -113,7 +113,7 @@ async def _load(reading: Reading, query: Select[Any], selection: Selection) -> l
 
 async def _fill(reading: Reading, found: list[Task], selection: Selection) -> None:
     from api.customers.contacts import contacts_by_id, seen_contacts
-    from api.desk.tickets import tickets_by_id
+    from api.desk.tickets import tickets_now
 
     if "assignee" in selection or "createdBy" in selection:
         named = [id for task in found for id in (task.assignee_id, task.created_by_id)]
@@ -127,7 +127,7 @@ async def _fill(reading: Reading, found: list[Task], selection: Selection) -> No
             task.team = teams.get(task.team_id)
     if "ticket" in selection:
         ids = {task.ticket_id for task in found if task.ticket_id}
-        tickets = await tickets_by_id(reading, ids, selection["ticket"]) if ids else {}
+        tickets = await tickets_now(reading, ids, selection["ticket"]) if ids else {}
         for task in found:
             task.ticket = tickets.get(task.ticket_id) if task.ticket_id else None
     if "contact" in selection:

@@ -114,6 +114,14 @@ async def tickets_by_id(
     return {id: ticket for id, ticket in found.items() if id in ids} | asked
 
 
+async def tickets_now(
+    reading: Reading, ids: Collection[uuid.UUID], selection: Selection
+) -> dict[uuid.UUID, Ticket]:
+    """Those this person sees, by the id of a row that points to them: no merged one is among them, for such pointers move."""
+    query = seen_tickets(reading, one_of(TicketRow.id, ids))
+    return {ticket.row_id: ticket for ticket in await load_tickets(reading, query, selection)}
+
+
 async def open_tickets_of(
     reading: Reading, contact_ids: Collection[uuid.UUID], selection: Selection
 ) -> list[Ticket]:

@@ -13,9 +13,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from domain.actors import Actor
+from domain.complaints.refusals import NotFromThisStage
 from domain.complaints.stages import FOLLOWING, NAMES, UNDECIDED, Outcome, Remedy, Stage
 from domain.db import Base, Json, new_id, session_of
-from domain.errors import InvalidInput, NotFromThisStage
+from domain.errors import InvalidInput
 from domain.events import EventKind, record
 from domain.languages import N_, translate
 from domain.sla.templates import Template

@@ -12,10 +12,11 @@ from domain.actors import Actor
 from domain.complaints.complaints import Complaint
 from domain.complaints.decision_dates import counts_as_accepted, legal_date
 from domain.complaints.opening import check_promise
+from domain.complaints.refusals import CountsAsAccepted
 from domain.complaints.stages import UNDECIDED, Outcome, Remedy, Stage
 from domain.complaints.stalling import watch
 from domain.desk.tickets import Ticket
-from domain.errors import CountsAsAccepted, InvalidInput
+from domain.errors import InvalidInput
 from domain.events import EventKind
 from domain.languages import N_
 from domain.sla import clocks

@@ -10,12 +10,13 @@ from domain.actors import SYSTEM, Actor, ActorKind
 from domain.complaints.complaints import Complaint, complaint_of
 from domain.complaints.decision_dates import LEGAL, due_at, hours_for, legal_date
 from domain.complaints.laws import likely_law, tags_of
+from domain.complaints.refusals import AlreadyComplaint, LawNotSetUp
 from domain.complaints.stages import Stage
 from domain.complaints.stalling import watch
 from domain.db import database_time, new_id
 from domain.desk.threads import Thread
 from domain.desk.tickets import Ticket, TicketStatus, locked
-from domain.errors import AlreadyComplaint, InvalidInput, IsSpam, LawNotSetUp
+from domain.errors import InvalidInput, IsSpam
 from domain.events import Event, EventKind
 from domain.languages import N_
 from domain.planning import applying, templates

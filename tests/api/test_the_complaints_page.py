@@ -1,6 +1,7 @@
 """What docs/complaints.md and docs/tasks.md say to paste, pasted."""
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 from api.house import House
@@ -32,9 +33,8 @@ async def _pasted(admin: Client, page: str, ids: dict[str, str]) -> dict[str, An
 async def test_a_complaint_and_its_tasks_go_as_the_pages_say(house: House, admin: Client) -> None:
     async with house.db.transaction() as session:
         await under_the_law(session, Template.COMPLAINT_PL)
-        await receive(
-            session, await a_channel(session, house.keys, ChannelKind.EMAIL), a_mail("ada@example.org")
-        )
+        mailbox = await a_channel(session, house.keys, ChannelKind.EMAIL)
+        await receive(session, mailbox, a_mail("ada@example.org", at=datetime.now(UTC)))
     (edge,) = (await admin.ask("{ tickets { edges { node { id } } } }"))["tickets"]["edges"]
     ids = {"TICKET_ID": edge["node"]["id"], "AGENT_ID": admin.agent_id}
 

@@ -14,18 +14,13 @@ from domain.complaints.complaints import Complaint, ComplaintStep, complaint_of
 from domain.complaints.decision_dates import legal_date, outcome_of
 from domain.complaints.moving import Decision
 from domain.complaints.opening import notice, open_complaint
+from domain.complaints.refusals import AlreadyComplaint, CountsAsAccepted, LawNotSetUp, NotFromThisStage
 from domain.complaints.stages import FOLLOWING, Outcome, Remedy, Stage
 from domain.complaints.stalling import fire_stalled, stalls_at
 from domain.desk.tickets import Ticket, TicketStatus
-from domain.errors import (
-    AlreadyComplaint,
-    CountsAsAccepted,
-    InvalidInput,
-    LawNotSetUp,
-    NotFromThisStage,
-    Undecided,
-)
+from domain.errors import InvalidInput, Undecided
 from domain.events import Event, EventKind
+from domain.privacy.retention import due
 from domain.sla import clocks
 from domain.sla.clocks import Clock
 from domain.sla.hours import Hours
@@ -335,3 +330,20 @@ def test_days_are_working_days_and_a_day_for_the_next_step_comes_first(
     step_at = at(next_step) if next_step else None
 
     assert stalls_at(OFFICE, moved_at=at(moved), next_step_at=step_at, days=days) == at(stalls)
+
+
+async def test_the_words_of_a_complaint_outlive_the_channels_days(
+    session: AsyncSession, ticket: Ticket, ben: Agent, mailbox: Channel
+) -> None:
+    complaint, by = await complain(session, ticket, ben), ben.as_actor()
+    await go(session, complaint, Stage.DECIDED, YES, by=by, at=NOON + A_DAY)
+    await go(session, complaint, Stage.CLOSED, by=by, at=NOON + A_DAY)
+    ticket.change(by=by, at=NOON + A_DAY, status=TicketStatus.CLOSED)
+    await session.flush()
+
+    async def old_texts(days: int) -> int:
+        connection, at = await session.connection(), NOON + days * A_DAY
+        return (await due(connection, mailbox.id, originals_days=None, texts_days=30, at=at)).texts
+
+    assert await old_texts(60) == 0
+    assert await old_texts(4 * 365) == 1
