@@ -8,6 +8,7 @@ from starlette.types import ASGIApp
 
 from api import graphql_http, health, metrics, mobile, password
 from api.alerting import receipts
+from api.complaints import case_files
 from api.desk import files, upload_links, uploads
 from api.feedback import pages as feedback
 from api.house import House
@@ -48,6 +49,7 @@ def application(house: House) -> ASGIApp:
             *upload_links.routes(house),
             *exporting.routes(house),
             *links.routes(house),
+            *case_files.routes(house),
             *password.routes,
             *mobile.routes,
             *feedback.routes(house),

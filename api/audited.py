@@ -34,7 +34,8 @@ AUDITED = {
     "teamSave": Audited(AuditKind.TEAM_SAVED, ("id", "name")),
     "importStart": Audited(AuditKind.IMPORTED, ("kind", "dry_run")),
     "shopUpdate": Audited(
-        AuditKind.SHOP_CHANGED, ("agents_see", "order_numbers", "marketplaces", "same_matter")
+        AuditKind.SHOP_CHANGED,
+        ("agents_see", "order_numbers", "marketplaces", "same_matter", "language", "stalled_days"),
     ),
     "surveySave": Audited(
         AuditKind.SURVEY_SAVED,

@@ -9,6 +9,7 @@ from sqlalchemy import select
 
 from api.agents.staff import agents_by_id, teams_by_id
 from api.alerting.alerts import alerts_where
+from api.complaints.complaints import complaints_by_id
 from api.context import Info, Reading
 from api.customers.companies import companies_by_id
 from api.customers.contacts import Contact, contacts_by_id
@@ -23,6 +24,7 @@ from api.selection import Selection, wanted
 from domain.access import may_see
 from domain.agents import staff
 from domain.alerting import alerts
+from domain.complaints import complaints
 from domain.customers import companies, contacts
 from domain.db import Base, one_of
 from domain.desk import messages, tasks, tickets
@@ -52,6 +54,7 @@ KINDS: dict[str, tuple[type[Base], Load]] = {
     "Call": (messages.Call, items_by_id),
     "Note": (messages.Note, items_by_id),
     "Task": (tasks.Task, _tasks),
+    "Complaint": (complaints.Complaint, complaints_by_id),
     "Alert": (alerts.Alert, _alerts),
     "Feedback": (requests.SurveyRequest, feedback_by_id),
     "Agent": (staff.Agent, lambda reading, ids, _: agents_by_id(reading, ids)),
@@ -99,7 +102,7 @@ async def _node(info: Info, id: strawberry.ID) -> Node | None:
 class NodeQueries:
     node: Node | None = strawberry.field(
         resolver=_node,
-        description="A ticket, contact, company, message, call, note, task, alert, feedback, agent or team; null for what does not exist or "
+        description="A ticket, contact, company, message, call, note, task, complaint, alert, feedback, agent or team; null for what does not exist or "
         "may not be seen.",
     )
     nodes: list[Node | None] = strawberry.field(

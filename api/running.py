@@ -20,6 +20,7 @@ from domain import audit, following
 from domain.alerting.devices import Transport
 from domain.answering.absence import Absences
 from domain.calling import calls
+from domain.complaints import opening, stalling
 from domain.db import Database, database_time
 from domain.desk.buckets import files_of
 from domain.feedback import solving
@@ -32,6 +33,7 @@ from domain.migrations import migrate
 from domain.operations import upkeep
 from domain.operations.installation import feed_epoch
 from domain.operations.postgres import embedded
+from domain.planning import series
 from domain.privacy.exports import Exporter
 from domain.privacy.sealing import Sealer
 from domain.reporting import keeping
@@ -182,7 +184,7 @@ async def working(house: House, settings: Settings) -> AsyncIterator[None]:
         )
         carriers[Transport.WEB_PUSH] = WebPush(settings.notifications, house.vapid, subject=subject)
     async with house.db.transaction() as session:
-        for reader in (dispatch.NAME, subscribers.READER, clocks.READER, solving.READER):
+        for reader in (dispatch.NAME, subscribers.READER, clocks.READER, solving.READER, opening.READER):
             await following.begin(session, reader)
         await following.begin(session, keeping.READER, following.FROM_THE_FIRST)
         await indexing.begin(session)
@@ -204,6 +206,8 @@ async def working(house: House, settings: Settings) -> AsyncIterator[None]:
         Dialler(house.db, house.keys, settings.integrations, house.base_url).run(),
         calls.sweep(house.db),
         deadlines.WHEEL.turn(house.db),
+        series.WHEEL.turn(house.db),
+        stalling.WHEEL.turn(house.db),
         pursuit.WHEEL.turn(house.db),
         watch.run(house.db, settings.notifications),
         recounts.run(house.db),
@@ -211,6 +215,7 @@ async def working(house: House, settings: Settings) -> AsyncIterator[None]:
         bulk.run(house.db),
         following.follow(house.db, clocks.READER, clocks.mend),
         indexing.run(house.db),
+        following.follow(house.db, opening.READER, opening.notice),
         following.follow(house.db, dispatch.NAME, dispatch.dispatch),
         following.follow_all(house.db, keeping.READER, keeping.take),
         Subscribers(house.db, house.keys, settings.integrations).run(),

@@ -28,6 +28,8 @@ from api.calling.calling import CallingMutations
 from api.calling.calls import CallMutations
 from api.calling.ringing import RingingSubscriptions
 from api.changes import ChangeQueries
+from api.complaints.complaints import ComplaintQueries
+from api.complaints.handling import ComplaintMutations
 from api.customers.address_book import AddressBookQueries
 from api.customers.companies import CompanyMutations, CompanyQueries
 from api.customers.contact_fields import ContactFieldMutations, ContactFieldQueries
@@ -38,7 +40,6 @@ from api.desk.handling import TicketMutations
 from api.desk.inbox import InboxQueries
 from api.desk.infected import InfectedMutations
 from api.desk.spam import SpamMutations, SpamQueries
-from api.desk.tasks import TaskMutations, TaskQueries
 from api.desk.ticket_fields import TicketFieldMutations, TicketFieldQueries
 from api.desk.tickets import TicketQueries
 from api.desk.upload_links import UploadLinkMutations
@@ -57,6 +58,9 @@ from api.live import ChangeSubscriptions, Executor
 from api.macros.macros import MacroMutations, MacroQueries
 from api.macros.running import MacroRunningMutations, MacroRunningQueries
 from api.nodes import NodeQueries
+from api.planning.lists import TaskQueries
+from api.planning.saving import TaskMutations
+from api.planning.templates import TaskTemplateMutations, TaskTemplateQueries
 from api.privacy.erasing import ErasureMutations, ErasureQueries
 from api.privacy.exporting import ExportMutations, ExportQueries
 from api.privacy.privacy import PrivacyMutations, PrivacyQueries
@@ -107,6 +111,8 @@ class Query(
     CompanyQueries,
     ContactFieldQueries,
     TaskQueries,
+    TaskTemplateQueries,
+    ComplaintQueries,
     AlertQueries,
     NoticeQueries,
     SurveyQueries,
@@ -162,6 +168,8 @@ class Mutation(
     ContactFieldMutations,
     CompanyMutations,
     TaskMutations,
+    TaskTemplateMutations,
+    ComplaintMutations,
     AlertMutations,
     NoticeMutations,
     DeviceMutations,

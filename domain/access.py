@@ -28,6 +28,7 @@ from domain.arriving.participants import Participant
 from domain.audit import AuditEntry
 from domain.calling.dialled_numbers import DialledNumber
 from domain.calling.dials import Dial
+from domain.complaints.complaints import Complaint, ComplaintStep
 from domain.customers.companies import Company
 from domain.customers.contact_notes import ContactNote
 from domain.customers.contacts import Contact
@@ -43,6 +44,7 @@ from domain.fields import CustomField, FieldSubject
 from domain.finding.views import View
 from domain.importing.imports import Import
 from domain.macros.macros import Macro, shown_to
+from domain.planning.templates import TaskTemplate
 from domain.privacy.erasure import Erasure, SealedPart
 from domain.privacy.exports import ContactExport
 from domain.reporting.measurements import Measurement
@@ -71,6 +73,9 @@ SCOPES: dict[type[Base], Scope] = {
     ContactNote: Scope.CONTACTS_READ,
     Company: Scope.CONTACTS_READ,
     Task: Scope.TASKS_READ,
+    TaskTemplate: Scope.TASKS_READ,
+    Complaint: Scope.TICKETS_READ,
+    ComplaintStep: Scope.TICKETS_READ,
     Alert: Scope.ALERTS_READ,
     Agent: Scope.STAFF_READ,
     Team: Scope.STAFF_READ,
@@ -109,7 +114,7 @@ def _agents(model: type[Base], actor: Actor) -> ColumnElement[bool]:
         return model.agent_id == actor.id
     if model is View:
         return or_(View.owner_id.is_(None), View.owner_id == actor.id)
-    if model in (Agent, Team, Channel, Policy, Calendar, CustomField):
+    if model in (Agent, Team, Channel, Policy, Calendar, CustomField, TaskTemplate):
         return true()
     if model is Macro:
         return shown_to(actor)
@@ -152,9 +157,12 @@ def _agents(model: type[Base], actor: Actor) -> ColumnElement[bool]:
     if model is TicketLink:
         ends = (TicketLink.from_id, TicketLink.to_id)
         return and_(*(exists().where(Ticket.id == end, tickets) for end in ends))
+    if model is ComplaintStep:
+        its = (Complaint.id == ComplaintStep.complaint_id, Ticket.id == Complaint.ticket_id)
+        return exists().where(*its, tickets)
     if model is Participant:
         return exists().where(Thread.id == Participant.thread_id, Ticket.id == Thread.ticket_id, tickets)
-    if model in (Thread, Item, Measurement, SurveyRequest):
+    if model in (Thread, Item, Measurement, SurveyRequest, Complaint):
         return exists().where(Ticket.id == model.ticket_id, tickets)
     raise LookupError(f"the door does not know {model.__name__}")
 
@@ -171,11 +179,12 @@ def _contacts(contact: Any, tickets: ColumnElement[bool]) -> ColumnElement[bool]
 
 
 def _tasks(actor: Actor) -> ColumnElement[bool]:
-    """One's own; those of nobody that stand alone; those of tickets one sees."""
+    """One's own; those of nobody that stand alone, of one's teams or of none; those of tickets one sees."""
+    ours = or_(Task.team_id.is_(None), Task.team_id.in_(actor.teams))
     return or_(
         Task.assignee_id == actor.id,
         Task.created_by_id == actor.id,
-        and_(Task.assignee_id.is_(None), Task.ticket_id.is_(None)),
+        and_(Task.assignee_id.is_(None), Task.ticket_id.is_(None), ours),
         exists().where(Ticket.id == Task.ticket_id, _tickets(actor)),
     )
 

@@ -27,6 +27,7 @@ Refused                      an expected refusal: reaches the caller as a user e
 │   ├── AlreadyUndone
 │   ├── AlreadyCalling
 │   └── MutationIdReused
+├── Undecided                a complaint waits for its decision
 ├── CannotCall               nobody's telephone rings
 │   ├── NoTelephone          who calls has none that the PBX knows
 │   ├── CannotDial           no line here can make a call
@@ -191,6 +192,11 @@ class IdentityTaken(Conflict):
 class MutationIdReused(Conflict):
     code = "MUTATION_ID_REUSED"
     sentence = N_("This clientMutationId was used with another input.")
+
+
+class Undecided(Refused):
+    code = "COMPLAINT_UNDECIDED"
+    sentence = N_("The complaint of this ticket waits for its decision: decide it first.")
 
 
 class CannotCall(Refused):

@@ -5,16 +5,18 @@ from dataclasses import dataclass, fields, replace
 from datetime import timedelta
 from enum import StrEnum
 
-from sqlalchemy import CheckConstraint, Integer, select, text
+from sqlalchemy import CheckConstraint, Integer, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
+from domain.agents.staff import Agent
+from domain.complaints.stages import Stage
 from domain.db import Base, Json
 from domain.desk.threads import DEFAULT_WINDOWS, Windows
 from domain.errors import InvalidInput
 from domain.joining.numbers import checked_mask
-from domain.languages import N_
+from domain.languages import LANGUAGES, N_, best_language
 
 THREE_YEARS = 3 * 365
 """How long claims can still be brought; 0 to MOST_DAYS may be set."""
@@ -43,6 +45,10 @@ class Shop(Base):
     """How long what was erased of a person is kept sealed, until it is destroyed; 0: not at all."""
     erasing_takes_two: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
     """Whoever asks for an erasure may not confirm it."""
+    language: Mapped[str | None]
+    """In which Heddle writes what stays in the shop: the tasks of a complaint, its file."""
+    stalled_days: Mapped[Json] = mapped_column(default=dict, server_default=text("'{}'"))
+    """By stage, after how many working days without a move a complaint is told of, where it is not the usual number."""
 
 
 agents_see_all = select(Shop.id).where(Shop.agents_see == AgentsSee.ALL).exists()
@@ -126,3 +132,45 @@ async def set_erasing(session: AsyncSession, *, sealed_days: int, takes_two: boo
     chosen = {"sealed_days": sealed_days, "erasing_takes_two": takes_two}
     row = insert(Shop).values(id=1, agents_see=AgentsSee.TEAMS, **chosen)
     await session.execute(row.on_conflict_do_update(index_elements=["id"], set_=chosen))
+
+
+STALLED_DAYS = 3
+MOST_STALLED_DAYS = 60
+
+
+async def language(session: AsyncSession | AsyncConnection) -> str:
+    """The one that was chosen; otherwise that of most people here."""
+    chosen = await session.scalar(select(Shop.language))
+    if chosen is None:
+        spoken = select(Agent.locale).where(Agent.left_at.is_(None)).group_by(Agent.locale)
+        chosen = await session.scalar(spoken.order_by(func.count().desc(), Agent.locale).limit(1))
+    return best_language(chosen)
+
+
+async def stalled_days(session: AsyncSession | AsyncConnection) -> dict[Stage, int]:
+    chosen = await session.scalar(select(Shop.stalled_days)) or {}
+    return {stage: chosen.get(stage, STALLED_DAYS) for stage in Stage if stage != Stage.CLOSED}
+
+
+async def set_complaints(
+    session: AsyncSession, *, language: str | None = None, days: dict[Stage, int] | None = None
+) -> None:
+    """What is left out stays."""
+    chosen: Json = {}
+    if language is not None:
+        if language not in LANGUAGES:
+            raise InvalidInput(
+                N_("Heddle speaks {languages}."), field=["language"], languages=", ".join(LANGUAGES)
+            )
+        chosen["language"] = language
+    if days:
+        if Stage.CLOSED in days or not all(1 <= one <= MOST_STALLED_DAYS for one in days.values()):
+            raise InvalidInput(
+                N_("Days are 1 to {most}, of open stages."), field=["stalledDays"], most=MOST_STALLED_DAYS
+            )
+        chosen["stalled_days"] = {
+            stage.value: some for stage, some in (await stalled_days(session) | days).items()
+        }
+    if chosen:
+        row = insert(Shop).values(id=1, agents_see=AgentsSee.TEAMS, **chosen)
+        await session.execute(row.on_conflict_do_update(index_elements=["id"], set_=chosen))

@@ -1,7 +1,7 @@
 """From a delivery in the ledger to what is sent: everything it is about, its words, and the push that carries them."""
 
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import assert_never
 
@@ -15,6 +15,7 @@ from domain.alerting.devices import RINGS, Device
 from domain.alerting.notices import Delivery, Notice, NoticeKind
 from domain.customers.contacts import Contact
 from domain.db import database_time
+from domain.desk.tasks import Task
 from domain.desk.threads import Thread
 from domain.desk.tickets import Ticket
 from domain.ids import public_id
@@ -46,6 +47,7 @@ class Told:
     matter: Matter
     words: Words
     now: datetime
+    task_id: uuid.UUID | None = None
 
     @property
     def locale(self) -> str:
@@ -66,6 +68,9 @@ async def told_by(session: AsyncSession, delivery: Delivery) -> Told | Refusal:
     alert = await session.get(Alert, notice.alert_id) if notice.alert_id else None
     ticket = await session.get(Ticket, notice.ticket_id) if notice.ticket_id else None
     matter, preferences = await _matter(session, alert, ticket), await preferences_of(session, agent.id)
+    if notice.task_id:
+        task = await session.get_one(Task, notice.task_id)
+        matter = replace(matter, task=task.title, due_at=task.due_at)
     said = words(
         notice.kind,
         device.locale if device else agent.locale,
@@ -75,7 +80,8 @@ async def told_by(session: AsyncSession, delivery: Delivery) -> Told | Refusal:
         count=notice.count,
     )
     return Told(
-        delivery.id, notice.kind, notice.level, notice.count, agent, device, alert, ticket, matter, said, now
+        delivery.id, notice.kind, notice.level, notice.count, agent, device, alert, ticket, matter, said, now,
+        task_id=notice.task_id,
     )  # fmt: skip
 
 
@@ -160,6 +166,8 @@ def _data(told: Told, keys: Keys) -> dict[str, str]:
         data["a"] = public_id("Alert", told.alert.id)
     if told.ticket:
         data |= {"t": public_id("Ticket", told.ticket.id), "n": str(told.ticket.number)}
+    if told.task_id:
+        data["task"] = public_id("Task", told.task_id)
     if told.matter.due_at:
         data["due"] = told.matter.due_at.isoformat()
     return data
@@ -170,7 +178,7 @@ def _haste(told: Told) -> tuple[Urgency, timedelta]:
         case NoticeKind.ALERT if told.matter.kind == AlertKind.SLA_AT_RISK:
             left = (told.matter.due_at or told.now) - told.now
             return Urgency.NORMAL, max(left, timedelta(minutes=1))
-        case NoticeKind.ALERT if told.matter.kind == AlertKind.COMPLAINT_DUE:
+        case NoticeKind.ALERT if told.matter.kind in (AlertKind.COMPLAINT_DUE, AlertKind.COMPLAINT_STALLED):
             return Urgency.NORMAL, timedelta(hours=12)
         case NoticeKind.ALERT if told.matter.kind in (*OF_CHANNELS, AlertKind.NO_AGENT_ON_SHIFT):
             return Urgency.HIGH, timedelta(hours=1)
@@ -184,6 +192,8 @@ def _haste(told: Told) -> tuple[Urgency, timedelta]:
             | NoticeKind.WOKE
             | NoticeKind.MESSAGE_FAILED
             | NoticeKind.LOW_RATING
+            | NoticeKind.TASK_DUE
+            | NoticeKind.TASKS_TODAY
         ):
             return Urgency.NORMAL, LASTS[told.kind]
         case NoticeKind.CLEARED:
@@ -193,7 +203,9 @@ def _haste(told: Told) -> tuple[Urgency, timedelta]:
 
 
 def _replaces(told: Told) -> str:
-    """One notification for a ticket on a device, the newest; one for storms; one for digests."""
+    """One notification for a ticket on a device, the newest; one for each task; one for storms; one for digests."""
+    if told.task_id:
+        return told.task_id.hex
     if told.ticket:
         return told.ticket.id.hex
     return told.alert.id.hex if told.alert else told.kind.value

@@ -13,12 +13,14 @@ from domain.actors import ActorKind
 from domain.agents.staff import Agent
 from domain.alerting import notices
 from domain.alerting.alert_preferences import preferences_of
-from domain.alerting.alerts import UNRESOLVED, Alert, AlertState
+from domain.alerting.alerts import UNRESOLVED, Alert, AlertKind, AlertState
 from domain.alerting.devices import Transport
 from domain.alerting.ladders import Ladder, Step, Told, Way
 from domain.alerting.notices import Notice, NoticeKind, NoticeState
+from domain.complaints.complaints import complaint_of
 from domain.db import database_time, new_id
 from domain.desk.messages import Message
+from domain.desk.tasks import Task
 from domain.desk.tickets import Ticket
 from domain.events import Event, EventKind
 from domain.feedback.requests import SurveyRequest
@@ -53,6 +55,8 @@ async def dispatch(session: AsyncSession, event: Event) -> None:
             await _tell_of_failure(session, event, event.item_id)
         case EventKind.FEEDBACK_GIVEN if event.data["turned_low"]:
             await _tell_of_low_rating(session, event)
+        case EventKind.TASK_DUE if event.task_id:
+            await _tell_of_task(session, event, event.task_id)
         case _:
             pass
 
@@ -70,7 +74,8 @@ async def _tell_of_alert(session: AsyncSession, event: Event) -> None:
     people = await people_of_the_shop(session, at=now)
     rung = int(event.data.get("rung", 0))
     reached = 0
-    for agent_id in await who_is_told(session, step, people, alert.ticket_id):
+    owner_id = await _owner_of(session, alert)
+    for agent_id in await who_is_told(session, step, people, alert.ticket_id, owner_id=owner_id):
         notice = Notice(
             id=new_id(), agent_id=agent_id, event_seq=event.seq, alert_id=alert.id, ticket_id=alert.ticket_id,
             level=step.level, rung=rung, created_at=now,
@@ -78,6 +83,14 @@ async def _tell_of_alert(session: AsyncSession, event: Event) -> None:
         reached += await tell(session, notice, alert, ladder, step.ways, at=now)
     if not reached:
         await tell_next(session, alert, step.ways, rung=rung, level=step.level, event_seq=event.seq, at=now)
+
+
+async def _owner_of(session: AsyncSession, alert: Alert) -> uuid.UUID | None:
+    """Of the complaint that it is about."""
+    if alert.ticket_id is None or alert.kind not in (AlertKind.COMPLAINT_DUE, AlertKind.COMPLAINT_STALLED):
+        return None
+    complaint = await complaint_of(session, alert.ticket_id)
+    return complaint.owner_id if complaint else None
 
 
 async def tell(
@@ -256,6 +269,30 @@ async def _tell_of_low_rating(session: AsyncSession, event: Event) -> None:
         await _tell(session, event, NoticeKind.LOW_RATING, agent_id, at=now)
 
 
+async def _tell_of_task(session: AsyncSession, event: Event, task_id: uuid.UUID) -> None:
+    """Whose it is. Of one that nobody has, or whose owner is gone, the team on shift; then who made it; then who manages."""
+    task = await session.get_one(Task, task_id)
+    ticket = await session.get(Ticket, task.ticket_id) if task.ticket_id else None
+    if task.done_at or (ticket and ticket.spam_at):
+        return
+    now = await database_time(session)
+    for agent_id in await _whose_task_it_is(session, task, ticket, at=now):
+        await _tell(session, event, NoticeKind.TASK_DUE, agent_id, at=now)
+
+
+async def _whose_task_it_is(
+    session: AsyncSession, task: Task, ticket: Ticket | None, *, at: datetime
+) -> list[uuid.UUID]:
+    people = await people_of_the_shop(session, at=at)
+    team_id = task.team_id or (ticket.team_id if ticket else None)
+    team = [person.id for person in people if person.on_duty and team_id in person.teams]
+    here = {person.id for person in people}
+    for named in ([task.assignee_id], team, [task.created_by_id]):
+        if told := await who_may_see(session, [id for id in named if id in here], task.ticket_id):
+            return told
+    return await who_is_told(session, Step(0, 0, (Told.MANAGER_ON_SHIFT,)), people, task.ticket_id)
+
+
 NOT_MAILED = (NoticeKind.ASSIGNED, NoticeKind.WOKE)
 """They are pushed whatever the hour: whoever looks into the inbox sees them there."""
 
@@ -265,7 +302,8 @@ async def _tell(
 ) -> None:
     """By a push; in quiet hours by mail."""
     notice = Notice(
-        id=new_id(), agent_id=agent_id, kind=kind, event_seq=event.seq, ticket_id=event.ticket_id, created_at=at
+        id=new_id(), agent_id=agent_id, kind=kind, event_seq=event.seq, ticket_id=event.ticket_id,
+        task_id=event.task_id, created_at=at,
     )  # fmt: skip
     way = Way.PUSH
     if kind not in NOT_MAILED:

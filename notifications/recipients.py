@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import assert_never
 
@@ -80,10 +80,17 @@ def next_after(told: Collection[uuid.UUID], people: Sequence[Person], concern: C
 
 
 async def who_is_told(
-    session: AsyncSession, step: Step, people: Sequence[Person], ticket_id: uuid.UUID | None
+    session: AsyncSession,
+    step: Step,
+    people: Sequence[Person],
+    ticket_id: uuid.UUID | None,
+    *,
+    owner_id: uuid.UUID | None = None,
 ) -> list[uuid.UUID]:
-    """Those a step names who may see the ticket. Where it names nobody who may, those who manage."""
+    """Those a step names who may see the ticket. Where it names nobody who may, those who manage. `owner_id`: whose it is in
+    place of the ticket's assignee."""
     concern = await concern_of(session, ticket_id)
+    concern = replace(concern, assignee_id=owner_id or concern.assignee_id)
     named = await who_may_see(session, named_by(step, people, concern), ticket_id)
     return named or [person.id for person in _whoever_manages(people, concern)]
 

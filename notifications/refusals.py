@@ -11,6 +11,7 @@ from domain.access import who_may_see
 from domain.agents.staff import Agent
 from domain.alerting.alerts import Alert, AlertState
 from domain.alerting.notices import Notice, NoticeKind
+from domain.desk.tasks import Task
 from domain.desk.tickets import Ticket
 
 LASTS = {
@@ -22,6 +23,8 @@ LASTS = {
     NoticeKind.WOKE: timedelta(hours=1),
     NoticeKind.MESSAGE_FAILED: timedelta(hours=12),
     NoticeKind.LOW_RATING: timedelta(hours=12),
+    NoticeKind.TASK_DUE: timedelta(hours=12),
+    NoticeKind.TASKS_TODAY: timedelta(hours=12),
     NoticeKind.TEST: timedelta(minutes=5),
 }
 """For how long it is worth telling, by us and by the push service. An alert's notice lasts as long as the alert fires."""
@@ -69,9 +72,18 @@ async def _is_over(session: AsyncSession, notice: Notice, *, at: datetime) -> bo
                 Ticket.id == notice.ticket_id, Ticket.assignee_id == notice.agent_id
             )
             return await session.scalar(has_it) is None
-        case NoticeKind.MENTION | NoticeKind.MESSAGE_FAILED | NoticeKind.LOW_RATING:
-            return False
-        case NoticeKind.DIGEST | NoticeKind.CLEARED | NoticeKind.TEST:
+        case NoticeKind.TASK_DUE:
+            due = select(Task.id).where(Task.id == notice.task_id, Task.done_at.is_(None))
+            return await session.scalar(due) is None
+        case (
+            NoticeKind.MENTION
+            | NoticeKind.MESSAGE_FAILED
+            | NoticeKind.LOW_RATING
+            | NoticeKind.TASKS_TODAY
+            | NoticeKind.DIGEST
+            | NoticeKind.CLEARED
+            | NoticeKind.TEST
+        ):
             return False
         case _:
             assert_never(notice.kind)

@@ -1,4 +1,4 @@
-"""Once a minute: the auditor looks, the digest goes out, and the world outside hears that the promises are watched."""
+"""Once a minute: the auditor looks, digests go out, and the world outside hears that the promises are watched."""
 
 import asyncio
 
@@ -11,6 +11,7 @@ from domain.alerting import outages
 from domain.db import Database, database_time
 from notifications.digest import digest
 from notifications.settings import NotificationSettings
+from notifications.tasks_today import tasks_today
 
 log = structlog.get_logger()
 
@@ -38,6 +39,7 @@ async def look(db: Database, settings: NotificationSettings, http: httpx.AsyncCl
         now = await database_time(session)
         await outages.look(session, at=now)
         await digest(session, at=now)
+        await tasks_today(session, at=now)
     if not findings.proven:
         log.error("promises_not_proven", untold=findings.untold)
     elif settings.heartbeat_url:

@@ -56,6 +56,8 @@ class Matter:
     """Of a legal deadline."""
     customer: str = ""
     subject: str = ""
+    task: str = ""
+    """Its title."""
 
 
 def words(
@@ -64,8 +66,8 @@ def words(
     if privacy == Privacy.NONE:
         return Words(translate(locale, N_("Heddle: something is waiting for you")), "")
     said = _said(kind, locale, matter, now, count)
-    if privacy == Privacy.FULL and matter.number is not None:
-        about = ": ".join(part for part in (matter.customer, matter.subject) if part)
+    if privacy == Privacy.FULL and (matter.number is not None or matter.task):
+        about = matter.task or ": ".join(part for part in (matter.customer, matter.subject) if part)
         return Words(said.title, "\n".join(part for part in (about, said.body) if part))
     return said
 
@@ -102,6 +104,12 @@ def _said(kind: NoticeKind, locale: str, matter: Matter, now: datetime, count: i
             )
         case NoticeKind.LOW_RATING:
             return Words(line(N_("Ticket {number}: a bad rating")), channel)
+        case NoticeKind.TASK_DUE if matter.number is not None:
+            return Words(line(N_("Ticket {number}: a task is due")), channel)
+        case NoticeKind.TASK_DUE:
+            return Words(line(N_("A task of yours is due")), "")
+        case NoticeKind.TASKS_TODAY:
+            return Words(line(N_("Tasks for today: {count}")), line(N_("With those that are overdue.")))
         case NoticeKind.TEST:
             return Words(line(N_("This is a test")), line(N_("Notices from Heddle arrive here.")))
         case _:
@@ -139,6 +147,11 @@ def _alert(locale: str, matter: Matter, channel: str, now: datetime) -> Words:
             day = format_date(matter.last_day, "d MMMM", locale=locale)
             return Words(
                 line(N_("Ticket {number}: the complaint is to be answered by {day}"), day=day), channel
+            )
+        case AlertKind.COMPLAINT_STALLED:
+            return Words(
+                line(N_("Ticket {number}: nothing moves in the complaint")),
+                line(N_("Say what the next step is, or take it.")),
             )
         case AlertKind.CALL_MISSED:
             return Words(

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import select, update
@@ -24,6 +25,8 @@ from domain.arriving import participants
 from domain.arriving.inbound import Arrival, ArrivalState, CallStep, keep
 from domain.arriving.participants import Participant
 from domain.calling.dialled_numbers import DialledNumber, save_number
+from domain.complaints.complaints import Complaint
+from domain.complaints.opening import open_complaint
 from domain.customers.companies import Company
 from domain.customers.contact_notes import ContactNote, add_note
 from domain.customers.contacts import Contact, Identity
@@ -47,6 +50,9 @@ from domain.importing.sheets import ImportKind
 from domain.macros import macros
 from domain.macros.actions import AddTask, Assignee, Whom
 from domain.macros.macros import Macro, Visibility
+from domain.planning import templates
+from domain.planning.recurrence import Every, Recurrence
+from domain.planning.templates import TaskTemplate
 from domain.privacy.erasure import Erasure, SealedPart
 from domain.privacy.exports import ContactExport
 from domain.privacy.retention import Retention
@@ -151,7 +157,9 @@ async def _worked_on(session: AsyncSession, house: House, clients: dict[str, Cli
         created_at=NOON,
     )
     session.add(task)
+    task.repeat(Recurrence(Every.DAY, NOON.replace(tzinfo=None), ZoneInfo("Europe/Madrid")))
     task.saved(by=by, at=NOON)
+    await _complained(session, ticket, by)
     await _known_of_ada(session, await session.get_one(Contact, ticket.contact_id), by)
     session.add(
         Attachment(
@@ -219,6 +227,14 @@ async def _is_worked_on(session: AsyncSession, ticket: Ticket, clients: dict[str
     edit = await bulk.begin(session, [ticket.id], Change(add_tags=["mug"]), by=by, at=NOON)
     await edit.give_up(session, at=NOON)
     edit.due_at = None
+
+
+async def _complained(session: AsyncSession, ticket: Ticket, by: Actor) -> None:
+    await open_complaint(session, ticket, promised_at=NOON + timedelta(days=10), by=by, at=NOON)
+    returned = [templates.Planned("Take the parcel in", 2)]
+    await templates.save_template(
+        session, None, name="A parcel comes back", tasks=returned, on_complaint=False, law=None
+    )
 
 
 async def _known_of_ada(session: AsyncSession, ada: Contact, by: Actor) -> None:
@@ -302,6 +318,8 @@ async def _ids(session: AsyncSession) -> dict[str, str]:
         Company,
         ContactNote,
         Task,
+        TaskTemplate,
+        Complaint,
         Attachment,
         Device,
         Notice,

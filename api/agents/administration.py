@@ -7,6 +7,7 @@ import strawberry
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.agents.staff import Agent, Team, agents_by_id, teams_by_id
+from api.complaints.stalling import StalledDays, StalledDaysInput
 from api.context import Info
 from api.errors import UserError
 from api.mutations import changed, mutation
@@ -14,6 +15,7 @@ from domain import access, shop
 from domain.actors import Actor, Role
 from domain.agents import staff
 from domain.agents.invitations import Purpose
+from domain.complaints import stalling
 from domain.db import Json
 from domain.ids import row_id
 from domain.shop import AgentsSee
@@ -40,6 +42,10 @@ class Shop:
     order_numbers: list[str]
     marketplaces: list[str]
     same_matter: SameMatter
+    language: str = strawberry.field(
+        description="In which Heddle writes what stays in the shop: the tasks of a complaint, its file."
+    )
+    stalled_days: list[StalledDays] = strawberry.field(description="One for each open stage.")
 
 
 @strawberry.input(description="A mail invites the person to set a password.")
@@ -102,6 +108,8 @@ class ShopUpdateInput:
         default=None, description="Domains that write on behalf of buyers, beside the known ones."
     )
     same_matter: SameMatterInput | None = None
+    language: str | None = strawberry.field(default=None, description="en, pl, es or ca.")
+    stalled_days: list[StalledDaysInput] | None = None
     client_mutation_id: strawberry.ID
 
 
@@ -202,6 +210,11 @@ async def _shop(info: Info) -> Shop:
             same_matter=SameMatter(
                 **{name: getattr(rules.windows, name) // timedelta(hours=1) for name in shop.WINDOWS}
             ),
+            language=await shop.language(reading.connection),
+            stalled_days=[
+                StalledDays(stage=stage, days=days)
+                for stage, days in (await shop.stalled_days(reading.connection)).items()
+            ],
         )
 
 
@@ -217,6 +230,9 @@ async def _shop_update(info: Info, input: ShopUpdateInput) -> ShopPayload:
         await shop.set_joining(
             session, order_numbers=input.order_numbers, marketplaces=input.marketplaces, hours=hours
         )
+        days = {one.stage: one.days for one in input.stalled_days or ()}
+        await shop.set_complaints(session, language=input.language, days=days)
+        await stalling.watch_all(session, list(days), by=actor, at=now)
         return {}
 
     await changed(info, input, change)

@@ -86,7 +86,7 @@ def _say(plan: erasure_plan.Plan, *, done: bool) -> None:
 async def _confirmed(session: AsyncSession, house: House, found: Contact, *, days: int, two: bool) -> None:
     now = await database_time(session)
     asked = await erasure.ask(session, found, by=SYSTEM, at=now)
-    asked.confirm(session, house.keys, by=SYSTEM, at=now, days=days, takes_two=two)
+    await asked.confirm(session, house.keys, by=SYSTEM, at=now, days=days, takes_two=two)
     told = {"confirm": "True"}
     audit.note(session, AuditKind.ERASURE_ASKED, by=SYSTEM, at=now, contact_id=found.id, data=told)
 

@@ -11,6 +11,7 @@ from sqlalchemy.orm import aliased
 
 from api.context import Reading, plain
 from domain.access import may_see
+from domain.complaints.complaints import LEADS, Complaint
 from domain.customers.contacts import Contact
 from domain.desk.messages import DeliveryState, Direction, Item, ItemKind
 from domain.desk.threads import Thread
@@ -26,7 +27,7 @@ class ContactStats:
     tickets: int
     open_tickets: int
     complaints: int = strawberry.field(
-        description="Tickets whose solution is promised in days, as laws count them."
+        description="Those opened as one, and tickets whose solution is promised in days, as laws count them."
     )
     messages: int = strawberry.field(description="Both ways.")
     calls: int
@@ -79,6 +80,7 @@ def _tickets(reading: Reading, ids: list[uuid.UUID]) -> Select[Any]:
         Clock.is_legal,
         Clock.ended_at.is_(None),
     )
+    complained = exists().where(Complaint.ticket_id == Ticket.id, LEADS)
     ratings = (
         select(func.sum(SurveyRequest.score).label("total"), func.count(SurveyRequest.score).label("answers"))
         .where(SurveyRequest.ticket_id == Ticket.id, SurveyRequest.kind == SurveyKind.CSAT)
@@ -91,7 +93,7 @@ def _tickets(reading: Reading, ids: list[uuid.UUID]) -> Select[Any]:
             everybody.c.counted_at,
             func.count().filter(stands).label("tickets"),
             func.count().filter(stands, Ticket.status.in_(LIVE)).label("open_tickets"),
-            func.count().filter(stands, is_legal).label("complaints"),
+            func.count().filter(stands, or_(is_legal, complained)).label("complaints"),
             cast(func.round(average, 2), Float).label("csat_avg"),
         )
         .join_from(everybody, Ticket, Ticket.contact_id == everybody.c.id)

@@ -1,6 +1,7 @@
 """What happened, told in the reader's language."""
 
 import uuid
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -9,6 +10,7 @@ import strawberry
 from api.agents.staff import Agent
 from api.node import Node
 from api.scalars import BigInt
+from domain.complaints.stages import NAMES, Stage
 from domain.events import EventKind
 from domain.feedback.scales import SurveyKind
 from domain.joining import reasons
@@ -38,6 +40,7 @@ SENTENCES = {
     EventKind.CONTACT_ERASED: N_("What names this customer was erased."),
     EventKind.SLA_BREACHED: N_("A promised time passed."),
     EventKind.ALERT_ACKED: N_("{who} has seen the alert."),
+    EventKind.COMPLAINT_OPENED: N_("{who} opened a complaint."),
 }
 
 
@@ -50,25 +53,32 @@ CHANGED = N_("The customer changed the answer: {score} of {most}.")
 
 def told(event: Any, agents: dict[uuid.UUID | None, Agent], locale: str, words: str = "") -> str:
     """`words`: the customer's own, of an answer to a survey."""
-    actor = agents.get(event.actor_id)
-    who = actor.name if actor else "Heddle"
+    said = sentence(event, {id: agent.name for id, agent in agents.items()}, locale)
+    return f"{said}\n{words}" if words else said
+
+
+def sentence(event: Any, names: Mapping[uuid.UUID | None, str], locale: str) -> str:
+    """`names`: of agents."""
+    actor = names.get(event.actor_id)
+    who = actor or "Heddle"
     match event.kind:
         case EventKind.THREAD_JOINED:
             return reasons.sentence(JoinCode(event.data["code"]), locale)
         case EventKind.TICKET_ASSIGNED:
-            to = agents.get(given_to(event))
-            if to is None:
+            to = given_to(event)
+            if to not in names:
                 return translate(locale, N_("{who} released the ticket: nobody has it."), who=who)
-            if to is actor:
+            if to == event.actor_id:
                 return translate(locale, N_("{who} took the ticket."), who=who)
-            return translate(locale, N_("{who} gave the ticket to {to}."), who=who, to=to.name)
+            return translate(locale, N_("{who} gave the ticket to {to}."), who=who, to=names[to])
         case EventKind.TICKET_LINKED if event.data["link"] is None:
             return translate(locale, N_("{who} took away a link to another ticket."), who=who)
         case EventKind.FEEDBACK_GIVEN:
-            kind = SurveyKind(event.data["kind"])
-            sentence = CHANGED if event.data["changed"] else RATED[kind]
-            said = translate(locale, sentence, score=event.data["score"], most=event.data["most"])
-            return f"{said}\n{words}" if words else said
+            said = CHANGED if event.data["changed"] else RATED[SurveyKind(event.data["kind"])]
+            return translate(locale, said, score=event.data["score"], most=event.data["most"])
+        case EventKind.COMPLAINT_ADVANCED:
+            stage = translate(locale, NAMES[Stage(event.data["stage"])])
+            return translate(locale, N_("The complaint, by {who}: {stage}."), who=who, stage=stage)
         case kind:
             return translate(locale, SENTENCES[kind], who=who)
 

@@ -36,6 +36,7 @@ from domain.ways_in.channels import ChannelKind
 
 if TYPE_CHECKING:
     from api.alerting.alerts import Alert
+    from api.complaints.complaints import Complaint
     from api.desk.tasks import Task
     from api.feedback.feedback import Feedback
     from api.joining.joining import TicketSuggestion
@@ -78,6 +79,7 @@ class Ticket(Node):
     alert: Annotated["Alert", strawberry.lazy("api.alerting.alerts")] | None = strawberry.field(
         description="Of those that are not resolved, the highest."
     )
+    complaint: Annotated["Complaint", strawberry.lazy("api.complaints.complaints")] | None
     threads: list[Thread]
     suggestions: list[Annotated["TicketSuggestion", strawberry.lazy("api.joining.joining")]] = (
         strawberry.field(description="Other tickets that may be the same matter, the likeliest first.")
@@ -135,6 +137,14 @@ async def tickets_by_id(
     found = {ticket.row_id: ticket for ticket in await load_tickets(reading, query, selection)}
     asked = {id: found[survivor] for id, survivor in moved.items() if survivor in found and id in ids}
     return {id: ticket for id, ticket in found.items() if id in ids} | asked
+
+
+async def tickets_now(
+    reading: Reading, ids: Collection[uuid.UUID], selection: Selection
+) -> dict[uuid.UUID, Ticket]:
+    """Those this person sees, by the id of a row that points to them: no merged one is among them, for such pointers move."""
+    query = seen_tickets(reading, one_of(TicketRow.id, ids))
+    return {ticket.row_id: ticket for ticket in await load_tickets(reading, query, selection)}
 
 
 async def open_tickets_of(
@@ -226,6 +236,12 @@ async def _fill(reading: Reading, tickets: list[Ticket], selection: Selection) -
         alerts = await pressing_alerts(reading, ids, selection["alert"])
         for ticket in tickets:
             ticket.alert = alerts.get(ticket.row_id)
+    if "complaint" in selection:
+        from api.complaints.complaints import complaints_of
+
+        complaints = await complaints_of(reading, ids, selection["complaint"])
+        for ticket in tickets:
+            ticket.complaint = complaints.get(ticket.row_id)
     if "threads" in selection:
         threads = await threads_of(reading, ids, selection["threads"])
         for ticket in tickets:

@@ -36,6 +36,7 @@ WORDS = {
     "sla_at_risk_resolution": N_("Solution due soon"),
     "sla_at_risk": N_("A promise is about to be broken"),
     "complaint_due": N_("A complaint is to be answered"),
+    "complaint_stalled": N_("Nothing moves in a complaint"),
     "call_missed": N_("A call was missed"),
     "channel_down": N_("A channel does not work"),
     "channel_flooded": N_("A channel is flooded"),

@@ -164,7 +164,7 @@ async def _contact_erase(info: Info, input: ContactEraseInput) -> ErasurePayload
         asked = await erasure.ask(session, contact, by=actor, at=now)
         if input.confirm:
             days, two = await shop.erasing(session)
-            asked.confirm(session, info.context.house.keys, by=actor, at=now, days=days, takes_two=two)
+            await asked.confirm(session, info.context.house.keys, by=actor, at=now, days=days, takes_two=two)
         return {"erasure": str(asked.id), "contact": str(contact.id)}
 
     return await _payload(info, await changed(info, input, change))

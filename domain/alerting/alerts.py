@@ -35,6 +35,8 @@ class AlertKind(StrEnum):
     SLA_BREACHED = "sla_breached"
     COMPLAINT_DUE = "complaint_due"
     """A legal deadline comes nearer."""
+    COMPLAINT_STALLED = "complaint_stalled"
+    """Nothing has moved in it."""
     CALL_MISSED = "call_missed"
     CHANNEL_DOWN = "channel_down"
     CHANNEL_FLOODED = "channel_flooded"
@@ -85,7 +87,7 @@ class Alert(Base):
     ticket_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("ticket.id"))
     clock_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("clock.id"))
     about_id: Mapped[uuid.UUID | None]
-    """The call or the channel, of an alert that no clock fired."""
+    """The call, the channel or the complaint, of an alert that no clock fired."""
     fired_at: Mapped[datetime]
     """The moment it is about: when the promise was broken, though somebody looked later."""
     next_at: Mapped[datetime | None]

@@ -51,6 +51,9 @@ class NoticeKind(StrEnum):
     """An answer did not arrive."""
     LOW_RATING = "low_rating"
     """A customer was not satisfied."""
+    TASK_DUE = "task_due"
+    TASKS_TODAY = "tasks_today"
+    """In the morning: how many fall due today, or are overdue."""
     TEST = "test"
 
 
@@ -86,6 +89,7 @@ INSISTING = (
     NoticeKind.DIGEST,
     NoticeKind.MENTION,
     NoticeKind.MESSAGE_FAILED,
+    NoticeKind.TASK_DUE,
 )
 """They end in mail, and an alert with the next person, if nothing says that they were seen."""
 
@@ -106,9 +110,10 @@ class Notice(Base):
     event_seq: Mapped[int | None] = mapped_column(BigInteger)
     """The event it tells of: one event is told to one person once."""
     period: Mapped[datetime | None]
-    """The hour of a digest: one for each."""
+    """The hour, or the day, of a digest: one for each."""
     alert_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("alert.id"))
     ticket_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("ticket.id"))
+    task_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("task.id"))
     level: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
     rung: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
     count: Mapped[int] = mapped_column(Integer, default=1, server_default="1")

@@ -49,6 +49,7 @@ async def ask(
             created_at=at,
             updated_at=at,
             missed_calls=0,
+            remind_minutes=0,
         )
         session.add(task)
     task.missed_calls += 1

@@ -38,6 +38,8 @@ TOLD = (
     EventKind.SLA_BREACHED,
     EventKind.ALERT_ACKED,
     EventKind.FEEDBACK_GIVEN,
+    EventKind.COMPLAINT_OPENED,
+    EventKind.COMPLAINT_ADVANCED,
 )
 
 Moment = tuple[datetime, int]

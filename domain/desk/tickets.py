@@ -32,7 +32,7 @@ from domain.db import Base, Json, new_id, one_of, ring, session_of
 from domain.desk import tags
 from domain.desk.messages import Direction, Note
 from domain.desk.threads import Thread
-from domain.errors import InvalidInput, SomebodyElseAssigned
+from domain.errors import InvalidInput, SomebodyElseAssigned, Undecided
 from domain.events import EventKind, record
 from domain.fields import kept_values
 from domain.languages import N_
@@ -56,6 +56,7 @@ class TicketStatus(StrEnum):
 
 
 LIVE = (TicketStatus.NEW, TicketStatus.OPEN, TicketStatus.PENDING)
+OVER = (TicketStatus.SOLVED, TicketStatus.CLOSED)
 
 IS_LIVE = "status IN ('new', 'open', 'pending')"
 """In the words of the partial indexes: with parameters they would not serve."""
@@ -96,6 +97,8 @@ class Ticket(Base):
     """A pending ticket is open again then, or when the customer writes (`domain/working/snoozing.py`)."""
     legal_since: Mapped[datetime | None]
     """Legal days run from here, once a law has promised anything for the ticket: the word that made it a complaint."""
+    undecided: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
+    """A complaint of it waits for its decision (`domain/complaints/settling.py` keeps it so): until then it stays open."""
     merged_into_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("ticket.id"))
     split_from_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("ticket.id"))
     split_by_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("move.id", use_alter=True))
@@ -147,10 +150,12 @@ class Ticket(Base):
         """What is left out stays; of `fields`, none takes a value away."""
         check(priority, add_tags)
         changed: Json = {}
+        if status in OVER and self.undecided:
+            raise Undecided(field=["status"])
         if status and status != self.status:
             changed["status"] = [self.status, status]
             self.status, self.snoozed_until = status, None
-            self.solved_at = at if status in (TicketStatus.SOLVED, TicketStatus.CLOSED) else None
+            self.solved_at = at if status in OVER else None
         if priority and priority != self.priority:
             changed["priority"] = [self.priority, priority]
             self.priority = priority

@@ -15,6 +15,8 @@ from domain import access, shop
 from domain.actors import Actor
 from domain.alerting.alerts import UNRESOLVED, Alert
 from domain.arriving.opening import join, open_ticket
+from domain.complaints import settling
+from domain.complaints.complaints import Complaint
 from domain.customers.contacts import Contact, Identity
 from domain.db import Base, one_of
 from domain.desk.messages import Item
@@ -117,6 +119,7 @@ async def dissolve(journal: Journal, ticket: Ticket, into: Ticket) -> None:
     await journal.all(Thread, Thread.ticket_id == ticket.id, ticket_id=into.id)
     await journal.all(Item, Item.ticket_id == ticket.id, Item.thread_id.is_(None), ticket_id=into.id)
     await journal.all(Task, Task.ticket_id == ticket.id, ticket_id=into.id)
+    await journal.all(Complaint, Complaint.ticket_id == ticket.id, ticket_id=into.id)
     about_calls = (Alert.ticket_id == ticket.id, Alert.clock_id.is_(None), Alert.state.in_(UNRESOLVED))
     await journal.all(Alert, *about_calls, ticket_id=into.id)
     await journal.all(Ticket, Ticket.merged_into_id == ticket.id, merged_into_id=into.id)
@@ -134,6 +137,8 @@ async def dissolve(journal: Journal, ticket: Ticket, into: Ticket) -> None:
     journal.set(ticket, status=TicketStatus.CLOSED, solved_at=journal.at, snoozed_until=None)
     ticket.updated_at = into.updated_at = journal.at
     await settle(journal.session, ticket_ids=[into.id])
+    await settling.settle(journal.session, [ticket.id, into.id], by=journal.by, at=journal.at)
+    await journal.all(Task, *settling.double_work(into.id), done_at=journal.at, next_at=None)
     pair = (ticket.id, into.id)
     await journal.session.execute(
         update(Suggestion)

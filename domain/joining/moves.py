@@ -21,7 +21,7 @@ from domain.actors import Actor
 from domain.db import HISTORY, Base, new_id, one_at_a_time, one_of
 
 UNDO_WITHIN = timedelta(days=30)
-MOVED = ("identity", "contact", "thread", "ticket", "item", "task", "alert")
+MOVED = ("identity", "contact", "thread", "ticket", "item", "task", "alert", "complaint")
 
 
 class MoveKind(StrEnum):

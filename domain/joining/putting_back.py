@@ -19,6 +19,7 @@ POINTERS = {
     ("item", "ticket_id"): "ticket",
     ("task", "ticket_id"): "ticket",
     ("alert", "ticket_id"): "ticket",
+    ("complaint", "ticket_id"): "ticket",
     ("contact", "canonical_id"): "contact",
     ("ticket", "contact_id"): "contact",
     ("thread", "contact_id"): "contact",

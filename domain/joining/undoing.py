@@ -10,6 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain import access
 from domain.actors import Actor
+from domain.complaints import settling
+from domain.complaints.complaints import Complaint
 from domain.customers.contacts import Contact
 from domain.db import one_of
 from domain.desk.messages import Item
@@ -66,6 +68,7 @@ async def undo(
         tickets |= set(await session.scalars(select(model.ticket_id).where(one_of(model.id, rows))))
     people = changed.get("contact", set()) | {move.contact_id}
     await settle(session, ticket_ids=tickets, contact_ids=people)
+    await settling.settle(session, tickets, by=by, at=at)
     tickets |= await _tidy(session, at)
     found = await session.scalars(select(Ticket).where(one_of(Ticket.id, tickets)).order_by(Ticket.id))
     concerned = found.all()
@@ -134,6 +137,7 @@ async def _holds_something(session: AsyncSession, ticket: Ticket) -> bool:
         select(Item.id).where(Item.ticket_id == ticket.id),
         select(Thread.id).where(Thread.ticket_id == ticket.id, Thread.split_from_id.is_(None)),
         select(Ticket.id).where(Ticket.merged_into_id == ticket.id),
+        select(Complaint.id).where(Complaint.ticket_id == ticket.id),
     ):
         if await session.scalar(held.limit(1)) is not None:
             return True

@@ -21,11 +21,13 @@ from domain.alerting import alert_preferences  # noqa: F401
 from domain.answering import absence  # noqa: F401
 from domain.arriving import acknowledging, participants, parts  # noqa: F401
 from domain.calling import dialled_numbers, dials, early_calls  # noqa: F401
+from domain.complaints import complaints  # noqa: F401
 from domain.customers import consents, duplicates, name_lookups  # noqa: F401
 from domain.desk import revisions  # noqa: F401
 from domain.feedback import requests, surveys  # noqa: F401
 from domain.finding import indexing, views  # noqa: F401
 from domain.operations import installation  # noqa: F401
+from domain.planning import templates  # noqa: F401
 from domain.privacy import retention  # noqa: F401
 from domain.reporting import measurements  # noqa: F401
 from domain.sla import clocks, recounts  # noqa: F401

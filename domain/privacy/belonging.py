@@ -10,6 +10,7 @@ from domain.agents.system_mail import SystemMail
 from domain.alerting.alerts import Alert, AlertNote
 from domain.alerting.notices import Delivery, Notice
 from domain.arriving.inbound import Arrival
+from domain.complaints.complaints import Complaint
 from domain.customers.consents import Consent
 from domain.customers.contacts import Contact, Identity, IdentityKind, same_person
 from domain.customers.visitors import Visitor
@@ -51,6 +52,10 @@ def drafts_of(contact_id: uuid.UUID) -> ColumnElement[bool]:
 def edits_of(contact_id: uuid.UUID) -> ColumnElement[bool]:
     """What was taken from tickets and given to them: tags, and values of fields."""
     return EditedTicket.ticket_id.in_(tickets_of(contact_id))
+
+
+def complaints_of(contact_id: uuid.UUID) -> Select[Any]:
+    return select(Complaint.id).where(Complaint.ticket_id.in_(tickets_of(contact_id)))
 
 
 def originals_of(contact_id: uuid.UUID) -> ColumnElement[bool]:

@@ -41,11 +41,11 @@ LISTS = {
     "contact": "contacts", "thread": "threads", "identity": "identities", "ticket": "tickets", "task": "tasks",
     "item": "items", "attachment": "attachments", "arrival": "originals", "alert_note": "alertNotes",
     "contact_note": "notes", "participant": "participants", "visitor": "visitors", "draft": "drafts",
-    "survey_request": "feedback",
+    "survey_request": "feedback", "complaint": "complaints", "complaint_step": "complaintSteps",
 }  # fmt: skip
 """What the rows of a table are called here; another table keeps its own name."""
 
-BY_AGENTS = ("agentId", "assigneeId", "createdById", "joinedById", "actorId")
+BY_AGENTS = ("agentId", "assigneeId", "createdById", "joinedById", "actorId", "ownerId", "byId")
 
 _event, _entry = Event.__table__.c, AuditEntry.__table__.c
 HISTORY = (

@@ -25,9 +25,10 @@ from sqlalchemy.orm import Mapped, mapped_column
 from domain import audit
 from domain.actors import SYSTEM, Actor
 from domain.audit import AuditKind
-from domain.customers.contacts import Contact
+from domain.customers.contacts import Contact, same_person
 from domain.db import Base, Database, Json, new_id, ring
-from domain.errors import Conflict, InvalidInput
+from domain.desk.tickets import Ticket
+from domain.errors import Conflict, InvalidInput, Undecided
 from domain.keys import Keys
 from domain.languages import N_
 from domain.work import Queue, Work
@@ -77,11 +78,13 @@ class Erasure(Work, Base):
     destroy_at: Mapped[datetime | None]
     destroyed_at: Mapped[datetime | None]
 
-    def confirm(
+    async def confirm(
         self, session: AsyncSession, keys: Keys, *, by: Actor, at: datetime, days: int, takes_two: bool
     ) -> None:
         if self.confirmed_at:
             return
+        if await waits_for_decision(session, self.contact_id):
+            raise Undecided(field=["confirm"])
         if takes_two and by.agent_id == self.asked_by_id:
             raise InvalidInput(
                 N_("Somebody else than who asked for it has to confirm this."), field=["confirm"]
@@ -174,6 +177,12 @@ async def ask(session: AsyncSession, contact: Contact, *, by: Actor, at: datetim
         .with_for_update()
     )
     return found.one()
+
+
+async def waits_for_decision(session: AsyncSession, contact_id: uuid.UUID) -> bool:
+    """What a complaint consists of is not taken away before the customer has their answer."""
+    undecided = select(Ticket.id).where(same_person(Ticket.contact_id, contact_id), Ticket.undecided)
+    return await session.scalar(undecided.limit(1)) is not None
 
 
 async def destroy_due(session: AsyncSession, *, at: datetime) -> int:

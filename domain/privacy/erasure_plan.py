@@ -9,12 +9,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from domain.alerting.alerts import Alert
 from domain.arriving.inbound import Arrival
 from domain.audit import AuditEntry
+from domain.complaints.complaints import Complaint
 from domain.customers.contacts import same_person
 from domain.desk.messages import Attachment, Item
 from domain.desk.tickets import LIVE, Ticket
 from domain.events import Event
 from domain.languages import N_
-from domain.privacy.belonging import tickets_of
+from domain.privacy.belonging import complaints_of, tickets_of
 from domain.privacy.holdings import HOLDINGS
 from domain.sla.clocks import Clock
 
@@ -46,8 +47,10 @@ TAKEN = {
     "draft": N_("answers and notes that somebody of the shop had begun to write"),
     "edited_ticket": N_("what was changed on tickets in the last day: that cannot be taken back any more"),
     "ticket": N_("subjects and fields of tickets, and tags that nobody else's ticket has"),
-    "task": N_("titles of tasks"),
     "survey_request": N_("what the person wrote about the help; the scores stay, as numbers"),
+    "task": N_("titles and descriptions of tasks"),
+    "complaint": N_("what was decided about complaints in words, and the next step"),
+    "complaint_step": N_("what was noted about complaints"),
     "item": N_("texts of messages and notes, authors' names, numbers of calls"),
     "attachment": N_("names and bytes of attached files"),
     "arrival": N_("originals as they came, and those that became no message and name the person"),
@@ -63,6 +66,9 @@ KEPT = {
         "number, status, priority, team, times and who had it: statistics, and the proof of what was done"
     ),
     "items": N_("kind, direction, time, state and who answered: reports count them"),
+    "complaints": N_(
+        "stages, dates, outcome, remedy and amount of complaints: the proof that they were answered in time"
+    ),
     "clocks": N_("promised times and whether they were kept"),
     "events": N_("what happened, as ids and codes"),
     "alerts": N_("that they fired, and who acted"),
@@ -123,6 +129,7 @@ async def _left(connection: AsyncConnection, what: str, contact_id: uuid.UUID) -
     rows: dict[str, tuple[type, ColumnElement[bool]]] = {
         "tickets": (Ticket, same_person(Ticket.contact_id, contact_id)),
         "items": (Item, same_person(_item.contact_id, contact_id)),
+        "complaints": (Complaint, Complaint.id.in_(complaints_of(contact_id))),
         "clocks": (Clock, Clock.ticket_id.in_(tickets)),
         "events": (Event, or_(same_person(_event.contact_id, contact_id), _event.ticket_id.in_(tickets))),
         "alerts": (Alert, Alert.ticket_id.in_(tickets)),

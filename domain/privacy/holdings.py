@@ -21,6 +21,7 @@ from domain.arriving.inbound import Arrival, ArrivalState
 from domain.arriving.participants import Participant
 from domain.arriving.parts import TextPart
 from domain.calling.dials import Dial
+from domain.complaints.complaints import Complaint, ComplaintStep
 from domain.customers.consents import Consent
 from domain.customers.contact_notes import ContactNote
 from domain.customers.contacts import Contact, Identity, same_person
@@ -37,6 +38,7 @@ from domain.joining.cases import NamedNumber
 from domain.joining.moves import Step
 from domain.joining.suggestions import Suggestion
 from domain.privacy.belonging import (
+    complaints_of,
     consents_of,
     drafts_of,
     edits_of,
@@ -166,7 +168,9 @@ HOLDINGS = (
     Holding(Suggestion, suggested, {"value": ""}, exported=False),
     Holding(TextPart, lambda id: TextPart.item_id.in_(items_of(id)), {}, exported=False),
     Holding(NamedNumber, lambda id: NamedNumber.item_id.in_(items_of(id)), {}, exported=False),
-    Holding(Task, tasks_of, {"title": ""}),
+    Holding(Task, tasks_of, {"title": "", "description": "", "repeats": GONE, "repeat_at": GONE, "next_at": GONE}),
+    Holding(ComplaintStep, lambda id: ComplaintStep.complaint_id.in_(complaints_of(id)), {"note": ""}),
+    Holding(Complaint, lambda id: Complaint.id.in_(complaints_of(id)), {"next_step": "", "decision": ""}),
     Holding(
         Item,
         lambda id: same_person(_item.contact_id, id),
@@ -239,6 +243,8 @@ HARMLESS = {
     "import.unknown": "names of columns",
     "fetched_box.*": "how far the shop's own mailboxes are read, and what their servers said of it",
     "clock.warn_at": "times",
+    "complaint.amount": "what the customer got: money, without a name",
+    "complaint.currency": "a code",
     "company.*": "a firm, whoever of its people was erased",
     "custom_field.*": "what an admin has defined, no values",
     "contact.locale": "a language: reports and policies count by it",
@@ -284,6 +290,8 @@ HARMLESS = {
     "suggestion.score": "a number",
     "survey.*": "the shop's own questions",
     "survey_request.language": "a language",
+    "task.step": "which step of a template",
+    "task_template.*": "the shop's own words for its work",
     "team.*": "the shop's teams",
     "ticket_view.*": "what people of the shop look for: their own words, which they can change",
     "upload.*": "files of the people of the shop, for a day at most: what is sent becomes an attachment",

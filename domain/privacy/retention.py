@@ -2,7 +2,8 @@
 
 Originals: the bytes as they came, of what was read or understood; what could not be read stays until somebody has seen to
 it. Texts: what was said in the channel, and its files, of tickets that take no more (closed, or solved so long ago that
-the customer's next word opens a new one), counted from when they were settled. Rows, times and states stay.
+the customer's next word opens a new one), counted from when they were settled; not of those whose complaint may still be argued about,
+as long as the shop keeps what was erased sealed. Rows, times and states stay.
 """
 
 import uuid
@@ -29,10 +30,11 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from domain import audit
+from domain import audit, shop
 from domain.actors import SYSTEM
 from domain.arriving.inbound import Arrival, ArrivalState
 from domain.audit import AuditKind
+from domain.complaints.complaints import Complaint
 from domain.db import Base, Database, Json, database_time, one_of
 from domain.desk import scans
 from domain.desk.files import Files
@@ -108,15 +110,29 @@ def _takes_no_more(before: datetime, now: datetime) -> ColumnElement[bool]:
     return or_(closed, and_(Ticket.status == TicketStatus.SOLVED, Ticket.solved_at < long_solved))
 
 
+def _is_evidence(days: int, now: datetime) -> ColumnElement[bool]:
+    """A complaint of it is open, or was closed less than so many days ago."""
+    argued_about = or_(Complaint.closed_at.is_(None), Complaint.closed_at > now - timedelta(days=days))
+    return exists().where(Complaint.ticket_id == Ticket.id, argued_about)
+
+
 def _old_texts(
-    channel_id: uuid.UUID, before: datetime, now: datetime, since: datetime | None
+    channel_id: uuid.UUID, before: datetime, now: datetime, since: datetime | None, evidence_days: int
 ) -> Select[uuid.UUID]:
     found = (
         select(_item.id)
         .join(Ticket, Ticket.id == _item.ticket_id)
-        .where(_item.channel_id == channel_id, _SAYS_SOMETHING, _takes_no_more(before, now))
+        .where(
+            _item.channel_id == channel_id,
+            _SAYS_SOMETHING,
+            _takes_no_more(before, now),
+            ~_is_evidence(evidence_days, now),
+        )
     )
-    return found.where(Ticket.solved_at >= since - REOPENS_WITHIN) if since else found
+    if since is None:
+        return found
+    was_complaint = exists().where(Complaint.ticket_id == Ticket.id)
+    return found.where(or_(Ticket.solved_at >= since - REOPENS_WITHIN, was_complaint))
 
 
 def _old_feedback(channel_id: uuid.UUID, before: datetime, now: datetime) -> Select[uuid.UUID]:
@@ -146,7 +162,8 @@ async def due(
         originals = await count(_old_originals(channel_id, at - timedelta(days=originals_days)))
     if texts_days is not None:
         before = at - timedelta(days=texts_days)
-        texts = await count(_old_texts(channel_id, before, at, None))
+        evidence_days, _ = await shop.erasing(connection)
+        texts = await count(_old_texts(channel_id, before, at, None, evidence_days))
         texts += await count(_old_feedback(channel_id, before, at))
     return Due(originals, texts)
 
@@ -213,9 +230,9 @@ async def _empty_texts(files: Files, session: AsyncSession, kept: Retention, now
     if kept.texts_days is None:
         return 0
     before = now - timedelta(days=kept.texts_days)
-    ids = (
-        await session.scalars(_old_texts(kept.channel_id, before, now, kept.texts_until).limit(ROWS))
-    ).all()
+    evidence_days, _ = await shop.erasing(session)
+    old = _old_texts(kept.channel_id, before, now, kept.texts_until, evidence_days)
+    ids = (await session.scalars(old.limit(ROWS))).all()
     if not ids:
         kept.texts_until = before
         return 0

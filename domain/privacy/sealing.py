@@ -35,11 +35,11 @@ from domain.events import EventKind, happened, record, record_all
 from domain.keys import Keys
 from domain.privacy import traces
 from domain.privacy.belonging import items_of, tasks_of
-from domain.privacy.erasure import ERASURES, Erasure, keep_sealed
+from domain.privacy.erasure import ERASURES, Erasure, keep_sealed, waits_for_decision
 from domain.privacy.exports import ContactExport
 from domain.privacy.holdings import HOLDINGS, Holding
 from domain.sla import clocks
-from domain.work import Lease, work
+from domain.work import Lease, TryLater, work
 
 log = structlog.get_logger()
 
@@ -48,6 +48,7 @@ SIZE = 4 << 20
 """Stored bytes in one transaction, but for a single row that is larger."""
 LOOKED_THROUGH = 2000
 """Originals in one transaction."""
+A_WHILE = 3600.0
 NOTHING = uuid.UUID(int=0)
 
 _LAST = [holding.model for holding in HOLDINGS].index(Identity) + 1
@@ -81,6 +82,8 @@ class Sealer:
 
     async def _shut(self, session: AsyncSession, erasure: Erasure) -> bool:
         id, now = erasure.contact_id, await database_time(session)
+        if await waits_for_decision(session, id):  # opened since it was confirmed
+            raise TryLater("a complaint waits for its decision", after=A_WHILE)
         by = Actor(ActorKind.AGENT, erasure.confirmed_by_id) if erasure.confirmed_by_id else SYSTEM
         identities = await session.execute(
             select(Identity.kind, Identity.scope, Identity.value).where(same_person(Identity.contact_id, id))
@@ -223,6 +226,7 @@ async def _close(session: AsyncSession, contact_id: uuid.UUID, *, by: Actor, at:
     open_tasks = select(Task).where(tasks_of(contact_id), Task.done_at.is_(None))
     for task in (await session.scalars(open_tasks.order_by(Task.id))).all():
         task.finish(True, at=at)
+        task.repeat(None)
         task.saved(by=by, at=at)
     tickets = select(Ticket.id).where(
         same_person(Ticket.contact_id, contact_id),

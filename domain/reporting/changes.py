@@ -12,10 +12,9 @@ from typing import Any
 from sqlalchemy import Row
 
 from domain.actors import ActorKind
-from domain.desk.tickets import TicketStatus
+from domain.desk.tickets import OVER, TicketStatus
 from domain.events import EventKind
 from domain.reporting.courses import UNKNOWN, Change
-from domain.sla.promises import OVER
 
 SLIP = timedelta(minutes=1)
 

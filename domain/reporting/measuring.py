@@ -13,14 +13,14 @@ from typing import Any
 from sqlalchemy import Row
 
 from domain.desk.messages import Direction, ItemKind
-from domain.desk.tickets import TicketStatus
+from domain.desk.tickets import OVER, TicketStatus
 from domain.reporting.changes import assignees, statuses, teams
 from domain.reporting.courses import Course
 from domain.reporting.histories import CHANGES, MOVES, History
 from domain.reporting.measurements import Measured
 from domain.sla.facts import began_by_machine, facts_in
 from domain.sla.hours import ALWAYS, Interval
-from domain.sla.promises import OVER, Deed, Fact, Terms, promised
+from domain.sla.promises import Deed, Fact, Terms, promised
 from domain.sla.targets import REPLIES, Metric, Target
 
 OURS = (TicketStatus.NEW, TicketStatus.OPEN)

@@ -15,6 +15,8 @@ from domain.alerting import alerts
 from domain.alerting.alerts import TOPIC, Alert, AlertKind
 from domain.alerting.ladders import DEFAULT, Ladder
 from domain.calling import call_backs
+from domain.complaints.complaints import complaint_of
+from domain.complaints.laws import law_tags
 from domain.customers.contacts import Contact
 from domain.db import Base, database_time, new_id, one_of, ring
 from domain.desk.threads import Thread
@@ -23,7 +25,16 @@ from domain.events import Event, EventKind, record
 from domain.sla.facts import beginnings_of, facts_of, is_a_machines
 from domain.sla.hours import Hours
 from domain.sla.policies import Matter, Policy, policies_for, policies_in_order
-from domain.sla.promises import Fact, Promise, Terms, complained_at, is_waited_for, promised, promised_by_law
+from domain.sla.promises import (
+    Fact,
+    Promise,
+    Terms,
+    complained_at,
+    is_waited_for,
+    promised,
+    promised_by_law,
+    until_decided,
+)
 from domain.sla.targets import Metric
 from domain.ways_in.channels import Channel, ChannelKind
 
@@ -150,7 +161,9 @@ async def _promises(
     if any(law.apply(ticket.priority) for law in laws):
         since = legal_since or complained_at(facts, at=at, opened_at=opened_at)
         ticket.legal_since = since
-        found += promised_by_law(facts, laws, since=since, priority=ticket.priority)
+        complaint = await complaint_of(session, ticket.id)
+        heard = until_decided(facts, complaint.decided_at if complaint else None)
+        found += promised_by_law(heard, laws, since=since, priority=ticket.priority)
     return found
 
 
@@ -223,8 +236,8 @@ class _Hand:
 
     def _stop(self, row: Clock, *, ran: bool) -> None:
         row.next_at = None
-        if row.met_at and row.met_at > row.due_at:
-            row.breached_at = row.due_at
+        if row.met_at:
+            row.breached_at = row.due_at if row.met_at > row.due_at else None
         if ran:
             self._quiet.append(row.id)
         if ran and row.met_at:
@@ -273,7 +286,7 @@ async def _matter(session: AsyncSession, ticket: Ticket) -> Matter:
         channels=set(channels),
         team_id=ticket.team_id,
         priority=ticket.priority,
-        tags=ticket.tags,
+        tags={*ticket.tags, *await law_tags(session, ticket)},
         language=language,
     )
 

@@ -95,7 +95,17 @@ class Hours:
         day = start.astimezone(self.zone).date()
         while days > 0:
             day += timedelta(days=1)
-            days -= not working or (day.weekday() < 5 and not self._is_holiday(day))
+            days -= not working or self._is_working_day(day)
+        return day
+
+    def day_before(self, moment: datetime, days: int, *, working: bool) -> date:
+        """The day that is so many days before that of `moment`; where that is no working day, the last one before it."""
+        day = moment.astimezone(self.zone).date()
+        while days > 0:
+            day -= timedelta(days=1)
+            days -= not working or self._is_working_day(day)
+        while not self._is_working_day(day):
+            day -= timedelta(days=1)
         return day
 
     def end_of(self, day: date) -> datetime:
@@ -104,6 +114,10 @@ class Hours:
     def morning_of(self, day: date) -> datetime:
         """When the shop opens; on a day on which it does not, nine o'clock."""
         return next((begin for begin, _ in self._stretches(day)), self._moment(day, time(9), fold=0))
+
+    def evening_of(self, day: date) -> datetime:
+        """When the shop closes; on a day on which it does not open, five in the afternoon."""
+        return max((end for _, end in self._stretches(day)), default=self._moment(day, time(17), fold=0))
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> Self:
@@ -170,6 +184,9 @@ class Hours:
                     yield self._moment(day, begin, fold=0), self._moment(day + timedelta(days=1), end, fold=0)
                 else:
                     yield self._moment(day, begin, fold=0), self._moment(day, end, fold=1)
+
+    def _is_working_day(self, day: date) -> bool:
+        return day.weekday() < 5 and not self._is_holiday(day)
 
     def _is_holiday(self, day: date) -> bool:
         return any(day in public_holidays.days(code, day.year) for code in self.holidays)

@@ -14,12 +14,10 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Self, TypeAlias
 
-from domain.desk.tickets import TicketStatus
+from domain.desk.tickets import OVER, TicketStatus
 from domain.sla.hours import Hours, Interval, NeverOpen
 from domain.sla.targets import Metric, Target, choose
 from domain.ways_in.channels import ChannelKind
-
-OVER = (TicketStatus.SOLVED, TicketStatus.CLOSED)
 
 
 class Deed(StrEnum):
@@ -122,6 +120,14 @@ def promised_by_law(
     facts: Iterable[Fact], laws: Sequence[Terms], *, since: datetime, priority: int
 ) -> list[Promise]:
     return promised([fact for fact in facts if fact.at >= since], laws, opened_at=since, priority=priority)
+
+
+def until_decided(facts: Iterable[Fact], decided_at: datetime | None) -> list[Fact]:
+    """As a law sees them: who was told the decision has their answer, and what becomes of the ticket then is the shop's affair."""
+    if decided_at is None:
+        return list(facts)
+    before = [fact for fact in facts if fact.status is None or fact.at < decided_at]
+    return [*before, Fact(decided_at, Deed.STATUS_SET, status=TicketStatus.SOLVED)]
 
 
 def complained_at(facts: Iterable[Fact], *, at: datetime, opened_at: datetime) -> datetime:

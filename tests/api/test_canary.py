@@ -26,6 +26,7 @@ from domain.alerting.devices import Device
 from domain.alerting.ladders import Way
 from domain.alerting.notices import Delivery, Notice
 from domain.arriving.inbound import Arrival
+from domain.complaints.complaints import Complaint, ComplaintStep
 from domain.customers.companies import Company
 from domain.customers.contact_notes import ContactNote
 from domain.customers.contacts import Contact, Identity
@@ -59,7 +60,7 @@ MEMBERS = 4
 
 KEPT: list[type[Base]] = [
     Ticket, Item, Attachment, Thread, Contact, ContactNote, Company, Identity, Task, Arrival, Delivery, Device, SignIn, AlertNote,
-    Erasure, ContactExport, Draft, EditedTicket, Macro,
+    Erasure, ContactExport, Draft, EditedTicket, Macro, Complaint, ComplaintStep,
 ]  # fmt: skip
 LISTS = {"tags", "domains", "cc", "bcc", "files", "kept"}
 WORK_FOR_FILES = {("attachment", "file"), ("contact_export", "file")}
@@ -70,6 +71,7 @@ RECKONED = {
     ("item", "handled_by"),
     ("macro", "channels"),
     ("macro", "actions"),
+    ("task", "repeats"),
 }
 """What is reckoned with: it has to be what it is."""
 

@@ -39,6 +39,8 @@ from domain.arriving import participants
 from domain.arriving.inbound import Arrival, ArrivalState
 from domain.arriving.opening import open_thread, open_ticket
 from domain.calling.dialled_numbers import save_number
+from domain.complaints.complaints import Complaint
+from domain.complaints.stages import Stage
 from domain.customers.contact_notes import add_note
 from domain.customers.contacts import Contact, Identity, add_contact
 from domain.db import database_time, new_id
@@ -53,6 +55,7 @@ from domain.joining.reasons import JoinCode, SuggestionCode
 from domain.joining.suggestions import Suggestion
 from domain.macros import macros
 from domain.macros.macros import Visibility
+from domain.planning import templates
 from domain.sla.policies import save_policy
 from domain.ways_in import blocking
 from domain.ways_in.channels import Channel, ChannelKind
@@ -236,6 +239,35 @@ async def _a_view(asking: Asking, principal: Principal) -> Values:
     saved = _mutation("viewSave", {"name": "Mugs", "query": "mug"}, "view { id }")
     done = await asking.ask((await asking.session(by_name(principal)))["accessToken"], *saved)
     return {"id": done["data"]["viewSave"]["view"]["id"]}
+
+
+async def _a_task_template(asking: Asking) -> Values:
+    async with asking.house.db.transaction() as session:
+        made = await templates.save_template(
+            session,
+            None,
+            name=asking.new_address(),
+            tasks=[templates.Planned("Look", 1)],
+            on_complaint=False,
+            law=None,
+        )
+        return {"id": public_id("TaskTemplate", made.id)}
+
+
+async def _no_complaint(asking: Asking) -> Values:
+    """A ticket of Support that is none."""
+    async with asking.house.db.transaction() as session:
+        ada = await session.get_one(Contact, row_id("Contact", asking.Contact))
+        ticket = open_ticket(session, ada, subject="The kettle", by=SYSTEM, at=await database_time(session))
+        ticket.team_id = row_id("Team", asking.Team)
+        await session.flush()
+        return {"ticketId": public_id("Ticket", ticket.id), "promisedAt": _in_an_hour()}
+
+
+async def _a_new_complaint(asking: Asking) -> Values:
+    async with asking.house.db.transaction() as session:
+        await session.execute(update(Complaint).values(stage=Stage.RECEIVED))
+    return {"id": asking.Complaint, "stage": "INVESTIGATING"}
 
 
 async def _both_tickets(asking: Asking) -> Values:
@@ -519,6 +551,12 @@ MUTATIONS: dict[str, Callable[[Asking, Principal], Any]] = {
     "callStart": lambda a, p: _a_line(a),
     "callUpdate": lambda a, p: {"id": a.Call, "outcome": "REACHED", "notes": "Asked for her parcel."},
     "taskSave": lambda a, p: {"id": a.Task, "title": "Call Ada again"},
+    "taskTemplateApply": lambda a, p: {"id": a.TaskTemplate, "ticketId": a.Ticket},
+    "taskTemplateSave": lambda a, p: {"name": a.new_address(), "tasks": [{"title": "Look", "amount": 1}]},
+    "taskTemplateArchive": lambda a, p: _a_task_template(a),
+    "complaintOpen": lambda a, p: _no_complaint(a),
+    "complaintUpdate": lambda a, p: {"id": a.Complaint, "nextStep": "Ask the maker"},
+    "complaintAdvance": lambda a, p: _a_new_complaint(a),
     "alertAck": lambda a, p: {"id": a.Alert},
     "alertSnooze": lambda a, p: {
         "id": a.Alert,
@@ -718,7 +756,19 @@ QUERIES = {
     "ContactField": "{ contactFields { label } }",
     "ContactFieldValue": "query($Contact: ID!) { contact(id: $Contact) { fields { value } } }",
     "Company": _item("Company", "note"),
+    "Query.taskCounts": "{ taskCounts { today } }",
+    "Query.taskTemplates": "{ taskTemplates { name } }",
+    "Query.complaints": "{ complaints { number } }",
     "Task": _item("Task", "title"),
+    "TaskRepeat": _item("Task", "repeat { interval }"),
+    "TaskCounts": "{ taskCounts { open } }",
+    "TaskTemplate": "{ taskTemplates { name } }",
+    "PlannedTask": "{ taskTemplates { tasks { title } } }",
+    "Complaint": _item("Complaint", "decision"),
+    "Complaint.file": _item("Complaint", "file"),
+    "ComplaintEvent": _item("Complaint", "history { note }"),
+    "Money": _item("Complaint", "amount { amount }"),
+    "StalledDays": "{ shop { stalledDays { days } } }",
     "Alert": "query($Alert: ID!) { alert(id: $Alert) { kind } }",
     "AlertEvent": "query($Alert: ID!) { alert(id: $Alert) { history { kind } } }",
     "EscalationStep": "query($Alert: ID!) { alert(id: $Alert) { nextEscalation { level } } }",

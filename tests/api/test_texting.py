@@ -115,7 +115,7 @@ async def test_whoever_is_erased_is_still_not_written_to(house: House, number: C
         for contact in await contacts(session):
             now = await database_time(session)
             erasure = await ask(session, contact, by=SYSTEM, at=now)
-            erasure.confirm(session, house.keys, by=SYSTEM, at=now, days=0, takes_two=False)
+            await erasure.confirm(session, house.keys, by=SYSTEM, at=now, days=0, takes_two=False)
 
     async with house.db.transaction() as session:
         claimed = await ERASURES.claim(session, 5)

@@ -13,7 +13,7 @@ import zipfile
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
@@ -91,6 +91,13 @@ MESSENGER_LINK = (
 )
 NOTE = "mutation($input: NoteAddInput!) { noteAdd(input: $input) { userErrors { code } } }"
 TASK = "mutation($input: TaskSaveInput!) { taskSave(input: $input) { userErrors { code } } }"
+COMPLAIN = "mutation($input: ComplaintOpenInput!) { complaintOpen(input: $input) { complaint { id } userErrors { code } } }"
+NEXT_STEP = (
+    "mutation($input: ComplaintUpdateInput!) { complaintUpdate(input: $input) { userErrors { code } } }"
+)
+DECIDE = (
+    "mutation($input: ComplaintAdvanceInput!) { complaintAdvance(input: $input) { userErrors { code } } }"
+)
 SEND = "mutation($input: MessageSendInput!) { messageSend(input: $input) { message { id } userErrors { code message } } }"
 UPDATE = "mutation($input: TicketUpdateInput!) { ticketUpdate(input: $input) { userErrors { code } } }"
 FIELD = "mutation($input: TicketFieldSaveInput!) { ticketFieldSave(input: $input) { ticketField { id } userErrors { code } } }"
@@ -262,7 +269,12 @@ async def spoken_of(shop: Shop) -> None:
     assert email
     id = public_id("Ticket", ticket.id)
     await mia.do(NOTE, ticketId=id, text="The canary is hers")
-    await mia.do(TASK, ticketId=id, title="Call the canary back")
+    await mia.do(TASK, ticketId=id, title="Call the canary back", description="The canary is shy")
+    soon = (datetime.now(UTC) + timedelta(days=9)).isoformat()
+    opened = await mia.do(COMPLAIN, ticketId=id, promisedAt=soon, note="The canary is hoarse")
+    complaint = opened["complaint"]["id"]
+    await mia.do(NEXT_STEP, id=complaint, nextStep="Ask who sold the canary")
+    await mia.do(DECIDE, id=complaint, stage="DECIDED", outcome="ACCEPTED", decision="Another canary")
     await mia.do(TASK, contactId=shop.contact, title="Canary: send a cage")
     await mia.do(
         SEND,
@@ -428,7 +440,7 @@ async def test_no_canary_sings_after_an_erasure_and_every_number_stays(
     sang = {said.partition(":")[0] for said in await found_in_tables(house.db)}
     assert sang >= {
         "contact", "identity", "thread", "ticket", "task", "item", "attachment", "arrival", "alert_note",
-        "webhook_attempt", "draft", "edited_ticket", "survey_request",
+        "webhook_attempt", "draft", "edited_ticket", "survey_request", "complaint", "complaint_step",
     }  # fmt: skip
     assert len(before["item"]) > messages
     capfd.readouterr()
@@ -649,7 +661,10 @@ async def test_an_export_has_everything_and_its_link_dies_with_the_permission(sh
     }  # fmt: skip
     assert sum("Canary number" in item["text"] for item in person["items"]) == 30
     assert any("The canary is hers" in item["text"] for item in person["items"]), "notes too"
-    assert {task["title"] for task in person["tasks"]} == {"Call the canary back", "Canary: send a cage"}
+    assert {task["title"] for task in person["tasks"]} >= {"Call the canary back", "Canary: send a cage"}
+    assert [(one["outcome"], one["decision"]) for one in person["complaints"]] == [
+        ("accepted", "Another canary")
+    ]
     assert all(thread["joinedBecause"] for thread in person["threads"])
     assert any(agent["name"] == "Mia" for agent in person["agents"])
     assert person["history"]

@@ -1,0 +1,89 @@
+"""A template becomes tasks on a ticket. Those of a complaint are made once each, however often it is applied."""
+
+import uuid
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from domain.actors import Actor, Role
+from domain.agents.staff import Agent, TeamMember
+from domain.complaints.complaints import Complaint
+from domain.db import new_id
+from domain.desk.tasks import Task
+from domain.desk.tickets import Ticket
+from domain.planning.templates import Planned, Whose
+from domain.sla.hours import Hours
+
+
+async def apply(
+    session: AsyncSession,
+    name: str,
+    planned: Sequence[Planned],
+    ticket: Ticket,
+    complaint: Complaint | None,
+    *,
+    decision: datetime | None,
+    hours: Hours,
+    by: Actor,
+    at: datetime,
+) -> list[Task]:
+    """The tasks that are new. `name`: of the template, for its steps; the ticket is held."""
+    made = []
+    for number, one in enumerate(planned):
+        row = insert(Task).values(
+            id=new_id(),
+            title=one.title,
+            description=one.description,
+            due_at=one.due_at(hours, at, decision),
+            assignee_id=await _whose(session, one, ticket, complaint),
+            ticket_id=ticket.id,
+            contact_id=ticket.contact_id,
+            created_by_id=by.agent_id,
+            created_at=at,
+            updated_at=at,
+            complaint_id=complaint.id if complaint else None,
+            step=f"{name}/{number}" if complaint else None,
+        )
+        id = await session.scalar(row.on_conflict_do_nothing().returning(Task.id))
+        if id:
+            task = await session.get_one(Task, id)
+            task.saved(by=by, at=at)
+            made.append(task)
+    return made
+
+
+async def _whose(
+    session: AsyncSession, one: Planned, ticket: Ticket, complaint: Complaint | None
+) -> uuid.UUID | None:
+    match one.whose:
+        case Whose.AGENT:
+            return await session.scalar(
+                select(Agent.id).where(Agent.id == one.agent_id, Agent.left_at.is_(None))
+            )
+        case Whose.MANAGER:
+            return await _manager(session, ticket)
+        case Whose.OWNER:
+            return (complaint.owner_id if complaint else None) or ticket.assignee_id
+        case Whose.ASSIGNEE:
+            return ticket.assignee_id
+        case Whose.NOBODY:
+            return None
+
+
+async def _manager(session: AsyncSession, ticket: Ticket) -> uuid.UUID | None:
+    """Of the ticket's team first; of several, who has the fewest open tasks."""
+    is_member = (
+        select(TeamMember.agent_id)
+        .where(TeamMember.agent_id == Agent.id, TeamMember.team_id == ticket.team_id)
+        .exists()
+    )
+    load = select(func.count()).where(Task.assignee_id == Agent.id, Task.done_at.is_(None)).scalar_subquery()
+    return await session.scalar(
+        select(Agent.id)
+        .where(Agent.left_at.is_(None), Agent.role.in_((Role.MANAGER, Role.ADMIN)))
+        .order_by(is_member.desc(), Agent.role == Role.ADMIN, load, Agent.created_at, Agent.id)
+        .limit(1)
+    )

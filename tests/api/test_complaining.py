@@ -1,0 +1,188 @@
+"""Complaints through the door, and the case on paper."""
+
+import hashlib
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import select, update
+
+from api.house import House
+from domain.agents.staff import Team
+from domain.db import new_id
+from domain.desk.messages import Attachment, Item, ItemKind
+from domain.desk.tickets import Ticket
+from domain.sla.templates import Template
+from domain.ways_in.channels import ChannelKind
+from tests.client import Client
+from tests.complaining import under_the_law
+from tests.factories import a_channel, a_mail, receive
+
+OPEN = """mutation($input: ComplaintOpenInput!) { complaintOpen(input: $input) {
+  complaint { id number template stage dueAt legalDueAt promisedAt ownerName channel following } userErrors { code field } } }"""
+UPDATE = """mutation($input: ComplaintUpdateInput!) { complaintUpdate(input: $input) {
+  complaint { nextStep nextStepAt ownerName } userErrors { code field } } }"""
+ADVANCE = """mutation($input: ComplaintAdvanceInput!) { complaintAdvance(input: $input) {
+  complaint { stage outcome remedy amount { amount currency } decision history { stage actor note outcome } }
+  userErrors { code field message } } }"""
+LIST = "{ complaints { number stage isStalled ticket { number contact { name } } } }"
+FILE = """query($id: ID!, $notes: Boolean!) { ticket(id: $id) { complaint { file(language: "pl", notes: $notes) } } }"""
+TICKET = "mutation($input: TicketUpdateInput!) { ticketUpdate(input: $input) { userErrors { code field } } }"
+
+EVIL = "<script>alert('x')</script> <img src=https://evil.example/p.png> & <b>bold</b>"
+
+
+def soon(days: float) -> str:
+    return (datetime.now(UTC) + timedelta(days=days)).isoformat()
+
+
+@pytest.fixture
+async def ticket_id(house: House, ben: Client) -> str:
+    async with house.db.transaction() as session:
+        await under_the_law(session, Template.COMPLAINT_PL, Template.COMPLAINT_ES)
+        mailbox = await a_channel(session, house.keys, ChannelKind.EMAIL)
+        at = datetime.now(UTC) - timedelta(hours=2)
+        await receive(session, mailbox, a_mail("ada@example.org", EVIL, sender_name="Ada <i>", at=at))
+    (edge,) = (await ben.ask("{ tickets { edges { node { id } } } }"))["tickets"]["edges"]
+    id: str = edge["node"]["id"]
+    return id
+
+
+@pytest.fixture
+async def complaint_id(ben: Client, ticket_id: str) -> str:
+    opened = await ben.do(OPEN, ticketId=ticket_id, template="COMPLAINT_PL", note="By phone, too")
+    id: str = opened["complaint"]["id"]
+    return id
+
+
+async def test_a_complaint_is_opened_decided_and_told(ben: Client, ticket_id: str, complaint_id: str) -> None:
+    next_at = soon(5)
+    updated = await ben.do(
+        UPDATE, id=complaint_id, nextStep="Ask the maker", nextStepAt=next_at, ownerId=None
+    )
+    refused = await ben.refused(ADVANCE, id=complaint_id, stage="REMEDIED")
+    money = {"amount": "129.90", "currency": "pln"}
+    decided = await ben.do(
+        ADVANCE, id=complaint_id, stage="DECIDED", note="Told by mail", outcome="ACCEPTED", remedy="REFUND",
+        amount=money, decision="The kettle leaks: the price is paid back.",
+    )  # fmt: skip
+
+    assert updated["complaint"]["nextStep"] == "Ask the maker"
+    assert updated["complaint"]["ownerName"] is None
+    assert refused == ["NOT_FROM_THIS_STAGE"]
+    complaint = decided["complaint"]
+    assert (complaint["stage"], complaint["amount"]) == ("DECIDED", {"amount": "129.90", "currency": "PLN"})
+    assert [(step["stage"], step["actor"]) for step in complaint["history"]] == [
+        ("RECEIVED", "Ben"),
+        ("RECEIVED", "Ben"),
+        ("DECIDED", "Ben"),
+    ]
+    assert complaint["history"][-1]["note"] == "The kettle leaks: the price is paid back.\n\nTold by mail"
+
+
+async def test_the_list_shows_what_is_open_and_a_ticket_its_complaint(
+    ben: Client, ticket_id: str, complaint_id: str
+) -> None:
+    listed = (await ben.ask(LIST))["complaints"]
+    asked = "query($id: ID!) { ticket(id: $id) { tags complaint { number dueAt legalDueAt template } tasks { title } } }"
+    ticket = (await ben.ask(asked, id=ticket_id))["ticket"]
+
+    assert [(one["stage"], one["isStalled"]) for one in listed] == [("RECEIVED", False)]
+    assert ticket["complaint"]["number"] == listed[0]["ticket"]["number"]
+    assert ticket["complaint"]["dueAt"] == ticket["complaint"]["legalDueAt"]
+    assert len(ticket["tasks"]) == 3
+
+
+async def test_a_ticket_that_waits_for_a_decision_is_not_solved(
+    ben: Client, ticket_id: str, complaint_id: str
+) -> None:
+    assert await ben.refused(TICKET, ids=[ticket_id], status="SOLVED") == ["COMPLAINT_UNDECIDED"]
+
+
+async def test_what_a_complaint_makes_is_the_shops_to_say(mia: Client, ben: Client, ticket_id: str) -> None:
+    save = """mutation($input: TaskTemplateSaveInput!) { taskTemplateSave(input: $input) {
+      template { id } userErrors { code field } } }"""
+    own = [{"title": "Write to Ada", "amount": 1, "whose": "MANAGER"}]
+    saved = await mia.do(save, name="Ours", tasks=own, onComplaint=True)
+
+    await ben.do(OPEN, ticketId=ticket_id, template="COMPLAINT_ES", promisedAt=soon(3))
+    apply = """mutation($input: TaskTemplateApplyInput!) { taskTemplateApply(input: $input) {
+      tasks { title } userErrors { code } } }"""
+    again = await ben.do(apply, id=saved["template"]["id"], ticketId=ticket_id)
+
+    tasks = (await ben.ask("{ tasks { title assignee { name } } }"))["tasks"]
+    assert tasks == [{"title": "Write to Ada", "assignee": {"name": "Mia"}}]
+    assert again == {"tasks": [], "userErrors": []}
+
+
+async def case(ben: Client, ticket_id: str, *, notes: bool = False) -> tuple[str, httpx.Response]:
+    link = (await ben.ask(FILE, id=ticket_id, notes=notes))["ticket"]["complaint"]["file"]
+    path = re.sub("^https?://[^/]+", "", link)
+    return path, await ben.http.get(path)
+
+
+async def test_the_case_file_says_all_of_it_and_runs_nothing_that_a_customer_wrote(
+    house: House, ben: Client, ticket_id: str, complaint_id: str
+) -> None:
+    note = "mutation($input: NoteAddInput!) { noteAdd(input: $input) { userErrors { code } } }"
+    await ben.do(note, ticketId=ticket_id, text="She is right.")
+    async with house.db.transaction() as session:
+        item = (await session.scalars(select(Item.id).where(Item.kind == ItemKind.MESSAGE))).one()
+        file = await house.files.put(b"a photo of the kettle")
+        session.add(Attachment(item_id=item, name="<kettle>.png", mime="image/png", bytes=21, file=file))
+
+    _, shown = await case(ben, ticket_id)
+    _, with_notes = await case(ben, ticket_id, notes=True)
+
+    assert shown.status_code == 200
+    assert "<script" not in shown.text
+    assert "<img" not in shown.text
+    assert "&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;" in shown.text
+    assert "&lt;kettle&gt;.png" in shown.text
+    assert hashlib.sha256(b"a photo of the kettle").hexdigest() in shown.text
+    assert 'lang="pl"' in shown.text
+    assert ("She is right." in shown.text, "She is right." in with_notes.text) == (False, True)
+    policy = shown.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "sandbox" in policy
+    assert "unsafe" not in policy
+
+
+async def test_a_link_is_for_who_asked_for_what_was_asked_and_dies_with_the_permission(
+    house: House, ben: Client, eve: Client, ticket_id: str, complaint_id: str
+) -> None:
+    path, shown = await case(ben, ticket_id)
+    assert shown.status_code == 200
+
+    tampered = [
+        path.replace("n=0", "n=1"),
+        re.sub(r"u=\d+", "u=9999999999", path),
+        re.sub(r"a=[^&]+", "a=01890000-0000-7000-8000-000000000000", path),
+    ]
+    assert [(await ben.http.get(one)).status_code for one in tampered] == [404, 404, 404]
+
+    async with house.db.transaction() as session:
+        team = Team(id=new_id(), name="Returns")
+        session.add(team)
+        await session.flush()
+        await session.execute(update(Ticket).values(team_id=team.id))
+    assert (await ben.http.get(path)).status_code == 404
+    assert (await eve.ask(LIST))["complaints"] == []
+
+
+async def test_what_was_not_asked_well_is_refused_by_name(
+    ben: Client, ticket_id: str, complaint_id: str
+) -> None:
+    def decide(**values: Any) -> dict[str, Any]:
+        return {"id": complaint_id, "stage": "DECIDED", **values}
+
+    assert await ben.refused(OPEN, ticketId=ticket_id) == ["ALREADY_COMPLAINT"]
+    assert await ben.refused(ADVANCE, **decide()) == ["INVALID"]
+    assert await ben.refused(ADVANCE, **decide(outcome="DEEMED_ACCEPTED")) == ["INVALID"]
+    for amount in ("1.999", "NaN", "1e30", "-1", "twelve"):
+        money = {"amount": amount, "currency": "EUR"}
+        assert await ben.refused(ADVANCE, **decide(outcome="ACCEPTED", amount=money)) == ["INVALID"]
+    assert await ben.refused(UPDATE, id=complaint_id, nextStepAt=soon(1)) == ["INVALID"]
+    assert await ben.refused(UPDATE, id=complaint_id, promisedAt=soon(90)) == ["INVALID"]
