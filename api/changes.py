@@ -12,6 +12,14 @@ import strawberry
 from sqlalchemy import select
 
 from api.alerting.alerts import Alert, alerts_where
+from api.assigning.board import (
+    AgentChanged,
+    CallChanged,
+    CountersChanged,
+    agents_changed,
+    calls_changed,
+    counters_changed,
+)
 from api.context import Info, Reading, plain
 from api.customers.companies import Company, companies_by_id
 from api.customers.contacts import Contact, contacts_by_id, seen_contacts
@@ -40,6 +48,9 @@ class ChangeTopic(StrEnum):
     ALERTS = "alerts"
     TASKS = "tasks"
     CONTACTS = "contacts"
+    AGENTS = "agents"
+    CALLS = "calls"
+    COUNTERS = "counters"
 
 
 strawberry.enum(ChangeTopic)
@@ -86,7 +97,16 @@ class Removed:
 
 
 Change = Annotated[
-    TicketChanged | TimelineAppended | AlertChanged | TaskChanged | ContactChanged | CompanyChanged | Removed,
+    TicketChanged
+    | TimelineAppended
+    | AlertChanged
+    | TaskChanged
+    | ContactChanged
+    | CompanyChanged
+    | AgentChanged
+    | CallChanged
+    | CountersChanged
+    | Removed,
     strawberry.union("Change"),
 ]
 
@@ -236,6 +256,12 @@ async def _changes(
         changes += [plain(TaskChanged, {"task": task}) for task in seen_tasks]
         lost = {event.task_id for event in read if _was_mine(event, reading)} - {None}
         changes += [_removed("Task", id) for id in lost - {task.row_id for task in seen_tasks}]
+    if ChangeTopic.AGENTS in topics and "agent" in selection:
+        changes += await agents_changed(reading, read)
+    if ChangeTopic.CALLS in topics and "call" in selection:
+        changes += await calls_changed(reading, read, selection.below("call"))
+    if ChangeTopic.COUNTERS in topics and "counters" in selection:
+        changes += await counters_changed(reading, read)
     return changes
 
 
@@ -251,7 +277,10 @@ def _merged(event: Any) -> uuid.UUID:
 
 
 def _was_mine(event: Any, reading: Reading) -> bool:
-    """Did this take a ticket or a task from who reads? They may not see it any more."""
+    """Did this take a ticket or a task from who reads, or from their team? They may not see it any more."""
+    if event.kind == EventKind.TICKET_CHANGED and "team" in event.data:
+        before = event.data["team"][0]
+        return before is None or uuid.UUID(before) in reading.actor.teams
     assigned: bool = event.kind in (EventKind.TICKET_ASSIGNED, EventKind.TASK_SAVED)
     return assigned and event.data.get("before") == str(reading.actor.id)
 

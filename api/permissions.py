@@ -4,7 +4,7 @@ A query's or subscription's needs are the rows of all fields in it, found once p
 when it is called, so that its refusal is a user error. Which *rows of data* somebody sees is the door's (`domain/access.py`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cache
@@ -91,6 +91,15 @@ INTROSPECTION = Rule(
 )
 
 ROOTS = ("Query", "Mutation", "Subscription")
+
+
+def roots() -> Iterator[tuple[str, Rule]]:
+    """What may be asked at all, by its name."""
+    for element, rule in RULES.items():
+        kind, _, name = element.partition(".")
+        if kind in ROOTS and name:
+            yield name, rule
+
 
 WRAPPERS = (
     "*Payload",

@@ -16,8 +16,10 @@ from sqlalchemy.exc import DBAPIError
 from api.house import House
 from api.settings import ApiSettings
 from domain import audit, following
+from domain.agents import presence
 from domain.alerting.devices import Transport
 from domain.answering.absence import Absences
+from domain.assigning import handing_out, listening
 from domain.calling import calls
 from domain.db import Database, database_time
 from domain.desk.files import Files
@@ -172,7 +174,7 @@ async def working(house: House, settings: Settings) -> AsyncIterator[None]:
         )
         carriers[Transport.WEB_PUSH] = WebPush(settings.notifications, house.vapid, subject=subject)
     async with house.db.transaction() as session:
-        for reader in (dispatch.NAME, subscribers.READER, clocks.READER):
+        for reader in (dispatch.NAME, subscribers.READER, clocks.READER, listening.READER):
             await following.begin(session, reader)
     relays = Relays()
     workers = (
@@ -186,10 +188,13 @@ async def working(house: House, settings: Settings) -> AsyncIterator[None]:
         Dialler(house.db, house.keys, settings.integrations, house.base_url).run(),
         calls.sweep(house.db),
         deadlines.WHEEL.turn(house.db),
+        handing_out.WHEEL.turn(house.db),
         pursuit.WHEEL.turn(house.db),
         watch.run(house.db, settings.notifications),
         recounts.run(house.db),
+        presence.run(house.db),
         following.follow(house.db, clocks.READER, clocks.mend),
+        following.follow(house.db, listening.READER, listening.listen),
         following.follow(house.db, dispatch.NAME, dispatch.dispatch),
         Subscribers(house.db, house.keys, settings.integrations).run(),
         Pusher(house.db, house.keys, house.base_url, carriers).run(),

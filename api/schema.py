@@ -23,6 +23,8 @@ from api.answering.chats import ChatMutations, ChatSubscriptions
 from api.answering.messages import MessageMutations
 from api.answering.texting import TextingQueries
 from api.answering.writing import WritingMutations
+from api.assigning.board import BoardQueries
+from api.assigning.policies import AssignmentMutations
 from api.audit import AuditQueries
 from api.calling.calling import CallingMutations
 from api.calling.calls import CallMutations
@@ -68,6 +70,7 @@ from api.webhooks import WebhookMutations, WebhookQueries
 class Query(
     ViewerQueries,
     StaffQueries,
+    BoardQueries,
     AdministrationQueries,
     TokenQueries,
     AuditQueries,
@@ -107,6 +110,7 @@ class Mutation(
     SessionMutations,
     AccountMutations,
     AdministrationMutations,
+    AssignmentMutations,
     TokenMutations,
     WebhookMutations,
     ChannelMutations,

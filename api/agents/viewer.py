@@ -12,6 +12,7 @@ from api.agents.duty import AlertPrefs, alert_prefs_of
 from api.agents.staff import Agent, agents_by_id
 from api.context import Context, Info, plain
 from api.node import Node
+from api.permissions import roots
 from api.selection import Selection, wanted
 from domain.access import may_see
 from domain.actors import Role
@@ -47,6 +48,9 @@ class Viewer:
     )
     alert_prefs: AlertPrefs
     on_shift: bool
+    permissions: list[str] = strawberry.field(
+        description="Names of the queries, mutations and subscriptions that this person may ask, in alphabetical order; some 150."
+    )
     vapid_public_key: str | None = strawberry.field(
         description="What a browser's `pushManager.subscribe` takes as `applicationServerKey`."
     )
@@ -62,6 +66,7 @@ async def read_viewer(context: Context, selection: Selection) -> Viewer:
         values: dict[str, Any] = {
             "agent": agent,
             "role": agent.role,
+            "permissions": sorted({name for name, rule in roots() if rule.roles[agent.role]}),
             "vapid_public_key": vapid.public if vapid else None,
         }
         if "email" in selection:

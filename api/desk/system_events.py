@@ -9,6 +9,7 @@ import strawberry
 from api.agents.staff import Agent
 from api.node import Node
 from api.scalars import BigInt
+from domain.assigning.reasons import reasons as reasons_of
 from domain.events import EventKind
 from domain.joining import reasons
 from domain.joining.reasons import JoinCode
@@ -44,14 +45,28 @@ def told(event: Any, agents: dict[uuid.UUID | None, Agent], locale: str) -> str:
         case EventKind.THREAD_JOINED:
             return reasons.sentence(JoinCode(event.data["code"]), locale)
         case EventKind.TICKET_ASSIGNED:
-            to = agents.get(given_to(event))
-            if to is None:
-                return translate(locale, N_("{who} released the ticket: nobody has it."), who=who)
-            if to is actor:
-                return translate(locale, N_("{who} took the ticket."), who=who)
-            return translate(locale, N_("{who} gave the ticket to {to}."), who=who, to=to.name)
+            return _assigned(event, actor, who, agents, locale)
+        case EventKind.TICKET_CHANGED if "team" in event.data:
+            return translate(locale, N_("{who} moved the ticket to another team."), who=who)
         case kind:
             return translate(locale, SENTENCES[kind], who=who)
+
+
+def _assigned(
+    event: Any, actor: Agent | None, who: str, agents: dict[uuid.UUID | None, Agent], locale: str
+) -> str:
+    to, why = agents.get(given_to(event)), reasons_of(event.data, locale)
+    if to is None and why:
+        sentence = N_("{who} put the ticket back into the queue ({why}).")
+    elif to is None:
+        sentence = N_("{who} released the ticket: nobody has it.")
+    elif to is actor:
+        sentence = N_("{who} took the ticket.")
+    elif why:
+        sentence = N_("{who} gave the ticket to {to} ({why}).")
+    else:
+        sentence = N_("{who} gave the ticket to {to}.")
+    return translate(locale, sentence, who=who, to=to.name if to else "", why=why)
 
 
 def given_to(event: Any) -> uuid.UUID | None:
