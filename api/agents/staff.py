@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Collection
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import strawberry
@@ -15,6 +16,7 @@ from domain.actors import Role
 from domain.agents import duty, presence, staff
 from domain.agents.presence import Activity, Presence, Standing
 from domain.assigning import workload
+from domain.assigning.workload import Workload
 from domain.db import one_of
 from domain.ids import public_id, row_id
 
@@ -104,22 +106,20 @@ async def _standings(reading: Reading, ids: set[uuid.UUID]) -> dict[uuid.UUID, S
 
 
 async def _loads(reading: Reading, ids: set[uuid.UUID]) -> dict[uuid.UUID, AgentLoad]:
-    carried = await workload.workloads(reading.connection, ids, at=reading.at)
-    promised = await workload.promises_of(reading.connection, ids, at=reading.at)
-    found = {}
-    for id, load in carried.items():
-        waits = promised.get(id)
-        found[id] = AgentLoad(
-            open=load.open,
-            capacity=load.capacity,
-            used=load.used,
-            oldest_wait_seconds=(
-                max(0, int((reading.at - waits.since).total_seconds())) if waits and waits.since else None
-            ),
-            breached=waits.breached if waits else 0,
-            live_chats=load.live_chats,
-        )
-    return found
+    found = await workload.workloads(reading.connection, ids, at=reading.at)
+    return {id: _load(load, reading.at) for id, load in found.items()}
+
+
+def _load(load: Workload, at: datetime) -> AgentLoad:
+    waits = max(0, int((at - load.waits_since).total_seconds())) if load.waits_since else None
+    return AgentLoad(
+        open=load.open,
+        capacity=load.capacity,
+        used=load.used,
+        oldest_wait_seconds=waits,
+        breached=load.breached,
+        live_chats=load.live_chats,
+    )
 
 
 async def _members(reading: Reading, ids: set[uuid.UUID]) -> dict[uuid.UUID, list[Agent]]:

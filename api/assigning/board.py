@@ -8,7 +8,7 @@ import strawberry
 from sqlalchemy import select
 
 from api.agents.staff import Agent, agents_by_id
-from api.calling.calls import Call
+from api.calling.calls import Call, calls_of
 from api.context import Info, Reading, plain
 from api.desk.timeline import items_by_id
 from api.selection import Selection, wanted
@@ -16,7 +16,7 @@ from domain.access import may_see
 from domain.assigning import board
 from domain.assigning.board import ON_THE_LINE
 from domain.db import one_of
-from domain.desk import messages
+from domain.desk import history, messages
 from domain.desk.tickets import Ticket
 from domain.events import EventKind
 from domain.ids import row_id
@@ -70,16 +70,13 @@ async def _read_counters(reading: Reading, team_id: uuid.UUID | None = None) -> 
 
 async def _live_calls(info: Info) -> list[Call]:
     async with info.context.reading() as reading:
-        call = messages.Call
-        rows = await reading.connection.scalars(
-            select(call.id)
-            .where(*ON_THE_LINE, may_see(messages.Item, reading.actor))
-            .order_by(call.at.desc(), call.id)
+        item = messages.Item.__table__.c
+        rows = await reading.connection.execute(
+            history.ITEMS.where(*ON_THE_LINE, may_see(messages.Item, reading.actor))
+            .order_by(item.at.desc(), item.id)
             .limit(MOST_CALLS)
         )
-        ids = rows.all()
-        found = await items_by_id(reading, ids, wanted(info)) if ids else {}
-        return [found[id] for id in ids if id in found]  # type: ignore[misc]  # they are calls
+        return list((await calls_of(reading, rows.all(), wanted(info))).values())
 
 
 PEOPLE = (EventKind.AGENT_ADDED, EventKind.AGENT_CHANGED, EventKind.AGENT_PRESENCE, EventKind.TICKET_ASSIGNED)

@@ -9,6 +9,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
 import structlog
 from sqlalchemy import ForeignKey, func, select, text
@@ -95,63 +96,53 @@ async def standings(
 ) -> dict[uuid.UUID, Standing]:
     """Without ids, of everybody who works here."""
     who = Agent.left_at.is_(None) if agent_ids is None else one_of(Agent.id, agent_ids)
-    on_shift = await duty.on_duty(connection, at=at)
     seen = select(SignIn.agent_id).where(SignIn.ended_at.is_(None), SignIn.seen_at > at - SCREEN_FOR)
     talking = select(Call.agent_id).where(Call.call_state == CallState.ANSWERED, Call.due_at.is_not(None))
     hung_up = select(Call.agent_id).where(
         Call.ended_at > at - WRAP_UP, Call.ended_at <= at, Call.answered_at.is_not(None)
     )
+    last = func.jsonb_build_array(Device.last_push_at, Device.last_receipt_at)
+    devices = select(func.jsonb_agg(last)).where(Device.agent_id == Agent.id, RINGS).scalar_subquery()
     rows = await connection.execute(
         select(
             Agent.id,
+            *duty.SAID,
             Agent.id.in_(seen).label("on_screen"),
             Agent.id.in_(talking.where(Call.agent_id.is_not(None))).label("talking"),
             Agent.id.in_(hung_up.where(Call.agent_id.is_not(None))).label("hung_up"),
+            devices.label("devices"),
             Attendance.away_since,
             Attendance.away_until,
             Attendance.gone_since,
             Attendance.off_shift_since,
         )
+        .outerjoin(duty.Rota, duty.Rota.agent_id == Agent.id)
         .outerjoin(Attendance, Attendance.agent_id == Agent.id)
         .where(who)
     )
-    people = rows.all()
-    ringing = await _can_be_rung(connection, agent_ids, at)
-    return {
-        row.id: Standing(
-            row.id,
-            on_shift=row.id in on_shift,
-            on_screen=row.on_screen,
-            rings=row.id in ringing,
-            away=row.away_since is not None and (row.away_until is None or at < row.away_until),
-            activity=(
-                Activity.ON_CALL if row.talking else Activity.WRAP_UP if row.hung_up else Activity.IDLE
-            ),
-            gone_since=row.gone_since,
-            off_shift_since=row.off_shift_since,
-        )
-        for row in people
-    }
+    return {row.id: _standing(row, at) for row in rows}
 
 
-async def _can_be_rung(
-    connection: AsyncConnection | AsyncSession, agent_ids: Collection[uuid.UUID] | None, at: datetime
-) -> set[uuid.UUID]:
-    whose = RINGS if agent_ids is None else RINGS & one_of(Device.agent_id, agent_ids)
-    rows = await connection.execute(
-        select(Device.agent_id, Device.last_push_at, Device.last_receipt_at, Device.removed_at).where(whose)
+def _standing(row: Any, at: datetime) -> Standing:
+    return Standing(
+        row.id,
+        on_shift=duty.is_on(row, rings=bool(row.devices), at=at),
+        on_screen=row.on_screen,
+        rings=any(_rings_well(*map(_read, device), at=at) for device in row.devices or ()),
+        away=row.away_since is not None and (row.away_until is None or at < row.away_until),
+        activity=Activity.ON_CALL if row.talking else Activity.WRAP_UP if row.hung_up else Activity.IDLE,
+        gone_since=row.gone_since,
+        off_shift_since=row.off_shift_since,
     )
-    return {
-        row.agent_id
-        for row in rows
-        if fitness(
-            last_push_at=row.last_push_at,
-            last_receipt_at=row.last_receipt_at,
-            removed_at=row.removed_at,
-            at=at,
-        )
-        in (Fitness.UNTRIED, Fitness.WELL)
-    }
+
+
+def _read(moment: str | None) -> datetime | None:
+    return datetime.fromisoformat(moment) if moment else None
+
+
+def _rings_well(last_push_at: datetime | None, last_receipt_at: datetime | None, *, at: datetime) -> bool:
+    found = fitness(last_push_at=last_push_at, last_receipt_at=last_receipt_at, removed_at=None, at=at)
+    return found in (Fitness.UNTRIED, Fitness.WELL)
 
 
 async def set_away(

@@ -1,12 +1,12 @@
 """What a manager's phone shows at a glance: how many are late, who rings, what is to be done today."""
 
 import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, Select, and_, any_, func, literal, select, true
+from sqlalchemy import ColumnElement, DateTime, Select, and_, any_, func, literal, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.access import may_see
@@ -42,14 +42,12 @@ async def counters(
     connection: AsyncConnection, actor: Actor, team_id: uuid.UUID | None = None, *, at: datetime
 ) -> Counters:
     """Of what this person sees; of one team's tickets, with a team."""
-    begins, ends = await _today(connection, at)
     seen = and_(may_see(Ticket, actor), true() if team_id is None else Ticket.team_id == team_id)
-    tickets = await connection.execute(_of_tickets(seen, at))
     theirs = select(Ticket.id).where(seen)
     tasks = and_(may_see(Task, actor), true() if team_id is None else Task.ticket_id.in_(theirs))
-    beside = await connection.execute(_beside(theirs, tasks, begins, ends))
-    found, more = tickets.one(), beside.one()
-    settled = more.kept + more.broken
+    beside = _beside(theirs, tasks, *_today(at))
+    found = (await connection.execute(_of_tickets(seen, at).add_columns(*beside))).one()
+    settled = found.kept + found.broken
     return Counters(
         breached=found.breached,
         at_risk=found.at_risk,
@@ -57,25 +55,26 @@ async def counters(
         open=found.open,
         complaints_open=found.complaints,
         complaints_stalled=0,
-        tasks_due_today=more.tasks,
-        calls_waiting=more.calls,
-        sla_today_percent=round(100 * more.kept / settled, 1) if settled else None,
+        tasks_due_today=found.tasks,
+        calls_waiting=found.calls,
+        sla_today_percent=round(100 * found.kept / settled, 1) if settled else None,
     )
 
 
-async def _today(connection: AsyncConnection, at: datetime) -> tuple[datetime, datetime]:
-    """The shop's: in the zone of the default promise."""
-    zone = await connection.scalar(
+def _today(at: datetime) -> tuple[ColumnElement[datetime], ColumnElement[datetime]]:
+    """When the shop's day begins and ends: in the zone of the default promise."""
+    default = (
         select(Calendar.hours["zone"].astext)
         .join(Policy, Policy.calendar_id == Calendar.id)
         .where(Policy.is_default)
+        .scalar_subquery()
     )
-    local = at.astimezone(ZoneInfo(zone or "UTC"))
-    begins = local.replace(hour=0, minute=0, second=0, microsecond=0)
-    return begins.astimezone(UTC), (begins + timedelta(days=1)).astimezone(UTC)
+    zone = func.coalesce(default, "UTC")
+    midnight = func.date_trunc("day", func.timezone(zone, literal(at, DateTime(timezone=True))))
+    return func.timezone(zone, midnight), func.timezone(zone, midnight + timedelta(days=1))
 
 
-def _of_tickets(which: ColumnElement[bool], at: datetime) -> Select[int, int, int, int, int]:
+def _of_tickets(which: ColumnElement[bool], at: datetime) -> Select[*tuple[Any, ...]]:
     seen = (
         select(Ticket.id, Ticket.assignee_id, Ticket.legal_since)
         .where(Ticket.status.in_(LIVE), COUNTS, which)
@@ -103,18 +102,18 @@ def _of_tickets(which: ColumnElement[bool], at: datetime) -> Select[int, int, in
 
 
 def _beside(
-    tickets: Select[Any], tasks: ColumnElement[bool], begins: datetime, ends: datetime
-) -> Select[Any]:
+    tickets: Select[Any],
+    tasks: ColumnElement[bool],
+    midnight: ColumnElement[datetime],
+    tomorrow: ColumnElement[datetime],
+) -> Iterator[ColumnElement[int]]:
     """Tasks, calls, and the promises that were kept or broken today."""
-    due = select(func.count()).select_from(Task).where(Task.done_at.is_(None), Task.due_at < ends, tasks)
+    due = select(func.count()).select_from(Task).where(Task.done_at.is_(None), Task.due_at < tomorrow, tasks)
+    yield due.scalar_subquery().label("tasks")
     rings = (*ON_THE_LINE, Call.call_state == CallState.RINGING, Call.direction == Direction.IN)
     calls = select(func.count()).select_from(Call).where(*rings, Call.ticket_id.in_(tickets))
+    yield calls.scalar_subquery().label("calls")
     promises = select(func.count()).select_from(Clock).where(Clock.ticket_id.in_(tickets))
-    kept = promises.where(Clock.met_at >= begins, Clock.breached_at.is_(None))
-    broken = promises.where(Clock.breached_at >= begins)
-    return select(
-        due.scalar_subquery().label("tasks"),
-        calls.scalar_subquery().label("calls"),
-        kept.scalar_subquery().label("kept"),
-        broken.scalar_subquery().label("broken"),
-    )
+    kept = promises.where(Clock.met_at >= midnight, Clock.breached_at.is_(None))
+    yield kept.scalar_subquery().label("kept")
+    yield promises.where(Clock.breached_at >= midnight).scalar_subquery().label("broken")

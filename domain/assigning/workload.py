@@ -1,7 +1,7 @@
 """How much everybody has to do: what each open ticket weighs, and what that comes to for each person."""
 
 import uuid
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -26,11 +26,16 @@ STAYS_FOR = timedelta(minutes=5)
 @dataclass(frozen=True)
 class Workload:
     capacity: int
+    """One's own; otherwise the most that a team of theirs gives; otherwise the usual."""
     used: int = 0
     """Of it, by tickets on which it is the shop's turn."""
     open: int = 0
     """Tickets that are not solved."""
     live_chats: int = 0
+    breached: int = 0
+    """Tickets with a promise that is broken."""
+    waits_since: datetime | None = None
+    """Whoever of their customers waits longest for an answer."""
 
 
 COUNTS = and_(Ticket.merged_into_id.is_(None), Ticket.spam_at.is_(None))
@@ -73,67 +78,56 @@ def weighed(*which: ColumnElement[bool], at: datetime) -> Select[Any]:
 async def workloads(
     connection: AsyncConnection | AsyncSession, agent_ids: Collection[uuid.UUID], *, at: datetime
 ) -> dict[uuid.UUID, Workload]:
-    theirs = weighed(one_of(Ticket.assignee_id, agent_ids), Ticket.status.in_(LIVE), at=at).subquery()
-    carried = await connection.execute(
-        select(
-            Ticket.assignee_id,
-            func.count().label("open"),
-            func.coalesce(func.sum(theirs.c.weight).filter(Ticket.status.in_(OURS)), 0).label("used"),
-            func.count().filter(theirs.c.is_live).label("live_chats"),
-        )
-        .join(theirs, theirs.c.id == Ticket.id)
-        .group_by(Ticket.assignee_id)
+    theirs = one_of(Ticket.assignee_id, agent_ids)
+    carried, promised = _carried(theirs, at).subquery(), _promised(theirs, at).subquery()
+    of_teams = (
+        select(func.max(AssignmentPolicy.terms["capacity"].astext.cast(Integer)))
+        .join(TeamMember, TeamMember.team_id == AssignmentPolicy.team_id)
+        .where(TeamMember.agent_id == Agent.id)
+        .scalar_subquery()
     )
-    loads = {row.assignee_id: row for row in carried}
-    room = await capacities(connection, agent_ids)
+    rows = await connection.execute(
+        select(
+            Agent.id,
+            func.coalesce(Agent.capacity, of_teams, CAPACITY).label("capacity"),
+            *(func.coalesce(carried.c[name], 0).label(name) for name in ("used", "open", "live_chats")),
+            func.coalesce(promised.c.breached, 0).label("breached"),
+            promised.c.waits_since,
+        )
+        .outerjoin(carried, carried.c.assignee_id == Agent.id)
+        .outerjoin(promised, promised.c.assignee_id == Agent.id)
+        .where(one_of(Agent.id, agent_ids))
+    )
     return {
-        id: Workload(capacity, row.used, row.open, row.live_chats)
-        if (row := loads.get(id))
-        else Workload(capacity)
-        for id, capacity in room.items()
+        row.id: Workload(row.capacity, row.used, row.open, row.live_chats, row.breached, row.waits_since)
+        for row in rows
     }
 
 
-async def capacities(
-    connection: AsyncConnection | AsyncSession, agent_ids: Collection[uuid.UUID]
-) -> dict[uuid.UUID, int]:
-    """One's own; otherwise the most that a team of theirs gives; otherwise the usual."""
-    of_teams = func.max(AssignmentPolicy.terms["capacity"].astext.cast(Integer))
-    rows = await connection.execute(
-        select(Agent.id, func.coalesce(Agent.capacity, of_teams, CAPACITY).label("capacity"))
-        .outerjoin(TeamMember, TeamMember.agent_id == Agent.id)
-        .outerjoin(AssignmentPolicy, AssignmentPolicy.team_id == TeamMember.team_id)
-        .where(one_of(Agent.id, agent_ids))
-        .group_by(Agent.id)
+def _carried(theirs: ColumnElement[bool], at: datetime) -> Select[*tuple[Any, ...]]:
+    tickets = weighed(theirs, Ticket.status.in_(LIVE), at=at).subquery()
+    return (
+        select(
+            Ticket.assignee_id,
+            func.count().label("open"),
+            func.sum(tickets.c.weight).filter(Ticket.status.in_(OURS)).label("used"),
+            func.count().filter(tickets.c.is_live).label("live_chats"),
+        )
+        .join(tickets, tickets.c.id == Ticket.id)
+        .group_by(Ticket.assignee_id)
     )
-    return {row.id: row.capacity for row in rows}
 
 
-@dataclass(frozen=True)
-class Waits:
-    breached: int
-    since: datetime | None
-
-
-async def promises_of(
-    connection: AsyncConnection | AsyncSession, agent_ids: Collection[uuid.UUID], *, at: datetime
-) -> Mapping[uuid.UUID, Waits]:
-    """How many of their tickets are late, and since when whoever of their customers waits longest for an answer."""
+def _promised(theirs: ColumnElement[bool], at: datetime) -> Select[*tuple[Any, ...]]:
     replies = Clock.metric.in_((Metric.FIRST_REPLY, Metric.NEXT_REPLY))
-    rows = await connection.execute(
+    running = (RUNNING, Clock.paused_since.is_(None))
+    return (
         select(
             Ticket.assignee_id,
             func.count(Ticket.id.distinct()).filter(Clock.due_at <= at).label("breached"),
-            func.min(Clock.started_at).filter(replies).label("since"),
+            func.min(Clock.started_at).filter(replies).label("waits_since"),
         )
         .join(Clock, Clock.ticket_id == Ticket.id)
-        .where(
-            one_of(Ticket.assignee_id, agent_ids),
-            Ticket.status.in_(LIVE),
-            COUNTS,
-            RUNNING,
-            Clock.paused_since.is_(None),
-        )
+        .where(theirs, Ticket.status.in_(LIVE), COUNTS, *running)
         .group_by(Ticket.assignee_id)
     )
-    return {row.assignee_id: Waits(row.breached, row.since) for row in rows}
