@@ -28,6 +28,7 @@ from api.assigning.policies import AssignmentMutations
 from api.audit import AuditQueries
 from api.calling.calling import CallingMutations
 from api.calling.calls import CallMutations
+from api.calling.linking import CallLinkMutations
 from api.calling.ringing import RingingSubscriptions
 from api.changes import ChangeQueries
 from api.customers.address_book import AddressBookQueries
@@ -138,6 +139,7 @@ class Mutation(
     SpamMutations,
     CallMutations,
     CallingMutations,
+    CallLinkMutations,
     DialledNumberMutations,
     ExportMutations,
     ErasureMutations,

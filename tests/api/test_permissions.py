@@ -401,6 +401,7 @@ MUTATIONS: dict[str, Callable[[Asking, Principal], Any]] = {
     "contactNoteAdd": lambda a, p: {"contactId": a.Contact, "text": "Prefers the phone."},
     "contactNoteDelete": lambda a, p: _a_contact_note(a, p),
     "companySave": lambda a, p: {"id": a.Company, "note": "Pays late."},
+    "callLink": lambda a, p: {"callId": a.Call, "contactId": a.Caller},
     "callStart": lambda a, p: _a_line(a),
     "callUpdate": lambda a, p: {"id": a.Call, "outcome": "REACHED", "notes": "Asked for her parcel."},
     "taskSave": lambda a, p: {"id": a.Task, "title": "Call Ada again"},
