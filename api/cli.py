@@ -13,7 +13,7 @@ from zoneinfo import available_timezones
 
 from cyclopts import App, Parameter
 
-from api.commands import phone_commands, setting_up
+from api.commands import phone_commands, setting_up, team_commands
 from api.commands.caretaking import commands
 from api.commands.channel_commands import channel
 from api.commands.contact_commands import contact
@@ -36,7 +36,9 @@ app.command(channel)
 app.command(contact)
 app.command(mail, name="mail")
 app.update(commands)
+app.command(team_commands.team)
 setting_up.agent.command(phone_commands.line_of, name="line")
+setting_up.agent.command(team_commands.set_agent, name="set")
 channel.command(phone_commands.numbers)
 app.update(setting_up.commands)
 
