@@ -1,6 +1,5 @@
 """The change feed: what happened, in commit order, as the objects are now and as this person may see them."""
 
-import base64
 import uuid
 from collections.abc import Collection, Sequence
 from datetime import timedelta
@@ -21,6 +20,7 @@ from api.assigning.board import (
     counters_changed,
 )
 from api.context import Info, Reading, plain
+from api.cursors import ELSEWHERE, cursor, place
 from api.customers.companies import Company, companies_by_id
 from api.customers.contacts import Contact, contacts_by_id, seen_contacts
 from api.desk.tasks import Task, tasks_where
@@ -139,25 +139,6 @@ class ChangeBatch:
             reset_required=reset_required,
             changes=changes or [],
         )
-
-
-ELSEWHERE: Place = (-1, -1)
-"""A place in another epoch's feed."""
-
-
-def cursor(house: House, place: Place) -> Cursor:
-    said = f"{house.epoch}.{place[0]}.{place[1]}"
-    return Cursor(base64.urlsafe_b64encode(said.encode()).decode().rstrip("="))
-
-
-def place(house: House, cursor: str) -> Place:
-    try:
-        epoch, xid, seq = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode().split(".")
-        if 0 <= int(xid) < 2**63 and 0 <= int(seq) < 2**63:
-            return (int(xid), int(seq)) if epoch == house.epoch else ELSEWHERE
-    except ValueError:
-        pass
-    raise InvalidInput(N_("This cursor is not one of ours."), field=["since"])
 
 
 async def read_batch(

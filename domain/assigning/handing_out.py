@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from sqlalchemy import and_, select
+from sqlalchemy import ColumnElement, and_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.actors import SYSTEM
@@ -18,6 +18,7 @@ from domain.assigning import handing_back
 from domain.assigning.candidates import Waiting, candidates, waiting
 from domain.assigning.choosing import AssignmentMode, Candidate, Chosen, Nobody, choose
 from domain.assigning.policies import LIGHTEST, TOPIC, AssignmentPolicy, Terms
+from domain.assigning.workload import COUNTS
 from domain.db import database_time, one_of
 from domain.desk.tickets import OURS, Ticket
 from domain.sla import clocks
@@ -56,7 +57,7 @@ async def _give(session: AsyncSession, team_id: uuid.UUID, terms: Terms, *, at: 
     """How many were given, and whether any are left."""
     if terms.mode == AssignmentMode.BY_HAND:
         return 0, False
-    queued = and_(Ticket.team_id == team_id, Ticket.assignee_id.is_(None), Ticket.status.in_(OURS))
+    queued = and_(Ticket.team_id == team_id, Ticket.assignee_id.is_(None), Ticket.status.in_(OURS), COUNTS)
     if not await session.scalar(select(Ticket.id).where(queued).limit(1)):
         return 0, False
     members = select(TeamMember.agent_id).where(TeamMember.team_id == team_id)
@@ -80,9 +81,9 @@ async def _give(session: AsyncSession, team_id: uuid.UUID, terms: Terms, *, at: 
         if isinstance(chosen, Nobody):
             continue
         moment = at + timedelta(microseconds=given)  # of several in a row each has its own turn
-        candidate = chosen.candidate
-        if await _assign(session, one, chosen, agents[candidate.agent_id], at=moment):
-            people[candidate.agent_id] = candidate.given(one.job, at=moment)
+        id = chosen.candidate.agent_id
+        if await _assign(session, one, queued, chosen, agents[id], at=moment):
+            people[id] = chosen.candidate.given(one.job, at=moment)
             given += 1
         if given == BATCH or not _any_free(people.values()):
             break
@@ -94,13 +95,18 @@ def _any_free(people: Iterable[Candidate]) -> bool:
 
 
 async def _assign(
-    session: AsyncSession, waiting: Waiting, chosen: Chosen, agent: Agent, *, at: datetime
+    session: AsyncSession,
+    waiting: Waiting,
+    still: ColumnElement[bool],
+    chosen: Chosen,
+    agent: Agent,
+    *,
+    at: datetime,
 ) -> bool:
     """Unless somebody has taken or changed it meanwhile, or is about to."""
-    still = (Ticket.id == waiting.ticket_id, Ticket.assignee_id.is_(None), Ticket.status.in_(OURS))
     ticket = await session.scalar(
         select(Ticket)
-        .where(*still)
+        .where(Ticket.id == waiting.ticket_id, still)
         .with_for_update(skip_locked=True, key_share=True)
         .execution_options(populate_existing=True)
     )

@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
-from api.changes import cursor
+from api.cursors import cursor
 from api.house import House
 from api.permissions import RULES, Rule, rule_of
 from api.schema import schema

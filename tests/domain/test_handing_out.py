@@ -1,5 +1,6 @@
 """A team's queue is drained by the rules of its policy, and what nobody is there for goes back into it."""
 
+import asyncio
 import uuid
 from datetime import datetime, timedelta
 
@@ -11,18 +12,19 @@ from domain.actors import SYSTEM, Role
 from domain.agents import duty, presence, sign_in
 from domain.agents.presence import Attendance, Presence
 from domain.agents.sign_in import Ended, SessionKind, SignIn
-from domain.agents.staff import Agent, Team
+from domain.agents.staff import Agent, Team, TeamMember
 from domain.assigning import handing_back, handing_out, listening, policies
 from domain.assigning.choosing import AssignmentMode
 from domain.assigning.policies import AssignmentPolicy, SkillRule, Terms
 from domain.customers.contacts import Contact
 from domain.customers.visitors import held_visitor
-from domain.db import new_id
+from domain.db import Database, new_id
 from domain.desk.messages import DeliveryState, Direction, Message
 from domain.desk.tickets import Ticket, TicketStatus
 from domain.events import Event, EventKind
-from domain.ways_in.channels import Channel
-from tests.factories import NOON, a_chat, a_mail, a_promise, an_agent, receive, tickets
+from domain.keys import Keys
+from domain.ways_in.channels import Channel, ChannelKind
+from tests.factories import NOON, a_channel, a_chat, a_mail, a_promise, an_agent, receive, tickets
 
 IN_TURN = Terms(mode=AssignmentMode.ROUND_ROBIN)
 
@@ -338,3 +340,30 @@ async def test_a_queue_is_looked_at_when_somebody_comes_or_something_is_freed(
     assert seen[EventKind.AGENT_CHANGED]
     assert seen[EventKind.MESSAGE_RECEIVED]
     assert not seen[EventKind.CONTACT_OPENED]
+
+
+async def test_two_teams_that_share_somebody_do_not_give_them_more_than_they_can_carry(
+    clean: Database, keys: Keys
+) -> None:
+    async with clean.transaction() as session:
+        teams = [Team(id=new_id(), name=name) for name in ("Support", "Returns")]
+        session.add_all(teams)
+        await session.flush()
+        ben = await on_shift(session, "Ben", teams[0], capacity=3)
+        session.add(TeamMember(team_id=teams[1].id, agent_id=ben.id))
+        mailbox = await a_channel(session, keys, ChannelKind.EMAIL)
+        for team in teams:
+            mailbox.team_id = team.id
+            await mails(session, mailbox, *(f"{team.name}-{number}" for number in range(4)))
+            await policies.save(session, team, IN_TURN)
+
+    async def worker() -> None:
+        for _ in range(3):
+            async with clean.transaction() as session:
+                await handing_out.look(session)
+
+    await asyncio.gather(*(worker() for _ in range(4)))
+
+    async with clean.transaction() as session:
+        given = [ticket for ticket in await tickets(session) if ticket.assignee_id == ben.id]
+        assert len(given) == 3
