@@ -20,7 +20,7 @@ from domain.agents.staff import Agent, Team, TeamMember, add_agent
 from domain.arriving.opening import open_thread, open_ticket
 from domain.assigning import handing_back, handing_out, listening, policies
 from domain.assigning.choosing import AssignmentMode
-from domain.assigning.policies import SkillRule, Terms
+from domain.assigning.policies import AssignmentPolicy, SkillRule, Terms
 from domain.customers.contacts import add_contact
 from domain.customers.visitors import Visitor
 from domain.db import Database, new_id
@@ -57,8 +57,9 @@ class Play:
         self.judge = Judge(self.day)
         coming, at = list(self.day.cases), self.day.begins
         while at < self.day.ends:
-            while coming and coming[0].comes_at <= at:
-                await self._arrives(coming.pop(0), at)
+            async with self.db.transaction() as session:
+                while coming and coming[0].comes_at <= at:
+                    await self._arrives(session, coming.pop(0), at)
             await self._people_move(at)
             await self._solve(at)
             await self._heddle_works(at)
@@ -116,32 +117,31 @@ class Play:
             Hours.from_json({"zone": "UTC", "weekly": week, "closed": [], "holidays": []}), by=SYSTEM, at=now
         )
 
-    async def _arrives(self, case: Case, at: datetime) -> None:
-        async with self.db.transaction() as session:
-            kind = ChannelKind.CHAT if case.chats_until else ChannelKind.EMAIL
-            channel = (await session.scalars(select(Channel).where(Channel.kind == kind))).one()
-            contact = add_contact(session, name="Ada", locale=case.language, by=SYSTEM, at=at)
-            await session.flush()
-            by = customer(contact.id)
-            ticket = open_ticket(session, contact, subject="", by=by, at=at, team_id=self.team_id)
-            await session.flush()
-            case.id, key = ticket.id, str(ticket.id)
-            thread = open_thread(
-                session, ticket, Placement(None, JoinCode.OPENED_TICKET), channel_id=channel.id, key=key,
-                identity=None, subject="", by=by, at=at,
-            )  # fmt: skip
-            thread.last_inbound_at = at
-            await session.flush()
-            said = Message(
-                id=new_id(), ticket_id=ticket.id, contact_id=contact.id, thread_id=thread.id, channel_id=channel.id,
-                direction=Direction.IN, at=at, text="Where is my parcel?",
-            )  # fmt: skip
-            session.add(said)
-            if case.chats_until:
-                session.add(Visitor(id=new_id(), channel_id=channel.id, key=key, here_until=case.chats_until))
-            if case.skill:
-                ticket.change(by=SYSTEM, at=at, add_tags=[case.skill])
-            await clocks.reckon(session, ticket, at=at)
+    async def _arrives(self, session: AsyncSession, case: Case, at: datetime) -> None:
+        kind = ChannelKind.CHAT if case.chats_until else ChannelKind.EMAIL
+        channel = (await session.scalars(select(Channel).where(Channel.kind == kind))).one()
+        contact = add_contact(session, name="Ada", locale=case.language, by=SYSTEM, at=at)
+        await session.flush()
+        by = customer(contact.id)
+        ticket = open_ticket(session, contact, subject="", by=by, at=at, team_id=self.team_id)
+        await session.flush()
+        case.id, key = ticket.id, str(ticket.id)
+        thread = open_thread(
+            session, ticket, Placement(None, JoinCode.OPENED_TICKET), channel_id=channel.id, key=key,
+            identity=None, subject="", by=by, at=at,
+        )  # fmt: skip
+        thread.last_inbound_at = at
+        await session.flush()
+        said = Message(
+            id=new_id(), ticket_id=ticket.id, contact_id=contact.id, thread_id=thread.id, channel_id=channel.id,
+            direction=Direction.IN, at=at, text="Where is my parcel?",
+        )  # fmt: skip
+        session.add(said)
+        if case.chats_until:
+            session.add(Visitor(id=new_id(), channel_id=channel.id, key=key, here_until=case.chats_until))
+        if case.skill:
+            ticket.change(by=SYSTEM, at=at, add_tags=[case.skill])
+        await clocks.reckon(session, ticket, at=at)
         self.judge.opened(case)
 
     async def _people_move(self, at: datetime) -> None:
@@ -166,33 +166,42 @@ class Play:
 
     async def _solve(self, at: datetime) -> None:
         """Each works through what they have, the oldest first."""
+        done: list[tuple[Case, Person]] = []
         for person in self.day.people:
-            if not person.is_there(at):
-                continue
             theirs = [
                 self.judge.cases[id] for id, holder in self.judge.holders.items() if holder == person.id
             ]
-            minute = 1.0
+            minute = 1.0 if person.is_there(at) else 0.0
             for case in sorted(theirs, key=lambda one: one.comes_at):
                 worked = min(minute, case.minutes)
                 case.minutes, minute = case.minutes - worked, minute - worked
                 if case.minutes > 0:
                     break
-                async with self.db.transaction() as session:
-                    ticket = await locked(session, case.id)
-                    agent = await session.get_one(Agent, person.id)
-                    ticket.change(by=agent.as_actor(), at=at, status=TicketStatus.SOLVED)
-                    await clocks.reckon(session, ticket, at=at)
-                self.judge.solved(case)
+                done.append((case, person))
+        async with self.db.transaction() as session:
+            for case, person in done:
+                ticket = await locked(session, case.id)
+                agent = await session.get_one(Agent, person.id)
+                ticket.change(by=agent.as_actor(), at=at, status=TicketStatus.SOLVED)
+                await clocks.reckon(session, ticket, at=at)
+        for case, _ in done:
+            self.judge.solved(case)
 
     async def _heddle_works(self, at: datetime) -> None:
+        """Until no queue is due: as the wheel does, whose workers are rung."""
         async with self.db.transaction() as session:
             await presence.call_the_roll(session, at=at)
-        dies, again = bool(self.judge.waiting) and self.chance.random() < KILLED, True
-        while again:
-            read, before = await self._follow(), self.kills
+        dies = bool(self.judge.waiting) and self.chance.random() < KILLED
+        await self._follow()
+        while await self._is_due(at):
             await asyncio.gather(*(self._worker(at, dies=dies and not number) for number in range(WORKERS)))
-            dies, again = False, read > 0 or self.kills > before
+            dies = False
+            await self._follow()
+
+    async def _is_due(self, at: datetime) -> bool:
+        due = select(AssignmentPolicy.team_id).where(AssignmentPolicy.due_at <= at)
+        async with self.db.reading() as connection:
+            return await connection.scalar(due) is not None
 
     async def _follow(self) -> int:
         """What has happened is read to its end: a transaction elsewhere in the cluster may hold it back."""
