@@ -30,9 +30,12 @@ AUDITED = {
     "secondFactorConfirm": Audited(AuditKind.SECOND_FACTOR_SET),
     "secondFactorRemove": Audited(AuditKind.SECOND_FACTOR_REMOVED),
     "agentInvite": Audited(AuditKind.AGENT_ADDED, ("role", "team_ids")),
-    "agentUpdate": Audited(AuditKind.AGENT_CHANGED, ("role", "team_ids", "line", "left")),
+    "agentUpdate": Audited(
+        AuditKind.AGENT_CHANGED, ("role", "team_ids", "line", "skills", "capacity", "left")
+    ),
     "teamSave": Audited(AuditKind.TEAM_SAVED, ("id", "name")),
     "importStart": Audited(AuditKind.IMPORTED, ("kind", "dry_run")),
+    "assignmentSave": Audited(AuditKind.TEAM_SAVED, ("team_id", "mode", "capacity", "skills")),
     "shopUpdate": Audited(
         AuditKind.SHOP_CHANGED,
         ("agents_see", "order_numbers", "marketplaces", "same_matter", "language", "stalled_days"),

@@ -1,6 +1,5 @@
 """The change feed: what happened, in commit order, as the objects are now and as this person may see them."""
 
-import base64
 import uuid
 from collections.abc import Collection, Sequence
 from datetime import timedelta
@@ -12,7 +11,16 @@ import strawberry
 from sqlalchemy import select
 
 from api.alerting.alerts import Alert, alerts_where
+from api.assigning.board import (
+    AgentChanged,
+    CallChanged,
+    CountersChanged,
+    agents_changed,
+    calls_changed,
+    counters_changed,
+)
 from api.context import Info, Reading, plain
+from api.cursors import ELSEWHERE, cursor, place
 from api.customers.companies import Company, companies_by_id
 from api.customers.contacts import Contact, contacts_by_id, seen_contacts
 from api.desk.tasks import Task, tasks_where
@@ -40,6 +48,9 @@ class ChangeTopic(StrEnum):
     ALERTS = "alerts"
     TASKS = "tasks"
     CONTACTS = "contacts"
+    AGENTS = "agents"
+    CALLS = "calls"
+    COUNTERS = "counters"
 
 
 strawberry.enum(ChangeTopic)
@@ -86,7 +97,16 @@ class Removed:
 
 
 Change = Annotated[
-    TicketChanged | TimelineAppended | AlertChanged | TaskChanged | ContactChanged | CompanyChanged | Removed,
+    TicketChanged
+    | TimelineAppended
+    | AlertChanged
+    | TaskChanged
+    | ContactChanged
+    | CompanyChanged
+    | AgentChanged
+    | CallChanged
+    | CountersChanged
+    | Removed,
     strawberry.union("Change"),
 ]
 
@@ -119,25 +139,6 @@ class ChangeBatch:
             reset_required=reset_required,
             changes=changes or [],
         )
-
-
-ELSEWHERE: Place = (-1, -1)
-"""A place in another epoch's feed."""
-
-
-def cursor(house: House, place: Place) -> Cursor:
-    said = f"{house.epoch}.{place[0]}.{place[1]}"
-    return Cursor(base64.urlsafe_b64encode(said.encode()).decode().rstrip("="))
-
-
-def place(house: House, cursor: str) -> Place:
-    try:
-        epoch, xid, seq = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode().split(".")
-        if 0 <= int(xid) < 2**63 and 0 <= int(seq) < 2**63:
-            return (int(xid), int(seq)) if epoch == house.epoch else ELSEWHERE
-    except ValueError:
-        pass
-    raise InvalidInput(N_("This cursor is not one of ours."), field=["since"])
 
 
 async def read_batch(
@@ -236,6 +237,12 @@ async def _changes(
         changes += [plain(TaskChanged, {"task": task}) for task in seen_tasks]
         lost = {event.task_id for event in read if _was_mine(event, reading)} - {None}
         changes += [_removed("Task", id) for id in lost - {task.row_id for task in seen_tasks}]
+    if ChangeTopic.AGENTS in topics and "agent" in selection:
+        changes += await agents_changed(reading, read)
+    if ChangeTopic.CALLS in topics and "call" in selection:
+        changes += await calls_changed(reading, read, selection.below("call"))
+    if ChangeTopic.COUNTERS in topics and "counters" in selection:
+        changes += await counters_changed(reading, read)
     return changes
 
 
@@ -251,7 +258,10 @@ def _merged(event: Any) -> uuid.UUID:
 
 
 def _was_mine(event: Any, reading: Reading) -> bool:
-    """Did this take a ticket or a task from who reads? They may not see it any more."""
+    """Did this take a ticket or a task from who reads, or from their team? They may not see it any more."""
+    if event.kind == EventKind.TICKET_CHANGED and "team" in event.data:
+        before = event.data["team"][0]
+        return before is None or uuid.UUID(before) in reading.actor.teams
     assigned: bool = event.kind in (EventKind.TICKET_ASSIGNED, EventKind.TASK_SAVED)
     return assigned and event.data.get("before") == str(reading.actor.id)
 

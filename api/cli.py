@@ -13,7 +13,7 @@ from zoneinfo import available_timezones
 
 from cyclopts import App, Parameter
 
-from api.commands import phone_commands, setting_up
+from api.commands import phone_commands, setting_up, team_commands
 from api.commands.asking import ask
 from api.commands.caretaking import commands
 from api.commands.channel_commands import channel
@@ -24,7 +24,8 @@ from api.commands.statistics_commands import statistics
 from api.commands.ways_in import announce
 from api.house import House
 from api.logs import log_to_stderr
-from api.running import Settings, house_here, load_settings, mail_door, working
+from api.running import Settings, house_here, load_settings, mail_door
+from api.workers import working
 from domain.db import database_time
 from domain.errors import Refused
 from domain.operations.postgres_programs import CannotStart
@@ -42,7 +43,9 @@ app.command(imports)
 app.command(ask)
 app.command(statistics)
 app.update(commands)
+app.command(team_commands.team)
 setting_up.agent.command(phone_commands.line_of, name="line")
+setting_up.agent.command(team_commands.set_agent, name="set")
 channel.command(phone_commands.numbers)
 app.update(setting_up.commands)
 

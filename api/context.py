@@ -1,7 +1,7 @@
 """What every resolver has at hand, and how it reads."""
 
 import uuid
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -10,6 +10,7 @@ from typing import Any, TypeAlias, TypeVar
 import strawberry
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.responses import Response
+from strawberry.dataloader import DataLoader
 
 from api import auth
 from api.documents import Operation
@@ -17,7 +18,7 @@ from api.house import House
 from api.selection import Selections
 from domain.actors import Actor
 from domain.agents import sign_in
-from domain.db import begin_request
+from domain.db import begin_request, database_time
 from domain.errors import NotSignedIn
 
 
@@ -38,6 +39,7 @@ class Context:
     operation: Operation | None = None
     connection_params: dict[str, Any] | None = None
     """What `connection_init` brought, on a socket."""
+    loaders: dict[Any, DataLoader[uuid.UUID, Any]] = field(default_factory=dict)
 
     @property
     def actor(self) -> Actor:
@@ -60,7 +62,12 @@ class Context:
         """Whoever brought the token, with the rights of this moment; none when the session has ended."""
         if self.session_id:
             async with self.house.db.reading() as connection:
-                return await sign_in.still(connection, self.session_id)
+                found = await sign_in.still(connection, self.session_id)
+            if found and found[1]:
+                async with self.house.db.transaction() as session:
+                    at = await database_time(session)
+                    await sign_in.still_open(session, self.session_id, at=at)
+            return found[0] if found else None
         holder = await auth.holder_of(self.house, self.token) if self.token else None
         return holder.actor if holder else None
 
@@ -69,6 +76,19 @@ class Context:
         """Each root field and each batch reads on a connection of its own: siblings run at the same time."""
         async with reading_as(self.house, self.actor, self.locale) as reading:
             yield reading
+
+    async def load(self, read: "Read[T]", id: uuid.UUID) -> "T | None":
+        """What objects anywhere in an answer want of the same kind is read at once for all of them, and not kept."""
+        if read not in self.loaders:
+
+            async def read_all(ids: list[uuid.UUID]) -> list[Any]:
+                async with self.reading() as reading:
+                    found = await read(reading, set(ids))
+                return [found.get(id) for id in ids]
+
+            self.loaders[read] = DataLoader(read_all, cache=False)
+        found: T | None = await self.loaders[read].load(id)
+        return found
 
 
 @dataclass(frozen=True)
@@ -89,6 +109,8 @@ async def reading_as(house: House, actor: Actor, locale: str) -> AsyncIterator[R
 Info: TypeAlias = strawberry.Info[Context, None]
 
 T = TypeVar("T")
+
+Read: TypeAlias = Callable[[Reading, set[uuid.UUID]], Awaitable[Mapping[uuid.UUID, T]]]
 
 
 def plain(kind: type[T], values: dict[str, Any]) -> T:

@@ -20,8 +20,9 @@ from graphql import ExecutionResult, VariableNode
 from sqlalchemy.exc import SQLAlchemyError
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
-from api.changes import BATCH, ChangeBatch, ChangeTopic, cursor, place, read_batch, too_old
+from api.changes import BATCH, ChangeBatch, ChangeTopic, read_batch, too_old
 from api.context import Context, Info, Reading, reading_as
+from api.cursors import cursor, place
 from api.desk.attachments import LINKS
 from api.house import House
 from api.scalars import Cursor

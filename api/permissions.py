@@ -98,6 +98,7 @@ INTROSPECTION = Rule(
 
 ROOTS = ("Query", "Mutation", "Subscription")
 
+
 WRAPPERS = (
     "*Payload",
     "*Connection",

@@ -1,12 +1,10 @@
 """Heddle, put together from its settings: the database, the doors, and those who work behind them."""
 
-import asyncio
 import os
-from collections.abc import AsyncIterator, Coroutine, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any
 from urllib.parse import urlsplit
 
 import structlog
@@ -14,54 +12,21 @@ from dotenv import dotenv_values
 from sqlalchemy.exc import DBAPIError
 
 from api.house import House
-from api.importing.rows import takes
 from api.settings import ApiSettings
-from domain import audit, following
-from domain.alerting.devices import Transport
-from domain.answering.absence import Absences
-from domain.calling import calls
-from domain.complaints import opening, stalling
 from domain.db import Database, database_time
 from domain.desk.buckets import files_of
-from domain.feedback import solving
-from domain.feedback.asking import Asker
-from domain.finding import indexing
 from domain.finding.furnishing import furnish
-from domain.importing.imports import Importer
 from domain.keys import open_keys
 from domain.migrations import migrate
-from domain.operations import upkeep
 from domain.operations.installation import feed_epoch
 from domain.operations.postgres import embedded
-from domain.planning import series
-from domain.privacy.exports import Exporter
-from domain.privacy.sealing import Sealer
-from domain.reporting import keeping
 from domain.settings import DomainSettings, WrongSetting, load
-from domain.sla import clocks, deadlines, recounts
-from domain.working import bulk, snoozing
-from integrations.courier import Courier
 from integrations.mail.receiving import smtp_in
-from integrations.mail.receiving.fetching import Fetcher, Pace
-from integrations.mail.sending.connections import Relays
-from integrations.mail.sending.system import SystemPost
-from integrations.mailroom import Mailroom
-from integrations.media import Media
-from integrations.messenger.profiles import Profiles
 from integrations.orders import orders_in
-from integrations.phone.asterisk.listening import Listener
-from integrations.phone.dialler import Dialler
-from integrations.scanning.scanner import Scanner
 from integrations.settings import IntegrationSettings
-from integrations.subscribers import posting as subscribers
-from integrations.subscribers.posting import Subscribers
-from notifications import dispatch, pursuit, watch
-from notifications.deliver import Pusher
-from notifications.fcm import Fcm, read_credentials
-from notifications.push import Carrier
+from notifications.fcm import read_credentials
 from notifications.settings import NotificationSettings
-from notifications.vapid import vapid_key, vapid_subject
-from notifications.web_push import WebPush
+from notifications.vapid import vapid_key
 
 log = structlog.get_logger()
 
@@ -172,71 +137,6 @@ async def _reach(db: Database) -> None:
 
 
 @asynccontextmanager
-async def working(house: House, settings: Settings) -> AsyncIterator[None]:
-    """Everybody behind the doors: who opens what arrived, answers, fetches, watches the clocks, and rings phones."""
-    fcm = Fcm(settings.notifications)
-    if not fcm.ready:
-        log.warning("pushes_not_configured", missing="HEDDLE_FCM_CREDENTIALS")
-    carriers: dict[Transport, Carrier] = {Transport.FCM: fcm}
-    if house.vapid:
-        subject = vapid_subject(
-            settings.notifications, base_url=house.base_url, mail_from=settings.integrations.mail_from
-        )
-        carriers[Transport.WEB_PUSH] = WebPush(settings.notifications, house.vapid, subject=subject)
-    async with house.db.transaction() as session:
-        for reader in (dispatch.NAME, subscribers.READER, clocks.READER, solving.READER, opening.READER):
-            await following.begin(session, reader)
-        await following.begin(session, keeping.READER, following.FROM_THE_FIRST)
-        await indexing.begin(session)
-    relays = Relays()
-    workers = (
-        Mailroom(house.db, house.keys, house.files).run(),
-        Fetcher(house.db, house.keys, Pace(recheck=settings.integrations.imap_recheck_seconds)).run(),
-        Courier(house.db, house.keys, house.files, settings.integrations, relays, house.base_url).run(),
-        SystemPost(house.db, house.keys, settings.integrations, relays).run(),
-        Scanner(
-            house.db,
-            house.files,
-            settings.integrations.scan_url,
-            required=settings.integrations.scan_required,
-        ).run(),
-        Media(house.db, house.keys, house.files, settings.integrations).run(),
-        Profiles(house.db, house.keys, settings.integrations).run(),
-        Listener(house.db, house.keys).run(),
-        Dialler(house.db, house.keys, settings.integrations, house.base_url).run(),
-        calls.sweep(house.db),
-        deadlines.WHEEL.turn(house.db),
-        series.WHEEL.turn(house.db),
-        stalling.WHEEL.turn(house.db),
-        pursuit.WHEEL.turn(house.db),
-        watch.run(house.db, settings.notifications),
-        recounts.run(house.db),
-        snoozing.WHEEL.turn(house.db),
-        bulk.run(house.db),
-        following.follow(house.db, clocks.READER, clocks.mend),
-        indexing.run(house.db),
-        following.follow(house.db, opening.READER, opening.notice),
-        following.follow(house.db, dispatch.NAME, dispatch.dispatch),
-        following.follow_all(house.db, keeping.READER, keeping.take),
-        Subscribers(house.db, house.keys, settings.integrations).run(),
-        Pusher(house.db, house.keys, house.base_url, carriers).run(),
-        upkeep.run(house.db, house.files),
-        Sealer(house.db, house.keys, house.files).run(),
-        Exporter(house.db, house.files).run(),
-        Importer(house.db, house.files, takes(house)).run(),
-        Absences(house.db, house.keys).run(),
-        following.follow(house.db, solving.READER, solving.heed),
-        Asker(house.db, house.keys, house.base_url).run(),
-        audit.run(house.db),
-    )
-    async with AsyncExitStack() as stack:
-        stack.push_async_callback(fcm.close)
-        await stack.enter_async_context(relays)
-        await stack.enter_async_context(_together(*workers))
-        yield
-
-
-@asynccontextmanager
 async def mail_door(house: House, settings: Settings) -> AsyncIterator[None]:
     """Where relays hand over mail, by SMTP and by LMTP, as far as there is a port for it."""
     chosen, guests = settings.integrations, smtp_in.Guests()
@@ -268,26 +168,3 @@ async def mail_door(house: House, settings: Settings) -> AsyncIterator[None]:
         guests.dismiss()
         for server in servers:
             await server.wait_closed()
-
-
-@asynccontextmanager
-async def _together(*workers: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """Runs them beside the body; one that fails takes the process down, loudly: half a Heddle helps nobody."""
-    tasks = [asyncio.create_task(worker) for worker in workers]
-    body = asyncio.current_task()
-
-    def watch(task: asyncio.Task[None]) -> None:
-        if not task.cancelled() and (failure := task.exception()):
-            log.error("worker_failed", exc_info=failure)
-            if body:
-                body.cancel()
-
-    for task in tasks:
-        task.add_done_callback(watch)
-    try:
-        yield
-    finally:
-        for task in tasks:
-            task.remove_done_callback(watch)
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)

@@ -23,9 +23,12 @@ from api.answering.chats import ChatMutations, ChatSubscriptions
 from api.answering.messages import MessageMutations
 from api.answering.texting import TextingQueries
 from api.answering.writing import WritingMutations
+from api.assigning.board import BoardQueries
+from api.assigning.policies import AssignmentMutations
 from api.audit import AuditQueries
 from api.calling.calling import CallingMutations
 from api.calling.calls import CallMutations
+from api.calling.linking import CallLinkMutations
 from api.calling.ringing import RingingSubscriptions
 from api.changes import ChangeQueries
 from api.complaints.complaints import ComplaintQueries
@@ -89,6 +92,7 @@ from api.working.viewing import ViewingMutations, ViewingSubscriptions
 class Query(
     ViewerQueries,
     StaffQueries,
+    BoardQueries,
     AdministrationQueries,
     TokenQueries,
     AuditQueries,
@@ -142,6 +146,7 @@ class Mutation(
     SessionMutations,
     AccountMutations,
     AdministrationMutations,
+    AssignmentMutations,
     TokenMutations,
     WebhookMutations,
     ChannelMutations,
@@ -182,6 +187,7 @@ class Mutation(
     SpamMutations,
     CallMutations,
     CallingMutations,
+    CallLinkMutations,
     DialledNumberMutations,
     ExportMutations,
     ImportMutations,

@@ -28,6 +28,7 @@ from benchmarks import (
     two_processes,
     webhooks,
 )
+from benchmarks.assigning import report as assigning
 from benchmarks.bench import Bench, Measured
 from benchmarks.data.loading import load
 from benchmarks.processes import postgres_in, started
@@ -110,7 +111,7 @@ def main() -> None:
     options.add_argument(
         "what",
         nargs="?",
-        choices=["two_processes", "deadlines", "mail"],
+        choices=["two_processes", "deadlines", "mail", "assigning"],
         help="only this; otherwise all of the rest",
     )
     chosen = options.parse_args()
@@ -129,6 +130,13 @@ def main() -> None:
             table = runner.run(mail.measured(url, data, sizes))
             say(report.written(table))
             report.keep(table)
+            return
+        if chosen.what == "assigning":
+            table, holds = runner.run(assigning.measured(url))
+            say(report.written(table))
+            report.keep(table)
+            if not holds:
+                sys.exit(1)
             return
         if chosen.what:
             say(two_processes.told(runner.run(two_processes.measured(url, data))))

@@ -87,6 +87,8 @@ class EventKind(StrEnum):
     """Added, set up otherwise, switched off or on."""
     AGENT_ADDED = "agent_added"
     AGENT_CHANGED = "agent_changed"
+    AGENT_PRESENCE = "agent_presence"
+    """Came or went, began or ended a shift or a call."""
 
 
 class Event(Base):

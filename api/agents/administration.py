@@ -72,7 +72,15 @@ class AgentUpdateInput:
         default=None,
         description="Their telephone as the PBX calls it: an extension, a SIP address or a number; an empty word takes it away.",
     )
-    left: bool | None = None
+    skills: list[str] | None = strawberry.field(
+        default=None, description="What teams may ask for: see `assignmentSave`."
+    )
+    capacity: strawberry.Maybe[int | None] = strawberry.field(
+        description="How much work the house gives them at once; 0: nothing, null: as their teams say."
+    )
+    left: bool | None = strawberry.field(
+        default=None, description="What they had to do goes back into its queues."
+    )
     client_mutation_id: strawberry.ID
 
 
@@ -150,7 +158,7 @@ async def _agent_invite(info: Info, input: AgentInviteInput) -> AgentPayload:
         await send_link(session, house.keys, house.base_url, agent, Purpose.INVITATION, at=now)
         return {"agent": str(agent.id)}
 
-    return await _agent_payload(info, await changed(info, input, change))
+    return await agent_payload(info, await changed(info, input, change))
 
 
 async def _agent_update(info: Info, input: AgentUpdateInput) -> AgentPayload:
@@ -165,13 +173,16 @@ async def _agent_update(info: Info, input: AgentUpdateInput) -> AgentPayload:
             role=input.role,
             languages=input.languages,
             line=input.line,
+            skills=input.skills,
             left=input.left,
         )
+        if input.capacity is not None:
+            agent.set_capacity(input.capacity.value)
         if input.team_ids is not None:
             await _put_in_teams(session, agent, input.team_ids, actor)
         return {"agent": str(agent.id)}
 
-    return await _agent_payload(info, await changed(info, input, change))
+    return await agent_payload(info, await changed(info, input, change))
 
 
 async def _put_in_teams(
@@ -183,7 +194,7 @@ async def _put_in_teams(
     await staff.put_in_teams(session, agent, [team.id for team in teams])
 
 
-async def _agent_payload(info: Info, done: Json) -> AgentPayload:
+async def agent_payload(info: Info, done: Json) -> AgentPayload:
     id = uuid.UUID(done["agent"])
     async with info.context.reading() as reading:
         return AgentPayload(agent=(await agents_by_id(reading, [id])).get(id))
@@ -194,9 +205,12 @@ async def _team_save(info: Info, input: TeamSaveInput) -> TeamPayload:
         team = await staff.save_team(session, row_id("Team", input.id) if input.id else None, input.name)
         return {"team": str(team.id)}
 
-    done = await changed(info, input, change)
+    return await team_payload(info, await changed(info, input, change))
+
+
+async def team_payload(info: Info, done: Json) -> TeamPayload:
+    id = uuid.UUID(done["team"])
     async with info.context.reading() as reading:
-        id = uuid.UUID(done["team"])
         return TeamPayload(team=(await teams_by_id(reading, [id])).get(id))
 
 

@@ -1,20 +1,50 @@
-"""Agents, teams, and the one who is asking."""
+"""Agents, who is there of them and how much they have to do; teams."""
 
 import uuid
 from collections.abc import Collection
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any
 
 import strawberry
 from sqlalchemy import select
 
 from api.context import Info, Reading, plain
 from api.node import Node
+from api.paging import of_each
 from domain.access import may_see
 from domain.actors import Role
-from domain.agents import duty, staff
+from domain.agents import duty, presence, staff
+from domain.agents.presence import Activity, Presence, Standing
+from domain.assigning import workload
+from domain.assigning.workload import Workload
 from domain.db import one_of
-from domain.ids import public_id
+from domain.ids import public_id, row_id
+
+if TYPE_CHECKING:
+    from api.assigning.policies import AssignmentPolicy
 
 strawberry.enum(Role, description="What an agent may do: answer, manage, administer.")
+strawberry.enum(
+    Presence,
+    description="`ONLINE`: a screen is open. `AWAY`: by their own word, or only a device of theirs can be rung. `OFFLINE`: neither.",
+)
+strawberry.enum(Activity, description="`WRAP_UP`: for half a minute after a call.")
+
+MOST = 100
+
+
+@strawberry.type(description="What somebody has to do now.")
+class AgentLoad:
+    open: int = strawberry.field(description="Tickets that are not solved.")
+    capacity: int = strawberry.field(description="How much work is given to them at once.")
+    used: int = strawberry.field(
+        description="Of `capacity`, by tickets on which it is the shop's turn; a live chat takes more than a mail."
+    )
+    oldest_wait_seconds: int | None = strawberry.field(
+        description="How long the customer has waited for an answer who waits longest."
+    )
+    breached: int = strawberry.field(description="Tickets of theirs with a promise that is broken.")
+    live_chats: int
 
 
 @strawberry.type(description="A person of the shop.")
@@ -25,12 +55,82 @@ class Agent(Node):
     timezone: str
     role: Role
     languages: list[str] = strawberry.field(description="In which they can answer, besides `locale`.")
+    skills: list[str]
     line: str | None = strawberry.field(description="Their telephone, as the PBX calls it.")
+    row_id: strawberry.Private[uuid.UUID]
+
+    @strawberry.field
+    async def presence(self, info: Info) -> Presence:
+        standing = await info.context.load(_standings, self.row_id)
+        return standing.presence if standing else Presence.OFFLINE
+
+    @strawberry.field
+    async def activity(self, info: Info) -> Activity:
+        standing = await info.context.load(_standings, self.row_id)
+        return standing.activity if standing else Activity.IDLE
+
+    @strawberry.field(description="By the shifts, or by their own word: they are to work now.")
+    async def on_shift(self, info: Info) -> bool:
+        standing = await info.context.load(_standings, self.row_id)
+        return standing is not None and standing.on_shift
+
+    @strawberry.field
+    async def load(self, info: Info) -> AgentLoad:
+        found = await info.context.load(_loads, self.row_id)
+        assert found
+        return found
 
 
 @strawberry.type
 class Team(Node):
     name: str
+    row_id: strawberry.Private[uuid.UUID]
+
+    @strawberry.field(description="By name; at most 100.")
+    async def members(self, info: Info) -> list[Agent]:
+        return await info.context.load(_members, self.row_id) or []
+
+    @strawberry.field(description="How its work is handed out.")
+    async def assignment(
+        self, info: Info
+    ) -> Annotated["AssignmentPolicy", strawberry.lazy("api.assigning.policies")]:
+        from api.assigning.policies import assignments
+
+        found = await info.context.load(assignments, self.row_id)
+        assert found
+        return found
+
+
+async def _standings(reading: Reading, ids: set[uuid.UUID]) -> dict[uuid.UUID, Standing]:
+    return await presence.standings(reading.connection, ids, at=reading.at)
+
+
+async def _loads(reading: Reading, ids: set[uuid.UUID]) -> dict[uuid.UUID, AgentLoad]:
+    found = await workload.workloads(reading.connection, ids, at=reading.at)
+    return {id: _load(load, reading.at) for id, load in found.items()}
+
+
+def _load(load: Workload, at: datetime) -> AgentLoad:
+    waits = max(0, int((at - load.waits_since).total_seconds())) if load.waits_since else None
+    return AgentLoad(
+        open=load.open,
+        capacity=load.capacity,
+        used=load.used,
+        oldest_wait_seconds=waits,
+        breached=load.breached,
+        live_chats=load.live_chats,
+    )
+
+
+async def _members(reading: Reading, ids: set[uuid.UUID]) -> dict[uuid.UUID, list[Agent]]:
+    team = staff.TeamMember.team_id
+    query = _columns.add_columns(team).join(staff.TeamMember, staff.TeamMember.agent_id == staff.Agent.id)
+    query = query.where(one_of(team, ids), may_see(staff.Agent, reading.actor), staff.Agent.left_at.is_(None))
+    rows = await reading.connection.execute(of_each(query, team, staff.Agent.name, staff.Agent.id, most=MOST))
+    found: dict[uuid.UUID, list[Agent]] = {}
+    for row in rows:
+        found.setdefault(row.team_id, []).append(_agent(row))
+    return found
 
 
 async def agents_by_id(reading: Reading, ids: Collection[uuid.UUID | None]) -> dict[uuid.UUID | None, Agent]:
@@ -39,7 +139,7 @@ async def agents_by_id(reading: Reading, ids: Collection[uuid.UUID | None]) -> d
     if not wanted:
         return {}
     rows = await reading.connection.execute(_columns.where(one_of(staff.Agent.id, wanted)))
-    return {row.id: _agent(row._asdict()) for row in rows}
+    return {row.id: _agent(row) for row in rows}
 
 
 async def teams_by_id(reading: Reading, ids: Collection[uuid.UUID | None]) -> dict[uuid.UUID | None, Team]:
@@ -49,27 +149,37 @@ async def teams_by_id(reading: Reading, ids: Collection[uuid.UUID | None]) -> di
     rows = await reading.connection.execute(
         select(staff.Team.id, staff.Team.name).where(one_of(staff.Team.id, wanted))
     )
-    return {row.id: plain(Team, {"id": public_id("Team", row.id), "name": row.name}) for row in rows}
+    return {row.id: _team(row) for row in rows}
 
 
-COLUMNS = ("id", "name", "locale", "timezone", "role", "languages", "line")
+COLUMNS = ("id", "name", "locale", "timezone", "role", "languages", "skills", "line")
 _columns = select(*(getattr(staff.Agent, name) for name in COLUMNS))
 
 
-def _agent(row: dict[str, object]) -> Agent:
-    id = row["id"]
-    assert isinstance(id, uuid.UUID)
-    return plain(Agent, {**row, "id": public_id("Agent", id), "initials": staff.initials(str(row["name"]))})
+def _agent(row: Any) -> Agent:
+    said = {name: getattr(row, name) for name in COLUMNS}
+    shown = {"id": public_id("Agent", row.id), "row_id": row.id, "initials": staff.initials(row.name)}
+    return plain(Agent, said | shown)
 
 
-async def agents(info: Info, on_shift: bool | None = None) -> list[Agent]:
+def _team(row: Any) -> Team:
+    return plain(Team, {"id": public_id("Team", row.id), "row_id": row.id, "name": row.name})
+
+
+async def agents(
+    info: Info, team_id: strawberry.ID | None = None, on_shift: bool | None = None
+) -> list[Agent]:
     async with info.context.reading() as reading:
         query = _columns.where(may_see(staff.Agent, reading.actor), staff.Agent.left_at.is_(None))
+        if team_id is not None:
+            member = staff.TeamMember
+            team = row_id("Team", team_id, field="teamId")
+            query = query.where(staff.Agent.id.in_(select(member.agent_id).where(member.team_id == team)))
         if on_shift is not None:
             present = one_of(staff.Agent.id, await duty.on_duty(reading.connection, at=reading.at))
             query = query.where(present if on_shift else ~present)
-        rows = await reading.connection.execute(query.order_by(staff.Agent.name).limit(100))
-        return [_agent(row._asdict()) for row in rows]
+        rows = await reading.connection.execute(query.order_by(staff.Agent.name).limit(MOST))
+        return [_agent(row) for row in rows]
 
 
 async def _teams(info: Info) -> list[Team]:
@@ -78,15 +188,15 @@ async def _teams(info: Info) -> list[Team]:
             select(staff.Team.id, staff.Team.name)
             .where(may_see(staff.Team, reading.actor))
             .order_by(staff.Team.name)
-            .limit(100)
+            .limit(MOST)
         )
-        return [plain(Team, {"id": public_id("Team", row.id), "name": row.name}) for row in rows]
+        return [_team(row) for row in rows]
 
 
 @strawberry.type
 class StaffQueries:
     agents: list[Agent] = strawberry.field(
         resolver=agents,
-        description="Who works here, by name; `onShift`: only those who are, or who are not; at most 100.",
+        description="Who works here, by name; `teamId`: in that team; `onShift`: only those who are, or who are not; at most 100.",
     )
     teams: list[Team] = strawberry.field(resolver=_teams, description="By name; at most 100.")

@@ -24,6 +24,7 @@ from domain.alerting import alerts, causes
 from domain.alerting.alerts import UNRESOLVED, AlertKind, AlertState
 from domain.alerting.causes import AlertCause, NextAction
 from domain.alerting.ladders import Step, Told
+from domain.assigning import candidates
 from domain.db import one_of
 from domain.ids import public_id, row_id
 from domain.languages import translate
@@ -83,21 +84,20 @@ class Alert(Node):
     rung: strawberry.Private[int]
 
     @strawberry.field(
-        description="Who could take the ticket: on shift, speaking the customer's language, with the least to do; at most 10."
+        description="Who could take the ticket: on shift and not away; in its team, with the skill it needs, speaking the customer's "
+        "language, with the least to do; at most 10."
     )
     async def suggested_assignees(self, info: Info, first: int = 5) -> list[Suggestion]:
         if self.ticket_id is None:
             return []
         async with info.context.reading() as reading:
-            found = await causes.who_could_take(
+            found = await candidates.suggested(
                 reading.connection, self.ticket_id, at=reading.at, most=min(max(first, 0), 10)
             )
-            agents = await agents_by_id(reading, [one.agent_id for one in found])
+            agents = await agents_by_id(reading, [one.agent_id for one, _ in found])
             return [
-                Suggestion(
-                    agent=agents[one.agent_id], reason=translate(reading.locale, one.sentence, count=one.load)
-                )
-                for one in found
+                Suggestion(agent=agents[one.agent_id], reason=translate(reading.locale, why, count=one.open))
+                for one, why in found
                 if one.agent_id in agents
             ]
 

@@ -185,8 +185,8 @@ async def _fill(reading: Reading, found: Calls, rows: Sequence[Any], selection: 
     if not asked:
         return
     theirs = await seen_contacts(reading, {row.contact_id for row in rows})
-    others = await _candidates(reading, rows)
-    survivors = await seen_contacts(reading, {id for ids in others.values() for id in ids})
+    others = await _candidates(reading, rows) if asked & {"candidates", "openTickets"} else {}
+    survivors = await seen_contacts(reading, {id for ids in others.values() for id in ids}) if others else {}
     may_be = {
         row.id: [
             id

@@ -43,11 +43,18 @@ class TicketCreateInput:
 
 
 @strawberry.input(
-    description="`expectedAssigneeId`: who has it, as far as the caller knows, null for nobody; otherwise a refusal."
+    description="`expectedAssigneeId`: who has it, as far as the caller knows, null for nobody; otherwise a refusal. By hand somebody "
+    "may be given more than their capacity."
 )
 class TicketAssignInput:
     ticket_ids: list[strawberry.ID]
-    agent_id: strawberry.ID | None = None
+    agent_id: strawberry.ID | None = strawberry.field(
+        default=None,
+        description="Without it nobody has it any more; with `teamId`, whoever has it keeps it if they are in that team.",
+    )
+    team_id: strawberry.Maybe[strawberry.ID | None] = strawberry.field(
+        description="To another team; null: to none, so that everybody sees it."
+    )
     take_over: bool = strawberry.field(
         default=False,
         description="To oneself; then `agentId` is left out. Alerts that fire for the ticket are acknowledged.",
@@ -122,13 +129,17 @@ async def _ticket_assign(info: Info, input: TicketAssignInput) -> TicketsPayload
             to = await access.one(session, staff.Agent, actor.agent_id, to=actor)
         elif input.agent_id:
             to = await _agent(session, input.agent_id, actor, "agentId")
+        team, members = await _team(session, input, actor)
         tickets = [await held(session, id, actor, field="ticketIds") for id in few_tickets(input.ticket_ids)]
         before = pictures(tickets)
         for ticket in tickets:
             if input.expected_assignee_id is not None:
                 named = input.expected_assignee_id.value
                 ticket.still_with(row_id("Agent", named, field="expectedAssigneeId") if named else None)
-            ticket.assign(to=to, by=actor, at=now)
+            if input.team_id is not None:
+                ticket.hand_to(team, members, by=actor, at=now)
+            if to or input.team_id is None:
+                ticket.assign(to=to, by=actor, at=now)
             if input.note:
                 await add_note(session, ticket, input.note, by=actor, at=now)
             if input.take_over:
@@ -150,6 +161,18 @@ async def _ticket_assign(info: Info, input: TicketAssignInput) -> TicketsPayload
             ],
         )
     return await tickets_payload(info, done)
+
+
+async def _team(
+    session: AsyncSession, input: TicketAssignInput, actor: Actor
+) -> tuple[staff.Team | None, frozenset[uuid.UUID]]:
+    """And who is in it."""
+    if input.team_id is None or input.team_id.value is None:
+        return None, frozenset()
+    id = row_id("Team", input.team_id.value, field="teamId")
+    team = await access.one(session, staff.Team, id, to=actor)
+    members = select(staff.TeamMember.agent_id).where(staff.TeamMember.team_id == team.id)
+    return team, frozenset(await session.scalars(members))
 
 
 async def _is_at_it(session: AsyncSession, ticket_id: uuid.UUID, actor: Actor, now: datetime) -> None:

@@ -10,6 +10,7 @@ import strawberry
 from api.agents.staff import Agent
 from api.node import Node
 from api.scalars import BigInt
+from domain.assigning.reasons import reasons as reasons_of
 from domain.complaints.stages import NAMES, Stage
 from domain.events import EventKind
 from domain.feedback.scales import SurveyKind
@@ -65,12 +66,9 @@ def sentence(event: Any, names: Mapping[uuid.UUID | None, str], locale: str) -> 
         case EventKind.THREAD_JOINED:
             return reasons.sentence(JoinCode(event.data["code"]), locale)
         case EventKind.TICKET_ASSIGNED:
-            to = given_to(event)
-            if to not in names:
-                return translate(locale, N_("{who} released the ticket: nobody has it."), who=who)
-            if to == event.actor_id:
-                return translate(locale, N_("{who} took the ticket."), who=who)
-            return translate(locale, N_("{who} gave the ticket to {to}."), who=who, to=names[to])
+            return _assigned(event, who, names, locale)
+        case EventKind.TICKET_CHANGED if "team" in event.data:
+            return translate(locale, N_("{who} moved the ticket to another team."), who=who)
         case EventKind.TICKET_LINKED if event.data["link"] is None:
             return translate(locale, N_("{who} took away a link to another ticket."), who=who)
         case EventKind.FEEDBACK_GIVEN:
@@ -81,6 +79,21 @@ def sentence(event: Any, names: Mapping[uuid.UUID | None, str], locale: str) -> 
             return translate(locale, N_("The complaint, by {who}: {stage}."), who=who, stage=stage)
         case kind:
             return translate(locale, SENTENCES[kind], who=who)
+
+
+def _assigned(event: Any, who: str, names: Mapping[uuid.UUID | None, str], locale: str) -> str:
+    to, why = given_to(event), reasons_of(event.data, locale)
+    if to not in names:
+        sentence = N_("{who} released the ticket: nobody has it.")
+        if why:
+            sentence = N_("{who} put the ticket back into the queue ({why}).")
+    elif to == event.actor_id:
+        sentence = N_("{who} took the ticket.")
+    elif why:
+        sentence = N_("{who} gave the ticket to {to} ({why}).")
+    else:
+        sentence = N_("{who} gave the ticket to {to}.")
+    return translate(locale, sentence, who=who, to=names.get(to, ""), why=why)
 
 
 def given_to(event: Any) -> uuid.UUID | None:

@@ -12,8 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from api import limits
 from api.answering.messages import undo_for
 from api.answering.texting import SmsSegments, segments_shown
-from api.changes import place, too_old
+from api.changes import too_old
 from api.context import Info, plain
+from api.cursors import place
 from api.desk.handling import few_tickets
 from api.desk.tickets import MOST_AT_ONCE, Ticket, held, tickets_by_id
 from api.desk.timeline import Message, items_by_id

@@ -2,6 +2,7 @@
 
 import uuid
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import ForeignKey, exists, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
@@ -52,20 +53,24 @@ async def rota_of(session: AsyncSession, agent_id: uuid.UUID) -> Rota:
     return rota
 
 
+SAID = (Rota.hours, Rota.on_duty, Rota.until)
+
+
+def is_on(row: Any, *, rings: bool, at: datetime) -> bool:
+    """Of a row with an agent's `id` and what is `SAID` of them."""
+    said = Rota(agent_id=row.id, hours=row.hours, on_duty=row.on_duty, until=row.until).says(at=at)
+    return rings if said is None else said
+
+
 async def on_duty(session: AsyncSession | AsyncConnection, *, at: datetime) -> set[uuid.UUID]:
     """Everybody of the shop who is on duty at that moment."""
     rings = exists().where(Device.agent_id == Agent.id, RINGS)
     found = await session.execute(
-        select(Agent.id, Rota.hours, Rota.on_duty, Rota.until, rings.label("rings"))
+        select(Agent.id, *SAID, rings.label("rings"))
         .outerjoin(Rota, Rota.agent_id == Agent.id)
         .where(Agent.left_at.is_(None))
     )
-    present = set()
-    for row in found:
-        said = Rota(agent_id=row.id, hours=row.hours, on_duty=row.on_duty, until=row.until).says(at=at)
-        if said if said is not None else row.rings:
-            present.add(row.id)
-    return present
+    return {row.id for row in found if is_on(row, rings=row.rings, at=at)}
 
 
 async def anybody_has_a_rota(session: AsyncSession | AsyncConnection) -> bool:

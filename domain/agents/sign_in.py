@@ -28,7 +28,7 @@ COOKIE = timedelta(hours=12)
 """After the last use."""
 LONGEST = timedelta(days=90)
 """However much it is used."""
-SEEN_EVERY = timedelta(minutes=5)
+SEEN_EVERY = timedelta(minutes=1)
 
 
 class SessionKind(StrEnum):
@@ -187,13 +187,18 @@ async def recognise(connection: AsyncConnection | AsyncSession, token: str) -> R
     return Recognised(_actor(row), row.session_id, row.kind, row[-1]) if row else None
 
 
-async def still(connection: AsyncConnection | AsyncSession, session_id: uuid.UUID) -> Actor | None:
-    """Whose session this is while it lasts: what is open does not end with the access token that opened it."""
-    query = _agents.join(SignIn, SignIn.agent_id == Agent.id).where(
-        SignIn.id == session_id, lives(func.now())
+async def still(
+    connection: AsyncConnection | AsyncSession, session_id: uuid.UUID
+) -> tuple[Actor, bool] | None:
+    """Whose session this is while it lasts, and whether it is worth noting again that they are there: what is open does not end
+    with the access token that opened it."""
+    query = (
+        _agents.join(SignIn, SignIn.agent_id == Agent.id)
+        .where(SignIn.id == session_id, lives(func.now()))
+        .add_columns(SignIn.seen_at + SEEN_EVERY < func.now())
     )
     row = (await connection.execute(query)).one_or_none()
-    return _actor(row) if row else None
+    return (_actor(row), row[-1]) if row else None
 
 
 async def seen(session: AsyncSession, session_id: uuid.UUID, *, address: str | None, at: datetime) -> None:
@@ -202,6 +207,11 @@ async def seen(session: AsyncSession, session_id: uuid.UUID, *, address: str | N
     row.seen_at, row.address = at, address
     if row.kind == SessionKind.WEB:
         row.expires_at = min(at + COOKIE, row.created_at + LONGEST)
+
+
+async def still_open(session: AsyncSession, session_id: uuid.UUID, *, at: datetime) -> None:
+    """A stream of theirs is: they are there, but nobody uses the session, so it does not live longer for it."""
+    await session.execute(update(SignIn).where(SignIn.id == session_id).values(seen_at=at))
 
 
 async def actor_by_id(connection: AsyncConnection | AsyncSession, agent_id: uuid.UUID) -> Actor | None:

@@ -4,15 +4,18 @@ import uuid
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, delete, func, or_, select, text
+from sqlalchemy import ForeignKey, Index, Integer, delete, func, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from domain.actors import SYSTEM, Actor, ActorKind, Role
 from domain.db import Base, new_id, session_of
+from domain.desk.tags import kept
 from domain.errors import InvalidInput, NotFound
 from domain.events import EventKind, record
 from domain.languages import N_, best_language
+
+MOST_CAPACITY = 1_000
 
 
 class Team(Base):
@@ -43,6 +46,12 @@ class Agent(Base):
     """In which they can answer, besides their own."""
     line: Mapped[str | None] = mapped_column(unique=True)
     """Their telephone, as the PBX calls it: an extension, a SIP address, or a number in E.164."""
+    skills: Mapped[list[str]] = mapped_column(default=list, server_default=text("'[]'"))
+    """What the shop's teams ask for (`domain/assigning/policies.py`), as tags are written."""
+    capacity: Mapped[int | None] = mapped_column(Integer)
+    """How much work is given to them at once; none: as their teams say, 0: nothing by itself."""
+    given_at: Mapped[datetime | None]
+    """When they were given a ticket last. Who hands out work holds the row, so that nobody else does meanwhile."""
     password_hash: Mapped[str | None]
     created_at: Mapped[datetime]
     left_at: Mapped[datetime | None]
@@ -59,6 +68,7 @@ class Agent(Base):
         role: Role | None = None,
         languages: Collection[str] | None = None,
         line: str | None = None,
+        skills: Collection[str] | None = None,
         left: bool | None = None,
     ) -> None:
         """What is left out stays. Nobody takes their own rights away: somebody must be left who can give them back."""
@@ -74,9 +84,17 @@ class Agent(Base):
             self.languages = sorted({language.strip().lower() for language in languages} - {""})
         if line is not None:
             self.line = line_called(line) or None
+        if skills is not None:
+            self.skills = sorted(skill for skill in kept(skills) if skill)
         if left is not None:
             self.left_at = (self.left_at or at) if left else None
         self.tell(by=by, at=at)
+
+    def set_capacity(self, capacity: int | None) -> None:
+        """None: as their teams say."""
+        if capacity is not None and not 0 <= capacity <= MOST_CAPACITY:
+            raise InvalidInput(N_("A capacity is 0 to {most}."), field=["capacity"], most=MOST_CAPACITY)
+        self.capacity = capacity
 
     def tell(self, *, by: Actor, at: datetime) -> None:
         record(session_of(self), EventKind.AGENT_CHANGED, by=by, at=at, data={"agent": str(self.id)})

@@ -1,23 +1,17 @@
-"""Why an alert came to be, as things are now, what helps best, and who could do it."""
+"""Why an alert came to be, as things are now, and what helps best."""
 
 import uuid
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import func, select
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.actors import Role
 from domain.agents import duty
-from domain.agents.staff import Agent, TeamMember
 from domain.alerting.alerts import AlertKind
-from domain.customers.contacts import Contact
 from domain.db import one_of
-from domain.desk.tickets import LIVE, Ticket
-from domain.languages import N_
-from domain.shop import agents_see_all
+from domain.desk.tickets import Ticket
 from domain.sla.clocks import RUNNING, Clock
 from domain.ways_in.channels import ChannelKind
 
@@ -116,67 +110,3 @@ async def of_alerts(
         )
         found[alert_id] = (why, HELP[why])
     return found
-
-
-@dataclass(frozen=True)
-class Candidate:
-    agent_id: uuid.UUID
-    load: int
-    """Open tickets."""
-    speaks: bool
-    in_team: bool
-
-    @property
-    def sentence(self) -> str:
-        return (
-            N_("On shift, speaks the language; open tickets: {count}")
-            if self.speaks
-            else N_("On shift; open tickets: {count}")
-        )
-
-
-def best_first(candidates: Sequence[Candidate]) -> list[Candidate]:
-    return sorted(candidates, key=lambda one: (not one.in_team, not one.speaks, one.load, one.agent_id))
-
-
-async def who_could_take(
-    connection: AsyncConnection | AsyncSession, ticket_id: uuid.UUID, *, at: datetime, most: int
-) -> list[Candidate]:
-    """On shift and allowed to see it; of its team first, then who speaks the customer's language, then who has least to do."""
-    ticket = (
-        await connection.execute(
-            select(Ticket.team_id, Ticket.assignee_id, Contact.locale)
-            .join(Contact, Contact.id == Ticket.contact_id)
-            .where(Ticket.id == ticket_id)
-        )
-    ).one()
-    present = await duty.on_duty(connection, at=at)
-    everybody = (await connection.execute(select(agents_see_all))).scalar_one()
-    loads = (
-        select(Ticket.assignee_id, func.count().label("load"))
-        .where(Ticket.status.in_(LIVE), Ticket.assignee_id.is_not(None))
-        .group_by(Ticket.assignee_id)
-        .subquery()
-    )
-    agents = await connection.execute(
-        select(Agent.id, Agent.role, Agent.locale, Agent.languages, loads.c.load)
-        .outerjoin(loads, loads.c.assignee_id == Agent.id)
-        .where(one_of(Agent.id, present), Agent.id.is_distinct_from(ticket.assignee_id))
-    )
-    members = set(
-        (
-            await connection.execute(select(TeamMember.agent_id).where(TeamMember.team_id == ticket.team_id))
-        ).scalars()
-    )
-    return best_first(
-        [
-            Candidate(
-                row.id,
-                row.load or 0,
-                speaks=ticket.locale is not None and ticket.locale in {row.locale, *row.languages},
-                in_team=row.id in members,
-            )
-            for row in agents
-            if everybody or ticket.team_id is None or row.id in members or row.role != Role.AGENT
-        ]
-    )[:most]

@@ -217,6 +217,9 @@ class Call(Item):
             self.tell(EventKind.CALL_CHANGED, by=by, at=at, data=data)
 
 
+Index("ix_item_ended", Call.ended_at, postgresql_where=Call.ended_at.is_not(None))
+
+
 class Note(Item):
     __mapper_args__ = {"polymorphic_identity": ItemKind.NOTE}
 

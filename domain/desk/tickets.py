@@ -26,7 +26,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.sql.elements import SQLCoreOperations
 
 from domain.actors import Actor
-from domain.agents.staff import Agent
+from domain.agents.staff import Agent, Team
+from domain.assigning.reasons import OTHER_TEAM
 from domain.customers.contacts import same_person
 from domain.db import Base, Json, new_id, one_of, ring, session_of
 from domain.desk import tags
@@ -56,6 +57,8 @@ class TicketStatus(StrEnum):
 
 
 LIVE = (TicketStatus.NEW, TicketStatus.OPEN, TicketStatus.PENDING)
+OURS = (TicketStatus.NEW, TicketStatus.OPEN)
+"""It is the shop's turn."""
 OVER = (TicketStatus.SOLVED, TicketStatus.CLOSED)
 
 IS_LIVE = "status IN ('new', 'open', 'pending')"
@@ -76,6 +79,11 @@ class Ticket(Base):
         Index("ix_ticket_live", "assignee_id", postgresql_where=text(IS_LIVE)),
         Index("ix_ticket_due", "due_at", "id", postgresql_where=text(IS_LIVE)),
         Index("ix_ticket_tags", "tags", postgresql_using="gin"),
+        Index(
+            "ix_ticket_queue",
+            "team_id",
+            postgresql_where=text("assignee_id IS NULL AND status IN ('new', 'open')"),
+        ),
     )
     __mapper_args__ = {"eager_defaults": True}
 
@@ -88,6 +96,8 @@ class Ticket(Base):
     """1 urgent, 2 high, 3 normal, 4 low."""
     team_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("team.id"))
     assignee_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("agent.id"))
+    let_go_by_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("agent.id"))
+    """Who had it and gave it back, while nobody has it: it is not handed out to them again."""
     policy_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("policy.id"))
     """What was promised by hand, whatever the policies' conditions say."""
     tags: Mapped[list[str]] = mapped_column(default=list, server_default=text("'[]'"))
@@ -126,15 +136,33 @@ class Ticket(Base):
         if self.assignee_id != agent_id:
             raise SomebodyElseAssigned(field=["expectedAssigneeId"])
 
-    def assign(self, *, to: Agent | None, by: Actor, at: datetime) -> None:
+    def assign(
+        self, *, to: Agent | None, by: Actor, at: datetime, because: Collection[str] = (), **why: str
+    ) -> None:
+        """`because`: codes of `domain/assigning/reasons.py`, where a rule decided; `why`, what these are about."""
         before, self.assignee_id = self.assignee_id, to.id if to else None
         if self.assignee_id == before:
             return
         changed: Json = {"to": str(to.id) if to else None, "before": str(before) if before else None}
+        if because:
+            changed |= {"because": list(because), **why}
+        self.let_go_by_id = before if to is None and before == by.agent_id else None
+        if to:
+            to.given_at = at
         if to and self.status == TicketStatus.NEW:
             changed["status"] = [self.status, TicketStatus.OPEN]
             self.status = TicketStatus.OPEN
         self._record(EventKind.TICKET_ASSIGNED, by=by, at=at, **changed)
+
+    def hand_to(self, team: Team | None, members: Collection[uuid.UUID], *, by: Actor, at: datetime) -> None:
+        """To another team, or to none. Whoever has it keeps it only where they are one of its `members`."""
+        before, self.team_id = self.team_id, team.id if team else None
+        if self.team_id == before:
+            return
+        moved = [str(before) if before else None, str(team.id) if team else None]
+        self._record(EventKind.TICKET_CHANGED, by=by, at=at, team=moved)
+        if team and self.assignee_id and self.assignee_id not in members:
+            self.assign(to=None, by=by, at=at, because=[OTHER_TEAM])
 
     def change(
         self,

@@ -16,10 +16,11 @@ from domain.events import ensure_partitions
 # isort: split
 # Every table:
 from domain import access, once, shop  # noqa: F401
-from domain.agents import duty, invitations, second_factor, system_mail, tries  # noqa: F401
+from domain.agents import duty, invitations, presence, second_factor, system_mail, tries  # noqa: F401
 from domain.alerting import alert_preferences  # noqa: F401
 from domain.answering import absence  # noqa: F401
 from domain.arriving import acknowledging, participants, parts  # noqa: F401
+from domain.assigning import policies  # noqa: F401
 from domain.calling import dialled_numbers, dials, early_calls  # noqa: F401
 from domain.complaints import complaints  # noqa: F401
 from domain.customers import consents, duplicates, name_lookups  # noqa: F401

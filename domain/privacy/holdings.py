@@ -229,6 +229,7 @@ HARMLESS = {
     "agent.*": "of the people of the shop",
     "alert_preferences.*": "of the people of the shop",
     "api_token.*": "of the shop's programs",
+    "assignment_policy.*": "how the shop hands out its work",
     "audit_entry.actor_kind": "a code",
     "audit_entry.address": "where a person of the shop sat",
     "audit_entry.data": "codes and ids; why somebody unsealed, who must not name the person there",

@@ -54,6 +54,8 @@ class Clock(Base):
     __table_args__ = (
         Index("ix_clock_ticket", "ticket_id"),
         Index("ix_clock_next", "next_at", postgresql_where=text("next_at IS NOT NULL")),
+        Index("ix_clock_met", "met_at", postgresql_where=text("met_at IS NOT NULL")),
+        Index("ix_clock_breached", "breached_at", postgresql_where=text("breached_at IS NOT NULL")),
         Index(
             "uq_clock_running",
             "ticket_id",

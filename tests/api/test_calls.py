@@ -25,6 +25,8 @@ CALLER, OURS = "+48600100200", "+48221112233"
 
 RINGING = """subscription Ringing { callRinging { calls {
   number dialled campaign language state contact { id } candidates { id } openTickets { id } } } }"""
+LINK = """mutation($input: CallLinkInput!) { callLink(input: $input) {
+  call { ticketId contact { id } } userErrors { code } } }"""
 CALL = """query Call($id: ID!) { node(id: $id) { ... on Call {
   state number threadId campaign source language voicemail notes outcome agents { name }
   contact { id } candidates { id } openTickets { id number } } } }"""
@@ -124,6 +126,25 @@ async def test_a_call_that_lies_wrongly_moves_with_one_tap(house: House, ben: Cl
     async with house.db.transaction() as session:
         kept = (await session.scalars(select(Call))).one()
         assert kept.ticket_id != ticket.id
+
+
+async def test_a_call_is_linked_to_whose_it_was_by_an_agents_word(
+    house: House, ben: Client, line: Channel
+) -> None:
+    theirs = await of_two_contacts(house)
+    id = await hear(house, line, a_call_step("c1", CallStep.RINGING))
+    call = (await ben.ask(CALL, id=id))["node"]
+    meant = call["candidates"][0]["id"]
+
+    linked = await ben.do(LINK, callId=id, contactId=meant)
+    again = await ben.do(LINK, callId=id, contactId=meant)
+
+    assert linked["call"]["contact"]["id"] == again["call"]["contact"]["id"] == meant
+    assert linked["call"]["ticketId"] == again["call"]["ticketId"]
+    assert linked["call"]["ticketId"] in theirs
+    other = next(ticket for ticket in theirs if ticket != linked["call"]["ticketId"])
+    assert (await ben.do(LINK, callId=id, ticketId=other))["call"]["ticketId"] == other
+    assert await ben.refused(LINK, callId=id) == ["INVALID"]
 
 
 async def _line(house: House, client: Client, line: str) -> None:

@@ -391,3 +391,35 @@ async def test_a_customer_is_exported_erased_and_unsealed_from_the_command_line(
     with zipfile.ZipFile(tmp_path / "court.zip") as archive:
         assert b"Where is it?" in archive.read("rows/item.1.jsonl")
     assert (tmp_path / "court.zip").stat().st_mode & 0o777 == 0o600
+
+
+async def test_teams_and_what_each_person_can_carry_come_from_the_command_line(
+    database_url: str, tmp_path: Path
+) -> None:
+    url = await another_database(database_url, "teams")
+    settings = {"HEDDLE_DATABASE_URL": url, "HEDDLE_SECRET_KEY": SECRET, "HEDDLE_DATA": str(tmp_path)}
+
+    def typed(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return heddle(*arguments, folder=tmp_path, **settings)
+
+    typed("agent", "add", "ben@shop.example", "--name", "Ben")
+    made = typed(
+        "team", "set", "Support", "--mode", "round_robin", "--skill", "returns=return", "--capacity", "9"
+    )
+    wrong = typed("team", "set", "Support", "--skill", "returns")
+    ben = typed(
+        "agent", "set", "ben@shop.example", "--skill", "returns", "--capacity", "4", "--team", "Support"
+    )
+    nobody = typed("agent", "set", "ben@shop.example", "--team", "Sales")
+    told = typed("team", "list")
+
+    assert made.stdout == "The team 'Support' is here.\n"
+    assert "should be like returns=return" in wrong.stderr
+    assert ben.stdout == "Ben is set up.\n", ben.stderr
+    assert "there is no team 'Sales'" in nobody.stderr
+    assert told.stdout.split() == ["Support", "round_robin", "capacity", "9", "Ben"]
+    db = Database(url)
+    async with db.transaction() as session:
+        agent = (await session.scalars(select(Agent))).one()
+        assert (agent.skills, agent.capacity) == (["returns"], 4)
+    await db.close()

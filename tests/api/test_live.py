@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from websockets.asyncio.client import connect
 
 from api import live
-from api.changes import cursor
+from api.cursors import cursor
 from api.house import House
 from api.server import Patience
 from domain.actors import SYSTEM

@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
-from api.changes import cursor
+from api.cursors import cursor
 from api.house import House
 from api.permissions import RULES, Rule, rule_of
 from api.schema import schema
@@ -491,6 +491,7 @@ MUTATIONS: dict[str, Callable[[Asking, Principal], Any]] = {
     "pushReceipt": lambda a, p: _a_push(a, p),
     "alertPrefsSave": lambda a, p: {"privacy": "MINIMAL"},
     "dutySet": lambda a, p: {"onDuty": True},
+    "awaySet": lambda a, p: {"away": False},
     "ticketCreate": lambda a, p: {"contactId": a.Contact, "subject": "Another matter"},
     "ticketAssign": lambda a, p: {"ticketIds": [a.Ticket], "agentId": a.Bo},
     "ticketUpdate": lambda a, p: {"ids": [a.Ticket], "priority": 2},
@@ -548,6 +549,7 @@ MUTATIONS: dict[str, Callable[[Asking, Principal], Any]] = {
     "contactNoteAdd": lambda a, p: {"contactId": a.Contact, "text": "Prefers the phone."},
     "contactNoteDelete": lambda a, p: _a_contact_note(a, p),
     "companySave": lambda a, p: {"id": a.Company, "note": "Pays late."},
+    "callLink": lambda a, p: {"callId": a.Call, "contactId": a.Caller},
     "callStart": lambda a, p: _a_line(a),
     "callUpdate": lambda a, p: {"id": a.Call, "outcome": "REACHED", "notes": "Asked for her parcel."},
     "taskSave": lambda a, p: {"id": a.Task, "title": "Call Ada again"},
@@ -567,6 +569,7 @@ MUTATIONS: dict[str, Callable[[Asking, Principal], Any]] = {
     "policySave": lambda a, p: {"name": a.new_address(), "calendarId": a.Calendar},
     "policyDelete": lambda a, p: _a_policy(a),
     "calendarSave": lambda a, p: {"name": a.new_address(), "hours": HOURS},
+    "assignmentSave": lambda a, p: {"teamId": a.Team, "capacity": 10},
     "rotaSave": lambda a, p: {"agentId": a.Bo, "hours": HOURS},
     "arrivalRetry": lambda a, p: {"id": a.Arrival},
     "dialledNumberSave": lambda a, p: {"channelId": a.shop.ids["phone channel"], "number": "+48221112233"},
@@ -650,6 +653,8 @@ QUERIES = {
     "Query.viewer": "{ viewer { role } }",
     "Query.agents": "{ agents { id } }",
     "Query.teams": "{ teams { id } }",
+    "Query.counters": "{ counters { open } }",
+    "Query.liveCalls": "{ liveCalls { id } }",
     "Query.channels": "{ channels { id } }",
     "Query.channelKinds": "{ channelKinds { kind } }",
     "Query.shop": "{ shop { agentsSee } }",
@@ -797,6 +802,11 @@ QUERIES = {
     "AlertPrefs": "{ viewer { alertPrefs { privacy } } }",
     "Agent": "{ agents { name } }",
     "Team": "{ teams { name } }",
+    "AgentLoad": "{ agents { load { open } } }",
+    "AssignmentPolicy": "{ teams { assignment { mode } } }",
+    "ChannelWeight": "{ teams { assignment { weights { weight } } } }",
+    "SkillRule": "{ teams { assignment { skills { skill } } } }",
+    "Counters": "{ counters { open } }",
     "Channel": "{ channels { name } }",
     "Channel.address": "{ channels { address } }",
     "Channel.team": "{ channels { team { id } } }",

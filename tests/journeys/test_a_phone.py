@@ -12,8 +12,9 @@ import orjson
 import pytest
 
 from api.house import House
-from api.running import Settings, working
+from api.running import Settings
 from api.settings import ApiSettings
+from api.workers import working
 from demo.farends import FcmStandIn, SmtpSink
 from demo.farends.fcm import Push
 from domain.settings import DomainSettings

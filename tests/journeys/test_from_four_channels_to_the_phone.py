@@ -16,8 +16,9 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 
 from api.house import House
-from api.running import Settings, working
+from api.running import Settings
 from api.settings import ApiSettings
+from api.workers import working
 from demo.farends import FcmStandIn, GraphStandIn, SmtpSink, messenger_events
 from domain.settings import DomainSettings
 from domain.ways_in.channels import ChannelKind

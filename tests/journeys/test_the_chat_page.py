@@ -12,8 +12,9 @@ import pytest
 from playwright.async_api import Browser, Page, async_playwright, expect
 
 from api.house import House
-from api.running import Settings, working
+from api.running import Settings
 from api.settings import ApiSettings
+from api.workers import working
 from demo.website import Website
 from domain.feedback import surveys
 from domain.feedback.scales import SurveyKind

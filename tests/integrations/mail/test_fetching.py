@@ -11,8 +11,9 @@ import pytest
 from sqlalchemy import func, select, update
 
 from api.house import House
-from api.running import Settings, working
+from api.running import Settings
 from api.settings import ApiSettings
+from api.workers import working
 from domain.arriving.inbound import Arrival, ArrivalState
 from domain.customers.contacts import Identity
 from domain.db import database_time, new_id

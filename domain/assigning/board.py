@@ -1,0 +1,119 @@
+"""What a manager's phone shows at a glance: how many are late, who rings, what is to be done today."""
+
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, DateTime, Select, and_, any_, func, literal, select, true
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.access import may_see
+from domain.actors import Actor
+from domain.assigning.workload import COUNTS
+from domain.desk.messages import Call, CallState, Direction
+from domain.desk.tasks import Task
+from domain.desk.tickets import LIVE, Ticket
+from domain.sla.clocks import RUNNING, Clock
+from domain.sla.policies import Calendar, Policy
+
+ON_THE_LINE = (
+    Call.due_at.is_not(None),  # its end is waited for: few are, and they have an index
+    Call.ended_at.is_(None),
+    Call.call_state.in_((CallState.RINGING, CallState.ANSWERED)),
+)
+
+
+@dataclass(frozen=True)
+class Counters:
+    breached: int
+    at_risk: int
+    unassigned: int
+    open: int
+    complaints_open: int
+    complaints_stalled: int
+    tasks_due_today: int
+    calls_waiting: int
+    sla_today_percent: float | None
+
+
+async def counters(
+    connection: AsyncConnection, actor: Actor, team_id: uuid.UUID | None = None, *, at: datetime
+) -> Counters:
+    """Of what this person sees; of one team's tickets, with a team."""
+    seen = and_(may_see(Ticket, actor), true() if team_id is None else Ticket.team_id == team_id)
+    theirs = select(Ticket.id).where(seen)
+    tasks = and_(may_see(Task, actor), true() if team_id is None else Task.ticket_id.in_(theirs))
+    beside = _beside(theirs, tasks, *_today(at))
+    found = (await connection.execute(_of_tickets(seen, at).add_columns(*beside))).one()
+    settled = found.kept + found.broken
+    return Counters(
+        breached=found.breached,
+        at_risk=found.at_risk,
+        unassigned=found.unassigned,
+        open=found.open,
+        complaints_open=found.complaints,
+        complaints_stalled=0,
+        tasks_due_today=found.tasks,
+        calls_waiting=found.calls,
+        sla_today_percent=round(100 * found.kept / settled, 1) if settled else None,
+    )
+
+
+def _today(at: datetime) -> tuple[ColumnElement[datetime], ColumnElement[datetime]]:
+    """When the shop's day begins and ends: in the zone of the default promise."""
+    default = (
+        select(Calendar.hours["zone"].astext)
+        .join(Policy, Policy.calendar_id == Calendar.id)
+        .where(Policy.is_default)
+        .scalar_subquery()
+    )
+    zone = func.coalesce(default, "UTC")
+    midnight = func.date_trunc("day", func.timezone(zone, literal(at, DateTime(timezone=True))))
+    return func.timezone(zone, midnight), func.timezone(zone, midnight + timedelta(days=1))
+
+
+def _of_tickets(which: ColumnElement[bool], at: datetime) -> Select[*tuple[Any, ...]]:
+    seen = (
+        select(Ticket.id, Ticket.assignee_id, Ticket.legal_since)
+        .where(Ticket.status.in_(LIVE), COUNTS, which)
+        .cte("seen")
+    )
+    promised = (
+        select(
+            Clock.ticket_id,
+            func.bool_or(Clock.due_at <= at).label("late"),
+            func.bool_or(literal(at) >= any_(Clock.warn_at)).label("warned"),
+        )
+        .where(Clock.ticket_id.in_(select(seen.c.id)), RUNNING, Clock.paused_since.is_(None))
+        .group_by(Clock.ticket_id)
+        .subquery()
+    )
+    late, warned = promised.c.late, promised.c.warned
+    counts = select(
+        func.count().label("open"),
+        func.count().filter(seen.c.assignee_id.is_(None)).label("unassigned"),
+        func.count().filter(seen.c.legal_since.is_not(None)).label("complaints"),
+        func.count().filter(late).label("breached"),
+        func.count().filter(warned, ~late).label("at_risk"),
+    ).select_from(seen.outerjoin(promised, promised.c.ticket_id == seen.c.id))
+    return counts
+
+
+def _beside(
+    tickets: Select[Any],
+    tasks: ColumnElement[bool],
+    midnight: ColumnElement[datetime],
+    tomorrow: ColumnElement[datetime],
+) -> Iterator[ColumnElement[int]]:
+    """Tasks, calls, and the promises that were kept or broken today."""
+    due = select(func.count()).select_from(Task).where(Task.done_at.is_(None), Task.due_at < tomorrow, tasks)
+    yield due.scalar_subquery().label("tasks")
+    rings = (*ON_THE_LINE, Call.call_state == CallState.RINGING, Call.direction == Direction.IN)
+    calls = select(func.count()).select_from(Call).where(*rings, Call.ticket_id.in_(tickets))
+    yield calls.scalar_subquery().label("calls")
+    promises = select(func.count()).select_from(Clock).where(Clock.ticket_id.in_(tickets))
+    kept = promises.where(Clock.met_at >= midnight, Clock.breached_at.is_(None))
+    yield kept.scalar_subquery().label("kept")
+    yield promises.where(Clock.breached_at >= midnight).scalar_subquery().label("broken")

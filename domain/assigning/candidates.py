@@ -1,0 +1,143 @@
+"""Who could have a ticket, and what a ticket asks for, read for `choosing`."""
+
+import uuid
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, exists, func, or_, select, true
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+
+from domain.actors import Role
+from domain.agents.presence import Activity, standings
+from domain.agents.staff import Agent, TeamMember
+from domain.assigning.choosing import Candidate, Job, best_first
+from domain.assigning.policies import Terms, terms_of
+from domain.assigning.workload import weighed, workloads
+from domain.customers.contacts import Contact
+from domain.desk.tickets import Ticket
+from domain.languages import N_
+from domain.shop import agents_see_all
+from domain.sla.clocks import RUNNING, Clock
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A ticket that somebody is to have."""
+
+    ticket_id: uuid.UUID
+    job: Job
+
+
+async def waiting(
+    connection: AsyncConnection | AsyncSession, terms: Terms, *which: ColumnElement[bool], at: datetime
+) -> list[Waiting]:
+    """What falls due first comes first; then what has waited longest."""
+    tickets = weighed(*which, at=at).subquery()
+    clocks = (
+        select(
+            Clock.ticket_id,
+            func.min(Clock.due_at).label("due_at"),
+            func.min(Clock.started_at).label("started_at"),
+        )
+        .where(Clock.ticket_id.in_(select(tickets.c.id)), RUNNING, Clock.paused_since.is_(None))
+        .group_by(Clock.ticket_id)
+        .subquery()
+    )
+    rows = await connection.execute(
+        select(
+            tickets, Ticket.tags, Ticket.created_at, Ticket.let_go_by_id, Contact.locale, clocks.c.started_at
+        )
+        .join(Ticket, Ticket.id == tickets.c.id)
+        .join(Contact, Contact.id == Ticket.contact_id)
+        .outerjoin(clocks, clocks.c.ticket_id == Ticket.id)
+        .order_by(clocks.c.due_at.nulls_last(), Ticket.created_at, Ticket.id)
+    )
+    return [Waiting(row.id, _job(row, terms)) for row in rows]
+
+
+def _job(row: Any, terms: Terms) -> Job:
+    return Job(
+        weight=row.weight,
+        is_live=row.is_live,
+        language=spoken(row.locale or row.channel_language) if terms.by_language else None,
+        skills=terms.needs(row.tags, row.channel_ids or ()),
+        waits_since=row.started_at or row.created_at,
+        let_go_by=row.let_go_by_id,
+    )
+
+
+def spoken(locale: str | None) -> str | None:
+    """Who writes `pt-BR` is answered by who speaks `pt`."""
+    return (locale or "").replace("_", "-").split("-")[0].lower() or None
+
+
+async def candidates(
+    connection: AsyncConnection | AsyncSession,
+    team_id: uuid.UUID | None,
+    who: ColumnElement[bool],
+    *,
+    at: datetime,
+) -> list[Candidate]:
+    """Of those agents, as they stand now."""
+    belongs = exists().where(TeamMember.agent_id == Agent.id, TeamMember.team_id == team_id)
+    rows = await connection.execute(
+        select(
+            Agent.id, Agent.locale, Agent.languages, Agent.skills, Agent.given_at, belongs.label("in_team")
+        )
+        .where(Agent.left_at.is_(None), who)
+        .order_by(Agent.id)
+    )
+    people = rows.all()
+    ids = [row.id for row in people]
+    present = await standings(connection, ids, at=at)
+    loads = await workloads(connection, ids, at=at)
+    return [
+        Candidate(
+            row.id,
+            capacity=loads[row.id].capacity,
+            used=loads[row.id].used,
+            open=loads[row.id].open,
+            languages=frozenset(filter(None, map(spoken, (row.locale, *row.languages)))),
+            skills=frozenset(row.skills),
+            given_at=row.given_at,
+            in_team=row.in_team,
+            on_shift=present[row.id].on_shift,
+            on_screen=present[row.id].on_screen,
+            away=present[row.id].away,
+            busy=present[row.id].activity != Activity.IDLE,
+        )
+        for row in people
+    ]
+
+
+SPEAKS = N_("On shift, speaks the language; open tickets: {count}")
+ON_SHIFT = N_("On shift; open tickets: {count}")
+
+
+async def suggested(
+    connection: AsyncConnection | AsyncSession, ticket_id: uuid.UUID, *, at: datetime, most: int
+) -> list[tuple[Candidate, str]]:
+    """Who could take it over, and a sentence why: on shift, not away, and allowed to see it; in the order in which the house would
+    choose, full or not."""
+    ticket = (
+        await connection.execute(select(Ticket.team_id, Ticket.assignee_id).where(Ticket.id == ticket_id))
+    ).one()
+    terms = (await terms_of(connection, [ticket.team_id])).get(ticket.team_id, Terms())
+    found = await waiting(connection, replace(terms, by_language=True), Ticket.id == ticket_id, at=at)
+    job = found[0].job if found else Job()
+    others = Agent.id.is_distinct_from(ticket.assignee_id)
+    people = await candidates(connection, ticket.team_id, others & _sees(ticket.team_id), at=at)
+    there = [one for one in people if one.on_shift and not one.away]
+    return [
+        (one, SPEAKS if job.language and one.speaks(job) else ON_SHIFT)
+        for one in best_first(job, there, terms.rules)[:most]
+    ]
+
+
+def _sees(team_id: uuid.UUID | None) -> ColumnElement[bool]:
+    """As `domain/access.py` has it, of many agents at once."""
+    if team_id is None:
+        return true()
+    members = select(TeamMember.agent_id).where(TeamMember.team_id == team_id)
+    return or_(agents_see_all, Agent.role != Role.AGENT, Agent.id.in_(members))
