@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import (
     Boolean,
     ColumnElement,
+    Select,
     and_,
     any_,
     exists,
@@ -24,20 +25,25 @@ from sqlalchemy import (
     union_all,
 )
 from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy.sql.elements import SQLCoreOperations
 
 from domain.agents.staff import Agent, Team
+from domain.complaints.complaints import LEADS, Complaint
 from domain.customers.contacts import Contact, Identity, IdentityKind, same_person
 from domain.desk import tags
 from domain.desk.messages import DeliveryState, Direction, Item, ItemKind
 from domain.desk.threads import Thread
 from domain.desk.tickets import IS_LIVE, NEVER, Ticket, TicketStatus
 from domain.errors import Refused
+from domain.feedback.conditions import rated
+from domain.feedback.scales import SurveyKind
 from domain.finding.entries import EntryKind, SearchEntry, matches
 from domain.finding.lexemes import Mark, asked_piece, asked_words
 from domain.finding.values import ME, NOBODY, Compared
 from domain.ids import row_id
 from domain.sla.clocks import RUNNING, Clock
 from domain.ways_in.channels import Channel, ChannelKind
+from domain.working.mentions import mentions
 
 COMPLAINT = "complaint"
 
@@ -80,7 +86,12 @@ def is_spam(_: Asking) -> ColumnElement[bool]:
 
 
 def is_complaint(_: Asking) -> ColumnElement[bool]:
-    return Ticket.legal_since.is_not(None) | Ticket.tags.has_key(COMPLAINT)  # type: ignore[no-any-return]
+    complained = exists().where(Complaint.ticket_id == Ticket.id, LEADS)
+    return or_(Ticket.legal_since.is_not(None), Ticket.tags.has_key(COMPLAINT), complained)
+
+
+def is_snoozed(_: Asking) -> ColumnElement[bool]:
+    return Ticket.snoozed_until.is_not(None)
 
 
 def is_of_a_vip(_: Asking) -> ColumnElement[bool]:
@@ -168,8 +179,23 @@ def is_assigned(who: str, asking: Asking) -> ColumnElement[bool]:
         return Ticket.assignee_id == asking.agent_id if asking.agent_id else false()
     if who == NOBODY:
         return Ticket.assignee_id.is_(None)
+    return Ticket.assignee_id.in_(_called(who))
+
+
+def _called(who: str) -> Select[uuid.UUID]:
     named = or_(func.lower(Agent.email) == who.lower(), func.lower(Agent.name) == who.lower())
-    return Ticket.assignee_id.in_(select(Agent.id).where(named))
+    return select(Agent.id).where(named)
+
+
+def calls(who: str, asking: Asking) -> ColumnElement[bool]:
+    """A note in it calls somebody."""
+    if who == ME:
+        return mentions([asking.agent_id]) if asking.agent_id else false()
+    return mentions(_called(who))
+
+
+def is_rated(asked: Compared, _: Asking) -> ColumnElement[bool]:
+    return rated(SurveyKind.CSAT, lambda score: _compared(score, asked))
 
 
 def is_of_team(name: str, _: Asking) -> ColumnElement[bool]:
@@ -242,7 +268,7 @@ def updated(asked: Compared, asking: Asking) -> ColumnElement[bool]:
 _SIGNS: dict[str, Callable[[Any, Any], Any]] = {"=": eq, ">": gt, ">=": ge, "<": lt, "<=": le}
 
 
-def _compared(column: InstrumentedAttribute[int], asked: Compared) -> ColumnElement[bool]:
+def _compared(column: SQLCoreOperations[Any], asked: Compared) -> ColumnElement[bool]:
     return _SIGNS[asked.sign](column, asked.than)  # type: ignore[no-any-return]
 
 

@@ -47,8 +47,10 @@ FLAGS = {
         unsettled=True,
     ),
     "complaint": Flag(
-        conditions.is_complaint, "a law's days run or ran for it, or it has the tag `complaint`"
+        conditions.is_complaint,
+        "a complaint was opened on it, a law's days run or ran for it, or it has the tag `complaint`",
     ),
+    "snoozed": Flag(conditions.is_snoozed, "it sleeps until a time, or until the customer writes"),
     "vip": Flag(conditions.is_of_a_vip, "its customer is a VIP"),
     "spam": Flag(conditions.is_spam, "marked as spam; left out unless a query speaks of it"),
 }
@@ -84,6 +86,8 @@ TERMS = {
         conditions.is_assigned,
         "who has it, by name or address; `me`, or `none`",
     ),
+    "mentions": Term(Anything((ME,), names="agent"), conditions.calls, "a note calls this agent; `me`"),
+    "csat": Term(Numbers(), conditions.is_rated, "how the customer rated the help, of 5: `<3`"),
     "team": Term(Anything((NOBODY,), names="team"), conditions.is_of_team, "by the team's name; or `none`"),
     "tag": Term(Anything((NOBODY,)), conditions.has_tag, "the ticket has this tag; or `none` at all"),
     "lang": Term(
