@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Row, Select, func, select
 from sqlalchemy.orm import aliased
 
 from api.agents.staff import Agent, agents_by_id
-from api.complaints import case_files, stalling  # noqa: F401 - names the stages
+from api.complaints import case_files
 from api.context import Info, Reading, by, plain
 from api.node import Node
 from api.paging import of_each, page_size
@@ -28,8 +28,21 @@ from domain.ways_in.channels import ChannelKind
 if TYPE_CHECKING:
     from api.desk.tickets import Ticket
 
+strawberry.enum(Stage, name="ComplaintStage")
 strawberry.enum(Outcome, name="ComplaintOutcome")
 strawberry.enum(Remedy, name="ComplaintRemedy")
+
+
+@strawberry.type(description="After how many working days without a move a complaint is told of.")
+class StalledDays:
+    stage: Stage
+    days: int
+
+
+@strawberry.input
+class StalledDaysInput:
+    stage: Stage
+    days: int
 
 
 @strawberry.type
