@@ -15,6 +15,7 @@ from api.context import Info, Reading, by, plain
 from api.node import Node
 from api.paging import of_each, page_size
 from api.selection import Selection, wanted
+from api.sla.template_codes import PolicyTemplateCode
 from domain.access import may_see
 from domain.complaints import complaints, decision_dates
 from domain.complaints.complaints import LEADS, OPEN, ComplaintStep
@@ -22,7 +23,6 @@ from domain.complaints.stages import FOLLOWING, Outcome, Remedy, Stage
 from domain.db import one_of
 from domain.desk.tickets import Ticket as TicketRow
 from domain.ids import public_id
-from domain.sla.templates import Template
 from domain.ways_in.channels import ChannelKind
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class Complaint(Node):
     number: int = strawberry.field(
         description="To be told to the customer; it stays, whatever becomes of the ticket."
     )
-    template: Template | None = strawberry.field(description="Whose law it is under.")
+    template: PolicyTemplateCode | None = strawberry.field(description="Whose law it is under.")
     channel: ChannelKind | None = strawberry.field(description="By which it came.")
     stage: Stage
     stage_since: datetime
