@@ -17,6 +17,7 @@ from api.customers.contacts import Contact, contacts_by_id
 from api.customers.identities import Identity
 from api.desk.history import PAGED, Asked, TimelineConnection, timeline_of_ticket
 from api.desk.threads import Thread, threads_of
+from api.desk.unread import unread_of
 from api.node import Node
 from api.paging import of_each
 from api.reads import opened
@@ -32,7 +33,6 @@ from domain.desk.messages import DeliveryState, Direction, Item
 from domain.desk.threads import Thread as ThreadRow
 from domain.desk.tickets import LIVE, TicketStatus, became
 from domain.desk.tickets import Ticket as TicketRow
-from domain.finding.conditions import UNANSWERED
 from domain.ids import public_id, row_id
 from domain.ways_in.channels import Channel, ChannelKind
 
@@ -184,7 +184,7 @@ async def _fill(reading: Reading, tickets: list[Ticket], selection: Selection) -
         for ticket in tickets:
             ticket.preview, ticket.seq = newest.get(ticket.row_id, ("", BigInt(0)))
     if "unreadCount" in selection:
-        unread = await _unread(reading, ids)
+        unread = await unread_of(reading, ids)
         for ticket in tickets:
             ticket.unread_count = unread.get(ticket.row_id, 0)
     if "channels" in selection or "lastChannel" in selection:
@@ -248,16 +248,6 @@ async def _newest_items(reading: Reading, ids: list[uuid.UUID]) -> dict[uuid.UUI
         select(asked.c.id, newest.c.text, last_seq.label("seq")).select_from(asked.outerjoin(newest, true()))
     )
     return {row.id: (" ".join((row.text or "").split()), BigInt(row.seq or 0)) for row in rows}
-
-
-async def _unread(reading: Reading, ids: list[uuid.UUID]) -> dict[uuid.UUID, int]:
-    rows = await reading.connection.execute(
-        select(Item.__table__.c.ticket_id, func.count())
-        .join_from(Item.__table__, TicketRow, TicketRow.id == Item.__table__.c.ticket_id)
-        .where(one_of(Item.__table__.c.ticket_id, ids), TicketRow.status.in_(LIVE), *UNANSWERED)
-        .group_by(Item.__table__.c.ticket_id)
-    )
-    return {row[0]: row[1] for row in rows}
 
 
 async def _channels(reading: Reading, ids: list[uuid.UUID]) -> dict[uuid.UUID, list[ChannelKind]]:

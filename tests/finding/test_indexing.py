@@ -179,6 +179,12 @@ async def test_a_search_tells_another_team_nothing(session: AsyncSession, keys: 
     ):
         assert await hits(session, text, ben), text
         assert await hits(session, text, eve) == [], text
+    await receive(session, mailbox, a_mail("zofia@example.org", "Parasol", subject="Parasol"))
+    parasol = (await tickets(session))[-1]
+    await merge_tickets(session, ticket, [parasol], by=SYSTEM, at=NOON)
+    await followed(session)
+    assert await kinds(session, "parasol", ben) == {SearchKind.TICKET, SearchKind.MESSAGE}
+    assert await hits(session, "parasol", eve) == [], "it became part of what she may not see"
     program = Actor(ActorKind.TOKEN, uuid.uuid4())
     assert await hits(session, "umbrella", program) == []
 
