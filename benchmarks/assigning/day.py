@@ -12,6 +12,8 @@ CAPACITY = 16
 CHAT = 4
 """What a live chat weighs; a mail weighs 1."""
 LANGUAGE_WAIT = 10 * MINUTE
+RUSH = 0.1
+"""Of the day's tickets, beside the usual ones, in one hour before noon."""
 NOT_YET = uuid.UUID(int=0)
 
 
@@ -89,7 +91,7 @@ def _person(number: int, begins: datetime, hours: int) -> Person:
 
 
 def _case(chance: random.Random, begins: datetime, hours: int, work: float) -> Case:
-    """A quarter of the day's tickets come in one rush of an hour at most; none so late that nobody could do it."""
+    """None comes so late that nobody could do it."""
     span = hours * 60 * 0.9
     minute = (
         chance.uniform(span / 3, span / 3 + min(60, span / 3))
