@@ -57,6 +57,11 @@ class Asking:
     at: datetime
     agent_id: uuid.UUID | None = None
     zone: str = "UTC"
+    knows_contacts: bool = True
+    """Otherwise a ticket is not found by what is known of its customer: a token that may not read it shall not guess it."""
+
+    def of_contacts(self, condition: ColumnElement[bool]) -> ColumnElement[bool]:
+        return condition if self.knows_contacts else false()
 
 
 class Promises(StrEnum):
@@ -94,8 +99,8 @@ def is_snoozed(_: Asking) -> ColumnElement[bool]:
     return Ticket.snoozed_until.is_not(None)
 
 
-def is_of_a_vip(_: Asking) -> ColumnElement[bool]:
-    return exists().where(Contact.id == Ticket.contact_id, Contact.is_vip)
+def is_of_a_vip(asking: Asking) -> ColumnElement[bool]:
+    return asking.of_contacts(exists().where(Contact.id == Ticket.contact_id, Contact.is_vip))
 
 
 def is_unread(_: Asking) -> ColumnElement[bool]:
@@ -211,14 +216,17 @@ def has_tag(tag: str, _: Asking) -> ColumnElement[bool]:
     return Ticket.tags.has_key(kept)  # type: ignore[no-any-return]
 
 
-def speaks(language: str, _: Asking) -> ColumnElement[bool]:
-    theirs = Contact.id == Ticket.contact_id
-    if language == NOBODY:
-        return exists().where(theirs, Contact.locale.is_(None))
-    return exists().where(theirs, func.lower(func.left(Contact.locale, 2)) == language)
+def speaks(language: str, asking: Asking) -> ColumnElement[bool]:
+    spoken = func.lower(func.left(Contact.locale, 2)) == language
+    known = Contact.locale.is_(None) if language == NOBODY else spoken
+    return asking.of_contacts(exists().where(Contact.id == Ticket.contact_id, known))
 
 
-def has_contact(who: str, _: Asking) -> ColumnElement[bool]:
+def has_contact(who: str, asking: Asking) -> ColumnElement[bool]:
+    return asking.of_contacts(_has_contact(who))
+
+
+def _has_contact(who: str) -> ColumnElement[bool]:
     try:
         return same_person(Ticket.contact_id, row_id("Contact", who))
     except Refused:
@@ -231,19 +239,21 @@ def has_contact(who: str, _: Asking) -> ColumnElement[bool]:
 
 
 def names_a(mark: Mark) -> Callable[[str, Asking], ColumnElement[bool]]:
-    def holds(piece: str, _: Asking) -> ColumnElement[bool]:
-        return speaks_of(asked_piece(mark, piece))
+    def holds(piece: str, asking: Asking) -> ColumnElement[bool]:
+        return speaks_of(asked_piece(mark, piece), asking)
 
     return holds
 
 
-def speaks_of(asked: str | None) -> ColumnElement[bool]:
+def speaks_of(asked: str | None, asking: Asking) -> ColumnElement[bool]:
     """The ticket, something said in it, or its customer is found by that tsquery."""
     if asked is None:
         return false()
     itself = select(SearchEntry.id).where(is_of(EntryKind.TICKET), matches(asked))
     said = select(_item.ticket_id).join_from(Item.__table__, SearchEntry, SearchEntry.id == _item.id)
     said = said.where(is_of(EntryKind.ITEM), matches(asked))
+    if not asking.knows_contacts:
+        return Ticket.id.in_(union_all(itself, said))
     theirs = Ticket.__table__.alias("theirs")
     of_people = select(theirs.c.id).where(theirs.c.contact_id.in_(_people_found(asked)))
     return Ticket.id.in_(union_all(itself, said, of_people))

@@ -85,7 +85,7 @@ class Kept:
 
     def fragments(self, mark: Mark, values: Iterable[str]) -> None:
         for value in values:
-            plain = _plain(mark, value)[:LONGEST_CODE]
+            plain = _plain(mark, value)
             for begin in range(max(1, len(plain) - FEWEST_DIGITS + 1)):
                 self._takes(mark + plain[begin:])
 
@@ -106,13 +106,15 @@ class Kept:
 
 
 def _plain(mark: Mark, value: str) -> str:
+    """No longer than what is kept: PostgreSQL refuses a lexeme of more than 2 kB."""
     match mark:
         case Mark.PHONE:
-            return re.sub(r"\D", "", value)
+            plain = re.sub(r"\D", "", value)
         case Mark.NUMBER:
-            return re.sub(r"[\W_]", "", folded(value))
+            plain = re.sub(r"[\W_]", "", folded(value))
         case Mark.ADDRESS:
-            return folded(value.strip())
+            plain = folded(value.strip())
+    return plain[:LONGEST_CODE]
 
 
 def _quoted(lexeme: str) -> str:

@@ -20,6 +20,7 @@ from domain.languages import N_, translate
 MOST = 50
 """Of the shop, and of each person."""
 LONGEST_NAME, LONGEST_SHORTCUT = 80, 20
+LAST_POSITION = 2**31 - 1
 
 
 class TicketOrder(StrEnum):
@@ -120,7 +121,7 @@ async def _new(session: AsyncSession, *, by: Actor, at: datetime, shared: bool) 
     ).one()
     if count >= MOST:
         raise InvalidInput(N_("There are {most} of these already."), field=["name"], most=MOST)
-    position = 0 if last is None else last + 1
+    position = 0 if last is None else min(last + 1, LAST_POSITION)
     return View(
         id=new_id(), owner_id=owner, position=position, order_by=TicketOrder.UPDATED, created_at=at, updated_at=at
     )  # fmt: skip
