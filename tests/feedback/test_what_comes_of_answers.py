@@ -112,6 +112,8 @@ async def test_a_bad_answer_is_told_once_to_who_has_the_ticket_and_a_manager(
     await after.is_answered(request, 5)
     await after.is_answered(request, 1)
     await after.is_answered(request, 2, "Really.")
+    await after.is_answered(request, 5)
+    await after.is_answered(request, 1)
 
     async with after.house.db.transaction() as session:
         given = select(Event).where(Event.kind == EventKind.FEEDBACK_GIVEN).order_by(Event.seq)
