@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from domain.actors import Actor
-from domain.db import Base, new_id
+from domain.db import Base, new_id, one_at_a_time
 from domain.errors import InvalidInput, NotAllowed
 from domain.finding.mistakes import WrongQuery
 from domain.finding.names import check
@@ -114,6 +114,7 @@ async def save_view(
 
 async def _new(session: AsyncSession, *, by: Actor, at: datetime, shared: bool) -> View:
     owner = None if shared else by.agent_id
+    await one_at_a_time(session, f"views\n{owner}")
     count, last = (
         await session.execute(
             select(func.count(), func.max(View.position)).where(View.owner_id.is_not_distinct_from(owner))

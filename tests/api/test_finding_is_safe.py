@@ -1,12 +1,17 @@
 """What finding does not give away, and what nobody can do to others by it."""
 
+import asyncio
+
 from api.house import House
 from domain.actors import SYSTEM
+from domain.agents.sign_in import actor_by_id
 from domain.db import database_time
 from domain.desk.tickets import Ticket
+from domain.finding.views import MOST, save_view
 from domain.ids import row_id
 from domain.joining.merging import merge_tickets
 from tests.client import Client
+from tests.factories import NOON
 from tests.two_teams import TwoTeams
 
 SEARCH = "query($text: String!) { search(text: $text) { kind id title } }"
@@ -77,3 +82,21 @@ async def test_after_the_last_place_comes_no_other(two_teams: TwoTeams) -> None:
     another = await two_teams.ben.do(SAVE, name="another", query="is:open")
 
     assert last["view"]["position"] == another["view"]["position"]
+
+
+async def test_nobody_has_more_views_than_the_most_by_saving_them_at_once(
+    house: House, two_teams: TwoTeams
+) -> None:
+    ben = row_id("Agent", two_teams.ben.agent_id)
+    async with house.db.transaction() as session:
+        actor = await actor_by_id(session, ben)
+        assert actor
+        for number in range(MOST - 1):
+            await save_view(session, None, by=actor, at=NOON, shared=False, name=f"{number}", query="is:open")
+            await session.flush()
+
+    saved = await asyncio.gather(
+        *(two_teams.ben.refused(SAVE, name=name, query="is:open") for name in "abcd")
+    )
+
+    assert sorted(saved) == [[], ["INVALID"], ["INVALID"], ["INVALID"]]
