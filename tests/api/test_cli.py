@@ -163,8 +163,11 @@ async def test_whatever_the_api_can_is_typed(database_url: str, tmp_path: Path) 
     save = """mutation($name: String!, $clientMutationId: ID!) {
       teamSave(input: {name: $name, clientMutationId: $clientMutationId}) { team { name } userErrors { code } }
     }"""
+    of_the_docs = (
+        "mutation($input: TeamSaveInput!) { teamSave(input: $input) { team { name } userErrors { code } } }"
+    )
 
-    made = heddle("ask", "-", "name=Returns", folder=tmp_path, stdin=save, **settings)
+    made = heddle("ask", "-", 'input={"name": "Returns"}', folder=tmp_path, stdin=of_the_docs, **settings)
     refused = heddle("ask", "-", "name=Returns", folder=tmp_path, stdin=save, **settings)
     nobody = heddle(
         "ask", "-", "--as", "eve@shop.example", folder=tmp_path, stdin="{ teams { name } }", **settings
