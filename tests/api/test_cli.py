@@ -332,8 +332,10 @@ async def test_the_policy_names_the_holidays_that_the_shop_keeps(database_url: s
     policy = ("policy", "--zone", "Europe/Warsaw", "email=4h")
 
     kept = heddle(*policy, "--holidays", "PL", folder=tmp_path, **settings)
-    none = heddle(*policy, folder=tmp_path, **settings)
+    none = heddle(*policy, "chat=90s", folder=tmp_path, **settings)
+    listed = heddle("policy", folder=tmp_path, **settings)
 
+    assert "first reply  email=4h, chat=90s" in listed.stdout
     assert "(always, Europe/Warsaw, holidays of PL)" in kept.stdout
     assert "(always, Europe/Warsaw, no holidays)" in none.stdout
 
