@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from domain.actors import Role
 from domain.agents.presence import Activity, standings
 from domain.agents.staff import Agent, TeamMember
-from domain.assigning.choosing import Candidate, Job, best_first
+from domain.assigning.choosing import Candidate, Job, best_first, levelled
 from domain.assigning.policies import Terms, terms_of
 from domain.assigning.workload import weighed, workloads
 from domain.customers.contacts import Contact
@@ -83,7 +83,13 @@ async def candidates(
     belongs = exists().where(TeamMember.agent_id == Agent.id, TeamMember.team_id == team_id)
     rows = await connection.execute(
         select(
-            Agent.id, Agent.locale, Agent.languages, Agent.skills, Agent.given_at, belongs.label("in_team")
+            Agent.id,
+            Agent.locale,
+            Agent.languages,
+            Agent.skills,
+            Agent.turns,
+            Agent.given_at,
+            belongs.label("in_team"),
         )
         .where(Agent.left_at.is_(None), who)
         .order_by(Agent.id)
@@ -92,7 +98,7 @@ async def candidates(
     ids = [row.id for row in people]
     present = await standings(connection, ids, at=at)
     loads = await workloads(connection, ids, at=at)
-    return [
+    found = [
         Candidate(
             row.id,
             capacity=loads[row.id].capacity,
@@ -100,6 +106,7 @@ async def candidates(
             open=loads[row.id].open,
             languages=frozenset(filter(None, map(spoken, (row.locale, *row.languages)))),
             skills=frozenset(row.skills),
+            turns=row.turns,
             given_at=row.given_at,
             in_team=row.in_team,
             on_shift=present[row.id].on_shift,
@@ -109,6 +116,7 @@ async def candidates(
         )
         for row in people
     ]
+    return levelled(found, at)
 
 
 SPEAKS = N_("On shift, speaks the language; open tickets: {count}")

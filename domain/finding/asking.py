@@ -68,6 +68,17 @@ def speaks_of_spam(query: Query) -> bool:
     return any(one.key == "is" and "spam" in one.values for one in asked_in(query))
 
 
+def looks_for_words(query: Query) -> bool:
+    match query:
+        case Asked(key=key):
+            return TERMS[key].by_words
+        case Not(of=one):
+            return looks_for_words(one)
+        case Every(of=many) | Either(of=many):
+            return any(map(looks_for_words, many))
+    return True
+
+
 SETTLED = ("solved", "closed")
 
 

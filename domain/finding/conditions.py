@@ -37,7 +37,7 @@ from domain.desk.tickets import IS_LIVE, NEVER, Ticket, TicketStatus
 from domain.errors import Refused
 from domain.feedback.conditions import rated
 from domain.feedback.scales import SurveyKind
-from domain.finding.entries import EntryKind, SearchEntry, matches
+from domain.finding.entries import EntryKind, SearchEntry, is_of, matches
 from domain.finding.lexemes import Mark, asked_piece, asked_words
 from domain.finding.values import ME, NOBODY, Compared
 from domain.ids import row_id
@@ -218,7 +218,7 @@ def speaks(language: str, _: Asking) -> ColumnElement[bool]:
     return exists().where(theirs, func.lower(func.left(Contact.locale, 2)) == language)
 
 
-def is_of(who: str, _: Asking) -> ColumnElement[bool]:
+def has_contact(who: str, _: Asking) -> ColumnElement[bool]:
     try:
         return same_person(Ticket.contact_id, row_id("Contact", who))
     except Refused:
@@ -226,7 +226,8 @@ def is_of(who: str, _: Asking) -> ColumnElement[bool]:
     if "@" in who:
         address = (Identity.kind == IdentityKind.EMAIL, Identity.value == who.lower())
         return Ticket.contact_id.in_(select(Identity.contact_id).where(*address))
-    return _is_of_a_contact(asked_words(who))
+    asked = asked_words(who)
+    return Ticket.contact_id.in_(_people_found(asked)) if asked else false()
 
 
 def names_a(mark: Mark) -> Callable[[str, Asking], ColumnElement[bool]]:
@@ -240,21 +241,20 @@ def speaks_of(asked: str | None) -> ColumnElement[bool]:
     """The ticket, something said in it, or its customer is found by that tsquery."""
     if asked is None:
         return false()
-    itself = select(SearchEntry.id).where(SearchEntry.kind == EntryKind.TICKET, matches(asked))
+    itself = select(SearchEntry.id).where(is_of(EntryKind.TICKET), matches(asked))
     said = select(_item.ticket_id).join_from(Item.__table__, SearchEntry, SearchEntry.id == _item.id)
-    said = said.where(SearchEntry.kind == EntryKind.ITEM, matches(asked))
-    return Ticket.id.in_(union_all(itself, said)) | _is_of_a_contact(asked)
+    said = said.where(is_of(EntryKind.ITEM), matches(asked))
+    theirs = Ticket.__table__.alias("theirs")
+    of_people = select(theirs.c.id).where(theirs.c.contact_id.in_(_people_found(asked)))
+    return Ticket.id.in_(union_all(itself, said, of_people))
 
 
-def _is_of_a_contact(asked: str | None) -> ColumnElement[bool]:
-    if asked is None:
-        return false()
-    found = (
+def _people_found(asked: str) -> Select[Any]:
+    return (
         select(func.coalesce(Contact.canonical_id, Contact.id))
         .join_from(Contact, SearchEntry, SearchEntry.id == Contact.id)
-        .where(SearchEntry.kind == EntryKind.CONTACT, matches(asked))
+        .where(is_of(EntryKind.CONTACT), matches(asked))
     )
-    return Ticket.contact_id.in_(found)
 
 
 def opened(asked: Compared, asking: Asking) -> ColumnElement[bool]:

@@ -26,6 +26,8 @@ class Term:
     """From a value, as read, to what must hold of a ticket."""
     says: str
     """For `docs/finding.md`."""
+    by_words: bool = False
+    """Looks into the index, which is a moment behind."""
 
 
 @dataclass(frozen=True)
@@ -96,13 +98,22 @@ TERMS = {
         "the customer's language; `none` if it is not known",
     ),
     "contact": Term(
-        Anything(), conditions.is_of, "the customer: an id, an address, or words of a name, a company or a town"
+        Anything(),
+        conditions.has_contact,
+        "the customer: an id, an address, or words of a name, a company or a town",
+        by_words=True,
     ),
     "phone": Term(
-        Anything(), conditions.names_a(Mark.PHONE), "a piece of a number, three digits at least, of a call, a customer or in a text"
+        Anything(),
+        conditions.names_a(Mark.PHONE),
+        "a piece of a number, three digits at least, of a call, a customer or in a text",
+        by_words=True,
     ),
     "order": Term(
-        Anything(), conditions.names_a(Mark.NUMBER), "a piece of the number of an order, a parcel or an invoice"
+        Anything(),
+        conditions.names_a(Mark.NUMBER),
+        "a piece of the number of an order, a parcel or an invoice",
+        by_words=True,
     ),
     "number": Term(Numbers(), conditions.has_number, "the ticket's own"),
     "age": Term(Times(days=False), conditions.opened, "since it was opened: `>2d` is more than two days"),

@@ -11,7 +11,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from domain.actors import Actor
 from domain.db import Base, new_id
-from domain.errors import InvalidInput, NotAllowed, Refused
+from domain.errors import InvalidInput, NotAllowed
+from domain.finding.mistakes import WrongQuery
 from domain.finding.names import check
 from domain.finding.query import parse
 from domain.languages import N_, translate
@@ -100,7 +101,7 @@ async def save_view(
     if "query" in asked:
         try:
             await check(session, parse(asked["query"]))
-        except Refused as refusal:
+        except WrongQuery as refusal:
             refusal.field = ["query"]
             raise
     for name, value in asked.items():

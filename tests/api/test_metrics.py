@@ -37,12 +37,13 @@ BEHIND = """query($range: MetricRange!, $key: ID!, $figure: MetricFigure!, $afte
 
 
 async def ben_has_answered(house: House, shop: TwoTeams) -> None:
-    """Ada, an hour later; her ticket is solved with that."""
+    """Ada, an hour later; her ticket is solved with that, for her complaint was decided."""
     async with house.db.transaction() as session:
         ben = await session.get_one(Agent, row_id("Agent", shop.ids["Ben"]))
         ticket = await locked(session, row_id("Ticket", shop.ids["Ticket"]))
         ada = (await session.scalars(select(Identity).where(Identity.kind == IdentityKind.EMAIL))).first()
         assert ada
+        ticket.undecided = False
         await replies.send(
             session, house.keys, ticket, to=ada, text="It is on its way.", by=ben.as_actor(), at=NOON + timedelta(hours=1),
             last_seen_seq=0, force=True, after=TicketStatus.SOLVED,
