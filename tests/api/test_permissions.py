@@ -353,6 +353,7 @@ async def _a_spreadsheet(asking: Asking) -> Values:
             bytes=1,
             file="aa/nowhere",
             created_at=NOON,
+            finished_at=NOON,
         )
         session.add(upload)
         return {"kind": "CONTACTS", "fileId": public_id("Attachment", upload.id)}
