@@ -1,0 +1,213 @@
+"""Readers that ask together: the selects of coroutines that run side by side are one statement over one connection.
+
+A loader asks as it would ask a connection, and waits. When no other select comes any more, those that wait are sent as one row,
+each as an array of records:
+
+    SELECT ARRAY(SELECT ROW(one.*) FROM (SELECT …) AS one), ARRAY(SELECT ROW(one.*) FROM (SELECT …) AS one), …
+
+The driver reads records as it reads rows, by the database's own types, and SQLAlchemy reads their values as those of rows: each
+reader is given what it would have been given alone. So an operation says as many statements as it is deep, however many siblings
+there are. Loaders that need nothing of each other are gathered (`asyncio.gather`), and none knows of the others.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, TypeVar
+
+from sqlalchemy import Numeric, Result, ScalarResult, SelectBase, select
+from sqlalchemy.engine.result import IteratorResult, SimpleResultMetaData
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
+
+from domain.db import Database, begin_request
+
+T = TypeVar("T")
+
+QUIET = 2
+"""Turns of the loop without a newcomer after which those who wait are asked: what is gathered within what is gathered comes a turn
+later."""
+
+
+@dataclass(eq=False)
+class Ask:
+    """Of one reader: a select, or work that needs the connection to itself."""
+
+    statement: Any = None
+    work: Callable[[AsyncConnection], Awaitable[Any]] | None = None
+    answer: asyncio.Future[Any] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+    def answered(self, found: Any) -> None:
+        if not self.answer.done():  # who asked may have left
+            self.answer.set_result(found)
+
+    def failed(self, failure: Exception) -> None:
+        if not self.answer.done():
+            self.answer.set_exception(failure)
+            self.answer.exception()  # nor need they hear of it
+
+
+class Chorus:
+    """Over one connection, from the first reader to the last; with `lasts`, until it is ended."""
+
+    def __init__(self, db: Database, *, lasts: bool = False) -> None:
+        self._db, self._lasts = db, lasts
+        self._readers = 0
+        self._asks: list[Ask] = []
+        self._news = asyncio.Event()
+        self._begun: asyncio.Future[datetime] = asyncio.get_running_loop().create_future()
+        self._task = asyncio.create_task(self._sing())
+
+    @asynccontextmanager
+    async def joined(self) -> AsyncIterator[datetime]:
+        """The time of the transaction."""
+        self._readers += 1
+        try:
+            yield await asyncio.shield(self._begun)
+        finally:
+            self._readers -= 1
+            if not self._readers and not self._lasts:
+                await self.end()
+
+    async def end(self) -> None:
+        """Gives the connection back. Who waits still, because a sibling failed, is let go."""
+        self._task.cancel()
+        await asyncio.wait((self._task,))
+
+    @property
+    def has_ended(self) -> bool:
+        return self._task.done() or self._task.cancelling() > 0
+
+    async def execute(self, statement: Any) -> Result[Any]:
+        found: Result[Any] = await self._asked(Ask(statement))
+        return found
+
+    async def scalars(self, statement: Any) -> ScalarResult[Any]:
+        return (await self.execute(statement)).scalars()
+
+    async def scalar(self, statement: Any) -> Any:
+        return (await self.execute(statement)).scalar()
+
+    async def alone(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        """Meanwhile nobody else is asked: for a savepoint, or a limit of its own."""
+        found: T = await self._asked(Ask(work=work))
+        return found
+
+    async def _asked(self, ask: Ask) -> Any:
+        if self.has_ended:
+            raise RuntimeError("It has ended: a reader reads within `async with`.")
+        self._asks.append(ask)
+        self._news.set()
+        return await ask.answer
+
+    async def _sing(self) -> None:
+        asks: list[Ask] = []
+        try:
+            async with self._db.reading() as connection:
+                self._begun.set_result(await begin_request(connection))
+                while True:
+                    await self._everybody()
+                    asks, self._asks = self._asks, []
+                    await self._ask(connection, asks)
+        except Exception as failure:
+            for ask in asks + self._asks:
+                ask.failed(failure)
+            if not self._begun.done():
+                self._begun.set_exception(failure)
+        finally:
+            for ask in asks + self._asks:
+                ask.answer.cancel()
+            self._begun.cancel()
+
+    async def _everybody(self) -> None:
+        """Waits until those who run side by side have asked."""
+        await self._news.wait()
+        self._news.clear()
+        quiet = 0
+        while quiet < QUIET:
+            before = len(self._asks)
+            await asyncio.sleep(0)
+            quiet = quiet + 1 if len(self._asks) == before else 0
+
+    async def _ask(self, connection: AsyncConnection, asks: list[Ask]) -> None:
+        selects = [ask for ask in asks if isinstance(ask.statement, SelectBase)]
+        if len(selects) > 1:
+            await self._together(connection, selects)
+        for ask in asks:
+            if not ask.answer.done():
+                await self._alone(connection, ask)
+
+    async def _together(self, connection: AsyncConnection, asks: list[Ask]) -> None:
+        """If one of them fails, none is answered: then each is asked alone, and the others do not suffer."""
+        statement = select(*(Rows(ask.statement.scalar_subquery()) for ask in asks))
+        try:
+            result = await connection.execute(statement)
+        except DBAPIError as failure:
+            if failure.connection_invalidated or "statement timeout" in str(failure.orig):
+                raise
+            await self._begin_again(connection)
+            return
+        shapes = result.context.compiled.shapes  # type: ignore[attr-defined]
+        for ask, shape, rows in zip(asks, shapes, result.one(), strict=True):
+            ask.answered(IteratorResult(shape, iter(rows)))
+
+    async def _alone(self, connection: AsyncConnection, ask: Ask) -> None:
+        try:
+            ask.answered(await (ask.work(connection) if ask.work else connection.execute(ask.statement)))
+        except DBAPIError as failure:
+            if failure.connection_invalidated:
+                raise
+            ask.failed(failure)
+            await self._begin_again(connection)
+
+    async def _begin_again(self, connection: AsyncConnection) -> None:
+        await connection.rollback()
+        await begin_request(connection)
+
+
+class Rows(FunctionElement[Any]):
+    """All rows of a select as one value."""
+
+    inherit_cache = True
+
+
+@compiles(Rows)
+def _rows(element: Rows, compiler: Any, **options: Any) -> str:
+    """Beside the text it keeps how the rows are read: both are made once for each kind of statement."""
+    (asked,) = element.clauses
+    if "shapes" not in vars(compiler):
+        compiler.shapes = []
+    compiler.shapes.append(_shape(asked.element, compiler))  # type: ignore[attr-defined]
+    return f"ARRAY(SELECT ROW(one.*) FROM {compiler.process(asked, **options)} AS one)"
+
+
+def _shape(asked: SelectBase, compiler: Any) -> SimpleResultMetaData:
+    """The names of its columns, and what SQLAlchemy does with their values."""
+    columns = type(compiler)(compiler.dialect, asked)._result_columns
+    return SimpleResultMetaData(
+        [column.keyname for column in columns],
+        _processors=[_reader(column.type, compiler.dialect) for column in columns],
+    )
+
+
+def _reader(kind: Any, dialect: Any) -> Callable[[Any], Any] | None:
+    kind = kind.dialect_impl(dialect)
+    if not isinstance(kind, Numeric):
+        found: Callable[[Any], Any] | None = kind.result_processor(dialect, None)
+        return found
+    readers = {one: kind.result_processor(dialect, oid) for one, oid in NUMBERS.items()}
+
+    def read(value: Any) -> Any:
+        reader = readers.get(type(value))
+        return reader(value) if reader else value
+
+    return read
+
+
+NUMBERS = {float: 701, Decimal: 1700, int: 20}
+"""With the database's number of the type that each comes from: SQLAlchemy asks for it."""
