@@ -1,5 +1,6 @@
 """What every resolver has at hand, and how it reads."""
 
+import asyncio
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
@@ -12,12 +13,12 @@ from starlette.responses import Response
 from strawberry.dataloader import DataLoader
 
 from api import auth
-from api.chorus import Chorus
 from api.documents import Operation
 from api.house import House
-from api.selection import Selections
+from api.selection import Selection, Selections
 from domain.actors import Actor
 from domain.agents import sign_in
+from domain.chorus import Chorus
 from domain.db import database_time
 from domain.errors import NotSignedIn
 
@@ -135,6 +136,20 @@ def plain(kind: type[T], values: dict[str, Any]) -> T:
     made = object.__new__(kind)
     made.__dict__.update(values)
     return made
+
+
+async def nothing() -> dict[Any, Any]:
+    """In the place of a part that is not asked for."""
+    return {}
+
+
+Part: TypeAlias = Callable[[Reading, list[T], Selection], Awaitable[None]]
+
+
+async def fill(parts: Mapping[str, Part[T]], reading: Reading, found: list[T], selection: Selection) -> None:
+    """Side by side what is asked for of these objects. `parts`: by the field, who reads it for all of them."""
+    asked = dict.fromkeys(part for name, part in parts.items() if name in selection)
+    await asyncio.gather(*(part(reading, found, selection) for part in asked))
 
 
 def by(attribute: str, rows: Iterable[T]) -> dict[Any, list[T]]:

@@ -150,7 +150,7 @@ async def note_reads(
     session: AsyncSession, contact_ids: Collection[uuid.UUID], *, by: Actor, address: str | None
 ) -> None:
     """That these contacts were read, now. In one statement: a screen waits for it."""
-    said = {
+    said: Json = {
         "kind": AuditKind.CONTACT_READ,
         "actor_kind": by.kind,
         "actor_id": by.id,

@@ -6,10 +6,10 @@ from datetime import datetime
 from enum import StrEnum
 
 from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.agents import duty
 from domain.alerting.alerts import AlertKind
+from domain.chorus import Reads
 from domain.db import one_of
 from domain.desk.tickets import Ticket
 from domain.sla.clocks import RUNNING, Clock
@@ -82,10 +82,7 @@ def cause(
 
 
 async def of_alerts(
-    connection: AsyncConnection,
-    alerts: Mapping[uuid.UUID, tuple[AlertKind, uuid.UUID | None]],
-    *,
-    at: datetime,
+    connection: Reads, alerts: Mapping[uuid.UUID, tuple[AlertKind, uuid.UUID | None]], *, at: datetime
 ) -> dict[uuid.UUID, tuple[AlertCause, NextAction]]:
     """By alert, of its kind and its ticket."""
     ids = {ticket_id for _, ticket_id in alerts.values() if ticket_id}

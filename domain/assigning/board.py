@@ -7,11 +7,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, DateTime, Select, and_, any_, func, literal, select, true
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.access import may_see
 from domain.actors import Actor
 from domain.assigning.workload import COUNTS
+from domain.chorus import Reads
 from domain.desk.messages import Call, CallState, Direction
 from domain.desk.tasks import Task
 from domain.desk.tickets import LIVE, Ticket
@@ -39,7 +39,7 @@ class Counters:
 
 
 async def counters(
-    connection: AsyncConnection, actor: Actor, team_id: uuid.UUID | None = None, *, at: datetime
+    connection: Reads, actor: Actor, team_id: uuid.UUID | None = None, *, at: datetime
 ) -> Counters:
     """Of what this person sees; of one team's tickets, with a team."""
     seen = and_(may_see(Ticket, actor), true() if team_id is None else Ticket.team_id == team_id)
@@ -78,7 +78,7 @@ def _of_tickets(which: ColumnElement[bool], at: datetime) -> Select[*tuple[Any, 
     seen = (
         select(Ticket.id, Ticket.assignee_id, Ticket.legal_since)
         .where(Ticket.status.in_(LIVE), COUNTS, which)
-        .cte("seen")
+        .cte("seen", nesting=True)
     )
     promised = (
         select(

@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, exists, func, or_, select, true
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from domain.actors import Role
 from domain.agents.presence import Activity, standings
@@ -14,6 +13,7 @@ from domain.agents.staff import Agent, TeamMember
 from domain.assigning.choosing import Candidate, Job, best_first
 from domain.assigning.policies import Terms, terms_of
 from domain.assigning.workload import weighed, workloads
+from domain.chorus import Reads
 from domain.customers.contacts import Contact
 from domain.desk.tickets import Ticket
 from domain.languages import N_
@@ -30,7 +30,7 @@ class Waiting:
 
 
 async def waiting(
-    connection: AsyncConnection | AsyncSession, terms: Terms, *which: ColumnElement[bool], at: datetime
+    connection: Reads, terms: Terms, *which: ColumnElement[bool], at: datetime
 ) -> list[Waiting]:
     """What falls due first comes first; then what has waited longest."""
     tickets = weighed(*which, at=at).subquery()
@@ -73,11 +73,7 @@ def spoken(locale: str | None) -> str | None:
 
 
 async def candidates(
-    connection: AsyncConnection | AsyncSession,
-    team_id: uuid.UUID | None,
-    who: ColumnElement[bool],
-    *,
-    at: datetime,
+    connection: Reads, team_id: uuid.UUID | None, who: ColumnElement[bool], *, at: datetime
 ) -> list[Candidate]:
     """Of those agents, as they stand now."""
     belongs = exists().where(TeamMember.agent_id == Agent.id, TeamMember.team_id == team_id)
@@ -116,7 +112,7 @@ ON_SHIFT = N_("On shift; open tickets: {count}")
 
 
 async def suggested(
-    connection: AsyncConnection | AsyncSession, ticket_id: uuid.UUID, *, at: datetime, most: int
+    connection: Reads, ticket_id: uuid.UUID, *, at: datetime, most: int
 ) -> list[tuple[Candidate, str]]:
     """Who could take it over, and a sentence why: on shift, not away, and allowed to see it; in the order in which the house would
     choose, full or not."""

@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Integer, Select, and_, case, func, or_, select
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from domain.agents.staff import Agent, TeamMember
 from domain.assigning.policies import CAPACITY, WEIGHTS, AssignmentPolicy
+from domain.chorus import Reads
 from domain.customers.visitors import Visitor
 from domain.db import one_of
 from domain.desk.threads import Thread
@@ -76,7 +76,7 @@ def weighed(*which: ColumnElement[bool], at: datetime) -> Select[Any]:
 
 
 async def workloads(
-    connection: AsyncConnection | AsyncSession, agent_ids: Collection[uuid.UUID], *, at: datetime
+    connection: Reads, agent_ids: Collection[uuid.UUID], *, at: datetime
 ) -> dict[uuid.UUID, Workload]:
     theirs = one_of(Ticket.assignee_id, agent_ids)
     carried, promised = _carried(theirs, at).subquery(), _promised(theirs, at).subquery()

@@ -18,12 +18,13 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, TypeVar
 
-from sqlalchemy import Numeric, Result, ScalarResult, SelectBase, select
+from sqlalchemy import Result, ScalarResult, SelectBase, select
 from sqlalchemy.engine.result import IteratorResult, SimpleResultMetaData
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.sql.sqltypes import NumericCommon
 
 from domain.db import Database, begin_request
 
@@ -152,7 +153,7 @@ class Chorus:
                 raise
             await self._begin_again(connection)
             return
-        shapes = result.context.compiled.shapes  # type: ignore[attr-defined]
+        shapes = vars(result.context.compiled)["shapes"]
         for ask, shape, rows in zip(asks, shapes, result.one(), strict=True):
             ask.answered(IteratorResult(shape, iter(rows)))
 
@@ -170,6 +171,16 @@ class Chorus:
         await begin_request(connection)
 
 
+Reads = Chorus | AsyncConnection | AsyncSession
+
+
+async def side_by_side(connection: Reads, *readers: Awaitable[Any]) -> list[Any]:
+    """One after another over what only one may ask at a time."""
+    if isinstance(connection, Chorus):
+        return await asyncio.gather(*readers)
+    return [await reader for reader in readers]
+
+
 class Rows(FunctionElement[Any]):
     """All rows of a select as one value."""
 
@@ -182,7 +193,7 @@ def _rows(element: Rows, compiler: Any, **options: Any) -> str:
     (asked,) = element.clauses
     if "shapes" not in vars(compiler):
         compiler.shapes = []
-    compiler.shapes.append(_shape(asked.element, compiler))  # type: ignore[attr-defined]
+    compiler.shapes.append(_shape(asked.element, compiler))
     return f"ARRAY(SELECT ROW(one.*) FROM {compiler.process(asked, **options)} AS one)"
 
 
@@ -195,11 +206,10 @@ def _shape(asked: SelectBase, compiler: Any) -> SimpleResultMetaData:
     )
 
 
-def _reader(kind: Any, dialect: Any) -> Callable[[Any], Any] | None:
+def _reader(kind: Any, dialect: Any) -> Any:
     kind = kind.dialect_impl(dialect)
-    if not isinstance(kind, Numeric):
-        found: Callable[[Any], Any] | None = kind.result_processor(dialect, None)
-        return found
+    if not isinstance(kind, NumericCommon):
+        return kind.result_processor(dialect, None)
     readers = {one: kind.result_processor(dialect, oid) for one, oid in NUMBERS.items()}
 
     def read(value: Any) -> Any:
