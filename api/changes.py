@@ -1,7 +1,9 @@
 """The change feed: what happened, in commit order, as the objects are now and as this person may see them."""
 
+import asyncio
 import uuid
-from collections.abc import Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, Any
@@ -19,10 +21,10 @@ from api.assigning.board import (
     calls_changed,
     counters_changed,
 )
-from api.context import Info, Reading, plain
+from api.context import Info, Reading, nothing, plain
 from api.cursors import ELSEWHERE, cursor, place
 from api.customers.companies import Company, companies_by_id
-from api.customers.contacts import Contact, contacts_by_id, seen_contacts
+from api.customers.contacts import Contact, contacts_now, seen_contacts
 from api.desk.tasks import Task, tasks_where
 from api.desk.tickets import Ticket, tickets_by_id
 from api.desk.timeline import TimelineItem, items_by_id, timeline_items
@@ -149,14 +151,15 @@ async def read_batch(
     selection: Selection,
     until: Place | None = None,
 ) -> tuple[ChangeBatch, Place]:
-    if await too_old(reading, since):
-        newest = await events.newest_place(reading.connection)
-        return ChangeBatch.of(reading.house, newest, reset_required=True), newest
     query = select(Event.__table__).where(events.after(since))
     if until:
         query = query.where(events.up_to(until))
     query = query.order_by(Event.xid, Event.seq).limit(first + 1)
-    found = (await reading.connection.execute(query)).all()
+    is_too_old, told = await asyncio.gather(too_old(reading, since), reading.connection.execute(query))
+    if is_too_old:
+        newest = await events.newest_place(reading.connection)
+        return ChangeBatch.of(reading.house, newest, reset_required=True), newest
+    found = told.all()
     read = found[:first]
     reached = (read[-1].xid, read[-1].seq) if read else since
     changes = await _changes(reading, read, topics, selection.below("changes")) if read else []
@@ -168,82 +171,143 @@ async def too_old(reading: Reading, since: Place) -> bool:
     if since == ELSEWHERE:
         return True
     following = select(Event.recorded_at).where(events.after(since)).order_by(Event.xid, Event.seq).limit(1)
-    recorded_at = await reading.connection.scalar(following)
+    recorded_at, newest = await asyncio.gather(
+        reading.connection.scalar(following), events.newest_place(reading.connection)
+    )
     if recorded_at and recorded_at < reading.at - timedelta(days=events.RETENTION_DAYS):
         return True
-    return since[0] > (await events.newest_place(reading.connection))[0] + 1
+    return since[0] > newest[0] + 1
 
 
 async def _changes(
     reading: Reading, read: Sequence[Any], topics: Collection[ChangeTopic], selection: Selection
 ) -> list[Any]:
     """Each object once, as it is now."""
-    changes: list[Any] = []
+    told = Told(reading, read, selection)
+    changes = await asyncio.gather(*(tell(told) for topic, tell in TOPICS.items() if topic in topics))
+    return [change for some in changes for change in some]
 
-    def ids(name: str, *kinds: EventKind) -> list[uuid.UUID]:
-        told = (getattr(event, name) for event in read if not kinds or event.kind in kinds)
-        return list(dict.fromkeys(id for id in told if id))
 
-    if ChangeTopic.CONTACTS in topics:
-        told = ids(
-            "contact_id",
-            EventKind.CONTACT_OPENED,
-            EventKind.CONTACT_CHANGED,
-            EventKind.CONTACT_MERGED,
-            EventKind.IDENTITY_LINKED,
-            EventKind.MOVE_UNDONE,
-            EventKind.CONTACT_ERASED,
+@dataclass(frozen=True)
+class Told:
+    """What happened, and what is asked of it."""
+
+    reading: Reading
+    events: Sequence[Any]
+    selection: Selection
+
+    def ids(self, name: str, *kinds: EventKind) -> list[uuid.UUID]:
+        """Of the events of these kinds, or of all; each once."""
+        found = (getattr(event, name) for event in self.events if not kinds or event.kind in kinds)
+        return list(dict.fromkeys(id for id in found if id))
+
+    def of(self, kind: EventKind) -> list[Any]:
+        return [event for event in self.events if event.kind == kind]
+
+
+async def _contacts(told: Told) -> list[Any]:
+    ids = told.ids(
+        "contact_id",
+        EventKind.CONTACT_OPENED,
+        EventKind.CONTACT_CHANGED,
+        EventKind.CONTACT_MERGED,
+        EventKind.IDENTITY_LINKED,
+        EventKind.MOVE_UNDONE,
+        EventKind.CONTACT_ERASED,
+    )
+    firms_told = {uuid.UUID(event.data["company"]) for event in told.of(EventKind.COMPANY_CHANGED)}
+    became, firms = await asyncio.gather(
+        seen_contacts(told.reading, ids),
+        companies_by_id(told.reading, firms_told) if firms_told else nothing(),
+    )
+    people = await contacts_now(told.reading, set(became.values()), told.selection.below("contact"))
+    changes: list[Any] = [plain(ContactChanged, {"contact": contact}) for contact in people.values()]
+    changes += [
+        _removed("Contact", _merged(event), event.contact_id)
+        for event in told.of(EventKind.CONTACT_MERGED)
+        if event.contact_id in became
+    ]
+    return changes + [plain(CompanyChanged, {"company": company}) for company in firms.values()]
+
+
+async def _tickets(told: Told) -> list[Any]:
+    merged = told.of(EventKind.TICKET_MERGED)
+    found, seen = await asyncio.gather(
+        tickets_by_id(told.reading, told.ids("ticket_id"), told.selection.below("ticket")),
+        _visible(told.reading, tickets.Ticket, [_merged(event) for event in merged]),
+    )
+    once = {ticket.row_id: ticket for ticket in found.values()}
+    changes: list[Any] = [plain(TicketChanged, {"ticket": ticket}) for ticket in once.values()]
+    for event in merged:
+        if event.ticket_id in found or _merged(event) in seen:
+            replaced_by = event.ticket_id if event.ticket_id in found else None
+            changes.append(_removed("Ticket", _merged(event), replaced_by))
+    lost = {event.ticket_id for event in told.events if _was_mine(event, told.reading) and not event.task_id}
+    return changes + [_removed("Ticket", id) for id in lost - found.keys()]
+
+
+async def _timeline(told: Told) -> list[Any]:
+    worth_telling = [event for event in told.events if event.kind in TOLD and event.ticket_id]
+    selection = told.selection.below("item")
+
+    async def happened() -> list[Any]:
+        seen = await _visible(told.reading, tickets.Ticket, [event.ticket_id for event in worth_telling])
+        return await timeline_items(
+            told.reading, [event for event in worth_telling if event.ticket_id in seen], selection
         )
-        became = await seen_contacts(reading, told)
-        people = await contacts_by_id(reading, set(became.values()), selection.below("contact"))
-        changes += [plain(ContactChanged, {"contact": contact}) for contact in people.values()]
-        merged = [event for event in read if event.kind == EventKind.CONTACT_MERGED]
-        changes += [
-            _removed("Contact", _merged(event), event.contact_id)
-            for event in merged
-            if event.contact_id in became
-        ]
-        told = [uuid.UUID(event.data["company"]) for event in read if event.kind == EventKind.COMPANY_CHANGED]
-        firms = await companies_by_id(reading, set(told)) if told else {}
-        changes += [plain(CompanyChanged, {"company": company}) for company in firms.values()]
-    if ChangeTopic.TICKETS in topics:
-        found = await tickets_by_id(reading, ids("ticket_id"), selection.below("ticket"))
-        once = {ticket.row_id: ticket for ticket in found.values()}
-        changes += [plain(TicketChanged, {"ticket": ticket}) for ticket in once.values()]
-        merged = [event for event in read if event.kind == EventKind.TICKET_MERGED]
-        seen = await _visible(reading, tickets.Ticket, [_merged(event) for event in merged])
-        for event in merged:
-            if event.ticket_id in found or _merged(event) in seen:
-                replaced_by = event.ticket_id if event.ticket_id in found else None
-                changes.append(_removed("Ticket", _merged(event), replaced_by))
-        lost = {event.ticket_id for event in read if _was_mine(event, reading) and not event.task_id}
-        changes += [_removed("Ticket", id) for id in lost - found.keys()]
-    if ChangeTopic.TIMELINE in topics:
-        items = list((await items_by_id(reading, ids("item_id"), selection.below("item"))).values())
-        events_told = [event for event in read if event.kind in TOLD and event.ticket_id]
-        seen = await _visible(reading, tickets.Ticket, [event.ticket_id for event in events_told])
-        items += await timeline_items(
-            reading, [event for event in events_told if event.ticket_id in seen], selection.below("item")
-        )
-        for item in sorted(items, key=lambda item: item.seq):
-            changes.append(plain(TimelineAppended, {"ticket_id": item.ticket_id, "item": item}))
-    if ChangeTopic.ALERTS in topics and (wanted_ids := ids("alert_id")):
-        alert_rows = one_of(alerts.Alert.id, wanted_ids)
-        for alert in await alerts_where(reading, alert_rows, selection=selection.below("alert")):
-            changes.append(plain(AlertChanged, {"alert": alert}))
-    if ChangeTopic.TASKS in topics and (wanted_ids := ids("task_id")):
-        task_rows = one_of(tasks.Task.id, wanted_ids)
-        seen_tasks = await tasks_where(reading, task_rows, selection=selection.below("task"))
-        changes += [plain(TaskChanged, {"task": task}) for task in seen_tasks]
-        lost = {event.task_id for event in read if _was_mine(event, reading)} - {None}
-        changes += [_removed("Task", id) for id in lost - {task.row_id for task in seen_tasks}]
-    if ChangeTopic.AGENTS in topics and "agent" in selection:
-        changes += await agents_changed(reading, read)
-    if ChangeTopic.CALLS in topics and "call" in selection:
-        changes += await calls_changed(reading, read, selection.below("call"))
-    if ChangeTopic.COUNTERS in topics and "counters" in selection:
-        changes += await counters_changed(reading, read)
-    return changes
+
+    found, others = await asyncio.gather(
+        items_by_id(told.reading, told.ids("item_id"), selection), happened()
+    )
+    items = sorted([*found.values(), *others], key=lambda item: item.seq)
+    return [plain(TimelineAppended, {"ticket_id": item.ticket_id, "item": item}) for item in items]
+
+
+async def _alerts(told: Told) -> list[Any]:
+    ids = told.ids("alert_id")
+    if not ids:
+        return []
+    found = await alerts_where(
+        told.reading, one_of(alerts.Alert.id, ids), selection=told.selection.below("alert")
+    )
+    return [plain(AlertChanged, {"alert": alert}) for alert in found]
+
+
+async def _tasks(told: Told) -> list[Any]:
+    ids = told.ids("task_id")
+    if not ids:
+        return []
+    seen = await tasks_where(told.reading, one_of(tasks.Task.id, ids), selection=told.selection.below("task"))
+    lost = {event.task_id for event in told.events if _was_mine(event, told.reading)} - {None}
+    changes: list[Any] = [plain(TaskChanged, {"task": task}) for task in seen]
+    return changes + [_removed("Task", id) for id in lost - {task.row_id for task in seen}]
+
+
+async def _agents(told: Told) -> list[Any]:
+    return [*await agents_changed(told.reading, told.events)] if "agent" in told.selection else []
+
+
+async def _calls(told: Told) -> list[Any]:
+    if "call" not in told.selection:
+        return []
+    return [*await calls_changed(told.reading, told.events, told.selection.below("call"))]
+
+
+async def _counters(told: Told) -> list[Any]:
+    return [*await counters_changed(told.reading, told.events)] if "counters" in told.selection else []
+
+
+TOPICS: dict[ChangeTopic, Callable[[Told], Awaitable[list[Any]]]] = {
+    ChangeTopic.CONTACTS: _contacts,
+    ChangeTopic.TICKETS: _tickets,
+    ChangeTopic.TIMELINE: _timeline,
+    ChangeTopic.ALERTS: _alerts,
+    ChangeTopic.TASKS: _tasks,
+    ChangeTopic.AGENTS: _agents,
+    ChangeTopic.CALLS: _calls,
+    ChangeTopic.COUNTERS: _counters,
+}
+"""In the order in which a batch tells them."""
 
 
 async def _visible(reading: Reading, model: Any, ids: list[uuid.UUID]) -> set[uuid.UUID]:

@@ -30,6 +30,8 @@ from domain.db import Database, begin_request
 
 T = TypeVar("T")
 
+MOST = 50
+"""Selects in one statement."""
 QUIET = 2
 """Turns of the loop without a newcomer after which those who wait are asked: what is gathered within what is gathered comes a turn
 later."""
@@ -84,11 +86,11 @@ class Chorus:
     def has_ended(self) -> bool:
         return self._task.done() or self._task.cancelling() > 0
 
-    async def execute(self, statement: Any) -> Result[Any]:
-        found: Result[Any] = await self._asked(Ask(statement))
+    async def execute(self, statement: Any) -> Result[*tuple[Any, ...]]:
+        found: Result[*tuple[Any, ...]] = await self._asked(Ask(statement))
         return found
 
-    async def scalars(self, statement: Any) -> ScalarResult[Any]:
+    async def scalars(self, statement: Any) -> ScalarResult[*tuple[Any, ...]]:
         return (await self.execute(statement)).scalars()
 
     async def scalar(self, statement: Any) -> Any:
@@ -137,8 +139,9 @@ class Chorus:
 
     async def _ask(self, connection: AsyncConnection, asks: list[Ask]) -> None:
         selects = [ask for ask in asks if isinstance(ask.statement, SelectBase)]
-        if len(selects) > 1:
-            await self._together(connection, selects)
+        for few in batched(selects, MOST):
+            if len(few) > 1:
+                await self._together(connection, few)
         for ask in asks:
             if not ask.answer.done():
                 await self._alone(connection, ask)
@@ -181,6 +184,10 @@ async def side_by_side(connection: Reads, *readers: Awaitable[Any]) -> list[Any]
     return [await reader for reader in readers]
 
 
+def batched(asks: list[Ask], most: int) -> list[list[Ask]]:
+    return [asks[place : place + most] for place in range(0, len(asks), most)]
+
+
 class Rows(FunctionElement[Any]):
     """All rows of a select as one value."""
 
@@ -206,18 +213,23 @@ def _shape(asked: SelectBase, compiler: Any) -> SimpleResultMetaData:
     )
 
 
-def _reader(kind: Any, dialect: Any) -> Any:
-    kind = kind.dialect_impl(dialect)
+def _reader(type: Any, dialect: Any) -> Any:
+    kind: Any = type.dialect_impl(dialect)
     if not isinstance(kind, NumericCommon):
         return kind.result_processor(dialect, None)
+    return _number(kind, dialect)
+
+
+def _number(kind: Any, dialect: Any) -> Callable[[Any], Any]:
+    """SQLAlchemy wants to know as what type of the database a number came; within a record only its value tells."""
     readers = {one: kind.result_processor(dialect, oid) for one, oid in NUMBERS.items()}
 
     def read(value: Any) -> Any:
-        reader = readers.get(type(value))
+        reader = readers.get(value.__class__)
         return reader(value) if reader else value
 
     return read
 
 
 NUMBERS = {float: 701, Decimal: 1700, int: 20}
-"""With the database's number of the type that each comes from: SQLAlchemy asks for it."""
+"""With the database's number of the type that each comes from."""

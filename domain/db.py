@@ -19,6 +19,7 @@ from sqlalchemy import (
     Enum,
     LargeBinary,
     MetaData,
+    Select,
     Sequence,
     Text,
     Uuid,
@@ -30,6 +31,7 @@ from sqlalchemy import (
     true,
     types,
 )
+from sqlalchemy import event as engine_events
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.dialects.postgresql.base import ischema_names
 from sqlalchemy.engine import make_url
@@ -97,6 +99,11 @@ def one_of(column: SQLCoreOperations[Any], values: Iterable[Any]) -> ColumnEleme
     """`column = ANY(array)`: one bind however many values. An `IN` is written anew, bind by bind, at each call."""
     among = literal(list(values), ARRAY(column.type))  # type: ignore[attr-defined]
     return column == any_(among)
+
+
+def among(column: SQLCoreOperations[Any], values: Iterable[Any] | Select[uuid.UUID]) -> ColumnElement[bool]:
+    """One of values that are known, or that are read on the way."""
+    return column.in_(values) if isinstance(values, Select) else one_of(column, values)
 
 
 INDEXED_NAME = 100
@@ -187,6 +194,11 @@ class Bell:
                 event.set()
 
 
+def _learn_arrays(connection: Any, _: Any) -> None:
+    """The driver asks the database how an array is made when it first meets one, but not within a record (`domain/chorus.py`)."""
+    connection.run_async(lambda driver: driver.fetchrow("SELECT '{}'::uuid[], '{}'::timestamptz[]"))
+
+
 class Database:
     def __init__(self, url: str, *, pool_size: int = 20) -> None:
         self.url = url
@@ -207,6 +219,7 @@ class Database:
                 **({"ssl": self._ssl} if self._ssl else {}),
             },
         )
+        engine_events.listen(self.engine.sync_engine, "connect", _learn_arrays)
         self.bell = Bell()
 
     @asynccontextmanager

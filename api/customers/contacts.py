@@ -160,7 +160,8 @@ async def read_contact(info: Info, id: str) -> Contact | None:
 
 async def _seen(reading: Reading, asked: uuid.UUID, selection: Selection) -> Contact | None:
     seen = await seen_contacts(reading, [asked])
-    return (await contacts_now(reading, seen.values(), selection)).get(seen.get(asked))
+    found = await contacts_now(reading, seen.values(), selection)
+    return found[seen[asked]] if seen else None
 
 
 @strawberry.type

@@ -100,9 +100,7 @@ async def views_where(reading: Reading, selection: Selection, *conditions: Colum
     ).all()
     counts: dict[uuid.UUID, counting.Count] = {}
     if rows and ("count" in selection or "breached" in selection):
-        counts = await reading.connection.alone(
-            lambda connection: counting.counts(connection, rows, to=reading.actor, at=reading.at)
-        )
+        counts = await counting.counts(reading.connection, rows, to=reading.actor, at=reading.at)
     return [
         plain(
             View,
