@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Result, ScalarResult, SelectBase, select
 from sqlalchemy.engine.result import IteratorResult, SimpleResultMetaData
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import CompileError, DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
@@ -64,6 +64,7 @@ class Chorus:
         self._asks: list[Ask] = []
         self._news = asyncio.Event()
         self._begun: asyncio.Future[datetime] = asyncio.get_running_loop().create_future()
+        self._failure: Exception = RuntimeError("It has ended: who reads does it within `async with`.")
         self._task = asyncio.create_task(self._sing())
 
     @asynccontextmanager
@@ -90,7 +91,7 @@ class Chorus:
         found: Result[*tuple[Any, ...]] = await self._asked(Ask(statement))
         return found
 
-    async def scalars(self, statement: Any) -> ScalarResult[*tuple[Any, ...]]:
+    async def scalars(self, statement: Any) -> ScalarResult[Any]:
         return (await self.execute(statement)).scalars()
 
     async def scalar(self, statement: Any) -> Any:
@@ -103,7 +104,7 @@ class Chorus:
 
     async def _asked(self, ask: Ask) -> Any:
         if self.has_ended:
-            raise RuntimeError("It has ended: a reader reads within `async with`.")
+            raise self._failure
         self._asks.append(ask)
         self._news.set()
         return await ask.answer
@@ -115,13 +116,15 @@ class Chorus:
                 self._begun.set_result(await begin_request(connection))
                 while True:
                     await self._everybody()
-                    asks, self._asks = self._asks, []
+                    asks, self._asks = [ask for ask in self._asks if not ask.answer.done()], []
                     await self._ask(connection, asks)
-        except Exception as failure:
+        except Exception as failure:  # of all, and of who comes later
+            self._failure = failure
             for ask in asks + self._asks:
                 ask.failed(failure)
             if not self._begun.done():
                 self._begun.set_exception(failure)
+                self._begun.exception()
         finally:
             for ask in asks + self._asks:
                 ask.answer.cancel()
@@ -155,10 +158,12 @@ class Chorus:
             if failure.connection_invalidated or "statement timeout" in str(failure.orig):
                 raise
             await self._begin_again(connection)
-            return
-        shapes = vars(result.context.compiled)["shapes"]
-        for ask, shape, rows in zip(asks, shapes, result.one(), strict=True):
-            ask.answered(IteratorResult(shape, iter(rows)))
+        except CompileError:  # two of them use one name
+            pass
+        else:
+            shapes = vars(result.context.compiled)["shapes"]
+            for ask, shape, rows in zip(asks, shapes, result.one(), strict=True):
+                ask.answered(IteratorResult(shape, iter(rows)))
 
     async def _alone(self, connection: AsyncConnection, ask: Ask) -> None:
         try:
@@ -168,6 +173,8 @@ class Chorus:
                 raise
             ask.failed(failure)
             await self._begin_again(connection)
+        except Exception as failure:
+            ask.failed(failure)
 
     async def _begin_again(self, connection: AsyncConnection) -> None:
         await connection.rollback()
