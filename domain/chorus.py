@@ -18,7 +18,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, TypeVar
 
-from sqlalchemy import Result, ScalarResult, SelectBase, select
+from sqlalchemy import Result, ScalarResult, SelectBase, literal_column, select
 from sqlalchemy.engine.result import IteratorResult, SimpleResultMetaData
 from sqlalchemy.exc import CompileError, DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
@@ -32,6 +32,8 @@ T = TypeVar("T")
 
 MOST = 50
 """Selects in one statement."""
+ARRAYS = (literal_column("NULL::uuid[]"), literal_column("NULL::timestamptz[]"))
+"""Of an array that it has not met the driver asks the database, but not when it meets it within a record."""
 QUIET = 2
 """Turns of the loop without a newcomer after which those who wait are asked: what is gathered within what is gathered comes a turn
 later."""
@@ -151,7 +153,7 @@ class Chorus:
 
     async def _together(self, connection: AsyncConnection, asks: list[Ask]) -> None:
         """If one of them fails, none is answered: then each is asked alone, and the others do not suffer."""
-        statement = select(*(Rows(ask.statement.scalar_subquery()) for ask in asks))
+        statement = select(*(Rows(ask.statement.scalar_subquery()) for ask in asks), *ARRAYS)
         try:
             result = await connection.execute(statement)
         except DBAPIError as failure:
@@ -162,7 +164,7 @@ class Chorus:
             pass
         else:
             shapes = vars(result.context.compiled)["shapes"]
-            for ask, shape, rows in zip(asks, shapes, result.one(), strict=True):
+            for ask, shape, rows in zip(asks, shapes, result.one(), strict=False):
                 ask.answered(IteratorResult(shape, iter(rows)))
 
     async def _alone(self, connection: AsyncConnection, ask: Ask) -> None:

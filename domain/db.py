@@ -31,7 +31,6 @@ from sqlalchemy import (
     true,
     types,
 )
-from sqlalchemy import event as engine_events
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.dialects.postgresql.base import ischema_names
 from sqlalchemy.engine import make_url
@@ -194,11 +193,6 @@ class Bell:
                 event.set()
 
 
-def _learn_arrays(connection: Any, _: Any) -> None:
-    """The driver asks the database how an array is made when it first meets one, but not within a record (`domain/chorus.py`)."""
-    connection.run_async(lambda driver: driver.fetchrow("SELECT '{}'::uuid[], '{}'::timestamptz[]"))
-
-
 class Database:
     def __init__(self, url: str, *, pool_size: int = 20) -> None:
         self.url = url
@@ -219,7 +213,6 @@ class Database:
                 **({"ssl": self._ssl} if self._ssl else {}),
             },
         )
-        engine_events.listen(self.engine.sync_engine, "connect", _learn_arrays)
         self.bell = Bell()
 
     @asynccontextmanager
