@@ -100,9 +100,13 @@ def one_of(column: SQLCoreOperations[Any], values: Iterable[Any]) -> ColumnEleme
     return column == any_(among)
 
 
-def among(column: SQLCoreOperations[Any], values: Iterable[Any] | Select[uuid.UUID]) -> ColumnElement[bool]:
-    """One of values that are known, or that are read on the way."""
-    return column.in_(values) if isinstance(values, Select) else one_of(column, values)
+def among(
+    column: SQLCoreOperations[Any], values: Iterable[Any] | Select[*tuple[Any, ...]]
+) -> ColumnElement[bool]:
+    """One of values that are known, or that a select reads on the way: within an `OR` an index serves an array, no `IN (SELECT …)`."""
+    if not isinstance(values, Select):
+        return one_of(column, values)
+    return column == any_(func.array(values.scalar_subquery(), type_=ARRAY(column.type)))  # type: ignore[attr-defined]
 
 
 INDEXED_NAME = 100

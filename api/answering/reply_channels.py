@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from api.context import Reading, by, plain
 from api.customers.identities import Identity, each_once, identities_where
 from domain.customers import contacts
-from domain.db import one_of
+from domain.db import among, one_of
 from domain.desk.threads import Thread
 from domain.ways_in.channels import ChannelKind
 
@@ -29,7 +29,7 @@ async def reply_channels_of(
         identities_where(
             reading,
             one_of(contacts.Identity.contact_id, set(tickets.values()))
-            | contacts.Identity.id.in_(taking_part),
+            | among(contacts.Identity.id, taking_part),
         ),
     )
     threads, identities = by("ticket_id", rows.all()), each_once(known)

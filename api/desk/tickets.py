@@ -27,7 +27,7 @@ from api.sla.sla import Clock
 from domain import access
 from domain.access import may_see
 from domain.actors import Actor
-from domain.db import Json, one_of
+from domain.db import Json, among, one_of
 from domain.desk.history import TimelineKind
 from domain.desk.tickets import LIVE, TicketStatus, became
 from domain.desk.tickets import Ticket as TicketRow
@@ -133,7 +133,7 @@ async def tickets_by_id(
     survivors = select(func.coalesce(asked_for.c.merged_into_id, asked_for.c.id)).where(
         one_of(asked_for.c.id, ids)
     )
-    query = seen_tickets(reading, TicketRow.id.in_(survivors)).order_by(*NEWEST)
+    query = seen_tickets(reading, among(TicketRow.id, survivors)).order_by(*NEWEST)
     moved, tickets = await asyncio.gather(
         became(reading.connection, ids), load_tickets(reading, query, selection)
     )

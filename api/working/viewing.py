@@ -18,7 +18,7 @@ from domain import access
 from domain.access import may_see
 from domain.agents import staff
 from domain.agents.sign_in import SessionKind
-from domain.db import begin_request, heard
+from domain.db import among, begin_request, heard
 from domain.desk.tickets import Ticket
 from domain.errors import NotAllowed, NotFound
 from domain.ids import row_id
@@ -50,7 +50,7 @@ async def viewers_of(reading: Reading, ids: list[uuid.UUID]) -> dict[uuid.UUID, 
     """Who is there now, by ticket."""
     found, agents = await asyncio.gather(
         reading.connection.execute(viewing.viewers_of(ids)),
-        agents_where(reading, staff.Agent.id.in_(viewing.agents_at(ids))),
+        agents_where(reading, among(staff.Agent.id, viewing.agents_at(ids))),
     )
     grouped = by("ticket_id", [row for row in found if row.agent_id in agents])
     return {
