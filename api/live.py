@@ -20,7 +20,8 @@ from graphql import ExecutionResult, VariableNode
 from sqlalchemy.exc import SQLAlchemyError
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
-from api.changes import BATCH, ChangeBatch, ChangeTopic, read_batch, too_old
+from api.change_topics import ChangeTopic
+from api.changes import BATCH, ChangeBatch, read_batch, too_old
 from api.context import Context, Info, Reading, reading_as
 from api.cursors import cursor, place
 from api.desk.attachments import LINKS
