@@ -171,9 +171,10 @@ async def _stream(
     reached, asked = place(context.house, since), frozenset(topics or ChangeTopic)
     checked = said = monotonic()
     async with context.reading() as reading:
-        if await too_old(reading, reached):
-            reached = await events.newest_place(reading.connection)
-            yield ChangeBatch.of(context.house, reached, reset_required=True)
+        newest = await events.newest_place(reading.connection) if await too_old(reading, reached) else None
+    if newest:
+        reached = newest
+        yield ChangeBatch.of(context.house, reached, reset_required=True)
     while True:
         async with _joined(info, asked) as audience:
             while True:

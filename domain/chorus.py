@@ -18,7 +18,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, TypeVar
 
-from sqlalchemy import Result, ScalarResult, SelectBase, literal_column, select
+from sqlalchemy import ColumnElement, Result, ScalarResult, SelectBase, literal_column, select
 from sqlalchemy.engine.result import IteratorResult, SimpleResultMetaData
 from sqlalchemy.exc import CompileError, DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
@@ -32,7 +32,10 @@ T = TypeVar("T")
 
 MOST = 50
 """Selects in one statement."""
-ARRAYS = (literal_column("NULL::uuid[]"), literal_column("NULL::timestamptz[]"))
+ARRAYS: tuple[ColumnElement[Any], ...] = (
+    literal_column("NULL::uuid[]"),
+    literal_column("NULL::timestamptz[]"),
+)
 """Of an array that it has not met the driver asks the database, but not when it meets it within a record."""
 QUIET = 2
 """Turns of the loop without a newcomer after which those who wait are asked: what is gathered within what is gathered comes a turn

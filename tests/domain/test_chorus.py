@@ -74,7 +74,7 @@ async def test_what_is_gathered_within_what_is_gathered_is_asked_along(db: Datab
 
 
 async def test_each_is_given_the_rows_that_it_would_be_given_alone(db: Database) -> None:
-    selects = [
+    selects: list[Any] = [
         ONE_ROW,
         select(Ticket.__table__),
         select(Item.__table__.c.id, Item.direction, Agent.name.label("who")).join(
@@ -123,7 +123,7 @@ async def test_a_select_that_fails_does_not_hurt_the_others(db: Database) -> Non
     chorus = Chorus(db)
 
     async with chorus.joined():
-        broken, fine, typed = await asyncio.gather(
+        outcomes: Any = await asyncio.gather(
             chorus.scalar(select(literal(1) / literal_column("0"))),
             chorus.scalar(select(literal("fine"))),
             chorus.scalar(select(Ticket.id).where(Ticket.number == 2**70)),
@@ -131,6 +131,7 @@ async def test_a_select_that_fails_does_not_hurt_the_others(db: Database) -> Non
         )
         afterwards = await chorus.scalar(select(func.current_setting("statement_timeout")))
 
+    broken, fine, typed = outcomes
     assert isinstance(broken, DBAPIError)
     assert "division by zero" in str(broken)
     assert isinstance(typed, DBAPIError)
@@ -143,9 +144,9 @@ async def test_two_that_use_one_name_for_two_things_are_asked_one_after_another(
     these, those = (select(literal(n).label("n")).cte("same") for n in (1, 2))
 
     async with chorus.joined():
-        found = await asyncio.gather(chorus.scalar(select(these.c.n)), chorus.scalar(select(those.c.n)))
+        found: Any = await asyncio.gather(chorus.scalar(select(these.c.n)), chorus.scalar(select(those.c.n)))
 
-    assert found == [1, 2]
+    assert list(found) == [1, 2]
 
 
 async def test_who_leaves_lets_the_others_sing_on(db: Database) -> None:
