@@ -17,6 +17,7 @@ from api.commands import phone_commands, setting_up, team_commands
 from api.commands.asking import ask
 from api.commands.caretaking import commands
 from api.commands.channel_commands import channel
+from api.commands.columns import print_table
 from api.commands.contact_commands import contact
 from api.commands.import_commands import imports
 from api.commands.mail_commands import mail
@@ -153,16 +154,22 @@ async def _list_policies() -> None:
     async with house_here() as (house, _), house.db.transaction() as session:
         kept = await policies.policies_in_order(session)
     for policy, calendar in kept:
-        told = ", ".join(_told(Target.from_json(target)) for target in policy.targets) or "nothing"
-        print(f"{policy.name}{' (default)' if policy.is_default else ''}: {told}; {calendar.name}")
+        print(f"{policy.name}{' (default)' if policy.is_default else ''}, in the hours of {calendar.name}")
+        promised: dict[Metric, list[str]] = {}
+        for target in map(Target.from_json, policy.targets):
+            promised.setdefault(target.metric, []).append(_told(target))
+        print_table(("", metric.replace("_", " "), ", ".join(told)) for metric, told in promised.items())
     if not kept:
         print("There is no policy: nothing is promised. `heddle policy email=4h` makes one.")
 
 
 def _told(target: Target) -> str:
-    length = f"{target.days} days" if target.days else f"{target.seconds} s"
-    where = f" {target.channel}" if target.channel else ""
-    return f"{target.metric}{where} {length}{f', priority {target.priority}' if target.priority else ''}"
+    where = f"{target.channel}=" if target.channel else ""
+    which = f" (priority {target.priority})" if target.priority else ""
+    if target.days:
+        return f"{where}{target.days} {'working days' if target.working else 'days'}{which}"
+    unit = next(unit for unit in ("h", "m", "s") if target.seconds % UNITS[unit] == 0)
+    return f"{where}{target.seconds // UNITS[unit]}{unit}{which}"
 
 
 UNITS = {"s": 1, "m": 60, "h": 3600}

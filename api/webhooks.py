@@ -21,6 +21,7 @@ from domain.actors import Actor
 from domain.db import Json, one_of
 from domain.errors import InvalidInput
 from domain.events import EventKind
+from domain.finding import filters
 from domain.ids import public_id, row_id
 from domain.languages import N_
 from domain.webhooks import Attempt, Post, PostState, SwitchedOff
@@ -201,7 +202,7 @@ async def _webhook_save(info: Info, input: WebhookSaveInput) -> WebhookPayload:
             row.description = input.description if input.description is not None else row.description
             row.kinds = list(input.events) if input.events is not None else row.kinds
             if input.filter is not None:
-                row.filter = await webhooks.checked_filter(session, input.filter)
+                row.filter = await filters.checked(session, input.filter)
         if input.enabled is not None:
             row.switch(on=input.enabled, at=now)
         return {"webhook": str(row.id), "secret": secret}

@@ -7,7 +7,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from demo import answering, arriving, overdue
+from demo import answering, arriving, overdue, working
 from demo.customer import Customer
 from demo.narrator import Narrator
 from demo.scene import PROMISE, Scene
@@ -104,6 +104,12 @@ async def tell(scene: Scene) -> None:
     chapter("And somebody who does not belong")
     await answering.eve_knows_only_the_number(scene)
     await answering.mias_app_was_told(scene)
+
+    chapter("The daily work")
+    await working.mia_saves_a_view(scene)
+    await working.mia_hands_it_to_ben(scene)
+    await working.ben_uses_a_macro(scene)
+    await working.zofia_says_what_she_thinks(scene)
 
 
 def _what_to_open(shop: Shop, narrator: Narrator) -> None:

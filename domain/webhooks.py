@@ -9,7 +9,6 @@ import base64
 import hmac
 import secrets
 import uuid
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -31,14 +30,10 @@ from sqlalchemy.orm import Mapped, aliased, mapped_column
 from domain.actors import Role
 from domain.agents.staff import Agent
 from domain.agents.system_mail import post
-from domain.db import Base, Json, database_time, new_id, ring
-from domain.desk.tickets import Ticket
-from domain.errors import InvalidInput, Refused
+from domain.db import Base, Json, new_id, ring
+from domain.errors import InvalidInput
 from domain.events import Event, EventKind
-from domain.finding.asking import shown
-from domain.finding.conditions import Asking
-from domain.finding.names import check
-from domain.finding.query import parse, understood
+from domain.finding.filters import checked, met_by
 from domain.ids import public_id
 from domain.keys import Keys
 from domain.languages import N_, translate
@@ -185,15 +180,6 @@ def signature(secret: str, id: str, timestamp: int, body: bytes) -> str:
     return "v1," + base64.b64encode(signed).decode()
 
 
-async def checked_filter(session: AsyncSession, written: str) -> str:
-    try:
-        await check(session, parse(written), nobody_asks=True)
-    except Refused as refusal:
-        refusal.field = ["filter"]
-        raise
-    return written.strip()
-
-
 async def add_webhook(
     session: AsyncSession,
     keys: Keys,
@@ -213,7 +199,7 @@ async def add_webhook(
         url=url,
         description=description,
         kinds=list(kinds),
-        filter=await checked_filter(session, filter),
+        filter=await checked(session, filter),
         sealed=keys.encrypt({"secret": secret}),
         created_at=at,
     )
@@ -228,22 +214,9 @@ async def tell(session: AsyncSession, event: Event) -> None:
     wanted = Webhook.kinds.contains([event.kind.value]) | (func.jsonb_array_length(Webhook.kinds) == 0)
     found = await session.execute(select(Webhook.id, Webhook.filter).where(Webhook.off_at.is_(None), wanted))
     filters = {row.id: row.filter for row in found}
-    met = await _met(session, event, filters)
+    met = await met_by(session, event, filters)
     for webhook_id in [id for id, written in filters.items() if not written or id in met]:
         _post(session, webhook_id, event.kind, _payload(event), at=event.recorded_at, event_seq=event.seq)
-
-
-async def _met(session: AsyncSession, event: Event, filters: Mapping[uuid.UUID, str]) -> set[uuid.UUID]:
-    """Of which endpoints the filter holds for the event's ticket, as it is now; of a merged one, for what it became."""
-    queries = {id: query for id, written in filters.items() if written and (query := understood(written))}
-    if not queries or event.ticket_id is None:
-        return set()
-    asking = Asking(await database_time(session))
-    became = select(func.coalesce(Ticket.merged_into_id, Ticket.id)).where(Ticket.id == event.ticket_id)
-    hold = [shown(query, asking).label(f"filter_{place}") for place, query in enumerate(queries.values())]
-    met = select(*hold).select_from(Ticket).where(Ticket.id == became.scalar_subquery())
-    row = (await session.execute(met)).one_or_none()
-    return {id for id, holds in zip(queries, row, strict=True) if holds} if row else set()
 
 
 def test(session: AsyncSession, webhook: Webhook, *, at: datetime) -> Post:

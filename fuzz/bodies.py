@@ -8,6 +8,8 @@ from typing import Any
 
 from graphql import OperationDefinitionNode, OperationType, parse, print_ast
 
+from api.explorer.samples import samples
+
 ROOT = Path(__file__).parent.parent
 NASTY = (
     "",
@@ -45,8 +47,7 @@ RAW = (
 
 def operations() -> list[str]:
     """Each of the samples as a document of its own, and a mutation of each kind without its input's values."""
-    samples = parse((ROOT / "api/explorer/samples.graphql").read_text(encoding="utf-8"))
-    documents = [print_ast(one) for one in samples.definitions]
+    documents = [one.query for one in samples()]
     schema = parse((ROOT / "schema.graphql").read_text(encoding="utf-8"))
     for type in schema.definitions:
         if getattr(type, "name", None) and type.name.value == "Mutation":  # type: ignore[attr-defined]

@@ -258,9 +258,17 @@ async def _tell_of_failure(session: AsyncSession, event: Event, item_id: uuid.UU
 
 
 async def _tell_of_low_rating(session: AsyncSession, event: Event) -> None:
-    """Who has the ticket, and a manager on shift, if the shop wants it so."""
+    """Who has the ticket, and a manager on shift, if the shop wants it so; once, however often the customer thinks otherwise."""
     request = await session.get_one(SurveyRequest, uuid.UUID(event.data["request"]))
     if not (await session.get_one(Survey, request.survey_id)).tells_of_low:
+        return
+    before = select(Event.seq).where(
+        Event.ticket_id == event.ticket_id,
+        Event.kind == EventKind.FEEDBACK_GIVEN,
+        Event.seq < event.seq,
+        Event.data.contains({"request": event.data["request"], "turned_low": True}),
+    )
+    if await session.scalar(before.limit(1)):
         return
     now = await database_time(session)
     people = await people_of_the_shop(session, at=now)

@@ -68,7 +68,7 @@ from domain.working.changing import Change
 from domain.working.drafts import Written
 from domain.working.edits import Edit
 from domain.working.links import LinkRole, TicketLink
-from domain.working.mentions import add_note as add_ticket_note
+from domain.working.noting import add_note as add_ticket_note
 from domain.working.viewing import Intent
 from tests.client import PASSWORD_HASH, Client
 from tests.factories import NOON, a_call_step, a_channel, a_mail, a_promise, an_agent, receive

@@ -7,7 +7,7 @@ import strawberry
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.agents.staff import Agent, Team, agents_by_id, teams_by_id
-from api.complaints.stalling import StalledDays, StalledDaysInput
+from api.complaints.complaints import StalledDays, StalledDaysInput
 from api.context import Info
 from api.errors import UserError
 from api.mutations import changed, mutation

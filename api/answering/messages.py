@@ -21,7 +21,7 @@ from domain.desk.messages import Item
 from domain.desk.tickets import TicketStatus
 from domain.errors import NotFound, SomebodyAnswered
 from domain.ids import row_id
-from domain.working.mentions import add_note
+from domain.working.noting import add_note
 
 
 @strawberry.input(

@@ -1,6 +1,7 @@
 """Whatever the API can, typed: `heddle ask`."""
 
 import json
+import re
 import sys
 import uuid
 from pathlib import Path
@@ -16,6 +17,9 @@ from domain.agents.sign_in import actor_by_id
 from domain.agents.staff import Agent
 from domain.settings import WrongSetting
 
+_VARIABLE = re.compile(r"\$(\w+)\s*:\s*(\w+)")
+"""Declared, with its type."""
+
 
 async def ask(
     file: Annotated[
@@ -29,7 +33,7 @@ async def ask(
 ) -> None:
     """Asks the GraphQL API without a server, and prints what it answers as JSON.
 
-    A variable `clientMutationId` that is not given is made up. Ends with status 1 where something is refused.
+    A `clientMutationId` that is not given, or is the word UUID, is made up. Ends with status 1 where something is refused.
     """
     document = sys.stdin.read() if file == "-" else _read(Path(file))
     async with house_here() as (house, _):
@@ -83,8 +87,12 @@ async def _answer(
     from api.context import Context  # a second's import that no other command needs
     from api.schema import schema
 
-    if "$clientMutationId" in document:
-        variables.setdefault("clientMutationId", str(uuid.uuid4()))
+    for name, kind in _VARIABLE.findall(document):
+        if name == "clientMutationId":
+            _make_up(variables)
+        takes_one = "clientMutationId" in getattr(schema._schema.get_type(kind), "fields", ())
+        if takes_one and isinstance(given := variables.get(name), dict):
+            _make_up(given)
     result = await schema.execute(
         document,
         variable_values=variables,
@@ -95,3 +103,8 @@ async def _answer(
     if errors := getattr(result, "errors", None):
         answer["errors"] = [error.formatted for error in errors]
     return answer
+
+
+def _make_up(given: dict[str, Any]) -> None:
+    if given.get("clientMutationId", "UUID") == "UUID":
+        given["clientMutationId"] = str(uuid.uuid4())

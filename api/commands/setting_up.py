@@ -6,7 +6,8 @@ from datetime import timedelta
 from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
-from sqlalchemy import select
+from sqlalchemy import func, literal, select
+from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from api.commands.columns import print_table
 from api.running import house_here
@@ -14,7 +15,7 @@ from domain import audit
 from domain.actors import SYSTEM, Role, Scope
 from domain.agents import tokens
 from domain.agents.passwords import hash_password
-from domain.agents.staff import Agent, add_agent
+from domain.agents.staff import Agent, Team, TeamMember, add_agent
 from domain.audit import AuditKind
 from domain.db import database_time
 from domain.settings import DomainSettings, WrongSetting
@@ -65,11 +66,26 @@ def _place(settings: DomainSettings) -> str:
 
 @agent.command(name="list")
 async def list_agents() -> None:
-    """The people of the shop, by name."""
+    """The people of the shop, by name, with their teams, languages and skills."""
+    teams = (
+        select(func.string_agg(Team.name, aggregate_order_by(literal(", "), Team.name)))
+        .join(TeamMember, TeamMember.team_id == Team.id)
+        .where(TeamMember.agent_id == Agent.id)
+        .scalar_subquery()
+    )
     async with house_here() as (house, _), house.db.transaction() as session:
-        people = await session.scalars(select(Agent).order_by(Agent.name, Agent.email))
-        rows = [(one.name, one.email, one.role.value, "left" if one.left_at else "") for one in people]
-    print_table(rows)
+        people = await session.execute(select(Agent, teams).order_by(Agent.name, Agent.email))
+        print_table(
+            (
+                one.name,
+                one.email,
+                "left" if one.left_at else one.role.value,
+                theirs or "",
+                ", ".join(one.languages),
+                ", ".join(one.skills),
+            )
+            for one, theirs in people
+        )
 
 
 @token.command(name="create")

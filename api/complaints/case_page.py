@@ -1,5 +1,6 @@
 """A complaint's file as a page for A4. All that anybody wrote is escaped by htpy; the style is its own."""
 
+import uuid
 from collections.abc import Iterator
 from datetime import datetime, time, timedelta
 from pathlib import Path
@@ -132,11 +133,19 @@ class _Page:
                             h.td[self._case.agents.get(step.by_id, "Heddle")],
                             h.td(".words")[step.note],
                         ]
-                        for step in self._case.steps
+                        for step in self._told()
                     )
                 ],
             ],
         ]
+
+    def _told(self) -> Iterator[Any]:
+        """Without the moments in which only the shop's next step was set."""
+        stages: dict[uuid.UUID, Any] = {}
+        for step in self._case.steps:
+            if step.note or stages.get(step.complaint_id) != step.stage:
+                yield step
+            stages[step.complaint_id] = step.stage
 
     def _stage(self, step: Any) -> str:
         stage = translate(self._locale, NAMES[step.stage])
@@ -186,12 +195,13 @@ class _Page:
         direction = translate(self._locale, WAYS[row.direction])
         said = [part for part in (by, direction, address) if part]
         return h.article(f".{row.direction}")[
-            h.header[
-                h.b[row.agent_name or row.author or ""], "  ·  ", self._when(row.at), "  ·  ", ", ".join(said)
-            ],
+            h.header[h.b[self._who(row)], "  ·  ", self._when(row.at), "  ·  ", ", ".join(said)],
             h.div(".words")[text],
             self._files(row),
         ]
+
+    def _who(self, row: Any) -> str:
+        return row.agent_name or row.author or (self._say(N_("Automatic message")) if row.automatic else "")
 
     def _addresses(self, row: Any) -> str:
         """The customer's side of it, and of a mail all to whom it went."""

@@ -10,11 +10,12 @@ from sqlalchemy import ColumnElement, Row, Select, func, select
 from sqlalchemy.orm import aliased
 
 from api.agents.staff import Agent, agents_by_id
-from api.complaints import case_files, stalling  # noqa: F401 - names the stages
+from api.complaints import case_files
 from api.context import Info, Part, Reading, by, fill, plain
 from api.node import Node
 from api.paging import of_each, page_size
 from api.selection import Selection, wanted
+from api.sla.template_codes import PolicyTemplateCode
 from domain.access import may_see
 from domain.agents import staff
 from domain.complaints import complaints, decision_dates
@@ -23,14 +24,26 @@ from domain.complaints.stages import FOLLOWING, Outcome, Remedy, Stage
 from domain.db import one_of
 from domain.desk.tickets import Ticket as TicketRow
 from domain.ids import public_id
-from domain.sla.templates import Template
 from domain.ways_in.channels import ChannelKind
 
 if TYPE_CHECKING:
     from api.desk.tickets import Ticket
 
+strawberry.enum(Stage, name="ComplaintStage")
 strawberry.enum(Outcome, name="ComplaintOutcome")
 strawberry.enum(Remedy, name="ComplaintRemedy")
+
+
+@strawberry.type(description="After how many working days without a move a complaint is told of.")
+class StalledDays:
+    stage: Stage
+    days: int
+
+
+@strawberry.input
+class StalledDaysInput:
+    stage: Stage
+    days: int
 
 
 @strawberry.type
@@ -53,7 +66,7 @@ class Complaint(Node):
     number: int = strawberry.field(
         description="To be told to the customer; it stays, whatever becomes of the ticket."
     )
-    template: Template | None = strawberry.field(description="Whose law it is under.")
+    template: PolicyTemplateCode | None = strawberry.field(description="Whose law it is under.")
     channel: ChannelKind | None = strawberry.field(description="By which it came.")
     stage: Stage
     stage_since: datetime

@@ -14,6 +14,7 @@ from api.desk.tickets import held
 from api.errors import UserError
 from api.mutations import changed, mutation
 from api.selection import wanted
+from api.sla.template_codes import PolicyTemplateCode
 from domain import access
 from domain.actors import Actor
 from domain.agents import staff
@@ -26,7 +27,6 @@ from domain.desk.tickets import Ticket
 from domain.errors import InvalidInput, NotFound
 from domain.ids import public_id, row_id
 from domain.languages import N_
-from domain.sla.templates import Template
 
 
 @strawberry.input(
@@ -35,7 +35,7 @@ from domain.sla.templates import Template
 )
 class ComplaintOpenInput:
     ticket_id: strawberry.ID
-    template: Template | None = None
+    template: PolicyTemplateCode | None = None
     promised_at: datetime | None = None
     note: str = ""
     client_mutation_id: strawberry.ID

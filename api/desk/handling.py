@@ -29,7 +29,7 @@ from domain.ids import public_id, row_id
 from domain.languages import N_
 from domain.sla import clocks, policies
 from domain.working import changing, edits
-from domain.working.mentions import add_note
+from domain.working.noting import add_note
 
 
 @strawberry.input

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import strawberry
 from sqlalchemy import ColumnElement, func, select, tuple_
+from sqlalchemy.orm import aliased
 
 from api.agents.staff import Agent, Team, agents_by_id, teams_by_id
 from api.context import Info, Reading, nothing, plain
@@ -134,10 +135,11 @@ async def feedback_of(
     reading: Reading, ticket_ids: Collection[uuid.UUID], selection: Selection
 ) -> dict[uuid.UUID, Feedback]:
     """Of each ticket the newest, also about what has become part of it."""
-    at = func.coalesce(TicketRow.merged_into_id, TicketRow.id)
+    its = aliased(TicketRow)  # the door asks the table itself
+    at = func.coalesce(its.merged_into_id, its.id)
     answers = (
-        _rows(reading, one_of(TicketRow.id, ticket_ids) | one_of(TicketRow.merged_into_id, ticket_ids))
-        .join(TicketRow, TicketRow.id == Row.ticket_id)
+        _rows(reading, one_of(its.id, ticket_ids) | one_of(its.merged_into_id, ticket_ids))
+        .join(its, its.id == Row.ticket_id)
         .add_columns(at.label("stands_at"))
     )
     newest = of_each(answers, at, Row.changed_at.desc(), most=1)

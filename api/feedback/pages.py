@@ -131,8 +131,7 @@ async def _asked(session: AsyncSession, id: uuid.UUID, token: str) -> Asked | No
     now = await database_time(session)
     if row is None or not row.SurveyRequest.is_known(at=now):
         return None
-    shop = row.Channel.config.get("sender_name") or row.Channel.name
-    asked = Asked(row.SurveyRequest, row.Survey, row.number, shop, token, now)
+    asked = Asked(row.SurveyRequest, row.Survey, row.number, row.Channel.shop, token, now)
     answered = asked.request.answered_at is not None
     return asked if answered or asked.request.takes_answers(at=now) else None
 

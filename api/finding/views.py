@@ -42,7 +42,8 @@ class View(Node):
     position: int
     count: int | None = strawberry.field(
         description="Of tickets that the reader sees; exact up to 1,000, 1,001 means more. Null where the view reaches into what "
-        "is settled and counting would take too long, or its query is not understood any more."
+        "is settled and counting would take too long, its query is not understood any more, or the views before it ask for 200 "
+        "terms and words already."
     )
     breached: int | None = strawberry.field(
         description="Of those, how many have a broken promise; as `count`."

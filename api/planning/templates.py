@@ -16,6 +16,7 @@ from api.errors import OkPayload, UserError
 from api.mutations import changed, mutation
 from api.node import Node
 from api.selection import wanted
+from api.sla.template_codes import PolicyTemplateCode
 from domain import access
 from domain.access import may_see
 from domain.actors import Actor
@@ -28,7 +29,6 @@ from domain.errors import NotFound
 from domain.ids import public_id, row_id
 from domain.planning import applying, templates
 from domain.planning.templates import Anchor, Planned, Unit, Whose
-from domain.sla.templates import Template
 
 strawberry.enum(Unit, name="TaskUnit")
 strawberry.enum(
@@ -60,7 +60,7 @@ class TaskTemplate(Node):
     on_complaint: bool = strawberry.field(
         description="A ticket that becomes a complaint gets these, in place of those that Heddle brings; without tasks, none."
     )
-    law: Template | None = strawberry.field(description=LAW)
+    law: PolicyTemplateCode | None = strawberry.field(description=LAW)
 
 
 @strawberry.input
@@ -80,7 +80,7 @@ class TaskTemplateSaveInput:
     name: str
     tasks: list[PlannedTaskInput]
     on_complaint: bool = False
-    law: Template | None = strawberry.field(default=None, description=LAW)
+    law: PolicyTemplateCode | None = strawberry.field(default=None, description=LAW)
     client_mutation_id: strawberry.ID
 
 

@@ -24,6 +24,7 @@ from api.house import House
 from api.reporting.sheets import NAMES, lines
 from domain.actors import Actor
 from domain.agents.sign_in import actor_by_id
+from domain.errors import Refused
 from domain.languages import best_language, translate
 from domain.reporting.asking import Asked, Grouping
 from domain.reporting.counting import Report, Values, report
@@ -74,8 +75,11 @@ def routes(house: House) -> list[Route]:
         if actor is None:
             raise HTTPException(404)
         async with reading_as(house, actor, wanted["locale"]) as reading:
-            asked = _asked(actor, wanted, reading.at)
-            found = await report(reading.connection, asked, NAMES)
+            try:
+                asked = _asked(actor, wanted, reading.at)
+                found = await report(reading.connection, asked, NAMES)
+            except Refused:  # they manage no more, and may ask for less
+                raise HTTPException(404) from None
         written = lines(
             list(_labelled(asked, found, wanted["locale"])),
             locale=wanted["locale"],

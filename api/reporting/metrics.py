@@ -1,5 +1,6 @@
 """Statistics as screens show them: `metrics`, a table of figures with the period before beside it."""
 
+import asyncio
 import uuid
 from datetime import datetime
 from zoneinfo import ZoneInfo, available_timezones
@@ -7,7 +8,7 @@ from zoneinfo import ZoneInfo, available_timezones
 import strawberry
 from strawberry.utils.str_converters import to_camel_case
 
-from api.context import Info, plain
+from api.context import Info, nothing, plain
 from api.reporting import links
 from api.selection import wanted
 from domain.actors import Actor, ActorKind
@@ -19,6 +20,7 @@ from domain.reporting.asking import Asked, Grouping, Key
 from domain.reporting.counting import BACKLOG, Line, Values, report
 from domain.reporting.figures import COLUMNS
 from domain.reporting.periods import Period
+from domain.reporting.satisfaction import Satisfaction, satisfaction
 from domain.ways_in.channels import ChannelKind
 
 strawberry.enum(
@@ -93,7 +95,9 @@ class MetricRow:
     first_reply_percent: float | None
     next_reply_percent: float | None
     resolution_percent: float | None
-    csat: float | None = strawberry.field(description="Null while no customer was asked.")
+    csat: float | None = strawberry.field(
+        description="Of the customers who answered, the percentage that gave 4 or 5 of 5; null of none. `feedback` lists the answers."
+    )
 
 
 NAMES = {to_camel_case(name): name for name in (*COLUMNS, BACKLOG)}
@@ -142,24 +146,30 @@ async def _metrics(info: Info, range: MetricRange, group_by: Grouping) -> Metric
     names = {NAMES[name] for name in fields if name in NAMES} or {"opened", "handled"}
     async with info.context.reading() as reading:
         asked = asked_of(reading.actor, range, group_by, reading.at)
-        found = await report(reading.connection, asked, names)
+        found, told = await asyncio.gather(
+            report(reading.connection, asked, names),
+            satisfaction(reading.connection, asked) if "csat" in fields else nothing(),
+        )
+    thought = told or Satisfaction()
     return plain(
         MetricSeries,
         {
-            "rows": [_row(asked, line, locale) for line in found.rows],
-            "total": _shown(TOTAL, translate(locale, labels.TOTAL), found.total),
-            "previous": _shown(PREVIOUS, translate(locale, labels.PREVIOUS), found.previous),
+            "rows": [_row(asked, line, thought.csat(line.key), locale) for line in found.rows],
+            "total": _shown(TOTAL, translate(locale, labels.TOTAL), thought.total.csat, found.total),
+            "previous": _shown(
+                PREVIOUS, translate(locale, labels.PREVIOUS), thought.previous.csat, found.previous
+            ),
             "asked": asked,
         },
     )
 
 
-def _row(asked: Asked, line: Line, locale: str) -> MetricRow:
-    return _shown(key_of(asked, line.key), labels.label_of(asked, line, locale), line.values)
+def _row(asked: Asked, line: Line, csat: float | None, locale: str) -> MetricRow:
+    return _shown(key_of(asked, line.key), labels.label_of(asked, line, locale), csat, line.values)
 
 
-def _shown(key: str, label: str, values: Values) -> MetricRow:
-    return plain(MetricRow, {"key": key, "label": label, "csat": None, **values})
+def _shown(key: str, label: str, csat: float | None, values: Values) -> MetricRow:
+    return plain(MetricRow, {"key": key, "label": label, "csat": csat, **values})
 
 
 @strawberry.type

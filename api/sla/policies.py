@@ -11,6 +11,7 @@ from api.agents.staff import Agent, Team, agents_by_id, teams_by_id
 from api.context import Info, Reading, plain
 from api.node import Node
 from api.sla.calendars import Calendar, calendars_by_id
+from api.sla.template_codes import PolicyTemplateCode
 from domain.access import may_see
 from domain.alerting.ladders import DEFAULT, Ladder, Told, Way
 from domain.db import one_of
@@ -20,14 +21,13 @@ from domain.languages import translate
 from domain.sla import policies, recounts
 from domain.sla.policies import Conditions
 from domain.sla.targets import Metric, Target
-from domain.sla.templates import SUGGESTED, Template
+from domain.sla.templates import SUGGESTED
 from domain.ways_in.channels import ChannelKind
 
 strawberry.enum(Metric, name="ClockMetric")
 strawberry.enum(Told, name="LadderTells", description="Who is told, as things are then.")
 LadderTells: TypeAlias = Told
 strawberry.enum(Way, name="LadderWay")
-strawberry.enum(Template, name="PolicyTemplateCode")
 
 
 @strawberry.type(description="How soon. The most particular one applies: a channel's before a priority's.")
@@ -99,7 +99,7 @@ class Policy(Node):
 
 @strawberry.type(description="A policy to begin with.")
 class PolicyTemplate:
-    code: Template
+    code: PolicyTemplateCode
     name: str
     about: str
     targets: list[PolicyTarget]

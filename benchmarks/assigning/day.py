@@ -12,6 +12,8 @@ CAPACITY = 16
 CHAT = 4
 """What a live chat weighs; a mail weighs 1."""
 LANGUAGE_WAIT = 10 * MINUTE
+RUSH = 0.1
+"""Of the day's tickets, beside the usual ones, in one hour before noon."""
 NOT_YET = uuid.UUID(int=0)
 
 
@@ -66,7 +68,7 @@ def a_day(chance: random.Random, *, tickets: int, people: int, hours: int = LAST
     midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
     begins = midnight + timedelta(hours=FIRST)
     ends = begins + timedelta(hours=hours)
-    staff = [_person(chance, number, begins, hours) for number in range(people)]
+    staff = [_person(number, begins, hours) for number in range(people)]
     staff[people // 3].gone.append((begins + timedelta(hours=hours / 4), begins + timedelta(hours=hours / 2)))
     staff[people // 2].leaves_at = begins + timedelta(hours=hours * 7 / 12)
     work = 0.6 * 60 * sum(min(one.ends, FIRST + hours) - one.begins for one in staff) / tickets
@@ -74,8 +76,8 @@ def a_day(chance: random.Random, *, tickets: int, people: int, hours: int = LAST
     return Day(staff, cases, begins, ends)
 
 
-def _person(chance: random.Random, number: int, begins: datetime, hours: int) -> Person:
-    """Three shifts of eight hours that overlap; all of a short day."""
+def _person(number: int, begins: datetime, hours: int) -> Person:
+    """Three shifts of eight hours that overlap, with lunch; all of a short day."""
     late = (number % 3) * 2 if hours > 8 else 0
     lunch = begins + timedelta(hours=hours / 3 + late / 2, minutes=30 * (number // 3 % 4))
     return Person(
@@ -84,14 +86,18 @@ def _person(chance: random.Random, number: int, begins: datetime, hours: int) ->
         FIRST + late + 8,
         frozenset({"en", *(("ca",) if number % 4 == 0 else ()), *(("pl",) if number % 3 == 1 else ())}),
         frozenset({"returns"} if number % 2 else ()),
-        [(lunch, lunch + 30 * MINUTE)],
+        [(lunch, lunch + 30 * MINUTE)] if hours > 8 else [],
     )
 
 
 def _case(chance: random.Random, begins: datetime, hours: int, work: float) -> Case:
-    """A quarter of the day's tickets come in one rush of an hour; none so late that nobody could do it."""
+    """None comes so late that nobody could do it."""
     span = hours * 60 * 0.9
-    minute = chance.uniform(span / 3, span / 3 + 60) if chance.random() < 0.25 else chance.uniform(0, span)
+    minute = (
+        chance.uniform(span / 3, span / 3 + min(60, span / 3))
+        if chance.random() < 0.25
+        else chance.uniform(0, span)
+    )
     comes_at = begins + timedelta(minutes=int(minute))
     chats = chance.random() < 0.15
     return Case(

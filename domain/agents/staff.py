@@ -50,8 +50,11 @@ class Agent(Base):
     """What the shop's teams ask for (`domain/assigning/policies.py`), as tags are written."""
     capacity: Mapped[int | None] = mapped_column(Integer)
     """How much work is given to them at once; none: as their teams say, 0: nothing by itself."""
+    turns: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
+    """How often they were given something, as it is compared with others (`domain/assigning/choosing.py`). Who hands out work
+    holds the row, so that nobody else does meanwhile."""
     given_at: Mapped[datetime | None]
-    """When they were given a ticket last. Who hands out work holds the row, so that nobody else does meanwhile."""
+    """When the house gave them something last."""
     password_hash: Mapped[str | None]
     created_at: Mapped[datetime]
     left_at: Mapped[datetime | None]

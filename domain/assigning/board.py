@@ -10,8 +10,10 @@ from sqlalchemy import ColumnElement, DateTime, Select, and_, any_, func, litera
 
 from domain.access import may_see
 from domain.actors import Actor
+from domain.alerting.alerts import UNRESOLVED, Alert, AlertKind
 from domain.assigning.workload import COUNTS
 from domain.chorus import Reads
+from domain.complaints.complaints import OPEN, Complaint
 from domain.desk.messages import Call, CallState, Direction
 from domain.desk.tasks import Task
 from domain.desk.tickets import LIVE, Ticket
@@ -54,7 +56,7 @@ async def counters(
         unassigned=found.unassigned,
         open=found.open,
         complaints_open=found.complaints,
-        complaints_stalled=0,
+        complaints_stalled=found.stalled,
         tasks_due_today=found.tasks,
         calls_waiting=found.calls,
         sla_today_percent=round(100 * found.kept / settled, 1) if settled else None,
@@ -76,7 +78,7 @@ def _today(at: datetime) -> tuple[ColumnElement[datetime], ColumnElement[datetim
 
 def _of_tickets(which: ColumnElement[bool], at: datetime) -> Select[*tuple[Any, ...]]:
     seen = (
-        select(Ticket.id, Ticket.assignee_id, Ticket.legal_since)
+        select(Ticket.id, Ticket.assignee_id)
         .where(Ticket.status.in_(LIVE), COUNTS, which)
         .cte("seen", nesting=True)
     )
@@ -94,7 +96,6 @@ def _of_tickets(which: ColumnElement[bool], at: datetime) -> Select[*tuple[Any, 
     counts = select(
         func.count().label("open"),
         func.count().filter(seen.c.assignee_id.is_(None)).label("unassigned"),
-        func.count().filter(seen.c.legal_since.is_not(None)).label("complaints"),
         func.count().filter(late).label("breached"),
         func.count().filter(warned, ~late).label("at_risk"),
     ).select_from(seen.outerjoin(promised, promised.c.ticket_id == seen.c.id))
@@ -107,12 +108,17 @@ def _beside(
     midnight: ColumnElement[datetime],
     tomorrow: ColumnElement[datetime],
 ) -> Iterator[ColumnElement[int]]:
-    """Tasks, calls, and the promises that were kept or broken today."""
+    """Tasks, calls, complaints, and the promises that were kept or broken today."""
     due = select(func.count()).select_from(Task).where(Task.done_at.is_(None), Task.due_at < tomorrow, tasks)
     yield due.scalar_subquery().label("tasks")
     rings = (*ON_THE_LINE, Call.call_state == CallState.RINGING, Call.direction == Direction.IN)
     calls = select(func.count()).select_from(Call).where(*rings, Call.ticket_id.in_(tickets))
     yield calls.scalar_subquery().label("calls")
+    complaints = select(func.count()).select_from(Complaint).where(OPEN, Complaint.ticket_id.in_(tickets))
+    yield complaints.scalar_subquery().label("complaints")
+    stalled = (Alert.kind == AlertKind.COMPLAINT_STALLED, Alert.state.in_(UNRESOLVED))
+    stand = select(func.count()).select_from(Alert).where(*stalled, Alert.ticket_id.in_(tickets))
+    yield stand.scalar_subquery().label("stalled")
     promises = select(func.count()).select_from(Clock).where(Clock.ticket_id.in_(tickets))
     kept = promises.where(Clock.met_at >= midnight, Clock.breached_at.is_(None))
     yield kept.scalar_subquery().label("kept")

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, exists, func, or_, select, true
 from domain.actors import Role
 from domain.agents.presence import Activity, standings
 from domain.agents.staff import Agent, TeamMember
-from domain.assigning.choosing import Candidate, Job, best_first
+from domain.assigning.choosing import Candidate, Job, best_first, levelled
 from domain.assigning.policies import AssignmentPolicy, Terms
 from domain.assigning.workload import weighed, workloads
 from domain.chorus import Reads, side_by_side
@@ -87,6 +87,7 @@ async def candidates(
                 Agent.locale,
                 Agent.languages,
                 Agent.skills,
+                Agent.turns,
                 Agent.given_at,
                 belongs.label("in_team"),
             )
@@ -96,7 +97,7 @@ async def candidates(
         standings(connection, ids, at=at),
         workloads(connection, ids, at=at),
     )
-    return [
+    found = [
         Candidate(
             row.id,
             capacity=loads[row.id].capacity,
@@ -104,6 +105,7 @@ async def candidates(
             open=loads[row.id].open,
             languages=frozenset(filter(None, map(spoken, (row.locale, *row.languages)))),
             skills=frozenset(row.skills),
+            turns=row.turns,
             given_at=row.given_at,
             in_team=row.in_team,
             on_shift=present[row.id].on_shift,
@@ -114,6 +116,7 @@ async def candidates(
         for row in rows
         if row.id in present and row.id in loads  # nobody left meanwhile
     ]
+    return levelled(found, at)
 
 
 SPEAKS = N_("On shift, speaks the language; open tickets: {count}")

@@ -9,6 +9,7 @@ from enum import StrEnum
 from domain.assigning.reasons import Because
 
 LONG_AGO = datetime.min.replace(tzinfo=UTC)
+STARTS_LEVEL = timedelta(minutes=15)
 
 
 class AssignmentMode(StrEnum):
@@ -41,6 +42,8 @@ class Candidate:
     """Tickets."""
     languages: frozenset[str] = frozenset()
     skills: frozenset[str] = frozenset()
+    turns: int = 0
+    """How often they were given something."""
     given_at: datetime | None = None
     in_team: bool = True
     on_shift: bool = True
@@ -59,7 +62,8 @@ class Candidate:
 
     def given(self, job: Job, *, at: datetime) -> "Candidate":
         """With that ticket too."""
-        return replace(self, used=self.used + job.weight, open=self.open + 1, given_at=at)
+        used = self.used + job.weight
+        return replace(self, used=used, open=self.open + 1, turns=self.turns + 1, given_at=at)
 
     def speaks(self, job: Job) -> bool:
         return job.language is None or job.language in self.languages
@@ -115,15 +119,26 @@ def choose(job: Job, candidates: Iterable[Candidate], rules: Rules, now: datetim
 
 
 def best_first(job: Job, candidates: Sequence[Candidate], rules: Rules) -> list[Candidate]:
-    """In its team, with its skills, in its language; then whose turn it is. Of equals, who has waited longest for work."""
+    """In its team, with its skills, in its language; then whose turn it is: who was given least, of these who has waited longest."""
 
     def order(one: Candidate) -> tuple[object, ...]:
-        waits = one.given_at or LONG_AGO
-        load = (one.used + job.weight) / max(one.capacity, 1)
-        turn = (waits, load) if rules.mode == AssignmentMode.ROUND_ROBIN else (load, waits)
-        return (not one.in_team, not one.is_skilled(job), not one.speaks(job), *turn, one.agent_id)
+        load = (
+            0.0
+            if rules.mode == AssignmentMode.ROUND_ROBIN
+            else (one.used + job.weight) / max(one.capacity, 1)
+        )
+        turn = (load, one.turns, one.given_at or LONG_AGO, one.agent_id)
+        return (not one.in_team, not one.is_skilled(job), not one.speaks(job), *turn)
 
     return sorted(candidates, key=order)
+
+
+def levelled(candidates: Sequence[Candidate], now: datetime) -> list[Candidate]:
+    """Who was given nothing for a while (they were off, away or full) starts level with those who were: what they have missed is
+    not heaped upon them, and neither does it count what they had been given before."""
+    recent = [one for one in candidates if one.given_at and now - one.given_at < STARTS_LEVEL]
+    least = min((one.turns for one in recent), default=0)
+    return [one if one in recent else replace(one, turns=least) for one in candidates]
 
 
 def _because(job: Job, chosen: Candidate, rules: Rules) -> tuple[Because, ...]:

@@ -114,6 +114,7 @@ async def _assign(
         return False
     about = {"language": waiting.job.language} if waiting.job.language else {}
     ticket.assign(to=agent, by=SYSTEM, at=at, because=chosen.because, **about)
+    agent.turns, agent.given_at = chosen.candidate.turns + 1, at
     await clocks.reckon(session, ticket, at=at)
     return True
 

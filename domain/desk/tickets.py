@@ -149,7 +149,7 @@ class Ticket(Base):
             changed |= {"because": list(because), **why}
         self.let_go_by_id = before if to is None and before == by.agent_id else None
         if to:
-            to.given_at = at
+            to.turns += 1
         if to and self.status == TicketStatus.NEW:
             changed["status"] = [self.status, TicketStatus.OPEN]
             self.status = TicketStatus.OPEN

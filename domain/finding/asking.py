@@ -1,6 +1,7 @@
 """A query asked of the database: which tickets it holds for."""
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import TypeAlias
 
 from sqlalchemy import ColumnElement, and_, or_, true
@@ -16,8 +17,9 @@ Found: TypeAlias = Callable[[str | None], ColumnElement[bool]]
 """From a tsquery to what must hold of a row."""
 
 
-def holds(query: Query, asking: Asking, *, found: Found = speaks_of) -> ColumnElement[bool]:
-    """Of a ticket; `found` says what words must be found in."""
+def holds(query: Query, asking: Asking, *, found: Found | None = None) -> ColumnElement[bool]:
+    """Of a ticket; `found` says what words must be found in, if not in all that is said of it."""
+    found = found or partial(speaks_of, asking=asking)
     match query:
         case Asked(key=key, values=values):
             return or_(*(_holds(key, value, asking) for value in values))
@@ -66,6 +68,17 @@ def shown(query: Query, asking: Asking) -> ColumnElement[bool]:
 
 def speaks_of_spam(query: Query) -> bool:
     return any(one.key == "is" and "spam" in one.values for one in asked_in(query))
+
+
+def looks_for_words(query: Query) -> bool:
+    match query:
+        case Asked(key=key):
+            return TERMS[key].by_words
+        case Not(of=one):
+            return looks_for_words(one)
+        case Every(of=many) | Either(of=many):
+            return any(map(looks_for_words, many))
+    return True
 
 
 SETTLED = ("solved", "closed")

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import (
     Boolean,
     ColumnElement,
+    Select,
     and_,
     any_,
     exists,
@@ -24,20 +25,25 @@ from sqlalchemy import (
     union_all,
 )
 from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy.sql.elements import SQLCoreOperations
 
 from domain.agents.staff import Agent, Team
+from domain.complaints.complaints import LEADS, Complaint
 from domain.customers.contacts import Contact, Identity, IdentityKind, same_person
 from domain.desk import tags
 from domain.desk.messages import DeliveryState, Direction, Item, ItemKind
 from domain.desk.threads import Thread
 from domain.desk.tickets import IS_LIVE, NEVER, Ticket, TicketStatus
 from domain.errors import Refused
-from domain.finding.entries import EntryKind, SearchEntry, matches
+from domain.feedback.conditions import rated
+from domain.feedback.scales import SurveyKind
+from domain.finding.entries import EntryKind, SearchEntry, is_of, matches
 from domain.finding.lexemes import Mark, asked_piece, asked_words
 from domain.finding.values import ME, NOBODY, Compared
 from domain.ids import row_id
 from domain.sla.clocks import RUNNING, Clock
 from domain.ways_in.channels import Channel, ChannelKind
+from domain.working.mentions import mentions
 
 COMPLAINT = "complaint"
 
@@ -51,6 +57,11 @@ class Asking:
     at: datetime
     agent_id: uuid.UUID | None = None
     zone: str = "UTC"
+    knows_contacts: bool = True
+    """Otherwise a ticket is not found by what is known of its customer: a token that may not read it shall not guess it."""
+
+    def of_contacts(self, condition: ColumnElement[bool]) -> ColumnElement[bool]:
+        return condition if self.knows_contacts else false()
 
 
 class Promises(StrEnum):
@@ -80,11 +91,16 @@ def is_spam(_: Asking) -> ColumnElement[bool]:
 
 
 def is_complaint(_: Asking) -> ColumnElement[bool]:
-    return Ticket.legal_since.is_not(None) | Ticket.tags.has_key(COMPLAINT)  # type: ignore[no-any-return]
+    complained = exists().where(Complaint.ticket_id == Ticket.id, LEADS)
+    return or_(Ticket.legal_since.is_not(None), Ticket.tags.has_key(COMPLAINT), complained)
 
 
-def is_of_a_vip(_: Asking) -> ColumnElement[bool]:
-    return exists().where(Contact.id == Ticket.contact_id, Contact.is_vip)
+def is_snoozed(_: Asking) -> ColumnElement[bool]:
+    return Ticket.snoozed_until.is_not(None)
+
+
+def is_of_a_vip(asking: Asking) -> ColumnElement[bool]:
+    return asking.of_contacts(exists().where(Contact.id == Ticket.contact_id, Contact.is_vip))
 
 
 def is_unread(_: Asking) -> ColumnElement[bool]:
@@ -168,8 +184,23 @@ def is_assigned(who: str, asking: Asking) -> ColumnElement[bool]:
         return Ticket.assignee_id == asking.agent_id if asking.agent_id else false()
     if who == NOBODY:
         return Ticket.assignee_id.is_(None)
+    return Ticket.assignee_id.in_(_called(who))
+
+
+def _called(who: str) -> Select[uuid.UUID]:
     named = or_(func.lower(Agent.email) == who.lower(), func.lower(Agent.name) == who.lower())
-    return Ticket.assignee_id.in_(select(Agent.id).where(named))
+    return select(Agent.id).where(named)
+
+
+def calls(who: str, asking: Asking) -> ColumnElement[bool]:
+    """A note in it calls somebody."""
+    if who == ME:
+        return mentions([asking.agent_id]) if asking.agent_id else false()
+    return mentions(_called(who))
+
+
+def is_rated(asked: Compared, _: Asking) -> ColumnElement[bool]:
+    return rated(SurveyKind.CSAT, lambda score: _compared(score, asked))
 
 
 def is_of_team(name: str, _: Asking) -> ColumnElement[bool]:
@@ -185,14 +216,17 @@ def has_tag(tag: str, _: Asking) -> ColumnElement[bool]:
     return Ticket.tags.has_key(kept)  # type: ignore[no-any-return]
 
 
-def speaks(language: str, _: Asking) -> ColumnElement[bool]:
-    theirs = Contact.id == Ticket.contact_id
-    if language == NOBODY:
-        return exists().where(theirs, Contact.locale.is_(None))
-    return exists().where(theirs, func.lower(func.left(Contact.locale, 2)) == language)
+def speaks(language: str, asking: Asking) -> ColumnElement[bool]:
+    spoken = func.lower(func.left(Contact.locale, 2)) == language
+    known = Contact.locale.is_(None) if language == NOBODY else spoken
+    return asking.of_contacts(exists().where(Contact.id == Ticket.contact_id, known))
 
 
-def is_of(who: str, _: Asking) -> ColumnElement[bool]:
+def has_contact(who: str, asking: Asking) -> ColumnElement[bool]:
+    return asking.of_contacts(_has_contact(who))
+
+
+def _has_contact(who: str) -> ColumnElement[bool]:
     try:
         return same_person(Ticket.contact_id, row_id("Contact", who))
     except Refused:
@@ -200,35 +234,37 @@ def is_of(who: str, _: Asking) -> ColumnElement[bool]:
     if "@" in who:
         address = (Identity.kind == IdentityKind.EMAIL, Identity.value == who.lower())
         return Ticket.contact_id.in_(select(Identity.contact_id).where(*address))
-    return _is_of_a_contact(asked_words(who))
+    asked = asked_words(who)
+    return Ticket.contact_id.in_(_people_found(asked)) if asked else false()
 
 
 def names_a(mark: Mark) -> Callable[[str, Asking], ColumnElement[bool]]:
-    def holds(piece: str, _: Asking) -> ColumnElement[bool]:
-        return speaks_of(asked_piece(mark, piece))
+    def holds(piece: str, asking: Asking) -> ColumnElement[bool]:
+        return speaks_of(asked_piece(mark, piece), asking)
 
     return holds
 
 
-def speaks_of(asked: str | None) -> ColumnElement[bool]:
+def speaks_of(asked: str | None, asking: Asking) -> ColumnElement[bool]:
     """The ticket, something said in it, or its customer is found by that tsquery."""
     if asked is None:
         return false()
-    itself = select(SearchEntry.id).where(SearchEntry.kind == EntryKind.TICKET, matches(asked))
+    itself = select(SearchEntry.id).where(is_of(EntryKind.TICKET), matches(asked))
     said = select(_item.ticket_id).join_from(Item.__table__, SearchEntry, SearchEntry.id == _item.id)
-    said = said.where(SearchEntry.kind == EntryKind.ITEM, matches(asked))
-    return Ticket.id.in_(union_all(itself, said)) | _is_of_a_contact(asked)
+    said = said.where(is_of(EntryKind.ITEM), matches(asked))
+    if not asking.knows_contacts:
+        return Ticket.id.in_(union_all(itself, said))
+    theirs = Ticket.__table__.alias("theirs")
+    of_people = select(theirs.c.id).where(theirs.c.contact_id.in_(_people_found(asked)))
+    return Ticket.id.in_(union_all(itself, said, of_people))
 
 
-def _is_of_a_contact(asked: str | None) -> ColumnElement[bool]:
-    if asked is None:
-        return false()
-    found = (
+def _people_found(asked: str) -> Select[Any]:
+    return (
         select(func.coalesce(Contact.canonical_id, Contact.id))
         .join_from(Contact, SearchEntry, SearchEntry.id == Contact.id)
-        .where(SearchEntry.kind == EntryKind.CONTACT, matches(asked))
+        .where(is_of(EntryKind.CONTACT), matches(asked))
     )
-    return Ticket.contact_id.in_(found)
 
 
 def opened(asked: Compared, asking: Asking) -> ColumnElement[bool]:
@@ -242,7 +278,7 @@ def updated(asked: Compared, asking: Asking) -> ColumnElement[bool]:
 _SIGNS: dict[str, Callable[[Any, Any], Any]] = {"=": eq, ">": gt, ">=": ge, "<": lt, "<=": le}
 
 
-def _compared(column: InstrumentedAttribute[int], asked: Compared) -> ColumnElement[bool]:
+def _compared(column: SQLCoreOperations[Any], asked: Compared) -> ColumnElement[bool]:
     return _SIGNS[asked.sign](column, asked.than)  # type: ignore[no-any-return]
 
 

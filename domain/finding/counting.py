@@ -20,9 +20,11 @@ from domain.finding.asking import is_unsettled, shown
 from domain.finding.conditions import Asking
 from domain.finding.names import asking_as
 from domain.finding.query import parse, understood
-from domain.finding.tree import Query
+from domain.finding.tree import Query, parts_of
 
 COUNTED = 1_000
+MOST_PARTS = 200
+"""Of all queries together: to write a statement of more holds up everybody whom this process serves."""
 PATIENCE = "1s"
 """For counting what is settled too: nobody waits longer for a number."""
 
@@ -42,7 +44,7 @@ async def counts(
     connection: Chorus, views: Sequence[Any], *, to: Actor, at: datetime
 ) -> dict[uuid.UUID, Count]:
     """Of all views at once, as this person sees them; of those that reach into what is settled, as far as time allows."""
-    read = {view.id: query for view in views if (query := understood(view.query)) is not None}
+    read = _as_many_as_may_be(views)
     asking = await asking_as(connection, to, read.values(), at=at)
     few = {id: query for id, query in read.items() if is_unsettled(query)}
     many = {id: query for id, query in read.items() if id not in few}
@@ -68,6 +70,16 @@ async def _patiently(
         if "statement timeout" not in str(failure.orig):
             raise
         return {}
+
+
+def _as_many_as_may_be(views: Sequence[Any]) -> dict[uuid.UUID, Query]:
+    """The first ones'; a long one is left out, and those after it are not."""
+    read, left = {}, MOST_PARTS
+    for view in views:
+        query = understood(view.query)
+        if query is not None and (parts := parts_of(query)) <= left:
+            read[view.id], left = query, left - parts
+    return read
 
 
 async def _counted(

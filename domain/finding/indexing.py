@@ -22,7 +22,7 @@ from domain.customers.contacts import Contact, Identity, IdentityKind, same_pers
 from domain.db import Base, Database, one_of
 from domain.desk.messages import Direction, Item
 from domain.desk.tickets import Ticket
-from domain.events import Event, EventKind
+from domain.events import Event, EventKind, Reader
 from domain.finding.entries import EntryKind, forget, keep
 from domain.finding.lexemes import Kept, Mark
 from domain.joining.cases import NamedNumber
@@ -89,6 +89,12 @@ async def step(session: AsyncSession) -> bool:
         await take(session, read)
         return len(read) == following.BATCH
     return await fill(session)
+
+
+async def catch_up(session: AsyncSession, event: Event) -> None:
+    """For who cannot wait until its turn comes: nobody else writes into the index meanwhile."""
+    await session.execute(select(Reader.name).where(Reader.name == READER).with_for_update())
+    await take(session, [event])
 
 
 async def take(session: AsyncSession, events: Sequence[Event]) -> None:

@@ -18,6 +18,8 @@ MOST_WORDS = 5_000
 """Of one text."""
 MOST_PLACES = 200
 """Of one word: PostgreSQL keeps 255."""
+MOST_BYTES = 600_000
+"""Of one row: PostgreSQL refuses a megabyte, and a mail that was made for it must not keep all others from the index."""
 MOST_CODES = 20
 LONGEST_CODE = 60
 FEWEST_DIGITS = 3
@@ -65,6 +67,7 @@ class Kept:
 
     _places: dict[str, list[int]] = field(default_factory=dict)
     _at: int = 0
+    _room: int = MOST_BYTES
 
     def text(self, text: str) -> None:
         text = composed(text)
@@ -72,9 +75,9 @@ class Kept:
         for spoken, _ in zip(spoken_in(text), range(MOST_WORDS), strict=False):
             self._at += 1
             for form in forms_of(spoken.word, language):
-                places = self._places.setdefault(form, [])
-                if len(places) < MOST_PLACES:
-                    places.append(self._at)
+                if self._takes(form) and len(self._places[form]) < MOST_PLACES:
+                    self._places[form].append(self._at)
+                    self._room -= 2
         self._at += 10  # no phrase goes from one text to the next
 
     def codes_of(self, text: str) -> None:
@@ -82,9 +85,17 @@ class Kept:
 
     def fragments(self, mark: Mark, values: Iterable[str]) -> None:
         for value in values:
-            plain = _plain(mark, value)[:LONGEST_CODE]
+            plain = _plain(mark, value)
             for begin in range(max(1, len(plain) - FEWEST_DIGITS + 1)):
-                self._places.setdefault(mark + plain[begin:], [])
+                self._takes(mark + plain[begin:])
+
+    def _takes(self, lexeme: str) -> bool:
+        """Is it kept, or is there still room for it?"""
+        size = len(lexeme.encode()) + 4
+        if lexeme not in self._places and size < self._room:
+            self._places[lexeme] = []
+            self._room -= size
+        return lexeme in self._places and self._room > 0
 
     def written(self) -> str:
         """As PostgreSQL reads a `tsvector`."""
@@ -95,13 +106,15 @@ class Kept:
 
 
 def _plain(mark: Mark, value: str) -> str:
+    """No longer than what is kept: PostgreSQL refuses a lexeme of more than 2 kB."""
     match mark:
         case Mark.PHONE:
-            return re.sub(r"\D", "", value)
+            plain = re.sub(r"\D", "", value)
         case Mark.NUMBER:
-            return re.sub(r"[\W_]", "", folded(value))
+            plain = re.sub(r"[\W_]", "", folded(value))
         case Mark.ADDRESS:
-            return folded(value.strip())
+            plain = folded(value.strip())
+    return plain[:LONGEST_CODE]
 
 
 def _quoted(lexeme: str) -> str:

@@ -41,7 +41,7 @@ class UnknownTerm(WrongQuery):
     code = "QUERY_UNKNOWN_TERM"
     sentence = N_("There is no term {word}. To look for these words, put them in quotes.")
     meant = N_(
-        "There is no term {word}: did you mean {nearest}? To look for these words, put them in quotes."
+        "There is no term {word}. Did you mean {nearest}? To look for these words, put them in quotes."
     )
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import literal, select, union_all
 
-from domain.actors import Actor
+from domain.actors import Actor, ActorKind, Scope
 from domain.agents.staff import Agent, Team
 from domain.chorus import Reads
 from domain.finding.conditions import Asking
@@ -21,7 +21,11 @@ async def asking_as(connection: Reads, actor: Actor, queries: Iterable[Query], *
     zone = None
     if actor.agent_id and any(_speaks_of_days(query) for query in queries):
         zone = await connection.scalar(select(Agent.timezone).where(Agent.id == actor.agent_id))
-    return Asking(at, actor.agent_id, zone or "UTC")
+    return Asking(at, actor.agent_id, zone or "UTC", knows_contacts=_knows_contacts(actor))
+
+
+def _knows_contacts(actor: Actor) -> bool:
+    return actor.kind != ActorKind.TOKEN or Scope.CONTACTS_READ in actor.scopes
 
 
 def _speaks_of_days(query: Query) -> bool:

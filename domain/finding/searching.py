@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -17,13 +17,15 @@ from domain.desk.messages import DeliveryState, Item, ItemKind
 from domain.desk.tickets import Ticket
 from domain.finding.asking import holds, speaks_of_spam
 from domain.finding.conditions import Asking
-from domain.finding.entries import EntryKind, SearchEntry, matches
+from domain.finding.entries import EntryKind, SearchEntry, is_of, matches
 from domain.finding.tree import Every, Query, Said, asked_in
 
 MOST_OF_ONE_TICKET = 3
 """So that one long conversation does not hide all others."""
 LOOKED_THROUGH = 5
 """Times as many items as are wanted: those of one ticket go beside each other."""
+RECENT = timedelta(days=30)
+"""Looked through first: of a word that stands everywhere, the newest are here."""
 
 
 class SearchKind(StrEnum):
@@ -67,20 +69,28 @@ async def search(
     connection: Reads, query: Query, *, kinds: Collection[SearchKind], to: Actor, asking: Asking, first: int
 ) -> list[Hit]:
     """Contacts only where nothing is asked of tickets."""
-    asked = as_typed(query)
-    found = matches_of(asked, asking)
+    found = matches_of(as_typed(query), asking)
     parts = []
     if SearchKind.TICKET in kinds:
         parts.append(_tickets(found, query, to, first))
-    if items := [OF_ITEMS[kind] for kind in SearchKind if kind in OF_ITEMS and kind in kinds]:
-        parts.append(_items(found, query, items, to, first * LOOKED_THROUGH))
     if SearchKind.CONTACT in kinds and not any(asked_in(query)):
         parts.append(_contacts(found, to, first))
+    of_items = [OF_ITEMS[kind] for kind in SearchKind if kind in OF_ITEMS and kind in kinds]
+    said = _items(found, query, of_items, to)
+    if of_items:
+        recent = said.where(SearchEntry.at > asking.at - RECENT)
+        parts.append(_newest(recent, first * LOOKED_THROUGH, "recent"))
     if not parts or query == Every():
         return []
-    rows = (await connection.execute(union_all(*parts))).all()
-    hits = [Hit(SearchKind(row.kind), row.id, row.at, row.ticket_id, row.number) for row in rows]
+    hits = await _read(connection, union_all(*parts))
+    if of_items and len(_few_of_each(hit for hit in hits if hit.kind in OF_ITEMS)) < first:
+        hits += await _read(connection, _newest(said, first * LOOKED_THROUGH, "said"))
     return chosen(hits, first=first, number=_number(query))
+
+
+async def _read(connection: Reads, query: Any) -> list[Hit]:
+    rows = (await connection.execute(query)).all()
+    return [Hit(SearchKind(row.kind), row.id, row.at, row.ticket_id, row.number) for row in rows]
 
 
 def matches_of(query: Query, asking: Asking) -> ColumnElement[bool]:
@@ -129,9 +139,12 @@ def _columns(kind: Any, id: Any, ticket_id: Any, number: Any) -> Select[Any]:
     )  # fmt: skip
 
 
-def _newest(query: Select[Any], most: int) -> Select[Any]:
-    newest = query.order_by(SearchEntry.at.desc(), SearchEntry.id.desc()).limit(most).subquery()
-    return select(newest)
+def _newest(query: Select[Any], most: int, name: str) -> Select[Any]:
+    """Gathered first: with the limit in sight PostgreSQL goes through everything from the newest on, and where the words never
+    stand together, or not for these eyes, to the very end."""
+    gathered = query.cte(name).prefix_with("MATERIALIZED")
+    newest = select(gathered).order_by(gathered.c.at.desc(), gathered.c.id.desc()).limit(most)
+    return select(newest.subquery())
 
 
 def _of_tickets(query: Query, to: Actor) -> list[ColumnElement[bool]]:
@@ -139,36 +152,33 @@ def _of_tickets(query: Query, to: Actor) -> list[ColumnElement[bool]]:
 
 
 def _tickets(found: ColumnElement[bool], query: Query, to: Actor, most: int) -> Select[Any]:
-    """Of merged ones, what they became."""
-    became = func.coalesce(Ticket.merged_into_id, Ticket.id)
-    rows = _columns(literal(SearchKind.TICKET.value, String), became, became, Ticket.number)
-    rows = rows.join_from(SearchEntry, Ticket, Ticket.id == SearchEntry.id)
-    return _newest(rows.where(SearchEntry.kind == EntryKind.TICKET, found, *_of_tickets(query, to)), most)
+    """Of merged ones, what they became: that is what somebody must be allowed to see."""
+    former = Ticket.__table__.alias("former")
+    rows = _columns(literal(SearchKind.TICKET.value, String), Ticket.id, Ticket.id, Ticket.number)
+    rows = rows.select_from(SearchEntry).join(former, former.c.id == SearchEntry.id)
+    rows = rows.join(Ticket, Ticket.id == func.coalesce(former.c.merged_into_id, former.c.id))
+    rows = rows.where(is_of(EntryKind.TICKET), found, *_of_tickets(query, to))
+    return _newest(rows, most, "tickets")
 
 
-def _items(
-    found: ColumnElement[bool], query: Query, kinds: list[ItemKind], to: Actor, most: int
-) -> Select[Any]:
-    none = null().cast(BigInteger)
-    rows = _columns(_item.kind.cast(String), _item.id, _item.ticket_id, none)
+def _items(found: ColumnElement[bool], query: Query, kinds: list[ItemKind], to: Actor) -> Select[Any]:
+    rows = _columns(_item.kind.cast(String), _item.id, _item.ticket_id, null().cast(BigInteger))
     rows = rows.join_from(SearchEntry, Item.__table__, _item.id == SearchEntry.id)
-    rows = rows.join(Ticket, Ticket.id == _item.ticket_id).where(
-        SearchEntry.kind == EntryKind.ITEM,
+    return rows.join(Ticket, Ticket.id == _item.ticket_id).where(
+        is_of(EntryKind.ITEM),
         _item.kind.in_(kinds),
         _item.delivery.is_distinct_from(DeliveryState.UNDONE),
         found,
         *_of_tickets(query, to),
     )
-    return _newest(rows, most)
 
 
 def _contacts(found: ColumnElement[bool], to: Actor, most: int) -> Select[Any]:
-    """Of merged ones, who they became: that is whom somebody must be allowed to see."""
-    nothing = null().cast(Uuid)
-    former = Contact.__table__.alias("former")
-    rows = _columns(literal(SearchKind.CONTACT.value, String), Contact.id, nothing, null().cast(BigInteger))
+    """Of merged ones, who they became."""
+    former = Contact.__table__.alias("former_contact")
+    nothing, none = null().cast(Uuid), null().cast(BigInteger)
+    rows = _columns(literal(SearchKind.CONTACT.value, String), Contact.id, nothing, none)
     rows = rows.select_from(SearchEntry).join(former, former.c.id == SearchEntry.id)
-    rows = rows.join(Contact, Contact.id == func.coalesce(former.c.canonical_id, former.c.id)).where(
-        SearchEntry.kind == EntryKind.CONTACT, Contact.erased_at.is_(None), found, may_see(Contact, to)
-    )
-    return _newest(rows, most)
+    rows = rows.join(Contact, Contact.id == func.coalesce(former.c.canonical_id, former.c.id))
+    rows = rows.where(is_of(EntryKind.CONTACT), Contact.erased_at.is_(None), found, may_see(Contact, to))
+    return _newest(rows, most, "people")

@@ -26,6 +26,8 @@ class Term:
     """From a value, as read, to what must hold of a ticket."""
     says: str
     """For `docs/finding.md`."""
+    by_words: bool = False
+    """Looks into the index, which is a moment behind."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +49,10 @@ FLAGS = {
         unsettled=True,
     ),
     "complaint": Flag(
-        conditions.is_complaint, "a law's days run or ran for it, or it has the tag `complaint`"
+        conditions.is_complaint,
+        "a complaint was opened on it, a law's days run or ran for it, or it has the tag `complaint`",
     ),
+    "snoozed": Flag(conditions.is_snoozed, "it sleeps until a time, or until the customer writes"),
     "vip": Flag(conditions.is_of_a_vip, "its customer is a VIP"),
     "spam": Flag(conditions.is_spam, "marked as spam; left out unless a query speaks of it"),
 }
@@ -84,6 +88,8 @@ TERMS = {
         conditions.is_assigned,
         "who has it, by name or address; `me`, or `none`",
     ),
+    "mentions": Term(Anything((ME,), names="agent"), conditions.calls, "a note calls this agent; `me`"),
+    "csat": Term(Numbers(), conditions.is_rated, "how the customer rated the help, of 5: `<3`"),
     "team": Term(Anything((NOBODY,), names="team"), conditions.is_of_team, "by the team's name; or `none`"),
     "tag": Term(Anything((NOBODY,)), conditions.has_tag, "the ticket has this tag; or `none` at all"),
     "lang": Term(
@@ -92,13 +98,22 @@ TERMS = {
         "the customer's language; `none` if it is not known",
     ),
     "contact": Term(
-        Anything(), conditions.is_of, "the customer: an id, an address, or words of a name, a company or a town"
+        Anything(),
+        conditions.has_contact,
+        "the customer: an id, an address, or words of a name, a company or a town",
+        by_words=True,
     ),
     "phone": Term(
-        Anything(), conditions.names_a(Mark.PHONE), "a piece of a number, three digits at least, of a call, a customer or in a text"
+        Anything(),
+        conditions.names_a(Mark.PHONE),
+        "a piece of a number, three digits at least, of a call, a customer or in a text",
+        by_words=True,
     ),
     "order": Term(
-        Anything(), conditions.names_a(Mark.NUMBER), "a piece of the number of an order, a parcel or an invoice"
+        Anything(),
+        conditions.names_a(Mark.NUMBER),
+        "a piece of the number of an order, a parcel or an invoice",
+        by_words=True,
     ),
     "number": Term(Numbers(), conditions.has_number, "the ticket's own"),
     "age": Term(Times(days=False), conditions.opened, "since it was opened: `>2d` is more than two days"),

@@ -90,6 +90,16 @@ def asked_in(query: Query) -> Iterator[Asked]:
                 yield from asked_in(one)
 
 
+def parts_of(query: Query) -> int:
+    """How many things it asks."""
+    match query:
+        case Not(of=one):
+            return parts_of(one)
+        case Every(of=many) | Either(of=many):
+            return sum(map(parts_of, many))
+    return 1
+
+
 def written(query: Query) -> str:
     """As somebody would type it; read again, it is the same."""
     if isinstance(query, Every):

@@ -10,8 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from domain.actors import Actor
-from domain.db import Base, new_id
-from domain.errors import InvalidInput, NotAllowed, Refused
+from domain.db import Base, new_id, one_at_a_time
+from domain.errors import InvalidInput, NotAllowed
+from domain.finding.mistakes import WrongQuery
 from domain.finding.names import check
 from domain.finding.query import parse
 from domain.languages import N_, translate
@@ -19,6 +20,7 @@ from domain.languages import N_, translate
 MOST = 50
 """Of the shop, and of each person."""
 LONGEST_NAME, LONGEST_SHORTCUT = 80, 20
+LAST_POSITION = 2**31 - 1
 
 
 class TicketOrder(StrEnum):
@@ -100,7 +102,7 @@ async def save_view(
     if "query" in asked:
         try:
             await check(session, parse(asked["query"]))
-        except Refused as refusal:
+        except WrongQuery as refusal:
             refusal.field = ["query"]
             raise
     for name, value in asked.items():
@@ -112,6 +114,7 @@ async def save_view(
 
 async def _new(session: AsyncSession, *, by: Actor, at: datetime, shared: bool) -> View:
     owner = None if shared else by.agent_id
+    await one_at_a_time(session, f"views\n{owner}")
     count, last = (
         await session.execute(
             select(func.count(), func.max(View.position)).where(View.owner_id.is_not_distinct_from(owner))
@@ -119,7 +122,7 @@ async def _new(session: AsyncSession, *, by: Actor, at: datetime, shared: bool) 
     ).one()
     if count >= MOST:
         raise InvalidInput(N_("There are {most} of these already."), field=["name"], most=MOST)
-    position = 0 if last is None else last + 1
+    position = 0 if last is None else min(last + 1, LAST_POSITION)
     return View(
         id=new_id(), owner_id=owner, position=position, order_by=TicketOrder.UPDATED, created_at=at, updated_at=at
     )  # fmt: skip

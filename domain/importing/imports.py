@@ -17,12 +17,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from domain import fields
-from domain.actors import Actor
+from domain.actors import Actor, Role
+from domain.agents.sign_in import actor_by_id
 from domain.agents.staff import Agent
 from domain.answering.uploads import Upload
 from domain.db import Base, Database, Json, database_time, new_id, ring
 from domain.desk.files import Files
-from domain.errors import InvalidInput, NotFound, Refused
+from domain.errors import InvalidInput, NotAllowed, NotFound, Refused
 from domain.fields import FieldSubject
 from domain.importing import sheets
 from domain.importing.sheets import ImportKind, Line
@@ -87,7 +88,7 @@ async def start(
     session: AsyncSession, kind: ImportKind, upload_id: uuid.UUID, *, dry_run: bool, by: Actor, at: datetime
 ) -> Import:
     """Takes the file over from who has uploaded it."""
-    mine = (Upload.id == upload_id, Upload.agent_id == by.agent_id)
+    mine = (Upload.id == upload_id, Upload.agent_id == by.agent_id, Upload.finished_at.is_not(None))
     file = await session.scalar(delete(Upload).where(*mine).returning(Upload.file))
     if file is None or by.agent_id is None:
         raise NotFound(field=["fileId"])
@@ -156,6 +157,9 @@ class Importer:
         raw = await self._files.get(asked.file)
         try:
             async with self._db.transaction() as session:
+                by = await actor_by_id(session, asked.asked_by_id)
+                if by is None or by.role != Role.ADMIN:
+                    raise NotAllowed  # whoever asked has left, or is no admin any more
                 sheet = sheets.read(raw, asked.kind, await own_columns(session, asked.kind))
                 row = await lease.hold(session, total=len(sheet.lines), unknown=list(sheet.unknown))
         except Refused as refusal:

@@ -92,7 +92,7 @@ def _head(text: str, known: Mapping[str, str], theirs: Mapping[str, str]) -> tup
     """The first line's names, and the separator with which most of them are known."""
     best: tuple[int, list[str], str] = (0, [], ",")
     for separator in SEPARATORS:
-        first = next(csv.reader(io.StringIO(text, newline=""), delimiter=separator), [])
+        first = next(_readable(csv.reader(io.StringIO(text, newline=""), delimiter=separator)), [])
         score = sum(_means(name, known, theirs) is not None for name in first)
         if score > best[0]:
             best = (score, first, separator)

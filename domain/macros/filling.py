@@ -57,7 +57,7 @@ class Known:
                 "order.number": self.order,
                 "agent.name": agent.name,
                 "agent.first_name": first_name(agent.name) or agent.name,
-                "shop.name": self.channel.name if self.channel else "",
+                "shop.name": self.channel.shop if self.channel else "",
                 "today": format_date(at.astimezone(ZoneInfo(agent.timezone)), "long", locale=language),
             },
         )

@@ -65,6 +65,11 @@ class Channel(Base):
     last_error: Mapped[str | None]
     last_error_at: Mapped[datetime | None]
 
+    @property
+    def shop(self) -> str:
+        """What its customers know it by."""
+        return str(self.config.get("sender_name") or self.name)
+
     def secret(self, keys: Keys, name: str) -> str:
         return str(keys.decrypt(self.secrets)[name]) if self.secrets else ""
 

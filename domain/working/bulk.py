@@ -8,14 +8,15 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 
 import structlog
-from sqlalchemy import func
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain import access
 from domain.actors import Actor
 from domain.agents.sign_in import actor_by_id
-from domain.db import Database, database_time, new_id, ring
-from domain.errors import InvalidInput, NotAllowed, Refused
+from domain.db import Database, database_time, new_id, one_of, ring
+from domain.desk.tickets import Ticket
+from domain.errors import InvalidInput, NotAllowed, NotFound, Refused
 from domain.languages import N_
 from domain.work import Lease, Queue, passes, work
 from domain.working import changing, edits
@@ -35,12 +36,16 @@ BULKS = Queue(Edit, topic="bulks")
 async def begin(
     session: AsyncSession, ticket_ids: Sequence[uuid.UUID], change: Change, *, by: Actor, at: datetime
 ) -> Edit:
-    """`ticket_ids` in the order in which everybody holds tickets."""
+    """`ticket_ids` in the order in which everybody holds tickets, each once: those that are there, seen or not."""
     if not 0 < len(ticket_ids) <= MOST:
         raise InvalidInput(N_("From 1 to {most} tickets at once."), field=["ids"], most=MOST)
     if by.agent_id is None:
         raise NotAllowed
     change.check()
+    if await session.scalar(select(func.count(Ticket.id)).where(one_of(Ticket.id, ticket_ids))) != len(
+        ticket_ids
+    ):
+        raise NotFound(field=["ids"])
     edit = Edit(
         id=new_id(), by_id=by.agent_id, at=at, asked=change.as_json(), state=EditState.RUNNING,
         total=len(ticket_ids), due_at=func.now(),

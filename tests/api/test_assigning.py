@@ -195,8 +195,8 @@ async def test_the_board_counts_what_one_sees_in_few_statements(house: House, tw
     seen_by_eve = await two_teams.eve.ask(TODAY)
 
     assert seen_by_mia["counters"] == {
-        "breached": 1, "atRisk": 0, "unassigned": 2, "open": 2, "complaintsOpen": 0, "complaintsStalled": 0,
-        "tasksDueToday": 0, "callsWaiting": 1, "slaTodayPercent": None,
+        "breached": 1, "atRisk": 0, "unassigned": 2, "open": 2, "complaintsOpen": 1, "complaintsStalled": 0,
+        "tasksDueToday": 3, "callsWaiting": 1, "slaTodayPercent": None,
     }  # fmt: skip
     assert [call["state"] for call in seen_by_mia["liveCalls"]] == ["RINGING"]
     assert seen_by_eve["counters"]["open"] == seen_by_eve["counters"]["callsWaiting"] == 0

@@ -1,6 +1,7 @@
 """Changes of many tickets, sleep, fields, and taking changes back."""
 
 import asyncio
+import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -117,6 +118,8 @@ async def test_what_cannot_be_changed_is_listed_and_what_makes_no_sense_is_refus
     for nonsense in ({"priority": 9}, {"addTags": [" "]}, {"status": "SOLVED", "pendingUntil": _tomorrow()}):
         assert await eve.refused(BULK, ids=[ids["CallTicket"]], **nonsense) == ["INVALID"]
     assert await eve.refused(BULK, ids=[], priority=1) == ["INVALID"]
+    never_there = public_id("Ticket", uuid.UUID(int=1))
+    assert await eve.refused(BULK, ids=[ids["CallTicket"], never_there], priority=1) == ["NOT_FOUND"]
 
 
 def _tomorrow() -> str:

@@ -163,8 +163,11 @@ async def test_whatever_the_api_can_is_typed(database_url: str, tmp_path: Path) 
     save = """mutation($name: String!, $clientMutationId: ID!) {
       teamSave(input: {name: $name, clientMutationId: $clientMutationId}) { team { name } userErrors { code } }
     }"""
+    of_the_docs = (
+        "mutation($input: TeamSaveInput!) { teamSave(input: $input) { team { name } userErrors { code } } }"
+    )
 
-    made = heddle("ask", "-", "name=Returns", folder=tmp_path, stdin=save, **settings)
+    made = heddle("ask", "-", 'input={"name": "Returns"}', folder=tmp_path, stdin=of_the_docs, **settings)
     refused = heddle("ask", "-", "name=Returns", folder=tmp_path, stdin=save, **settings)
     nobody = heddle(
         "ask", "-", "--as", "eve@shop.example", folder=tmp_path, stdin="{ teams { name } }", **settings
@@ -329,8 +332,10 @@ async def test_the_policy_names_the_holidays_that_the_shop_keeps(database_url: s
     policy = ("policy", "--zone", "Europe/Warsaw", "email=4h")
 
     kept = heddle(*policy, "--holidays", "PL", folder=tmp_path, **settings)
-    none = heddle(*policy, folder=tmp_path, **settings)
+    none = heddle(*policy, "chat=90s", folder=tmp_path, **settings)
+    listed = heddle("policy", folder=tmp_path, **settings)
 
+    assert "first reply  email=4h, chat=90s" in listed.stdout
     assert "(always, Europe/Warsaw, holidays of PL)" in kept.stdout
     assert "(always, Europe/Warsaw, no holidays)" in none.stdout
 

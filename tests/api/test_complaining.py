@@ -128,6 +128,7 @@ async def test_the_case_file_says_all_of_it_and_runs_nothing_that_a_customer_wro
 ) -> None:
     note = "mutation($input: NoteAddInput!) { noteAdd(input: $input) { userErrors { code } } }"
     await ben.do(note, ticketId=ticket_id, text="She is right.")
+    await ben.do(UPDATE, id=complaint_id, nextStep="Ask the maker")
     async with house.db.transaction() as session:
         item = (await session.scalars(select(Item.id).where(Item.kind == ItemKind.MESSAGE))).one()
         file = await house.files.put(b"a photo of the kettle")
@@ -137,6 +138,7 @@ async def test_the_case_file_says_all_of_it_and_runs_nothing_that_a_customer_wro
     _, with_notes = await case(ben, ticket_id, notes=True)
 
     assert shown.status_code == 200
+    assert shown.text.count("<td>przyjęta</td>") == 1, "what the shop plans is no stage"
     assert "<script" not in shown.text
     assert "<img" not in shown.text
     assert "&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;" in shown.text

@@ -57,7 +57,7 @@ async def mailbox(house: House) -> Channel:
     """Ada has written, and Zofia after her."""
     async with house.db.transaction() as session:
         await a_promise(session)
-        channel = await a_channel(session, house.keys, ChannelKind.EMAIL)
+        channel = await a_channel(session, house.keys, ChannelKind.EMAIL, sender_name="Ada's boots")
         await receive(session, channel, a_mail("ada@example.org", sender_name="NOWAK, Ada"))
         await receive(session, channel, a_mail("zofia@example.org", sender_name="Zofia Lis"))
         return channel
@@ -106,7 +106,7 @@ async def test_a_macro_speaks_the_language_of_the_customer(
     }  # fmt: skip
     for one in said.values():
         assert " Ada, " in one["text"]
-        assert "Ben, Email" in one["text"]
+        assert "Ben, Ada's boots" in one["text"]
         assert any(month in one["text"] for month in MONTHS[one["locale"]].split())
         assert (one["missing"], one["segments"]) == ([], None)
     assert other["locale"] == "ca"

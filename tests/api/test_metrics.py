@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from sqlalchemy import event, select, update
 
 from api.house import House
+from domain.actors import Role
 from domain.agents.staff import Agent
 from domain.answering import replies
 from domain.customers.contacts import Identity, IdentityKind
@@ -37,12 +38,13 @@ BEHIND = """query($range: MetricRange!, $key: ID!, $figure: MetricFigure!, $afte
 
 
 async def ben_has_answered(house: House, shop: TwoTeams) -> None:
-    """Ada, an hour later; her ticket is solved with that."""
+    """Ada, an hour later; her ticket is solved with that, for her complaint was decided."""
     async with house.db.transaction() as session:
         ben = await session.get_one(Agent, row_id("Agent", shop.ids["Ben"]))
         ticket = await locked(session, row_id("Ticket", shop.ids["Ticket"]))
         ada = (await session.scalars(select(Identity).where(Identity.kind == IdentityKind.EMAIL))).first()
         assert ada
+        ticket.undecided = False
         await replies.send(
             session, house.keys, ticket, to=ada, text="It is on its way.", by=ben.as_actor(), at=NOON + timedelta(hours=1),
             last_seen_seq=0, force=True, after=TicketStatus.SOLVED,
@@ -150,3 +152,17 @@ async def test_what_makes_no_sense_is_refused_by_name(two_teams: TwoTeams) -> No
     for key in (two_teams.ids["Team"], "yesterday"):
         errors = await two_teams.mia.errors(BEHIND, range=MARCH, key=key, figure="SOLVED")
         assert errors[0]["extensions"]["code"] == "NOT_FOUND"
+
+
+async def test_the_file_of_a_colleagues_figures_dies_with_the_right_to_see_them(
+    house: House, two_teams: TwoTeams
+) -> None:
+    query = "query($range: MetricRange!) { metrics(range: $range, groupBy: AGENT) { csvUrl } }"
+    bens = MARCH | {"agentIds": [two_teams.ids["Ben"]]}
+    url = urlsplit((await two_teams.mia.ask(query, range=bens))["metrics"]["csvUrl"])
+
+    async with house.db.transaction() as session:
+        await session.execute(update(Agent).values(role=Role.AGENT))
+    fetched = await two_teams.mia.http.get(f"{url.path}?{url.query}")
+
+    assert fetched.status_code == 404

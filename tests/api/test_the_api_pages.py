@@ -2,7 +2,10 @@
 
 from pathlib import Path
 
+from sqlalchemy import update
+
 from api.house import House
+from domain.desk.tickets import Ticket
 from domain.errors import Refused
 from tests.capitals import capitals
 from tests.client import Client
@@ -29,6 +32,8 @@ async def test_what_the_pages_say_works(
         "HEDDLE_DATABASE_URL": database_url,
         "HEDDLE_SECRET_KEY": "a secret for tests that is long enough",
     }
+    async with house.db.transaction() as session:
+        await session.execute(update(Ticket).values(undecided=False))  # its complaint was decided
     words = await capitals(house, two_teams)
     reader = Reader(anybody, two_teams.admin, tmp_path, words, settings)
 

@@ -57,7 +57,7 @@ async def test_who_opens_a_ticket_gets_its_number_once_from_a_machine_that_says_
 
     (answer,) = await answers(session)
     number = answer.text.partition("Jej numer to ")[2].partition(".")[0]
-    assert answer.text.startswith("Wiadomość automatyczna\nOtrzymaliśmy Twoją wiadomość.")
+    assert answer.text.startswith("Wiadomość automatyczna\nOtrzymaliśmy Państwa wiadomość.")
     assert number.isdigit()
     assert (answer.delivery, answer.agent_id, answer.mail) == (delivery, None, None)
     assert [clock.met_at for clock in await session.scalars(select(Clock))] == [None], (

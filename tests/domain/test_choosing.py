@@ -8,7 +8,7 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.assigning.choosing import AssignmentMode, Candidate, Chosen, Job, Nobody, Rules, choose
+from domain.assigning.choosing import AssignmentMode, Candidate, Chosen, Job, Nobody, Rules, choose, levelled
 from domain.assigning.reasons import Because, reasons
 from tests.factories import NOON
 
@@ -24,12 +24,24 @@ def chosen(job: Job, *people: Candidate, rules: Rules = IN_TURN) -> Candidate | 
     return found.candidate if isinstance(found, Chosen) else found
 
 
-def test_who_has_waited_longest_for_work_gets_it() -> None:
-    earlier = replace(BEN, given_at=NOON - timedelta(hours=2))
-    later = replace(BO, given_at=NOON - timedelta(hours=1))
+def test_who_was_given_least_gets_it_and_of_equals_who_has_waited_longest() -> None:
+    earlier = replace(BEN, turns=4, given_at=NOON - timedelta(minutes=9))
+    later = replace(BO, turns=4, given_at=NOON - timedelta(minutes=3))
 
     assert chosen(Job(), later, earlier) == earlier
-    assert chosen(Job(), earlier, BO) == BO
+    assert chosen(Job(), replace(earlier, turns=5), later) == later
+
+
+def test_what_somebody_has_missed_is_not_heaped_upon_them() -> None:
+    busy = replace(BEN, turns=40, given_at=NOON - timedelta(minutes=1))
+    back_from_holiday = replace(BO, turns=2, given_at=NOON - timedelta(days=14))
+    new = replace(BO, agent_id=uuid.UUID(int=3))
+    veteran = replace(BO, agent_id=uuid.UUID(int=4), turns=900, given_at=NOON - timedelta(hours=12))
+
+    turns = [one.turns for one in levelled([busy, back_from_holiday, new, veteran], NOON)]
+
+    assert turns == [40, 40, 40, 40]
+    assert [one.turns for one in levelled([back_from_holiday, veteran], NOON)] == [0, 0]
 
 
 def test_by_load_counts_what_is_left_of_each_ones_capacity() -> None:

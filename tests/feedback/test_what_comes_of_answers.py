@@ -60,7 +60,7 @@ async def after(house: House) -> Afterwards:
 
 
 async def test_an_answer_stands_in_the_timeline_at_the_ticket_and_in_the_contacts_average(
-    after: Afterwards, ticket: Ticket, mia: Client
+    after: Afterwards, ticket: Ticket, mia: Client, ben: Client
 ) -> None:
     request = await after.asked(ticket)
     await after.is_answered(request, 2, "He was slow.")
@@ -69,6 +69,7 @@ async def test_an_answer_stands_in_the_timeline_at_the_ticket_and_in_the_contact
 
     lines = await told(mia, ticket)
     shown = (await mia.ask(TICKET, id=public_id("Ticket", ticket.id)))["ticket"]["feedback"]
+    to_an_agent = (await ben.ask(TICKET, id=public_id("Ticket", ticket.id)))["ticket"]["feedback"]
     stats = await mia.ask(CONTACT, id=public_id("Contact", ticket.contact_id))
 
     assert lines == [
@@ -78,6 +79,7 @@ async def test_an_answer_stands_in_the_timeline_at_the_ticket_and_in_the_contact
     assert (shown["score"], shown["most"], shown["words"]) == (4, 5, "He was slow, but right.")
     assert (shown["way"], shown["channel"], shown["agent"]["name"]) == ("LINK", "EMAIL", "Bo")
     assert shown["changedAt"]
+    assert to_an_agent == shown
     assert stats["contact"]["stats"]["csatAvg"] == 4.0
 
 
@@ -112,6 +114,8 @@ async def test_a_bad_answer_is_told_once_to_who_has_the_ticket_and_a_manager(
     await after.is_answered(request, 5)
     await after.is_answered(request, 1)
     await after.is_answered(request, 2, "Really.")
+    await after.is_answered(request, 5)
+    await after.is_answered(request, 1)
 
     async with after.house.db.transaction() as session:
         given = select(Event).where(Event.kind == EventKind.FEEDBACK_GIVEN).order_by(Event.seq)

@@ -1,6 +1,7 @@
 """The index is what is written: a moment later, and no longer than it stands there."""
 
 import asyncio
+import random
 import uuid
 from datetime import timedelta
 
@@ -179,6 +180,12 @@ async def test_a_search_tells_another_team_nothing(session: AsyncSession, keys: 
     ):
         assert await hits(session, text, ben), text
         assert await hits(session, text, eve) == [], text
+    await receive(session, mailbox, a_mail("zofia@example.org", "Parasol", subject="Parasol"))
+    parasol = (await tickets(session))[-1]
+    await merge_tickets(session, ticket, [parasol], by=SYSTEM, at=NOON)
+    await followed(session)
+    assert await kinds(session, "parasol", ben) == {SearchKind.TICKET, SearchKind.MESSAGE}
+    assert await hits(session, "parasol", eve) == [], "it became part of what she may not see"
     program = Actor(ActorKind.TOKEN, uuid.uuid4())
     assert await hits(session, "umbrella", program) == []
 
@@ -195,6 +202,43 @@ async def test_our_own_acknowledgements_are_not_found_on_every_ticket(
     await indexed(session)
 
     assert await hits(session, "we have your message") == []
+
+
+async def test_no_text_keeps_others_from_the_index_and_no_words_break_a_search(
+    session: AsyncSession, keys: Keys
+) -> None:
+    mailbox = await a_channel(session, keys, ChannelKind.EMAIL)
+    long = " ".join(
+        f"{'ść' * 20}{number:05}" if number % 2 else f"{'abcdefgh' * 5}{chr(97 + number % 26) * 5}"
+        for number in range(6_000)
+    )
+    dice = random.Random(1)
+    distinct = " ".join("".join(dice.choices("abcdefghijklmnoprstuwyz", k=48)) for _ in range(6_000))
+    odd = "it's a \\ 'quoted' \\' & | ! :* <-> 🦜 l·l ﷽ " + "\u0130" * 30
+    for place, text in enumerate((long, distinct, odd, "umbrella")):
+        await receive(session, mailbox, a_mail(f"{place}@example.org", text))
+
+    await indexed(session)
+
+    assert await kinds(session, "umbrella") == {SearchKind.MESSAGE}
+    for said in (
+        "it's",
+        "\\",
+        "'",
+        "a&b|!c:*",
+        "quoted'",
+        "🦜",
+        "''; --",
+        '"it\'s a"',
+        "l.l",
+        "%",
+        "#",
+        "@",
+        "+",
+        "x" * 900,
+    ):
+        await hits(session, said)
+    assert await hits(session, "quoted")
 
 
 def test_a_snippet_is_plain_text_around_the_first_place_with_the_words_marked() -> None:

@@ -30,7 +30,7 @@ async def test_a_short_day_is_handed_out_fairly_while_workers_die(own: Database)
 
     assert judge.wrong == []
     assert play.kills > 0
-    assert sum(judge.given.values()) >= 30
+    assert sum(judge.given.values()) + len(judge.waiting) >= 30
 
 
 @pytest.mark.slow

@@ -38,6 +38,7 @@ from domain.alerting.notices import Delivery, DeliveryStage, Notice
 from domain.arriving import intake
 from domain.arriving.inbound import ARRIVALS, Arrival, ArrivalState, keep
 from domain.audit import AuditEntry, AuditKind
+from domain.complaints.complaints import Complaint
 from domain.customers.contacts import Contact, Identity
 from domain.db import Base, Database, database_time, new_id
 from domain.desk.messages import OUTBOX, Attachment, Item
@@ -698,6 +699,7 @@ async def test_originals_and_texts_go_when_their_days_are_over(shop: Shop) -> No
         mailbox = (await session.scalars(select(Channel.id).where(Channel.kind == ChannelKind.EMAIL))).one()
         await session.execute(update(Ticket).values(solved_at=Ticket.solved_at - timedelta(days=40)))
         await session.execute(update(Arrival).values(received_at=Arrival.received_at - timedelta(days=11)))
+        await session.execute(update(Complaint).values(closed_at=datetime.now(UTC) - timedelta(days=1100)))
     plan = "query($id: ID!) { retentionPlan(channelId: $id, originalsDays: 10, textsDays: 30) { originals texts } }"
     save = """mutation($input: RetentionSaveInput!) { retentionSave(input: $input) {
       privacy { retention { channel { name } originalsDays textsDays } } userErrors { code } } }"""

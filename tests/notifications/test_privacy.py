@@ -19,6 +19,7 @@ from domain.alerting.devices import Device, Transport, register_device
 from domain.alerting.notices import Notice, NoticeKind, NoticeState, deliver
 from domain.customers.contacts import Contact
 from domain.db import Database, database_time, new_id
+from domain.desk.tasks import Task
 from domain.desk.tickets import Ticket
 from domain.keys import Keys
 from domain.sla.clocks import Clock
@@ -107,6 +108,8 @@ async def _tell_everything(session: AsyncSession, mia: Agent) -> None:
     clock = (await session.scalars(select(Clock))).one()
     ticket.assignee_id, now = mia.id, await database_time(session)
     devices = (await session.scalars(select(Device).order_by(Device.transport))).all()
+    task = Task(id=new_id(), title=CANARY, ticket_id=ticket.id, created_at=NOON, updated_at=NOON)
+    session.add(task)
     for number, (kind, about) in enumerate(TOLD):
         is_of_ticket = about not in (*OF_CHANNELS, AlertKind.NO_AGENT_ON_SHIFT)
         is_of_promise = is_of_ticket and about != AlertKind.CALL_MISSED
@@ -117,7 +120,7 @@ async def _tell_everything(session: AsyncSession, mia: Agent) -> None:
         )  # fmt: skip
         notice = Notice(
             id=new_id(), agent_id=mia.id, kind=kind, alert_id=alert.id, ticket_id=alert.ticket_id, count=7,
-            created_at=now,
+            created_at=now, task_id=task.id if kind == NoticeKind.TASK_DUE else None,
         )  # fmt: skip
         session.add(alert)
         await session.flush()

@@ -14,6 +14,7 @@ from domain.alerting.alerts import Alert
 from domain.alerting.ladders import Step, Way
 from domain.alerting.notices import Notice, NoticeKind, NoticeState
 from domain.db import database_time, new_id
+from domain.desk.tasks import Task
 from domain.desk.tickets import Ticket
 from notifications.refusals import LASTS
 from tests.factories import NOON, an_agent, tickets
@@ -164,7 +165,11 @@ async def _waited(shop: Shop, kind: NoticeKind, time: timedelta) -> Notice:
         alert = (await session.scalars(select(Alert))).one()
         ticket = await session.get_one(Ticket, alert.ticket_id)
         ticket.assignee_id = shop.mia.id
+        task = Task(id=new_id(), title="Count the till", created_at=NOON, updated_at=NOON)
+        session.add(task)
+        await session.flush()
         notice = Notice(
+            task_id=task.id if kind == NoticeKind.TASK_DUE else None,
             id=new_id(), agent_id=shop.mia.id, kind=kind, created_at=now - time,
             alert_id=alert.id if kind == NoticeKind.CLEARED else None,
             ticket_id=ticket.id if kind in (NoticeKind.CLEARED, NoticeKind.ASSIGNED, NoticeKind.WOKE) else None,

@@ -16,8 +16,10 @@ def upgrade() -> None:
     sa.Column('lexemes', postgresql.TSVECTOR(), nullable=False),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_search_entry'))
     )
-    op.create_index('ix_search_entry_at', 'search_entry', ['at', 'id'], unique=False)
-    op.create_index('ix_search_entry_lexemes', 'search_entry', ['lexemes'], unique=False, postgresql_using='gin')
+    op.create_index('ix_search_entry_at', 'search_entry', ['at'], unique=False, postgresql_where=sa.text("kind = 'item'"))
+    op.create_index('ix_search_entry_contact', 'search_entry', ['lexemes'], unique=False, postgresql_using='gin', postgresql_where=sa.text("kind = 'contact'"))
+    op.create_index('ix_search_entry_item', 'search_entry', ['lexemes'], unique=False, postgresql_using='gin', postgresql_where=sa.text("kind = 'item'"))
+    op.create_index('ix_search_entry_ticket', 'search_entry', ['lexemes'], unique=False, postgresql_using='gin', postgresql_where=sa.text("kind = 'ticket'"))
     op.create_table('search_fill',
     sa.Column('kind', sa.Enum('ticket', 'item', 'contact', name='entrykind', native_enum=False, length=40), nullable=False),
     sa.Column('rules', sa.Integer(), nullable=False),

@@ -34,6 +34,7 @@ def upgrade() -> None:
     )
     op.add_column('agent', sa.Column('skills', postgresql.JSONB(astext_type=sa.Text()), server_default=sa.text("'[]'"), nullable=False))
     op.add_column('agent', sa.Column('capacity', sa.Integer(), nullable=True))
+    op.add_column('agent', sa.Column('turns', sa.Integer(), server_default='0', nullable=False))
     op.add_column('agent', sa.Column('given_at', sa.DateTime(timezone=True), nullable=True))
     op.create_index('ix_clock_breached', 'clock', ['breached_at'], unique=False, postgresql_where=sa.text('breached_at IS NOT NULL'))
     op.create_index('ix_clock_met', 'clock', ['met_at'], unique=False, postgresql_where=sa.text('met_at IS NOT NULL'))

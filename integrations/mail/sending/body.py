@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from html import escape
 
 # Without a font Outlook takes Times; without a line at its side a quote looks like the answer.
-_BODY = 'body style="font-family:Arial,Helvetica,sans-serif;font-size:14px"'
+_BODY = 'body style="font-family:Arial,Helvetica,sans-serif;font-size:14px;overflow-wrap:anywhere"'
 _QUOTE = 'blockquote type="cite" style="margin:0 0 0 .8ex;border-left:1px solid #ccc;padding-left:1ex"'
 
 # A link ends before what closes the sentence around it.
 _LINK = re.compile(r"https?://[^\s<>\"']*[^\s<>\"'.,;:!?)\]}…»”]")
+
+_NAMED = re.compile(r"^(<p>)?([^<>]+): <a href=\"([^\"]+)\">\3</a>", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -36,10 +38,18 @@ def plain(text: str, *, signature: str = "", below: Below | None = None) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def html(text: str, *, language: str = "", signature: str = "", below: Below | None = None) -> str:
+def html(
+    text: str,
+    *,
+    language: str = "",
+    signature: str = "",
+    below: Below | None = None,
+    names_links: bool = False,
+) -> str:
+    """With `names_links`, of a line that is a name, a colon and a link, the name is the link."""
     lang = f' lang="{escape(language)}"' if language else ""
     parts = [f'<!DOCTYPE html>\n<html{lang}>\n<head><meta charset="utf-8"></head>\n<{_BODY}>']
-    parts += _paragraphs(text)
+    parts += [_NAMED.sub(_named, one) for one in _paragraphs(text)] if names_links else _paragraphs(text)
     if signature:
         parts += ["<div>-- <br>", _lines(signature), "</div>"]
     if below:
@@ -52,6 +62,10 @@ def html(text: str, *, language: str = "", signature: str = "", below: Below | N
 def _paragraphs(text: str) -> Iterator[str]:
     for paragraph in re.split(r"\n[ \t]*\n+", text.strip("\n").replace("\r\n", "\n")):
         yield f"<p>{_lines(paragraph)}</p>"
+
+
+def _named(line: re.Match[str]) -> str:
+    return f'{line[1] or ""}<a href="{line[3]}">{line[2]}</a>'
 
 
 def _lines(text: str) -> str:

@@ -94,7 +94,8 @@ def _say(
 ) -> None:
     signature = mailbox.signature
     composed.set_content(plain(letter.text, signature=signature, below=below), cte="quoted-printable")
-    shown = html(letter.text, language=language, signature=signature, below=below)
+    names_links = _is_of_nobody(letter.message)  # the links that somebody wrote are shown as they are
+    shown = html(letter.text, language=language, signature=signature, below=below, names_links=names_links)
     composed.add_alternative(shown, subtype="html", cte="quoted-printable")
 
 

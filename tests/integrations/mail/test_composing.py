@@ -228,6 +228,18 @@ def test_words_stay_words_in_html(text: str, shown: str) -> None:
     assert shown in html(text)
 
 
+def test_a_named_link_is_its_name_in_what_no_person_wrote_and_only_there() -> None:
+    text = "One tap:\n5 – very: https://a.example/?a=1&b=5\nSee https://a.example/x"
+    question = a_letter(text)
+    question.message.automatic = True
+
+    asked, written = text_of(composed(question), "html"), text_of(composed(a_letter(text)), "html")
+
+    assert '<a href="https://a.example/?a=1&amp;b=5">5 – very</a><br>' in asked
+    assert '5 – very: <a href="https://a.example/?a=1&amp;b=5">https://a.example/?a=1&amp;b=5</a>' in written
+    assert all('See <a href="https://a.example/x">https://a.example/x</a>' in one for one in (asked, written))
+
+
 KEY = rsa.generate_private_key(65537, 2048)
 A_KEY = KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
 SMALL = rsa.generate_private_key(65537, 1024)
