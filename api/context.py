@@ -91,6 +91,7 @@ class Context:
         try:
             yield
         finally:
+            self.is_query = False
             if self.chorus:
                 await self.chorus.end()
 
@@ -138,7 +139,7 @@ def plain(kind: type[T], values: dict[str, Any]) -> T:
     return made
 
 
-async def nothing() -> dict[Any, Any]:
+async def nothing() -> Any:
     """In the place of a part that is not asked for."""
     return {}
 

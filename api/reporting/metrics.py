@@ -150,7 +150,7 @@ async def _metrics(info: Info, range: MetricRange, group_by: Grouping) -> Metric
             report(reading.connection, asked, names),
             satisfaction(reading.connection, asked) if "csat" in fields else nothing(),
         )
-    thought = told or Satisfaction()
+    thought: Satisfaction = told or Satisfaction()
     return plain(
         MetricSeries,
         {
