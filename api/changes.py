@@ -1,114 +1,26 @@
-"""The change feed: what happened, in commit order, as the objects are now and as this person may see them."""
+"""The change feed: what happened, in commit order, told from a cursor on."""
 
-import uuid
-from collections.abc import Collection, Sequence
+import asyncio
+from collections.abc import Collection
 from datetime import timedelta
-from enum import StrEnum
-from typing import Annotated, Any
+from typing import Any
 
 import orjson
 import strawberry
 from sqlalchemy import select
 
-from api.alerting.alerts import Alert, alerts_where
-from api.assigning.board import (
-    AgentChanged,
-    CallChanged,
-    CountersChanged,
-    agents_changed,
-    calls_changed,
-    counters_changed,
-)
-from api.context import Info, Reading, plain
+from api.change_topics import Change, ChangeTopic, changes_of
+from api.context import Info, Reading
 from api.cursors import ELSEWHERE, cursor, place
-from api.customers.companies import Company, companies_by_id
-from api.customers.contacts import Contact, contacts_by_id, seen_contacts
-from api.desk.tasks import Task, tasks_where
-from api.desk.tickets import Ticket, tickets_by_id
-from api.desk.timeline import TimelineItem, items_by_id, timeline_items
 from api.house import House
 from api.scalars import Cursor
 from api.selection import Selection, wanted
-from domain import access, events
-from domain.alerting import alerts
-from domain.db import one_of
-from domain.desk import tasks, tickets
-from domain.desk.history import TOLD
+from domain import events
 from domain.errors import InvalidInput
-from domain.events import Event, EventKind, Place
-from domain.ids import public_id
+from domain.events import Event, Place
 from domain.languages import N_
 
 BATCH = 200
-
-
-class ChangeTopic(StrEnum):
-    TICKETS = "tickets"
-    TIMELINE = "timeline"
-    ALERTS = "alerts"
-    TASKS = "tasks"
-    CONTACTS = "contacts"
-    AGENTS = "agents"
-    CALLS = "calls"
-    COUNTERS = "counters"
-
-
-strawberry.enum(ChangeTopic)
-
-
-@strawberry.type
-class TicketChanged:
-    ticket: Ticket
-
-
-@strawberry.type(description="An item is new, or is not what it was (a message was delivered, a call ended).")
-class TimelineAppended:
-    ticket_id: strawberry.ID
-    item: TimelineItem
-
-
-@strawberry.type
-class AlertChanged:
-    alert: Alert
-
-
-@strawberry.type
-class TaskChanged:
-    task: Task
-
-
-@strawberry.type
-class ContactChanged:
-    contact: Contact
-
-
-@strawberry.type(description="Comes with the topic CONTACTS.")
-class CompanyChanged:
-    company: Company
-
-
-@strawberry.type(
-    description="Take it out of every list; `replacedBy` is what it became, null for what you may not see."
-)
-class Removed:
-    typename: str
-    id: strawberry.ID
-    replaced_by: strawberry.ID | None
-
-
-Change = Annotated[
-    TicketChanged
-    | TimelineAppended
-    | AlertChanged
-    | TaskChanged
-    | ContactChanged
-    | CompanyChanged
-    | AgentChanged
-    | CallChanged
-    | CountersChanged
-    | Removed,
-    strawberry.union("Change"),
-]
 
 
 @strawberry.type(
@@ -149,17 +61,18 @@ async def read_batch(
     selection: Selection,
     until: Place | None = None,
 ) -> tuple[ChangeBatch, Place]:
-    if await too_old(reading, since):
-        newest = await events.newest_place(reading.connection)
-        return ChangeBatch.of(reading.house, newest, reset_required=True), newest
     query = select(Event.__table__).where(events.after(since))
     if until:
         query = query.where(events.up_to(until))
     query = query.order_by(Event.xid, Event.seq).limit(first + 1)
-    found = (await reading.connection.execute(query)).all()
+    is_too_old, told = await asyncio.gather(too_old(reading, since), reading.connection.execute(query))
+    if is_too_old:
+        newest = await events.newest_place(reading.connection)
+        return ChangeBatch.of(reading.house, newest, reset_required=True), newest
+    found = told.all()
     read = found[:first]
     reached = (read[-1].xid, read[-1].seq) if read else since
-    changes = await _changes(reading, read, topics, selection.below("changes")) if read else []
+    changes = await changes_of(reading, read, topics, selection.below("changes")) if read else []
     return ChangeBatch.of(reading.house, reached, changes, has_more=len(found) > first), reached
 
 
@@ -168,110 +81,12 @@ async def too_old(reading: Reading, since: Place) -> bool:
     if since == ELSEWHERE:
         return True
     following = select(Event.recorded_at).where(events.after(since)).order_by(Event.xid, Event.seq).limit(1)
-    recorded_at = await reading.connection.scalar(following)
+    recorded_at, newest = await asyncio.gather(
+        reading.connection.scalar(following), events.newest_place(reading.connection)
+    )
     if recorded_at and recorded_at < reading.at - timedelta(days=events.RETENTION_DAYS):
         return True
-    return since[0] > (await events.newest_place(reading.connection))[0] + 1
-
-
-async def _changes(
-    reading: Reading, read: Sequence[Any], topics: Collection[ChangeTopic], selection: Selection
-) -> list[Any]:
-    """Each object once, as it is now."""
-    changes: list[Any] = []
-
-    def ids(name: str, *kinds: EventKind) -> list[uuid.UUID]:
-        told = (getattr(event, name) for event in read if not kinds or event.kind in kinds)
-        return list(dict.fromkeys(id for id in told if id))
-
-    if ChangeTopic.CONTACTS in topics:
-        told = ids(
-            "contact_id",
-            EventKind.CONTACT_OPENED,
-            EventKind.CONTACT_CHANGED,
-            EventKind.CONTACT_MERGED,
-            EventKind.IDENTITY_LINKED,
-            EventKind.MOVE_UNDONE,
-            EventKind.CONTACT_ERASED,
-        )
-        became = await seen_contacts(reading, told)
-        people = await contacts_by_id(reading, set(became.values()), selection.below("contact"))
-        changes += [plain(ContactChanged, {"contact": contact}) for contact in people.values()]
-        merged = [event for event in read if event.kind == EventKind.CONTACT_MERGED]
-        changes += [
-            _removed("Contact", _merged(event), event.contact_id)
-            for event in merged
-            if event.contact_id in became
-        ]
-        told = [uuid.UUID(event.data["company"]) for event in read if event.kind == EventKind.COMPANY_CHANGED]
-        firms = await companies_by_id(reading, set(told)) if told else {}
-        changes += [plain(CompanyChanged, {"company": company}) for company in firms.values()]
-    if ChangeTopic.TICKETS in topics:
-        found = await tickets_by_id(reading, ids("ticket_id"), selection.below("ticket"))
-        once = {ticket.row_id: ticket for ticket in found.values()}
-        changes += [plain(TicketChanged, {"ticket": ticket}) for ticket in once.values()]
-        merged = [event for event in read if event.kind == EventKind.TICKET_MERGED]
-        seen = await _visible(reading, tickets.Ticket, [_merged(event) for event in merged])
-        for event in merged:
-            if event.ticket_id in found or _merged(event) in seen:
-                replaced_by = event.ticket_id if event.ticket_id in found else None
-                changes.append(_removed("Ticket", _merged(event), replaced_by))
-        lost = {event.ticket_id for event in read if _was_mine(event, reading) and not event.task_id}
-        changes += [_removed("Ticket", id) for id in lost - found.keys()]
-    if ChangeTopic.TIMELINE in topics:
-        items = list((await items_by_id(reading, ids("item_id"), selection.below("item"))).values())
-        events_told = [event for event in read if event.kind in TOLD and event.ticket_id]
-        seen = await _visible(reading, tickets.Ticket, [event.ticket_id for event in events_told])
-        items += await timeline_items(
-            reading, [event for event in events_told if event.ticket_id in seen], selection.below("item")
-        )
-        for item in sorted(items, key=lambda item: item.seq):
-            changes.append(plain(TimelineAppended, {"ticket_id": item.ticket_id, "item": item}))
-    if ChangeTopic.ALERTS in topics and (wanted_ids := ids("alert_id")):
-        alert_rows = one_of(alerts.Alert.id, wanted_ids)
-        for alert in await alerts_where(reading, alert_rows, selection=selection.below("alert")):
-            changes.append(plain(AlertChanged, {"alert": alert}))
-    if ChangeTopic.TASKS in topics and (wanted_ids := ids("task_id")):
-        task_rows = one_of(tasks.Task.id, wanted_ids)
-        seen_tasks = await tasks_where(reading, task_rows, selection=selection.below("task"))
-        changes += [plain(TaskChanged, {"task": task}) for task in seen_tasks]
-        lost = {event.task_id for event in read if _was_mine(event, reading)} - {None}
-        changes += [_removed("Task", id) for id in lost - {task.row_id for task in seen_tasks}]
-    if ChangeTopic.AGENTS in topics and "agent" in selection:
-        changes += await agents_changed(reading, read)
-    if ChangeTopic.CALLS in topics and "call" in selection:
-        changes += await calls_changed(reading, read, selection.below("call"))
-    if ChangeTopic.COUNTERS in topics and "counters" in selection:
-        changes += await counters_changed(reading, read)
-    return changes
-
-
-async def _visible(reading: Reading, model: Any, ids: list[uuid.UUID]) -> set[uuid.UUID]:
-    if not ids:
-        return set()
-    seen = access.visible(model, to=reading.actor).with_only_columns(model.id).where(one_of(model.id, ids))
-    return set((await reading.connection.execute(seen)).scalars())
-
-
-def _merged(event: Any) -> uuid.UUID:
-    return uuid.UUID(event.data["merged"])
-
-
-def _was_mine(event: Any, reading: Reading) -> bool:
-    """Did this take a ticket or a task from who reads, or from their team? They may not see it any more."""
-    if event.kind == EventKind.TICKET_CHANGED and "team" in event.data:
-        before = event.data["team"][0]
-        return before is None or uuid.UUID(before) in reading.actor.teams
-    assigned: bool = event.kind in (EventKind.TICKET_ASSIGNED, EventKind.TASK_SAVED)
-    return assigned and event.data.get("before") == str(reading.actor.id)
-
-
-def _removed(typename: str, id: uuid.UUID, replaced_by: uuid.UUID | None = None) -> Removed:
-    return Removed(
-        typename=typename,
-        id=strawberry.ID(public_id(typename, id)),
-        replaced_by=strawberry.ID(public_id(typename, replaced_by)) if replaced_by else None,
-    )
+    return since[0] > newest[0] + 1
 
 
 async def _query(

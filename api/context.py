@@ -1,5 +1,6 @@
 """What every resolver has at hand, and how it reads."""
 
+import asyncio
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
@@ -8,17 +9,17 @@ from datetime import datetime
 from typing import Any, TypeAlias, TypeVar
 
 import strawberry
-from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.responses import Response
 from strawberry.dataloader import DataLoader
 
 from api import auth
 from api.documents import Operation
 from api.house import House
-from api.selection import Selections
+from api.selection import Selection, Selections
 from domain.actors import Actor
 from domain.agents import sign_in
-from domain.db import begin_request, database_time
+from domain.chorus import Chorus
+from domain.db import database_time
 from domain.errors import NotSignedIn
 
 
@@ -40,6 +41,10 @@ class Context:
     connection_params: dict[str, Any] | None = None
     """What `connection_init` brought, on a socket."""
     loaders: dict[Any, DataLoader[uuid.UUID, Any]] = field(default_factory=dict)
+    chorus: Chorus | None = None
+    is_query: bool = False
+    opened: set[uuid.UUID] = field(default_factory=set)
+    """Contacts, which are noted before the answer to this query is given."""
 
     @property
     def actor(self) -> Actor:
@@ -73,9 +78,22 @@ class Context:
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator["Reading"]:
-        """Each root field and each batch reads on a connection of its own: siblings run at the same time."""
-        async with reading_as(self.house, self.actor, self.locale) as reading:
-            yield reading
+        """With all who read at the same time, over one connection; those of a query keep it until its end."""
+        if self.chorus is None or self.chorus.has_ended:
+            self.chorus = Chorus(self.house.db, lasts=self.is_query)
+        async with self.chorus.joined() as at:
+            yield Reading(self.chorus, self.actor, self.locale, at, self.house)
+
+    @asynccontextmanager
+    async def querying(self) -> AsyncIterator[None]:
+        """The connection is back before anything else is asked for: who holds one while waiting for another can wait for ever."""
+        self.is_query = True
+        try:
+            yield
+        finally:
+            self.is_query = False
+            if self.chorus:
+                await self.chorus.end()
 
     async def load(self, read: "Read[T]", id: uuid.UUID) -> "T | None":
         """What objects anywhere in an answer want of the same kind is read at once for all of them, and not kept."""
@@ -93,7 +111,7 @@ class Context:
 
 @dataclass(frozen=True)
 class Reading:
-    connection: AsyncConnection
+    connection: Chorus
     actor: Actor
     locale: str
     at: datetime
@@ -102,8 +120,9 @@ class Reading:
 
 @asynccontextmanager
 async def reading_as(house: House, actor: Actor, locale: str) -> AsyncIterator[Reading]:
-    async with house.db.reading() as connection:
-        yield Reading(connection, actor, locale, await begin_request(connection), house)
+    chorus = Chorus(house.db)
+    async with chorus.joined() as at:
+        yield Reading(chorus, actor, locale, at, house)
 
 
 Info: TypeAlias = strawberry.Info[Context, None]
@@ -118,6 +137,20 @@ def plain(kind: type[T], values: dict[str, Any]) -> T:
     made = object.__new__(kind)
     made.__dict__.update(values)
     return made
+
+
+async def nothing() -> Any:
+    """In the place of a part that is not asked for."""
+    return {}
+
+
+Part: TypeAlias = Callable[[Reading, list[T], Selection], Awaitable[None]]
+
+
+async def fill(parts: Mapping[str, Part[T]], reading: Reading, found: list[T], selection: Selection) -> None:
+    """Side by side what is asked for of these objects. `parts`: by the field, who reads it for all of them."""
+    asked = dict.fromkeys(part for name, part in parts.items() if name in selection)
+    await asyncio.gather(*(part(reading, found, selection) for part in asked))
 
 
 def by(attribute: str, rows: Iterable[T]) -> dict[Any, list[T]]:

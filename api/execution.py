@@ -9,7 +9,7 @@ from opentelemetry import trace
 from strawberry.extensions import SchemaExtension
 from strawberry.types.graphql import OperationType
 
-from api import limits, metrics
+from api import limits, metrics, reads
 from api.context import Context
 from api.documents import Operation
 from api.errors import shown
@@ -60,7 +60,12 @@ class Timed(SchemaExtension):
             return
         try:
             async with asyncio.timeout(limits.SECONDS) as clock:
-                yield
+                if execution.operation_type is OperationType.QUERY:
+                    async with execution.context.querying():
+                        yield
+                    await reads.note(execution.context, execution.context.opened)
+                else:
+                    yield
         except TimeoutError:
             if not clock.expired():
                 raise

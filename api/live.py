@@ -20,7 +20,8 @@ from graphql import ExecutionResult, VariableNode
 from sqlalchemy.exc import SQLAlchemyError
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
-from api.changes import BATCH, ChangeBatch, ChangeTopic, read_batch, too_old
+from api.change_topics import ChangeTopic
+from api.changes import BATCH, ChangeBatch, read_batch, too_old
 from api.context import Context, Info, Reading, reading_as
 from api.cursors import cursor, place
 from api.desk.attachments import LINKS
@@ -170,9 +171,10 @@ async def _stream(
     reached, asked = place(context.house, since), frozenset(topics or ChangeTopic)
     checked = said = monotonic()
     async with context.reading() as reading:
-        if await too_old(reading, reached):
-            reached = await events.newest_place(reading.connection)
-            yield ChangeBatch.of(context.house, reached, reset_required=True)
+        newest = await events.newest_place(reading.connection) if await too_old(reading, reached) else None
+    if newest:
+        reached = newest
+        yield ChangeBatch.of(context.house, reached, reset_required=True)
     while True:
         async with _joined(info, asked) as audience:
             while True:

@@ -1,5 +1,6 @@
 """`node(id)`: whatever has an id of its own, found through the same door as everything else."""
 
+import asyncio
 import uuid
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from typing import Any
@@ -66,15 +67,29 @@ async def _nodes(info: Info, ids: list[strawberry.ID]) -> list[Node | None]:
     if len(ids) > MOST:
         raise InvalidInput(N_("At most {most} ids at once."), field=["ids"], most=MOST)
     named = [typed(id) for id in ids]
-    found: dict[tuple[str, uuid.UUID], Node] = {}
+    asked = by_kind(one for one in named if one)
     async with info.context.reading() as reading:
-        for kind, (model, load) in KINDS.items():
-            if asked := [named_id[1] for named_id in named if named_id and named_id[0] == kind]:
-                seen = await _seen(reading, model, asked)
-                loaded = await load(reading, seen, wanted(info)) if seen else {}
-                found |= {(kind, id): node for id, node in loaded.items()}
+        some = await asyncio.gather(*(_of_kind(reading, *one, wanted(info)) for one in asked.items()))
+    found = {place: node for nodes in some for place, node in nodes.items()}
     await opened(info.context, _contacts(found.values()))
     return [found.get(named_id) if named_id else None for named_id in named]
+
+
+def by_kind(named: Iterable[tuple[str, uuid.UUID]]) -> dict[str, list[uuid.UUID]]:
+    """In the order of `KINDS`; what is of no kind has no node."""
+    groups: dict[str, list[uuid.UUID]] = {kind: [] for kind in KINDS}
+    for kind, id in named:
+        groups.get(kind, []).append(id)
+    return {kind: ids for kind, ids in groups.items() if ids}
+
+
+async def _of_kind(
+    reading: Reading, kind: str, ids: list[uuid.UUID], selection: Selection
+) -> dict[tuple[str, uuid.UUID], Node]:
+    model, load = KINDS[kind]
+    seen = await _seen(reading, model, ids)
+    loaded = await load(reading, seen, selection) if seen else {}
+    return {(kind, id): node for id, node in loaded.items()}
 
 
 def _contacts(nodes: Iterable[Node]) -> Iterator[uuid.UUID]:

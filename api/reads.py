@@ -9,24 +9,22 @@ from collections.abc import Iterable
 
 from api.context import Context
 from domain import audit
-from domain.audit import AuditKind
-from domain.db import database_time
 
 
 async def opened(context: Context, contacts: Iterable[uuid.UUID]) -> None:
-    actor, reads = context.actor, context.house.reads
-    new = reads.unknown((actor.id, contact_id) for contact_id in contacts)
+    if context.is_query:
+        context.opened.update(contacts)
+    else:
+        await note(context, contacts)
+
+
+async def note(context: Context, contacts: Iterable[uuid.UUID]) -> None:
+    reads = context.house.reads
+    new = reads.unknown((context.actor.id, contact_id) for contact_id in contacts)
     if not new:
         return
     async with context.house.db.transaction() as session:
-        now = await database_time(session)
-        for _, contact_id in new:
-            audit.note(
-                session,
-                AuditKind.CONTACT_READ,
-                by=actor,
-                at=now,
-                address=context.address,
-                contact_id=contact_id,
-            )
+        await audit.note_reads(
+            session, {contact_id for _, contact_id in new}, by=context.actor, address=context.address
+        )
     reads.remember(new)

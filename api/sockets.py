@@ -14,6 +14,13 @@ class AskedAnew(SchemaExtension):
         context: Context = self.execution_context.context
         if context.connection_params is not None:
             self.execution_context.context = replace(
-                context, somebody=await context.still(), selections={}, operation=None, loaders={}
+                context,
+                somebody=await context.still(),
+                selections={},
+                operation=None,
+                loaders={},
+                chorus=None,
+                is_query=False,
+                opened=set(),
             )
         yield

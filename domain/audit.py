@@ -9,7 +9,7 @@ import asyncio
 import hashlib
 import json
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -17,13 +17,13 @@ from time import monotonic
 from typing import Any
 
 import structlog
-from sqlalchemy import BigInteger, Identity, Index, func, select, text
+from sqlalchemy import BigInteger, Identity, Index, func, insert, select, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from domain.actors import Actor
-from domain.db import XID8, Base, Database, Json, heard, ring
+from domain.db import XID8, Base, Bell, Database, Json, heard, ring
 from domain.events import HORIZON
 
 log = structlog.get_logger()
@@ -144,6 +144,26 @@ def note(
         )
     )
     ring(session, TOPIC)
+
+
+async def note_reads(
+    session: AsyncSession, contact_ids: Collection[uuid.UUID], *, by: Actor, address: str | None
+) -> None:
+    """That these contacts were read, now. In one statement: a screen waits for it."""
+    said: Json = {
+        "kind": AuditKind.CONTACT_READ,
+        "actor_kind": by.kind,
+        "actor_id": by.id,
+        "address": address,
+        "data": {},
+    }
+    noted = (
+        insert(AuditEntry)
+        .values([{**said, "at": func.now(), "contact_id": id} for id in contact_ids])
+        .returning(AuditEntry.seq)
+        .cte("noted")
+    )
+    await session.execute(select(func.pg_notify(Bell.CHANNEL, TOPIC)).select_from(noted).limit(1))
 
 
 def _link(before: bytes, row: Any) -> bytes:

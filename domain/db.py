@@ -19,6 +19,7 @@ from sqlalchemy import (
     Enum,
     LargeBinary,
     MetaData,
+    Select,
     Sequence,
     Text,
     Uuid,
@@ -97,6 +98,15 @@ def one_of(column: SQLCoreOperations[Any], values: Iterable[Any]) -> ColumnEleme
     """`column = ANY(array)`: one bind however many values. An `IN` is written anew, bind by bind, at each call."""
     among = literal(list(values), ARRAY(column.type))  # type: ignore[attr-defined]
     return column == any_(among)
+
+
+def among(
+    column: SQLCoreOperations[Any], values: Iterable[Any] | Select[*tuple[Any, ...]]
+) -> ColumnElement[bool]:
+    """One of values that are known, or that a select reads on the way: within an `OR` an index serves an array, no `IN (SELECT …)`."""
+    if not isinstance(values, Select):
+        return one_of(column, values)
+    return column == any_(func.array(values.scalar_subquery(), type_=ARRAY(column.type)))  # type: ignore[attr-defined]
 
 
 INDEXED_NAME = 100

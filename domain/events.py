@@ -11,10 +11,11 @@ from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import BigInteger, ColumnElement, Index, func, insert, literal_column, select, text, tuple_
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from domain.actors import Actor
+from domain.chorus import Reads
 from domain.db import HISTORY, XID8, Base, Json, ring
 
 RETENTION_DAYS = 7
@@ -194,14 +195,14 @@ def _written(place: Place) -> Any:
     return tuple_(xid, place[1])
 
 
-async def since(connection: AsyncConnection | AsyncSession, place: Place, limit: int) -> Sequence[Event]:
+async def since(connection: Reads, place: Place, limit: int) -> Sequence[Event]:
     found = await connection.execute(
         select(Event).where(after(place)).order_by(Event.xid, Event.seq).limit(limit)
     )
     return found.scalars().all()
 
 
-async def newest_place(connection: AsyncConnection | AsyncSession) -> Place:
+async def newest_place(connection: Reads) -> Place:
     """Where a reader starts that wants only what comes next."""
     horizon = (await connection.execute(select(HORIZON))).scalar_one()
     return int(horizon) - 1, 2**62
@@ -211,13 +212,13 @@ HELD_BACK = 0.02
 """Seconds until a reader looks again, while an older transaction holds back what is committed already."""
 
 
-async def any_pending(connection: AsyncConnection | AsyncSession) -> bool:
+async def any_pending(connection: Reads) -> bool:
     """Is something committed that an older transaction still holds back? Then look again soon."""
     query = select(Event.seq).where(Event.xid >= HORIZON).limit(1)
     return (await connection.execute(query)).first() is not None
 
 
-async def ensure_partitions(session: AsyncSession | AsyncConnection, today: date) -> None:
+async def ensure_partitions(session: Reads, today: date) -> None:
     """A partition for this month and each of the next three; what falls elsewhere lands in the default one.
 
     Rows of a month that went there before its partition was made move along: PostgreSQL refuses to make it otherwise.
@@ -229,7 +230,7 @@ async def ensure_partitions(session: AsyncSession | AsyncConnection, today: date
         month = following
 
 
-async def _partition(session: AsyncSession | AsyncConnection, name: str, begin: str, end: str) -> None:
+async def _partition(session: Reads, name: str, begin: str, end: str) -> None:
     if await session.scalar(select(func.to_regclass(name))) is not None:
         return
     early = f"FROM event_other WHERE at >= {begin} AND at < {end}"

@@ -7,10 +7,11 @@ from enum import StrEnum
 
 from sqlalchemy import CheckConstraint, Integer, func, select, text
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from domain.agents.staff import Agent
+from domain.chorus import Reads
 from domain.complaints.stages import Stage
 from domain.db import Base, Json
 from domain.desk.threads import DEFAULT_WINDOWS, Windows
@@ -97,7 +98,7 @@ async def _hours(session: AsyncSession) -> Json:
     return await session.scalar(select(Shop.same_matter)) or {}
 
 
-async def agents_see(connection: AsyncConnection) -> AgentsSee:
+async def agents_see(connection: Reads) -> AgentsSee:
     chosen: AgentsSee | None = await connection.scalar(select(Shop.agents_see))
     return chosen or AgentsSee.TEAMS
 
@@ -111,7 +112,7 @@ class Joining:
     windows: Windows
 
 
-async def joining(session: AsyncSession | AsyncConnection) -> Joining:
+async def joining(session: Reads) -> Joining:
     chosen = await session.execute(select(Shop.order_numbers, Shop.marketplaces, Shop.same_matter))
     row = chosen.one_or_none()
     if row is None:
@@ -120,7 +121,7 @@ async def joining(session: AsyncSession | AsyncConnection) -> Joining:
     return Joining(tuple(row.order_numbers), tuple(row.marketplaces), replace(DEFAULT_WINDOWS, **hours))
 
 
-async def erasing(session: AsyncSession | AsyncConnection) -> tuple[int, bool]:
+async def erasing(session: Reads) -> tuple[int, bool]:
     """For how many days what is erased stays sealed, and whether it takes two."""
     row = (await session.execute(select(Shop.sealed_days, Shop.erasing_takes_two))).one_or_none()
     return (row.sealed_days, row.erasing_takes_two) if row else (THREE_YEARS, False)
@@ -138,7 +139,7 @@ STALLED_DAYS = 3
 MOST_STALLED_DAYS = 60
 
 
-async def language(session: AsyncSession | AsyncConnection) -> str:
+async def language(session: Reads) -> str:
     """The one that was chosen; otherwise that of most people here."""
     chosen = await session.scalar(select(Shop.language))
     if chosen is None:
@@ -147,7 +148,7 @@ async def language(session: AsyncSession | AsyncConnection) -> str:
     return best_language(chosen)
 
 
-async def stalled_days(session: AsyncSession | AsyncConnection) -> dict[Stage, int]:
+async def stalled_days(session: Reads) -> dict[Stage, int]:
     chosen = await session.scalar(select(Shop.stalled_days)) or {}
     return {stage: chosen.get(stage, STALLED_DAYS) for stage in Stage if stage != Stage.CLOSED}
 

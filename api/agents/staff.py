@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import strawberry
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 
 from api.context import Info, Reading, plain
 from api.node import Node
@@ -138,7 +138,11 @@ async def agents_by_id(reading: Reading, ids: Collection[uuid.UUID | None]) -> d
     wanted = [id for id in set(ids) if id]
     if not wanted:
         return {}
-    rows = await reading.connection.execute(_columns.where(one_of(staff.Agent.id, wanted)))
+    return await agents_where(reading, one_of(staff.Agent.id, wanted))
+
+
+async def agents_where(reading: Reading, condition: ColumnElement[bool]) -> dict[uuid.UUID | None, Agent]:
+    rows = await reading.connection.execute(_columns.where(condition))
     return {row.id: _agent(row) for row in rows}
 
 

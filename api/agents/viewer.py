@@ -1,5 +1,6 @@
 """Who is asking: the agent, their sessions and their devices."""
 
+import asyncio
 import uuid
 from datetime import datetime
 from typing import Any
@@ -10,7 +11,7 @@ from sqlalchemy import select
 from api.agents.devices import Device, devices_of
 from api.agents.duty import AlertPrefs, alert_prefs_of
 from api.agents.staff import Agent, agents_by_id
-from api.context import Context, Info, plain
+from api.context import Context, Info, Part, Reading, fill, plain
 from api.node import Node
 from api.permissions import allowed
 from api.selection import Selection, wanted
@@ -54,47 +55,68 @@ class Viewer:
     vapid_public_key: str | None = strawberry.field(
         description="What a browser's `pushManager.subscribe` takes as `applicationServerKey`."
     )
+    session_id: strawberry.Private[uuid.UUID | None]
+    """By which they ask."""
 
 
 async def read_viewer(context: Context, selection: Selection) -> Viewer:
+    vapid = context.house.vapid
+    public_key = vapid.public if vapid else None
+    viewer = plain(Viewer, {"vapid_public_key": public_key, "session_id": context.session_id})
     async with context.reading() as reading:
         agent_id = reading.actor.agent_id
-        agent = (await agents_by_id(reading, [agent_id])).get(agent_id)
-        if agent is None:
-            raise NotAllowed
-        vapid = context.house.vapid
-        values: dict[str, Any] = {
-            "agent": agent,
-            "role": agent.role,
-            "permissions": allowed(agent.role),
-            "vapid_public_key": vapid.public if vapid else None,
-        }
-        if "email" in selection:
-            values["email"] = await reading.connection.scalar(
-                select(staff.Agent.email).where(staff.Agent.id == agent_id)
-            )
-        if "hasSecondFactor" in selection:
-            factor = second_factor.SecondFactor
-            values["has_second_factor"] = bool(
-                await reading.connection.scalar(
-                    select(factor.confirmed_at.is_not(None)).where(factor.agent_id == agent_id)
-                )
-            )
-        if "sessions" in selection:
-            rows = await reading.connection.execute(
-                select(SignIn.__table__)
-                .where(may_see(SignIn, reading.actor), sign_in.lives(reading.at))
-                .order_by(SignIn.created_at.desc())
-                .limit(100)
-            )
-            values["sessions"] = [_session(row, context.session_id) for row in rows]
-        if "devices" in selection:
-            values["devices"] = await devices_of(reading)
-        if "alertPrefs" in selection:
-            values["alert_prefs"] = await alert_prefs_of(reading)
-        if "onShift" in selection:
-            values["on_shift"] = agent_id in await duty.on_duty(reading.connection, at=reading.at)
-    return plain(Viewer, values)
+        agents, _ = await asyncio.gather(
+            agents_by_id(reading, [agent_id]), fill(PARTS, reading, [viewer], selection)
+        )
+    agent = agents.get(agent_id)
+    if agent is None:
+        raise NotAllowed
+    viewer.agent, viewer.role, viewer.permissions = agent, agent.role, allowed(agent.role)
+    return viewer
+
+
+async def _email(reading: Reading, viewers: list[Viewer], selection: Selection) -> None:
+    own = select(staff.Agent.email).where(staff.Agent.id == reading.actor.agent_id)
+    viewers[0].email = await reading.connection.scalar(own)
+
+
+async def _second_factor(reading: Reading, viewers: list[Viewer], selection: Selection) -> None:
+    factor = second_factor.SecondFactor
+    own = select(factor.confirmed_at.is_not(None)).where(factor.agent_id == reading.actor.agent_id)
+    viewers[0].has_second_factor = bool(await reading.connection.scalar(own))
+
+
+async def _sessions(reading: Reading, viewers: list[Viewer], selection: Selection) -> None:
+    rows = await reading.connection.execute(
+        select(SignIn.__table__)
+        .where(may_see(SignIn, reading.actor), sign_in.lives(reading.at))
+        .order_by(SignIn.created_at.desc())
+        .limit(100)
+    )
+    viewers[0].sessions = [_session(row, viewers[0].session_id) for row in rows]
+
+
+async def _devices(reading: Reading, viewers: list[Viewer], selection: Selection) -> None:
+    viewers[0].devices = await devices_of(reading)
+
+
+async def _alert_prefs(reading: Reading, viewers: list[Viewer], selection: Selection) -> None:
+    viewers[0].alert_prefs = await alert_prefs_of(reading)
+
+
+async def _on_shift(reading: Reading, viewers: list[Viewer], selection: Selection) -> None:
+    present = await duty.on_duty(reading.connection, at=reading.at)
+    viewers[0].on_shift = reading.actor.agent_id in present
+
+
+PARTS: dict[str, Part[Viewer]] = {
+    "email": _email,
+    "hasSecondFactor": _second_factor,
+    "sessions": _sessions,
+    "devices": _devices,
+    "alertPrefs": _alert_prefs,
+    "onShift": _on_shift,
+}
 
 
 def _session(row: Any, current: uuid.UUID | None) -> Session:

@@ -1,5 +1,6 @@
 """What happened to alerts, as the history tells it."""
 
+import asyncio
 import uuid
 from collections.abc import Mapping
 from datetime import datetime
@@ -50,11 +51,11 @@ async def histories_of(
     )
     told = sorted(rows.all(), key=lambda row: row.seq)
     ids = [uuid.UUID(row.data["note"]) for row in told if "note" in row.data]
-    noted = await reading.connection.execute(
-        select(AlertNote.id, AlertNote.text).where(one_of(AlertNote.id, ids))
+    noted, agents = await asyncio.gather(
+        reading.connection.execute(select(AlertNote.id, AlertNote.text).where(one_of(AlertNote.id, ids))),
+        agents_by_id(reading, [row.actor_id for row in told if row.actor_kind == "agent"]),
     )
     notes = {str(row.id): row.text for row in noted}
-    agents = await agents_by_id(reading, [row.actor_id for row in told if row.actor_kind == "agent"])
     histories: dict[uuid.UUID, list[AlertEvent]] = {}
     for row in told:
         histories.setdefault(row.alert_id, []).append(

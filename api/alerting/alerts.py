@@ -1,5 +1,6 @@
 """What a manager must know now: why, who should do what about it, and who has."""
 
+import asyncio
 import uuid
 from collections.abc import Collection
 from datetime import datetime
@@ -8,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import strawberry
 from sqlalchemy import ColumnElement, Select, exists, select
 
-from api.agents.staff import Agent, agents_by_id
+from api.agents.staff import Agent, agents_by_id, agents_where
 from api.alerting.alert_history import AlertEvent, histories_of
-from api.context import Info, Reading, plain
+from api.context import Info, Part, Reading, fill, plain
 from api.node import Node
 from api.paging import of_each, page_size
 from api.selection import Selection, wanted
@@ -82,26 +83,17 @@ class Alert(Node):
     acked_by_id: strawberry.Private[uuid.UUID | None]
     next_at: strawberry.Private[datetime | None]
     rung: strawberry.Private[int]
+    suggested: strawberry.Private[list[Suggestion]]
 
     @strawberry.field(
         description="Who could take the ticket: on shift and not away; in its team, with the skill it needs, speaking the customer's "
         "language, with the least to do; at most 10."
     )
-    async def suggested_assignees(self, info: Info, first: int = 5) -> list[Suggestion]:
-        if self.ticket_id is None:
-            return []
-        async with info.context.reading() as reading:
-            found = await candidates.suggested(
-                reading.connection, self.ticket_id, at=reading.at, most=min(max(first, 0), 10)
-            )
-            agents = await agents_by_id(reading, [one.agent_id for one, _ in found])
-            return [
-                Suggestion(agent=agents[one.agent_id], reason=translate(reading.locale, why, count=one.open))
-                for one, why in found
-                if one.agent_id in agents
-            ]
+    def suggested_assignees(self, first: int = 5) -> list[Suggestion]:
+        return self.suggested[: max(first, 0)]
 
 
+MOST_SUGGESTED = 10
 NEWEST = (alerts.Alert.fired_at.desc(), alerts.Alert.id.desc())
 URGENT = (alerts.Alert.level.desc(), *NEWEST)
 
@@ -154,69 +146,107 @@ async def _load(reading: Reading, query: Select[Any], selection: Selection) -> l
         for row in rows
     ]
     if found:
-        await _fill(reading, found, selection)
+        await fill(PARTS, reading, found, selection)
     return found
 
 
-async def _fill(reading: Reading, found: list[Alert], selection: Selection) -> None:
-    if "ackedBy" in selection:
-        agents = await agents_by_id(reading, [alert.acked_by_id for alert in found])
-        for alert in found:
-            alert.acked_by = agents.get(alert.acked_by_id)
-    if "ticket" in selection:
-        from api.desk.tickets import tickets_by_id
-
-        ids = {alert.ticket_id for alert in found if alert.ticket_id}
-        tickets = await tickets_by_id(reading, ids, selection["ticket"])
-        for alert in found:
-            alert.ticket = tickets.get(alert.ticket_id) if alert.ticket_id else None
-    if "clock" in selection:
-        promises = await clocks_by_id(
-            reading, {alert.clock_id for alert in found if alert.clock_id}, selection["clock"]
-        )
-        for alert in found:
-            alert.clock = promises.get(alert.clock_id) if alert.clock_id else None
-    if "channel" in selection:
-        down = {alert.row_id: alert.about_id for alert in found if alert.kind in alerts.OF_CHANNELS}
-        channels = await channels_by_id(reading, {id for id in down.values() if id}, selection["channel"])
-        for alert in found:
-            about = down.get(alert.row_id)
-            alert.channel = channels.get(about) if about else None
-    if "nextEscalation" in selection:
-        await _escalations(reading, found)
-    if "cause" in selection or "nextAction" in selection:
-        why = await causes.of_alerts(
-            reading.connection,
-            {alert.row_id: (alert.kind, alert.ticket_id) for alert in found},
-            at=reading.at,
-        )
-        for alert in found:
-            alert.cause, alert.next_action = why[alert.row_id]
-    if "history" in selection:
-        histories = await histories_of(reading, {alert.row_id: alert.fired_at for alert in found})
-        for alert in found:
-            alert.history = histories.get(alert.row_id, [])
+async def _acked_by(reading: Reading, found: list[Alert], selection: Selection) -> None:
+    agents = await agents_by_id(reading, [alert.acked_by_id for alert in found])
+    for alert in found:
+        alert.acked_by = agents.get(alert.acked_by_id)
 
 
-async def _escalations(reading: Reading, found: list[Alert]) -> None:
-    rows = await reading.connection.execute(
-        select(clocks.Clock.id, clocks.Clock.policy_id).where(
-            one_of(clocks.Clock.id, [one.clock_id for one in found if one.clock_id])
-        )
+async def _ticket(reading: Reading, found: list[Alert], selection: Selection) -> None:
+    from api.desk.tickets import tickets_by_id
+
+    ids = {alert.ticket_id for alert in found if alert.ticket_id}
+    tickets = await tickets_by_id(reading, ids, selection["ticket"])
+    for alert in found:
+        alert.ticket = tickets.get(alert.ticket_id) if alert.ticket_id else None
+
+
+async def _clock(reading: Reading, found: list[Alert], selection: Selection) -> None:
+    ids = {alert.clock_id for alert in found if alert.clock_id}
+    promises = await clocks_by_id(reading, ids, selection["clock"])
+    for alert in found:
+        alert.clock = promises.get(alert.clock_id) if alert.clock_id else None
+
+
+async def _channel(reading: Reading, found: list[Alert], selection: Selection) -> None:
+    down = {alert.row_id: alert.about_id for alert in found if alert.kind in alerts.OF_CHANNELS}
+    channels = await channels_by_id(reading, {id for id in down.values() if id}, selection["channel"])
+    for alert in found:
+        about = down.get(alert.row_id)
+        alert.channel = channels.get(about) if about else None
+
+
+async def _causes(reading: Reading, found: list[Alert], selection: Selection) -> None:
+    about = {alert.row_id: (alert.kind, alert.ticket_id) for alert in found}
+    why = await causes.of_alerts(reading.connection, about, at=reading.at)
+    for alert in found:
+        alert.cause, alert.next_action = why[alert.row_id]
+
+
+async def _history(reading: Reading, found: list[Alert], selection: Selection) -> None:
+    histories = await histories_of(reading, {alert.row_id: alert.fired_at for alert in found})
+    for alert in found:
+        alert.history = histories.get(alert.row_id, [])
+
+
+async def _suggested(reading: Reading, found: list[Alert], selection: Selection) -> None:
+    ids = list({alert.ticket_id for alert in found if alert.ticket_id})
+    agents, told = await asyncio.gather(
+        agents_where(reading, staff.Agent.left_at.is_(None)),
+        asyncio.gather(
+            *(candidates.suggested(reading.connection, id, at=reading.at, most=MOST_SUGGESTED) for id in ids)
+        ),
+    )
+    by_ticket = {
+        id: [
+            Suggestion(agent=agents[one.agent_id], reason=translate(reading.locale, why, count=one.open))
+            for one, why in some
+            if one.agent_id in agents
+        ]
+        for id, some in zip(ids, told, strict=True)
+    }
+    for alert in found:
+        alert.suggested = by_ticket.get(alert.ticket_id, []) if alert.ticket_id else []
+
+
+async def _escalations(reading: Reading, found: list[Alert], selection: Selection) -> None:
+    an_admin = exists().where(staff.Agent.role == Role.ADMIN, staff.Agent.left_at.is_(None))
+    rows, has_admins = await asyncio.gather(
+        reading.connection.execute(
+            select(clocks.Clock.id, clocks.Clock.policy_id).where(
+                one_of(clocks.Clock.id, [one.clock_id for one in found if one.clock_id])
+            )
+        ),
+        reading.connection.scalar(select(an_admin)),
     )
     policy_of = {row.id: row.policy_id for row in rows}
     ladders_by_policy = await ladders_of(reading.connection, set(policy_of.values()))
-    an_admin = exists().where(staff.Agent.role == Role.ADMIN, staff.Agent.left_at.is_(None))
-    has_admins = bool(await reading.connection.scalar(select(an_admin)))
     for alert in found:
         ladder = ladders_by_policy[policy_of.get(alert.clock_id) if alert.clock_id else None]
         step = ladder.step(alert.rung + 1, warning=alert.kind in alerts.WARNINGS)
         climbs = alert.state == AlertState.FIRING and alert.next_at and step
         alert.next_escalation = (
-            EscalationStep(level=step.level, at=alert.next_at, targets=_who(step, has_admins))
+            EscalationStep(level=step.level, at=alert.next_at, targets=_who(step, bool(has_admins)))
             if climbs and step and alert.next_at
             else None
         )
+
+
+PARTS: dict[str, Part[Alert]] = {
+    "ackedBy": _acked_by,
+    "ticket": _ticket,
+    "clock": _clock,
+    "channel": _channel,
+    "cause": _causes,
+    "nextAction": _causes,
+    "history": _history,
+    "suggestedAssignees": _suggested,
+    "nextEscalation": _escalations,
+}
 
 
 def _who(step: Step, has_admins: bool) -> list[Told]:

@@ -1,5 +1,6 @@
 """By which of a customer's addresses a ticket can be answered, the one used last first."""
 
+import asyncio
 import uuid
 from collections.abc import Mapping
 
@@ -8,7 +9,7 @@ from sqlalchemy import func, select
 from api.context import Reading, by, plain
 from api.customers.identities import Identity, each_once, identities_where
 from domain.customers import contacts
-from domain.db import one_of
+from domain.db import among, one_of
 from domain.desk.threads import Thread
 from domain.ways_in.channels import ChannelKind
 
@@ -17,20 +18,21 @@ async def reply_channels_of(
     reading: Reading, tickets: Mapping[uuid.UUID, uuid.UUID]
 ) -> dict[uuid.UUID, list[Identity]]:
     """`tickets`: with the contact of each."""
-    rows = await reading.connection.execute(
-        select(Thread.ticket_id, Thread.identity_id, func.max(Thread.last_inbound_at).label("at"))
-        .where(one_of(Thread.ticket_id, tickets))
-        .group_by(Thread.ticket_id, Thread.identity_id)
-    )
-    threads = by("ticket_id", rows.all())
-    taking_part = {one.identity_id for group in threads.values() for one in group if one.identity_id}
-    identities = each_once(
-        await identities_where(
+    here = one_of(Thread.ticket_id, tickets)
+    taking_part = select(Thread.identity_id).where(here, Thread.identity_id.is_not(None))
+    rows, known = await asyncio.gather(
+        reading.connection.execute(
+            select(Thread.ticket_id, Thread.identity_id, func.max(Thread.last_inbound_at).label("at"))
+            .where(here)
+            .group_by(Thread.ticket_id, Thread.identity_id)
+        ),
+        identities_where(
             reading,
             one_of(contacts.Identity.contact_id, set(tickets.values()))
-            | one_of(contacts.Identity.id, taking_part),
-        )
+            | among(contacts.Identity.id, taking_part),
+        ),
     )
+    threads, identities = by("ticket_id", rows.all()), each_once(known)
     found: dict[uuid.UUID, list[Identity]] = {}
     for ticket_id, contact_id in tickets.items():
         used = {one.identity_id: one.at.timestamp() if one.at else 0.0 for one in threads.get(ticket_id, [])}

@@ -1,5 +1,6 @@
 """Calls: who spoke to whom, what came of it, and whom the number may belong to."""
 
+import asyncio
 import uuid
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -10,7 +11,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.agents.staff import Agent, agents_by_id
-from api.context import Info, Reading, by, plain
+from api.context import Info, Reading, by, nothing, plain
 from api.desk.attachments import Attachment, attached_to
 from api.errors import UserError
 from api.mutations import changed, mutation
@@ -105,9 +106,9 @@ async def calls_of(reading: Reading, rows: Sequence[Any], selection: Selection) 
     if not rows:
         return {}
     language = func.coalesce(ContactRow.locale, func.nullif(Channel.config["language"].astext, ""))
-    more = await reading.connection.execute(
+    told = (
         select(
-            _call.id, _call.steps, _call.handled_by, _call.cause, _call.dialled, _call.campaign, _call.source,
+            _call.id, _call.steps, _call.cause, _call.dialled, _call.campaign, _call.source,
             _call.outcome, language.label("language"), Dial.state.label("dialling"), Dial.last_error.label("trouble"),
         )
         .select_from(messages.Item.__table__)
@@ -116,20 +117,25 @@ async def calls_of(reading: Reading, rows: Sequence[Any], selection: Selection) 
         .outerjoin(Dial, Dial.call_id == _call.id)
         .where(one_of(_call.id, [row.id for row in rows]))
     )  # fmt: skip
+    had_it = {row.id: _handlers(row) for row in rows}
+    more, agents, recorded, around = await asyncio.gather(
+        reading.connection.execute(told),
+        agents_by_id(reading, [id for ids in had_it.values() for id in ids]),
+        attached_to(reading, rows, _recordings(selection)),
+        _around(reading, rows, selection),
+    )
     known = {row.id: row for row in more}
-    had_it = {row.id: _handlers(row, known[row.id]) for row in rows}
-    agents = await agents_by_id(reading, [id for ids in had_it.values() for id in ids])
-    recorded = await attached_to(reading, rows, _recordings(selection))
     found = {
         row.id: _shown(row, known[row.id], [agents[id] for id in had_it[row.id] if id in agents], recorded.attachments)
         for row in rows
     }  # fmt: skip
-    await _fill(reading, found, rows, selection)
+    for id, its in around.items():
+        vars(found[id]).update(its)
     return found
 
 
-def _handlers(row: Any, more: Any) -> list[uuid.UUID]:
-    ids = [uuid.UUID(id) for id in more.handled_by or ()]
+def _handlers(row: Any) -> list[uuid.UUID]:
+    ids = [uuid.UUID(id) for id in row.handled_by or ()]
     return ids or ([row.agent_id] if row.agent_id else [])
 
 
@@ -177,15 +183,21 @@ def _shown(row: Any, more: Any, agents: list[Agent], recordings: dict[uuid.UUID,
     )
 
 
-async def _fill(reading: Reading, found: Calls, rows: Sequence[Any], selection: Selection) -> None:
-    from api.customers.contacts import contacts_by_id, seen_contacts
+async def _around(
+    reading: Reading, rows: Sequence[Any], selection: Selection
+) -> dict[uuid.UUID, dict[str, Any]]:
+    """By call: who may have called, and their open tickets."""
+    from api.customers.contacts import contacts_now, seen_contacts
     from api.desk.tickets import open_tickets_of
 
     asked = {"contact", "candidates", "openTickets"} & selection.keys()
     if not asked:
-        return
-    theirs = await seen_contacts(reading, {row.contact_id for row in rows})
-    others = await _candidates(reading, rows) if asked & {"candidates", "openTickets"} else {}
+        return {}
+    asks_others = bool(asked & {"candidates", "openTickets"})
+    theirs, others = await asyncio.gather(
+        seen_contacts(reading, {row.contact_id for row in rows}),
+        _candidates(reading, rows) if asks_others else nothing(),
+    )
     survivors = await seen_contacts(reading, {id for ids in others.values() for id in ids}) if others else {}
     may_be = {
         row.id: [
@@ -197,16 +209,23 @@ async def _fill(reading: Reading, found: Calls, rows: Sequence[Any], selection: 
     }  # fmt: skip
     wanted_ids = {*theirs.values(), *(id for ids in may_be.values() for id in ids)}
     below = Selection({**selection.below("contact"), **selection.below("candidates")})
-    people = await contacts_by_id(reading, wanted_ids, below) if asked & {"contact", "candidates"} else {}
-    tickets = {}
-    if "openTickets" in selection:
-        tickets = by("contact_id", await open_tickets_of(reading, wanted_ids, selection.below("openTickets")))
+    people, tickets = await asyncio.gather(
+        contacts_now(reading, wanted_ids, below) if asked & {"contact", "candidates"} else nothing(),
+        open_tickets_of(reading, wanted_ids, selection.below("openTickets"))
+        if "openTickets" in asked
+        else nothing(),
+    )
+    tickets_of = by("contact_id", tickets)
+    found = {}
     for row in rows:
-        call, own = found[row.id], theirs.get(row.contact_id)
-        call.contact = people.get(own) if own else None
-        call.candidates = [people[id] for id in may_be[row.id] if id in people]
+        own = theirs.get(row.contact_id)
         of = [*([own] if own else []), *may_be[row.id]]
-        call.open_tickets = [ticket for id in of for ticket in tickets.get(id, [])]
+        found[row.id] = {
+            "contact": people.get(own) if own else None,
+            "candidates": [people[id] for id in may_be[row.id] if id in people],
+            "open_tickets": [ticket for id in of for ticket in tickets_of.get(id, [])],
+        }
+    return found
 
 
 async def _candidates(reading: Reading, rows: Sequence[Any]) -> dict[str, list[uuid.UUID]]:

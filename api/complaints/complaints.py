@@ -1,7 +1,7 @@
 """Complaints as screens show them: where each stands, by when it is to be decided, and what was done about it."""
 
 import uuid
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,12 +11,13 @@ from sqlalchemy.orm import aliased
 
 from api.agents.staff import Agent, agents_by_id
 from api.complaints import case_files
-from api.context import Info, Reading, by, plain
+from api.context import Info, Part, Reading, by, fill, plain
 from api.node import Node
 from api.paging import of_each, page_size
 from api.selection import Selection, wanted
 from api.sla.template_codes import PolicyTemplateCode
 from domain.access import may_see
+from domain.agents import staff
 from domain.complaints import complaints, decision_dates
 from domain.complaints.complaints import LEADS, OPEN, ComplaintStep
 from domain.complaints.stages import FOLLOWING, Outcome, Remedy, Stage
@@ -132,7 +133,7 @@ async def _load(reading: Reading, query: Select[Any], selection: Selection) -> l
     rows = (await reading.connection.execute(query)).all()
     found = [_complaint(reading, row) for row in rows]
     if found:
-        await _fill(reading, found, selection)
+        await fill(PARTS, reading, found, selection)
     return found
 
 
@@ -170,40 +171,50 @@ def _complaint(reading: Reading, row: Any) -> Complaint:
     )
 
 
-async def _fill(reading: Reading, found: list[Complaint], selection: Selection) -> None:
-    steps: dict[uuid.UUID, list[Row[Any]]] = {}
-    if "history" in selection:
-        steps = await _steps(reading, [one.row_id for one in found])
-    if not selection.keys().isdisjoint(("owner", "ownerName", "history")):
-        named = [one.owner_id for one in found] + [step.by_id for some in steps.values() for step in some]
-        agents = await agents_by_id(reading, named)
-        for one in found:
-            one.owner = agents.get(one.owner_id)
-            one.owner_name = one.owner.name if one.owner else None
-            one.history = [_event(step, agents) for step in steps.get(one.row_id, ())]
-    if "ticket" in selection:
-        from api.desk.tickets import tickets_now
-
-        tickets = await tickets_now(reading, {one.ticket_id for one in found}, selection["ticket"])
-        for one in found:
-            one.ticket = tickets[one.ticket_id]
+async def _owners(reading: Reading, found: list[Complaint], selection: Selection) -> None:
+    agents = await agents_by_id(reading, [one.owner_id for one in found])
+    for one in found:
+        one.owner = agents.get(one.owner_id)
+        one.owner_name = one.owner.name if one.owner else None
 
 
-async def _steps(reading: Reading, ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, list[Row[Any]]]:
-    query = select(ComplaintStep.__table__).where(one_of(ComplaintStep.complaint_id, ids))
-    ordered = of_each(query, ComplaintStep.complaint_id, ComplaintStep.at, ComplaintStep.id)
-    return by("complaint_id", (await reading.connection.execute(ordered)).all())
+async def _history(reading: Reading, found: list[Complaint], selection: Selection) -> None:
+    step = ComplaintStep
+    query = (
+        select(step.__table__, staff.Agent.name.label("by_name"))
+        .outerjoin(staff.Agent, staff.Agent.id == step.by_id)
+        .where(one_of(step.complaint_id, [one.row_id for one in found]))
+    )
+    rows = await reading.connection.execute(of_each(query, step.complaint_id, step.at, step.id))
+    steps = by("complaint_id", rows.all())
+    for one in found:
+        one.history = [_event(step) for step in steps.get(one.row_id, ())]
 
 
-def _event(step: Row[Any], agents: dict[uuid.UUID | None, Agent]) -> ComplaintEvent:
-    actor = agents.get(step.by_id)
+def _event(step: Row[Any]) -> ComplaintEvent:
     return ComplaintEvent(
         stage=step.stage,
         at=step.at,
-        actor=actor.name if actor else "Heddle",
+        actor=step.by_name or "Heddle",
         note=step.note or None,
         outcome=step.outcome,
     )
+
+
+async def _ticket(reading: Reading, found: list[Complaint], selection: Selection) -> None:
+    from api.desk.tickets import tickets_now
+
+    tickets = await tickets_now(reading, {one.ticket_id for one in found}, selection["ticket"])
+    for one in found:
+        one.ticket = tickets[one.ticket_id]
+
+
+PARTS: dict[str, Part[Complaint]] = {
+    "owner": _owners,
+    "ownerName": _owners,
+    "history": _history,
+    "ticket": _ticket,
+}
 
 
 async def _complaints(

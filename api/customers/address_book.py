@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Select, func, select, tuple_
 from sqlalchemy.orm import aliased
 
 from api.context import Info
-from api.customers.contacts import Contact, contacts_by_id
+from api.customers.contacts import Contact, contacts_now
 from api.paging import PageInfo, by_name_cursor, cursor_of, named_place_of, page_info, page_size, place_of
 from api.selection import wanted
 from domain.access import may_see
@@ -54,7 +54,7 @@ async def contact_page(
         )
         rows = (await reading.connection.execute(_in_order(query, order_by, after))).all()
         shown = rows[:size]
-        people = await contacts_by_id(reading, [row.id for row in shown], wanted(info).below("edges", "node"))
+        people = await contacts_now(reading, [row.id for row in shown], wanted(info).below("edges", "node"))
     edges = [ContactEdge(cursor=_cursor(row, order_by), node=people[row.id]) for row in shown]
     return ContactConnection(edges=edges, page_info=page_info(edges, after=after, more=len(rows) > size))
 

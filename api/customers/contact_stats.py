@@ -1,5 +1,6 @@
 """A contact in figures: counted over what this person sees, and over all that were merged into the contact."""
 
+import asyncio
 import uuid
 from datetime import datetime
 from typing import Any
@@ -41,9 +42,10 @@ class ContactStats:
 
 
 async def stats_of(reading: Reading, ids: list[uuid.UUID]) -> dict[uuid.UUID, ContactStats]:
-    """Two statements, however many contacts."""
-    tickets = await _by_contact(reading, _tickets(reading, ids))
-    items = await _by_contact(reading, _items(reading, ids))
+    """However many contacts."""
+    tickets, items = await asyncio.gather(
+        _by_contact(reading, _tickets(reading, ids)), _by_contact(reading, _items(reading, ids))
+    )
     return {
         id: plain(ContactStats, {**vars(NOTHING), **tickets.get(id, {}), **items.get(id, {})}) for id in ids
     }
@@ -68,7 +70,7 @@ def _everybody(ids: list[uuid.UUID]) -> Any:
     return (
         select(one.id, asked.c.id.label("counted_at"))
         .join_from(asked, one, or_(one.id == asked.c.id, one.canonical_id == asked.c.id))
-        .cte("everybody")
+        .cte("everybody", nesting=True)
     )
 
 

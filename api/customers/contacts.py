@@ -1,19 +1,21 @@
 """Customers: who they are, and their whole history."""
 
+import asyncio
 import uuid
 from collections.abc import Collection
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
 import strawberry
-from sqlalchemy import func, select
+from sqlalchemy import Uuid, func, select
 
-from api.context import Info, Reading, by, plain
+from api.context import Info, Reading, fill, nothing, plain
 from api.customers.companies import Company, companies_by_id
 from api.customers.contact_fields import ContactField, ContactFieldValue
-from api.customers.contact_notes import ContactNote, notes_of
-from api.customers.contact_stats import ContactStats, stats_of
-from api.customers.identities import Identity, by_contact, identities_where
+from api.customers.contact_notes import ContactNote
+from api.customers.contact_parts import PARTS
+from api.customers.contact_stats import ContactStats
+from api.customers.identities import Identity
 from api.desk.history import PAGED, Asked, TimelineConnection, timeline_of_contact
 from api.fields import fields_of, values_of
 from api.node import Node
@@ -21,7 +23,7 @@ from api.reads import opened
 from api.selection import Selection, wanted
 from domain.access import visible
 from domain.customers import contacts
-from domain.db import Json, one_of
+from domain.db import one_of
 from domain.desk.history import TimelineKind
 from domain.ids import public_id, row_id
 from domain.ways_in.channels import ChannelKind
@@ -58,8 +60,6 @@ class Contact(Node):
     open_tickets: list[Annotated["Ticket", strawberry.lazy("api.desk.tickets")]]
     tasks: list[Annotated["Task", strawberry.lazy("api.desk.tasks")]]
     row_id: strawberry.Private[uuid.UUID]
-    company_id: strawberry.Private[uuid.UUID | None]
-    kept: strawberry.Private[Json]
 
     @strawberry.field(
         description=f"Everything with this customer, across all channels and tickets, newest first. {PAGED}"
@@ -96,79 +96,53 @@ async def contacts_by_id(
 ) -> dict[uuid.UUID, Contact]:
     """By the id asked for: of a merged contact, the one it became. It asks no door: a ticket that is seen shows its
     contact, and for other ids there is `seen_contacts`."""
-    asked, became = contacts.Contact.__table__.alias(), contacts.Contact.__table__.alias()
+    asked = contacts.Contact.__table__
     rows = await reading.connection.execute(
-        select(asked.c.id.label("asked_id"), became)
-        .join_from(asked, became, became.c.id == func.coalesce(asked.c.canonical_id, asked.c.id))
-        .where(one_of(asked.c.id, ids))
+        select(
+            asked.c.id, func.coalesce(asked.c.canonical_id, asked.c.id, type_=Uuid()).label("stands")
+        ).where(one_of(asked.c.id, ids))
     )
-    found: dict[uuid.UUID, Contact] = {}
-    by_asked = {}
+    stands = {row.id: row.stands for row in rows}
+    found = await contacts_now(reading, set(stands.values()), selection)
+    return {id: found[standing] for id, standing in stands.items()}
+
+
+async def contacts_now(
+    reading: Reading, ids: Collection[uuid.UUID], selection: Selection
+) -> dict[uuid.UUID, Contact]:
+    """By the id of a row that points to them: no merged one is among them, for such pointers move. So what is around them
+    need not wait for themselves."""
+    people = {id: plain(Contact, {"row_id": id}) for id in ids}
+    told, _ = await asyncio.gather(
+        _read(reading, people, selection), fill(PARTS, reading, list(people.values()), selection)
+    )
+    return {id: people[id] for id in told}
+
+
+async def _read(reading: Reading, people: dict[uuid.UUID, Contact], selection: Selection) -> list[uuid.UUID]:
+    """What stands in their own rows; the ids of those that are there."""
+    table = contacts.Contact.__table__
+    found, fields = await asyncio.gather(
+        reading.connection.execute(select(table).where(one_of(table.c.id, people))),
+        fields_of(reading, ContactField) if "fields" in selection else nothing(),
+    )
+    rows = found.all()
+    firms = {row.company_id for row in rows if row.company_id} if "company" in selection else set()
+    companies = await companies_by_id(reading, firms) if firms else {}
     for row in rows:
-        by_asked[row.asked_id] = found.setdefault(
-            row.id,
-            plain(
-                Contact,
-                {
-                    "id": public_id("Contact", row.id),
-                    "row_id": row.id,
-                    "name": row.name,
-                    "locale": row.locale,
-                    "timezone": row.timezone,
-                    "is_vip": row.is_vip,
-                    "tags": row.tags,
-                    "city": row.city,
-                    "company_id": row.company_id,
-                    "kept": row.fields,
-                    "erased_at": row.erased_at,
-                },
-            ),
+        vars(people[row.id]).update(
+            id=public_id("Contact", row.id),
+            name=row.name,
+            locale=row.locale,
+            timezone=row.timezone,
+            is_vip=row.is_vip,
+            tags=row.tags,
+            city=row.city,
+            company=companies.get(row.company_id),
+            fields=values_of(row.fields, fields, ContactFieldValue),
+            erased_at=row.erased_at,
         )
-    await _fill(reading, list(found.values()), selection)
-    return by_asked
-
-
-async def _fill(reading: Reading, found: list[Contact], selection: Selection) -> None:
-    ids = [contact.row_id for contact in found]
-    if "company" in selection:
-        companies = await companies_by_id(reading, {one.company_id for one in found if one.company_id})
-        for contact in found:
-            contact.company = companies.get(contact.company_id) if contact.company_id else None
-    if "fields" in selection:
-        fields = await fields_of(reading, ContactField)
-        for contact in found:
-            contact.fields = values_of(contact.kept, fields, ContactFieldValue)
-    if "notes" in selection:
-        notes = await notes_of(reading, ids)
-        for contact in found:
-            contact.notes = notes.get(contact.row_id, [])
-    if "stats" in selection:
-        stats = await stats_of(reading, ids)
-        for contact in found:
-            contact.stats = stats[contact.row_id]
-    if "mergeCandidates" in selection:
-        from api.joining.merging import candidates_of
-
-        candidates = await candidates_of(reading, ids, selection["mergeCandidates"])
-        for contact in found:
-            contact.merge_candidates = candidates.get(contact.row_id, [])
-    if "identities" in selection:
-        groups = by_contact(await identities_where(reading, one_of(contacts.Identity.contact_id, ids)))
-        for contact in found:
-            contact.identities = groups.get(contact.row_id, [])
-    if "openTickets" in selection:
-        from api.desk.tickets import open_tickets_of
-
-        tickets = by("contact_id", await open_tickets_of(reading, ids, selection["openTickets"]))
-        for contact in found:
-            contact.open_tickets = tickets.get(contact.row_id, [])
-    if "tasks" in selection:
-        from api.desk.tasks import tasks_of
-        from domain.desk.tasks import Task as TaskRow
-
-        tasks = by("contact_id", await tasks_of(reading, TaskRow.contact_id, ids, selection["tasks"]))
-        for contact in found:
-            contact.tasks = tasks.get(contact.row_id, [])
+    return [row.id for row in rows]
 
 
 async def _contact(info: Info, id: strawberry.ID) -> Contact | None:
@@ -186,7 +160,8 @@ async def read_contact(info: Info, id: str) -> Contact | None:
 
 async def _seen(reading: Reading, asked: uuid.UUID, selection: Selection) -> Contact | None:
     seen = await seen_contacts(reading, [asked])
-    return (await contacts_by_id(reading, seen, selection)).get(asked)
+    found = await contacts_now(reading, seen.values(), selection)
+    return found[seen[asked]] if seen else None
 
 
 @strawberry.type

@@ -1,14 +1,15 @@
 """What messages came with: files, the pictures that their HTML shows, and the mail as it came."""
 
+import asyncio
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import strawberry
 from sqlalchemy import select
 
-from api.context import Reading, by, plain
+from api.context import Reading, by, nothing, plain
 from api.desk import files
 from api.node import Node
 from api.selection import Selection
@@ -62,10 +63,12 @@ class Attached:
 
 async def attached_to(reading: Reading, rows: Sequence[Any], selection: Selection) -> Attached:
     asks, shows = "attachments" in selection, "html" in selection
-    found = by("item_id", await _files(reading, [row.id for row in rows if asks or (shows and row.html)]))
-    originals: Iterable[Any] = []
-    if "original" in selection:
-        originals = await with_original(reading.connection, [row.id for row in rows if row.arrival_id])
+    arrived = [row.id for row in rows if row.arrival_id] if "original" in selection else []
+    files_read, originals = await asyncio.gather(
+        _files(reading, [row.id for row in rows if asks or (shows and row.html)]),
+        with_original(reading.connection, arrived) if arrived else nothing(),
+    )
+    found = by("item_id", files_read)
     return Attached(
         {id: [_shown(reading, row) for row in group] for id, group in found.items()} if asks else {},
         {id: _pictures(reading, group) for id, group in found.items()} if shows else {},

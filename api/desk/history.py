@@ -1,5 +1,6 @@
 """The history of a ticket or of a whole contact, read by page towards the past or towards now."""
 
+import asyncio
 import uuid
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, replace
@@ -8,7 +9,7 @@ from typing import Any
 import strawberry
 from sqlalchemy import select
 
-from api.context import Info, Reading, plain
+from api.context import Info, Reading, nothing, plain
 from api.desk.timeline import TimelineItem, timeline_items
 from api.paging import PageInfo, page_size
 from api.selection import Selection, wanted
@@ -97,15 +98,17 @@ async def _connection(
 ) -> TimelineConnection:
     rows = await read(replace(page, limit=page.limit + 1))
     shown = rows[-page.limit :] if page.oldest else rows[: page.limit]
-    nodes = await timeline_items(reading, shown, selection.below("edges", "node"))
+    more = len(rows) > page.limit
+    behind = "hasNextPage" if page.oldest else "hasPreviousPage"
+    turned = _turned(page, shown) if behind in selection.below("pageInfo") else None
+    nodes, came = await asyncio.gather(
+        timeline_items(reading, shown, selection.below("edges", "node")),
+        read(turned) if turned else nothing(),
+    )
     edges = [
         plain(TimelineEdge, {"cursor": history.cursor((row.at, row.seq)), "node": node})
         for row, node in zip(shown, nodes, strict=True)
     ]
-    more = len(rows) > page.limit
-    behind = "hasNextPage" if page.oldest else "hasPreviousPage"
-    turned = _turned(page, shown) if behind in selection.below("pageInfo") else None
-    came = bool(await read(turned)) if turned else False
     return plain(
         TimelineConnection,
         {
@@ -113,8 +116,8 @@ async def _connection(
             "page_info": PageInfo(
                 start_cursor=edges[0].cursor if edges else None,
                 end_cursor=edges[-1].cursor if edges else None,
-                has_previous_page=more if page.oldest else came,
-                has_next_page=came if page.oldest else more,
+                has_previous_page=more if page.oldest else bool(came),
+                has_next_page=bool(came) if page.oldest else more,
             ),
         },
     )

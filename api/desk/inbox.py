@@ -1,5 +1,6 @@
 """The inbox: tickets by page, chosen by a filter or a view, in an order."""
 
+import asyncio
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,7 +8,7 @@ import strawberry
 from sqlalchemy import ColumnElement, func, or_, select, tuple_
 from sqlalchemy.orm import InstrumentedAttribute
 
-from api.context import Info, Reading
+from api.context import Info, Reading, nothing
 from api.desk.tickets import Ticket, load_tickets, seen_tickets
 from api.finding.asking import asked
 from api.finding.views import view_row
@@ -74,20 +75,22 @@ async def _tickets(
         chosen, view_order = await _chosen(reading, filter or TicketFilter())
         order = _ORDERS[order_by or view_order or TicketOrder.UPDATED]
         query = seen_tickets(reading, TicketRow.merged_into_id.is_(None), *chosen)
-        total = 0
-        if "totalCount" in selection:
-            counted = query.with_only_columns(TicketRow.id).limit(COUNTED + 1).subquery()
-            total = await reading.connection.scalar(select(func.count()).select_from(counted)) or 0
+        counted = query.with_only_columns(TicketRow.id).limit(COUNTED + 1).subquery()
         if after:
             query = query.where(order.after(after))
         query = query.order_by(*order.columns()).limit(size + 1)
-        found = await load_tickets(reading, query, selection.below("edges", "node"))
+        found, total = await asyncio.gather(
+            load_tickets(reading, query, selection.below("edges", "node")),
+            reading.connection.scalar(select(func.count()).select_from(counted))
+            if "totalCount" in selection
+            else nothing(),
+        )
     edges = [
         TicketEdge(cursor=cursor_of(getattr(ticket, order.by.key), ticket.row_id), node=ticket)
         for ticket in found[:size]
     ]
     return TicketConnection(
-        edges=edges, page_info=page_info(edges, after=after, more=len(found) > size), total_count=total
+        edges=edges, page_info=page_info(edges, after=after, more=len(found) > size), total_count=total or 0
     )
 
 

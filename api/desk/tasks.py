@@ -1,5 +1,6 @@
 """Work to do."""
 
+import asyncio
 import uuid
 from collections.abc import Collection
 from datetime import datetime
@@ -10,7 +11,7 @@ from sqlalchemy import ColumnElement, Select, select
 from sqlalchemy.orm import InstrumentedAttribute
 
 from api.agents.staff import Agent, Team, agents_by_id, teams_by_id
-from api.context import Reading, plain
+from api.context import Part, Reading, fill, nothing, plain
 from api.node import Node
 from api.paging import of_each
 from api.planning.repeating import TaskRepeat, shown
@@ -107,32 +108,50 @@ async def _load(reading: Reading, query: Select[Any], selection: Selection) -> l
         )
         for row in rows
     ]
-    await _fill(reading, found, selection)
+    await fill(PARTS, reading, found, selection)
     return found
 
 
-async def _fill(reading: Reading, found: list[Task], selection: Selection) -> None:
-    from api.customers.contacts import contacts_by_id, seen_contacts
+async def _people(reading: Reading, found: list[Task], selection: Selection) -> None:
+    named = [id for task in found for id in (task.assignee_id, task.created_by_id)]
+    agents = await agents_by_id(reading, named)
+    for task in found:
+        task.assignee = agents.get(task.assignee_id)
+        task.created_by = agents.get(task.created_by_id)
+
+
+async def _team(reading: Reading, found: list[Task], selection: Selection) -> None:
+    teams = await teams_by_id(reading, [task.team_id for task in found])
+    for task in found:
+        task.team = teams.get(task.team_id)
+
+
+async def _ticket(reading: Reading, found: list[Task], selection: Selection) -> None:
     from api.desk.tickets import tickets_now
 
-    if "assignee" in selection or "createdBy" in selection:
-        named = [id for task in found for id in (task.assignee_id, task.created_by_id)]
-        agents = await agents_by_id(reading, named)
-        for task in found:
-            task.assignee = agents.get(task.assignee_id)
-            task.created_by = agents.get(task.created_by_id)
-    if "team" in selection:
-        teams = await teams_by_id(reading, [task.team_id for task in found])
-        for task in found:
-            task.team = teams.get(task.team_id)
-    if "ticket" in selection:
-        ids = {task.ticket_id for task in found if task.ticket_id}
-        tickets = await tickets_now(reading, ids, selection["ticket"]) if ids else {}
-        for task in found:
-            task.ticket = tickets.get(task.ticket_id) if task.ticket_id else None
-    if "contact" in selection:
-        ids = {task.contact_id for task in found if task.contact_id}
-        seen = await seen_contacts(reading, ids) if ids else {}
-        people = await contacts_by_id(reading, seen, selection["contact"]) if seen else {}
-        for task in found:
-            task.contact = people.get(task.contact_id) if task.contact_id else None
+    ids = {task.ticket_id for task in found if task.ticket_id}
+    tickets = await tickets_now(reading, ids, selection["ticket"]) if ids else {}
+    for task in found:
+        task.ticket = tickets.get(task.ticket_id) if task.ticket_id else None
+
+
+async def _contact(reading: Reading, found: list[Task], selection: Selection) -> None:
+    """Not every task's contact may be seen by who sees the task."""
+    from api.customers.contacts import contacts_now, seen_contacts
+
+    ids = {task.contact_id for task in found if task.contact_id}
+    seen, people = await asyncio.gather(
+        seen_contacts(reading, ids) if ids else nothing(),
+        contacts_now(reading, ids, selection["contact"]) if ids else nothing(),
+    )
+    for task in found:
+        task.contact = people.get(task.contact_id) if task.contact_id in seen else None
+
+
+PARTS: dict[str, Part[Task]] = {
+    "assignee": _people,
+    "createdBy": _people,
+    "team": _team,
+    "ticket": _ticket,
+    "contact": _contact,
+}

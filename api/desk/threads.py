@@ -1,5 +1,6 @@
 """The conversations of a ticket, each with the reason why it is there."""
 
+import asyncio
 import uuid
 from collections.abc import Collection
 from datetime import datetime
@@ -9,7 +10,7 @@ import strawberry
 from sqlalchemy import func, or_, select
 
 from api.answering.participants import Participant, participants_of
-from api.context import Reading, by, plain
+from api.context import Reading, by, nothing, plain
 from api.customers.identities import Identity, identities_where
 from api.node import Node
 from api.selection import Selection
@@ -77,13 +78,12 @@ async def threads_of(
         .order_by(row_of.joined_at, row_of.number)
     )
     found = rows.all()
-    identities: dict[uuid.UUID, Identity] = {}
-    if "identity" in wanted:
-        ids = [row.identity_id for row in found if row.identity_id]
-        identities = {one.row.id: one for one in await identities_where(reading, one_of(IdentityRow.id, ids))}
-    others: dict[uuid.UUID, list[Participant]] = {}
-    if "participants" in wanted:
-        others = await participants_of(reading, [row.id for row in found])
+    ids = [row.identity_id for row in found if row.identity_id]
+    known, others = await asyncio.gather(
+        identities_where(reading, one_of(IdentityRow.id, ids)) if "identity" in wanted else nothing(),
+        participants_of(reading, [row.id for row in found]) if "participants" in wanted else nothing(),
+    )
+    identities = {one.row.id: one for one in known}
     return {
         ticket_id: [
             plain(

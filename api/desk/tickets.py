@@ -1,33 +1,33 @@
 """Tickets: the inbox, one ticket with all that belongs to it, and what agents do with it."""
 
+import asyncio
 import uuid
 from collections.abc import Collection
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import strawberry
-from sqlalchemy import ColumnElement, Select, select
+from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from api.agents.staff import Agent, Team, agents_by_id, teams_by_id
-from api.answering.reply_channels import reply_channels_of
-from api.context import Info, Reading, by, plain
-from api.customers.contacts import Contact, contacts_by_id
+from api.agents.staff import Agent, Team
+from api.context import Info, Reading, fill, plain
+from api.customers.contacts import Contact
 from api.customers.identities import Identity
 from api.desk.history import PAGED, Asked, TimelineConnection, timeline_of_ticket
-from api.desk.previews import channels_of, newest_items, unread_of
-from api.desk.threads import Thread, threads_of
+from api.desk.threads import Thread
 from api.desk.ticket_fields import TicketFieldValue
+from api.desk.ticket_parts import PARTS
 from api.node import Node
 from api.paging import of_each
 from api.reads import opened
 from api.scalars import BigInt
 from api.selection import Selection, wanted
-from api.sla.sla import Clock, clocks_of
+from api.sla.sla import Clock
 from domain import access
 from domain.access import may_see
 from domain.actors import Actor
-from domain.db import Json, one_of
+from domain.db import Json, among, one_of
 from domain.desk.history import TimelineKind
 from domain.desk.tickets import LIVE, TicketStatus, became
 from domain.desk.tickets import Ticket as TicketRow
@@ -48,8 +48,6 @@ strawberry.enum(TicketStatus)
 
 NEWEST = (TicketRow.updated_at.desc(), TicketRow.id.desc())
 MOST_AT_ONCE = 100
-WORKING = {"fields", "draft", "viewers", "links"}
-"""What `api/working/on_tickets.py` reads."""
 
 
 @strawberry.type(description="One matter of one contact, joining any number of conversations.")
@@ -131,10 +129,15 @@ async def tickets_by_id(
     reading: Reading, ids: Collection[uuid.UUID], selection: Selection
 ) -> dict[uuid.UUID, Ticket]:
     """Those this person sees, newest activity first, by the id asked for: of a merged ticket, the one it became."""
-    moved = await became(reading.connection, ids)
-    survivors = {moved.get(id, id) for id in ids}
-    query = seen_tickets(reading, one_of(TicketRow.id, survivors)).order_by(*NEWEST)
-    found = {ticket.row_id: ticket for ticket in await load_tickets(reading, query, selection)}
+    asked_for = TicketRow.__table__.alias()
+    survivors = select(func.coalesce(asked_for.c.merged_into_id, asked_for.c.id)).where(
+        one_of(asked_for.c.id, ids)
+    )
+    query = seen_tickets(reading, among(TicketRow.id, survivors)).order_by(*NEWEST)
+    moved, tickets = await asyncio.gather(
+        became(reading.connection, ids), load_tickets(reading, query, selection)
+    )
+    found = {ticket.row_id: ticket for ticket in tickets}
     asked = {id: found[survivor] for id, survivor in moved.items() if survivor in found and id in ids}
     return {id: ticket for id, ticket in found.items() if id in ids} | asked
 
@@ -192,87 +195,8 @@ async def load_tickets(reading: Reading, query: Select[Any], selection: Selectio
         for row in rows
     ]
     if tickets:
-        await _fill(reading, tickets, selection)
+        await fill(PARTS, reading, tickets, selection)
     return tickets
-
-
-async def _fill(reading: Reading, tickets: list[Ticket], selection: Selection) -> None:
-    """One statement for each level that is asked for."""
-    ids = [ticket.row_id for ticket in tickets]
-    if "contact" in selection:
-        people = await contacts_by_id(reading, {one.contact_id for one in tickets}, selection["contact"])
-        for ticket in tickets:
-            ticket.contact = people[ticket.contact_id]
-    if "assignee" in selection:
-        agents = await agents_by_id(reading, [ticket.assignee_id for ticket in tickets])
-        for ticket in tickets:
-            ticket.assignee = agents.get(ticket.assignee_id)
-    if "team" in selection:
-        teams = await teams_by_id(reading, [ticket.team_id for ticket in tickets])
-        for ticket in tickets:
-            ticket.team = teams.get(ticket.team_id)
-    if "preview" in selection or "seq" in selection:
-        newest = await newest_items(reading, ids)
-        for ticket in tickets:
-            ticket.preview, ticket.seq = newest.get(ticket.row_id, ("", BigInt(0)))
-    if "unreadCount" in selection:
-        unread = await unread_of(reading, ids)
-        for ticket in tickets:
-            ticket.unread_count = unread.get(ticket.row_id, 0)
-    if "channels" in selection or "lastChannel" in selection:
-        kinds = await channels_of(reading, ids)
-        for ticket in tickets:
-            used = kinds.get(ticket.row_id, [])
-            ticket.channels, ticket.last_channel = list(dict.fromkeys(used)), used[0] if used else None
-    if "clock" in selection or "clocks" in selection:
-        asked = Selection(selection.below("clock") | selection.below("clocks"))
-        clocks = await clocks_of(reading, ids, asked)
-        for ticket in tickets:
-            ticket.clocks = clocks.get(ticket.row_id, [])
-            ticket.clock = ticket.clocks[0] if ticket.clocks else None
-    if "alert" in selection:
-        from api.alerting.alerts import pressing_alerts
-
-        alerts = await pressing_alerts(reading, ids, selection["alert"])
-        for ticket in tickets:
-            ticket.alert = alerts.get(ticket.row_id)
-    if "complaint" in selection:
-        from api.complaints.complaints import complaints_of
-
-        complaints = await complaints_of(reading, ids, selection["complaint"])
-        for ticket in tickets:
-            ticket.complaint = complaints.get(ticket.row_id)
-    if "threads" in selection:
-        threads = await threads_of(reading, ids, selection["threads"])
-        for ticket in tickets:
-            ticket.threads = threads.get(ticket.row_id, [])
-    if "suggestions" in selection:
-        from api.joining.joining import suggestions_of
-
-        told = await suggestions_of(reading, ids, selection["suggestions"])
-        for ticket in tickets:
-            ticket.suggestions = told.get(ticket.row_id, [])
-    if "tasks" in selection:
-        from api.desk.tasks import tasks_of
-        from domain.desk.tasks import Task as TaskRow
-
-        groups = by("ticket_id", await tasks_of(reading, TaskRow.ticket_id, ids, selection["tasks"]))
-        for ticket in tickets:
-            ticket.tasks = groups.get(ticket.row_id, [])
-    if WORKING & selection.keys():
-        from api.working.on_tickets import fill_working
-
-        await fill_working(reading, tickets, selection)
-    if "feedback" in selection:
-        from api.feedback.feedback import feedback_of
-
-        answers = await feedback_of(reading, ids, selection["feedback"])
-        for ticket in tickets:
-            ticket.feedback = answers.get(ticket.row_id)
-    if "replyChannels" in selection:
-        ways = await reply_channels_of(reading, {ticket.row_id: ticket.contact_id for ticket in tickets})
-        for ticket in tickets:
-            ticket.reply_channels = ways[ticket.row_id]
 
 
 async def _ticket(info: Info, id: strawberry.ID) -> Ticket | None:

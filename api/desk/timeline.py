@@ -1,5 +1,6 @@
 """What a history is made of: messages, calls, notes, and what happened, told in the reader's language."""
 
+import asyncio
 import uuid
 from collections.abc import Collection, Sequence
 from datetime import datetime
@@ -10,7 +11,7 @@ from sqlalchemy import select
 
 from api.agents.staff import Agent, agents_by_id
 from api.calling.calls import Call, Calls, calls_of
-from api.context import Info, Reading, by, plain
+from api.context import Info, Reading, by, nothing, plain
 from api.desk.attachments import Attached, Attachment, attached_to
 from api.desk.system_events import SystemEvent, given_to, told
 from api.feedback.feedback import words_of
@@ -178,16 +179,18 @@ async def read_item(info: Info, id: str, field: str) -> Any:
 
 async def timeline_items(reading: Reading, rows: Sequence[Any], selection: Selection) -> list[TimelineItem]:
     """GraphQL objects of rows of `history.ITEMS` and of events."""
-    attached = await attached_to(reading, [row for row in rows if _is(row, ItemKind.MESSAGE)], selection)
-    called = await mentioned_in(reading, rows) if "mentions" in selection else {}
-    calls = await calls_of(reading, [row for row in rows if _is(row, ItemKind.CALL)], selection)
     named = [row.agent_id if hasattr(row, "direction") else row.actor_id for row in rows]
     named += [given_to(row) for row in rows if not hasattr(row, "direction")]
-    agents = await agents_by_id(reading, named)
     happened_at = {row.ticket_id for row in rows if row.ticket_id and not hasattr(row, "direction")}
-    moved = await became(reading.connection, happened_at) if happened_at else {}
     answers = [row for row in rows if row.kind == EventKind.FEEDBACK_GIVEN]
-    words = await words_of(reading, answers) if answers else {}
+    attached, calls, agents, moved, called, words = await asyncio.gather(
+        attached_to(reading, [row for row in rows if _is(row, ItemKind.MESSAGE)], selection),
+        calls_of(reading, [row for row in rows if _is(row, ItemKind.CALL)], selection),
+        agents_by_id(reading, named),
+        became(reading.connection, happened_at) if happened_at else nothing(),
+        mentioned_in(reading, rows) if "mentions" in selection else nothing(),
+        words_of(reading, answers),
+    )
     return [
         _item(reading, row, attached, calls, called, agents, words, moved.get(row.ticket_id, row.ticket_id))
         for row in rows

@@ -1,5 +1,6 @@
 """What customers answered: of a ticket, and as a list for who looks after the help."""
 
+import asyncio
 import uuid
 from collections.abc import Collection, Sequence
 from datetime import datetime
@@ -10,7 +11,7 @@ from sqlalchemy import ColumnElement, func, select, tuple_
 from sqlalchemy.orm import aliased
 
 from api.agents.staff import Agent, Team, agents_by_id, teams_by_id
-from api.context import Info, Reading, plain
+from api.context import Info, Reading, nothing, plain
 from api.node import Node
 from api.paging import COUNTED, PageInfo, cursor_of, of_each, page_info, page_size, place_of
 from api.selection import Selection, wanted
@@ -92,13 +93,14 @@ def _rows(reading: Reading, *conditions: ColumnElement[bool]) -> Any:
 
 
 async def _shown(reading: Reading, rows: Sequence[Any], selection: Selection) -> list[Feedback]:
-    agents = await agents_by_id(reading, [row.agent_id for row in rows]) if "agent" in selection else {}
-    teams = await teams_by_id(reading, [row.team_id for row in rows]) if "team" in selection else {}
-    tickets: dict[uuid.UUID, Any] = {}
-    if "ticket" in selection:
-        from api.desk.tickets import tickets_by_id
+    from api.desk.tickets import tickets_by_id
 
-        tickets = await tickets_by_id(reading, {row.ticket_id for row in rows}, selection["ticket"])
+    tickets_told = {row.ticket_id for row in rows}
+    agents, teams, tickets = await asyncio.gather(
+        agents_by_id(reading, [row.agent_id for row in rows]) if "agent" in selection else nothing(),
+        teams_by_id(reading, [row.team_id for row in rows]) if "team" in selection else nothing(),
+        tickets_by_id(reading, tickets_told, selection["ticket"]) if "ticket" in selection else nothing(),
+    )
     return [
         plain(
             Feedback,

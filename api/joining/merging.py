@@ -1,5 +1,6 @@
 """Contacts that may be one person, and making them one: with a preview and an undo."""
 
+import asyncio
 import uuid
 from collections.abc import Collection, Sequence
 from datetime import datetime
@@ -10,7 +11,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.context import Info, Reading
-from api.customers.contacts import Contact, contacts_by_id, read_contact, seen_contacts
+from api.customers.contacts import Contact, contacts_now, read_contact, seen_contacts
 from api.errors import UserError
 from api.joining.linking import ContactPayload
 from api.mutations import changed, mutation
@@ -97,8 +98,10 @@ async def candidates_of(
     """By contact, those whom this person sees."""
     found = await duplicates.duplicates_of(reading.connection, ids)
     others = {one.contact_id for group in found.values() for one in group}
-    seen = await seen_contacts(reading, others)
-    shown = await contacts_by_id(reading, set(seen.values()), selection.below("contact"))
+    seen, people = await asyncio.gather(
+        seen_contacts(reading, others), contacts_now(reading, others, selection.below("contact"))
+    )
+    shown = {id: contact for id, contact in people.items() if id in seen}
     return {
         id: [
             MergeCandidate(
@@ -122,18 +125,20 @@ async def _merge_preview(
         ids = list(dict.fromkeys(seen[id] for id in asked if id in seen))
         if len(ids) != len(asked):
             return None
-        shown = await contacts_by_id(reading, ids[:1], wanted(info).below("result"))
-        rows = await reading.connection.execute(
-            select(contacts.Contact.__table__).where(one_of(contacts.Contact.id, ids))
-        )
-        people = {row.id: row for row in rows}
+        theirs = select(contacts.Contact.__table__).where(one_of(contacts.Contact.id, ids))
         tickets = select(func.count()).where(
             one_of(Ticket.contact_id, ids[1:]),
             Ticket.merged_into_id.is_(None),
             may_see(Ticket, reading.actor),
         )
         identities = select(func.count()).where(one_of(contacts.Identity.contact_id, ids[1:]))
-        moved = [await reading.connection.scalar(query) or 0 for query in (tickets, identities)]
+        shown, rows, *moved = await asyncio.gather(
+            contacts_now(reading, ids[:1], wanted(info).below("result")),
+            reading.connection.execute(theirs),
+            reading.connection.scalar(tickets),
+            reading.connection.scalar(identities),
+        )
+        people = {row.id: row for row in rows}
     return MergePreview(
         result=shown[ids[0]],
         conflicts=_conflicts([people[id] for id in ids]),

@@ -1,5 +1,6 @@
 """Macros and canned texts: what there is, and saving it."""
 
+import asyncio
 import uuid
 from typing import Any
 
@@ -103,8 +104,10 @@ async def macros_where(reading: Reading, *conditions: ColumnElement[bool]) -> li
         )
     ).all()
     does = {row.id: [doing.read(kept) for kept in row.actions] for row in rows}
-    agents = await agents_by_id(reading, {id for all in does.values() for id in doing.agents_of(all)})
-    teams = await teams_by_id(reading, {row.team_id for row in rows})
+    agents, teams = await asyncio.gather(
+        agents_by_id(reading, {id for all in does.values() for id in doing.agents_of(all)}),
+        teams_by_id(reading, {row.team_id for row in rows}),
+    )
     return [
         plain(
             Macro,

@@ -1,5 +1,6 @@
 """Statistics as screens show them: `metrics`, a table of figures with the period before beside it."""
 
+import asyncio
 import uuid
 from datetime import datetime
 from zoneinfo import ZoneInfo, available_timezones
@@ -7,7 +8,7 @@ from zoneinfo import ZoneInfo, available_timezones
 import strawberry
 from strawberry.utils.str_converters import to_camel_case
 
-from api.context import Info, plain
+from api.context import Info, nothing, plain
 from api.reporting import links
 from api.selection import wanted
 from domain.actors import Actor, ActorKind
@@ -145,10 +146,11 @@ async def _metrics(info: Info, range: MetricRange, group_by: Grouping) -> Metric
     names = {NAMES[name] for name in fields if name in NAMES} or {"opened", "handled"}
     async with info.context.reading() as reading:
         asked = asked_of(reading.actor, range, group_by, reading.at)
-        found = await report(reading.connection, asked, names)
-        thought = Satisfaction()
-        if "csat" in fields:
-            thought = await satisfaction(reading.connection, asked)
+        found, told = await asyncio.gather(
+            report(reading.connection, asked, names),
+            satisfaction(reading.connection, asked) if "csat" in fields else nothing(),
+        )
+    thought: Satisfaction = told or Satisfaction()
     return plain(
         MetricSeries,
         {

@@ -1,5 +1,6 @@
 """Who has a ticket open, and who types there: told as it is, and kept nowhere for long."""
 
+import asyncio
 import uuid
 from collections.abc import AsyncGenerator
 from datetime import datetime
@@ -8,15 +9,16 @@ from time import monotonic
 import strawberry
 from sqlalchemy import select
 
-from api.agents.staff import Agent, agents_by_id
+from api.agents.staff import Agent, agents_where
 from api.context import Context, Info, Reading, by, plain
 from api.errors import OkPayload
 from api.live import POLL
 from api.mutations import mutation
 from domain import access
 from domain.access import may_see
+from domain.agents import staff
 from domain.agents.sign_in import SessionKind
-from domain.db import begin_request, heard
+from domain.db import among, begin_request, heard
 from domain.desk.tickets import Ticket
 from domain.errors import NotAllowed, NotFound
 from domain.ids import row_id
@@ -46,9 +48,11 @@ class PresenceInput:
 
 async def viewers_of(reading: Reading, ids: list[uuid.UUID]) -> dict[uuid.UUID, list[Viewing]]:
     """Who is there now, by ticket."""
-    rows = (await reading.connection.execute(viewing.viewers_of(ids))).all()
-    agents = await agents_by_id(reading, [row.agent_id for row in rows])
-    grouped = by("ticket_id", rows)
+    found, agents = await asyncio.gather(
+        reading.connection.execute(viewing.viewers_of(ids)),
+        agents_where(reading, among(staff.Agent.id, viewing.agents_at(ids))),
+    )
+    grouped = by("ticket_id", [row for row in found if row.agent_id in agents])
     return {
         ticket_id: [
             plain(

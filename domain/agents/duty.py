@@ -5,12 +5,13 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ForeignKey, exists, select
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from domain.actors import Actor
 from domain.agents.staff import Agent
 from domain.alerting.devices import RINGS, Device
+from domain.chorus import Reads
 from domain.db import Base, Json, session_of
 from domain.events import EventKind, record
 from domain.sla.hours import Hours
@@ -62,7 +63,7 @@ def is_on(row: Any, *, rings: bool, at: datetime) -> bool:
     return rings if said is None else said
 
 
-async def on_duty(session: AsyncSession | AsyncConnection, *, at: datetime) -> set[uuid.UUID]:
+async def on_duty(session: Reads, *, at: datetime) -> set[uuid.UUID]:
     """Everybody of the shop who is on duty at that moment."""
     rings = exists().where(Device.agent_id == Agent.id, RINGS)
     found = await session.execute(
@@ -73,5 +74,5 @@ async def on_duty(session: AsyncSession | AsyncConnection, *, at: datetime) -> s
     return {row.id for row in found if is_on(row, rings=row.rings, at=at)}
 
 
-async def anybody_has_a_rota(session: AsyncSession | AsyncConnection) -> bool:
+async def anybody_has_a_rota(session: Reads) -> bool:
     return await session.scalar(select(Rota.agent_id).where(Rota.hours.is_not(None)).limit(1)) is not None

@@ -12,10 +12,10 @@ from enum import StrEnum
 from typing import Any
 
 import structlog
-from sqlalchemy import ForeignKey, func, select, text
+from sqlalchemy import ForeignKey, Select, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from domain.actors import SYSTEM, Actor
@@ -23,7 +23,8 @@ from domain.agents import duty
 from domain.agents.sign_in import SEEN_EVERY, SignIn
 from domain.agents.staff import Agent
 from domain.alerting.devices import RINGS, Device, Fitness, fitness
-from domain.db import Base, Database, database_time, heard, one_of, ring
+from domain.chorus import Reads
+from domain.db import Base, Database, among, database_time, heard, ring
 from domain.desk.messages import Call, CallState
 from domain.events import EventKind, happened, record_all
 
@@ -92,10 +93,10 @@ class Standing:
 
 
 async def standings(
-    connection: AsyncConnection | AsyncSession, agent_ids: Collection[uuid.UUID] | None, *, at: datetime
+    connection: Reads, agent_ids: Collection[uuid.UUID] | Select[uuid.UUID] | None, *, at: datetime
 ) -> dict[uuid.UUID, Standing]:
     """Without ids, of everybody who works here."""
-    who = Agent.left_at.is_(None) if agent_ids is None else one_of(Agent.id, agent_ids)
+    who = Agent.left_at.is_(None) if agent_ids is None else among(Agent.id, agent_ids)
     seen = select(SignIn.agent_id).where(SignIn.ended_at.is_(None), SignIn.seen_at > at - SCREEN_FOR)
     talking = select(Call.agent_id).where(Call.call_state == CallState.ANSWERED, Call.due_at.is_not(None))
     hung_up = select(Call.agent_id).where(

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import ForeignKey, Index, func, select, text
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from domain.alerting import ledger
+from domain.chorus import Reads
 from domain.db import Base, new_id, one_of, ring
 from domain.keys import Keys
 from domain.work import Queue, Work
@@ -55,7 +56,7 @@ class Unsent:
 
 
 async def waiting_for_the_relay(
-    connection: AsyncConnection, delivery_ids: Collection[uuid.UUID]
+    connection: Reads, delivery_ids: Collection[uuid.UUID]
 ) -> dict[uuid.UUID, Unsent]:
     """By delivery. To the ledger a mail is sent when it is queued here: until it has left, this is what is true."""
     mail = SystemMail

@@ -6,10 +6,10 @@ from datetime import datetime
 from enum import StrEnum
 
 from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.agents import duty
 from domain.alerting.alerts import AlertKind
+from domain.chorus import Reads, side_by_side
 from domain.db import one_of
 from domain.desk.tickets import Ticket
 from domain.sla.clocks import RUNNING, Clock
@@ -82,24 +82,23 @@ def cause(
 
 
 async def of_alerts(
-    connection: AsyncConnection,
-    alerts: Mapping[uuid.UUID, tuple[AlertKind, uuid.UUID | None]],
-    *,
-    at: datetime,
+    connection: Reads, alerts: Mapping[uuid.UUID, tuple[AlertKind, uuid.UUID | None]], *, at: datetime
 ) -> dict[uuid.UUID, tuple[AlertCause, NextAction]]:
     """By alert, of its kind and its ticket."""
     ids = {ticket_id for _, ticket_id in alerts.values() if ticket_id}
-    tickets = await connection.execute(select(Ticket.id, Ticket.assignee_id).where(one_of(Ticket.id, ids)))
-    assignee_of = {row.id: row.assignee_id for row in tickets}
-    waits = await connection.execute(
-        select(Clock.ticket_id, Clock.channel).where(
-            one_of(Clock.ticket_id, ids), RUNNING, Clock.channel.is_not(None)
-        )
+    clocks = select(Clock.ticket_id, Clock.channel).where(
+        one_of(Clock.ticket_id, ids), RUNNING, Clock.channel.is_not(None)
     )
+    tickets, waits, present = await side_by_side(
+        connection,
+        connection.execute(select(Ticket.id, Ticket.assignee_id).where(one_of(Ticket.id, ids))),
+        connection.execute(clocks),
+        duty.on_duty(connection, at=at),
+    )
+    assignee_of = {row.id: row.assignee_id for row in tickets}
     waiting: dict[uuid.UUID | None, set[ChannelKind]] = {}
     for row in waits:
         waiting.setdefault(row.ticket_id, set()).add(row.channel)
-    present = await duty.on_duty(connection, at=at)
     found = {}
     for alert_id, (kind, ticket_id) in alerts.items():
         why = cause(

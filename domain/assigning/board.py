@@ -7,12 +7,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, DateTime, Select, and_, any_, func, literal, select, true
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.access import may_see
 from domain.actors import Actor
 from domain.alerting.alerts import UNRESOLVED, Alert, AlertKind
 from domain.assigning.workload import COUNTS
+from domain.chorus import Reads
 from domain.complaints.complaints import OPEN, Complaint
 from domain.desk.messages import Call, CallState, Direction
 from domain.desk.tasks import Task
@@ -41,7 +41,7 @@ class Counters:
 
 
 async def counters(
-    connection: AsyncConnection, actor: Actor, team_id: uuid.UUID | None = None, *, at: datetime
+    connection: Reads, actor: Actor, team_id: uuid.UUID | None = None, *, at: datetime
 ) -> Counters:
     """Of what this person sees; of one team's tickets, with a team."""
     seen = and_(may_see(Ticket, actor), true() if team_id is None else Ticket.team_id == team_id)
@@ -77,7 +77,11 @@ def _today(at: datetime) -> tuple[ColumnElement[datetime], ColumnElement[datetim
 
 
 def _of_tickets(which: ColumnElement[bool], at: datetime) -> Select[*tuple[Any, ...]]:
-    seen = select(Ticket.id, Ticket.assignee_id).where(Ticket.status.in_(LIVE), COUNTS, which).cte("seen")
+    seen = (
+        select(Ticket.id, Ticket.assignee_id)
+        .where(Ticket.status.in_(LIVE), COUNTS, which)
+        .cte("seen", nesting=True)
+    )
     promised = (
         select(
             Clock.ticket_id,

@@ -6,14 +6,14 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, exists, func, or_, select, true
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from domain.actors import Role
 from domain.agents.presence import Activity, standings
 from domain.agents.staff import Agent, TeamMember
 from domain.assigning.choosing import Candidate, Job, best_first, levelled
-from domain.assigning.policies import Terms, terms_of
+from domain.assigning.policies import AssignmentPolicy, Terms
 from domain.assigning.workload import weighed, workloads
+from domain.chorus import Reads, side_by_side
 from domain.customers.contacts import Contact
 from domain.desk.tickets import Ticket
 from domain.languages import N_
@@ -30,7 +30,7 @@ class Waiting:
 
 
 async def waiting(
-    connection: AsyncConnection | AsyncSession, terms: Terms, *which: ColumnElement[bool], at: datetime
+    connection: Reads, terms: Terms, *which: ColumnElement[bool], at: datetime
 ) -> list[Waiting]:
     """What falls due first comes first; then what has waited longest."""
     tickets = weighed(*which, at=at).subquery()
@@ -73,31 +73,30 @@ def spoken(locale: str | None) -> str | None:
 
 
 async def candidates(
-    connection: AsyncConnection | AsyncSession,
-    team_id: uuid.UUID | None,
-    who: ColumnElement[bool],
-    *,
-    at: datetime,
+    connection: Reads, team_id: uuid.UUID | None, who: ColumnElement[bool], *, at: datetime
 ) -> list[Candidate]:
     """Of those agents, as they stand now."""
     belongs = exists().where(TeamMember.agent_id == Agent.id, TeamMember.team_id == team_id)
-    rows = await connection.execute(
-        select(
-            Agent.id,
-            Agent.locale,
-            Agent.languages,
-            Agent.skills,
-            Agent.turns,
-            Agent.given_at,
-            belongs.label("in_team"),
-        )
-        .where(Agent.left_at.is_(None), who)
-        .order_by(Agent.id)
+    here = (Agent.left_at.is_(None), who)
+    ids = select(Agent.id).where(*here)
+    rows, present, loads = await side_by_side(
+        connection,
+        connection.execute(
+            select(
+                Agent.id,
+                Agent.locale,
+                Agent.languages,
+                Agent.skills,
+                Agent.turns,
+                Agent.given_at,
+                belongs.label("in_team"),
+            )
+            .where(*here)
+            .order_by(Agent.id)
+        ),
+        standings(connection, ids, at=at),
+        workloads(connection, ids, at=at),
     )
-    people = rows.all()
-    ids = [row.id for row in people]
-    present = await standings(connection, ids, at=at)
-    loads = await workloads(connection, ids, at=at)
     found = [
         Candidate(
             row.id,
@@ -114,7 +113,8 @@ async def candidates(
             away=present[row.id].away,
             busy=present[row.id].activity != Activity.IDLE,
         )
-        for row in people
+        for row in rows
+        if row.id in present and row.id in loads  # nobody left meanwhile
     ]
     return levelled(found, at)
 
@@ -124,18 +124,24 @@ ON_SHIFT = N_("On shift; open tickets: {count}")
 
 
 async def suggested(
-    connection: AsyncConnection | AsyncSession, ticket_id: uuid.UUID, *, at: datetime, most: int
+    connection: Reads, ticket_id: uuid.UUID, *, at: datetime, most: int
 ) -> list[tuple[Candidate, str]]:
     """Who could take it over, and a sentence why: on shift, not away, and allowed to see it; in the order in which the house would
     choose, full or not."""
-    ticket = (
-        await connection.execute(select(Ticket.team_id, Ticket.assignee_id).where(Ticket.id == ticket_id))
-    ).one()
-    terms = (await terms_of(connection, [ticket.team_id])).get(ticket.team_id, Terms())
-    found = await waiting(connection, replace(terms, by_language=True), Ticket.id == ticket_id, at=at)
-    job = found[0].job if found else Job()
+    asked = (
+        select(Ticket.team_id, Ticket.assignee_id, AssignmentPolicy.terms)
+        .outerjoin(AssignmentPolicy, AssignmentPolicy.team_id == Ticket.team_id)
+        .where(Ticket.id == ticket_id)
+    )
+    ticket = (await connection.execute(asked)).one()
+    terms = Terms.from_json(ticket.terms) if ticket.terms else Terms()
     others = Agent.id.is_distinct_from(ticket.assignee_id)
-    people = await candidates(connection, ticket.team_id, others & _sees(ticket.team_id), at=at)
+    found, people = await side_by_side(
+        connection,
+        waiting(connection, replace(terms, by_language=True), Ticket.id == ticket_id, at=at),
+        candidates(connection, ticket.team_id, others & _sees(ticket.team_id), at=at),
+    )
+    job = found[0].job if found else Job()
     there = [one for one in people if one.on_shift and not one.away]
     return [
         (one, SPEAKS if job.language and one.speaks(job) else ON_SHIFT)

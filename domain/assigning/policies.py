@@ -8,11 +8,12 @@ from typing import Self
 
 from sqlalchemy import ForeignKey, Index, func, select, text
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from domain.agents.staff import MOST_CAPACITY, Team
 from domain.assigning.choosing import AssignmentMode, Rules
+from domain.chorus import Reads
 from domain.db import Base, Json, one_of, ring
 from domain.desk.tags import kept
 from domain.errors import InvalidInput
@@ -140,9 +141,7 @@ class AssignmentPolicy(Base):
     """When the team's queue is looked at next. Who looks holds the row: one at a time."""
 
 
-async def terms_of(
-    connection: AsyncConnection | AsyncSession, team_ids: Collection[uuid.UUID]
-) -> dict[uuid.UUID, Terms]:
+async def terms_of(connection: Reads, team_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Terms]:
     """Of those that have decided anything."""
     found = await connection.execute(
         select(AssignmentPolicy.team_id, AssignmentPolicy.terms).where(

@@ -7,12 +7,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Integer, Select, and_, case, func, or_, select
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from domain.agents.staff import Agent, TeamMember
 from domain.assigning.policies import CAPACITY, WEIGHTS, AssignmentPolicy
+from domain.chorus import Reads
 from domain.customers.visitors import Visitor
-from domain.db import one_of
+from domain.db import among
 from domain.desk.threads import Thread
 from domain.desk.tickets import LIVE, OURS, Ticket
 from domain.sla.clocks import RUNNING, Clock
@@ -76,9 +76,9 @@ def weighed(*which: ColumnElement[bool], at: datetime) -> Select[Any]:
 
 
 async def workloads(
-    connection: AsyncConnection | AsyncSession, agent_ids: Collection[uuid.UUID], *, at: datetime
+    connection: Reads, agent_ids: Collection[uuid.UUID] | Select[uuid.UUID], *, at: datetime
 ) -> dict[uuid.UUID, Workload]:
-    theirs = one_of(Ticket.assignee_id, agent_ids)
+    theirs = among(Ticket.assignee_id, agent_ids)
     carried, promised = _carried(theirs, at).subquery(), _promised(theirs, at).subquery()
     of_teams = (
         select(func.max(AssignmentPolicy.terms["capacity"].astext.cast(Integer)))
@@ -96,7 +96,7 @@ async def workloads(
         )
         .outerjoin(carried, carried.c.assignee_id == Agent.id)
         .outerjoin(promised, promised.c.assignee_id == Agent.id)
-        .where(one_of(Agent.id, agent_ids))
+        .where(among(Agent.id, agent_ids))
     )
     return {
         row.id: Workload(row.capacity, row.used, row.open, row.live_chats, row.breached, row.waits_since)

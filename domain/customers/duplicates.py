@@ -9,10 +9,11 @@ from typing import Any
 
 from sqlalchemy import ForeignKey, and_, func, literal, select
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, aliased, mapped_column
 
 from domain.actors import Actor
+from domain.chorus import Reads, side_by_side
 from domain.customers.contacts import Contact, Identity, IdentityKind
 from domain.db import Base, by_name, one_of
 from domain.desk.messages import Item
@@ -61,14 +62,15 @@ async def are_two(
 
 
 async def duplicates_of(
-    connection: AsyncConnection, contact_ids: Collection[uuid.UUID]
+    connection: Reads, contact_ids: Collection[uuid.UUID]
 ) -> dict[uuid.UUID, list[Duplicate]]:
     """By contact, the likeliest first; of contacts that still stand."""
     found: dict[tuple[uuid.UUID, uuid.UUID], dict[DuplicateCode, str]] = {}
-    for query in _queries(contact_ids):
-        for mine, other, code, value in await connection.execute(query):
+    asked = [connection.execute(query) for query in _queries(contact_ids)]
+    apart, *told_by = await side_by_side(connection, _apart(connection, contact_ids), *asked)
+    for rows in told_by:
+        for mine, other, code, value in rows:
             found.setdefault((mine, other), {}).setdefault(DuplicateCode(code), value)
-    apart = await _apart(connection, contact_ids)
     told: dict[uuid.UUID, list[Duplicate]] = {}
     for (mine, other), reasons in found.items():
         if frozenset((mine, other)) not in apart:
@@ -143,7 +145,7 @@ def _queries(ids: Collection[uuid.UUID]) -> Iterator[Any]:
     )
 
 
-async def _apart(connection: AsyncConnection, ids: Collection[uuid.UUID]) -> set[frozenset[uuid.UUID]]:
+async def _apart(connection: Reads, ids: Collection[uuid.UUID]) -> set[frozenset[uuid.UUID]]:
     rows = await connection.execute(
         select(TwoPeople.one_id, TwoPeople.other_id).where(
             one_of(TwoPeople.one_id, ids) | one_of(TwoPeople.other_id, ids)

@@ -9,9 +9,9 @@ from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Select, or_, select, tuple_
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.agents.staff import Agent
+from domain.chorus import Reads, side_by_side
 from domain.customers.contacts import same_person
 from domain.desk.messages import Item, ItemKind
 from domain.desk.threads import Thread
@@ -50,7 +50,7 @@ _event = Event.__table__
 
 ITEMS = select(
     _item.id, _item.seq, _item.kind, _item.ticket_id, _item.contact_id, _item.thread_id, _item.direction,
-    _item.agent_id, _item.author, _item.at, _item.text, _item.folded, _item.html, _item.automatic, _item.sender_verified,
+    _item.agent_id, _item.handled_by, _item.author, _item.at, _item.text, _item.folded, _item.html, _item.automatic, _item.sender_verified,
     _item.mail, _item.particulars, _item.arrival_id, _item.delivery, _item.last_error, _item.due_at, _item.attempts, Thread.side, _item.call_state, _item.number,
     _item.answered_at, _item.ended_at,
     Agent.name.label("agent_name"), Channel.kind.label("channel"),
@@ -82,7 +82,7 @@ class Page:
     """Of these only; notes and events came by none. Empty: of all."""
 
 
-async def of_ticket(connection: AsyncConnection, ticket_id: uuid.UUID, page: Page) -> Sequence[Row[Any]]:
+async def of_ticket(connection: Reads, ticket_id: uuid.UUID, page: Page) -> Sequence[Row[Any]]:
     """With what happened to those that have become part of it."""
     return await _read(
         connection, _item.ticket_id == ticket_id, same_matter(Event.ticket_id, ticket_id), page
@@ -90,7 +90,7 @@ async def of_ticket(connection: AsyncConnection, ticket_id: uuid.UUID, page: Pag
 
 
 async def of_contact(
-    connection: AsyncConnection, contact_id: uuid.UUID, page: Page, *, tickets: Select[Any]
+    connection: Reads, contact_id: uuid.UUID, page: Page, *, tickets: Select[Any]
 ) -> Sequence[Row[Any]]:
     """`tickets`: the ids of those whose share of the history may be seen."""
     seen_event = or_(Event.ticket_id.is_(None), Event.ticket_id.in_(tickets))
@@ -103,10 +103,10 @@ async def of_contact(
 
 
 async def _read(
-    connection: AsyncConnection, items: ColumnElement[bool], events: ColumnElement[bool], page: Page
+    connection: Reads, items: ColumnElement[bool], events: ColumnElement[bool], page: Page
 ) -> Sequence[Row[Any]]:
     """The newest first, whichever way it is read."""
-    both: list[Row[Any]] = []
+    asked: list[Any] = []
     kinds = [ItemKind(kind) for kind in page.kinds if kind != TimelineKind.EVENT]
     if kinds:
         query = ITEMS.where(items)
@@ -114,10 +114,13 @@ async def _read(
             query = query.where(_item.kind.in_(kinds))
         if page.channels:
             query = query.where(Channel.kind.in_(page.channels))
-        both += (await connection.execute(_within(query, _item.at, _item.seq, page))).all()
+        asked.append(connection.execute(_within(query, _item.at, _item.seq, page)))
     if TimelineKind.EVENT in page.kinds and not page.channels:
         query = select(_event).where(events, Event.kind.in_(TOLD))
-        both += (await connection.execute(_within(query, Event.at, Event.seq, page))).all()
+        asked.append(connection.execute(_within(query, Event.at, Event.seq, page)))
+    both: list[Row[Any]] = []
+    for rows in await side_by_side(connection, *asked):
+        both += rows.all()
     both.sort(key=lambda row: (row.at, row.seq), reverse=not page.oldest)
     found = both[: page.limit]
     return found[::-1] if page.oldest else found

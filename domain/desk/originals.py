@@ -5,11 +5,12 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from sqlalchemy import and_, select
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.access import may_see
 from domain.actors import Actor
 from domain.arriving.inbound import Arrival
+from domain.chorus import Reads
 from domain.db import one_of
 from domain.desk.messages import Item
 from domain.ways_in.channels import Channel, ChannelKind
@@ -35,9 +36,7 @@ async def original(session: AsyncSession, item_id: uuid.UUID, *, to: Actor) -> O
     return Original(row.raw, (row.mail or {}).get("subject", "")) if row else None
 
 
-async def with_original(
-    connection: AsyncConnection, item_ids: Collection[uuid.UUID]
-) -> Collection[uuid.UUID]:
+async def with_original(connection: Reads, item_ids: Collection[uuid.UUID]) -> Collection[uuid.UUID]:
     """Those of these items that have one."""
     if not item_ids:
         return []

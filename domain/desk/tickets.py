@@ -21,13 +21,14 @@ from sqlalchemy import (
     text,
     union_all,
 )
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.sql.elements import SQLCoreOperations
 
 from domain.actors import Actor
 from domain.agents.staff import Agent, Team
 from domain.assigning.reasons import OTHER_TEAM
+from domain.chorus import Reads
 from domain.customers.contacts import same_person
 from domain.db import Base, Json, new_id, one_of, ring, session_of
 from domain.desk import tags
@@ -305,7 +306,7 @@ def same_matter(column: SQLCoreOperations[Any], ticket_id: uuid.UUID) -> ColumnE
     return column == any_(func.array(everything.scalar_subquery()))
 
 
-async def became(connection: AsyncConnection, ids: Collection[uuid.UUID]) -> dict[uuid.UUID, uuid.UUID]:
+async def became(connection: Reads, ids: Collection[uuid.UUID]) -> dict[uuid.UUID, uuid.UUID]:
     """Of those that are part of another now, which."""
     rows = await connection.execute(
         select(Ticket.id, Ticket.merged_into_id).where(

@@ -8,10 +8,10 @@ from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import ColumnElement, Date, cast, func, literal, select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.access import may_see
 from domain.actors import Actor
+from domain.chorus import Reads
 from domain.feedback.requests import SurveyRequest
 from domain.feedback.scales import DETRACTOR, PROMOTER, SATISFIED, SurveyKind, net_promoters, percent
 
@@ -68,7 +68,7 @@ class Figures:
 
 
 async def figures(
-    connection: AsyncConnection,
+    connection: Reads,
     kind: SurveyKind,
     *,
     since: datetime,

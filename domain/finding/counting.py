@@ -1,5 +1,6 @@
 """How many tickets each view holds, for whoever looks."""
 
+import asyncio
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.access import may_see
 from domain.actors import Actor
+from domain.chorus import Chorus, Reads
+from domain.db import begin_request
 from domain.desk.tickets import Ticket
 from domain.finding.asking import is_unsettled, shown
 from domain.finding.conditions import Asking
@@ -38,23 +41,35 @@ UNCOUNTED = Count(None, None)
 
 
 async def counts(
-    connection: AsyncConnection, views: Sequence[Any], *, to: Actor, at: datetime
+    connection: Chorus, views: Sequence[Any], *, to: Actor, at: datetime
 ) -> dict[uuid.UUID, Count]:
     """Of all views at once, as this person sees them; of those that reach into what is settled, as far as time allows."""
     read = _as_many_as_may_be(views)
     asking = await asking_as(connection, to, read.values(), at=at)
     few = {id: query for id, query in read.items() if is_unsettled(query)}
     many = {id: query for id, query in read.items() if id not in few}
-    found = await _counted(connection, few, to=to, asking=asking)
-    if many:
-        try:
-            async with connection.begin_nested():
-                await connection.execute(select(func.set_config("statement_timeout", PATIENCE, True)))
-                found |= await _counted(connection, many, to=to, asking=asking)
-        except DBAPIError as failure:
-            if "statement timeout" not in str(failure.orig):
-                raise
+    counted, patiently = await asyncio.gather(
+        _counted(connection, few, to=to, asking=asking), _patiently(connection, many, to=to, asking=asking)
+    )
+    found = counted | patiently
     return {view.id: found.get(view.id, UNCOUNTED) for view in views}
+
+
+async def _patiently(
+    connection: Chorus, queries: dict[uuid.UUID, Query], *, to: Actor, asking: Asking
+) -> dict[uuid.UUID, Count]:
+    async def count(alone: AsyncConnection) -> dict[uuid.UUID, Count]:
+        await alone.execute(select(func.set_config("statement_timeout", PATIENCE, True)))
+        counted = await _counted(alone, queries, to=to, asking=asking)
+        await begin_request(alone)
+        return counted
+
+    try:
+        return await connection.alone(count) if queries else {}
+    except DBAPIError as failure:
+        if "statement timeout" not in str(failure.orig):
+            raise
+        return {}
 
 
 def _as_many_as_may_be(views: Sequence[Any]) -> dict[uuid.UUID, Query]:
@@ -68,7 +83,7 @@ def _as_many_as_may_be(views: Sequence[Any]) -> dict[uuid.UUID, Query]:
 
 
 async def _counted(
-    connection: AsyncConnection, queries: dict[uuid.UUID, Query], *, to: Actor, asking: Asking
+    connection: Reads, queries: dict[uuid.UUID, Query], *, to: Actor, asking: Asking
 ) -> dict[uuid.UUID, Count]:
     if not queries:
         return {}

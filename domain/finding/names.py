@@ -5,10 +5,10 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import literal, select, union_all
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from domain.actors import Actor, ActorKind, Scope
 from domain.agents.staff import Agent, Team
+from domain.chorus import Reads
 from domain.finding.conditions import Asking
 from domain.finding.mistakes import NobodyIsMe, UnknownValue
 from domain.finding.terms import TERMS
@@ -16,9 +16,7 @@ from domain.finding.tree import Query, asked_in
 from domain.finding.values import ME, Anything, Times, nearest
 
 
-async def asking_as(
-    connection: AsyncConnection | AsyncSession, actor: Actor, queries: Iterable[Query], *, at: datetime
-) -> Asking:
+async def asking_as(connection: Reads, actor: Actor, queries: Iterable[Query], *, at: datetime) -> Asking:
     """A day begins where the asker is; a program's at Greenwich."""
     zone = None
     if actor.agent_id and any(_speaks_of_days(query) for query in queries):
@@ -34,9 +32,7 @@ def _speaks_of_days(query: Query) -> bool:
     return any(TERMS[one.key].values == Times() for one in asked_in(query))
 
 
-async def check(
-    connection: AsyncConnection | AsyncSession, query: Query, *, nobody_asks: bool = False
-) -> None:
+async def check(connection: Reads, query: Query, *, nobody_asks: bool = False) -> None:
     """Refuses names that nobody has, and `me` where a program asks; points at them."""
     named = [
         (term.names, one.key, value, span)
@@ -63,7 +59,7 @@ def _also(key: str) -> tuple[str, ...]:
     return also
 
 
-async def _known(connection: AsyncConnection | AsyncSession) -> dict[str, list[str]]:
+async def _known(connection: Reads) -> dict[str, list[str]]:
     people, addresses = (
         select(literal("agent").label("of"), said.label("name")) for said in (Agent.name, Agent.email)
     )

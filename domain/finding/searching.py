@@ -8,10 +8,10 @@ from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import BigInteger, ColumnElement, Select, String, Uuid, func, literal, null, select, union_all
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.access import may_see
 from domain.actors import Actor
+from domain.chorus import Reads
 from domain.customers.contacts import Contact
 from domain.desk.messages import DeliveryState, Item, ItemKind
 from domain.desk.tickets import Ticket
@@ -66,13 +66,7 @@ def as_typed(query: Query) -> Query:
 
 
 async def search(
-    connection: AsyncConnection,
-    query: Query,
-    *,
-    kinds: Collection[SearchKind],
-    to: Actor,
-    asking: Asking,
-    first: int,
+    connection: Reads, query: Query, *, kinds: Collection[SearchKind], to: Actor, asking: Asking, first: int
 ) -> list[Hit]:
     """Contacts only where nothing is asked of tickets."""
     found = matches_of(as_typed(query), asking)
@@ -94,7 +88,7 @@ async def search(
     return chosen(hits, first=first, number=_number(query))
 
 
-async def _read(connection: AsyncConnection, query: Any) -> list[Hit]:
+async def _read(connection: Reads, query: Any) -> list[Hit]:
     rows = (await connection.execute(query)).all()
     return [Hit(SearchKind(row.kind), row.id, row.at, row.ticket_id, row.number) for row in rows]
 

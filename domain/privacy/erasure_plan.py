@@ -4,11 +4,11 @@ import uuid
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Select, func, or_, select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.alerting.alerts import Alert
 from domain.arriving.inbound import Arrival
 from domain.audit import AuditEntry
+from domain.chorus import Reads
 from domain.complaints.complaints import Complaint
 from domain.customers.contacts import same_person
 from domain.desk.messages import Attachment, Item
@@ -100,7 +100,7 @@ class Plan:
     """In which others' messages came as well: these are kept as messages."""
 
 
-async def plan(connection: AsyncConnection, contact_id: uuid.UUID) -> Plan:
+async def plan(connection: Reads, contact_id: uuid.UUID) -> Plan:
     async def count(query: Select[int]) -> int:
         return int(await connection.scalar(query) or 0)
 
@@ -124,7 +124,7 @@ async def plan(connection: AsyncConnection, contact_id: uuid.UUID) -> Plan:
     )
 
 
-async def _left(connection: AsyncConnection, what: str, contact_id: uuid.UUID) -> int | None:
+async def _left(connection: Reads, what: str, contact_id: uuid.UUID) -> int | None:
     tickets = tickets_of(contact_id)
     rows: dict[str, tuple[type, ColumnElement[bool]]] = {
         "tickets": (Ticket, same_person(Ticket.contact_id, contact_id)),

@@ -27,13 +27,14 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from domain import audit, shop
 from domain.actors import SYSTEM
 from domain.arriving.inbound import Arrival, ArrivalState
 from domain.audit import AuditKind
+from domain.chorus import Reads
 from domain.complaints.complaints import Complaint
 from domain.db import Base, Database, Json, database_time, one_of
 from domain.desk import scans
@@ -145,7 +146,7 @@ def _old_feedback(channel_id: uuid.UUID, before: datetime, now: datetime) -> Sel
 
 
 async def due(
-    connection: AsyncConnection | AsyncSession,
+    connection: Reads,
     channel_id: uuid.UUID,
     *,
     originals_days: int | None,

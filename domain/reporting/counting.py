@@ -6,10 +6,10 @@ from typing import Any
 
 from sqlalchemy import Integer, Row, Select, case, distinct, func, literal, select, tuple_
 from sqlalchemy.dialects.postgresql import ARRAY, TIMESTAMP
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.access import may_see
 from domain.agents.staff import Agent, Team
+from domain.chorus import Reads
 from domain.db import one_of
 from domain.reporting.asking import MOST_ROWS, WHOSE, Asked, Grouping, Key, of
 from domain.reporting.figures import COLUMNS
@@ -37,7 +37,7 @@ class Report:
     previous: Values
 
 
-async def report(connection: AsyncConnection, asked: Asked, names: Collection[str]) -> Report:
+async def report(connection: Reads, asked: Asked, names: Collection[str]) -> Report:
     """`names`: of `COLUMNS`, and `backlog`."""
     wanted = [name for name in names if name in COLUMNS]
     nothing: Values = {name: 0 if COLUMNS[name].counts else None for name in wanted}
@@ -92,7 +92,7 @@ def _cells(asked: Asked, names: Collection[str]) -> Select[Any]:
             case((of.at >= begin, asked.key())).label("key"),
         )
         .where(one_of(of.kind, kinds), of.at >= asked.period.before(), of.at < end, *asked.narrowed())
-        .cte("measured")
+        .cte("measured", nesting=True)
     )
     at = measured.c
     sets = func.grouping_sets(tuple_(at.earlier, at.key), tuple_(at.earlier))
@@ -117,7 +117,7 @@ def _backlog(asked: Asked) -> Select[Any]:
         .where(
             of.kind == Measured.OPEN, of.until.is_(None) | (of.until > asked.period.begin), *asked.narrowed()
         )
-        .cte("stood")
+        .cte("stood", nesting=True)
     )
     sets = func.grouping_sets(tuple_(stood.c.number, stood.c.key), tuple_(stood.c.number))
     cells = select(

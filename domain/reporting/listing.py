@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Integer, Row, Select, func, literal, select, tuple_
-from sqlalchemy.ext.asyncio import AsyncConnection
 
+from domain.chorus import Reads
 from domain.reporting.asking import Asked, Key, of
 from domain.reporting.figures import OF_TICKETS, SOURCES, TIMES, Figure
 
@@ -45,7 +45,7 @@ class Behind:
 
 
 async def shares(
-    connection: AsyncConnection, behind: Behind, *, after: tuple[datetime, uuid.UUID] | None, limit: int
+    connection: Reads, behind: Behind, *, after: tuple[datetime, uuid.UUID] | None, limit: int
 ) -> list[Row[Any]]:
     """`ticket_id, last_at, times, seconds` (the longest, of what is timed), the latest first. The `times` of all of them together are
     the figure."""
@@ -57,7 +57,7 @@ async def shares(
     return list((await connection.execute(query)).all())
 
 
-async def how_many(connection: AsyncConnection, behind: Behind, *, most: int) -> int:
+async def how_many(connection: Reads, behind: Behind, *, most: int) -> int:
     """How many tickets, up to `most`."""
     found = behind.shares().with_only_columns(of.ticket_id).limit(most).subquery("shares")
     return await connection.scalar(select(func.count()).select_from(found)) or 0

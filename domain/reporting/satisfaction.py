@@ -4,9 +4,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import ColumnElement, Date, Integer, cast, func, select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.access import may_see
+from domain.chorus import Reads
 from domain.db import one_of
 from domain.feedback.requests import SurveyRequest
 from domain.feedback.scales import SATISFIED, SurveyKind, percent
@@ -39,7 +39,7 @@ class Satisfaction:
         return self.rows[key].csat if key in self.rows else None
 
 
-async def satisfaction(connection: AsyncConnection, asked: Asked) -> Satisfaction:
+async def satisfaction(connection: Reads, asked: Asked) -> Satisfaction:
     period, at = asked.period, SurveyRequest.answered_at
     earlier = at < period.begin
     answered = (

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from sqlalchemy import DateTime, ForeignKey, Index, Integer, select, text
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from domain.actors import SYSTEM, Actor
@@ -15,6 +15,7 @@ from domain.alerting import alerts
 from domain.alerting.alerts import TOPIC, Alert, AlertKind
 from domain.alerting.ladders import DEFAULT, Ladder
 from domain.calling import call_backs
+from domain.chorus import Reads
 from domain.complaints.complaints import complaint_of
 from domain.complaints.laws import law_tags
 from domain.customers.contacts import Contact
@@ -294,7 +295,7 @@ async def _matter(session: AsyncSession, ticket: Ticket) -> Matter:
 
 
 async def ladders_of(
-    connection: AsyncSession | AsyncConnection, policy_ids: Collection[uuid.UUID | None]
+    connection: Reads, policy_ids: Collection[uuid.UUID | None]
 ) -> dict[uuid.UUID | None, Ladder]:
     """By policy; under None that of the default policy, for what no policy has fired."""
     asked = one_of(Policy.id, [id for id in policy_ids if id]) | Policy.is_default

@@ -98,5 +98,10 @@ def viewers_of(ticket_ids: Collection[uuid.UUID]) -> Select[Any]:
     )
 
 
+def agents_at(ticket_ids: Collection[uuid.UUID]) -> Select[uuid.UUID]:
+    """Whoever is there, or was a moment ago."""
+    return select(Viewing.agent_id).where(one_of(Viewing.ticket_id, ticket_ids))
+
+
 async def forget_lapsed(session: AsyncSession) -> None:
     await session.execute(delete(Viewing).where(Viewing.expires_at < func.now()))
