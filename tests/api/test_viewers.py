@@ -50,8 +50,8 @@ async def test_who_comes_types_and_leaves_is_seen_by_those_who_watch(
             assert await says(ben, ticket, intent) == []
             assert await shown(watching) == seen
         await says(ben, ticket, "VIEWING")
-        await says(mia, ticket, "VIEWING")
         assert await shown(watching) == [("Ben", "VIEWING")]
+        await says(mia, ticket, "VIEWING")
         assert sorted(await shown(watching)) == [("Ben", "VIEWING"), ("Mia", "VIEWING")]
 
     found = (await ben.ask(VIEWERS, id=ticket))["ticket"]["viewers"]
