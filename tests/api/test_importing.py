@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from api.house import House
 from api.importing.rows import takes
@@ -188,3 +188,23 @@ async def test_only_an_admin_imports_and_only_their_own_file(
 
     assert [error["code"] for error in by_mia["userErrors"]] == ["NOT_ALLOWED"]
     assert [error["code"] for error in by_admin["userErrors"]] == ["NOT_FOUND"]
+
+
+async def test_what_somebody_wanted_to_import_stops_when_they_are_no_admin_any_more(
+    admin: Client, house: House
+) -> None:
+    people = "email,name,role\nmallory@example.com,Mallory,admin\n"
+    sent = await admin.http.post(
+        "/files", params={"name": "people.csv"}, content=people,
+        headers={"authorization": f"Bearer {admin.token}"},
+    )  # fmt: skip
+    await admin.do(START, kind="AGENTS", fileId=sent.json()["id"])
+
+    async with house.db.transaction() as session:
+        await session.execute(update(Agent).values(left_at=NOON))
+    await worked_off(house, IMPORTS, Importer(house.db, house.files, takes(house)).go_on)
+
+    async with house.db.transaction() as session:
+        assert await session.scalar(select(func.count()).select_from(Agent)) == 1
+        row = (await session.scalars(select(imports.Import))).one()
+        assert (row.last_error, row.done) == ("NOT_ALLOWED", 0)

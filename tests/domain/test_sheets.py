@@ -62,6 +62,11 @@ def test_what_has_no_head_that_we_know_is_refused(raw: bytes) -> None:
         read(raw, ImportKind.CONTACTS)
 
 
+def test_a_head_that_never_ends_is_refused_in_words() -> None:
+    with pytest.raises(InvalidInput, match="cannot be read"):
+        read(b"email," + b"x" * 200_000 + b"\n", ImportKind.CONTACTS)
+
+
 CELLS = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=20)
 
 
