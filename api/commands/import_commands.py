@@ -81,8 +81,10 @@ async def mail(
                         print(f"{one.place}: {why}", file=sys.stderr)
                 else:
                     brought += 1
-        except (OSError, *SERVER_FAILS) as failure:
-            raise WrongSetting(f"{folder or path}: {failure}") from None
+        except OSError as failure:
+            raise WrongSetting(f"{folder or path}: {failure.strerror}.") from None
+        except SERVER_FAILS as failure:
+            raise WrongSetting(f"{folder}: {failure}") from None
     told = (
         f"{brought} mails brought along, {left_out.total()} left out, {left_out[HERE]} of them here already."
     )
