@@ -9,6 +9,7 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.commands.columns import print_table
 from api.importing.rows import takes
@@ -28,7 +29,8 @@ from integrations.mail.mailbox import Mailbox
 
 imports = App(name="import", help="Brings along what a shop has already.")
 
-DryRun = Annotated[bool, Parameter(help="Says what would become of each row, and keeps nothing.")]
+DryRun = Annotated[bool, Parameter(help="Says what would become of each row or mail, and keeps nothing.")]
+KEPT_NOTHING = " Nothing was kept: a dry run."
 
 
 @imports.command
@@ -68,6 +70,7 @@ async def mail(
             box = await session.scalar(select(Channel).where(Channel.slug == channel))
             if box is None or box.kind != ChannelKind.EMAIL:
                 raise WrongSetting(f"--channel {channel}: there is no mailbox of this name.")
+            await _note(session, "mails", dry_run=dry_run)
         archivist = Archivist(house.db, house.files, box)
         found = on_server(Mailbox.of(box, house.keys), folder) if folder else _local(path or Path())
         try:
@@ -78,11 +81,20 @@ async def mail(
                         print(f"{one.place}: {why}", file=sys.stderr)
                 else:
                     brought += 1
-        except (OSError, *SERVER_FAILS) as failure:
-            raise WrongSetting(f"{folder or path}: {failure}") from None
-    print(
+        except OSError as failure:
+            raise WrongSetting(f"{folder or path}: {failure.strerror}.") from None
+        except SERVER_FAILS as failure:
+            raise WrongSetting(f"{folder}: {failure}") from None
+    told = (
         f"{brought} mails brought along, {left_out.total()} left out, {left_out[HERE]} of them here already."
     )
+    print(told + (KEPT_NOTHING if dry_run else ""))
+
+
+async def _note(session: AsyncSession, kind: str, *, dry_run: bool) -> None:
+    """In the audit."""
+    told = {"kind": kind, "dry_run": dry_run}
+    audit.note(session, AuditKind.IMPORTED, by=SYSTEM, at=await database_time(session), data=told)
 
 
 async def _local(path: Path) -> AsyncIterator[Found]:
@@ -100,13 +112,7 @@ async def _take_over(file: Path, kind: ImportKind, *, dry_run: bool, inviting: b
     async with house_here() as (house, _):
         async with house.db.transaction() as session:
             sheet = sheets.read(raw, kind, await own_columns(session, kind))
-            audit.note(
-                session,
-                AuditKind.IMPORTED,
-                by=SYSTEM,
-                at=await database_time(session),
-                data={"kind": kind, "dry_run": dry_run},
-            )
+            await _note(session, kind, dry_run=dry_run)
         take = takes(house, inviting=inviting)[kind]
         for place in range(0, len(sheet.lines), AT_ONCE):
             lines = sheet.lines[place : place + AT_ONCE]
@@ -123,6 +129,6 @@ async def _take_over(file: Path, kind: ImportKind, *, dry_run: bool, inviting: b
     if sheet.unknown:
         print(f"Left out, for nobody knows these columns: {', '.join(sheet.unknown)}.")
     told = ", ".join(f"{count} {outcome.value}" for outcome, count in counted.items())
-    print(f"{told}, {len(refused)} refused." + (" Nothing was kept: a dry run." if dry_run else ""))
+    print(f"{told}, {len(refused)} refused." + (KEPT_NOTHING if dry_run else ""))
     if refused:
         raise SystemExit(1)

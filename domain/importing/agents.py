@@ -45,15 +45,16 @@ async def take(
         await free_line(session, agent, said["line"])
     joins = await _teams_to_join(session, agent, several(line.cells.get("teams", "")))
     session.add_all(joins)
-    for name in changed.keys() & {"locale", "timezone"}:
-        setattr(agent, name, changed[name])
-    if changed or joins:
-        agent.change(by=by, at=at, **{k: v for k, v in changed.items() if k not in ("locale", "timezone")})
+    is_other = bool(changed or joins)
+    agent.locale = changed.pop("locale", agent.locale)
+    agent.timezone = changed.pop("timezone", agent.timezone)
+    if is_other:
+        agent.change(by=by, at=at, **changed)
     if is_new and welcome:
         await welcome(session, agent, at)
     if is_new:
         return Outcome.CREATED
-    return Outcome.UPDATED if changed or joins else Outcome.UNCHANGED
+    return Outcome.UPDATED if is_other else Outcome.UNCHANGED
 
 
 def _said(line: Line) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 A dry run does the same and takes each row back. The file goes when the last row is done.
 """
 
+import asyncio
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from enum import StrEnum
 from typing import Protocol
 
 import structlog
-from sqlalchemy import ForeignKey, Index, Integer, delete, func, select, text, update
+from sqlalchemy import ForeignKey, Index, Integer, delete, func, select, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
@@ -19,7 +20,6 @@ from sqlalchemy.orm import Mapped, mapped_column
 from domain import fields
 from domain.actors import Actor, Role
 from domain.agents.sign_in import actor_by_id
-from domain.agents.staff import Agent
 from domain.answering.uploads import Upload
 from domain.db import Base, Database, Json, database_time, new_id, ring
 from domain.desk.files import Files
@@ -73,7 +73,7 @@ class Import(Work, Base):
     unknown: Mapped[list[str]] = mapped_column(default=list, server_default=text("'[]'"))
     """Names of columns that were left out."""
     problems: Mapped[list[Json]] = mapped_column(JSONB, default=list, server_default=text("'[]'"))
-    """The first of them: `line`, `column`, `code`, and the sentence with what fills it. Never what stood in the cell."""
+    """The first of them: `line`, `column`, `code`, and the sentence with what fills it. Never a word of a customer's."""
     finished_at: Mapped[datetime | None]
     failed_at: Mapped[datetime | None]
 
@@ -160,29 +160,27 @@ class Importer:
                 by = await actor_by_id(session, asked.asked_by_id)
                 if by is None or by.role != Role.ADMIN:
                     raise NotAllowed  # whoever asked has left, or is no admin any more
-                sheet = sheets.read(raw, asked.kind, await own_columns(session, asked.kind))
-                row = await lease.hold(session, total=len(sheet.lines), unknown=list(sheet.unknown))
+                own = await own_columns(session, asked.kind)
+            sheet = await asyncio.to_thread(sheets.read, raw, asked.kind, own)
         except Refused as refusal:
             async with self._db.transaction() as session:
-                problem = _problem(Line(1, {}, {}), refusal)
+                await lease.hold(session, problems=[_problem(Line(1, {}, {}), refusal)])
                 await lease.give_up(session, error=refusal.code)
-                await session.execute(update(Import).where(Import.id == asked.id).values(problems=[problem]))
             return None
+        async with self._db.transaction() as session:
+            row = await lease.hold(session, total=len(sheet.lines), unknown=list(sheet.unknown))
         for _ in range(IN_A_ROW):
             if row.done >= len(sheet.lines):
                 return await self._end(row, lease)
-            row = await self._step(row, lease, sheet.lines[row.done : row.done + AT_ONCE])
+            row = await self._step(row, lease, sheet.lines[row.done : row.done + AT_ONCE], by)
         async with self._db.transaction() as session:
             await lease.go_on(session)
         return None
 
-    async def _step(self, row: Import, lease: Lease[Import], lines: Sequence[Line]) -> Import:
+    async def _step(self, row: Import, lease: Lease[Import], lines: Sequence[Line], by: Actor) -> Import:
         async with self._db.transaction() as session:
             now = await database_time(session)
-            agent = await session.get_one(Agent, row.asked_by_id)
-            tally = await take_all(
-                session, lines, self._takes[row.kind], dry_run=row.dry_run, by=agent.as_actor(), at=now
-            )
+            tally = await take_all(session, lines, self._takes[row.kind], dry_run=row.dry_run, by=by, at=now)
             told = [*row.problems, *tally.problems][:TOLD]
             counts = {name.value: getattr(row, name) + count for name, count in tally.outcomes.items()}
             return await lease.hold(

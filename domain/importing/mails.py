@@ -100,10 +100,12 @@ async def _conversation(
     answered = (
         select(Thread)
         .join(Item, Item.thread_id == Thread.id)
+        .join(Ticket, Ticket.id == Thread.ticket_id)
         .where(
             Item.channel_id == channel.id,
             Item.external_id.in_(said.references),
             Thread.joined_code == JoinCode.IMPORTED,
+            Ticket.status == TicketStatus.CLOSED,  # nobody has taken it up again, or made it part of another
             same_person(Thread.contact_id, person.contact.id),
         )
     )

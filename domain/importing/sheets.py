@@ -106,13 +106,13 @@ def _head(text: str, known: Mapping[str, str], theirs: Mapping[str, str]) -> tup
 
 
 def _lines(rows: Any, head: list[str], known: Mapping[str, str], theirs: Mapping[str, str]) -> Iterator[Line]:
-    begins = rows.line_num + 1
+    names, begins = [_plain(name) for name in head], rows.line_num + 1
     for count, row in enumerate(_readable(rows), start=1):
         if count > MOST_ROWS:
             raise InvalidInput(N_("At most {most} rows."), field=["fileId"], most=MOST_ROWS)
         cells: dict[str, str] = {}
         own: dict[str, str] = {}
-        for name, cell in zip(map(_plain, head), row, strict=False):
+        for name, cell in zip(names, row, strict=False):
             if (said := cell.strip()[:LONGEST_CELL]) and name in known:
                 cells.setdefault(known[name], said)
             elif said and name in theirs:

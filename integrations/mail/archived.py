@@ -1,7 +1,9 @@
 """Mails of the time before, as one finds them: in an mbox, a Maildir, a folder of `.eml` files, or a folder of the mailbox's server."""
 
 import asyncio
+import errno
 import mailbox as boxes
+import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -47,6 +49,8 @@ def in_files(path: Path) -> Iterator[Found]:
         yield from _in_box(boxes.mbox(path, create=False), path)
     elif (path / "cur").is_dir():
         yield from _in_box(boxes.Maildir(path, create=False), path)
+    elif not path.exists():
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
     else:
         files = [path] if path.is_file() else sorted(path.rglob("*.eml"))
         for _, file in sorted((_date(file.read_bytes()) or _ENDLESS, file) for file in files):
@@ -108,7 +112,7 @@ class Archivist:
             now = await database_time(session)
             letter = await self._letter(session, mail, found, now)
         if letter is None:
-            return "nobody but the shop's own people is in it"
+            return "it is not from or to a customer"
         said = letter.said
         stored = [] if dry_run else [await self._stored(one) for one in said.attachments]
         why: str | None = "not kept"
@@ -130,15 +134,18 @@ class Archivist:
         self, session: AsyncSession, mail: parse.Mail, found: Found, now: datetime
     ) -> "_Letter | None":
         """From a customer, or from the shop to one."""
-        named = [one for one in (mail.from_, *mail.to, *mail.cc) if one]
-        addresses = {one.address: mail_address(one.address) for one in named}
-        ours = await ours_among(session, [address for address in addresses.values() if address])
-        theirs = [one for one in named if (address := addresses[one.address]) and address not in ours]
-        if not theirs or mail.from_ is None:
+        sender = mail_address(mail.from_.address) if mail.from_ else None
+        if mail.from_ is None or sender is None:
             return None
-        from_shop = addresses[mail.from_.address] in ours
-        who = theirs[0]
-        claim = Claim(IdentityKind.EMAIL, addresses[who.address] or "", None, label=who.address)
+        read = {mail_address(one.address): one for one in (*mail.to, *mail.cc)}
+        ours = await ours_among(session, [address for address in (sender, *read) if address])
+        from_shop = sender in ours
+        theirs = (address for address in read if address and address not in ours)
+        address = next(theirs, None) if from_shop else sender
+        if address is None:
+            return None
+        who = read[address] if from_shop else mail.from_
+        claim = Claim(IdentityKind.EMAIL, address, None, label=who.address)
         said = message_of(
             mail,
             found.raw,

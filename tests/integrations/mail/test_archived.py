@@ -24,7 +24,7 @@ from domain.importing.mails import HERE
 from domain.sla.clocks import Clock
 from domain.ways_in.channels import Channel, ChannelKind
 from domain.webhooks import Post, add_webhook
-from integrations.mail.archived import Archivist, Found, on_server
+from integrations.mail.archived import Archivist, Found, in_files, on_server
 from integrations.mail.mailbox import Mailbox
 from tests.dovecot import PASSWORD, Dovecot, dovecot, with_dovecot
 from tests.factories import NOON, a_channel, a_promise, messages
@@ -108,7 +108,26 @@ async def test_what_was_brought_along_before_is_left_out(house: House, box: Chan
 
     told = await _brought(house, box, _local(folder))
 
-    assert told == {HERE: 1, "brought": 1, "nobody but the shop's own people is in it": 1}
+    assert told == {HERE: 1, "brought": 1, "it is not from or to a customer": 1}
+
+
+async def test_what_somebody_took_up_again_is_left_alone(house: House, box: Channel, tmp_path: Path) -> None:
+    await _brought(house, box, _local(_mbox(tmp_path, ASKED)))
+    async with house.db.transaction() as session:
+        (taken_up,) = await session.scalars(select(Ticket))
+        taken_up.status, taken_up.solved_at = TicketStatus.OPEN, None
+
+    await _brought(house, box, _local(_mbox(tmp_path, ANSWERED)))
+
+    async with house.db.transaction() as session:
+        old, new = await session.scalars(select(Ticket).order_by(Ticket.created_at))
+        assert (old.status, old.solved_at) == (TicketStatus.OPEN, None)
+        assert new.status == TicketStatus.CLOSED
+
+
+def test_a_folder_that_is_not_there_is_said(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        list(in_files(tmp_path / "nowhere"))
 
 
 async def test_a_dry_run_keeps_nothing(house: House, box: Channel, tmp_path: Path) -> None:
