@@ -96,8 +96,8 @@ async def test_at_twilio_the_agents_telephone_rings_then_the_customers_and_it_is
     house: House, ben: Client, anybody: Client
 ) -> None:
     desk = await a_desk(house, ben, await voice.a_line(house))
+    begun = await desk.calls()
     async with TwilioFarEnd() as twilio, dialling(house, twilio_url=twilio.url):
-        begun = await desk.calls()
         asked = await twilio.calls.next(30)
         dial, _ = await settled(house)
 
