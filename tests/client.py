@@ -14,6 +14,9 @@ from domain.actors import Role
 from domain.db import Database
 from tests.factories import an_agent
 
+TLS = httpx.create_ssl_context()
+"""Made once: a client that makes its own reads all certificates anew."""
+
 PASSWORD = "a password for tests"
 PASSWORD_HASH = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
 
@@ -30,7 +33,7 @@ class Client:
     ) -> None:
         self._db, self._name, self._role = db, name, role
         self.address = address
-        self.http = httpx.AsyncClient(base_url=address, timeout=20)
+        self.http = httpx.AsyncClient(base_url=address, timeout=20, verify=TLS)
         self.token = ""
         self.agent_id = ""
 

@@ -17,7 +17,7 @@ from domain.db import Database
 from domain.keys import Keys
 from domain.migrations import migrate
 from domain.operations.postgres import embedded
-from tests.doors import admin, anybody, ben, door, eve, house, mia  # noqa: F401 - fixtures
+from tests.doors import admin, anybody, ben, door, eve, house, mia, porch  # noqa: F401 - fixtures
 from tests.integrations.mailing import mailing  # noqa: F401 - a fixture
 from tests.two_teams import two_teams  # noqa: F401 - a fixture
 
