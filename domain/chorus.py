@@ -11,7 +11,7 @@ there are. Loaders that need nothing of each other are gathered (`asyncio.gather
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -189,11 +189,16 @@ class Chorus:
 Reads = Chorus | AsyncConnection | AsyncSession
 
 
-async def side_by_side(connection: Reads, *readers: Awaitable[Any]) -> list[Any]:
+async def side_by_side(connection: Reads, *readers: Coroutine[Any, Any, Any]) -> list[Any]:
     """One after another over what only one may ask at a time."""
     if isinstance(connection, Chorus):
         return await asyncio.gather(*readers)
-    return [await reader for reader in readers]
+    left = iter(readers)
+    try:
+        return [await reader for reader in left]
+    finally:
+        for reader in left:
+            reader.close()
 
 
 def batched(asks: list[Ask], most: int) -> list[list[Ask]]:
