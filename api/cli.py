@@ -13,7 +13,7 @@ from zoneinfo import available_timezones
 
 from cyclopts import App, Parameter
 
-from api.commands import phone_commands, setting_up, team_commands
+from api.commands import phone_commands, setting_up, tag_commands, team_commands
 from api.commands.asking import ask
 from api.commands.caretaking import commands
 from api.commands.channel_commands import channel
@@ -45,6 +45,7 @@ app.command(ask)
 app.command(statistics)
 app.update(commands)
 app.command(team_commands.team)
+app.command(tag_commands.tag)
 setting_up.agent.command(phone_commands.line_of, name="line")
 setting_up.agent.command(team_commands.set_agent, name="set")
 channel.command(phone_commands.numbers)

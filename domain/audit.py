@@ -94,6 +94,8 @@ class AuditKind(StrEnum):
     NUMBER_SAVED = "number_saved"
     """A number of the shop, and where it stands."""
     NUMBER_DELETED = "number_deleted"
+    TAG_RENAMED = "tag_renamed"
+    TAG_REMOVED = "tag_removed"
 
 
 class AuditEntry(Base):

@@ -287,8 +287,11 @@ def check(priority: int | None, add_tags: Iterable[str] | None) -> None:
     """Refuses what no ticket can have."""
     if priority is not None and not 1 <= priority <= 4:
         raise InvalidInput(N_("A priority is 1 (urgent), 2, 3 or 4 (low)."), field=["priority"])
-    if "" in tags.kept(add_tags or []):
+    added = tags.kept(add_tags or [])
+    if "" in added:
         raise InvalidInput(N_("This may not be empty."), field=["addTags"])
+    if any(len(tag) > tags.LONGEST for tag in added):
+        raise InvalidInput(N_("A tag has at most {most} characters."), field=["addTags"], most=tags.LONGEST)
 
 
 async def locked(session: AsyncSession, ticket_id: uuid.UUID) -> Ticket:

@@ -32,6 +32,7 @@ from domain.planning import templates  # noqa: F401
 from domain.privacy import retention  # noqa: F401
 from domain.reporting import measurements  # noqa: F401
 from domain.sla import clocks, recounts  # noqa: F401
+from domain.tagging import changes, tags  # noqa: F401
 from domain.ways_in import blocking, fetching  # noqa: F401
 from domain.working import drafts, edits, links, mentions, viewing  # noqa: F401
 

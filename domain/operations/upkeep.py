@@ -21,6 +21,7 @@ from domain.events import ensure_partitions
 from domain.importing import imports
 from domain.once import Done
 from domain.privacy import erasure, exports, retention
+from domain.tagging import renaming
 from domain.ways_in import channels
 from domain.webhooks import KEPT_FOR, Post
 from domain.working import drafts, edits, viewing
@@ -56,6 +57,7 @@ async def run(db: Database, files: Files) -> None:
                 await drafts.forget_empty(session, at=now)
                 await viewing.forget_lapsed(session)
                 await edits.forget_old(session, at=now)
+                await renaming.forget_old(session, at=now)
             await retention.apply(db, files)
         except (SQLAlchemyError, OSError) as failure:
             log.warning("upkeep_put_off", error=type(failure).__name__)
