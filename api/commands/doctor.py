@@ -17,7 +17,7 @@ from domain.alerting.devices import RINGS, Device, Fitness, fitness
 from domain.db import Database, database_time
 from domain.desk.files import Files
 from domain.desk.messages import Attachment
-from domain.following import unread_since
+from domain.following import left_out, unread_since
 from domain.keys import Keys
 from domain.migrations import behind, differences
 from domain.operations.installation import held_since
@@ -122,6 +122,9 @@ async def _feed(patient: Patient) -> AsyncIterator[Finding]:
             else "has read what there is"
         )
         yield Finding(f"reader {name}", Health.ILL if late else Health.WELL, said)
+    for name, count in (await left_out(patient.connection)).items():
+        said = f"left out {count} of the last 30 days' events: `event_left_out` in the log says why"
+        yield Finding(f"reader {name}", Health.ILL, said)
 
 
 async def _stored(patient: Patient) -> AsyncIterator[Finding]:

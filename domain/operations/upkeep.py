@@ -7,6 +7,7 @@ import structlog
 from sqlalchemy import delete, func
 from sqlalchemy.exc import SQLAlchemyError
 
+from domain import following
 from domain.agents.sign_in import LONGEST, SignIn
 from domain.agents.tries import FORGOTTEN, Try
 from domain.answering import uploads
@@ -58,6 +59,7 @@ async def run(db: Database, files: Files) -> None:
                 await viewing.forget_lapsed(session)
                 await edits.forget_old(session, at=now)
                 await renaming.forget_old(session, at=now)
+                await following.forget_left_out(session, at=now)
             await retention.apply(db, files)
         except (SQLAlchemyError, OSError) as failure:
             log.warning("upkeep_put_off", error=type(failure).__name__)

@@ -281,6 +281,7 @@ HARMLESS = {
     "event.actor_kind": "a code",
     "event.data": "ids and codes: never a person's text",
     "installation.*": "of the house",
+    "left_out.*": "names of readers and kinds of errors",
     "macro.*": "the shop's own words, before anybody's name is filled in",
     "name_lookup.last_error": "what the provider said: the kind of an error, and its codes",
     "notice.because": "a code",
