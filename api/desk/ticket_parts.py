@@ -114,6 +114,14 @@ async def _feedback(reading: Reading, tickets: Tickets, selection: Selection) ->
         ticket.feedback = answers.get(ticket.row_id)
 
 
+async def _survey(reading: Reading, tickets: Tickets, selection: Selection) -> None:
+    from api.feedback.asked import surveys_of
+
+    surveys = await surveys_of(reading, ids_of(tickets))
+    for ticket in tickets:
+        ticket.survey = surveys.get(ticket.row_id)
+
+
 async def _reply_channels(reading: Reading, tickets: Tickets, selection: Selection) -> None:
     ways = await reply_channels_of(reading, {ticket.row_id: ticket.contact_id for ticket in tickets})
     for ticket in tickets:
@@ -167,6 +175,7 @@ PARTS: dict[str, Part[Any]] = {
     "suggestions": _suggestions,
     "tasks": _tasks,
     "feedback": _feedback,
+    "survey": _survey,
     "replyChannels": _reply_channels,
     "fields": _fields,
     "draft": _draft,

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from api.alerting.alerts import Alert
     from api.complaints.complaints import Complaint
     from api.desk.tasks import Task
+    from api.feedback.asked import TicketSurvey
     from api.feedback.feedback import Feedback
     from api.joining.joining import TicketSuggestion
     from api.working.drafts import Draft
@@ -85,6 +86,9 @@ class Ticket(Node):
     tasks: list[Annotated["Task", strawberry.lazy("api.desk.tasks")]]
     feedback: Annotated["Feedback", strawberry.lazy("api.feedback.feedback")] | None = strawberry.field(
         description="The newest answer to a survey about it."
+    )
+    survey: Annotated["TicketSurvey", strawberry.lazy("api.feedback.asked")] | None = strawberry.field(
+        description="Whether the customer was asked how the help was, and why not; null where no survey was meant to."
     )
     reply_channels: list[Identity] = strawberry.field(
         description="By what the customer can be reached, the one used last first."
