@@ -68,11 +68,11 @@ async def run(sizes: Sizes, data: Path, url: str, *, profile: bool) -> list[Meas
             await migrate(db)
             shop = await load(db, keys, sizes)
             say(f"The data set was loaded in {perf_counter() - begun:.0f} s.\n")
-            product, floor, usual = (
+            peers = (
                 children.enter_context(started(name, f"benchmarks.peers.{name}", orders))
-                for name in ("product", "floor", "usual")
+                for name in ("product", "floor", "usual", "usual_graphql")
             )
-            bench = Bench(sizes, db, keys, shop, orders, postgres_in(data), product, floor, usual)
+            bench = Bench(sizes, db, keys, shop, orders, postgres_in(data), *peers)
             try:
                 async with asyncio.timeout(sizes.patience - (perf_counter() - begun)):
                     for measure in MEASUREMENTS:

@@ -59,8 +59,14 @@ class Child:
 
 @contextmanager
 def started(name: str, module: str, orders: dict[str, str]) -> Iterator[Child]:
-    """`python -m module`, which answers on `port` as soon as it can: until then, connections wait."""
-    with socket.create_server(("127.0.0.1", 0), backlog=128) as listening:
+    """`python -m module`, which answers on `port` as soon as it can: until then, connections wait.
+
+    What it logs goes to a file of its name.
+    """
+    with (
+        socket.create_server(("127.0.0.1", 0), backlog=1_024) as listening,
+        (Path(orders["folder"]) / f"{name}.log").open("ab") as log,
+    ):
         port: int = listening.getsockname()[1]
         process = subprocess.Popen(
             [sys.executable, "-m", module],
@@ -68,6 +74,7 @@ def started(name: str, module: str, orders: dict[str, str]) -> Iterator[Child]:
             cwd=ROOT,
             pass_fds=[listening.fileno()],
             start_new_session=True,  # Ctrl-C is for us; the child hears of it by the end of its input
+            stderr=log,
         )
         told = orders | {"socket": str(listening.fileno())}
     assert process.stdin
