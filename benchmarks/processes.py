@@ -16,6 +16,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 FAREWELL = 5.0
+LAST_WORDS = 500
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,10 @@ def started(name: str, module: str, orders: dict[str, str]) -> Iterator[Child]:
         process.stdin.write(json.dumps(told).encode() + b"\n")
         process.stdin.flush()
         yield Child(name, port, Processor(process.pid))
+    except Exception:
+        if said := Path(log.name).read_text(errors="replace")[-LAST_WORDS:]:
+            sys.stderr.write(f"{name} said last: {said}\n")
+        raise
     finally:
         with suppress(BrokenPipeError):
             process.stdin.close()
@@ -99,6 +104,24 @@ def postgres_in(folder: Path) -> Processor:
     except (OSError, ValueError, IndexError):
         return Processor(None)
     return Processor(pid, family=True)
+
+
+def resident(pid: int) -> float | None:
+    """Megabytes that a process and its children hold; what they share counts once."""
+    sizes = [_proportional(one) for one in (pid, *_children(pid))]
+    return sum(size for size in sizes if size) / 1024 if sizes[0] else None
+
+
+def _proportional(pid: int) -> int | None:
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return None
+    return next((int(line.split()[1]) for line in lines if line.startswith("Pss:")), None)
+
+
+def _children(pid: int) -> list[int]:
+    return [child for child in _pids() if (stat := _stat(child)) and stat.parent == pid]
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import selectinload
 
-from benchmarks.peers.serving import Orders, answer, run
+from benchmarks.peers.serving import Orders, answer, run, usual_server
 from benchmarks.peers.usual_rows import Agent, Contact, Thread, Ticket
 from benchmarks.peers.usual_sign_in import signed_in
 
@@ -99,7 +99,7 @@ def usual(sessions: async_sessionmaker[AsyncSession]) -> FastAPI:
 async def _serve(orders: Orders) -> None:
     engine = create_async_engine(orders["database"], pool_size=20)
     try:
-        await answer(usual(async_sessionmaker(engine, expire_on_commit=False)), orders)
+        await answer(usual_server(usual(async_sessionmaker(engine, expire_on_commit=False))), orders)
     finally:
         await engine.dispose()
 

@@ -17,7 +17,7 @@ from strawberry.fastapi import BaseContext, GraphQLRouter
 
 from api.paging import cursor_of
 from benchmarks.peers import usual_rows as rows
-from benchmarks.peers.serving import Orders, answer, run
+from benchmarks.peers.serving import Orders, answer, run, usual_server
 from benchmarks.peers.usual_sign_in import signed_in
 from domain.db import Database
 from domain.desk.tickets import TicketStatus
@@ -222,7 +222,8 @@ async def _serve(orders: Orders) -> None:
     db = Database(orders["database"])
     await db.open()
     try:
-        await answer(usual(async_sessionmaker(engine, expire_on_commit=False), db), orders)
+        sessions = async_sessionmaker(engine, expire_on_commit=False)
+        await answer(usual_server(usual(sessions, db)), orders)
     finally:
         await db.close()
         await engine.dispose()
