@@ -16,10 +16,25 @@ FILE = Path(__file__).parent / "results.md"
 FIGURES = (
     "inbox_vs_floor",
     "ticket_vs_floor",
+    "inbox_vs_usual_strawberry",
     "inbox_vs_fastapi_orm",
+    "inbox_per_second",
+    "today_per_second",
+    "today_cpu_ms",
+    "replies_per_second",
+    "reply_cpu_ms",
+    "reply_database_cpu_ms",
     "webhooks_per_second",
     "messages_per_second",
+    "message_cpu_ms",
+    "message_cost_growth",
+    "subscribers_p99_ms",
+    "subscribers_small_p99_ms",
+    "subscribers_usual_p99_ms",
     "next_due_ms",
+    "start_seconds",
+    "idle_mb",
+    "busy_mb",
 )
 
 DEADLINES = "Deadlines that fall within a minute, half of them in one instant"
@@ -54,7 +69,8 @@ def save(sizes: Sizes, postgres: str, measured: Iterable[Measured]) -> None:
         f"Python {platform.python_version()}, PostgreSQL {postgres}, {os.cpu_count()} processors, "
         f"shared by the servers, the database and the client. Medians of {sizes.rounds} rounds that take turns; "
         f"read the ratios. The floor is one SQL statement that builds the JSON, behind a bare ASGI application that "
-        f"asks nobody who they are. FastAPI + ORM is the same page as REST: pydantic models over `selectinload`."
+        f"asks nobody who they are. FastAPI + ORM is the same page as REST: pydantic models over `selectinload`. Strawberry + ORM answers the same query the usual way: "
+        f"resolvers, DataLoaders, `GraphQLRouter`."
     )
     _write(
         head,
