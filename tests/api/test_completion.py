@@ -212,8 +212,8 @@ class Making:
 
     def several(self, make: Callable[[], Any]) -> Any:
         made = [self.value(make()) for _ in range(self.chance.randint(0, 3))]
-        kind = self.chance.choice([list, list, list, tuple, iter])
-        return self.value(kind(made) if self.chance.random() < 0.2 else made)
+        kinds: list[Callable[[list[Any]], Any]] = [tuple, iter]
+        return self.value(self.chance.choice(kinds)(made) if self.chance.random() < 0.1 else made)
 
     def cat(self, depth: int = 1) -> Any:
         friend = self.cat(depth - 1) if depth and self.chance.random() < 0.5 else None
