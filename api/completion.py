@@ -38,6 +38,8 @@ class Surprise(Exception):
 class CompilingExecutor(StrawberryGraphQLCoreExecutionContext):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
+        if self.middleware_manager and not self.middleware_manager.middlewares:
+            self.middleware_manager = None  # Strawberry brings one that does nothing
         self._found: dict[tuple[GraphQLObjectType, int], tuple[FieldDetailsList, Completer | None]] = {}
 
     def complete_object_value(
