@@ -17,6 +17,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from domain.actors import Actor, ActorKind
 from domain.agents.staff import Agent, TeamMember
+from domain.chorus import Reads
 from domain.db import Base, new_id
 from domain.errors import NotSignedIn
 from domain.keys import new_token, token_hash
@@ -175,7 +176,7 @@ class Recognised:
     """Not noted as seen for a while."""
 
 
-async def recognise(connection: AsyncConnection | AsyncSession, token: str) -> Recognised | None:
+async def recognise(connection: Reads, token: str) -> Recognised | None:
     """Whose session this is, as of now by the database's clock; none if it is unknown, ended or out of date."""
     hashed = token_hash(token)
     query = (
@@ -187,9 +188,7 @@ async def recognise(connection: AsyncConnection | AsyncSession, token: str) -> R
     return Recognised(_actor(row), row.session_id, row.kind, row[-1]) if row else None
 
 
-async def still(
-    connection: AsyncConnection | AsyncSession, session_id: uuid.UUID
-) -> tuple[Actor, bool] | None:
+async def still(connection: Reads, session_id: uuid.UUID) -> tuple[Actor, bool] | None:
     """Whose session this is while it lasts, and whether it is worth noting again that they are there: what is open does not end
     with the access token that opened it."""
     query = (
