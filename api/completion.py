@@ -7,6 +7,7 @@ graphql-core as if nothing had been tried, so that values, errors and their path
 """
 
 from collections.abc import Callable
+from enum import Enum
 from typing import Any, TypeAlias
 
 from graphql import (
@@ -81,7 +82,7 @@ class _Compiling:
 
     def __init__(self, executor: CompilingExecutor) -> None:
         self._executor = executor
-        self._names: dict[str, Any] = {"Surprise": Surprise}
+        self._names: dict[str, Any] = {"Surprise": Surprise, "Undefined": Undefined}
 
     def object(self, type: GraphQLObjectType, fields: FieldDetailsList) -> Completer | None:
         try:
@@ -139,9 +140,24 @@ class _Compiling:
             case GraphQLScalarType(name=name) if name in EXACT:
                 other = self._called(_Leaf(type.coerce_output_value))
                 return [f"if {variable}.__class__ is not {EXACT[name]}: {variable} = {other}({variable})"]
-            case GraphQLScalarType() | GraphQLEnumType():
+            case GraphQLScalarType(name="Int"):
                 leaf = self._called(_Leaf(type.coerce_output_value))
-                return [f"{variable} = {leaf}({variable})"]
+                whole = f"{variable}.__class__ is int and {-(2**31)} <= {variable} < {2**31}"
+                return [f"if not ({whole}): {variable} = {leaf}({variable})"]
+            case GraphQLEnumType():
+                known = self._called({})
+                leaf = self._called(_Word(type.coerce_output_value, self._names[known]))
+                return [f"{variable} = {known}.get(id({variable})) or {leaf}({variable})"]
+            case GraphQLScalarType():
+                leaf = self._called(_Leaf(type.coerce_output_value))
+                coerce, classes = (
+                    self._called(type.coerce_output_value),
+                    self._called(self._names[leaf].classes),
+                )
+                return [
+                    f"{variable} = {coerce}({variable}) if {variable}.__class__ in {classes} else {leaf}({variable})",
+                    f"if {variable} is None or {variable} is Undefined: raise Surprise",
+                ]
             case GraphQLList():
                 below = self._checked("item", type.of_type, details)
                 each = self._function([*below, "return item"], of="item")
@@ -195,14 +211,14 @@ def _origin(type: GraphQLObjectType) -> Any:
 
 
 class _Leaf:
-    """Completes scalars and enums."""
+    """Completes scalars; `classes`: of values that need no look."""
 
     def __init__(self, coerce: Callable[[Any], Any]) -> None:
         self._coerce = coerce
-        self._classes: set[Any] = set()
+        self.classes: set[Any] = set()
 
     def __call__(self, value: Any) -> Any:
-        if value.__class__ not in self._classes:
+        if value.__class__ not in self.classes:
             self._meet(value)
         completed = self._coerce(value)
         if completed is None or completed is Undefined:
@@ -212,7 +228,21 @@ class _Leaf:
     def _meet(self, value: Any) -> None:
         if value is None or value is Undefined or isinstance(value, Exception) or is_awaitable(value):
             raise Surprise
-        self._classes.add(value.__class__)
+        self.classes.add(value.__class__)
+
+
+class _Word(_Leaf):
+    """Completes enums; `known`: by the identity of their members, which live as long as we do."""
+
+    def __init__(self, coerce: Callable[[Any], Any], known: dict[int, Any]) -> None:
+        super().__init__(coerce)
+        self._known = known
+
+    def __call__(self, value: Any) -> Any:
+        completed = super().__call__(value)
+        if isinstance(value, Enum):
+            self._known[id(value)] = completed
+        return completed
 
 
 class _Kind:

@@ -11,7 +11,7 @@ there are. Loaders that need nothing of each other are gathered (`asyncio.gather
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -39,6 +39,7 @@ class Ask:
     """Of one reader: a select, or work that needs the connection to itself."""
 
     statement: Any = None
+    values: Mapping[str, Any] | None = None
     work: Callable[[AsyncConnection], Awaitable[Any]] | None = None
     answer: asyncio.Future[Any] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
@@ -89,8 +90,11 @@ class Chorus:
     def has_ended(self) -> bool:
         return self._task.done() or self._task.cancelling() > 0
 
-    async def execute(self, statement: Any) -> Result[*tuple[Any, ...]]:
-        found: Result[*tuple[Any, ...]] = await self._asked(Ask(statement))
+    async def execute(
+        self, statement: Any, values: Mapping[str, Any] | None = None
+    ) -> Result[*tuple[Any, ...]]:
+        """As a connection does. A select that is kept costs least: it is given its values beside it."""
+        found: Result[*tuple[Any, ...]] = await self._asked(Ask(statement, values))
         return found
 
     async def scalars(self, statement: Any) -> ScalarResult[Any]:
@@ -153,7 +157,7 @@ class Chorus:
     async def _together(self, driver: Any, asks: list[Ask]) -> None:
         """If one of them fails, none is answered: then each is asked alone, and the others do not suffer."""
         try:
-            said = [selects.told(ask.statement) for ask in asks]
+            said = [selects.told(ask.statement, ask.values) for ask in asks]
         except SQLAlchemyError:  # whoever asked for what cannot be said hears of it alone
             return
         values = [value for one in said for value in one.values]
@@ -174,7 +178,11 @@ class Chorus:
     async def _alone(self, connection: AsyncConnection, ask: Ask) -> None:
         try:
             ask.answered(
-                await (_in_transaction(connection, ask.work) if ask.work else connection.execute(ask.statement))
+                await (
+                    _in_transaction(connection, ask.work)
+                    if ask.work
+                    else connection.execute(ask.statement, ask.values)
+                )
             )
         except DBAPIError as failure:
             if failure.connection_invalidated:

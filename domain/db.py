@@ -24,6 +24,7 @@ from sqlalchemy import (
     Text,
     Uuid,
     any_,
+    bindparam,
     event,
     func,
     literal,
@@ -100,6 +101,11 @@ def one_of(column: SQLCoreOperations[Any], values: Iterable[Any]) -> ColumnEleme
     """`column = ANY(array)`: one bind however many values. An `IN` is written anew, bind by bind, at each call."""
     among = literal(list(values), ARRAY(column.type))  # type: ignore[attr-defined]
     return column == any_(among)
+
+
+def one_of_given(column: SQLCoreOperations[Any], name: str = "ids") -> ColumnElement[bool]:
+    """As `one_of`, of a select that is kept: the values are given when it is asked."""
+    return column == any_(bindparam(name, type_=ARRAY(column.type)))  # type: ignore[attr-defined]
 
 
 def among(
@@ -190,13 +196,12 @@ class Bell:
             await asyncio.sleep(1)
 
     def _rung(self, topic: str) -> None:
-        for event in self._waiting.get(topic, ()):
-            event.set()
+        for rung in self._waiting.get(topic, ()):
+            rung.set()
 
     def _everyone(self) -> None:
-        for events in self._waiting.values():
-            for event in events:
-                event.set()
+        for topic in self._waiting:
+            self._rung(topic)
 
 
 READERS = 10

@@ -4,16 +4,17 @@ SQLAlchemy's own execution goes through a cursor and a greenlet for each stateme
 asked here is its Core compiled by its compiler, with its types; only the telling is ours.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, NamedTuple
 
+import asyncpg
 import orjson
 from sqlalchemy import SelectBase
 from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi, PGDialect_asyncpg
 from sqlalchemy.engine.result import IteratorResult, SimpleResultMetaData
-from sqlalchemy.sql.sqltypes import NumericCommon
+from sqlalchemy.sql.sqltypes import Enum, NumericCommon
 from sqlalchemy.util import LRUCache
 
 KEPT = 1000
@@ -44,23 +45,41 @@ class Told(NamedTuple):
     values: list[Any]
 
 
-def told(asked: SelectBase) -> Told:
+def told(asked: SelectBase, values: Mapping[str, Any] | None = None) -> Told:
+    """`values`: of a select that is kept and asked again and again, with these in place of its bound parameters."""
+    if values is not None:
+        return _again(asked, values)
     compiled: Any
     compiled, given, *_ = asked._compile_w_cache(_dialect, compiled_cache=_compiled, column_keys=[])
-    values = compiled.construct_params(extracted_parameters=given)
-    readers = compiled._bind_processors
+    found = compiled.construct_params(extracted_parameters=given)
+    writers = compiled._bind_processors
     text = compiled.string
     if compiled.post_compile_params:
-        spread = compiled._process_parameters_for_postcompile(values)
-        text, values, readers = spread.statement, spread.parameters, {**readers, **spread.processors}
+        spread = compiled._process_parameters_for_postcompile(found)
+        text, found, writers = spread.statement, spread.parameters, {**writers, **spread.processors}
     kinds: dict[str, Kind] = vars(compiled).setdefault("kinds", {})
     kind = kinds.get(text)
     if kind is None:
         if len(kinds) >= SPREAD:
             kinds.clear()
         kind = kinds[text] = Kind(text, _names(text), _shape(compiled))
+    return Told(kind, [writers[name](found[name]) if name in writers else found[name] for name in kind.names])
+
+
+def _again(asked: SelectBase, values: Mapping[str, Any]) -> Told:
+    known = _kept.get(asked)
+    if known is None:
+        compiled: Any = asked.compile(dialect=_dialect, compile_kwargs={"render_postcompile": True})
+        kind = Kind(compiled.string, _names(compiled.string), _shape(compiled))
+        fixed, writers = compiled.construct_params(_check=False), compiled._bind_processors
+        known = _kept[asked] = kind, [(name, fixed.get(name), writers.get(name)) for name in kind.names]
+    kind, names = known
     return Told(
-        kind, [readers[name](values[name]) if name in readers else values[name] for name in kind.names]
+        kind,
+        [
+            (write(values.get(name, value)) if write else values.get(name, value))
+            for name, value, write in names
+        ],
     )
 
 
@@ -85,14 +104,15 @@ def alone(kind: Kind) -> str:
     return found
 
 
-_dialect = PGDialect_asyncpg(
-    dbapi=AsyncAdapt_asyncpg_dbapi(__import__("asyncpg")),
+_dialect: Any = PGDialect_asyncpg(  # type: ignore[no-untyped-call]
+    dbapi=AsyncAdapt_asyncpg_dbapi(asyncpg),  # type: ignore[no-untyped-call]
     paramstyle="pyformat",
     json_serializer=lambda value: orjson.dumps(value).decode(),
     json_deserializer=orjson.loads,
 )
 _compiled: Any = LRUCache(KEPT)
 _together: Any = LRUCache(KEPT)
+_kept: Any = LRUCache(KEPT)
 
 
 class _Names(dict[str, str]):
@@ -111,14 +131,17 @@ def _shape(compiled: Any) -> SimpleResultMetaData:
     """The names of its columns, and what SQLAlchemy does with their values."""
     columns = compiled._result_columns
     return SimpleResultMetaData(
-        [column.keyname for column in columns],
-        _processors=[_reader(column.type) for column in columns],
+        [column.keyname for column in columns], _processors=[_reader(column.type) for column in columns]
     )
 
 
 def _reader(type: Any) -> Any:
     kind: Any = type.dialect_impl(_dialect)
-    return _number(kind) if isinstance(kind, NumericCommon) else kind.result_processor(_dialect, None)
+    if isinstance(kind, NumericCommon):
+        return _number(kind)
+    if isinstance(kind, Enum) and kind.enum_class:
+        return kind._object_lookup.__getitem__
+    return kind.result_processor(_dialect, None)
 
 
 def _number(kind: Any) -> Callable[[Any], Any]:

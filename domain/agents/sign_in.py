@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, ForeignKey, Select, and_, func, select, update
+from sqlalchemy import ColumnElement, ForeignKey, LargeBinary, Select, and_, bindparam, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -178,13 +178,7 @@ class Recognised:
 
 async def recognise(connection: Reads, token: str) -> Recognised | None:
     """Whose session this is, as of now by the database's clock; none if it is unknown, ended or out of date."""
-    hashed = token_hash(token)
-    query = (
-        _agents.join(SignIn, SignIn.agent_id == Agent.id)
-        .where(SignIn.token_hash == hashed, SignIn.ended_at.is_(None), SignIn.expires_at > func.now())
-        .add_columns(SignIn.id.label("session_id"), SignIn.kind, SignIn.seen_at + SEEN_EVERY < func.now())
-    )
-    row = (await connection.execute(query)).one_or_none()
+    row = (await connection.execute(_recognised, {"token_hash": token_hash(token)})).one_or_none()
     return Recognised(_actor(row), row.session_id, row.kind, row[-1]) if row else None
 
 
@@ -228,6 +222,15 @@ _agents: Select[Any] = select(
     _teams.label("teams"),
     agents_see_all.label("all_teams"),
 ).where(Agent.left_at.is_(None))
+_recognised = (
+    _agents.join(SignIn, SignIn.agent_id == Agent.id)
+    .where(
+        SignIn.token_hash == bindparam("token_hash", type_=LargeBinary()),
+        SignIn.ended_at.is_(None),
+        SignIn.expires_at > func.now(),
+    )
+    .add_columns(SignIn.id.label("session_id"), SignIn.kind, SignIn.seen_at + SEEN_EVERY < func.now())
+)
 
 
 def _actor(row: Any) -> Actor:
