@@ -55,6 +55,8 @@ class Timed(SchemaExtension):
 
     async def on_execute(self) -> AsyncIterator[None]:
         execution = self.execution_context
+        if execution.operation_type is not OperationType.QUERY:
+            await execution.context.let_go()
         if execution.operation_type is OperationType.SUBSCRIPTION:
             yield
             return

@@ -18,10 +18,10 @@ import strawberry
 import structlog
 from graphql import ExecutionResult, VariableNode
 from sqlalchemy.exc import SQLAlchemyError
-from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from api.change_topics import ChangeTopic
 from api.changes import BATCH, ChangeBatch, read_batch, too_old
+from api.completion import CompilingExecutor
 from api.context import Context, Info, Reading, reading_as
 from api.cursors import cursor, place
 from api.desk.attachments import LINKS
@@ -209,7 +209,7 @@ class ChangeSubscriptions:
     )
 
 
-class Executor(StrawberryGraphQLCoreExecutionContext):
+class Executor(CompilingExecutor):
     """A batch is resolved and encoded for the first of its audience, and sent to the others as it is."""
 
     def execute_operation(self, *args: Any, **options: Any) -> Any:

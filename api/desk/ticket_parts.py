@@ -123,7 +123,8 @@ async def _survey(reading: Reading, tickets: Tickets, selection: Selection) -> N
 
 
 async def _reply_channels(reading: Reading, tickets: Tickets, selection: Selection) -> None:
-    ways = await reply_channels_of(reading, {ticket.row_id: ticket.contact_id for ticket in tickets})
+    whose = {ticket.row_id: ticket.contact_id for ticket in tickets}
+    ways = await reply_channels_of(reading, whose, selection["replyChannels"])
     for ticket in tickets:
         ticket.reply_channels = ways[ticket.row_id]
 

@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.agents.staff import Agent, Team
+from api.computed import computed
 from api.context import Info, Reading, fill, plain
 from api.customers.contacts import Contact
 from api.customers.identities import Identity
@@ -129,6 +130,9 @@ class Ticket(Node):
         return await timeline_of_ticket(info, self.row_id, asked)
 
 
+computed(Ticket, id=lambda ticket: public_id("Ticket", ticket.row_id))
+
+
 async def tickets_by_id(
     reading: Reading, ids: Collection[uuid.UUID], selection: Selection
 ) -> dict[uuid.UUID, Ticket]:
@@ -168,8 +172,28 @@ async def open_tickets_of(
     return await load_tickets(reading, of_each(query, TicketRow.contact_id, *NEWEST), selection)
 
 
+_table = TicketRow.__table__.c
+COLUMNS = (
+    _table.id,
+    _table.number,
+    _table.contact_id,
+    _table.assignee_id,
+    _table.team_id,
+    _table.subject,
+    _table.status,
+    _table.priority,
+    _table.tags,
+    _table.fields,
+    _table.created_at,
+    _table.updated_at,
+    _table.due_at,
+    _table.snoozed_until,
+    _table.spam_at,
+)
+
+
 def seen_tickets(reading: Reading, *conditions: ColumnElement[bool]) -> Select[Any]:
-    return select(TicketRow.__table__).where(may_see(TicketRow, reading.actor), *conditions)
+    return select(*COLUMNS).where(may_see(TicketRow, reading.actor), *conditions)
 
 
 async def load_tickets(reading: Reading, query: Select[Any], selection: Selection) -> list[Ticket]:
@@ -178,7 +202,6 @@ async def load_tickets(reading: Reading, query: Select[Any], selection: Selectio
         plain(
             Ticket,
             {
-                "id": public_id("Ticket", row.id),
                 "row_id": row.id,
                 "contact_id": row.contact_id,
                 "assignee_id": row.assignee_id,

@@ -11,12 +11,13 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, ForeignKey, Select, and_, func, select, update
+from sqlalchemy import ColumnElement, ForeignKey, LargeBinary, Select, and_, bindparam, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from domain.actors import Actor, ActorKind
 from domain.agents.staff import Agent, TeamMember
+from domain.chorus import Reads
 from domain.db import Base, new_id
 from domain.errors import NotSignedIn
 from domain.keys import new_token, token_hash
@@ -175,21 +176,13 @@ class Recognised:
     """Not noted as seen for a while."""
 
 
-async def recognise(connection: AsyncConnection | AsyncSession, token: str) -> Recognised | None:
+async def recognise(connection: Reads, token: str) -> Recognised | None:
     """Whose session this is, as of now by the database's clock; none if it is unknown, ended or out of date."""
-    hashed = token_hash(token)
-    query = (
-        _agents.join(SignIn, SignIn.agent_id == Agent.id)
-        .where(SignIn.token_hash == hashed, SignIn.ended_at.is_(None), SignIn.expires_at > func.now())
-        .add_columns(SignIn.id.label("session_id"), SignIn.kind, SignIn.seen_at + SEEN_EVERY < func.now())
-    )
-    row = (await connection.execute(query)).one_or_none()
+    row = (await connection.execute(_recognised, {"token_hash": token_hash(token)})).one_or_none()
     return Recognised(_actor(row), row.session_id, row.kind, row[-1]) if row else None
 
 
-async def still(
-    connection: AsyncConnection | AsyncSession, session_id: uuid.UUID
-) -> tuple[Actor, bool] | None:
+async def still(connection: Reads, session_id: uuid.UUID) -> tuple[Actor, bool] | None:
     """Whose session this is while it lasts, and whether it is worth noting again that they are there: what is open does not end
     with the access token that opened it."""
     query = (
@@ -229,6 +222,15 @@ _agents: Select[Any] = select(
     _teams.label("teams"),
     agents_see_all.label("all_teams"),
 ).where(Agent.left_at.is_(None))
+_recognised = (
+    _agents.join(SignIn, SignIn.agent_id == Agent.id)
+    .where(
+        SignIn.token_hash == bindparam("token_hash", type_=LargeBinary()),
+        SignIn.ended_at.is_(None),
+        SignIn.expires_at > func.now(),
+    )
+    .add_columns(SignIn.id.label("session_id"), SignIn.kind, SignIn.seen_at + SEEN_EVERY < func.now())
+)
 
 
 def _actor(row: Any) -> Actor:

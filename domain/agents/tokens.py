@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import ForeignKey, func, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from domain.actors import Actor, ActorKind, Scope
+from domain.chorus import Reads
 from domain.db import Base, new_id
 from domain.errors import InvalidInput
 from domain.keys import new_token, token_hash
@@ -63,7 +64,7 @@ def create_token(
     return token, row
 
 
-async def program(connection: AsyncConnection | AsyncSession, token: str) -> tuple[Actor, bool] | None:
+async def program(connection: Reads, token: str) -> tuple[Actor, bool] | None:
     """Whose token this is, and whether its last use is worth noting again."""
     found = await connection.execute(
         select(ApiToken.__table__, (ApiToken.last_used_at + SEEN_EVERY >= func.now()).label("noted")).where(
