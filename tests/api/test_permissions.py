@@ -805,6 +805,7 @@ QUERIES = {
     "MacroAction": "{ macros { actions { status } } }",
     "MacroAssignee": "{ macros { actions { task { assignee { whom } } } } }",
     "MacroSnooze": "{ macros { actions { snooze { seconds } } } }",
+    "MacroTarget": "{ macros { actions { taskTemplate { name } } } }",
     "MacroTask": "{ macros { actions { task { title } } } }",
     "MacroPreview": _preview("locale"),
     "MacroGap": _preview("missing { variable }"),
