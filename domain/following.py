@@ -136,9 +136,7 @@ async def follow_all(db: Database, name: str, take: TakeAll, *, wait: Wait = bac
     await turn(db, name, step, mend)
 
 
-async def one_by_one(
-    db: Database, name: str, take: TakeAll, *, wait: Callable[[int], float] = back_off
-) -> None:
+async def one_by_one(db: Database, name: str, take: TakeAll, *, wait: Wait = back_off) -> None:
     """The events of a batch that failed, each in a transaction of its own: one that cannot be taken holds up no other."""
     tries = 0
     seq: int | None = None
@@ -173,10 +171,10 @@ async def _leave_out(session: AsyncSession, name: str, seq: int, error: str) -> 
     reader = await held(session, name)
     if reader is None:
         return
-    (event,) = await events.since(session, (reader.xid, reader.seq), 1)
-    if event.seq == seq:
-        reader.xid, reader.seq = event.xid, event.seq
-        session.add(LeftOut(reader=name, event_seq=seq, error=error))
+    for event in await events.since(session, (reader.xid, reader.seq), 1):
+        if event.seq == seq:
+            reader.xid, reader.seq = event.xid, event.seq
+            session.add(LeftOut(reader=name, event_seq=seq, error=error))
 
 
 async def left_out(connection: AsyncConnection) -> dict[str, int]:

@@ -7,8 +7,7 @@ from typing import Any
 
 import strawberry
 
-from api.agents.staff import Agent, Team
-from api.planning.templates import TaskTemplate
+from api.agents.staff import Agent
 from domain.desk.tickets import TicketStatus
 from domain.errors import InvalidInput
 from domain.ids import row_id
@@ -40,10 +39,18 @@ class MacroSnooze:
     seconds: int | None = strawberry.field(description="From then; null: until the customer answers.")
 
 
+@strawberry.type(
+    description="A team, or a template of tasks: `teams` and `taskTemplates` have the rest of it."
+)
+class MacroTarget:
+    id: strawberry.ID
+    name: str
+
+
 @strawberry.type(description="One thing that is done to the ticket: of these fields one is set.")
 class MacroAction:
     assign: MacroAssignee | None = None
-    team: Team | None = strawberry.field(default=None, description="That it is handed to.")
+    team: MacroTarget | None = strawberry.field(default=None, description="That it is handed to.")
     snooze: MacroSnooze | None = None
     status: TicketStatus | None = None
     priority: int | None = None
@@ -51,7 +58,7 @@ class MacroAction:
     remove_tags: list[str] | None = None
     note: str | None = None
     task: MacroTask | None = None
-    task_template: TaskTemplate | None = strawberry.field(
+    task_template: MacroTarget | None = strawberry.field(
         default=None, description="Whose tasks are made; null where it was archived since."
     )
 
@@ -93,8 +100,8 @@ class Known:
     """What actions name, by row ids."""
 
     agents: Mapping[Any, Agent]
-    teams: Mapping[Any, Team]
-    templates: Mapping[Any, TaskTemplate]
+    teams: Mapping[Any, MacroTarget]
+    templates: Mapping[Any, MacroTarget]
 
 
 def shown_action(action: doing.Action, known: Known) -> MacroAction:

@@ -2,6 +2,7 @@
 
 import asyncio
 import uuid
+from collections.abc import Collection
 from typing import Any
 
 import strawberry
@@ -11,21 +12,21 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from api.agents.staff import Team, agents_by_id, teams_by_id
 from api.context import Info, Reading, plain
 from api.errors import OkPayload, UserError
-from api.macros.actions import Known, MacroAction, MacroActionInput, asked_action, shown_action
+from api.macros.actions import Known, MacroAction, MacroActionInput, MacroTarget, asked_action, shown_action
 from api.mutations import changed, mutation
 from api.node import Node
-from api.planning.templates import templates_by_id
 from domain import access
 from domain.access import may_see
 from domain.actors import Actor
 from domain.agents import staff
-from domain.db import Json, by_name
+from domain.db import Json, by_name, one_of
 from domain.errors import NotFound
 from domain.ids import public_id, row_id
 from domain.macros import actions as doing
 from domain.macros import checking, macros
 from domain.macros.macros import Visibility
 from domain.macros.variables import NAMES
+from domain.planning.templates import TaskTemplate
 from domain.ways_in.channels import ChannelKind
 
 strawberry.enum(
@@ -109,9 +110,10 @@ async def macros_where(reading: Reading, *conditions: ColumnElement[bool]) -> li
     agents, teams, templates = await asyncio.gather(
         agents_by_id(reading, checking.agents_of(everything)),
         teams_by_id(reading, {*(row.team_id for row in rows), *checking.teams_of(everything)}),
-        templates_by_id(reading, checking.templates_of(everything)),
+        _templates(reading, checking.templates_of(everything)),
     )
-    known = Known(agents, teams, templates)
+    handed_to = {id: MacroTarget(id=team.id, name=team.name) for id, team in teams.items()}
+    known = Known(agents, handed_to, templates)
     return [
         plain(
             Macro,
@@ -131,6 +133,18 @@ async def macros_where(reading: Reading, *conditions: ColumnElement[bool]) -> li
         )
         for row in rows
     ]
+
+
+async def _templates(reading: Reading, ids: Collection[uuid.UUID]) -> dict[uuid.UUID, MacroTarget]:
+    """Those that are not archived."""
+    if not ids:
+        return {}
+    there = (may_see(TaskTemplate, reading.actor), TaskTemplate.archived_at.is_(None))
+    named = select(TaskTemplate.id, TaskTemplate.name).where(one_of(TaskTemplate.id, ids), *there)
+    return {
+        row.id: MacroTarget(id=strawberry.ID(public_id("TaskTemplate", row.id)), name=row.name)
+        for row in await reading.connection.execute(named)
+    }
 
 
 async def _macros(info: Info, channel: ChannelKind | None = None) -> list[Macro]:

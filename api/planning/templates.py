@@ -1,7 +1,6 @@
 """Templates of tasks: what a shop does again and again, and what a complaint makes by itself."""
 
 import uuid
-from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
@@ -111,12 +110,6 @@ class TasksPayload:
 async def _templates(info: Info) -> list[TaskTemplate]:
     async with info.context.reading() as reading:
         return await _read(reading)
-
-
-async def templates_by_id(reading: Reading, ids: Collection[uuid.UUID]) -> dict[uuid.UUID, TaskTemplate]:
-    """Those that are not archived."""
-    found = await _read(reading, *ids) if ids else []
-    return {row_id("TaskTemplate", one.id): one for one in found}
 
 
 async def _read(reading: Reading, *ids: uuid.UUID) -> list[TaskTemplate]:
