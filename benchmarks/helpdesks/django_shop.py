@@ -26,6 +26,9 @@ settings.configure(
     MEDIA_URL="/media/",
     LOGIN_URL="/login/",
     HELPDESK_KB_ENABLED=False,
+    HELPDESK_TEAMS_MODEL="auth.User",
+    HELPDESK_TEAMS_MIGRATION_DEPENDENCIES=[],
+    HELPDESK_KBITEM_TEAM_GETTER=lambda item: None,
     INSTALLED_APPS=[
         "django.contrib.auth", "django.contrib.contenttypes", "django.contrib.sessions", "django.contrib.sites",
         "django.contrib.messages", "django.contrib.staticfiles", "django.contrib.humanize", "django.contrib.admin",
@@ -91,7 +94,9 @@ def fill(tickets: int, long: int) -> dict[str, str]:
     spoken += [(made[-1], place) for place in range(long - 5)]
     FollowUp.objects.bulk_create(
         [
-            FollowUp(ticket=ticket, title="Comment", comment=text, public=True, user=mia if place % 2 else None)
+            FollowUp(
+                ticket=ticket, title="Comment", comment=text, public=True, user=mia if place % 2 else None
+            )
             for ticket, place in spoken
         ],
         batch_size=1_000,
