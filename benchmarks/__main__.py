@@ -12,6 +12,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from time import perf_counter
 
+import orjson
 import uvloop
 from sqlalchemy import func, select
 
@@ -35,6 +36,7 @@ from benchmarks import (
 from benchmarks.assigning import report as assigning
 from benchmarks.bench import Bench, Measured
 from benchmarks.data.loading import load
+from benchmarks.helpdesks import measuring as helpdesks
 from benchmarks.processes import postgres_in, started
 from benchmarks.sizes import FULL, QUICK, Sizes
 from domain.db import Database
@@ -81,7 +83,7 @@ async def run(sizes: Sizes, data: Path, url: str, *, profile: bool) -> list[Meas
             )
             bench = Bench(sizes, db, keys, shop, orders, postgres_in(data), *peers)
             try:
-                async with asyncio.timeout(sizes.patience - (perf_counter() - begun)):
+                async with asyncio.timeout(sizes.patience - (perf_counter() - begun)) as limit:
                     for measure in MEASUREMENTS:
                         measured.append(await measure(bench))
                         say(report.written(measured[-1].table) + "\n")
@@ -89,6 +91,8 @@ async def run(sizes: Sizes, data: Path, url: str, *, profile: bool) -> list[Meas
                         for table in await profiling.profile(bench, data):
                             say(report.written(table) + "\n")
             except TimeoutError:
+                if not limit.expired():
+                    raise
                 say(f"Time is up after {sizes.patience:.0f} s: the rest was not measured.")
             async with db.reading() as connection:
                 version = await connection.scalar(select(func.current_setting("server_version")))
@@ -118,7 +122,7 @@ def main() -> None:
     options.add_argument(
         "what",
         nargs="?",
-        choices=["two_processes", "deadlines", "mail", "assigning"],
+        choices=["two_processes", "deadlines", "mail", "assigning", "peers"],
         help="only this; otherwise all of the rest",
     )
     chosen = options.parse_args()
@@ -137,6 +141,12 @@ def main() -> None:
             table = runner.run(mail.measured(url, data, sizes))
             say(report.written(table))
             report.keep(table)
+            return
+        if chosen.what == "peers":
+            compared = runner.run(helpdesks.measured(url, data, sizes))
+            say(report.written(compared.table))
+            report.keep(compared.table)
+            say(orjson.dumps(compared.figures).decode())
             return
         if chosen.what == "assigning":
             table, holds = runner.run(assigning.measured(url))

@@ -97,6 +97,12 @@ def started(name: str, module: str, orders: dict[str, str]) -> Iterator[Child]:
             process.wait()
 
 
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port: int = taken.getsockname()[1]
+    return port
+
+
 def postgres_in(folder: Path) -> Processor:
     """All the server processes of the embedded database that lives there."""
     try:

@@ -40,8 +40,9 @@ FIGURES = (
 DEADLINES = "Deadlines that fall within a minute, half of them in one instant"
 MAIL = "Mails to messages on tickets"
 ASSIGNING = "A day's tickets, handed out while workers are killed"
-APART = (DEADLINES, MAIL, ASSIGNING)
-"""Measured apart, by `./run bench deadlines`, `./run bench mail` and `./run bench assigning`: whoever measures the rest leaves them as they are."""
+HELPDESKS = "Other helpdesks, one request at a time"
+APART = (DEADLINES, MAIL, ASSIGNING, HELPDESKS)
+"""Measured apart, by `./run bench deadlines`, `mail`, `assigning` and `peers`: whoever measures the rest leaves them as they are."""
 
 
 def written(table: Table) -> str:

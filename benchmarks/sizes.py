@@ -41,7 +41,7 @@ QUICK = Sizes(
     few_tickets=1_000,
     open_tickets=50_000,
     deadlines=2_000,
-    patience=540.0,
+    patience=480.0,
 )
 
 FULL = Sizes(

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import re
-import socket
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -19,13 +18,13 @@ from benchmarks.bench import Bench, Measured, Table, number
 from benchmarks.client import burst
 from benchmarks.comparing import CONNECTIONS
 from benchmarks.graphql import graphql
-from benchmarks.processes import ROOT, resident
+from benchmarks.processes import ROOT, free_port, resident
 from benchmarks.screens import operation
 
 STARTS = 3
 IDLE = 3.0
 """Seconds after which a process that has answered counts as idle."""
-PATIENCE = 60.0
+PATIENCE = 180.0
 REQUESTS = 300
 MOST = 8
 HEAVY = (
@@ -83,7 +82,7 @@ async def _served(
     bench: Bench, *python: str, log: Path | None = None
 ) -> AsyncIterator[tuple[float, int, int]]:
     """Seconds until it answered, the process and its port."""
-    port = _free_port()
+    port = free_port()
     begun = perf_counter()
     with (log or Path(os.devnull)).open("wb") as said:
         process = await asyncio.create_subprocess_exec(
@@ -129,9 +128,3 @@ async def _imports(bench: Bench) -> dict[str, int]:
     async with _served(bench, "-X", "importtime", log=log):
         await asyncio.sleep(IDLE)
     return {name: int(spent) for spent, name in _IMPORT.findall(log.read_text(errors="replace"))}
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port: int = taken.getsockname()[1]
-    return port

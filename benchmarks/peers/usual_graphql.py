@@ -197,7 +197,8 @@ class Subscription:
                 rung.clear()
                 info.context.begin_anew()
                 async with info.context.sessions() as session:
-                    yield Ticket.of(await session.get_one(rows.Ticket, row_id("Ticket", id)))
+                    row = await session.get_one(rows.Ticket, row_id("Ticket", id))
+                yield Ticket.of(row)
 
 
 def usual(sessions: Sessions, db: Database) -> FastAPI:
