@@ -4,6 +4,7 @@ from pathlib import Path
 
 from api.app import application
 from api.house import House
+from api.memory import settled
 from api.settings import ApiSettings
 from benchmarks.peers.serving import Orders, answer, run
 from domain.db import Database
@@ -28,7 +29,9 @@ async def _serve(orders: Orders) -> None:
     opened = house(orders)
     await opened.db.open()
     try:
-        await answer(application(opened), orders)
+        app = application(opened)
+        settled()
+        await answer(app, orders)
     finally:
         await opened.db.close()
 
