@@ -90,6 +90,7 @@ def _bound(host: str, port: int) -> socket.socket:
 
 async def _answer(house: House, door: socket.socket) -> None:
     from api.app import application  # a second's import that no other command needs
+    from api.memory import settled
     from api.server import Patience
     from api.server import server as serving
 
@@ -98,6 +99,7 @@ async def _answer(house: House, door: socket.socket) -> None:
     _when_told(lambda: setattr(server, "should_exit", True))
     host, port, *_ = door.getsockname()
     print(f"Heddle answers at http://{host}:{port}", flush=True)
+    settled()
     await server.serve(sockets=[door])
 
 

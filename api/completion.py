@@ -26,6 +26,8 @@ from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 from strawberry.schema.schema_converter import GraphQLCoreConverter
 from strawberry.types.base import StrawberryObjectDefinition
 
+from api.awaiting import put_away
+
 Completer: TypeAlias = Callable[[Any], Any]
 
 EXACT = {"String": "str", "ID": "str", "Boolean": "bool"}
@@ -54,6 +56,19 @@ class CompilingExecutor(StrawberryGraphQLCoreExecutionContext):
             except Exception:  # graphql-core says what it is
                 pass
         return super().complete_object_value(return_type, field_details_list, *others)
+
+    def execute_operation(self, *args: Any, **options: Any) -> Any:
+        return put_away(super().execute_operation(*args, **options))
+
+    def execute_fields(self, *args: Any) -> Any:
+        return put_away(super().execute_fields(*args))
+
+    def complete_awaitable_value(  # type: ignore[override]  # a coroutine, in a wrapper
+        self, type: Any, fields: Any, info: Any, path: Any, result: Any, *others: Any
+    ) -> Any:
+        return put_away(
+            super().complete_awaitable_value(type, fields, info, path, put_away(result), *others)
+        )
 
     def _completer(self, type: GraphQLObjectType, fields: FieldDetailsList) -> Completer | None:
         key = (type, id(fields))

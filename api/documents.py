@@ -35,8 +35,10 @@ class Operation:
     node: OperationDefinitionNode
     document: DocumentNode
     needs: Needs
-    size: Size | None = None
-    """Where it is the same whatever the variables are."""
+    sizes: dict[tuple[Any, ...], Size] = field(default_factory=dict)
+    """By the values of the variables on which they depend."""
+    sized_by: frozenset[str] | None = None
+    """None: it was not measured yet."""
     deciding: tuple[str, ...] = ()
     """The variables by which `@skip` and `@include` decide what is selected."""
     completers: dict[Any, Any] = field(default_factory=dict)

@@ -18,12 +18,15 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 import asyncpg
+import structlog
 from sqlalchemy import Result, ScalarResult, SelectBase, func, select
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from domain import selects
 from domain.db import Database
+
+log = structlog.get_logger()
 
 T = TypeVar("T")
 
@@ -158,7 +161,8 @@ class Chorus:
         """If one of them fails, none is answered: then each is asked alone, and the others do not suffer."""
         try:
             said = [selects.told(ask.statement, ask.values) for ask in asks]
-        except SQLAlchemyError:  # whoever asked for what cannot be said hears of it alone
+        except SQLAlchemyError as failure:  # whoever asked for what cannot be said hears of it alone
+            log.warning("asked_alone", error=type(failure).__name__)
             return
         values = [value for one in said for value in one.values]
         answers: Sequence[Any]
@@ -171,6 +175,7 @@ class Chorus:
         except (asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as failure:
             if driver.is_closed() or isinstance(failure, asyncpg.QueryCanceledError):
                 raise DBAPIError("a select", None, failure, hide_parameters=True) from failure
+            log.warning("asked_alone", error=type(failure).__name__)
         else:
             for ask, one, rows in zip(asks, said, answers, strict=False):
                 ask.answered(one.kind.result(rows))

@@ -51,12 +51,7 @@ def told(asked: SelectBase, values: Mapping[str, Any] | None = None) -> Told:
         return _again(asked, values)
     compiled: Any
     compiled, given, *_ = asked._compile_w_cache(_dialect, compiled_cache=_compiled, column_keys=[])
-    found = compiled.construct_params(extracted_parameters=given)
-    writers = compiled._bind_processors
-    text = compiled.string
-    if compiled.post_compile_params:
-        spread = compiled._process_parameters_for_postcompile(found)
-        text, found, writers = spread.statement, spread.parameters, {**writers, **spread.processors}
+    text, found, writers = _spread(compiled, compiled.construct_params(extracted_parameters=given))
     kinds: dict[str, Kind] = vars(compiled).setdefault("kinds", {})
     kind = kinds.get(text)
     if kind is None:
@@ -69,9 +64,9 @@ def told(asked: SelectBase, values: Mapping[str, Any] | None = None) -> Told:
 def _again(asked: SelectBase, values: Mapping[str, Any]) -> Told:
     known = _kept.get(asked)
     if known is None:
-        compiled: Any = asked.compile(dialect=_dialect, compile_kwargs={"render_postcompile": True})
-        kind = Kind(compiled.string, _names(compiled.string), _shape(compiled))
-        fixed, writers = compiled.construct_params(_check=False), compiled._bind_processors
+        compiled: Any = asked.compile(dialect=_dialect)
+        text, fixed, writers = _spread(compiled, compiled.construct_params(_check=False))
+        kind = Kind(text, _names(text), _shape(compiled))
         known = _kept[asked] = kind, [(name, fixed.get(name), writers.get(name)) for name in kind.names]
     kind, names = known
     return Told(
@@ -81,6 +76,14 @@ def _again(asked: SelectBase, values: Mapping[str, Any]) -> Told:
             for name, value, write in names
         ],
     )
+
+
+def _spread(compiled: Any, values: dict[str, Any]) -> tuple[str, dict[str, Any], dict[str, Any]]:
+    """The text, the values by name, and how each is written; of an `IN` each value has a name of its own."""
+    if not compiled.post_compile_params:
+        return compiled.string, values, compiled._bind_processors
+    found = compiled._process_parameters_for_postcompile(values)
+    return found.statement, found.parameters, {**compiled._bind_processors, **found.processors}
 
 
 def together(kinds: tuple[Kind, ...]) -> str:

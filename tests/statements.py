@@ -1,4 +1,4 @@
-"""Which SQL is said meanwhile, as the driver says it: without what begins and ends transactions."""
+"""Which SQL is said meanwhile, by SQLAlchemy or past it to the driver: without what begins and ends transactions."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -9,7 +9,7 @@ from sqlalchemy import event
 
 from domain.db import Database
 
-AROUND = ("BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT", "RELEASE", ";")
+AROUND = ("BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT", "RELEASE")
 OF_THE_DRIVER = ("current_setting('jit')", "set_config('jit'", "typeinfo_tree")
 """By which it learns a type that it meets for the first time."""
 
@@ -18,19 +18,26 @@ OF_THE_DRIVER = ("current_setting('jit')", "set_config('jit'", "typeinfo_tree")
 def statements(db: Database) -> Iterator[list[str]]:
     said: list[str] = []
 
-    def note(query: LoggedQuery) -> None:
-        learning = any(words in query.query for words in OF_THE_DRIVER)
-        if not learning and not query.query.startswith(AROUND):
-            said.append(query.query)
+    def note(statement: str) -> None:
+        learning = any(words in statement for words in OF_THE_DRIVER)
+        if not learning and not statement.startswith(AROUND):
+            said.append(statement)
+
+    def told(query: LoggedQuery) -> None:
+        note(query.query)
+
+    def executed(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        note(statement)
 
     with ExitStack() as listening:
 
         def taken(_connection: Any, record: Any, _fairy: Any) -> None:
             driver = record.driver_connection
-            driver.add_query_logger(note)
-            listening.callback(driver.remove_query_logger, note)
+            driver.add_query_logger(told)
+            listening.callback(driver.remove_query_logger, told)
 
-        for engine in (db.engine, db.readers):
-            event.listen(engine.sync_engine.pool, "checkout", taken)
-            listening.callback(event.remove, engine.sync_engine.pool, "checkout", taken)
+        for engine in (db.engine.sync_engine, db.readers.sync_engine):
+            for watched in ((engine.pool, "checkout", taken), (engine, "before_cursor_execute", executed)):
+                event.listen(*watched)
+                listening.callback(event.remove, *watched)
         yield said

@@ -2,8 +2,9 @@
 
 import asyncio
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Any
 
 import strawberry
@@ -28,7 +29,7 @@ from api.sla.sla import Clock
 from domain import access
 from domain.access import may_see
 from domain.actors import Actor
-from domain.db import Json, among, one_of
+from domain.db import Json, among, one_of, one_of_given
 from domain.desk.history import TimelineKind
 from domain.desk.tickets import LIVE, TicketStatus, became
 from domain.desk.tickets import Ticket as TicketRow
@@ -137,17 +138,26 @@ async def tickets_by_id(
     reading: Reading, ids: Collection[uuid.UUID], selection: Selection
 ) -> dict[uuid.UUID, Ticket]:
     """Those this person sees, newest activity first, by the id asked for: of a merged ticket, the one it became."""
-    asked_for = TicketRow.__table__.alias()
-    survivors = select(func.coalesce(asked_for.c.merged_into_id, asked_for.c.id)).where(
-        one_of(asked_for.c.id, ids)
-    )
-    query = seen_tickets(reading, among(TicketRow.id, survivors)).order_by(*NEWEST)
+    query = _by_id(access.sight(reading.actor))
     moved, tickets = await asyncio.gather(
-        became(reading.connection, ids), load_tickets(reading, query, selection)
+        became(reading.connection, ids), load_tickets(reading, query, selection, {"ids": list(ids)})
     )
     found = {ticket.row_id: ticket for ticket in tickets}
     asked = {id: found[survivor] for id, survivor in moved.items() if survivor in found and id in ids}
     return {id: ticket for id, ticket in found.items() if id in ids} | asked
+
+
+_asked_for = TicketRow.__table__.alias()
+_survivors = select(func.coalesce(_asked_for.c.merged_into_id, _asked_for.c.id)).where(
+    one_of_given(_asked_for.c.id)
+)
+
+
+@lru_cache(1000)
+def _by_id(actor: Actor) -> Select[Any]:
+    return (
+        select(*COLUMNS).where(may_see(TicketRow, actor), among(TicketRow.id, _survivors)).order_by(*NEWEST)
+    )
 
 
 async def tickets_now(
@@ -196,8 +206,10 @@ def seen_tickets(reading: Reading, *conditions: ColumnElement[bool]) -> Select[A
     return select(*COLUMNS).where(may_see(TicketRow, reading.actor), *conditions)
 
 
-async def load_tickets(reading: Reading, query: Select[Any], selection: Selection) -> list[Ticket]:
-    rows = (await reading.connection.execute(query)).all()
+async def load_tickets(
+    reading: Reading, query: Select[Any], selection: Selection, values: Mapping[str, Any] | None = None
+) -> list[Ticket]:
+    rows = (await reading.connection.execute(query, values)).all()
     tickets = [
         plain(
             Ticket,

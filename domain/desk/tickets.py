@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    BindParameter,
     ColumnElement,
     ForeignKey,
     Index,
@@ -30,7 +31,7 @@ from domain.agents.staff import Agent, Team
 from domain.assigning.reasons import OTHER_TEAM
 from domain.chorus import Reads
 from domain.customers.contacts import same_person
-from domain.db import Base, Json, new_id, one_of, ring, session_of
+from domain.db import Base, Json, new_id, one_of_given, ring, session_of
 from domain.desk import tags
 from domain.desk.messages import Direction, Note
 from domain.desk.threads import Thread
@@ -302,21 +303,25 @@ async def locked(session: AsyncSession, ticket_id: uuid.UUID) -> Ticket:
     return await locked(session, ticket.merged_into_id) if ticket.merged_into_id else ticket
 
 
-def same_matter(column: SQLCoreOperations[Any], ticket_id: uuid.UUID) -> ColumnElement[bool]:
+def same_matter(
+    column: SQLCoreOperations[Any], ticket_id: uuid.UUID | BindParameter[uuid.UUID]
+) -> ColumnElement[bool]:
     """Rows of a ticket and of all that have become part of it."""
     merged = select(Ticket.id).where(Ticket.merged_into_id == ticket_id)
-    everything = union_all(select(literal(ticket_id, Uuid())), merged)
+    itself = ticket_id if isinstance(ticket_id, BindParameter) else literal(ticket_id, Uuid())
+    everything = union_all(select(itself), merged)
     return column == any_(func.array(everything.scalar_subquery()))
 
 
 async def became(connection: Reads, ids: Collection[uuid.UUID]) -> dict[uuid.UUID, uuid.UUID]:
     """Of those that are part of another now, which."""
-    rows = await connection.execute(
-        select(Ticket.id, Ticket.merged_into_id).where(
-            one_of(Ticket.id, ids), Ticket.merged_into_id.is_not(None)
-        )
-    )
+    rows = await connection.execute(_became, {"ids": list(ids)})
     return {row.id: row.merged_into_id for row in rows}
+
+
+_became = select(Ticket.id, Ticket.merged_into_id).where(
+    one_of_given(Ticket.id), Ticket.merged_into_id.is_not(None)
+)
 
 
 async def held_with(session: AsyncSession, thread: Thread) -> Ticket:

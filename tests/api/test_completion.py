@@ -1,7 +1,10 @@
 """What the made functions complete is what graphql-core would have said: data, their order, errors and paths."""
 
 import asyncio
+import gc
+import inspect
 import random
+import warnings
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -9,6 +12,7 @@ from enum import Enum
 from types import SimpleNamespace
 from typing import Any, NewType
 
+import pytest
 import strawberry
 from graphql import (
     ExecutionResult,
@@ -28,7 +32,8 @@ from api.context import plain
 from api.documents import Operation, deciding
 from api.permissions import Needs
 
-COMBINATIONS = 200
+COMBINATIONS = 160
+"""Of a query and data; each with two choices of variables."""
 RULES = [rule for rule in specified_rules if rule is not NoUnusedVariablesRule]
 
 
@@ -276,7 +281,7 @@ async def _answer(
         variable_values=variables,
         executor_class=executor,
     )
-    answer = await found if asyncio.iscoroutine(found) else found
+    answer = await found if inspect.isawaitable(found) else found
     assert isinstance(answer, ExecutionResult)
     return answer
 
@@ -311,3 +316,60 @@ async def test_every_answer_is_graphql_cores_own() -> None:
         compiled += sum(made is not None for made in operation.completers.values())
 
     assert compiled > COMBINATIONS
+
+
+async def _late(turns: int, *, fails: bool = False) -> str:
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    if fails:
+        raise ValueError("too late")
+    return "late"
+
+
+@strawberry.type
+class Step:
+    @strawberry.field
+    async def deeper(self) -> "Step":
+        await _late(1)
+        return Step()
+
+    @strawberry.field
+    async def steps(self) -> list["Step"]:
+        await _late(1)
+        return [Step(), Step()]
+
+    @strawberry.field
+    async def word(self, turns: int, fails: bool = False) -> str:
+        return await _late(turns, fails=fails)
+
+
+@strawberry.type
+class Stairs:
+    @strawberry.field
+    async def step(self) -> Step:
+        return Step()
+
+
+STAIRS = strawberry.Schema(Stairs)._schema
+DOWN = """query($turns: Int!) { step { word(turns: $turns, fails: true)
+    deeper { steps { one: word(turns: 1) two: word(turns: 1) deeper { one: word(turns: 1) two: word(turns: 1) } } } } }"""
+
+
+@pytest.mark.parametrize("leaves", [False, True])
+async def test_nobody_is_forgotten_where_a_sibling_fails_or_who_asked_has_left(leaves: bool) -> None:
+    """Whatever has been begun by then: Python tells of coroutines that nobody awaits."""
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        for turns in range(30):
+            running = execute(
+                STAIRS, parse(DOWN), variable_values={"turns": turns}, executor_class=CompilingExecutor
+            )
+            assert inspect.isawaitable(running)
+            asked = asyncio.ensure_future(running)
+            if leaves:
+                await _late(turns)
+                asked.cancel()
+            await asyncio.wait((asked,))
+            gc.collect()
+
+    assert [str(one.message) for one in told] == []
