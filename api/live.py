@@ -125,9 +125,7 @@ class Audience:
 
 
 @asynccontextmanager
-async def _joined(
-    info: Info, topics: frozenset[ChangeTopic], rung: asyncio.Event
-) -> AsyncIterator[Audience]:
+async def _joined(info: Info, topics: frozenset[ChangeTopic], rung: asyncio.Event) -> AsyncIterator[Audience]:
     context: Context = info.context
     audiences, selection = context.house.audiences, wanted(info)
     # A link to a file is signed for whom it is shown to.
