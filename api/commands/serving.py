@@ -6,6 +6,7 @@ import signal
 import socket
 from collections.abc import Callable
 from contextlib import nullcontext
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated
 
@@ -31,10 +32,14 @@ async def serve(
     ] = True,
 ) -> None:
     settings = _settings(data)
+    loading = asyncio.get_running_loop().run_in_executor(
+        None, import_module, "api.app"
+    )  # while the database starts
     with _bound(host, port) as door:
         async with house_here(settings) as (house, _), mail_door(house, settings):
             async for line in announce(house.db, doors=True, workers=workers):
                 print(line, flush=True)
+            await loading
             async with working(house, settings) if workers else nullcontext():
                 await _answer(house, door)
 
@@ -51,7 +56,7 @@ def _bound(host: str, port: int) -> socket.socket:
 
 
 async def _answer(house: House, door: socket.socket) -> None:
-    from api.app import application  # a second's import that no other command needs
+    from api.app import application
     from api.server import Patience
     from api.server import server as serving
 
