@@ -34,7 +34,7 @@ class Holder:
 
 async def holder_of(connection: Reads, token: str) -> Holder | None:
     if token.startswith(tokens.PREFIX):
-        if found := await tokens.program(connection, token):
+        if found := (await tokens.programs(connection, [token])).get(token):
             return Holder(found[0], None, found[1])
     elif known := await sign_in.recognise(connection, token):
         return Holder(known.actor, known.session_id, known.is_stale)

@@ -63,12 +63,10 @@ class CompilingExecutor(StrawberryGraphQLCoreExecutionContext):
     def execute_fields(self, *args: Any) -> Any:
         return put_away(super().execute_fields(*args))
 
-    def complete_awaitable_value(  # type: ignore[override]  # a coroutine, in a wrapper
+    def complete_awaitable_value(
         self, type: Any, fields: Any, info: Any, path: Any, result: Any, *others: Any
     ) -> Any:
-        return put_away(
-            super().complete_awaitable_value(type, fields, info, path, put_away(result), *others)
-        )
+        return put_away(super().complete_awaitable_value(type, fields, info, path, put_away(result), *others))
 
     def _completer(self, type: GraphQLObjectType, fields: FieldDetailsList) -> Completer | None:
         key = (type, id(fields))

@@ -2,8 +2,8 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeAlias, TypeVar
@@ -12,14 +12,12 @@ import strawberry
 from starlette.responses import Response
 from strawberry.dataloader import DataLoader
 
-from api import auth
 from api.documents import Operation
 from api.house import House
 from api.selection import Selection, Selections
+from api.watch import Shown, Watched, still
 from domain.actors import Actor
-from domain.agents import sign_in
 from domain.chorus import Chorus
-from domain.db import database_time
 from domain.errors import NotSignedIn
 
 
@@ -65,21 +63,19 @@ class Context:
             return f"address {self.address}"
         return f"{self.somebody.kind} {self.somebody.id}"
 
+    @property
+    def shown(self) -> Shown:
+        return self.session_id or self.token
+
     async def still(self) -> Actor | None:
         """Whoever brought the token, with the rights of this moment; none when the session has ended."""
-        if self.session_id:
-            async with self.house.db.asking() as connection:
-                found = await sign_in.still(connection, self.session_id)
-            if found and found[1]:
-                async with self.house.db.transaction() as session:
-                    at = await database_time(session)
-                    await sign_in.still_open(session, self.session_id, at=at)
-            return found[0] if found else None
-        if not self.token:
-            return None
-        async with self.house.db.asking() as connection:
-            holder = await auth.holder_of(connection, self.token)
-        return holder.actor if holder else None
+        return (await still(self.house.db, [self.shown])).get(self.shown)
+
+    @contextmanager
+    def watched(self, rung: asyncio.Event) -> Iterator[Watched]:
+        """Rung when they are somebody else."""
+        with self.house.watch.over(self.shown, self.somebody, rung) as stream:
+            yield stream
 
     def singing(self) -> Chorus:
         """All who read at the same time, over one connection; those of a query keep it until its end."""

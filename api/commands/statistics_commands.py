@@ -21,7 +21,7 @@ from domain.reporting.measuring import Found
 from domain.reporting.periods import Period
 from domain.settings import WrongSetting
 
-statistics = App(name="statistics", help="What came in, what was answered, and how soon.")
+statistics = App(name="statistics")
 
 SHOWN = {
     "opened": "opened",

@@ -18,7 +18,7 @@ from domain.tagging.changes import TagChange
 from domain.tagging.counting import open_tickets
 from domain.tagging.tags import Tag
 
-tag = App(name="tag", help="The tags of tickets.", version_flags=[])
+tag = App(name="tag", version_flags=[])
 
 LOOK_AGAIN = 0.2
 

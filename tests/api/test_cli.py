@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from api.cli import _hours, _target, main
+from api.cli import main
+from api.commands.promising import _hours, _target
 from api.commands.setting_up import _place
 from domain.actors import SYSTEM, Role
 from domain.agents.staff import Agent
