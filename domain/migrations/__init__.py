@@ -15,7 +15,7 @@ from domain.events import ensure_partitions
 
 # isort: split
 # Every table:
-from domain import access, once, shop  # noqa: F401
+from domain import access, auditor, once, shop  # noqa: F401
 from domain.agents import duty, invitations, presence, second_factor, system_mail, tries  # noqa: F401
 from domain.alerting import alert_preferences  # noqa: F401
 from domain.answering import absence  # noqa: F401
