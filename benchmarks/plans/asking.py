@@ -142,8 +142,8 @@ async def _words(opened: House, shop: Shop) -> dict[str, str]:
         ).one()
 
         async def first(model: Any, *where: Any) -> str:
-            id = await session.scalar(select(model.id).where(*where).order_by(model.id.desc()).limit(1))
-            return str(public_id(model.__name__, id))
+            found = await session.scalars(select(model.id).where(*where).order_by(model.id.desc()).limit(1))
+            return public_id(model.__name__, found.one())
 
         return {
             "TICKET_ID": public_id("Ticket", long_one.id),

@@ -77,11 +77,9 @@ def can_be_explained(said: Said) -> bool:
     return said.text.lstrip("( ").startswith(("SELECT", "WITH", "INSERT", "UPDATE", "DELETE"))
 
 
-async def explain(
-    connection: AsyncConnection, known: Catalog, said: Said, *, run: bool = True
-) -> Plan:
+async def explain(connection: AsyncConnection, known: Catalog, said: Said, *, run: bool = True) -> Plan:
     """Runs it too, if it is to: whoever does not want what it changes rolls back."""
-    options = "ANALYZE, BUFFERS, FORMAT JSON" if run else "FORMAT JSON"
+    options = "ANALYZE, BUFFERS, VERBOSE, FORMAT JSON" if run else "VERBOSE, FORMAT JSON"
     found = await connection.exec_driver_sql(f"EXPLAIN ({options}) {said.text}", said.parameters or ())
     (told,) = found.scalar_one()
     return Plan(

@@ -55,7 +55,8 @@ async def _lexemes(connection: asyncpg.Connection) -> None:
 
 async def _earlier(connection: asyncpg.Connection, events: int) -> None:
     """The same happened to others before, again and again."""
-    there, last = await connection.fetchrow("SELECT count(*), max(seq) FROM event")
+    there = await connection.fetchval("SELECT count(*) FROM event")
+    last = await connection.fetchval("SELECT max(seq) FROM event")
     times = -(-events // there) - 1
     for time in range(1, times + 1):
         await connection.execute(EARLIER, time * YEARS * 365 // times, last)

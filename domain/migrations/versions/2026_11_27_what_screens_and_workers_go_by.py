@@ -11,6 +11,10 @@ CHANGED_AGAIN_AND_AGAIN = ('alert', 'arrival', 'clock', 'delivery', 'item', 'not
 
 
 def upgrade() -> None:
+    op.drop_index(op.f('ix_move_contact'), table_name='move')
+    op.drop_index(op.f('ix_move_ticket'), table_name='move')
+    op.create_index('ix_move_thread', 'move', ['thread_id'], unique=False, postgresql_where=sa.text('thread_id IS NOT NULL'))
+    op.create_index(op.f('ix_audit_entry_actor_id_seq'), 'audit_entry', ['actor_id', 'seq'], unique=False)
     op.drop_index(op.f('ix_delivery_device'), table_name='delivery')
     op.create_index('ix_delivery_device', 'delivery', ['device_id', 'id'], unique=False)
     op.create_index('ix_delivery_created', 'delivery', ['created_at', 'id'], unique=False)
@@ -31,3 +35,4 @@ def upgrade() -> None:
     op.create_unique_constraint(op.f('uq_webhook_post_event_seq_webhook_id'), 'webhook_post', ['event_seq', 'webhook_id'])
     for table in CHANGED_AGAIN_AND_AGAIN:
         op.execute(f'ALTER TABLE {table} SET (autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02)')
+    op.execute('ALTER TABLE arrival SET (toast.autovacuum_vacuum_scale_factor = 0.02)')  # where originals were emptied
