@@ -37,6 +37,7 @@ from benchmarks.assigning import report as assigning
 from benchmarks.bench import Bench, Measured
 from benchmarks.data.loading import load
 from benchmarks.helpdesks import measuring as helpdesks
+from benchmarks.plans import report as plans
 from benchmarks.processes import postgres_in, started
 from benchmarks.sizes import FULL, QUICK, Sizes
 from domain.db import Database
@@ -122,7 +123,7 @@ def main() -> None:
     options.add_argument(
         "what",
         nargs="?",
-        choices=["two_processes", "deadlines", "mail", "assigning", "peers"],
+        choices=["two_processes", "deadlines", "mail", "assigning", "peers", "plans"],
         help="only this; otherwise all of the rest",
     )
     chosen = options.parse_args()
@@ -148,8 +149,11 @@ def main() -> None:
             report.keep(compared.table)
             say(orjson.dumps(compared.figures).decode())
             return
-        if chosen.what == "assigning":
-            table, holds = runner.run(assigning.measured(url))
+        if chosen.what in ("assigning", "plans"):
+            whole = (
+                assigning.measured(url) if chosen.what == "assigning" else plans.measured(url, data, sizes)
+            )
+            table, holds = runner.run(whole)
             say(report.written(table))
             report.keep(table)
             if not holds:

@@ -12,7 +12,19 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, ForeignKey, LargeBinary, Select, and_, bindparam, func, select, update
+from sqlalchemy import (
+    ColumnElement,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    Select,
+    and_,
+    bindparam,
+    func,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -50,6 +62,7 @@ class Ended(StrEnum):
 
 class SignIn(Base):
     __tablename__ = "sign_in"
+    __table_args__ = (Index("ix_sign_in_open", "agent_id", postgresql_where=text("ended_at IS NULL")),)
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
     agent_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("agent.id"), index=True)

@@ -78,6 +78,8 @@ class Ticket(Base):
         Index("ix_ticket_split", "split_by_id", postgresql_where=text("split_by_id IS NOT NULL")),
         Index("ix_ticket_snoozed", "snoozed_until", postgresql_where=text("snoozed_until IS NOT NULL")),
         Index("ix_ticket_created", "created_at", "id"),
+        Index("ix_ticket_solved", "solved_at", postgresql_where=text("solved_at IS NOT NULL")),
+        Index("ix_ticket_spam", "updated_at", "id", postgresql_where=text("spam_at IS NOT NULL")),
         Index("ix_ticket_live", "assignee_id", postgresql_where=text(IS_LIVE)),
         Index("ix_ticket_due", "due_at", "id", postgresql_where=text(IS_LIVE)),
         Index("ix_ticket_tags", "tags", postgresql_using="gin"),

@@ -17,7 +17,7 @@ if TYPE_CHECKING:  # a tenth of a start, and a database that is up to date does 
 
 # isort: split
 # Every table:
-from domain import access, once, shop  # noqa: F401
+from domain import access, auditor, once, shop  # noqa: F401
 from domain.agents import duty, invitations, presence, second_factor, system_mail, tries  # noqa: F401
 from domain.alerting import alert_preferences  # noqa: F401
 from domain.answering import absence  # noqa: F401
