@@ -141,7 +141,8 @@ async def test_a_tag_is_renamed_on_all_tickets_and_in_all_that_names_it(
         assert {str(one.actor_id) for one in await session.scalars(changed)} == {
             str(row_id("Agent", admin.agent_id))
         }
-        audited = select(AuditEntry.data).where(AuditEntry.kind == AuditKind.TAG_RENAMED)
+        renamed = AuditEntry.kind == AuditKind.TAG_RENAMED
+        audited = select(AuditEntry.data).where(renamed).order_by(AuditEntry.seq)
         assert [one["into"] for one in await session.scalars(audited)] == ["Cup", "cup"]
 
 
