@@ -167,7 +167,9 @@ async def test_the_shops_views_are_for_who_manages_and_ones_own_for_oneself(
     assert (await ben.do(DELETE, id=own["id"]))["ok"]
     async with house.db.transaction() as session:
         told = (AuditKind.VIEW_SAVED, AuditKind.VIEW_DELETED)
-        rows = await session.scalars(select(AuditEntry.kind).where(AuditEntry.kind.in_(told)))
+        rows = await session.scalars(
+            select(AuditEntry.kind).where(AuditEntry.kind.in_(told)).order_by(AuditEntry.seq)
+        )
         assert list(rows) == list(told), "one's own is one's own business"
 
 

@@ -292,7 +292,9 @@ async def test_who_sees_a_macro_and_who_may_change_it(
     assert gone == {"ok": True, "userErrors": []}
     async with house.db.transaction() as session:
         audited = await session.scalars(
-            select(AuditEntry).where(AuditEntry.kind.in_([AuditKind.MACRO_SAVED, AuditKind.MACRO_DELETED]))
+            select(AuditEntry)
+            .where(AuditEntry.kind.in_([AuditKind.MACRO_SAVED, AuditKind.MACRO_DELETED]))
+            .order_by(AuditEntry.seq)
         )
         assert [(entry.kind, entry.data.get("name")) for entry in audited] == [
             (AuditKind.MACRO_SAVED, "Ours"),
