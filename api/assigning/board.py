@@ -65,7 +65,7 @@ async def _counters(info: Info, team_id: strawberry.ID | None = None) -> Counter
 
 async def _read_counters(reading: Reading, team_id: uuid.UUID | None = None) -> Counters:
     found = await board.counters(reading.connection, reading.actor, team_id, at=reading.at)
-    return plain(Counters, vars(found))
+    return plain(Counters, dict(vars(found)))
 
 
 async def _live_calls(info: Info) -> list[Call]:

@@ -80,13 +80,14 @@ async def _tickets(
     async with info.context.reading() as reading:
         chosen, view_order = await _chosen(reading, filter or TicketFilter())
         order = _ORDERS[order_by or view_order or TicketOrder.UPDATED]
-        query = seen_tickets(reading, TicketRow.merged_into_id.is_(None), *chosen)
+        asked = selection.below("edges", "node")
+        query = seen_tickets(reading, asked, TicketRow.merged_into_id.is_(None), *chosen)
         counted = query.with_only_columns(TicketRow.id).limit(COUNTED + 1).subquery()
         if after:
             query = query.where(order.after(after))
         query = query.order_by(*order.columns()).limit(size + 1)
         found, total = await asyncio.gather(
-            load_tickets(reading, query, selection.below("edges", "node")),
+            load_tickets(reading, query, asked),
             reading.connection.scalar(select(func.count()).select_from(counted))
             if "totalCount" in selection
             else nothing(),
