@@ -58,7 +58,9 @@ class Kind:
     def _columns(self) -> tuple[Sequence[str], list[tuple[str, Callable[[Any], Any]]]]:
         """The names, and how the values of some are read."""
         names = list(self.shape.keys)
-        return names, [(name, read) for name, read in zip(names, self.shape._processors or (), strict=True) if read]
+        return names, [
+            (name, read) for name, read in zip(names, self.shape._processors or (), strict=True) if read
+        ]
 
 
 class Told(NamedTuple):
