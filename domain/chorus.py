@@ -233,5 +233,13 @@ async def side_by_side(connection: Reads, *readers: Coroutine[Any, Any, Any]) ->
             reader.close()
 
 
+async def objects(
+    connection: Reads, made: type[T], statement: Any, values: Mapping[str, Any] | None = None
+) -> list[T]:
+    if isinstance(connection, Chorus):
+        return await connection.objects(made, statement, values)
+    return [_object(made, row) for row in await connection.execute(statement, values)]
+
+
 def batched(asks: list[Ask], most: int) -> list[list[Ask]]:
     return [asks[place : place + most] for place in range(0, len(asks), most)]

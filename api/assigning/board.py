@@ -71,12 +71,13 @@ async def _read_counters(reading: Reading, team_id: uuid.UUID | None = None) -> 
 async def _live_calls(info: Info) -> list[Call]:
     async with info.context.reading() as reading:
         item = messages.Item.__table__.c
-        rows = await reading.connection.execute(
+        rows = await reading.connection.objects(
+            history.Written,
             history.ITEMS.where(*ON_THE_LINE, may_see(messages.Item, reading.actor))
             .order_by(item.at.desc(), item.id)
-            .limit(MOST_CALLS)
+            .limit(MOST_CALLS),
         )
-        return list((await calls_of(reading, rows.all(), wanted(info))).values())
+        return list((await calls_of(reading, rows, wanted(info))).values())
 
 
 PEOPLE = (EventKind.AGENT_ADDED, EventKind.AGENT_CHANGED, EventKind.AGENT_PRESENCE, EventKind.TICKET_ASSIGNED)
