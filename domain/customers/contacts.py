@@ -30,7 +30,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, aliased, mapped_column
-from sqlalchemy.sql.elements import SQLCoreOperations
+from sqlalchemy.sql.elements import KeyedColumnElement, SQLCoreOperations
 
 from domain.abreast import asked, one_at_a_time
 from domain.actors import Actor
@@ -281,13 +281,16 @@ async def survivor_of(session: AsyncSession, contact_id: uuid.UUID) -> Contact |
 
 
 def same_person(
-    column: SQLCoreOperations[Any], contact_id: uuid.UUID | ColumnElement[uuid.UUID]
+    column: SQLCoreOperations[Any], contact_id: uuid.UUID | KeyedColumnElement[uuid.UUID]
 ) -> ColumnElement[bool]:
     """Rows of a contact and of all that were merged into it; as one array, since an `OR` beside a subquery would read
     the whole table in place of its index."""
     merged = select(Contact.id).where(Contact.canonical_id == contact_id)
-    first = contact_id if isinstance(contact_id, ColumnElement) else literal(contact_id, Uuid())
-    everybody = union_all(select(first), merged)
+    if isinstance(contact_id, uuid.UUID):
+        everybody = union_all(select(literal(contact_id, Uuid())), merged)
+    else:
+        around = contact_id.table
+        everybody = union_all(select(contact_id).correlate(around), merged.correlate(around))
     return column == any_(func.array(everybody.scalar_subquery()))
 
 

@@ -69,7 +69,7 @@ async def _changed(session: AsyncSession, tickets: Sequence[Opened]) -> Mapping[
     return {(id, opened_at): found[id] for id, opened_at in tickets}
 
 
-def _by_ticket(ids: Sequence[uuid.UUID], rows: Iterable[Row[Any]]) -> dict[uuid.UUID, list[Row[Any]]]:
+def _by_ticket(ids: Sequence[uuid.UUID], rows: Iterable[Any]) -> dict[uuid.UUID, list[Row[Any]]]:
     found: dict[uuid.UUID, list[Row[Any]]] = {id: [] for id in ids}
     for row in rows:
         found[row.ticket_id].append(row)
