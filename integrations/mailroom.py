@@ -159,7 +159,7 @@ class Mailroom:
                 for (state, reasons), leases in done.items():
                     await settle_all(session, leases, state=state, last_error=reasons)
         except Exception as failure:
-            log.info("arrivals_opened_alone", many=len(run), error=repr(failure)[:500])
+            log.info("arrivals_opened_alone", many=len(run), because=repr(failure)[:500])
             return run
         return left
 
