@@ -72,6 +72,8 @@ AUDITED = {
     "infectedFileOpen": Audited(AuditKind.INFECTED_OPENED, ("id",)),
     "macroSave": Audited(AuditKind.MACRO_SAVED, ("id", "name", "visibility", "team_id")),
     "macroDelete": Audited(AuditKind.MACRO_DELETED, ("id",)),
+    "tagRename": Audited(AuditKind.TAG_RENAMED, ("tag", "into")),
+    "tagRemove": Audited(AuditKind.TAG_REMOVED, ("tag",)),
     "contactFieldSave": Audited(AuditKind.CONTACT_FIELD_SAVED, ("id", "label", "kind", "options")),
     "contactFieldArchive": Audited(AuditKind.CONTACT_FIELD_ARCHIVED, ("id", "archived")),
     "ticketFieldSave": Audited(AuditKind.TICKET_FIELD_SAVED, ("id", "label", "kind", "options")),

@@ -15,6 +15,7 @@ from api.house import House
 from domain.actors import Actor
 from domain.agents import sign_in, tokens
 from domain.agents.sign_in import LONGEST
+from domain.chorus import Reads
 from domain.db import database_time
 
 CSRF = "csrf"
@@ -31,13 +32,12 @@ class Holder:
     """Should it be noted that the token was used?"""
 
 
-async def holder_of(house: House, token: str) -> Holder | None:
-    async with house.db.reading() as connection:
-        if token.startswith(tokens.PREFIX):
-            if found := await tokens.program(connection, token):
-                return Holder(found[0], None, found[1])
-        elif known := await sign_in.recognise(connection, token):
-            return Holder(known.actor, known.session_id, known.is_stale)
+async def holder_of(connection: Reads, token: str) -> Holder | None:
+    if token.startswith(tokens.PREFIX):
+        if found := (await tokens.programs(connection, [token])).get(token):
+            return Holder(found[0], None, found[1])
+    elif known := await sign_in.recognise(connection, token):
+        return Holder(known.actor, known.session_id, known.is_stale)
     return None
 
 

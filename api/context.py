@@ -2,8 +2,8 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeAlias, TypeVar
@@ -12,14 +12,12 @@ import strawberry
 from starlette.responses import Response
 from strawberry.dataloader import DataLoader
 
-from api import auth
 from api.documents import Operation
 from api.house import House
 from api.selection import Selection, Selections
+from api.watch import Shown, Watched, still
 from domain.actors import Actor
-from domain.agents import sign_in
 from domain.chorus import Chorus
-from domain.db import database_time
 from domain.errors import NotSignedIn
 
 
@@ -42,6 +40,8 @@ class Context:
     """What `connection_init` brought, on a socket."""
     loaders: dict[Any, DataLoader[uuid.UUID, Any]] = field(default_factory=dict)
     chorus: Chorus | None = None
+    keeps: bool = False
+    """The connection over which is read, until it is let go."""
     is_query: bool = False
     opened: set[uuid.UUID] = field(default_factory=set)
     """Contacts, which are noted before the answer to this query is given."""
@@ -63,37 +63,46 @@ class Context:
             return f"address {self.address}"
         return f"{self.somebody.kind} {self.somebody.id}"
 
+    @property
+    def shown(self) -> Shown:
+        return self.session_id or self.token
+
     async def still(self) -> Actor | None:
         """Whoever brought the token, with the rights of this moment; none when the session has ended."""
-        if self.session_id:
-            async with self.house.db.reading() as connection:
-                found = await sign_in.still(connection, self.session_id)
-            if found and found[1]:
-                async with self.house.db.transaction() as session:
-                    at = await database_time(session)
-                    await sign_in.still_open(session, self.session_id, at=at)
-            return found[0] if found else None
-        holder = await auth.holder_of(self.house, self.token) if self.token else None
-        return holder.actor if holder else None
+        return (await still(self.house.db, [self.shown])).get(self.shown)
+
+    @contextmanager
+    def watched(self, rung: asyncio.Event) -> Iterator[Watched]:
+        """Rung when they are somebody else."""
+        with self.house.watch.over(self.shown, self.somebody, rung) as stream:
+            yield stream
+
+    def singing(self) -> Chorus:
+        """All who read at the same time, over one connection; those of a query keep it until its end."""
+        if self.chorus is None or self.chorus.has_ended:
+            self.chorus = Chorus(self.house.db, lasts=self.keeps)
+        return self.chorus
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator["Reading"]:
-        """With all who read at the same time, over one connection; those of a query keep it until its end."""
-        if self.chorus is None or self.chorus.has_ended:
-            self.chorus = Chorus(self.house.db, lasts=self.is_query)
-        async with self.chorus.joined() as at:
-            yield Reading(self.chorus, self.actor, self.locale, at, self.house)
+        chorus = self.singing()
+        async with chorus.joined():
+            yield Reading(chorus, self.actor, self.locale, await chorus.time(), self.house)
 
     @asynccontextmanager
     async def querying(self) -> AsyncIterator[None]:
-        """The connection is back before anything else is asked for: who holds one while waiting for another can wait for ever."""
-        self.is_query = True
+        self.is_query = self.keeps = True
         try:
             yield
         finally:
             self.is_query = False
-            if self.chorus:
-                await self.chorus.end()
+            await self.let_go()
+
+    async def let_go(self) -> None:
+        """The connection is back before anything else is asked for: who holds one while waiting for another can wait for ever."""
+        self.keeps = False
+        if self.chorus:
+            await self.chorus.end()
 
     async def load(self, read: "Read[T]", id: uuid.UUID) -> "T | None":
         """What objects anywhere in an answer want of the same kind is read at once for all of them, and not kept."""
@@ -121,8 +130,8 @@ class Reading:
 @asynccontextmanager
 async def reading_as(house: House, actor: Actor, locale: str) -> AsyncIterator[Reading]:
     chorus = Chorus(house.db)
-    async with chorus.joined() as at:
-        yield Reading(chorus, actor, locale, at, house)
+    async with chorus.joined():
+        yield Reading(chorus, actor, locale, await chorus.time(), house)
 
 
 Info: TypeAlias = strawberry.Info[Context, None]

@@ -6,8 +6,19 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from hashlib import sha256
+from typing import Any
 
-from graphql import DocumentNode, GraphQLError, OperationDefinitionNode, StringValueNode, ValidationRule
+from graphql import (
+    DirectiveNode,
+    DocumentNode,
+    GraphQLError,
+    OperationDefinitionNode,
+    StringValueNode,
+    ValidationRule,
+    VariableNode,
+    Visitor,
+    visit,
+)
 from strawberry.extensions import SchemaExtension
 from strawberry.types import ExecutionContext
 
@@ -24,8 +35,14 @@ class Operation:
     node: OperationDefinitionNode
     document: DocumentNode
     needs: Needs
-    size: Size | None = None
-    """Where it is the same whatever the variables are."""
+    sizes: dict[tuple[Any, ...], Size] = field(default_factory=dict)
+    """By the values of the variables on which they depend."""
+    sized_by: frozenset[str] | None = None
+    """None: it was not measured yet."""
+    deciding: tuple[str, ...] = ()
+    """The variables by which `@skip` and `@include` decide what is selected."""
+    completers: dict[Any, Any] = field(default_factory=dict)
+    """By type and selection (`api/completion.py`)."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +98,24 @@ class Documents(SchemaExtension):
             for one in node.definitions
             if isinstance(one, OperationDefinitionNode)
         }
-        return Document(node, {name: Operation(one, node, needs[name]) for name, one in operations.items()})
+        decide = deciding(node)
+        return Document(
+            node,
+            {name: Operation(one, node, needs[name], deciding=decide) for name, one in operations.items()},
+        )
+
+
+def deciding(document: DocumentNode) -> tuple[str, ...]:
+    """The variables by which `@skip` and `@include` decide what is selected."""
+    names: set[str] = set()
+
+    class Directives(Visitor):
+        def enter_directive(self, node: DirectiveNode, *_: object) -> None:
+            given = (argument.value for argument in node.arguments or ())
+            names.update(value.name.value for value in given if isinstance(value, VariableNode))
+
+    visit(document, Directives())
+    return tuple(sorted(names))
 
 
 def _hash(execution: ExecutionContext) -> str:

@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from types import NoneType
+from typing import Any
 
 import structlog
 from graphql import GraphQLError
@@ -13,8 +15,11 @@ from api import limits, metrics, reads
 from api.context import Context
 from api.documents import Operation
 from api.errors import shown
-from api.limits import size_of
+from api.limits import Size, size_of
 from domain.errors import OverLimit, Refused
+
+SIZES = 100
+"""Of one operation, that are remembered."""
 
 
 class Admitted(SchemaExtension):
@@ -37,11 +42,7 @@ class Admitted(SchemaExtension):
     def _admit(self, context: Context, operation: Operation) -> None:
         execution = self.execution_context
         variables = execution.variables or {}
-        size = operation.size or size_of(
-            execution.schema._schema, operation.document, operation.node, variables
-        )
-        if size.fixed:
-            operation.size = size
+        size = self._size(operation, variables)
         size.check()
         limits.check_variables(variables)
         context.house.rates.take(context.principal, size.roots, signed_in=context.somebody is not None)
@@ -49,12 +50,29 @@ class Admitted(SchemaExtension):
         if context.somebody or execution.operation_type is not OperationType.MUTATION:
             context.permit()
 
+    def _size(self, operation: Operation, variables: dict[str, Any]) -> Size:
+        """Measured once for the same numbers, where it depends on numbers alone: how much of a list is asked for."""
+        names = operation.sized_by
+        given = tuple((name, variables[name]) for name in names or () if name in variables)
+        measured = names is not None and all(value.__class__ in (int, NoneType) for _, value in given)
+        if measured and given in operation.sizes:
+            return operation.sizes[given]
+        size = size_of(self.execution_context.schema._schema, operation.document, operation.node, variables)
+        operation.sized_by = size.by
+        if measured:
+            if len(operation.sizes) >= SIZES:
+                operation.sizes.clear()
+            operation.sizes[given] = size
+        return size
+
 
 class Timed(SchemaExtension):
     """Queries and mutations end in time: what they have begun is rolled back."""
 
     async def on_execute(self) -> AsyncIterator[None]:
         execution = self.execution_context
+        if execution.operation_type is not OperationType.QUERY:
+            await execution.context.let_go()
         if execution.operation_type is OperationType.SUBSCRIPTION:
             yield
             return

@@ -62,14 +62,21 @@ class GraphQLDoor(GraphQL[Context, None]):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         too_large = HTTPException(413, f"A request has at most {LARGEST_BODY // 1024} KiB.")
-        await super().__call__(scope, at_most(LARGEST_BODY, receive, too_large), send)
+        try:
+            await super().__call__(scope, at_most(LARGEST_BODY, receive, too_large), send)
+        finally:
+            if context := scope.get("heddle"):
+                await context.let_go()
 
     async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> Context:
-        context = Context(
+        if isinstance(request, Request):
+            await request.body()  # who sends it slowly holds no connection meanwhile
+        context = request.scope["heddle"] = Context(
             self._house,
             preferred_language(request.headers.get("accept-language", "")),
             address=request.client.host if request.client else None,
             response=response if isinstance(response, Response) else None,
+            keeps=isinstance(request, Request),
         )
         context.token = auth.bearer(request.headers.get("authorization"))
         if context.token:
@@ -91,13 +98,16 @@ class GraphQLDoor(GraphQL[Context, None]):
         return await super().on_ws_connect(context)
 
     async def _recognise(self, context: Context) -> None:
-        holder = await auth.holder_of(self._house, context.token or "")
+        chorus = context.singing()
+        async with chorus.joined():
+            holder = await auth.holder_of(chorus, context.token or "")
         context.somebody = holder.actor if holder else None
         context.session_id = holder.session_id if holder else None
         if holder:
             context.locale = holder.actor.locale
             structlog.contextvars.bind_contextvars(who=context.principal)
             if holder.is_stale:
+                await context.let_go()
                 await auth.note_use(self._house, holder, context.address)
 
     def parse_json(self, data: str | bytes) -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 from api.rates import Rates
 from api.remembered import Remembered
 from api.settings import ApiSettings
+from api.watch import Watch
 from domain.db import Database
 from domain.desk.files import Files
 from domain.keys import Keys
@@ -43,7 +44,9 @@ class House:
     orders: Orders = field(default_factory=NoOrders)
     """Whom a machine on the telephone asks how far an order is."""
     rates: Rates = field(init=False)
+    watch: Watch = field(init=False)
 
     def __post_init__(self) -> None:
         rates = Rates(self.settings.operations_per_minute, self.settings.anonymous_per_minute)
         object.__setattr__(self, "rates", rates)
+        object.__setattr__(self, "watch", Watch(self.db))

@@ -49,8 +49,8 @@ class Size:
     nodes: int
     roots: int
     """Fields at the root: each is an operation of its own."""
-    fixed: bool
-    """The same whatever the variables are."""
+    by: frozenset[str]
+    """The variables on which it depends."""
 
     def check(self) -> None:
         found = {
@@ -84,7 +84,7 @@ def size_of(
     """Of an operation of a valid document."""
     measure = _Measure(schema, document, operation, variables)
     found = measure.below(operation.selection_set, schema.get_root_type(operation.operation), None)
-    return Size(found.depth, found.aliases, found.nodes, found.fields, not measure.asked_variables)
+    return Size(found.depth, found.aliases, found.nodes, found.fields, frozenset(measure.asked))
 
 
 class _Found(NamedTuple):
@@ -113,7 +113,7 @@ class _Measure:
             one.name.value: one for one in document.definitions if isinstance(one, FragmentDefinitionNode)
         }
         self._known: dict[tuple[str, int | None], _Found] = {}
-        self.asked_variables = False
+        self.asked: set[str] = set()
 
     def below(self, selections: SelectionSetNode | None, parent: Any, first: int | None) -> _Found:
         """`first`: of the field around, for whose list this is the wrapper."""
@@ -168,8 +168,8 @@ class _Measure:
         default = default if isinstance(default, int) else None
         given = next((one.value for one in node.arguments or () if one.name.value == argument), None)
         if isinstance(given, VariableNode):
-            self.asked_variables = True
             name = given.name.value
+            self.asked.add(name)
             if name in self._variables:
                 return _size(self._variables[name], default)
             given = self._defaults.get(name)

@@ -18,10 +18,10 @@ import strawberry
 import structlog
 from graphql import ExecutionResult, VariableNode
 from sqlalchemy.exc import SQLAlchemyError
-from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from api.change_topics import ChangeTopic
 from api.changes import BATCH, ChangeBatch, read_batch, too_old
+from api.completion import CompilingExecutor
 from api.context import Context, Info, Reading, reading_as
 from api.cursors import cursor, place
 from api.desk.attachments import LINKS
@@ -36,7 +36,7 @@ from domain.events import Place
 log = structlog.get_logger()
 
 POLL = 4.0
-"""Seconds after which a reader looks even if nobody rang, and a stream asks who its session is: an end is felt in five."""
+"""Seconds after which a reader looks even if nobody rang."""
 QUIET = 30.0
 """Seconds after which a stream that has nothing to tell says where it is."""
 KEPT = 50
@@ -59,27 +59,18 @@ class Audience:
         self._house, self._actor, self._locale = house, actor, locale
         self._topics, self._selection = topics, selection
         self._kept: deque[_Kept] = deque(maxlen=KEPT)
-        self._news = asyncio.Event()
         self.place: Place = (-1, -1)
-        self.listeners = 0
+        self.listeners: set[asyncio.Event] = set()
+        """Rung for each batch."""
         self.reader = asyncio.create_task(self._read_on())
-
-    async def started(self) -> None:
-        while self.place < (0, 0):
-            await self.news(POLL)
-
-    async def news(self, seconds: float) -> None:
-        """Waits for the next batch, at most so long."""
-        waiting = asyncio.create_task(self._news.wait())
-        try:
-            await asyncio.wait((waiting, self.reader), timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            waiting.cancel()
-        if self.reader.done():
-            self.reader.result()
+        self.reader.add_done_callback(lambda _: self._ring())
 
     async def after(self, since: Place) -> _Kept | None:
         """The batch that goes on from here; none if there is nothing new."""
+        if self.reader.done():
+            self.reader.result()
+        if self.place < (0, 0):
+            return None
         fresh = [kept for kept in self._kept if monotonic() - kept.at < FRESH]
         for kept in fresh:
             if kept.since <= since < kept.reached:
@@ -123,15 +114,18 @@ class Audience:
 
     def _reached(self, place: Place) -> None:
         self.place = place
-        self._news.set()
-        self._news = asyncio.Event()
+        self._ring()
+
+    def _ring(self) -> None:
+        for rung in self.listeners:
+            rung.set()
 
     def _reading(self) -> AbstractAsyncContextManager[Reading]:
         return reading_as(self._house, self._actor, self._locale)
 
 
 @asynccontextmanager
-async def _joined(info: Info, topics: frozenset[ChangeTopic]) -> AsyncIterator[Audience]:
+async def _joined(info: Info, topics: frozenset[ChangeTopic], rung: asyncio.Event) -> AsyncIterator[Audience]:
     context: Context = info.context
     audiences, selection = context.house.audiences, wanted(info)
     # A link to a file is signed for whom it is shown to.
@@ -140,12 +134,11 @@ async def _joined(info: Info, topics: frozenset[ChangeTopic]) -> AsyncIterator[A
     if key not in audiences:
         audiences[key] = Audience(context.house, context.actor, context.locale, topics, selection)
     audience = audiences[key]
-    audience.listeners += 1
+    audience.listeners.add(rung)
     try:
-        await audience.started()
         yield audience
     finally:
-        audience.listeners -= 1
+        audience.listeners.discard(rung)
         if not audience.listeners:
             if audiences.get(key) is audience:
                 del audiences[key]
@@ -169,35 +162,33 @@ async def _stream(
 ) -> AsyncGenerator[ChangeBatch, None]:
     context: Context = info.context
     reached, asked = place(context.house, since), frozenset(topics or ChangeTopic)
-    checked = said = monotonic()
+    said, rung = monotonic(), asyncio.Event()
     async with context.reading() as reading:
         newest = await events.newest_place(reading.connection) if await too_old(reading, reached) else None
     if newest:
         reached = newest
         yield ChangeBatch.of(context.house, reached, reset_required=True)
-    while True:
-        async with _joined(info, asked) as audience:
-            while True:
-                if monotonic() - checked >= POLL:
-                    checked, somebody = monotonic(), await context.still()
-                    if somebody != context.somebody:
-                        context.somebody = somebody
-                        break
-                kept = await audience.after(reached)
-                if kept:
-                    reached = kept.reached
-                    if kept.batch.changes or kept.batch.reset_required:
+    with context.watched(rung) as who:
+        while True:
+            async with _joined(info, asked, rung) as audience:
+                while who.actor == context.somebody:
+                    rung.clear()
+                    kept = await audience.after(reached)
+                    if kept:
+                        reached = kept.reached
+                        if kept.batch.changes or kept.batch.reset_required:
+                            said = monotonic()
+                            yield kept.batch
+                        continue
+                    if monotonic() - said >= QUIET:
                         said = monotonic()
-                        yield kept.batch
-                    continue
-                if monotonic() - said >= QUIET:
-                    said = monotonic()
-                    yield ChangeBatch.of(context.house, reached)
-                    continue  # there may be news by now
-                await audience.news(max(0.0, min(checked + POLL, said + QUIET) - monotonic()))
-        async with context.reading() as reading:  # refused to whose session has ended
-            reached = await events.newest_place(reading.connection)
-        yield ChangeBatch.of(context.house, reached, reset_required=True)
+                        yield ChangeBatch.of(context.house, reached)
+                        continue  # there may be news by now
+                    await heard(rung, said + QUIET - monotonic())
+            context.somebody = who.actor
+            async with context.reading() as reading:  # refused to whose session has ended
+                reached = await events.newest_place(reading.connection)
+            yield ChangeBatch.of(context.house, reached, reset_required=True)
 
 
 @strawberry.type
@@ -209,7 +200,7 @@ class ChangeSubscriptions:
     )
 
 
-class Executor(StrawberryGraphQLCoreExecutionContext):
+class Executor(CompilingExecutor):
     """A batch is resolved and encoded for the first of its audience, and sent to the others as it is."""
 
     def execute_operation(self, *args: Any, **options: Any) -> Any:

@@ -14,6 +14,7 @@ from prometheus_client import (
     Counter,
     Gauge,
     Histogram,
+    ProcessCollector,
     disable_created_metrics,
     generate_latest,
 )
@@ -31,6 +32,9 @@ from domain.queues import waiting
 
 disable_created_metrics()  # type: ignore[no-untyped-call]
 _registry = CollectorRegistry()
+ProcessCollector(
+    registry=_registry
+)  # its memory, processor time and open files, under the names everybody uses
 _requests = Histogram(
     "heddle_request_seconds", "How long requests took, sockets until they closed.", ["method", "route", "status"],
     registry=_registry,

@@ -74,6 +74,7 @@ from api.sla.calendars import CalendarMutations, CalendarQueries
 from api.sla.policies import PolicyQueries
 from api.sla.promising import PolicyMutations
 from api.sockets import AskedAnew
+from api.tagging.tags import TagMutations, TagQueries
 from api.ways_in.arrivals import ArrivalMutations, ArrivalQueries
 from api.ways_in.channel_administration import ChannelMutations
 from api.ways_in.channel_kinds import ChannelKindQueries
@@ -106,6 +107,7 @@ class Query(
     TicketFieldQueries,
     MentionQueries,
     BulkQueries,
+    TagQueries,
     ContactQueries,
     TextingQueries,
     MacroQueries,
@@ -152,6 +154,7 @@ class Mutation(
     ChannelMutations,
     TicketMutations,
     BulkMutations,
+    TagMutations,
     LinkedTicketMutations,
     TicketFieldMutations,
     DraftMutations,

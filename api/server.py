@@ -49,6 +49,7 @@ def server(app: ASGIApp, patience: Patience, **options: Any) -> uvicorn.Server:
             http=Http,
             ws=Socket,
             ws_max_size=LARGEST_FRAME,
+            ws_per_message_deflate=False,  # bytes that are made once for a thousand would be packed a thousand times
             ws_ping_interval=PING,
             ws_ping_timeout=PING,
             lifespan="off",

@@ -20,6 +20,7 @@ class AskedAnew(SchemaExtension):
                 operation=None,
                 loaders={},
                 chorus=None,
+                keeps=False,
                 is_query=False,
                 opened=set(),
             )

@@ -27,6 +27,7 @@ from domain.privacy.exports import Exporter
 from domain.privacy.sealing import Sealer
 from domain.reporting import keeping
 from domain.sla import clocks, deadlines, recounts
+from domain.tagging import renaming
 from domain.working import bulk, snoozing
 from integrations.courier import Courier
 from integrations.mail.receiving.fetching import Fetcher, Pace
@@ -102,6 +103,7 @@ async def working(house: House, settings: Settings) -> AsyncIterator[None]:
         watch.run(house.db, settings.notifications),
         recounts.run(house.db),
         bulk.run(house.db),
+        renaming.run(house.db),
         Sealer(house.db, house.keys, house.files).run(),
         Exporter(house.db, house.files).run(),
         Importer(house.db, house.files, takes(house)).run(),

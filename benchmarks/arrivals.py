@@ -1,22 +1,26 @@
 """From an original that is safe to a message on a ticket: one worker process opens what lies in the mailroom."""
 
 import asyncio
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from hashlib import sha256
+from statistics import median
 from time import perf_counter
 from typing import Any
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import func, insert, make_url, select, text
 
 from benchmarks.bench import Bench, Measured, Table, number
 from benchmarks.data.letters import Letter, mails, messenger_bodies
+from benchmarks.data.loading import load
 from benchmarks.processes import Child, Meter, started
 from benchmarks.rounds import middle
 from domain.arriving.inbound import ARRIVALS, Arrival, ArrivalState
-from domain.db import new_id, ring
+from domain.db import Database, new_id, ring
 from domain.desk.messages import Item
+from domain.migrations import migrate
 from domain.ways_in.channels import ChannelKind
 
 WARMING = 32
@@ -28,32 +32,73 @@ LONGEST = 60.0
 
 @dataclass
 class Opened:
+    """By one worker, in its shop."""
+
+    bench: Bench
+    worker: Child
     rates: list[float] = field(default_factory=list)
     app: list[float | None] = field(default_factory=list)
     database: list[float | None] = field(default_factory=list)
 
+    def row(self) -> list[str]:
+        spent = (number(middle(costs), 2) for costs in (self.app, self.database))
+        return [f"{self.bench.sizes.tickets:,} tickets", number(middle(self.rates), 0), *spent]
+
+    def cost(self) -> float:
+        return (middle(self.app) or 0.0) + (middle(self.database) or 0.0)
+
 
 async def measure(bench: Bench) -> Measured:
-    sizes, opened = bench.sizes, Opened()
-    with started("worker", "benchmarks.peers.worker", bench.orders) as worker:
-        await _open(bench, worker, "warming", WARMING, WARMING, Opened())
-        for turn in range(sizes.rounds):
-            many = sizes.messenger // sizes.rounds, sizes.mails // sizes.rounds
-            await _open(bench, worker, f"arrival{turn}", *many, opened)
-    rate = middle(opened.rates)
-    row = ["Heddle, one worker", number(rate, 0)]
-    row += [number(middle(spent), 2) for spent in (opened.app, opened.database)]
+    sizes = bench.sizes
+    many = sizes.messenger // sizes.rounds, sizes.mails // sizes.rounds
+    async with small_shop(bench) as small:
+        with (
+            started("worker", "benchmarks.peers.worker", bench.orders) as worker,
+            started("small_worker", "benchmarks.peers.worker", small.orders) as small_worker,
+        ):
+            full, few = Opened(bench, worker), Opened(small, small_worker)
+            for opened in (full, few):
+                await _open(replace(opened, rates=[], app=[], database=[]), "warming", WARMING, WARMING)
+            for turn in range(sizes.rounds):
+                for opened in (full, few) if turn % 2 else (few, full):
+                    await _open(opened, f"arrival{turn}", *many)
     table = Table(
-        "Arrivals to messages on tickets",
+        "Arrivals to messages on tickets, one worker",
         ("", "messages/s", "CPU ms: worker", "database"),
-        [row],
-        "Four small Messenger messages to one small mail; half of the senders are new.",
+        [few.row(), full.row()],
+        "Four small Messenger messages to one small mail; half of the senders are new. Flat is a cost that does not grow with the tickets.",
     )
-    return Measured(table, {"messages_per_second": rate} if rate else {})
+    figures = {"messages_per_second": median(full.rates)}
+    if few.cost():
+        figures |= {"message_cpu_ms": full.cost(), "message_cost_growth": full.cost() / few.cost()}
+    return Measured(table, figures)
 
 
-async def _open(bench: Bench, worker: Child, name: str, chats: int, letters: int, opened: Opened) -> None:
-    app, database = Meter(worker.processor), Meter(bench.postgres)
+@asynccontextmanager
+async def small_shop(bench: Bench) -> AsyncIterator[Bench]:
+    """A shop with far fewer tickets, in a database beside the large one."""
+    sizes = replace(
+        bench.sizes,
+        tickets=bench.sizes.few_tickets,
+        contacts=bench.sizes.few_tickets // 4,
+        messages=bench.sizes.few_tickets * 5,
+    )
+    async with bench.db.engine.connect() as connection:
+        alone = await connection.execution_options(isolation_level="AUTOCOMMIT")
+        await alone.execute(text("CREATE DATABASE small TEMPLATE template0"))
+    url = make_url(bench.db.url).set(database="small").render_as_string(hide_password=False)
+    db = Database(url)
+    try:
+        await migrate(db)
+        shop = await load(db, bench.keys, sizes)
+        yield replace(bench, sizes=sizes, db=db, shop=shop, orders=bench.orders | {"database": url})
+    finally:
+        await db.close()
+
+
+async def _open(opened: Opened, name: str, chats: int, letters: int) -> None:
+    bench = opened.bench
+    app, database = Meter(opened.worker.processor), Meter(bench.postgres)
     rows = list(_rows(bench, name, chats, letters))
     async with bench.db.transaction() as session:
         before = await session.scalar(select(func.count()).select_from(Item))

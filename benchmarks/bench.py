@@ -22,6 +22,7 @@ class Bench:
     product: Child
     floor: Child
     usual: Child
+    usual_graphql: Child
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """The inbox: fifty tickets as a phone lists them."""
 
+from statistics import median
 from typing import Any
 
 import orjson
@@ -30,28 +31,36 @@ async def measure(bench: Bench) -> Measured:
     bearer = f"Bearer {bench.shop.token}"
     floor = Peer("the floor", bench.floor, [request("GET", f"/inbox?first={FIRST}")])
     product = Peer("Heddle", bench.product, [graphql(bench, DOCUMENT, first=FIRST)])
-    usual = Peer(
+    rest = Peer(
         "FastAPI + ORM", bench.usual, [request("GET", f"/tickets?first={FIRST}", authorization=bearer)]
     )
-    size = await _agree(floor, product, usual)
-    await compare(bench, [floor, product, usual])
-    figures = {"inbox_vs_floor": product.against(floor), "inbox_vs_fastapi_orm": product.against(usual)}
-    note = f"{size / 1024:.0f} KB. {product.compared_with(floor)} {product.compared_with(usual)}"
-    return Measured(table(f"Inbox page, {FIRST} tickets", [floor, product, usual], note), figures)
+    strawberry = Peer("Strawberry + ORM", bench.usual_graphql, product.requests)
+    size = await _agree(product, floor, strawberry, rest)
+    peers = [floor, product, rest, strawberry]
+    await compare(bench, peers)
+    figures = {
+        "inbox_vs_floor": product.against(floor),
+        "inbox_vs_fastapi_orm": product.against(rest),
+        "inbox_vs_usual_strawberry": product.against(strawberry),
+        "inbox_per_second": median(product.rounds.rates),
+    }
+    compared = " ".join(product.compared_with(other) for other in (floor, rest, strawberry))
+    note = f"{size / 1024:.0f} KB. {compared}"
+    return Measured(table(f"Inbox page, {FIRST} tickets", peers, note), figures)
 
 
-async def _agree(floor: Peer, product: Peer, usual: Peer) -> int:
-    """All three say the same; otherwise a comparison would say nothing."""
+async def _agree(product: Peer, floor: Peer, strawberry: Peer, rest: Peer) -> int:
+    """All of them say the same; otherwise a comparison would say nothing."""
     body = await product.body()
     said = orjson.loads(body)
-    if said != orjson.loads(await floor.body()):
-        raise RuntimeError("the floor shows another inbox than the product")
+    for other in (floor, strawberry):
+        if said != orjson.loads(await other.body()):
+            raise RuntimeError(f"{other.name} shows another inbox than the product")
     nodes = [edge["node"] for edge in said["data"]["tickets"]["edges"]]
     if len(nodes) != FIRST:
         raise RuntimeError(f"the inbox has {len(nodes)} tickets on its page")
-    rest = orjson.loads(await usual.body())
-    if _words(nodes) != _words(rest["tickets"]):
-        raise RuntimeError("the usual way shows another inbox than the product")
+    if _words(nodes) != _words(orjson.loads(await rest.body())["tickets"]):
+        raise RuntimeError(f"{rest.name} shows another inbox than the product")
     return len(body)
 
 

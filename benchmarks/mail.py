@@ -20,8 +20,9 @@ from sqlalchemy import func, insert, select, update
 
 from benchmarks import report
 from benchmarks.bench import Table, number
+from benchmarks.data.customers import MAILBOX
 from benchmarks.data.letters import mails
-from benchmarks.data.loading import MAILBOX, load
+from benchmarks.data.loading import load
 from benchmarks.processes import Meter, Processor, postgres_in
 from benchmarks.rounds import middle
 from benchmarks.sizes import Sizes

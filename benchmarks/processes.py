@@ -16,6 +16,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 FAREWELL = 5.0
+LAST_WORDS = 500
 
 
 @dataclass(frozen=True)
@@ -59,8 +60,14 @@ class Child:
 
 @contextmanager
 def started(name: str, module: str, orders: dict[str, str]) -> Iterator[Child]:
-    """`python -m module`, which answers on `port` as soon as it can: until then, connections wait."""
-    with socket.create_server(("127.0.0.1", 0), backlog=128) as listening:
+    """`python -m module`, which answers on `port` as soon as it can: until then, connections wait.
+
+    What it logs goes to a file of its name.
+    """
+    with (
+        socket.create_server(("127.0.0.1", 0), backlog=1_024) as listening,
+        (Path(orders["folder"]) / f"{name}.log").open("ab") as log,
+    ):
         port: int = listening.getsockname()[1]
         process = subprocess.Popen(
             [sys.executable, "-m", module],
@@ -68,6 +75,7 @@ def started(name: str, module: str, orders: dict[str, str]) -> Iterator[Child]:
             cwd=ROOT,
             pass_fds=[listening.fileno()],
             start_new_session=True,  # Ctrl-C is for us; the child hears of it by the end of its input
+            stderr=log,
         )
         told = orders | {"socket": str(listening.fileno())}
     assert process.stdin
@@ -75,6 +83,10 @@ def started(name: str, module: str, orders: dict[str, str]) -> Iterator[Child]:
         process.stdin.write(json.dumps(told).encode() + b"\n")
         process.stdin.flush()
         yield Child(name, port, Processor(process.pid))
+    except Exception:
+        if said := Path(log.name).read_text(errors="replace")[-LAST_WORDS:]:
+            sys.stderr.write(f"{name} said last: {said}\n")
+        raise
     finally:
         with suppress(BrokenPipeError):
             process.stdin.close()
@@ -85,6 +97,12 @@ def started(name: str, module: str, orders: dict[str, str]) -> Iterator[Child]:
             process.wait()
 
 
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port: int = taken.getsockname()[1]
+    return port
+
+
 def postgres_in(folder: Path) -> Processor:
     """All the server processes of the embedded database that lives there."""
     try:
@@ -92,6 +110,24 @@ def postgres_in(folder: Path) -> Processor:
     except (OSError, ValueError, IndexError):
         return Processor(None)
     return Processor(pid, family=True)
+
+
+def resident(pid: int) -> float | None:
+    """Megabytes that a process and its children hold; what they share counts once."""
+    sizes = [_proportional(one) for one in (pid, *_children(pid))]
+    return sum(size for size in sizes if size) / 1024 if sizes[0] else None
+
+
+def _proportional(pid: int) -> int | None:
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return None
+    return next((int(line.split()[1]) for line in lines if line.startswith("Pss:")), None)
+
+
+def _children(pid: int) -> list[int]:
+    return [child for child in _pids() if (stat := _stat(child)) and stat.parent == pid]
 
 
 @dataclass(frozen=True)

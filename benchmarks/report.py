@@ -16,17 +16,34 @@ FILE = Path(__file__).parent / "results.md"
 FIGURES = (
     "inbox_vs_floor",
     "ticket_vs_floor",
+    "inbox_vs_usual_strawberry",
     "inbox_vs_fastapi_orm",
+    "inbox_per_second",
+    "today_per_second",
+    "today_cpu_ms",
+    "replies_per_second",
+    "reply_cpu_ms",
+    "reply_database_cpu_ms",
     "webhooks_per_second",
     "messages_per_second",
+    "message_cpu_ms",
+    "message_cost_growth",
+    "subscribers_p99_ms",
+    "subscribers_small_p99_ms",
+    "subscribers_usual_p99_ms",
     "next_due_ms",
+    "start_seconds",
+    "idle_mb",
+    "busy_mb",
 )
 
 DEADLINES = "Deadlines that fall within a minute, half of them in one instant"
 MAIL = "Mails to messages on tickets"
 ASSIGNING = "A day's tickets, handed out while workers are killed"
-APART = (DEADLINES, MAIL, ASSIGNING)
-"""Measured apart, by `./run bench deadlines`, `./run bench mail` and `./run bench assigning`: whoever measures the rest leaves them as they are."""
+HELPDESKS = "Other helpdesks, one request at a time"
+PLANS = "Statements of the screens and the workers, explained"
+APART = (DEADLINES, MAIL, ASSIGNING, HELPDESKS, PLANS)
+"""Measured apart, each by its own `./run bench …`: whoever measures the rest leaves them as they are."""
 
 
 def written(table: Table) -> str:
@@ -54,7 +71,8 @@ def save(sizes: Sizes, postgres: str, measured: Iterable[Measured]) -> None:
         f"Python {platform.python_version()}, PostgreSQL {postgres}, {os.cpu_count()} processors, "
         f"shared by the servers, the database and the client. Medians of {sizes.rounds} rounds that take turns; "
         f"read the ratios. The floor is one SQL statement that builds the JSON, behind a bare ASGI application that "
-        f"asks nobody who they are. FastAPI + ORM is the same page as REST: pydantic models over `selectinload`."
+        f"asks nobody who they are. FastAPI + ORM is the same page as REST: pydantic models over `selectinload`. Strawberry + ORM answers the same query the usual way: "
+        f"resolvers, DataLoaders, `GraphQLRouter`."
     )
     _write(
         head,

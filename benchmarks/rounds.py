@@ -50,7 +50,14 @@ class Rounds:
         return None if app is None or database is None else app + database
 
     def row(self, name: str) -> list[str]:
-        shown = ((self.rates, 0), (self.p50, 1), (self.p99, 1), (self.app, 2), (self.database, 2))
+        rate = middle(self.rates) or 0.0
+        shown = (
+            (self.rates, 0 if rate >= 10 else 1),
+            (self.p50, 1),
+            (self.p99, 1),
+            (self.app, 2),
+            (self.database, 2),
+        )
         return [name, *(number(middle(values), digits) for values, digits in shown)]
 
 

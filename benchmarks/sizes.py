@@ -14,9 +14,12 @@ class Sizes:
     """At most in a burst of page requests or webhooks."""
     seconds: float
     """At most for a burst."""
+    subscribers: int
     messenger: int
     """Arrivals that a worker opens, all rounds together."""
     mails: int
+    few_tickets: int
+    """Of the shop beside, which tells whether a message costs more when there are more tickets."""
     open_tickets: int
     deadlines: int
     """That fall within a minute."""
@@ -32,11 +35,13 @@ QUICK = Sizes(
     rounds=5,
     requests=1_000,
     seconds=1.5,
+    subscribers=1_000,
     messenger=600,
     mails=150,
+    few_tickets=1_000,
     open_tickets=50_000,
     deadlines=2_000,
-    patience=160.0,
+    patience=480.0,
 )
 
 FULL = Sizes(
@@ -47,9 +52,11 @@ FULL = Sizes(
     rounds=9,
     requests=10_000,
     seconds=5.0,
+    subscribers=1_000,
     messenger=2_000,
     mails=500,
+    few_tickets=10_000,
     open_tickets=1_000_000,
     deadlines=10_000,
-    patience=1800.0,
+    patience=3600.0,
 )

@@ -49,6 +49,8 @@ from domain.privacy.erasure import Erasure, SealedPart
 from domain.privacy.exports import ContactExport
 from domain.reporting.measurements import Measurement
 from domain.sla.policies import Calendar, Policy
+from domain.tagging.changes import TagChange
+from domain.tagging.tags import Tag
 from domain.ways_in.blocking import BlockedSender
 from domain.ways_in.channels import Channel
 from domain.webhooks import Post, Webhook
@@ -83,6 +85,7 @@ SCOPES: dict[type[Base], Scope] = {
     Policy: Scope.TICKETS_READ,
     Calendar: Scope.TICKETS_READ,
     View: Scope.TICKETS_READ,
+    Tag: Scope.TICKETS_READ,
 }
 """What a token needs to see a row at all."""
 OF_FIELDS = {FieldSubject.CONTACT: Scope.CONTACTS_READ, FieldSubject.TICKET: Scope.TICKETS_READ}
@@ -118,7 +121,7 @@ def _agents(model: type[Base], actor: Actor) -> ColumnElement[bool]:
         return true()
     if model is Macro:
         return shown_to(actor)
-    if model in (ApiToken, AuditEntry, Webhook, Post, Import):
+    if model in (ApiToken, AuditEntry, Webhook, Post, Import, TagChange):
         return true() if actor.role == Role.ADMIN else false()
     if model in (Delivery, Notice):
         return _deliveries(model, actor)
@@ -132,6 +135,8 @@ def _agents(model: type[Base], actor: Actor) -> ColumnElement[bool]:
         return _tasks(actor)
     if actor.sees_all_teams:
         return true()
+    if model is Tag:
+        return or_(Tag.team_id.is_(None), Tag.team_id.in_(actor.teams))
     tickets = _tickets(actor)
     if model is Ticket:
         return tickets

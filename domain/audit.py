@@ -94,6 +94,8 @@ class AuditKind(StrEnum):
     NUMBER_SAVED = "number_saved"
     """A number of the shop, and where it stands."""
     NUMBER_DELETED = "number_deleted"
+    TAG_RENAMED = "tag_renamed"
+    TAG_REMOVED = "tag_removed"
 
 
 class AuditEntry(Base):
@@ -102,6 +104,7 @@ class AuditEntry(Base):
         Index("ix_audit_entry_unchained", "xid", "seq", postgresql_where=text("hash IS NULL")),
         Index(None, "contact_id", "seq"),
         Index(None, "agent_id", "seq"),
+        Index(None, "actor_id", "seq"),
     )
 
     seq: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)

@@ -104,6 +104,7 @@ async def _unfired(session: AsyncSession, now: datetime) -> int:
         .where(
             Alert.clock_id == Clock.id, Alert.kind == AlertKind.SLA_BREACHED, Alert.fired_at == Clock.due_at
         )
+        .offset(0)  # so it is asked for each of the few promises, and not of all alerts there ever were
         .exists()
     )
     rows = await session.execute(

@@ -11,32 +11,27 @@ there are. Loaders that need nothing of each other are gathered (`asyncio.gather
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from decimal import Decimal
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Result, ScalarResult, SelectBase, literal_column, select
-from sqlalchemy.engine.result import IteratorResult, SimpleResultMetaData
-from sqlalchemy.exc import CompileError, DBAPIError
+import asyncpg
+import structlog
+from sqlalchemy import Result, ScalarResult, SelectBase, func, select
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
-from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.sql.functions import FunctionElement
-from sqlalchemy.sql.sqltypes import NumericCommon
 
-from domain.db import Database, begin_request
+from domain import selects
+from domain.db import Database
+
+log = structlog.get_logger()
 
 T = TypeVar("T")
 
 MOST = 50
 """Selects in one statement."""
-ARRAYS: tuple[ColumnElement[Any], ...] = (
-    literal_column("NULL::uuid[]"),
-    literal_column("NULL::timestamptz[]"),
-)
-"""Of an array that it has not met the driver asks the database, but not when it meets it within a record."""
 QUIET = 2
 """Turns of the loop without a newcomer after which those who wait are asked: what is gathered within what is gathered comes a turn
 later."""
@@ -47,6 +42,7 @@ class Ask:
     """Of one reader: a select, or work that needs the connection to itself."""
 
     statement: Any = None
+    values: Mapping[str, Any] | None = None
     work: Callable[[AsyncConnection], Awaitable[Any]] | None = None
     answer: asyncio.Future[Any] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
@@ -68,20 +64,25 @@ class Chorus:
         self._readers = 0
         self._asks: list[Ask] = []
         self._news = asyncio.Event()
-        self._begun: asyncio.Future[datetime] = asyncio.get_running_loop().create_future()
+        self._at: datetime | None = None
         self._failure: Exception = RuntimeError("It has ended: who reads does it within `async with`.")
         self._task = asyncio.create_task(self._sing())
 
     @asynccontextmanager
-    async def joined(self) -> AsyncIterator[datetime]:
-        """The time of the transaction."""
+    async def joined(self) -> AsyncIterator[None]:
         self._readers += 1
         try:
-            yield await asyncio.shield(self._begun)
+            yield
         finally:
             self._readers -= 1
             if not self._readers and not self._lasts:
                 await self.end()
+
+    async def time(self) -> datetime:
+        """The database's, when it was asked first."""
+        if self._at is None:
+            self._at = await self.scalar(select(func.now()))
+        return self._at
 
     async def end(self) -> None:
         """Gives the connection back. Who waits still, because a sibling failed, is let go."""
@@ -92,8 +93,11 @@ class Chorus:
     def has_ended(self) -> bool:
         return self._task.done() or self._task.cancelling() > 0
 
-    async def execute(self, statement: Any) -> Result[*tuple[Any, ...]]:
-        found: Result[*tuple[Any, ...]] = await self._asked(Ask(statement))
+    async def execute(
+        self, statement: Any, values: Mapping[str, Any] | None = None
+    ) -> Result[*tuple[Any, ...]]:
+        """As a connection does. A select that is kept costs least: it is given its values beside it."""
+        found: Result[*tuple[Any, ...]] = await self._asked(Ask(statement, values))
         return found
 
     async def scalars(self, statement: Any) -> ScalarResult[Any]:
@@ -117,23 +121,20 @@ class Chorus:
     async def _sing(self) -> None:
         asks: list[Ask] = []
         try:
-            async with self._db.reading() as connection:
-                self._begun.set_result(await begin_request(connection))
+            await self._everybody()
+            async with self._db.asking() as connection:
+                driver: Any = (await connection.get_raw_connection()).driver_connection
                 while True:
-                    await self._everybody()
                     asks, self._asks = [ask for ask in self._asks if not ask.answer.done()], []
-                    await self._ask(connection, asks)
+                    await self._ask(connection, driver, asks)
+                    await self._everybody()
         except Exception as failure:  # of all, and of who comes later
             self._failure = failure
             for ask in asks + self._asks:
                 ask.failed(failure)
-            if not self._begun.done():
-                self._begun.set_exception(failure)
-                self._begun.exception()
         finally:
             for ask in asks + self._asks:
                 ask.answer.cancel()
-            self._begun.cancel()
 
     async def _everybody(self) -> None:
         """Waits until those who run side by side have asked."""
@@ -145,45 +146,63 @@ class Chorus:
             await asyncio.sleep(0)
             quiet = quiet + 1 if len(self._asks) == before else 0
 
-    async def _ask(self, connection: AsyncConnection, asks: list[Ask]) -> None:
-        selects = [ask for ask in asks if isinstance(ask.statement, SelectBase)]
-        for few in batched(selects, MOST):
-            if len(few) > 1:
-                await self._together(connection, few)
+    async def _ask(self, connection: AsyncConnection, driver: Any, asks: list[Ask]) -> None:
+        for few in batched([ask for ask in asks if isinstance(ask.statement, SelectBase)], MOST):
+            try:
+                await self._together(driver, few)
+            except asyncio.CancelledError:
+                await connection.invalidate()  # it may be speaking still
+                raise
         for ask in asks:
             if not ask.answer.done():
                 await self._alone(connection, ask)
 
-    async def _together(self, connection: AsyncConnection, asks: list[Ask]) -> None:
+    async def _together(self, driver: Any, asks: list[Ask]) -> None:
         """If one of them fails, none is answered: then each is asked alone, and the others do not suffer."""
-        statement = select(*(Rows(ask.statement.scalar_subquery()) for ask in asks), *ARRAYS)
         try:
-            result = await connection.execute(statement)
-        except DBAPIError as failure:
-            if failure.connection_invalidated or "statement timeout" in str(failure.orig):
-                raise
-            await self._begin_again(connection)
-        except CompileError:  # two of them use one name
-            pass
+            said = [selects.told(ask.statement, ask.values) for ask in asks]
+        except SQLAlchemyError as failure:  # whoever asked for what cannot be said hears of it alone
+            log.warning("asked_alone", error=type(failure).__name__)
+            return
+        values = [value for one in said for value in one.values]
+        answers: Sequence[Any]
+        try:
+            if len(said) == 1 and self._at:
+                answers = [await driver.fetch(selects.alone(said[0].kind), *values)]
+            else:
+                text = selects.together(tuple(one.kind for one in said))
+                *answers, self._at = await driver.fetchrow(text, *values)
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as failure:
+            if driver.is_closed() or isinstance(failure, asyncpg.QueryCanceledError):
+                raise DBAPIError("a select", None, failure, hide_parameters=True) from failure
+            log.warning("asked_alone", error=type(failure).__name__)
         else:
-            shapes = vars(result.context.compiled)["shapes"]
-            for ask, shape, rows in zip(asks, shapes, result.one(), strict=False):
-                ask.answered(IteratorResult(shape, iter(rows)))
+            for ask, one, rows in zip(asks, said, answers, strict=False):
+                ask.answered(one.kind.result(rows))
 
     async def _alone(self, connection: AsyncConnection, ask: Ask) -> None:
         try:
-            ask.answered(await (ask.work(connection) if ask.work else connection.execute(ask.statement)))
+            ask.answered(
+                await (
+                    _in_transaction(connection, ask.work)
+                    if ask.work
+                    else connection.execute(ask.statement, ask.values)
+                )
+            )
         except DBAPIError as failure:
             if failure.connection_invalidated:
                 raise
             ask.failed(failure)
-            await self._begin_again(connection)
         except Exception as failure:
             ask.failed(failure)
 
-    async def _begin_again(self, connection: AsyncConnection) -> None:
-        await connection.rollback()
-        await begin_request(connection)
+
+async def _in_transaction(connection: AsyncConnection, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+    await connection.exec_driver_sql("BEGIN")
+    try:
+        return await work(connection)
+    finally:
+        await connection.exec_driver_sql("ROLLBACK")
 
 
 Reads = Chorus | AsyncConnection | AsyncSession
@@ -203,50 +222,3 @@ async def side_by_side(connection: Reads, *readers: Coroutine[Any, Any, Any]) ->
 
 def batched(asks: list[Ask], most: int) -> list[list[Ask]]:
     return [asks[place : place + most] for place in range(0, len(asks), most)]
-
-
-class Rows(FunctionElement[Any]):
-    """All rows of a select as one value."""
-
-    inherit_cache = True
-
-
-@compiles(Rows)
-def _rows(element: Rows, compiler: Any, **options: Any) -> str:
-    """Beside the text it keeps how the rows are read: both are made once for each kind of statement."""
-    (asked,) = element.clauses
-    if "shapes" not in vars(compiler):
-        compiler.shapes = []
-    compiler.shapes.append(_shape(asked.element, compiler))
-    return f"ARRAY(SELECT ROW(one.*) FROM {compiler.process(asked, **options)} AS one)"
-
-
-def _shape(asked: SelectBase, compiler: Any) -> SimpleResultMetaData:
-    """The names of its columns, and what SQLAlchemy does with their values."""
-    columns = type(compiler)(compiler.dialect, asked)._result_columns
-    return SimpleResultMetaData(
-        [column.keyname for column in columns],
-        _processors=[_reader(column.type, compiler.dialect) for column in columns],
-    )
-
-
-def _reader(type: Any, dialect: Any) -> Any:
-    kind: Any = type.dialect_impl(dialect)
-    if not isinstance(kind, NumericCommon):
-        return kind.result_processor(dialect, None)
-    return _number(kind, dialect)
-
-
-def _number(kind: Any, dialect: Any) -> Callable[[Any], Any]:
-    """SQLAlchemy wants to know as what type of the database a number came; within a record only its value tells."""
-    readers = {one: kind.result_processor(dialect, oid) for one, oid in NUMBERS.items()}
-
-    def read(value: Any) -> Any:
-        reader = readers.get(value.__class__)
-        return reader(value) if reader else value
-
-    return read
-
-
-NUMBERS = {float: 701, Decimal: 1700, int: 20}
-"""With the database's number of the type that each comes from."""

@@ -24,6 +24,8 @@ from sqlalchemy import (
     Text,
     Uuid,
     any_,
+    bindparam,
+    event,
     func,
     literal,
     literal_column,
@@ -34,6 +36,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.dialects.postgresql.base import ischema_names
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Session, object_session
 from sqlalchemy.sql.elements import SQLCoreOperations
@@ -101,6 +104,11 @@ def one_of(column: SQLCoreOperations[Any], values: Iterable[Any]) -> ColumnEleme
     """`column = ANY(array)`: one bind however many values. An `IN` is written anew, bind by bind, at each call."""
     among = literal(list(values), ARRAY(column.type))  # type: ignore[attr-defined]
     return column == any_(among)
+
+
+def one_of_given(column: SQLCoreOperations[Any], name: str = "ids") -> ColumnElement[bool]:
+    """As `one_of`, of a select that is kept: the values are given when it is asked."""
+    return column == any_(bindparam(name, type_=ARRAY(column.type)))  # type: ignore[attr-defined]
 
 
 def among(
@@ -191,13 +199,17 @@ class Bell:
             await asyncio.sleep(1)
 
     def _rung(self, topic: str) -> None:
-        for event in self._waiting.get(topic, ()):
-            event.set()
+        for rung in self._waiting.get(topic, ()):
+            rung.set()
 
     def _everyone(self) -> None:
-        for events in self._waiting.values():
-            for event in events:
-                event.set()
+        for topic in self._waiting:
+            self._rung(topic)
+
+
+READERS = 10
+"""Of a process's connections, those over which is only read."""
+STATEMENT_SECONDS = 5
 
 
 class Database:
@@ -207,20 +219,35 @@ class Database:
         self._ssl: Any = address.query.get("sslmode") or address.query.get("ssl")
         """As libpq has it (disable, prefer, require, verify-full …); asyncpg and SQLAlchemy spell it differently."""
         self._address = address.difference_update_query(["sslmode", "ssl"])
-        self.engine: AsyncEngine = create_async_engine(
+        self.engine = self._engine(pool_size - READERS)
+        self.readers = self._engine(
+            READERS,
+            isolation_level="AUTOCOMMIT",
+            statement_timeout=f"{STATEMENT_SECONDS}s",
+            default_transaction_read_only="on",
+        )
+        self.bell = Bell()
+
+    def _engine(
+        self, pool_size: int, *, isolation_level: Any = "READ COMMITTED", **settings: str
+    ) -> AsyncEngine:
+        engine = create_async_engine(
             self._address,
             pool_size=pool_size,
-            max_overflow=10,
-            pool_pre_ping=True,
+            max_overflow=pool_size // 2,
+            isolation_level=isolation_level,
             hide_parameters=True,  # they hold what people wrote, and would stand in logs
             json_serializer=lambda value: orjson.dumps(value).decode(),
             json_deserializer=orjson.loads,
             connect_args={
-                "server_settings": {"application_name": "heddle", "timezone": "UTC"},
+                "server_settings": {"application_name": "heddle", "timezone": "UTC", **settings},
+                "max_cacheable_statement_size": 0,
+                "max_cached_statement_lifetime": 0,
                 **({"ssl": self._ssl} if self._ssl else {}),
             },
         )
-        self.bell = Bell()
+        event.listen(engine.sync_engine.pool, "checkout", _is_open)
+        return engine
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:
@@ -243,13 +270,20 @@ class Database:
         async with self.engine.connect() as connection:
             yield connection
 
+    @asynccontextmanager
+    async def asking(self) -> AsyncIterator[AsyncConnection]:
+        """Nothing is written over it, and no statement takes longer than a request may; each is a transaction of its own, so that
+        none costs a way there and back to begin and to end one."""
+        async with self.readers.connect() as connection:
+            yield connection
+
     async def connect(self) -> asyncpg.Connection:
         """The driver's own connection, which can listen and copy."""
         dsn = self._address.set(drivername="postgresql").render_as_string(hide_password=False)
         return await asyncpg.connect(dsn, ssl=self._ssl)
 
     def connections_in_use(self) -> int:
-        return self.engine.pool.checkedout()  # type: ignore[attr-defined,no-any-return]
+        return sum(engine.pool.checkedout() for engine in (self.engine, self.readers))  # type: ignore[attr-defined]
 
     async def open(self) -> None:
         self.bell.start(self.connect)
@@ -257,6 +291,13 @@ class Database:
     async def close(self) -> None:
         await self.bell.stop()
         await self.engine.dispose()
+        await self.readers.dispose()
+
+
+def _is_open(driver: Any, *_: Any) -> None:
+    """The loop hears at once when the other end closes: that costs nothing, while a ping costs three ways there and back."""
+    if driver.driver_connection.is_closed():
+        raise DisconnectionError
 
 
 async def send_rings(session: AsyncSession) -> None:
@@ -268,9 +309,6 @@ async def database_time(session: AsyncSession | AsyncConnection) -> datetime:
     """The transaction's time by the database's clock: the one clock all processes share."""
     now: datetime = (await session.execute(select(func.now()))).scalar_one()
     return now
-
-
-STATEMENT_SECONDS = 5
 
 
 async def begin_request(session: AsyncSession | AsyncConnection) -> datetime:

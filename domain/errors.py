@@ -26,7 +26,10 @@ Refused                      an expected refusal: reaches the caller as a user e
 │   ├── AlreadyLeft          an answer, when somebody wants it back
 │   ├── AlreadyUndone
 │   ├── AlreadyCalling
+│   ├── TagsChanging         on their tickets, one after another
 │   └── MutationIdReused
+├── TagInUse                 a shared rule names it
+├── TagFixed                 complaints are known by it
 ├── Undecided                a complaint waits for its decision
 ├── CannotCall               nobody's telephone rings
 │   ├── NoTelephone          who calls has none that the PBX knows

@@ -6,11 +6,11 @@ number, and readers stop below the oldest transaction still running (a bare seri
 
 import uuid
 from collections.abc import Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Index, func, literal_column, select, text, tuple_
+from sqlalchemy import BigInteger, Index, cast, func, literal, select, text, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -191,8 +191,9 @@ def up_to(place: Place) -> Any:
 
 
 def _written(place: Place) -> Any:
-    xid: ColumnElement[int] = literal_column(f"'{int(place[0])}'::xid8")
-    return tuple_(xid, place[1])
+    """Bound, so that every place is asked for by one statement."""
+    xid = cast(literal(place[0], XID8()), XID8())
+    return tuple_(xid, literal(place[1], BigInteger()))
 
 
 async def since(connection: Reads, place: Place, limit: int) -> Sequence[Event]:
@@ -219,15 +220,12 @@ async def any_pending(connection: Reads) -> bool:
 
 
 async def ensure_partitions(session: Reads, today: date) -> None:
-    """A partition for this month and each of the next three; what falls elsewhere lands in the default one.
+    """A partition for this year and the next; what falls elsewhere lands in the default one.
 
-    Rows of a month that went there before its partition was made move along: PostgreSQL refuses to make it otherwise.
+    Rows of a year that went there before its partition was made move along: PostgreSQL refuses to make it otherwise.
     """
-    month = today.replace(day=1)
-    for _ in range(4):
-        following = (month.replace(day=28) + timedelta(days=4)).replace(day=1)
-        await _partition(session, f"event_{month:%Y_%m}", f"'{month:%Y-%m-%d}'", f"'{following:%Y-%m-%d}'")
-        month = following
+    for year in (today.year, today.year + 1):
+        await _partition(session, f"event_{year}", f"'{year}-01-01 UTC'", f"'{year + 1}-01-01 UTC'")
 
 
 async def _partition(session: Reads, name: str, begin: str, end: str) -> None:

@@ -19,13 +19,14 @@ from domain.importing.imports import IMPORTS
 from domain.privacy.erasure import ERASURES
 from domain.privacy.exports import EXPORTS
 from domain.sla.recounts import RECOUNTS
+from domain.tagging.changes import TAG_CHANGES
 from domain.webhooks import POSTS
 from domain.work import Queue
 from domain.working.bulk import BULKS
 
 QUEUES: tuple[Queue, ...] = (  # type: ignore[type-arg]
     ARRIVALS, OUTBOX, FETCHES, SCANS, CALLS, DIALS, PUSHES, SYSTEM_MAIL, POSTS, RECOUNTS, EXPORTS, ERASURES, NAME_LOOKUPS, ABSENCES,
-    IMPORTS, BULKS, SURVEYS,
+    IMPORTS, BULKS, SURVEYS, TAG_CHANGES,
 )  # fmt: skip
 OUTWARD = tuple(queue for queue in QUEUES if queue.outward)
 

@@ -102,9 +102,10 @@ class Post(Work, Base):
 
     __tablename__ = "webhook_post"
     __table_args__ = (
-        UniqueConstraint("webhook_id", "event_seq"),
+        UniqueConstraint("event_seq", "webhook_id"),
         Index(None, "webhook_id", "id"),
         Index("ix_webhook_post_due", "due_at", postgresql_where=text("due_at IS NOT NULL")),
+        Index("ix_webhook_post_created", "created_at", postgresql_using="brin"),
     )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)

@@ -59,6 +59,7 @@ from domain.privacy.retention import Retention
 from domain.reporting import keeping
 from domain.sla import deadlines, recounts
 from domain.sla.policies import Calendar, Policy
+from domain.tagging import renaming
 from domain.ways_in import blocking
 from domain.ways_in.blocking import BlockedSender
 from domain.ways_in.channels import Channel, ChannelKind
@@ -224,6 +225,10 @@ async def _is_worked_on(session: AsyncSession, ticket: Ticket, clients: dict[str
     session_id = (await session.scalars(select(SignIn.id).where(SignIn.agent_id == by.id))).one()
     tomorrow = await database_time(session) + timedelta(days=1)
     await viewing.says(session, ticket.id, session_id, Intent.VIEWING, by=by, at=tomorrow)
+    ticket.change(by=by, at=NOON, add_tags=["loom"])
+    await session.flush()
+    renamed = await renaming.rename(session, "loom", "looms", by=by, at=NOON)
+    renamed.due_at, renamed.failed_at = None, NOON
     edit = await bulk.begin(session, [ticket.id], Change(add_tags=["mug"]), by=by, at=NOON)
     await edit.give_up(session, at=NOON)
     edit.due_at = None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import strawberry
 from sqlalchemy import ColumnElement, select
 
+from api.computed import computed
 from api.context import Info, Reading, plain
 from api.node import Node
 from api.paging import of_each
@@ -17,7 +18,7 @@ from domain.agents import duty, presence, staff
 from domain.agents.presence import Activity, Presence, Standing
 from domain.assigning import workload
 from domain.assigning.workload import Workload
-from domain.db import one_of
+from domain.db import one_of, one_of_given
 from domain.ids import public_id, row_id
 
 if TYPE_CHECKING:
@@ -138,7 +139,8 @@ async def agents_by_id(reading: Reading, ids: Collection[uuid.UUID | None]) -> d
     wanted = [id for id in set(ids) if id]
     if not wanted:
         return {}
-    return await agents_where(reading, one_of(staff.Agent.id, wanted))
+    rows = await reading.connection.execute(_named, {"ids": wanted})
+    return {row.id: _agent(row) for row in rows}
 
 
 async def agents_where(reading: Reading, condition: ColumnElement[bool]) -> dict[uuid.UUID | None, Agent]:
@@ -158,16 +160,24 @@ async def teams_by_id(reading: Reading, ids: Collection[uuid.UUID | None]) -> di
 
 COLUMNS = ("id", "name", "locale", "timezone", "role", "languages", "skills", "line")
 _columns = select(*(getattr(staff.Agent, name) for name in COLUMNS))
+_named = _columns.where(one_of_given(staff.Agent.id))
 
 
 def _agent(row: Any) -> Agent:
-    said = {name: getattr(row, name) for name in COLUMNS}
-    shown = {"id": public_id("Agent", row.id), "row_id": row.id, "initials": staff.initials(row.name)}
-    return plain(Agent, said | shown)
+    said = {name: getattr(row, name) for name in COLUMNS if name != "id"}
+    return plain(Agent, said | {"row_id": row.id})
 
 
 def _team(row: Any) -> Team:
-    return plain(Team, {"id": public_id("Team", row.id), "row_id": row.id, "name": row.name})
+    return plain(Team, {"row_id": row.id, "name": row.name})
+
+
+computed(
+    Agent,
+    id=lambda agent: public_id("Agent", agent.row_id),
+    initials=lambda agent: staff.initials(agent.name),
+)
+computed(Team, id=lambda team: public_id("Team", team.row_id))
 
 
 async def agents(

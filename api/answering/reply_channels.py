@@ -8,6 +8,7 @@ from sqlalchemy import func, select
 
 from api.context import Reading, by, plain
 from api.customers.identities import Identity, each_once, identities_where
+from api.selection import Selection
 from domain.customers import contacts
 from domain.db import among, one_of
 from domain.desk.threads import Thread
@@ -15,7 +16,7 @@ from domain.ways_in.channels import ChannelKind
 
 
 async def reply_channels_of(
-    reading: Reading, tickets: Mapping[uuid.UUID, uuid.UUID]
+    reading: Reading, tickets: Mapping[uuid.UUID, uuid.UUID], selection: Selection
 ) -> dict[uuid.UUID, list[Identity]]:
     """`tickets`: with the contact of each."""
     here = one_of(Thread.ticket_id, tickets)
@@ -30,6 +31,7 @@ async def reply_channels_of(
             reading,
             one_of(contacts.Identity.contact_id, set(tickets.values()))
             | among(contacts.Identity.id, taking_part),
+            Selection(selection | {"channel": Selection()}),
         ),
     )
     threads, identities = by("ticket_id", rows.all()), each_once(known)

@@ -2,7 +2,6 @@
 
 import uuid
 from collections.abc import AsyncGenerator
-from time import monotonic
 
 import strawberry
 import structlog
@@ -37,12 +36,10 @@ async def _stream(info: Info) -> AsyncGenerator[RingingChanged, None]:
     context: Context = info.context
     selection = wanted(info).below("calls")
     told: list[tuple[uuid.UUID, uuid.UUID]] | None = None
-    checked = monotonic()
-    with context.house.db.bell.listening(CALLS.topic) as rung:
+    with context.house.db.bell.listening(CALLS.topic) as rung, context.watched(rung) as who:
         while True:
             rung.clear()
-            if monotonic() - checked >= POLL:
-                checked, context.somebody = monotonic(), await context.still()
+            context.somebody = who.actor
             news: RingingChanged | None = None
             try:
                 async with context.reading() as reading:

@@ -31,10 +31,6 @@ async def ask(
     ] = None,
     operation: Annotated[str | None, Parameter(help="Of several in the file, which.")] = None,
 ) -> None:
-    """Asks the GraphQL API without a server, and prints what it answers as JSON.
-
-    A `clientMutationId` that is not given, or is the word UUID, is made up. Ends with status 1 where something is refused.
-    """
     document = sys.stdin.read() if file == "-" else _read(Path(file))
     async with house_here() as (house, _):
         actor = await _whoever(house, as_)

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Annotated
 
 from cryptography.fernet import InvalidToken
-from cyclopts import App, Parameter
+from cyclopts import Parameter
 
 from api.running import database_here, house_here, load_settings
 from domain import audit, following
@@ -21,21 +21,15 @@ from domain.queues import OUTWARD
 from domain.reporting import keeping
 from domain.settings import WrongSetting
 
-commands = App(version_flags=[])
-
 SCHEMA_FILE = Path("schema.graphql")
 
 
-@commands.command
 async def migrate() -> None:
-    """Brings the database up to date. Every start does so too."""
     async with house_here():
         print("The database is up to date.")
 
 
-@commands.command(name="backup")
 async def back_up(file: Path) -> None:
-    """Writes everything but the secret key into one file, while Heddle works."""
     settings = load_settings()
     async with database_here(settings) as db:
         files = files_of(settings.domain)
@@ -52,13 +46,11 @@ async def back_up(file: Path) -> None:
     print("Keep HEDDLE_SECRET_KEY (or the file secret_key) with it, in another place.")
 
 
-@commands.command
 async def restore(
     file: Path,
     *,
     any_key: Annotated[bool, Parameter(help="Though credentials and links in it are lost.")] = False,
 ) -> None:
-    """Fills an empty database from a backup. Nothing leaves until `heddle release`."""
     settings = load_settings()
     async with database_here(settings) as db:
         files = files_of(settings.domain)
@@ -69,14 +61,12 @@ async def restore(
     print("What waits to be sent is held: `heddle release` sends it, `heddle release --discard` gives it up.")
 
 
-@commands.command
 async def release(
     *,
     discard: Annotated[
         bool, Parameter(help="Give up what waited when the backup was made: it was sent since.")
     ] = False,
 ) -> None:
-    """Lets a restored Heddle send again."""
     async with house_here() as (house, _), house.db.transaction() as session:
         held = await installation.held_since(session)
         if held is None:
@@ -93,9 +83,7 @@ async def release(
     print(f"{given_up} given up. Heddle sends again." if discard else "Heddle sends again.")
 
 
-@commands.command(name="reseal")
 async def seal_anew() -> None:
-    """Seals credentials anew with the first key of HEDDLE_SECRET_KEY, so that what stands behind it can be dropped."""
     async with house_here() as (house, _):
         try:
             async with house.db.transaction() as session:
@@ -107,9 +95,7 @@ async def seal_anew() -> None:
     print(f"{count} sealed values are sealed with the first key.")
 
 
-@commands.command
 async def doctor() -> None:
-    """Looks whether all is well, and changes nothing. Exit status 1 if something is not."""
     from api.commands.doctor import examine
     from api.commands.findings import Health
 
@@ -122,9 +108,7 @@ async def doctor() -> None:
     raise SystemExit(1 if ill else 0)
 
 
-@commands.command
 async def migration(message: str) -> None:
-    """Writes a migration for what the models say and the database does not (developers)."""
     async with database_here(load_settings()) as db:
         await bring_up_to_date(db)
         if not await differences(db):
@@ -133,9 +117,7 @@ async def migration(message: str) -> None:
         await write_migration(db, message)
 
 
-@commands.command
 def schema(*, check: bool = False) -> None:
-    """Writes schema.graphql from the code; with --check only says whether it is the same."""
     from api.schema import schema as built
 
     text = built.as_str() + "\n"

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.commands.channel_sheet import sheet
 from api.commands.columns import print_table
+from api.commands.phone_commands import numbers
 from api.house import House
 from api.running import house_here
 from api.ways_in.channel_health import trouble
@@ -33,7 +34,8 @@ from integrations.channel_settings import Shape, settings_of
 from integrations.checking import findings_of
 from integrations.outbound import Means
 
-channel = App(name="channel", help="The ways in.")
+channel = App(name="channel")
+channel.command(numbers)
 
 Settings = Annotated[
     str,

@@ -28,7 +28,7 @@ from domain.privacy.unsealing import unseal as opened
 from domain.settings import WrongSetting
 from domain.ways_in.channels import Channel
 
-contact = App(name="contact", help="What is held about customers: one of them, or all.")
+contact = App(name="contact")
 
 Who = Annotated[str, Parameter(help="The contact's id, or an address or number that only one contact has.")]
 

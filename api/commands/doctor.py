@@ -17,7 +17,7 @@ from domain.alerting.devices import RINGS, Device, Fitness, fitness
 from domain.db import Database, database_time
 from domain.desk.files import Files
 from domain.desk.messages import Attachment
-from domain.following import unread_since
+from domain.following import left_out, unread_since
 from domain.keys import Keys
 from domain.migrations import behind, differences
 from domain.operations.installation import held_since
@@ -30,6 +30,7 @@ LATE = 600.0
 """Seconds after which what waits should have been done, and an event should have been read."""
 SKEW = 2.0
 SPACE = 1 << 30
+MANY_ORIGINALS = 20 * SPACE
 OLDEST = 15
 """PostgreSQL."""
 LOOKED_AT = 1000
@@ -56,12 +57,12 @@ async def _tables(patient: Patient) -> AsyncIterator[Finding]:
         else f"{len(different)} differences, such as {different[0]}"
     )
     yield Finding("tables", Health.ILL if different else Health.WELL, said[:200])
-    month = datetime.now(UTC).date().replace(day=1)
-    there = await patient.connection.scalar(select(func.to_regclass(f"event_{month:%Y_%m}")))
+    year = datetime.now(UTC).year
+    there = await patient.connection.scalar(select(func.to_regclass(f"event_{year}")))
     said = (
-        f"the events of {month:%Y-%m} have their partition"
+        f"the events of {year} have their partition"
         if there
-        else f"event_{month:%Y_%m} is missing: `heddle migrate`"
+        else f"event_{year} is missing: `heddle migrate`"
     )
     yield Finding("partitions", Health.WELL if there else Health.ILL, said)
 
@@ -122,6 +123,9 @@ async def _feed(patient: Patient) -> AsyncIterator[Finding]:
             else "has read what there is"
         )
         yield Finding(f"reader {name}", Health.ILL if late else Health.WELL, said)
+    for name, count in (await left_out(patient.connection)).items():
+        said = f"left out {count} of the last 30 days' events: `event_left_out` in the log says why"
+        yield Finding(f"reader {name}", Health.ILL, said)
 
 
 async def _stored(patient: Patient) -> AsyncIterator[Finding]:
@@ -132,6 +136,11 @@ async def _stored(patient: Patient) -> AsyncIterator[Finding]:
         f", {len(missing)} are not there, such as {missing[0]}" if missing else ""
     )
     yield Finding("files", Health.ILL if missing else Health.WELL, said)
+    originals = int(await patient.connection.scalar(select(func.pg_total_relation_size("arrival"))) or 0)
+    said = f"what came in takes {originals / SPACE:.1f} GiB of the database as it came"
+    if too_many := originals > MANY_ORIGINALS:
+        said += ": `heddle contact retention` says which channels keep it for ever"
+    yield Finding("originals", Health.ODD if too_many else Health.WELL, said)
     free = shutil.disk_usage(patient.settings.domain.data).free
     yield Finding("space", Health.WELL if free > SPACE else Health.ILL, f"{free / SPACE:.1f} GiB are free")
 

@@ -27,7 +27,7 @@ from domain.ways_in.channels import Channel, ChannelKind
 from integrations.mail.archived import SERVER_FAILS, Archivist, Found, in_files, on_server
 from integrations.mail.mailbox import Mailbox
 
-imports = App(name="import", help="Brings along what a shop has already.")
+imports = App(name="import")
 
 DryRun = Annotated[bool, Parameter(help="Says what would become of each row or mail, and keeps nothing.")]
 KEPT_NOTHING = " Nothing was kept: a dry run."

@@ -14,7 +14,7 @@ from integrations.mail.reading import parse
 from integrations.mail.reading.parse import LARGEST_MAIL, Mail, Unreadable
 from integrations.mail.reading.reader import Children
 
-mail = App(name="heddle mail", help="How mails are read.", version_flags=[])
+mail = App(name="mail", version_flags=[])
 
 AHEAD = 16
 NOT_OPENED = "it could not be opened"

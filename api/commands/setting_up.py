@@ -9,6 +9,7 @@ from cyclopts import App, Parameter
 from sqlalchemy import func, literal, select
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 
+from api.commands import phone_commands, team_commands
 from api.commands.columns import print_table
 from api.running import house_here
 from domain import audit
@@ -20,11 +21,10 @@ from domain.audit import AuditKind
 from domain.db import database_time
 from domain.settings import DomainSettings, WrongSetting
 
-commands = App(version_flags=[])
-agent = App(name="agent", help="The people of the shop.")
-token = App(name="token", help="Integrators' tokens.")
-commands.command(agent)
-commands.command(token)
+agent = App(name="agent", version_flags=[])
+agent.command(phone_commands.line_of, name="line")
+agent.command(team_commands.set_agent, name="set")
+token = App(name="token", version_flags=[])
 
 
 @agent.command

@@ -15,20 +15,20 @@ from domain.db import database_time
 from domain.desk.tickets import Ticket
 from domain.reporting import keeping
 from domain.reporting.asking import Asked, Grouping
-from domain.reporting.counting import BACKLOG, Values, report
+from domain.reporting.counting import Values, report
 from domain.reporting.labels import PREVIOUS, TOTAL, label_of
 from domain.reporting.measuring import Found
 from domain.reporting.periods import Period
 from domain.settings import WrongSetting
 
-statistics = App(name="statistics", help="What came in, what was answered, and how soon.")
+statistics = App(name="statistics")
 
 SHOWN = {
     "opened": "opened",
     "handled": "handled",
     "solved": "solved",
     "reopened": "reopened",
-    BACKLOG: "open",
+    "backlog": "open",
     "first_reply_p50": "1st reply p50",
     "first_reply_p90": "p90",
     "next_reply_p50": "next p50",

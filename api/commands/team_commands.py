@@ -21,7 +21,7 @@ from domain.audit import AuditKind
 from domain.db import Json, database_time
 from domain.settings import WrongSetting
 
-team = App(name="team", help="Teams, and how their work is handed out.", version_flags=[])
+team = App(name="team", version_flags=[])
 
 
 @team.command(name="list")

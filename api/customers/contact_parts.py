@@ -5,10 +5,8 @@ from typing import Any
 from api.context import Part, Reading, by
 from api.customers.contact_notes import notes_of
 from api.customers.contact_stats import stats_of
-from api.customers.identities import by_contact, identities_where
+from api.customers.identities import identities_of
 from api.selection import Selection
-from domain.customers.contacts import Identity
-from domain.db import one_of
 
 Contacts = list[Any]
 """Of `api/customers/contacts.py`, which reads these."""
@@ -39,8 +37,7 @@ async def _merge_candidates(reading: Reading, contacts: Contacts, selection: Sel
 
 
 async def _identities(reading: Reading, contacts: Contacts, selection: Selection) -> None:
-    theirs = one_of(Identity.contact_id, ids_of(contacts))
-    groups = by_contact(await identities_where(reading, theirs))
+    groups = await identities_of(reading, ids_of(contacts), selection["identities"])
     for contact in contacts:
         contact.identities = groups.get(contact.row_id, [])
 

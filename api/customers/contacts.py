@@ -4,11 +4,13 @@ import asyncio
 import uuid
 from collections.abc import Collection
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated
+from functools import cache
+from typing import TYPE_CHECKING, Annotated, Any
 
 import strawberry
-from sqlalchemy import Uuid, func, select
+from sqlalchemy import Select, Uuid, func, select
 
+from api.computed import computed
 from api.context import Info, Reading, fill, nothing, plain
 from api.customers.companies import Company, companies_by_id
 from api.customers.contact_fields import ContactField, ContactFieldValue
@@ -23,7 +25,7 @@ from api.reads import opened
 from api.selection import Selection, wanted
 from domain.access import visible
 from domain.customers import contacts
-from domain.db import one_of
+from domain.db import one_of, one_of_given
 from domain.desk.history import TimelineKind
 from domain.ids import public_id, row_id
 from domain.ways_in.channels import ChannelKind
@@ -79,6 +81,9 @@ class Contact(Node):
         return await timeline_of_contact(info, self.row_id, asked)
 
 
+computed(Contact, id=lambda contact: public_id("Contact", contact.row_id), fields=lambda _: [])
+
+
 async def seen_contacts(reading: Reading, ids: Collection[uuid.UUID]) -> dict[uuid.UUID, uuid.UUID]:
     """By the id asked for, the id of the contact it became or still is, where this person sees that one."""
     asked = contacts.Contact.__table__.alias()
@@ -119,11 +124,29 @@ async def contacts_now(
     return {id: people[id] for id in told}
 
 
+_table = contacts.Contact.__table__.c
+SHOWN = (
+    _table.id,
+    _table.name,
+    _table.locale,
+    _table.timezone,
+    _table.is_vip,
+    _table.tags,
+    _table.city,
+    _table.company_id,
+    _table.erased_at,
+)
+
+
+@cache
+def _rows(with_fields: bool) -> Select[Any]:
+    return select(*SHOWN, *([_table.fields] if with_fields else [])).where(one_of_given(_table.id))
+
+
 async def _read(reading: Reading, people: dict[uuid.UUID, Contact], selection: Selection) -> list[uuid.UUID]:
     """What stands in their own rows; the ids of those that are there."""
-    table = contacts.Contact.__table__
     found, fields = await asyncio.gather(
-        reading.connection.execute(select(table).where(one_of(table.c.id, people))),
+        reading.connection.execute(_rows("fields" in selection), {"ids": list(people)}),
         fields_of(reading, ContactField) if "fields" in selection else nothing(),
     )
     rows = found.all()
@@ -131,7 +154,6 @@ async def _read(reading: Reading, people: dict[uuid.UUID, Contact], selection: S
     companies = await companies_by_id(reading, firms) if firms else {}
     for row in rows:
         vars(people[row.id]).update(
-            id=public_id("Contact", row.id),
             name=row.name,
             locale=row.locale,
             timezone=row.timezone,
@@ -139,7 +161,7 @@ async def _read(reading: Reading, people: dict[uuid.UUID, Contact], selection: S
             tags=row.tags,
             city=row.city,
             company=companies.get(row.company_id),
-            fields=values_of(row.fields, fields, ContactFieldValue),
+            **({"fields": values_of(row.fields, fields, ContactFieldValue)} if fields else {}),
             erased_at=row.erased_at,
         )
     return [row.id for row in rows]

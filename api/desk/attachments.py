@@ -14,7 +14,7 @@ from api.desk import files
 from api.node import Node
 from api.selection import Selection
 from domain.actors import ActorKind
-from domain.db import one_of
+from domain.db import one_of_given
 from domain.desk import messages
 from domain.desk.originals import with_original
 from domain.desk.scans import LET_OUT, Scan, ScanState, state_of
@@ -79,30 +79,33 @@ async def attached_to(reading: Reading, rows: Sequence[Any], selection: Selectio
 async def _files(reading: Reading, item_ids: list[uuid.UUID]) -> Sequence[Any]:
     if not item_ids:
         return []
-    kept = messages.Attachment
-    rows = await reading.connection.execute(
-        select(
-            kept.id,
-            kept.item_id,
-            kept.name,
-            kept.mime,
-            kept.bytes,
-            kept.file,
-            kept.inline,
-            kept.content_id,
-            kept.due_at,
-            kept.last_error,
-            Scan.infection,
-            Scan.scanned_at,
-            Scan.opened_at,
-            Scan.due_at.label("scan_due_at"),
-            LET_OUT.label("let_out"),
-        )
-        .outerjoin(Scan, Scan.file == kept.file)
-        .where(one_of(kept.item_id, item_ids))
-        .order_by(kept.id)
-    )
+    rows = await reading.connection.execute(_kept, {"ids": item_ids})
     return rows.all()
+
+
+_file = messages.Attachment
+_kept = (
+    select(
+        _file.id,
+        _file.item_id,
+        _file.name,
+        _file.mime,
+        _file.bytes,
+        _file.file,
+        _file.inline,
+        _file.content_id,
+        _file.due_at,
+        _file.last_error,
+        Scan.infection,
+        Scan.scanned_at,
+        Scan.opened_at,
+        Scan.due_at.label("scan_due_at"),
+        LET_OUT.label("let_out"),
+    )
+    .outerjoin(Scan, Scan.file == _file.file)
+    .where(one_of_given(_file.item_id))
+    .order_by(_file.id)
+)
 
 
 def _shown(reading: Reading, row: Any) -> Attachment:

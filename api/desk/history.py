@@ -9,6 +9,7 @@ from typing import Any
 import strawberry
 from sqlalchemy import select
 
+from api.computed import computed
 from api.context import Info, Reading, nothing, plain
 from api.desk.timeline import TimelineItem, timeline_items
 from api.paging import PageInfo, page_size
@@ -34,6 +35,10 @@ PAGED = (
 class TimelineEdge:
     cursor: str
     node: TimelineItem
+    row: strawberry.Private[Any]
+
+
+computed(TimelineEdge, cursor=lambda edge: history.cursor((edge.row.at, edge.row.seq)))
 
 
 @strawberry.type(description="Newest first, whichever way it is paged: `hasNextPage` is about older ones.")
@@ -105,10 +110,7 @@ async def _connection(
         timeline_items(reading, shown, selection.below("edges", "node")),
         read(turned) if turned else nothing(),
     )
-    edges = [
-        plain(TimelineEdge, {"cursor": history.cursor((row.at, row.seq)), "node": node})
-        for row, node in zip(shown, nodes, strict=True)
-    ]
+    edges = [plain(TimelineEdge, {"row": row, "node": node}) for row, node in zip(shown, nodes, strict=True)]
     return plain(
         TimelineConnection,
         {

@@ -2,13 +2,15 @@
 
 import asyncio
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import strawberry
 from sqlalchemy import ColumnElement, func, or_, select, tuple_
 from sqlalchemy.orm import InstrumentedAttribute
 
-from api.context import Info, Reading, nothing
+from api.computed import computed
+from api.context import Info, Reading, nothing, plain
 from api.desk.tickets import Ticket, load_tickets, seen_tickets
 from api.finding.asking import asked
 from api.finding.views import view_row
@@ -32,6 +34,10 @@ from domain.ways_in.channels import ChannelKind
 class TicketEdge:
     cursor: str
     node: Ticket
+    at: strawberry.Private[datetime]
+
+
+computed(TicketEdge, cursor=lambda edge: cursor_of(edge.at, edge.node.row_id))
 
 
 @strawberry.type
@@ -86,8 +92,7 @@ async def _tickets(
             else nothing(),
         )
     edges = [
-        TicketEdge(cursor=cursor_of(getattr(ticket, order.by.key), ticket.row_id), node=ticket)
-        for ticket in found[:size]
+        plain(TicketEdge, {"at": getattr(ticket, order.by.key), "node": ticket}) for ticket in found[:size]
     ]
     return TicketConnection(
         edges=edges, page_info=page_info(edges, after=after, more=len(found) > size), total_count=total or 0

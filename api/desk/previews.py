@@ -1,13 +1,14 @@
 """What a row of the inbox shows of a ticket's conversations: how it begins, how far it goes, what waits for an answer, by which channels."""
 
 import uuid
+from typing import Any
 
-from sqlalchemy import Uuid, func, literal, select, true
+from sqlalchemy import Select, Uuid, bindparam, func, select, true
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from api.context import Reading, by
 from api.scalars import BigInt
-from domain.db import one_of
+from domain.db import one_of, one_of_given
 from domain.desk.messages import DeliveryState, Direction, Item
 from domain.desk.threads import Thread
 from domain.desk.tickets import LIVE, Ticket
@@ -17,8 +18,8 @@ from domain.ways_in.channels import Channel, ChannelKind
 PREVIEW = 140
 
 
-async def newest_items(reading: Reading, ids: list[uuid.UUID]) -> dict[uuid.UUID, tuple[str, BigInt]]:
-    asked = func.unnest(literal(ids, ARRAY(Uuid))).table_valued("id", name="asked").render_derived()
+def _newest() -> Select[Any]:
+    asked = func.unnest(bindparam("ids", type_=ARRAY(Uuid))).table_valued("id", name="asked").render_derived()
     item = Item.__table__.c
     acknowledged = (item.direction == Direction.OUT) & func.coalesce(item.automatic, False)
     newest = (
@@ -34,20 +35,28 @@ async def newest_items(reading: Reading, ids: list[uuid.UUID]) -> dict[uuid.UUID
         .lateral()
     )
     last_seq = select(func.max(item.seq)).where(item.ticket_id == asked.c.id).scalar_subquery()
-    rows = await reading.connection.execute(
-        select(asked.c.id, newest.c.text, last_seq.label("seq")).select_from(asked.outerjoin(newest, true()))
+    return select(asked.c.id, newest.c.text, last_seq.label("seq")).select_from(
+        asked.outerjoin(newest, true())
     )
+
+
+NEWEST = _newest()
+CHANNELS = (
+    select(Thread.ticket_id, Channel.kind)
+    .join(Channel, Channel.id == Thread.channel_id)
+    .where(one_of_given(Thread.ticket_id), Thread.side.is_(False))
+    .order_by(func.coalesce(Thread.last_inbound_at, Thread.joined_at).desc())
+)
+
+
+async def newest_items(reading: Reading, ids: list[uuid.UUID]) -> dict[uuid.UUID, tuple[str, BigInt]]:
+    rows = await reading.connection.execute(NEWEST, {"ids": ids})
     return {row.id: (" ".join((row.text or "").split()), BigInt(row.seq or 0)) for row in rows}
 
 
 async def channels_of(reading: Reading, ids: list[uuid.UUID]) -> dict[uuid.UUID, list[ChannelKind]]:
     """The kinds of a ticket's conversations, the one the customer used last first."""
-    rows = await reading.connection.execute(
-        select(Thread.ticket_id, Channel.kind)
-        .join(Channel, Channel.id == Thread.channel_id)
-        .where(one_of(Thread.ticket_id, ids), Thread.side.is_(False))
-        .order_by(func.coalesce(Thread.last_inbound_at, Thread.joined_at).desc())
-    )
+    rows = await reading.connection.execute(CHANNELS, {"ids": ids})
     return {
         ticket_id: [row.kind for row in group] for ticket_id, group in by("ticket_id", rows.all()).items()
     }

@@ -80,7 +80,9 @@ async def threads_of(
     found = rows.all()
     ids = [row.identity_id for row in found if row.identity_id]
     known, others = await asyncio.gather(
-        identities_where(reading, one_of(IdentityRow.id, ids)) if "identity" in wanted else nothing(),
+        identities_where(reading, one_of(IdentityRow.id, ids), wanted["identity"])
+        if "identity" in wanted
+        else nothing(),
         participants_of(reading, [row.id for row in found]) if "participants" in wanted else nothing(),
     )
     identities = {one.row.id: one for one in known}

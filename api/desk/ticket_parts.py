@@ -114,8 +114,17 @@ async def _feedback(reading: Reading, tickets: Tickets, selection: Selection) ->
         ticket.feedback = answers.get(ticket.row_id)
 
 
+async def _survey(reading: Reading, tickets: Tickets, selection: Selection) -> None:
+    from api.feedback.asked import surveys_of
+
+    surveys = await surveys_of(reading, ids_of(tickets))
+    for ticket in tickets:
+        ticket.survey = surveys.get(ticket.row_id)
+
+
 async def _reply_channels(reading: Reading, tickets: Tickets, selection: Selection) -> None:
-    ways = await reply_channels_of(reading, {ticket.row_id: ticket.contact_id for ticket in tickets})
+    whose = {ticket.row_id: ticket.contact_id for ticket in tickets}
+    ways = await reply_channels_of(reading, whose, selection["replyChannels"])
     for ticket in tickets:
         ticket.reply_channels = ways[ticket.row_id]
 
@@ -167,6 +176,7 @@ PARTS: dict[str, Part[Any]] = {
     "suggestions": _suggestions,
     "tasks": _tasks,
     "feedback": _feedback,
+    "survey": _survey,
     "replyChannels": _reply_channels,
     "fields": _fields,
     "draft": _draft,

@@ -2,8 +2,9 @@
 
 import asyncio
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Any
 
 import strawberry
@@ -11,6 +12,7 @@ from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.agents.staff import Agent, Team
+from api.computed import computed
 from api.context import Info, Reading, fill, plain
 from api.customers.contacts import Contact
 from api.customers.identities import Identity
@@ -27,7 +29,7 @@ from api.sla.sla import Clock
 from domain import access
 from domain.access import may_see
 from domain.actors import Actor
-from domain.db import Json, among, one_of
+from domain.db import Json, among, one_of, one_of_given
 from domain.desk.history import TimelineKind
 from domain.desk.tickets import LIVE, TicketStatus, became
 from domain.desk.tickets import Ticket as TicketRow
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from api.alerting.alerts import Alert
     from api.complaints.complaints import Complaint
     from api.desk.tasks import Task
+    from api.feedback.asked import TicketSurvey
     from api.feedback.feedback import Feedback
     from api.joining.joining import TicketSuggestion
     from api.working.drafts import Draft
@@ -86,6 +89,9 @@ class Ticket(Node):
     feedback: Annotated["Feedback", strawberry.lazy("api.feedback.feedback")] | None = strawberry.field(
         description="The newest answer to a survey about it."
     )
+    survey: Annotated["TicketSurvey", strawberry.lazy("api.feedback.asked")] | None = strawberry.field(
+        description="Whether the customer was asked how the help was, and why not; null where no survey was meant to."
+    )
     reply_channels: list[Identity] = strawberry.field(
         description="By what the customer can be reached, the one used last first."
     )
@@ -125,21 +131,33 @@ class Ticket(Node):
         return await timeline_of_ticket(info, self.row_id, asked)
 
 
+computed(Ticket, id=lambda ticket: public_id("Ticket", ticket.row_id))
+
+
 async def tickets_by_id(
     reading: Reading, ids: Collection[uuid.UUID], selection: Selection
 ) -> dict[uuid.UUID, Ticket]:
     """Those this person sees, newest activity first, by the id asked for: of a merged ticket, the one it became."""
-    asked_for = TicketRow.__table__.alias()
-    survivors = select(func.coalesce(asked_for.c.merged_into_id, asked_for.c.id)).where(
-        one_of(asked_for.c.id, ids)
-    )
-    query = seen_tickets(reading, among(TicketRow.id, survivors)).order_by(*NEWEST)
+    query = _by_id(access.sight(reading.actor))
     moved, tickets = await asyncio.gather(
-        became(reading.connection, ids), load_tickets(reading, query, selection)
+        became(reading.connection, ids), load_tickets(reading, query, selection, {"ids": list(ids)})
     )
     found = {ticket.row_id: ticket for ticket in tickets}
     asked = {id: found[survivor] for id, survivor in moved.items() if survivor in found and id in ids}
     return {id: ticket for id, ticket in found.items() if id in ids} | asked
+
+
+_asked_for = TicketRow.__table__.alias()
+_survivors = select(func.coalesce(_asked_for.c.merged_into_id, _asked_for.c.id)).where(
+    one_of_given(_asked_for.c.id)
+)
+
+
+@lru_cache(1000)
+def _by_id(actor: Actor) -> Select[Any]:
+    return (
+        select(*COLUMNS).where(may_see(TicketRow, actor), among(TicketRow.id, _survivors)).order_by(*NEWEST)
+    )
 
 
 async def tickets_now(
@@ -164,17 +182,38 @@ async def open_tickets_of(
     return await load_tickets(reading, of_each(query, TicketRow.contact_id, *NEWEST), selection)
 
 
+_table = TicketRow.__table__.c
+COLUMNS = (
+    _table.id,
+    _table.number,
+    _table.contact_id,
+    _table.assignee_id,
+    _table.team_id,
+    _table.subject,
+    _table.status,
+    _table.priority,
+    _table.tags,
+    _table.fields,
+    _table.created_at,
+    _table.updated_at,
+    _table.due_at,
+    _table.snoozed_until,
+    _table.spam_at,
+)
+
+
 def seen_tickets(reading: Reading, *conditions: ColumnElement[bool]) -> Select[Any]:
-    return select(TicketRow.__table__).where(may_see(TicketRow, reading.actor), *conditions)
+    return select(*COLUMNS).where(may_see(TicketRow, reading.actor), *conditions)
 
 
-async def load_tickets(reading: Reading, query: Select[Any], selection: Selection) -> list[Ticket]:
-    rows = (await reading.connection.execute(query)).all()
+async def load_tickets(
+    reading: Reading, query: Select[Any], selection: Selection, values: Mapping[str, Any] | None = None
+) -> list[Ticket]:
+    rows = (await reading.connection.execute(query, values)).all()
     tickets = [
         plain(
             Ticket,
             {
-                "id": public_id("Ticket", row.id),
                 "row_id": row.id,
                 "contact_id": row.contact_id,
                 "assignee_id": row.assignee_id,

@@ -11,6 +11,7 @@ from sqlalchemy import select
 
 from api.agents.staff import Agent, agents_by_id
 from api.calling.calls import Call, Calls, calls_of
+from api.computed import computed
 from api.context import Info, Reading, by, nothing, plain
 from api.desk.attachments import Attached, Attachment, attached_to
 from api.desk.system_events import SystemEvent, given_to, told
@@ -133,6 +134,8 @@ class Message(Node):
         description="Of a chat's first message: at most ten, to what the channel asks before."
     )
     attachments: list[Attachment]
+    row: strawberry.Private[Any]
+    reading: strawberry.Private[Any]
 
     @strawberry.field(
         description="Of a mail: safe to show. It loads the pictures that came along, by links that live ten minutes, and those from "
@@ -221,11 +224,7 @@ def _item(
     ticket_id: uuid.UUID | None,
 ) -> TimelineItem:
     """`ticket_id`: where it belongs now; an event keeps the ticket at which it happened."""
-    shared = {
-        "seq": row.seq,
-        "at": row.at,
-        "ticket_id": public_id("Ticket", ticket_id) if ticket_id else None,
-    }
+    shared = {"seq": row.seq, "at": row.at, "belongs_to": ticket_id}
     if not hasattr(row, "direction"):
         return plain(
             SystemEvent,
@@ -242,43 +241,19 @@ def _item(
                 Message,
                 {
                     **shared,
-                    "id": public_id("Message", row.id),
                     "channel": row.channel,
                     "direction": row.direction,
                     "author": author,
                     "text": row.text,
-                    "folded": row.folded or row.text,
-                    "quoted_hidden": row.folded is not None and row.folded != row.text,
-                    "to": _addresses(row.mail, "to"),
-                    "cc": _addresses(row.mail, "cc"),
                     "original": attached.originals.get(row.id),
                     "written": row.html,
                     "pictures": attached.pictures.get(row.id, {}),
                     "automatic": bool(row.automatic),
                     "sender_verified": bool(row.sender_verified),
                     "delivery": row.delivery,
-                    "delivery_error": delivery_problems.told(row.particulars, row.last_error, reading.locale),
-                    "reactions": [
-                        Reaction(emoji=one.emoji, from_shop=one.from_shop, at=one.at)
-                        for one in revisions.reactions_of(row.particulars)
-                    ],
-                    "edited_at": revisions.edited_at(row.particulars),
-                    "unsent_at": revisions.unsent_at(row.particulars),
-                    "also_to": (row.mail or {}).get("also", []),
-                    "claims_to_be_us": bool((row.mail or {}).get("from_ourselves")),
-                    "undo_until": _undo_until(reading, row),
-                    "recipients": [
-                        MessageRecipient(
-                            address=one.address, name=one.name, role=one.role, refused=one.refused
-                        )
-                        for one in addressing.recipients(row.mail)[:MOST_RECIPIENTS]
-                    ],
                     "side": bool(row.side),
-                    "page": _page(row.particulars),
-                    "answers": [
-                        MessageAnswer(name=one["name"], label=one["label"], value=one["value"])
-                        for one in (row.particulars or {}).get("answers", ())
-                    ],
+                    "row": row,
+                    "reading": reading,
                     "attachments": attached.attachments.get(row.id, []),
                 },
             )
@@ -287,6 +262,45 @@ def _item(
         case _:
             note = {"id": public_id("Note", row.id), "author": author, "text": row.text}
             return plain(Note, {**shared, **note, "mentions": called.get(row.id, [])})
+
+
+computed(
+    Message,
+    id=lambda message: public_id("Message", message.row.id),
+    folded=lambda message: message.row.folded or message.text,
+    quoted_hidden=lambda message: message.folded != message.text,
+    to=lambda message: _addresses(message.row.mail, "to"),
+    cc=lambda message: _addresses(message.row.mail, "cc"),
+    delivery_error=lambda message: delivery_problems.told(
+        message.row.particulars, message.row.last_error, message.reading.locale
+    ),
+    reactions=lambda message: [
+        Reaction(emoji=one.emoji, from_shop=one.from_shop, at=one.at)
+        for one in revisions.reactions_of(message.row.particulars)
+    ],
+    edited_at=lambda message: revisions.edited_at(message.row.particulars),
+    unsent_at=lambda message: revisions.unsent_at(message.row.particulars),
+    also_to=lambda message: (message.row.mail or {}).get("also", []),
+    claims_to_be_us=lambda message: bool((message.row.mail or {}).get("from_ourselves")),
+    undo_until=lambda message: _undo_until(message.reading, message.row),
+    recipients=lambda message: [
+        MessageRecipient(address=one.address, name=one.name, role=one.role, refused=one.refused)
+        for one in addressing.recipients(message.row.mail)[:MOST_RECIPIENTS]
+    ],
+    page=lambda message: _page(message.row.particulars),
+    answers=lambda message: [
+        MessageAnswer(name=one["name"], label=one["label"], value=one["value"])
+        for one in (message.row.particulars or {}).get("answers", ())
+    ],
+)
+
+
+def _ticket_id(item: Any) -> str | None:
+    return public_id("Ticket", item.belongs_to) if item.belongs_to else None
+
+
+for kind in (Message, Note, SystemEvent):
+    computed(kind, ticket_id=_ticket_id)
 
 
 def _page(particulars: Json | None) -> MessagePage | None:

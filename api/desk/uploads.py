@@ -77,7 +77,10 @@ async def _agent(house: House, request: Request) -> Actor | None:
     """A person of the shop, by the same tokens and cookies as for GraphQL."""
     by_header = auth.bearer(request.headers.get("authorization"))
     token = by_header or auth.cookie(house, request)
-    holder = await auth.holder_of(house, token) if token else None
+    if not token:
+        return None
+    async with house.db.asking() as connection:
+        holder = await auth.holder_of(connection, token)
     if holder is None or holder.actor.kind != ActorKind.AGENT:
         return None
     if not by_header:

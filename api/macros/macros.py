@@ -2,6 +2,7 @@
 
 import asyncio
 import uuid
+from collections.abc import Collection
 from typing import Any
 
 import strawberry
@@ -11,20 +12,21 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from api.agents.staff import Team, agents_by_id, teams_by_id
 from api.context import Info, Reading, plain
 from api.errors import OkPayload, UserError
-from api.macros.actions import MacroAction, MacroActionInput, asked_action, shown_action
+from api.macros.actions import Known, MacroAction, MacroActionInput, MacroTarget, asked_action, shown_action
 from api.mutations import changed, mutation
 from api.node import Node
 from domain import access
 from domain.access import may_see
 from domain.actors import Actor
 from domain.agents import staff
-from domain.db import Json, by_name
+from domain.db import Json, by_name, one_of
 from domain.errors import NotFound
 from domain.ids import public_id, row_id
 from domain.macros import actions as doing
-from domain.macros import macros
+from domain.macros import checking, macros
 from domain.macros.macros import Visibility
 from domain.macros.variables import NAMES
+from domain.planning.templates import TaskTemplate
 from domain.ways_in.channels import ChannelKind
 
 strawberry.enum(
@@ -104,10 +106,14 @@ async def macros_where(reading: Reading, *conditions: ColumnElement[bool]) -> li
         )
     ).all()
     does = {row.id: [doing.read(kept) for kept in row.actions] for row in rows}
-    agents, teams = await asyncio.gather(
-        agents_by_id(reading, {id for all in does.values() for id in doing.agents_of(all)}),
-        teams_by_id(reading, {row.team_id for row in rows}),
+    everything = [action for actions in does.values() for action in actions]
+    agents, teams, templates = await asyncio.gather(
+        agents_by_id(reading, checking.agents_of(everything)),
+        teams_by_id(reading, {*(row.team_id for row in rows), *checking.teams_of(everything)}),
+        _templates(reading, checking.templates_of(everything)),
     )
+    handed_to = {id: MacroTarget(id=team.id, name=team.name) for id, team in teams.items()}
+    known = Known(agents, handed_to, templates)
     return [
         plain(
             Macro,
@@ -119,7 +125,7 @@ async def macros_where(reading: Reading, *conditions: ColumnElement[bool]) -> li
                 "bodies": [MacroBody(locale=locale, text=text) for locale, text in row.bodies.items()],
                 "locale": (locale := macros.language_for(row.bodies, reading.locale)),
                 "body": row.bodies[locale] if locale else None,
-                "actions": [shown_action(one, agents) for one in does[row.id]],
+                "actions": [shown_action(one, known) for one in does[row.id]],
                 "visibility": macros.visibility_of(row.owner_id, row.team_id),
                 "team": teams.get(row.team_id),
                 "used": row.used,
@@ -127,6 +133,18 @@ async def macros_where(reading: Reading, *conditions: ColumnElement[bool]) -> li
         )
         for row in rows
     ]
+
+
+async def _templates(reading: Reading, ids: Collection[uuid.UUID]) -> dict[uuid.UUID, MacroTarget]:
+    """Those that are not archived."""
+    if not ids:
+        return {}
+    there = (may_see(TaskTemplate, reading.actor), TaskTemplate.archived_at.is_(None))
+    named = select(TaskTemplate.id, TaskTemplate.name).where(one_of(TaskTemplate.id, ids), *there)
+    return {
+        row.id: MacroTarget(id=strawberry.ID(public_id("TaskTemplate", row.id)), name=row.name)
+        for row in await reading.connection.execute(named)
+    }
 
 
 async def _macros(info: Info, channel: ChannelKind | None = None) -> list[Macro]:

@@ -21,8 +21,6 @@ from domain import access
 from domain.access import may_see
 from domain.actors import Actor
 from domain.agents import staff
-from domain.complaints.complaints import complaint_of
-from domain.complaints.decision_dates import due_at, hours_for, legal_date
 from domain.db import Json, one_of
 from domain.desk import tasks
 from domain.errors import NotFound
@@ -195,18 +193,7 @@ async def _apply(info: Info, input: TaskTemplateApplyInput) -> TasksPayload:
         if template.archived_at:
             raise NotFound(field=["id"])
         ticket = await held(session, input.ticket_id, actor)
-        complaint, legal = await complaint_of(session, ticket.id), await legal_date(session, ticket.id)
-        made = await applying.apply(
-            session,
-            str(template.id),
-            template.planned,
-            ticket,
-            complaint,
-            decision=due_at(legal.due_at if legal else None, complaint.promised_at if complaint else None),
-            hours=await hours_for(session, legal),
-            by=actor,
-            at=now,
-        )
+        made = await applying.on_ticket(session, template, ticket, by=actor, at=now)
         return {"tasks": [str(task.id) for task in made]}
 
     done = await changed(info, input, change)

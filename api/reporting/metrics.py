@@ -17,8 +17,8 @@ from domain.ids import public_id, row_id
 from domain.languages import N_, translate
 from domain.reporting import labels
 from domain.reporting.asking import Asked, Grouping, Key
-from domain.reporting.counting import BACKLOG, Line, Values, report
-from domain.reporting.figures import COLUMNS
+from domain.reporting.counting import NAMES as FIGURES
+from domain.reporting.counting import Line, Values, report
 from domain.reporting.periods import Period
 from domain.reporting.satisfaction import Satisfaction, satisfaction
 from domain.ways_in.channels import ChannelKind
@@ -95,12 +95,21 @@ class MetricRow:
     first_reply_percent: float | None
     next_reply_percent: float | None
     resolution_percent: float | None
+    complaints_opened: int = strawberry.field(description="Tickets that became a complaint.")
+    complaints_closed: int
+    complaints_received: int | None = strawberry.field(
+        description="This and the next four: complaints at that stage at the end of the day or the range; null for an hour of the day."
+    )
+    complaints_investigating: int | None
+    complaints_waiting: int | None = strawberry.field(description="For somebody outside.")
+    complaints_decided: int | None
+    complaints_remedied: int | None
     csat: float | None = strawberry.field(
         description="Of the customers who answered, the percentage that gave 4 or 5 of 5; null of none. `feedback` lists the answers."
     )
 
 
-NAMES = {to_camel_case(name): name for name in (*COLUMNS, BACKLOG)}
+NAMES = {to_camel_case(name): name for name in FIGURES}
 
 
 @strawberry.type

@@ -9,7 +9,7 @@ import io
 from collections.abc import Iterator, Sequence
 
 from domain.languages import N_, translate
-from domain.reporting.counting import BACKLOG, Values
+from domain.reporting.counting import Values
 
 MARK = "\ufeff"
 FORMULAS = ("=", "+", "-", "@", "\t", "\r")
@@ -21,7 +21,7 @@ COUNTS = {
     "one_touch": N_("Solved with one answer"),
     "reopened": N_("Reopened"),
     "reopened_percent": N_("Reopened, %"),
-    BACKLOG: N_("Open at the end"),
+    "backlog": N_("Open at the end"),
     "messages_in": N_("Messages received"),
     "messages_out": N_("Messages sent"),
     "calls_in": N_("Calls received"),
@@ -48,7 +48,16 @@ KEPT = {
     "next_reply_percent": N_("Promises of a next reply kept, %"),
     "resolution_percent": N_("Promises of a resolution kept, %"),
 }
-NAMES = (*COUNTS, *(f"{name}_{span}" for name in TIMES for span in SPANS), *KEPT)
+COMPLAINTS = {
+    "complaints_opened": N_("Complaints opened"),
+    "complaints_closed": N_("Complaints closed"),
+    "complaints_received": N_("Complaints at the end: received"),
+    "complaints_investigating": N_("Complaints at the end: being investigated"),
+    "complaints_waiting": N_("Complaints at the end: waiting for others"),
+    "complaints_decided": N_("Complaints at the end: decided"),
+    "complaints_remedied": N_("Complaints at the end: remedied"),
+}
+NAMES = (*COUNTS, *(f"{name}_{span}" for name in TIMES for span in SPANS), *KEPT, *COMPLAINTS)
 """The columns, in their order, by the names of the figures."""
 
 
@@ -69,7 +78,7 @@ def _heads(locale: str) -> Iterator[str]:
     for what in TIMES.values():
         for head in SPANS.values():
             yield translate(locale, head, what=translate(locale, what))
-    for head in KEPT.values():
+    for head in (*KEPT.values(), *COMPLAINTS.values()):
         yield translate(locale, head)
 
 

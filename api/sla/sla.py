@@ -3,16 +3,18 @@
 import uuid
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import strawberry
-from sqlalchemy import ColumnElement, Row, select
+from sqlalchemy import Row, Select, select
 
+from api.computed import computed
 from api.context import Reading, by, plain
 from api.node import Node
 from api.selection import Selection
 from api.sla.policies import Policy, policies_by_id
-from domain.db import one_of
+from domain.db import one_of, one_of_given
 from domain.ids import public_id
 from domain.sla import clocks, policies
 from domain.sla.clocks import ClockState
@@ -21,6 +23,9 @@ from domain.sla.targets import Metric
 from domain.ways_in.channels import ChannelKind
 
 strawberry.enum(ClockState)
+
+HOURS = "secondsLeft"
+"""The field for which the opening hours are read."""
 
 
 @strawberry.type(
@@ -43,14 +48,15 @@ class Clock(Node):
         description="Counted in days, as a law does; beside it the shop's own may run for the same metric."
     )
     policy: Policy
+    row_id: strawberry.Private[uuid.UUID]
 
 
 async def clocks_of(
     reading: Reading, ticket_ids: Collection[uuid.UUID], selection: Selection
 ) -> dict[uuid.UUID, list[Clock]]:
     """By ticket, the most urgent first: running ones by their due time, then those that are kept."""
-    clock = clocks.Clock
-    rows = await _read(reading, one_of(clock.ticket_id, ticket_ids), clock.ended_at.is_(None))
+    found = await reading.connection.execute(_running(HOURS in selection), {"ids": list(ticket_ids)})
+    rows = found.all()
     shown = await _shown(reading, rows, selection)
     return {ticket_id: [shown[row.id] for row in group] for ticket_id, group in by("ticket_id", rows).items()}
 
@@ -59,39 +65,51 @@ async def clocks_by_id(
     reading: Reading, ids: Collection[uuid.UUID], selection: Selection
 ) -> dict[uuid.UUID, Clock]:
     """Of what the reader sees already; those that are over too."""
-    return await _shown(reading, await _read(reading, one_of(clocks.Clock.id, ids)), selection)
+    query = _rows(HOURS in selection).where(one_of(clocks.Clock.id, ids))
+    rows = await reading.connection.execute(query)
+    return await _shown(reading, rows.all(), selection)
 
 
-async def _read(reading: Reading, *conditions: ColumnElement[bool]) -> Sequence[Row[Any]]:
-    clock = clocks.Clock
-    rows = await reading.connection.execute(
-        select(clock.__table__, policies.Policy.calendar_id, policies.Calendar.hours)
-        .join_from(
-            clock.__table__, policies.Policy.__table__, policies.Policy.id == clock.__table__.c.policy_id
+@cache
+def _running(with_hours: bool) -> Select[Any]:
+    of_tickets = one_of_given(clocks.Clock.ticket_id)
+    return _rows(with_hours).where(of_tickets, clocks.Clock.ended_at.is_(None))
+
+
+def _rows(with_hours: bool) -> Select[Any]:
+    clock, policy = clocks.Clock, policies.Policy
+    query = select(clock.__table__)
+    if with_hours:
+        query = (
+            query.add_columns(policy.calendar_id, policies.Calendar.hours)
+            .join_from(clock.__table__, policy.__table__, policy.id == clock.__table__.c.policy_id)
+            .join(policies.Calendar, policies.Calendar.id == policy.calendar_id)
         )
-        .join(policies.Calendar, policies.Calendar.id == policies.Policy.calendar_id)
-        .where(*conditions)
-        .order_by(clock.met_at.is_not(None), clock.paused_since.is_not(None), clock.due_at)
-    )
-    return rows.all()
+    return query.order_by(clock.met_at.is_not(None), clock.paused_since.is_not(None), clock.due_at)
 
 
 async def _shown(reading: Reading, rows: Sequence[Row[Any]], selection: Selection) -> dict[uuid.UUID, Clock]:
-    hours = {row.calendar_id: row.hours for row in rows}
+    hours = {row.calendar_id: row.hours for row in rows} if HOURS in selection else {}
     read = {calendar_id: Hours.from_json(stored) for calendar_id, stored in hours.items()}
     promised_by = (
         await policies_by_id(reading, {row.policy_id for row in rows}) if "policy" in selection else {}
     )
     return {
-        row.id: _clock(reading, row, read[row.calendar_id], promised_by.get(row.policy_id)) for row in rows
+        row.id: _clock(
+            reading,
+            row,
+            read[row.calendar_id] if HOURS in selection else None,
+            promised_by.get(row.policy_id),
+        )
+        for row in rows
     }
 
 
-def _clock(reading: Reading, row: Any, hours: Hours, policy: Policy | None) -> Clock:
-    return plain(
+def _clock(reading: Reading, row: Any, hours: Hours | None, policy: Policy | None) -> Clock:
+    found = plain(
         Clock,
         {
-            "id": public_id("Clock", row.id),
+            "row_id": row.id,
             "metric": row.metric,
             "state": clocks.clock_state(
                 at=reading.at,
@@ -103,7 +121,6 @@ def _clock(reading: Reading, row: Any, hours: Hours, policy: Policy | None) -> C
             "started_at": row.started_at,
             "due_at": row.due_at,
             "target_seconds": row.target_seconds,
-            "seconds_left": hours.between(row.met_at or row.paused_since or reading.at, row.due_at),
             "paused_since": row.paused_since,
             "channel": row.channel,
             "is_legal": row.is_legal,
@@ -112,3 +129,9 @@ def _clock(reading: Reading, row: Any, hours: Hours, policy: Policy | None) -> C
             "breached_at": row.breached_at,
         },
     )
+    if hours:
+        found.seconds_left = hours.between(row.met_at or row.paused_since or reading.at, row.due_at)
+    return found
+
+
+computed(Clock, id=lambda clock: public_id("Clock", clock.row_id))

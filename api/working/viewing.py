@@ -4,7 +4,6 @@ import asyncio
 import uuid
 from collections.abc import AsyncGenerator
 from datetime import datetime
-from time import monotonic
 
 import strawberry
 from sqlalchemy import select
@@ -89,13 +88,13 @@ async def _ticket_presence(info: Info, ticket_id: strawberry.ID) -> AsyncGenerat
     async with context.house.db.transaction() as session:
         asked = row_id("Ticket", ticket_id, field="ticketId")
         id = (await access.ticket(session, asked, to=context.actor)).id
-    told, checked = None, monotonic()
+    told = None
     try:
-        with context.house.db.bell.listening(news_of_viewers(id)) as rung:
+        bell = context.house.db.bell
+        with bell.listening(news_of_viewers(id)) as rung, context.watched(rung) as who:
             while True:
                 rung.clear()
-                if monotonic() - checked >= POLL:
-                    context.somebody, checked = await context.still(), monotonic()
+                context.somebody = who.actor
                 async with context.reading() as reading:
                     seen = select(Ticket.id).where(Ticket.id == id, may_see(Ticket, reading.actor))
                     if await reading.connection.scalar(seen) is None:

@@ -13,6 +13,7 @@ from domain.events import EventKind
 from domain.ways_in.channels import ChannelKind
 
 PAGE = "9001"
+MAILBOX = "help@shop.example"
 
 KINDS = (
     (IdentityKind.EMAIL, 1.0, Proof.MAIL_AUTHENTICATED),
@@ -31,6 +32,7 @@ class Way:
     channel: ChannelKind
     key: str | None
     """What the provider calls the conversation; none for mail."""
+    proof: Proof | None
 
 
 @dataclass(frozen=True)
@@ -67,15 +69,15 @@ def _identity(
     match kind:
         case IdentityKind.EMAIL:
             value = label = f"customer{number}@mail.example"
-            customer.ways.append(Way(id, ChannelKind.EMAIL, None))
+            customer.ways.append(Way(id, ChannelKind.EMAIL, None, proof))
         case IdentityKind.PHONE:
             value = label = f"+48600{number:06}"
         case IdentityKind.MESSENGER:
             value, label = f"70{number:08}", f"Messenger {number:04}"
-            customer.ways.append(Way(id, ChannelKind.MESSENGER, value))
+            customer.ways.append(Way(id, ChannelKind.MESSENGER, value, proof))
         case _:
             value, label = f"session-{number}", f"Chat {number}"
-            customer.ways.append(Way(id, ChannelKind.CHAT, value))
+            customer.ways.append(Way(id, ChannelKind.CHAT, value, proof))
     scope = SCOPES.get(kind, "")
     rows["identity"].append(
         (id, customer.id, kind, scope, value, label, at if proof else None, proof, at, at)

@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from benchmarks.data.customers import Customer, Way
+from benchmarks.data.customers import MAILBOX, Customer, Way
 from benchmarks.data.rows import Rows, dealt_id
 from domain.desk.messages import DeliveryState, Direction, ItemKind
 from domain.events import EventKind
@@ -21,6 +21,7 @@ CODES = {
     ChannelKind.MESSENGER: JoinCode.SAME_MESSENGER_PERSON,
     ChannelKind.CHAT: JoinCode.SAME_CHAT_SESSION,
 }
+MAIL = orjson.dumps({"references": [], "subject": "", "to": [["", MAILBOX]], "cc": []}).decode()
 ATTACHED = 0.03
 """The share of messages that bring a photo."""
 
@@ -49,7 +50,7 @@ class History:
         self.rows["thread"].append(
             (
                 talk.id, self.channels[way.channel], way.key, self.customer.id, way.identity_id, self.ticket,
-                subject if way.channel == ChannelKind.EMAIL else "", talk.code, "{}", talk.joined_at,
+                subject if way.channel == ChannelKind.EMAIL else "", talk.code, way.proof, "{}", talk.joined_at,
                 talk.last_inbound_at, ended,
             )
         )  # fmt: skip
@@ -65,6 +66,7 @@ class History:
                 id, ItemKind.MESSAGE, self.ticket, self.customer.id, talk.id, self.channels[talk.way.channel],
                 Direction.OUT if agent else Direction.IN, agent, "" if agent else self.customer.name, at,
                 text, f"{id.hex}@mail.example", False, not agent, DeliveryState.SENT if agent else None,
+                MAIL if talk.way.channel == ChannelKind.EMAIL else None,
             )
         )  # fmt: skip
         if self.dice.random() < ATTACHED:

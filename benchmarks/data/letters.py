@@ -9,8 +9,8 @@ from typing import Any
 import orjson
 
 from benchmarks.data import words
-from benchmarks.data.customers import PAGE
-from benchmarks.data.loading import MAILBOX, RELAY
+from benchmarks.data.customers import MAILBOX, PAGE
+from benchmarks.data.loading import RELAY
 from demo.farends import messenger_events
 
 REGULARS = 40

@@ -11,19 +11,18 @@ import orjson
 
 from benchmarks.data import words
 from benchmarks.data.customers import Customer, Way
+from benchmarks.data.duties import Duties
 from benchmarks.data.history import CODES, History, Talk
 from benchmarks.data.rows import Rows, dealt_id
 from domain.desk.tickets import LIVE, TicketStatus
 from domain.events import EventKind
 from domain.joining.reasons import JoinCode
-from domain.sla.targets import Metric
 from domain.ways_in.channels import ChannelKind
 
 LONG = 60
 """Messages of a long ticket."""
 LONG_ONES = 20
 DONE = (TicketStatus.SOLVED, TicketStatus.CLOSED)
-PROMISED = 4 * 3600
 FOR_MESSAGES = 2 * 86400
 """Seconds in which all of a ticket's messages are written."""
 
@@ -60,10 +59,10 @@ class Tickets:
             is_long = place % every == every // 2
             if is_long:
                 more[place + 1] += more[place]
-            self._ticket(place / tickets, LONG if is_long else 1 + more[place], is_long, rows)
+            self._ticket(place, place / tickets, LONG if is_long else 1 + more[place], is_long, rows)
             yield
 
-    def _ticket(self, age: float, messages: int, is_long: bool, rows: Rows) -> None:
+    def _ticket(self, place: int, age: float, messages: int, is_long: bool, rows: Rows) -> None:
         """`age`: 0 for the first of all, 1 for the newest."""
         dice, customer = self.dice, self.dice.choice(self.customers)
         created = self.now - timedelta(seconds=FOR_MESSAGES + int((1 - age) * 120 * 86400))
@@ -77,31 +76,34 @@ class Tickets:
         if assignee:
             history.assigned(created + timedelta(seconds=5), assignee, by=dice.choice(self.premises.agents))
         talks = [
-            Talk(dealt_id(dice, created), way, CODES[way.channel], created + timedelta(seconds=1 + place))
-            for place, way in enumerate(self._ways(customer, live, is_long))
+            Talk(dealt_id(dice, created), way, CODES[way.channel], created + timedelta(seconds=1 + turn))
+            for turn, way in enumerate(self._ways(customer, live, is_long))
         ]
         talks[0].code = JoinCode.OPENED_TICKET
         at = created + timedelta(seconds=10)
         items = []
-        for place in range(messages):
+        for turn in range(messages):
             at += timedelta(seconds=dice.randint(60, FOR_MESSAGES // (messages + 1)))
-            inbound = place == 0 or dice.random() < 0.55
-            talk = talks[0] if place == 0 else dice.choice(talks)
+            inbound = turn == 0 or dice.random() < 0.55
+            talk = talks[0] if turn == 0 else dice.choice(talks)
             text = dice.choice(self._texts)
             items.append((at, talk, text, None if inbound else assignee or self.premises.agents[0]))
         subject, status = dice.choice(self._subjects), dice.choice(LIVE if live else DONE)
+        owed = Duties(dice, rows, self.premises.agents, self.premises.policy, self.now)
+        due = owed.promise(id, created, open=live and dice.random() < 0.8)
+        owed.tasks(id, customer.id, at, open=live)
+        undecided = live and owed.complains(id, place + 1, talks[0].way.channel, created)
         rows["ticket"].append(
             (
-                id, customer.id, subject, status, dice.choice((1, 2, 3, 3, 3, 4)),
+                id, place + 1, customer.id, subject, status, dice.choice((1, 2, 3, 3, 3, 4)),
                 dice.choice((*self.premises.teams, None)), assignee, orjson.dumps(words.tags(dice)).decode(),
-                created, at, None if live else at,
+                undecided, created, at, None if live else at, due,
             )
         )  # fmt: skip
         for said in items:
             history.message(*said)
         for talk in talks:
             history.talk(talk, subject, ended=None if live else at)
-        self._clock(rows, id, created, open=live and dice.random() < 0.8)
 
     def _ways(self, customer: Customer, live: bool, is_long: bool) -> list[Way]:
         many = 3 if is_long else self.dice.choice((1, 1, 1, 2, 3))
@@ -111,20 +113,3 @@ class Tickets:
         free = [way for way in ways if way.key is None or way.key not in self._held]
         self._held.update(way.key for way in free if way.key)
         return free or customer.ways[:1]
-
-    def _clock(self, rows: Rows, ticket: uuid.UUID, created: datetime, *, open: bool) -> None:
-        """Kept, broken, or, most of those that are open, still running."""
-        dice, due = self.dice, created + timedelta(seconds=PROMISED)
-        met = breached = None
-        if not open:
-            met = created + timedelta(minutes=dice.randint(5, 230))
-        elif dice.random() < 0.85:
-            due = self.now + timedelta(minutes=dice.randint(120, 5 * 24 * 60))
-        else:
-            due = breached = self.now - timedelta(minutes=dice.randint(10, 24 * 60))
-        rows["clock"].append(
-            (
-                dealt_id(dice, created), ticket, self.premises.policy, Metric.FIRST_REPLY, created, PROMISED,
-                [due - timedelta(minutes=15)], due, None if met or breached else due, met, breached,
-            )
-        )  # fmt: skip

@@ -14,7 +14,7 @@ import orjson
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.desk import system_events
-from benchmarks.peers.serving import Orders, answer, run
+from benchmarks.peers.serving import Orders, answer, run, usual_server
 from domain.desk import history
 from domain.joining import reasons
 
@@ -56,7 +56,7 @@ async def _serve(orders: Orders) -> None:
     for connection in opened:
         connections.put_nowait(connection)
     try:
-        await answer(floor(connections), orders)
+        await answer(usual_server(floor(connections)), orders)
     finally:
         for connection in opened:
             connection.terminate()

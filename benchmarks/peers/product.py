@@ -4,6 +4,8 @@ from pathlib import Path
 
 from api.app import application
 from api.house import House
+from api.memory import settled
+from api.server import Patience, server
 from api.settings import ApiSettings
 from benchmarks.peers.serving import Orders, answer, run
 from domain.db import Database
@@ -28,7 +30,9 @@ async def _serve(orders: Orders) -> None:
     opened = house(orders)
     await opened.db.open()
     try:
-        await answer(application(opened), orders)
+        serving = server(application(opened), Patience(), timeout_graceful_shutdown=1)
+        settled()
+        await answer(serving, orders)
     finally:
         await opened.db.close()
 

@@ -1,4 +1,4 @@
-"""How every peer runs: the same loop, the same server, the same options; only the application differs."""
+"""How every peer runs: the same loop and server; only the application differs, and Heddle has its own patience with who is slow."""
 
 import asyncio
 import json
@@ -37,7 +37,7 @@ async def dismissed() -> None:
     await ended.wait()
 
 
-async def answer(application: ASGIApp, orders: Orders) -> None:
+def usual_server(application: ASGIApp) -> uvicorn.Server:
     config = uvicorn.Config(
         application,
         http="httptools",
@@ -46,7 +46,10 @@ async def answer(application: ASGIApp, orders: Orders) -> None:
         access_log=False,
         timeout_graceful_shutdown=1,
     )
-    server = uvicorn.Server(config)
+    return uvicorn.Server(config)
+
+
+async def answer(server: uvicorn.Server, orders: Orders) -> None:
     listening = socket.socket(fileno=int(orders["socket"]))
     serving = asyncio.create_task(server.serve(sockets=[listening]))
     leaving = asyncio.create_task(dismissed())

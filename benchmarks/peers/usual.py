@@ -5,16 +5,16 @@ from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import Depends, FastAPI, Header, HTTPException
+from fastapi import Depends, FastAPI, Header
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import selectinload
 
-from benchmarks.peers.serving import Orders, answer, run
-from benchmarks.peers.usual_rows import Agent, Contact, SignIn, Thread, Ticket
-from domain.keys import token_hash
+from benchmarks.peers.serving import Orders, answer, run, usual_server
+from benchmarks.peers.usual_rows import Agent, Contact, Thread, Ticket
+from benchmarks.peers.usual_sign_in import signed_in
 
 
 class Shown(BaseModel):
@@ -71,24 +71,11 @@ def usual(sessions: async_sessionmaker[AsyncSession]) -> FastAPI:
 
     Opened = Annotated[AsyncSession, Depends(session)]
 
-    async def signed_in(opened: Opened, authorization: Annotated[str, Header()] = "") -> Any:
-        token = authorization.removeprefix("Bearer ")
-        query = (
-            select(Agent)
-            .join(SignIn, SignIn.agent_id == Agent.id)
-            .where(
-                SignIn.token_hash == token_hash(token),
-                SignIn.ended_at.is_(None),
-                SignIn.expires_at > func.now(),
-            )
-        )
-        agent = await opened.scalar(query)
-        if agent is None:
-            raise HTTPException(401)
-        return agent
+    async def asker(opened: Opened, authorization: Annotated[str, Header()] = "") -> Agent:
+        return await signed_in(opened, authorization)
 
     @app.get("/tickets", response_model=Page)
-    async def tickets(opened: Opened, agent: Annotated[Any, Depends(signed_in)], first: int = 50) -> Any:
+    async def tickets(opened: Opened, agent: Annotated[Any, Depends(asker)], first: int = 50) -> Any:
         query = (
             select(Ticket)
             .where(Ticket.merged_into_id.is_(None))
@@ -112,7 +99,7 @@ def usual(sessions: async_sessionmaker[AsyncSession]) -> FastAPI:
 async def _serve(orders: Orders) -> None:
     engine = create_async_engine(orders["database"], pool_size=20)
     try:
-        await answer(usual(async_sessionmaker(engine, expire_on_commit=False)), orders)
+        await answer(usual_server(usual(async_sessionmaker(engine, expire_on_commit=False))), orders)
     finally:
         await engine.dispose()
 

@@ -1,5 +1,6 @@
 """Heddle's tables as the ORM likes them, with relationships. All columns are mapped; those the code names are declared."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -89,7 +90,7 @@ class Ticket(Rows):
     merged_into_id: Mapped[UUID | None]
 
     contact: Mapped[Contact] = relationship()
-    assignee: Mapped[Agent | None] = relationship()
+    assignee: Mapped[Agent | None] = relationship(foreign_keys=_ticket.assignee_id)
     threads: Mapped[list[Thread]] = relationship()
     clocks: Mapped[list[Clock]] = relationship()
     text: Mapped[str | None] = column_property(
@@ -109,12 +110,18 @@ class Ticket(Rows):
 
     @property
     def channels(self) -> list[str]:
-        used = sorted(
-            self.threads, key=lambda thread: thread.last_inbound_at or thread.joined_at, reverse=True
-        )
-        return list(dict.fromkeys(thread.channel.kind for thread in used))
+        return channels_of(self.threads)
 
     @property
     def clock(self) -> Clock | None:
-        running = [clock for clock in self.clocks if clock.ended_at is None]
-        return min(running, key=lambda clock: (clock.met_at is not None, clock.due_at), default=None)
+        return clock_of(self.clocks)
+
+
+def channels_of(threads: Sequence[Thread]) -> list[str]:
+    used = sorted(threads, key=lambda thread: thread.last_inbound_at or thread.joined_at, reverse=True)
+    return list(dict.fromkeys(thread.channel.kind for thread in used))
+
+
+def clock_of(clocks: Sequence[Clock]) -> Clock | None:
+    running = [clock for clock in clocks if clock.ended_at is None]
+    return min(running, key=lambda clock: (clock.met_at is not None, clock.due_at), default=None)

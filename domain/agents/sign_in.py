@@ -6,18 +6,32 @@ cookie, that lives while it is used. All are random and stored as SHA-256: what 
 """
 
 import uuid
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, ForeignKey, Select, and_, func, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+from sqlalchemy import (
+    ColumnElement,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    Select,
+    and_,
+    bindparam,
+    func,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from domain.actors import Actor, ActorKind
 from domain.agents.staff import Agent, TeamMember
-from domain.db import Base, new_id
+from domain.chorus import Reads
+from domain.db import Base, new_id, one_of
 from domain.errors import NotSignedIn
 from domain.keys import new_token, token_hash
 from domain.shop import agents_see_all
@@ -48,6 +62,7 @@ class Ended(StrEnum):
 
 class SignIn(Base):
     __tablename__ = "sign_in"
+    __table_args__ = (Index("ix_sign_in_open", "agent_id", postgresql_where=text("ended_at IS NULL")),)
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
     agent_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("agent.id"), index=True)
@@ -175,30 +190,21 @@ class Recognised:
     """Not noted as seen for a while."""
 
 
-async def recognise(connection: AsyncConnection | AsyncSession, token: str) -> Recognised | None:
+async def recognise(connection: Reads, token: str) -> Recognised | None:
     """Whose session this is, as of now by the database's clock; none if it is unknown, ended or out of date."""
-    hashed = token_hash(token)
-    query = (
-        _agents.join(SignIn, SignIn.agent_id == Agent.id)
-        .where(SignIn.token_hash == hashed, SignIn.ended_at.is_(None), SignIn.expires_at > func.now())
-        .add_columns(SignIn.id.label("session_id"), SignIn.kind, SignIn.seen_at + SEEN_EVERY < func.now())
-    )
-    row = (await connection.execute(query)).one_or_none()
+    row = (await connection.execute(_recognised, {"token_hash": token_hash(token)})).one_or_none()
     return Recognised(_actor(row), row.session_id, row.kind, row[-1]) if row else None
 
 
-async def still(
-    connection: AsyncConnection | AsyncSession, session_id: uuid.UUID
-) -> tuple[Actor, bool] | None:
-    """Whose session this is while it lasts, and whether it is worth noting again that they are there: what is open does not end
-    with the access token that opened it."""
+async def still(connection: Reads, session_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, tuple[Actor, bool]]:
+    """Whose sessions these are while they last, and whether it is worth noting again that they are there: what is open does not
+    end with the access token that opened it."""
     query = (
         _agents.join(SignIn, SignIn.agent_id == Agent.id)
-        .where(SignIn.id == session_id, lives(func.now()))
-        .add_columns(SignIn.seen_at + SEEN_EVERY < func.now())
+        .where(one_of(SignIn.id, session_ids), lives(func.now()))
+        .add_columns(SignIn.id.label("session_id"), SignIn.seen_at + SEEN_EVERY < func.now())
     )
-    row = (await connection.execute(query)).one_or_none()
-    return (_actor(row), row[-1]) if row else None
+    return {row.session_id: (_actor(row), row[-1]) for row in await connection.execute(query)}
 
 
 async def seen(session: AsyncSession, session_id: uuid.UUID, *, address: str | None, at: datetime) -> None:
@@ -209,12 +215,12 @@ async def seen(session: AsyncSession, session_id: uuid.UUID, *, address: str | N
         row.expires_at = min(at + COOKIE, row.created_at + LONGEST)
 
 
-async def still_open(session: AsyncSession, session_id: uuid.UUID, *, at: datetime) -> None:
+async def still_open(session: AsyncSession, session_ids: Iterable[uuid.UUID], *, at: datetime) -> None:
     """A stream of theirs is: they are there, but nobody uses the session, so it does not live longer for it."""
-    await session.execute(update(SignIn).where(SignIn.id == session_id).values(seen_at=at))
+    await session.execute(update(SignIn).where(one_of(SignIn.id, session_ids)).values(seen_at=at))
 
 
-async def actor_by_id(connection: AsyncConnection | AsyncSession, agent_id: uuid.UUID) -> Actor | None:
+async def actor_by_id(connection: Reads, agent_id: uuid.UUID) -> Actor | None:
     """The agent with the rights of this moment; none who has left."""
     row = (await connection.execute(_agents.where(Agent.id == agent_id))).one_or_none()
     return _actor(row) if row else None
@@ -229,6 +235,15 @@ _agents: Select[Any] = select(
     _teams.label("teams"),
     agents_see_all.label("all_teams"),
 ).where(Agent.left_at.is_(None))
+_recognised = (
+    _agents.join(SignIn, SignIn.agent_id == Agent.id)
+    .where(
+        SignIn.token_hash == bindparam("token_hash", type_=LargeBinary()),
+        SignIn.ended_at.is_(None),
+        SignIn.expires_at > func.now(),
+    )
+    .add_columns(SignIn.id.label("session_id"), SignIn.kind, SignIn.seen_at + SEEN_EVERY < func.now())
+)
 
 
 def _actor(row: Any) -> Actor:

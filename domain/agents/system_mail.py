@@ -21,7 +21,10 @@ from domain.work import Queue, Work
 
 class SystemMail(Work, Base):
     __tablename__ = "system_mail"
-    __table_args__ = (Index("ix_system_mail_due", "due_at", postgresql_where=text("due_at IS NOT NULL")),)
+    __table_args__ = (
+        Index("ix_system_mail_due", "due_at", postgresql_where=text("due_at IS NOT NULL")),
+        Index("ix_system_mail_delivery", "delivery_id", postgresql_where=text("delivery_id IS NOT NULL")),
+    )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
     sealed: Mapped[bytes | None]

@@ -1,15 +1,17 @@
 """Tokens for integrators' programs: shown once, stored as SHA-256, with scopes and an end."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import ForeignKey, func, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from domain.actors import Actor, ActorKind, Scope
-from domain.db import Base, new_id
+from domain.chorus import Reads
+from domain.db import Base, new_id, one_of
 from domain.errors import InvalidInput
 from domain.keys import new_token, token_hash
 from domain.languages import N_
@@ -63,20 +65,22 @@ def create_token(
     return token, row
 
 
-async def program(connection: AsyncConnection | AsyncSession, token: str) -> tuple[Actor, bool] | None:
-    """Whose token this is, and whether its last use is worth noting again."""
+async def programs(connection: Reads, shown: Iterable[str]) -> dict[str, tuple[Actor, bool]]:
+    """Whose tokens these are, and whether their last use is worth noting again."""
+    hashes = {token_hash(token): token for token in shown}
     found = await connection.execute(
         select(ApiToken.__table__, (ApiToken.last_used_at + SEEN_EVERY >= func.now()).label("noted")).where(
-            ApiToken.token_hash == token_hash(token),
+            one_of(ApiToken.token_hash, hashes),
             ApiToken.revoked_at.is_(None),
             (ApiToken.expires_at > func.now()) | ApiToken.expires_at.is_(None),
         )
     )
-    row = found.one_or_none()
-    if row is None:
-        return None
+    return {hashes[row.token_hash]: (_actor(row), not row.noted) for row in found}
+
+
+def _actor(row: Any) -> Actor:
     scopes = frozenset(Scope(scope) for scope in row.scopes)
-    return Actor(ActorKind.TOKEN, row.id, name=row.name, scopes=scopes), not row.noted
+    return Actor(ActorKind.TOKEN, row.id, name=row.name, scopes=scopes)
 
 
 async def used(session: AsyncSession, token_id: uuid.UUID, *, at: datetime) -> None:

@@ -101,7 +101,9 @@ class Notice(Base):
         UniqueConstraint("agent_id", "kind", "period"),
         Index("ix_notice_alert", "alert_id"),
         Index("ix_notice_agent", "agent_id", "created_at"),
+        Index("ix_notice_ticket", "ticket_id", postgresql_where=text("ticket_id IS NOT NULL")),
         Index("ix_notice_next", "next_at", postgresql_where=text("next_at IS NOT NULL")),
+        Index("ix_notice_asleep", "id", postgresql_where=text("state = 'trying' AND next_at IS NULL")),
     )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
@@ -135,7 +137,8 @@ class Delivery(Work, Base):
     __tablename__ = "delivery"
     __table_args__ = (
         UniqueConstraint("notice_id", "device_id", postgresql_nulls_not_distinct=True),
-        Index("ix_delivery_device", "device_id"),
+        Index("ix_delivery_device", "device_id", "id"),
+        Index("ix_delivery_created", "created_at", "id"),
         Index("ix_delivery_due", "due_at", postgresql_where=text("due_at IS NOT NULL")),
     )
 

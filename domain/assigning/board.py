@@ -25,6 +25,7 @@ ON_THE_LINE = (
     Call.ended_at.is_(None),
     Call.call_state.in_((CallState.RINGING, CallState.ANSWERED)),
 )
+LONGEST_DAY = timedelta(hours=26)
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ async def counters(
     seen = and_(may_see(Ticket, actor), true() if team_id is None else Ticket.team_id == team_id)
     theirs = select(Ticket.id).where(seen)
     tasks = and_(may_see(Task, actor), true() if team_id is None else Task.ticket_id.in_(theirs))
-    beside = _beside(theirs, tasks, *_today(at))
+    beside = _beside(theirs, tasks, *_today(at), at)
     found = (await connection.execute(_of_tickets(seen, at).add_columns(*beside))).one()
     settled = found.kept + found.broken
     return Counters(
@@ -107,6 +108,7 @@ def _beside(
     tasks: ColumnElement[bool],
     midnight: ColumnElement[datetime],
     tomorrow: ColumnElement[datetime],
+    at: datetime,
 ) -> Iterator[ColumnElement[int]]:
     """Tasks, calls, complaints, and the promises that were kept or broken today."""
     due = select(func.count()).select_from(Task).where(Task.done_at.is_(None), Task.due_at < tomorrow, tasks)
@@ -120,6 +122,7 @@ def _beside(
     stand = select(func.count()).select_from(Alert).where(*stalled, Alert.ticket_id.in_(tickets))
     yield stand.scalar_subquery().label("stalled")
     promises = select(func.count()).select_from(Clock).where(Clock.ticket_id.in_(tickets))
-    kept = promises.where(Clock.met_at >= midnight, Clock.breached_at.is_(None))
-    yield kept.scalar_subquery().label("kept")
-    yield promises.where(Clock.breached_at >= midnight).scalar_subquery().label("broken")
+    # Where midnight is only comes out on the way: by itself it would be planned for as if a third of all came after it.
+    met, broken = (and_(of > at - LONGEST_DAY, of >= midnight) for of in (Clock.met_at, Clock.breached_at))
+    yield promises.where(met, Clock.breached_at.is_(None)).scalar_subquery().label("kept")
+    yield promises.where(broken).scalar_subquery().label("broken")

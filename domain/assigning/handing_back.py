@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, and_, any_, func, select
+from sqlalchemy import ColumnElement, and_, select
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -28,8 +28,8 @@ BATCH = 25
 async def from_who_left(session: AsyncSession, *, at: datetime | None = None) -> int:
     """Whatever they still have, in any team and in none; 1 if there may be more."""
     now = at or await database_time(session)
-    left = func.array(select(Agent.id).where(Agent.left_at.is_not(None)).scalar_subquery())
-    theirs = (Ticket.assignee_id == any_(left), Ticket.status.in_(LIVE), Ticket.merged_into_id.is_(None))
+    left = select(Agent.id).where(Agent.left_at.is_not(None))
+    theirs = (Ticket.assignee_id.in_(left), Ticket.status.in_(LIVE), Ticket.merged_into_id.is_(None))
     tickets = await _held(session, *theirs)
     for ticket in tickets:
         await _free(session, ticket, Because.LEFT_SHOP, at=now)

@@ -105,17 +105,14 @@ async def workloads(
 
 
 def _carried(theirs: ColumnElement[bool], at: datetime) -> Select[*tuple[Any, ...]]:
-    tickets = weighed(theirs, Ticket.status.in_(LIVE), at=at).subquery()
-    return (
-        select(
-            Ticket.assignee_id,
-            func.count().label("open"),
-            func.sum(tickets.c.weight).filter(Ticket.status.in_(OURS)).label("used"),
-            func.count().filter(tickets.c.is_live).label("live_chats"),
-        )
-        .join(tickets, tickets.c.id == Ticket.id)
-        .group_by(Ticket.assignee_id)
-    )
+    tickets = weighed(theirs, Ticket.status.in_(LIVE), at=at).add_columns(Ticket.assignee_id, Ticket.status)
+    one = tickets.subquery().c
+    return select(
+        one.assignee_id,
+        func.count().label("open"),
+        func.sum(one.weight).filter(one.status.in_(OURS)).label("used"),
+        func.count().filter(one.is_live).label("live_chats"),
+    ).group_by(one.assignee_id)
 
 
 def _promised(theirs: ColumnElement[bool], at: datetime) -> Select[*tuple[Any, ...]]:

@@ -7,7 +7,7 @@ from datetime import datetime
 from math import prod
 from typing import Any
 
-from sqlalchemy import ForeignKey, and_, func, literal, select
+from sqlalchemy import ForeignKey, Index, and_, func, literal, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, aliased, mapped_column
@@ -36,6 +36,7 @@ class TwoPeople(Base):
     """Somebody said that these are two: it is not suggested again."""
 
     __tablename__ = "two_people"
+    __table_args__ = (Index("ix_two_people_other", "other_id"),)
 
     one_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("contact.id"), primary_key=True)
     """The lesser id of the two."""

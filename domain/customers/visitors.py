@@ -61,6 +61,7 @@ class Visitor(Work, Base):
     __table_args__ = (
         UniqueConstraint("channel_id", "key"),
         Index("ix_visitor_due", "due_at", postgresql_where=text("due_at IS NOT NULL")),
+        Index("ix_visitor_silent", "created_at", postgresql_where=text("wrote_at IS NULL")),
     )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)

@@ -3,12 +3,25 @@
 import base64
 import uuid
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, or_, select, tuple_
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    DateTime,
+    Integer,
+    Row,
+    Select,
+    Uuid,
+    bindparam,
+    or_,
+    select,
+    tuple_,
+)
 
 from domain.agents.staff import Agent
 from domain.chorus import Reads, side_by_side
@@ -84,8 +97,42 @@ class Page:
 
 async def of_ticket(connection: Reads, ticket_id: uuid.UUID, page: Page) -> Sequence[Row[Any]]:
     """With what happened to those that have become part of it."""
-    return await _read(
-        connection, _item.ticket_id == ticket_id, same_matter(Event.ticket_id, ticket_id), page
+    shape = replace(
+        page,
+        limit=0,
+        before=page.before and START,
+        after=page.after and START,
+        kinds=frozenset(page.kinds),
+        channels=frozenset(page.channels),
+    )
+    values: dict[str, Any] = {"ticket_id": ticket_id, "limit": page.limit}
+    for name, place in (("before", page.before), ("after", page.after)):
+        if place:
+            values |= {f"{name}_at": place[0], f"{name}_seq": place[1]}
+    return await _read(connection, _of_ticket(shape), page, values)
+
+
+START: Moment = (datetime(1970, 1, 1, tzinfo=UTC), 0)
+
+
+@lru_cache(200)
+def _of_ticket(shape: Page) -> list[Select[Any]]:
+    """With the values of a page to be given."""
+    ticket_id: Any = bindparam("ticket_id", type_=Uuid())
+    page: Any = replace(
+        shape, before=shape.before and _given("before"), after=shape.after and _given("after")
+    )
+    return _selects(
+        _item.ticket_id == ticket_id,
+        same_matter(Event.ticket_id, ticket_id),
+        page,
+        limit=bindparam("limit", type_=Integer()),
+    )
+
+
+def _given(name: str) -> Any:
+    return bindparam(f"{name}_at", type_=DateTime(timezone=True)), bindparam(
+        f"{name}_seq", type_=BigInteger()
     )
 
 
@@ -94,18 +141,18 @@ async def of_contact(
 ) -> Sequence[Row[Any]]:
     """`tickets`: the ids of those whose share of the history may be seen."""
     seen_event = or_(Event.ticket_id.is_(None), Event.ticket_id.in_(tickets))
-    return await _read(
-        connection,
+    asked = _selects(
         same_person(_item.contact_id, contact_id) & _item.ticket_id.in_(tickets),
         same_person(Event.contact_id, contact_id) & seen_event,
         page,
+        limit=page.limit,
     )
+    return await _read(connection, asked, page)
 
 
-async def _read(
-    connection: Reads, items: ColumnElement[bool], events: ColumnElement[bool], page: Page
-) -> Sequence[Row[Any]]:
-    """The newest first, whichever way it is read."""
+def _selects(
+    items: ColumnElement[bool], events: ColumnElement[bool], page: Page, *, limit: Any
+) -> list[Select[Any]]:
     asked: list[Any] = []
     kinds = [ItemKind(kind) for kind in page.kinds if kind != TimelineKind.EVENT]
     if kinds:
@@ -114,12 +161,20 @@ async def _read(
             query = query.where(_item.kind.in_(kinds))
         if page.channels:
             query = query.where(Channel.kind.in_(page.channels))
-        asked.append(connection.execute(_within(query, _item.at, _item.seq, page)))
+        asked.append(_within(query, _item.at, _item.seq, page).limit(limit))
     if TimelineKind.EVENT in page.kinds and not page.channels:
         query = select(_event).where(events, Event.kind.in_(TOLD))
-        asked.append(connection.execute(_within(query, Event.at, Event.seq, page)))
+        asked.append(_within(query, Event.at, Event.seq, page).limit(limit))
+    return asked
+
+
+async def _read(
+    connection: Reads, asked: list[Select[Any]], page: Page, values: dict[str, Any] | None = None
+) -> Sequence[Row[Any]]:
+    """The newest first, whichever way it is read."""
     both: list[Row[Any]] = []
-    for rows in await side_by_side(connection, *asked):
+    readers: list[Any] = [connection.execute(query, values) for query in asked]
+    for rows in await side_by_side(connection, *readers):
         both += rows.all()
     both.sort(key=lambda row: (row.at, row.seq), reverse=not page.oldest)
     found = both[: page.limit]
@@ -132,7 +187,7 @@ def _within(query: Select[Any], at: Any, seq: Any, page: Page) -> Select[Any]:
     if page.after:
         query = query.where(tuple_(at, seq) > tuple_(*page.after))
     order = (at, seq) if page.oldest else (at.desc(), seq.desc())
-    return query.order_by(*order).limit(page.limit)
+    return query.order_by(*order)
 
 
 def cursor(moment: Moment) -> str:

@@ -3,6 +3,9 @@
 import unicodedata
 from collections.abc import Iterable
 
+LONGEST = 100
+"""Letters of one that is put on a ticket."""
+
 
 def kept(tags: Iterable[str]) -> list[str]:
     """As they are kept and compared, each once; one without a letter is kept empty."""

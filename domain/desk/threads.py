@@ -30,6 +30,8 @@ class Thread(Base):
             unique=True,
             postgresql_where=text("key IS NOT NULL AND ended_at IS NULL"),
         ),
+        Index("ix_thread_key", "channel_id", "key", postgresql_where=text("key IS NOT NULL")),
+        Index("ix_thread_move", "move_id", postgresql_where=text("move_id IS NOT NULL")),
     )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)

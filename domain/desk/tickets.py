@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy
 from sqlalchemy import (
     BigInteger,
+    BindParameter,
     ColumnElement,
     ForeignKey,
     Index,
@@ -31,7 +32,7 @@ from domain.agents.staff import Agent, Team
 from domain.assigning.reasons import OTHER_TEAM
 from domain.chorus import Reads
 from domain.customers.contacts import same_person
-from domain.db import Base, Json, new_id, one_of, ring, session_of
+from domain.db import Base, Json, new_id, one_of, one_of_given, ring, session_of
 from domain.desk import tags
 from domain.desk.messages import Direction, Note
 from domain.desk.threads import Thread
@@ -78,6 +79,8 @@ class Ticket(Base):
         Index("ix_ticket_split", "split_by_id", postgresql_where=text("split_by_id IS NOT NULL")),
         Index("ix_ticket_snoozed", "snoozed_until", postgresql_where=text("snoozed_until IS NOT NULL")),
         Index("ix_ticket_created", "created_at", "id"),
+        Index("ix_ticket_solved", "solved_at", postgresql_where=text("solved_at IS NOT NULL")),
+        Index("ix_ticket_spam", "updated_at", "id", postgresql_where=text("spam_at IS NOT NULL")),
         Index("ix_ticket_live", "assignee_id", postgresql_where=text(IS_LIVE)),
         Index("ix_ticket_due", "due_at", "id", postgresql_where=text(IS_LIVE)),
         Index("ix_ticket_tags", "tags", postgresql_using="gin"),
@@ -288,8 +291,11 @@ def check(priority: int | None, add_tags: Iterable[str] | None) -> None:
     """Refuses what no ticket can have."""
     if priority is not None and not 1 <= priority <= 4:
         raise InvalidInput(N_("A priority is 1 (urgent), 2, 3 or 4 (low)."), field=["priority"])
-    if "" in tags.kept(add_tags or []):
+    added = tags.kept(add_tags or [])
+    if "" in added:
         raise InvalidInput(N_("This may not be empty."), field=["addTags"])
+    if any(len(tag) > tags.LONGEST for tag in added):
+        raise InvalidInput(N_("A tag has at most {most} characters."), field=["addTags"], most=tags.LONGEST)
 
 
 async def locked(session: AsyncSession, ticket_id: uuid.UUID) -> Ticket:
@@ -306,21 +312,25 @@ async def _locked(session: AsyncSession, ids: Sequence[uuid.UUID]) -> Mapping[uu
     return {ticket.id: ticket for ticket in found}
 
 
-def same_matter(column: SQLCoreOperations[Any], ticket_id: uuid.UUID) -> ColumnElement[bool]:
+def same_matter(
+    column: SQLCoreOperations[Any], ticket_id: uuid.UUID | BindParameter[uuid.UUID]
+) -> ColumnElement[bool]:
     """Rows of a ticket and of all that have become part of it."""
     merged = select(Ticket.id).where(Ticket.merged_into_id == ticket_id)
-    everything = union_all(select(literal(ticket_id, Uuid())), merged)
+    itself = ticket_id if isinstance(ticket_id, BindParameter) else literal(ticket_id, Uuid())
+    everything = union_all(select(itself), merged)
     return column == any_(func.array(everything.scalar_subquery()))
 
 
 async def became(connection: Reads, ids: Collection[uuid.UUID]) -> dict[uuid.UUID, uuid.UUID]:
     """Of those that are part of another now, which."""
-    rows = await connection.execute(
-        select(Ticket.id, Ticket.merged_into_id).where(
-            one_of(Ticket.id, ids), Ticket.merged_into_id.is_not(None)
-        )
-    )
+    rows = await connection.execute(_became, {"ids": list(ids)})
     return {row.id: row.merged_into_id for row in rows}
+
+
+_became = select(Ticket.id, Ticket.merged_into_id).where(
+    one_of_given(Ticket.id), Ticket.merged_into_id.is_not(None)
+)
 
 
 async def held_with(session: AsyncSession, thread: Thread) -> Ticket:

@@ -51,6 +51,7 @@ class SurveyRequest(Work, Base):
         Index("ix_survey_request_due", "due_at", postgresql_where=text("due_at IS NOT NULL")),
         Index("ix_survey_request_asked", "asked_at", postgresql_where=text("asked_at IS NOT NULL")),
         Index("ix_survey_request_answered", "answered_at", "id", postgresql_where=text("answered_at IS NOT NULL")),
+        Index("ix_survey_request_words", "channel_id", postgresql_where=text("words <> ''")),
     )  # fmt: skip
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)

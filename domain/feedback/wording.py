@@ -1,7 +1,7 @@
 """What a survey says, in the customer's language: the question, and how it is answered in each channel."""
 
 from domain.feedback import links
-from domain.feedback.requests import SurveyRequest
+from domain.feedback.requests import SurveyRequest, Unasked
 from domain.feedback.scales import SCORES, Scale, SurveyKind
 from domain.feedback.surveys import Survey
 from domain.keys import Keys
@@ -17,6 +17,20 @@ GREETING = N_(
     "Hello,\n\nwe have settled your request {number}. {question}\n\nOne tap is enough; you can add a few words there."
 )
 SHORT = N_("Your request {number}: {question}")
+UNASKED = {
+    Unasked.REOPENED: N_("The ticket was taken up again before the question left."),
+    Unasked.MERGED: N_("The ticket became part of another before the question left."),
+    Unasked.SPAM: N_("The ticket was marked as spam."),
+    Unasked.NOBODY_TALKED: N_("Only machines talked: no customer wrote, or no person answered."),
+    Unasked.PROMISE_BROKEN: N_("An answer that a law promises is late, or still to be given."),
+    Unasked.ASKED_LATELY: N_("The customer was asked another question not long ago."),
+    Unasked.REFUSED: N_("The customer wants to be asked no more."),
+    Unasked.TOO_LATE: N_("The question waited too long to be sent."),
+    Unasked.SWITCHED_OFF: N_("The survey was switched off."),
+    Unasked.NO_WAY: N_(
+        "There was no way to ask: no proven address, a closed window, a number that wants nothing, or a blocked sender."
+    ),
+}
 MEANING = {
     Scale.FIVE: {
         1: N_("very dissatisfied"),

@@ -14,7 +14,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from domain.access import may_see
 from domain.actors import Actor
 from domain.chorus import Chorus, Reads
-from domain.db import begin_request
 from domain.desk.tickets import Ticket
 from domain.finding.asking import is_unsettled, shown
 from domain.finding.conditions import Asking
@@ -60,9 +59,7 @@ async def _patiently(
 ) -> dict[uuid.UUID, Count]:
     async def count(alone: AsyncConnection) -> dict[uuid.UUID, Count]:
         await alone.execute(select(func.set_config("statement_timeout", PATIENCE, True)))
-        counted = await _counted(alone, queries, to=to, asking=asking)
-        await begin_request(alone)
-        return counted
+        return await _counted(alone, queries, to=to, asking=asking)
 
     try:
         return await connection.alone(count) if queries else {}

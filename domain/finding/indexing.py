@@ -19,7 +19,7 @@ from domain import following
 from domain.customers.companies import Company
 from domain.customers.contact_notes import ContactNote
 from domain.customers.contacts import Contact, Identity, IdentityKind, same_person
-from domain.db import Base, Database, one_of
+from domain.db import Base, Database, among, one_of
 from domain.desk.messages import Direction, Item
 from domain.desk.tickets import Ticket
 from domain.events import Event, EventKind, Reader
@@ -107,8 +107,12 @@ async def take(session: AsyncSession, events: Sequence[Event]) -> None:
     await index_tickets(session, tickets)
     if contacts or firms:
         # After a merge or its undoing addresses are with the other one.
-        became = select(Contact.canonical_id).where(one_of(Contact.id, contacts))
-        whose = (one_of(Contact.id, contacts), one_of(Contact.canonical_id, contacts), Contact.id.in_(became))
+        became = select(Contact.canonical_id).where(
+            one_of(Contact.id, contacts), Contact.canonical_id.is_not(None)
+        )
+        whose = (
+            one_of(Contact.id, contacts), one_of(Contact.canonical_id, contacts), among(Contact.id, became)
+        )  # fmt: skip
         found = select(Contact.id).where(or_(*whose, one_of(Contact.company_id, firms)))
         await index_contacts(session, (await session.scalars(found)).all())
     for event in events:

@@ -1,7 +1,7 @@
 """A query, read: what all must hold, which of several, what must not."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -88,6 +88,20 @@ def asked_in(query: Query) -> Iterator[Asked]:
         case Every(of=many) | Either(of=many):
             for one in many:
                 yield from asked_in(one)
+
+
+def respelled(query: Query, key: str, values: Callable[[Sequence[str]], Sequence[str]]) -> Query:
+    """The same with other values after `key:`."""
+    match query:
+        case Asked(key=named, values=before) if named == key:
+            return Asked(key, tuple(values(before)))
+        case Not(of=one):
+            return Not(respelled(one, key, values))
+        case Every(of=many):
+            return Every(tuple(respelled(one, key, values) for one in many))
+        case Either(of=many):
+            return Either(tuple(respelled(one, key, values) for one in many))
+    return query
 
 
 def parts_of(query: Query) -> int:

@@ -8,8 +8,9 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.actors import Actor, Role
-from domain.agents.staff import Agent, Team, TeamMember, add_agent, free_line, line_called
+from domain.agents.staff import MOST_CAPACITY, Agent, Team, TeamMember, add_agent, free_line, line_called
 from domain.customers import profiles
+from domain.desk.tags import kept
 from domain.errors import InvalidInput
 from domain.importing.contacts import several
 from domain.importing.imports import Outcome
@@ -48,6 +49,8 @@ async def take(
     is_other = bool(changed or joins)
     agent.locale = changed.pop("locale", agent.locale)
     agent.timezone = changed.pop("timezone", agent.timezone)
+    if "capacity" in changed:
+        agent.set_capacity(changed.pop("capacity"))
     if is_other:
         agent.change(by=by, at=at, **changed)
     if is_new and welcome:
@@ -71,6 +74,12 @@ def _said(line: Line) -> dict[str, Any]:
         said["role"] = Role(role.lower())
     if languages := cells.get("languages"):
         said["languages"] = sorted({profiles.locale(word) for word in several(languages)})
+    if skills := cells.get("skills"):
+        said["skills"] = sorted(skill for skill in kept(several(skills)) if skill)
+    if capacity := cells.get("capacity"):
+        if not capacity.isdecimal():
+            raise InvalidInput(N_("A capacity is 0 to {most}."), field=["capacity"], most=MOST_CAPACITY)
+        said["capacity"] = int(capacity)
     if language := cells.get("locale"):
         if language.lower() not in LANGUAGES:
             raise InvalidInput(

@@ -36,7 +36,7 @@ class MoveKind(StrEnum):
 
 class Move(Base):
     __tablename__ = "move"
-    __table_args__ = (Index("ix_move_contact", "contact_id"), Index("ix_move_ticket", "ticket_id"))
+    __table_args__ = (Index("ix_move_thread", "thread_id", postgresql_where=text("thread_id IS NOT NULL")),)
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
     seq: Mapped[int] = mapped_column(BigInteger, unique=True, server_default=HISTORY.next_value())

@@ -4,26 +4,27 @@ Kept as JSON, each an object with one key, its verb. A new verb is a class here,
 """
 
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TypeAlias
 
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.actors import Actor
-from domain.agents.staff import Agent
+from domain.agents.staff import Agent, Team, TeamMember
 from domain.db import Json, new_id
-from domain.desk import tags
 from domain.desk.tasks import Task
 from domain.desk.tickets import Ticket, TicketStatus
 from domain.errors import InvalidInput
 from domain.languages import N_
 from domain.macros import variables
+from domain.planning import applying
+from domain.planning.templates import TaskTemplate
 
 MOST = 20
-LONGEST_WAIT = timedelta(days=366)
 
 
 class Whom(StrEnum):
@@ -42,6 +43,17 @@ class Assignee:
 @dataclass(frozen=True)
 class Assign:
     to: Assignee
+
+
+@dataclass(frozen=True)
+class HandTo:
+    team_id: uuid.UUID
+
+
+@dataclass(frozen=True)
+class Snooze:
+    length: timedelta | None
+    """None: until the customer answers."""
 
 
 @dataclass(frozen=True)
@@ -77,13 +89,34 @@ class AddTask:
     due_in: timedelta | None = None
 
 
-Action: TypeAlias = Assign | SetStatus | SetPriority | AddTags | RemoveTags | AddNote | AddTask
+@dataclass(frozen=True)
+class ApplyTemplate:
+    template_id: uuid.UUID
+    """Of tasks."""
+
+
+Action: TypeAlias = (
+    Assign
+    | HandTo
+    | Snooze
+    | SetStatus
+    | SetPriority
+    | AddTags
+    | RemoveTags
+    | AddNote
+    | AddTask
+    | ApplyTemplate
+)
 
 
 def written(action: Action) -> Json:
     match action:
         case Assign(to):
             return {"assign": _named(to)}
+        case HandTo(team_id):
+            return {"team": str(team_id)}
+        case Snooze(length):
+            return {"snooze": _seconds(length)}
         case SetStatus(status):
             return {"status": status}
         case SetPriority(priority):
@@ -95,8 +128,9 @@ def written(action: Action) -> Json:
         case AddNote(text):
             return {"note": text}
         case AddTask(title, assignee, due_in):
-            seconds = int(due_in.total_seconds()) if due_in is not None else None
-            return {"task": {"title": title, "assignee": _named(assignee), "due_in": seconds}}
+            return {"task": {"title": title, "assignee": _named(assignee), "due_in": _seconds(due_in)}}
+        case ApplyTemplate(template_id):
+            return {"template": str(template_id)}
 
 
 def read(kept: Json) -> Action:
@@ -104,6 +138,10 @@ def read(kept: Json) -> Action:
     match verb:
         case "assign":
             return Assign(_assignee(said))
+        case "team":
+            return HandTo(uuid.UUID(said))
+        case "snooze":
+            return Snooze(_length(said))
         case "status":
             return SetStatus(TicketStatus(said))
         case "priority":
@@ -115,9 +153,18 @@ def read(kept: Json) -> Action:
         case "note":
             return AddNote(said)
         case "task":
-            due_in = timedelta(seconds=said["due_in"]) if said["due_in"] is not None else None
-            return AddTask(said["title"], _assignee(said["assignee"]), due_in)
+            return AddTask(said["title"], _assignee(said["assignee"]), _length(said["due_in"]))
+        case "template":
+            return ApplyTemplate(uuid.UUID(said))
     raise LookupError(f"no macro does {verb}")
+
+
+def _seconds(length: timedelta | None) -> int | None:
+    return None if length is None else int(length.total_seconds())
+
+
+def _length(seconds: int | None) -> timedelta | None:
+    return None if seconds is None else timedelta(seconds=seconds)
 
 
 def _named(assignee: Assignee) -> str:
@@ -128,40 +175,6 @@ def _assignee(named: str) -> Assignee:
     if named in (Whom.ME, Whom.NOBODY):
         return Assignee(Whom(named))
     return Assignee(Whom.AGENT, uuid.UUID(named))
-
-
-def agents_of(actions: Sequence[Action]) -> set[uuid.UUID]:
-    """Whom they name."""
-    named = [one.to if isinstance(one, Assign) else one.assignee for one in actions if isinstance(one, Assign | AddTask)]  # fmt: skip
-    return {one.agent_id for one in named if one.agent_id}
-
-
-def check(action: Action, *, path: list[str]) -> None:
-    """Refuses what could be done to no ticket at all."""
-    match action:
-        case SetPriority(priority) if not 1 <= priority <= 4:
-            raise InvalidInput(N_("A priority is 1 (urgent), 2, 3 or 4 (low)."), field=[*path, "priority"])
-        case AddTags(words) | RemoveTags(words) if not words or "" in tags.kept(words):
-            name = "addTags" if isinstance(action, AddTags) else "removeTags"
-            raise InvalidInput(N_("This may not be empty."), field=[*path, name])
-        case AddNote(text):
-            _check_words(text, path=[*path, "note"])
-        case AddTask(title, _, due_in):
-            _check_words(title, path=[*path, "task", "title"])
-            if due_in is not None and not timedelta(0) <= due_in <= LONGEST_WAIT:
-                raise InvalidInput(
-                    N_("A task is due within {most} days."),
-                    field=[*path, "task", "dueIn"],
-                    most=LONGEST_WAIT.days,
-                )
-        case _:
-            pass
-
-
-def _check_words(text: str, *, path: list[str]) -> None:
-    if not text.strip():
-        raise InvalidInput(N_("This may not be empty."), field=path)
-    variables.check(text, path=path)
 
 
 async def do(
@@ -177,6 +190,14 @@ async def do(
     match action:
         case Assign(to):
             ticket.assign(to=await _agent(session, to, by), by=by, at=at)
+        case HandTo(team_id):
+            members = select(TeamMember.agent_id).where(TeamMember.team_id == team_id)
+            team = await session.get_one(Team, team_id)
+            ticket.hand_to(team, set(await session.scalars(members)), by=by, at=at)
+        case Snooze(None):
+            ticket.change(by=by, at=at, status=TicketStatus.PENDING)
+        case Snooze(timedelta() as length):
+            ticket.snooze(at + length, by=by, at=at)
         case SetStatus(status):
             ticket.change(by=by, at=at, status=status)
         case SetPriority(priority):
@@ -202,6 +223,15 @@ async def do(
             )
             session.add(task)
             task.saved(by=by, at=at)
+        case ApplyTemplate(template_id):
+            template = await session.get_one(TaskTemplate, template_id)
+            if template.archived_at:
+                raise InvalidInput(
+                    N_("This macro makes the tasks of {name}, which is archived: change the macro."),
+                    field=["macroId"],
+                    name=template.name,
+                )
+            await applying.on_ticket(session, template, ticket, by=by, at=at)
 
 
 async def _agent(session: AsyncSession, assignee: Assignee, by: Actor) -> Agent | None:

@@ -14,12 +14,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from domain.actors import Actor
-from domain.agents.staff import Agent
 from domain.db import Base, Json, new_id, one_of
-from domain.errors import InvalidInput, NotAllowed, NotFound
+from domain.errors import InvalidInput, NotAllowed
 from domain.languages import LANGUAGES, N_
 from domain.macros import actions as doing
-from domain.macros import variables
+from domain.macros import checking, variables
 from domain.macros.actions import Action
 from domain.ways_in.channels import ChannelKind
 
@@ -198,11 +197,8 @@ async def _actions(session: AsyncSession, given: Sequence[Action]) -> list[Json]
     if len(given) > doing.MOST:
         raise InvalidInput(N_("At most {most} actions."), field=["actions"], most=doing.MOST)
     for number, action in enumerate(given):
-        doing.check(action, path=["actions", str(number)])
-    named = doing.agents_of(given)
-    working = select(Agent.id).where(one_of(Agent.id, named), Agent.left_at.is_(None))
-    if named and named - set(await session.scalars(working)):
-        raise NotFound(field=["actions"])
+        checking.check(action, path=["actions", str(number)])
+    await checking.check_named(session, given)
     return [doing.written(action) for action in given]
 
 

@@ -193,7 +193,8 @@ async def _empty(connection: AsyncConnection) -> None:
         await connection.execute(text(f"DROP TABLE IF EXISTS {_quoted(table)} CASCADE"))
     for sequence in (HISTORY, NUMBERS):
         await connection.execute(text(f"DROP SEQUENCE IF EXISTS {_quoted(sequence.name)}"))
-    await connection.execute(text("DROP FUNCTION IF EXISTS audit_is_append_only()"))
+    for function in ("audit_is_append_only", "tags_are_listed"):
+        await connection.execute(text(f"DROP FUNCTION IF EXISTS {function}()"))
 
 
 async def _read_tables(connection: AsyncConnection, archive: zipfile.ZipFile, manifest: Manifest) -> None:

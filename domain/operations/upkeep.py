@@ -7,6 +7,7 @@ import structlog
 from sqlalchemy import delete, func
 from sqlalchemy.exc import SQLAlchemyError
 
+from domain import following
 from domain.agents.sign_in import LONGEST, SignIn
 from domain.agents.tries import FORGOTTEN, Try
 from domain.answering import uploads
@@ -21,6 +22,7 @@ from domain.events import ensure_partitions
 from domain.importing import imports
 from domain.once import Done
 from domain.privacy import erasure, exports, retention
+from domain.tagging import renaming
 from domain.ways_in import channels
 from domain.webhooks import KEPT_FOR, Post
 from domain.working import drafts, edits, viewing
@@ -56,6 +58,8 @@ async def run(db: Database, files: Files) -> None:
                 await drafts.forget_empty(session, at=now)
                 await viewing.forget_lapsed(session)
                 await edits.forget_old(session, at=now)
+                await renaming.forget_old(session, at=now)
+                await following.forget_left_out(session, at=now)
             await retention.apply(db, files)
         except (SQLAlchemyError, OSError) as failure:
             log.warning("upkeep_put_off", error=type(failure).__name__)

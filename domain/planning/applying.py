@@ -10,12 +10,31 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.actors import Actor, Role
 from domain.agents.staff import Agent, TeamMember
-from domain.complaints.complaints import Complaint
+from domain.complaints.complaints import Complaint, complaint_of
+from domain.complaints.decision_dates import due_at, hours_for, legal_date
 from domain.db import new_id
 from domain.desk.tasks import Task
 from domain.desk.tickets import Ticket
-from domain.planning.templates import Planned, Whose
+from domain.planning.templates import Planned, TaskTemplate, Whose
 from domain.sla.hours import Hours
+
+
+async def on_ticket(
+    session: AsyncSession, template: TaskTemplate, ticket: Ticket, *, by: Actor, at: datetime
+) -> list[Task]:
+    """The tasks that are new, of the ticket's complaint if it has one. The ticket is held."""
+    complaint, legal = await complaint_of(session, ticket.id), await legal_date(session, ticket.id)
+    return await apply(
+        session,
+        str(template.id),
+        template.planned,
+        ticket,
+        complaint,
+        decision=due_at(legal.due_at if legal else None, complaint.promised_at if complaint else None),
+        hours=await hours_for(session, legal),
+        by=by,
+        at=at,
+    )
 
 
 async def apply(

@@ -14,6 +14,7 @@ from domain.complaints.complaints import Complaint
 from domain.customers.consents import Consent
 from domain.customers.contacts import Contact, Identity, IdentityKind, same_person
 from domain.customers.visitors import Visitor
+from domain.db import among
 from domain.desk.messages import Item
 from domain.desk.tasks import Task
 from domain.desk.threads import Thread
@@ -37,12 +38,12 @@ def items_of(contact_id: uuid.UUID) -> Select[Any]:
     return select(_item.id).where(same_person(_item.contact_id, contact_id))
 
 
-def _events_of(contact_id: uuid.UUID) -> ColumnElement[bool]:
-    return or_(same_person(_event.contact_id, contact_id), _event.ticket_id.in_(tickets_of(contact_id)))
+def events_of(contact_id: uuid.UUID) -> ColumnElement[bool]:
+    return or_(same_person(_event.contact_id, contact_id), among(_event.ticket_id, tickets_of(contact_id)))
 
 
 def tasks_of(contact_id: uuid.UUID) -> ColumnElement[bool]:
-    return or_(same_person(Task.contact_id, contact_id), Task.ticket_id.in_(tickets_of(contact_id)))
+    return or_(same_person(Task.contact_id, contact_id), among(Task.ticket_id, tickets_of(contact_id)))
 
 
 def drafts_of(contact_id: uuid.UUID) -> ColumnElement[bool]:
@@ -68,7 +69,7 @@ def said_of_alerts(contact_id: uuid.UUID) -> ColumnElement[bool]:
 
 
 def posts_of(contact_id: uuid.UUID) -> Select[Any]:
-    return select(Post.id).where(Post.event_seq.in_(select(_event.seq).where(_events_of(contact_id))))
+    return select(Post.id).where(Post.event_seq.in_(select(_event.seq).where(events_of(contact_id))))
 
 
 def mails_of(contact_id: uuid.UUID) -> ColumnElement[bool]:
@@ -80,12 +81,12 @@ def mails_of(contact_id: uuid.UUID) -> ColumnElement[bool]:
 def steps_of(contact_id: uuid.UUID) -> ColumnElement[bool]:
     """What was overwritten when contacts became one, or tickets: names and tags."""
     people = select(Contact.id).where(same_person(Contact.id, contact_id))
-    return or_(Step.row_id.in_(people), Step.row_id.in_(tickets_of(contact_id)))
+    return or_(among(Step.row_id, people), among(Step.row_id, tickets_of(contact_id)))
 
 
 def suggested(contact_id: uuid.UUID) -> ColumnElement[bool]:
     theirs = tickets_of(contact_id)
-    return or_(Suggestion.ticket_id.in_(theirs), Suggestion.other_id.in_(theirs))
+    return or_(among(Suggestion.ticket_id, theirs), among(Suggestion.other_id, theirs))
 
 
 def visitors_of(contact_id: uuid.UUID) -> ColumnElement[bool]:

@@ -3,7 +3,7 @@
 import uuid
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Select, func, or_, select
+from sqlalchemy import ColumnElement, Select, func, select
 
 from domain.alerting.alerts import Alert
 from domain.arriving.inbound import Arrival
@@ -15,11 +15,11 @@ from domain.desk.messages import Attachment, Item
 from domain.desk.tickets import LIVE, Ticket
 from domain.events import Event
 from domain.languages import N_
-from domain.privacy.belonging import complaints_of, tickets_of
+from domain.privacy.belonging import complaints_of, events_of, tickets_of
 from domain.privacy.holdings import HOLDINGS
 from domain.sla.clocks import Clock
 
-_item, _event, _entry = Item.__table__.c, Event.__table__.c, AuditEntry.__table__.c
+_item, _entry = Item.__table__.c, AuditEntry.__table__.c
 
 TAKEN = {
     "contact": N_(
@@ -131,7 +131,7 @@ async def _left(connection: Reads, what: str, contact_id: uuid.UUID) -> int | No
         "items": (Item, same_person(_item.contact_id, contact_id)),
         "complaints": (Complaint, Complaint.id.in_(complaints_of(contact_id))),
         "clocks": (Clock, Clock.ticket_id.in_(tickets)),
-        "events": (Event, or_(same_person(_event.contact_id, contact_id), _event.ticket_id.in_(tickets))),
+        "events": (Event, events_of(contact_id)),
         "alerts": (Alert, Alert.ticket_id.in_(tickets)),
         "audit": (AuditEntry, same_person(_entry.contact_id, contact_id)),
         "fingerprints": (

@@ -53,6 +53,7 @@ from domain.privacy.belonging import (
     tickets_of,
     visitors_of,
 )
+from domain.tagging.tags import Tag
 from domain.webhooks import Attempt, Post
 from domain.work import Work
 from domain.working.drafts import Draft
@@ -101,6 +102,15 @@ def _shared_tags(contact_id: uuid.UUID) -> ColumnElement[Any]:
     shared = select(other.id).where(other.tags.has_key(words.c.word), anothers).correlate(words).exists()
     kept = select(func.jsonb_agg(words.c.word)).where(shared).scalar_subquery()
     return func.coalesce(kept, sql_cast(literal("[]", String), JSONB))
+
+
+def _tags_of_nobody_else(contact_id: uuid.UUID) -> ColumnElement[bool]:
+    theirs, other = aliased(Ticket), aliased(Ticket)
+    words = select(func.jsonb_array_elements_text(theirs.tags)).where(
+        same_person(theirs.contact_id, contact_id)
+    )
+    anothers = same_person(other.contact_id, contact_id).is_not(true())
+    return Tag.name.in_(words) & ~select(other.id).where(anothers, other.tags.has_key(Tag.name)).exists()
 
 
 def _fingerprint(contact_id: uuid.UUID) -> ColumnElement[Any]:
@@ -155,6 +165,7 @@ HOLDINGS = (
     Holding(Draft, drafts_of, {}),
     Holding(EditedTicket, edits_of, {}, exported=False),
     Holding(Identity, lambda id: same_person(Identity.contact_id, id), {}),
+    Holding(Tag, _tags_of_nobody_else, {}, exported=False, sealed=False),
     Holding(
         Ticket, lambda id: same_person(Ticket.contact_id, id), {"subject": "", "tags": _shared_tags, "fields": {}}
     ),
@@ -270,6 +281,7 @@ HARMLESS = {
     "event.actor_kind": "a code",
     "event.data": "ids and codes: never a person's text",
     "installation.*": "of the house",
+    "left_out.*": "names of readers and kinds of errors",
     "macro.*": "the shop's own words, before anybody's name is filled in",
     "name_lookup.last_error": "what the provider said: the kind of an error, and its codes",
     "notice.because": "a code",
@@ -291,6 +303,7 @@ HARMLESS = {
     "suggestion.score": "a number",
     "survey.*": "the shop's own questions",
     "survey_request.language": "a language",
+    "tag_change.*": "an admin's words about all tickets, for a day",
     "task.step": "which step of a template",
     "task_template.*": "the shop's own words for its work",
     "team.*": "the shop's teams",

@@ -1,4 +1,4 @@
-"""A report: figures of each row, of all together, and of the period before, in one statement, and the backlog in another."""
+"""A report: figures of each row, of all together, and of the period before, in one statement, and what stood at its end in another."""
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
@@ -12,13 +12,13 @@ from domain.agents.staff import Agent, Team
 from domain.chorus import Reads
 from domain.db import one_of
 from domain.reporting.asking import MOST_ROWS, WHOSE, Asked, Grouping, Key, of
-from domain.reporting.figures import COLUMNS
-from domain.reporting.measurements import Measured
+from domain.reporting.figures import COLUMNS, STANDING
 from domain.ways_in.channels import Channel
 
-BACKLOG = "backlog"
+STOOD = {figure.value: kind for figure, kind in STANDING.items()}
+NAMES = (*COLUMNS, *STOOD)
 Values = dict[str, Any]
-"""By the names of `COLUMNS`."""
+"""By the names of figures (`NAMES`)."""
 NAMED = {Grouping.AGENT: Agent, Grouping.CHANNEL: Channel, Grouping.TEAM: Team}
 
 
@@ -38,7 +38,8 @@ class Report:
 
 
 async def report(connection: Reads, asked: Asked, names: Collection[str]) -> Report:
-    """`names`: of `COLUMNS`, and `backlog`."""
+    """`names`: of `NAMES`."""
+    standing = [name for name in names if name in STOOD]
     wanted = [name for name in names if name in COLUMNS]
     nothing: Values = {name: 0 if COLUMNS[name].counts else None for name in wanted}
     lines: dict[Key, Line] = {}
@@ -55,12 +56,12 @@ async def report(connection: Reads, asked: Asked, names: Collection[str]) -> Rep
             elif not row.earlier and asked.shown(row.key):
                 line = lines.setdefault(row.key, Line(row.key))
                 line.name, line.values = row.label, values
-    if BACKLOG in names:
-        for row in (await connection.execute(_backlog(asked))).all():
+    if standing:
+        nothing |= dict.fromkeys(standing, None if asked.by == Grouping.HOUR else 0)
+        found.total.update(dict.fromkeys(standing, 0))
+        found.previous.update(dict.fromkeys(standing, 0))
+        for row in (await connection.execute(_stood(asked, standing))).all():
             _note(asked, found, lines, row)
-        nothing[BACKLOG] = None if asked.by == Grouping.HOUR else 0
-        found.total.setdefault(BACKLOG, 0)
-        found.previous.setdefault(BACKLOG, 0)
     for line in lines.values():
         line.values = nothing | line.values
     found.rows = sorted(lines.values(), key=_place)[:MOST_ROWS]
@@ -101,8 +102,8 @@ def _cells(asked: Asked, names: Collection[str]) -> Select[Any]:
     return _named(asked, cells)
 
 
-def _backlog(asked: Asked) -> Select[Any]:
-    """Whether a ticket was open at the end of a day, or of the period, and of the one before."""
+def _stood(asked: Asked, names: Collection[str]) -> Select[Any]:
+    """Which tickets were open, or stood at a stage, at the end of a day, or of the period, and of the one before."""
     ends = [end for _, end in asked.days] if asked.by == Grouping.DAY else []
     moments = [min(moment, asked.now) for moment in (asked.period.begin, asked.period.end, *ends)]
     at = (
@@ -112,37 +113,43 @@ def _backlog(asked: Asked) -> Select[Any]:
     )
     key = WHOSE.get(asked.by, literal(None, Integer)).label("key")
     stood = (
-        select(at.c.number, key, of.ticket_id)
+        select(at.c.number, of.kind, key, of.ticket_id)
         .join_from(at, of.id.table, (of.at <= at.c.moment) & (of.until.is_(None) | (of.until > at.c.moment)))
         .where(
-            of.kind == Measured.OPEN, of.until.is_(None) | (of.until > asked.period.begin), *asked.narrowed()
+            of.kind.in_([STOOD[name] for name in names]),
+            of.until.is_(None) | (of.until > asked.period.begin),
+            *asked.narrowed(),
         )
         .cte("stood", nesting=True)
     )
-    sets = func.grouping_sets(tuple_(stood.c.number, stood.c.key), tuple_(stood.c.number))
+    one = stood.c
+    sets = func.grouping_sets(tuple_(one.number, one.kind, one.key), tuple_(one.number, one.kind))
     cells = select(
-        stood.c.number,
-        stood.c.key,
-        (func.grouping(stood.c.key) == 1).label("whole"),
-        func.count(distinct(stood.c.ticket_id)).label(BACKLOG),
+        one.number,
+        one.kind,
+        one.key,
+        (func.grouping(one.key) == 1).label("whole"),
+        func.count(distinct(one.ticket_id)).label("tickets"),
     ).group_by(sets)
     return _named(asked, cells)
 
 
 BEFORE, AFTER, FIRST_DAY = 1, 2, 3
-"""Numbers of the moments of a backlog."""
+"""Numbers of the moments."""
+NAMED_BY = {kind: name for name, kind in STOOD.items()}
 
 
 def _note(asked: Asked, found: Report, lines: dict[Key, Line], row: Row[Any]) -> None:
+    name = NAMED_BY[row.kind]
     if row.whole and row.number == BEFORE:
-        found.previous[BACKLOG] = row.backlog
+        found.previous[name] = row.tickets
     elif row.whole and row.number == AFTER:
-        found.total[BACKLOG] = row.backlog
+        found.total[name] = row.tickets
     elif row.whole:
-        lines[row.number - FIRST_DAY].values[BACKLOG] = row.backlog
+        lines[row.number - FIRST_DAY].values[name] = row.tickets
     elif asked.by in WHOSE and row.number == AFTER and asked.shown(row.key):
         line = lines.setdefault(row.key, Line(row.key, row.label))
-        line.values[BACKLOG] = row.backlog
+        line.values[name] = row.tickets
 
 
 def _named(asked: Asked, cells: Select[Any]) -> Select[Any]:

@@ -37,6 +37,24 @@ class Figure(StrEnum):
     FIRST_REPLY_BROKEN = "first_reply_broken"
     NEXT_REPLY_BROKEN = "next_reply_broken"
     RESOLUTION_BROKEN = "resolution_broken"
+    COMPLAINTS_OPENED = "complaints_opened"
+    COMPLAINTS_CLOSED = "complaints_closed"
+    COMPLAINTS_RECEIVED = "complaints_received"
+    COMPLAINTS_INVESTIGATING = "complaints_investigating"
+    COMPLAINTS_WAITING = "complaints_waiting"
+    COMPLAINTS_DECIDED = "complaints_decided"
+    COMPLAINTS_REMEDIED = "complaints_remedied"
+
+
+STANDING = {
+    Figure.BACKLOG: Measured.OPEN,
+    Figure.COMPLAINTS_RECEIVED: Measured.COMPLAINT_RECEIVED,
+    Figure.COMPLAINTS_INVESTIGATING: Measured.COMPLAINT_INVESTIGATING,
+    Figure.COMPLAINTS_WAITING: Measured.COMPLAINT_WAITING,
+    Figure.COMPLAINTS_DECIDED: Measured.COMPLAINT_DECIDED,
+    Figure.COMPLAINTS_REMEDIED: Measured.COMPLAINT_REMEDIED,
+}
+"""How many tickets stood so at the end, by the stretches that say so."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +77,7 @@ SOURCES = {
     Figure.SOLVED: Source((Measured.SOLVED,)),
     Figure.ONE_TOUCH: Source((), (Measured.SOLVED,), True),
     Figure.REOPENED: Source((Measured.REOPENED,)),
-    Figure.BACKLOG: Source((Measured.OPEN,)),
+    **{figure: Source((kind,)) for figure, kind in STANDING.items()},
     Figure.MESSAGES_IN: Source((Measured.MESSAGE_IN,)),
     Figure.MESSAGES_OUT: Source((Measured.MESSAGE_OUT,)),
     Figure.CALLS_IN: Source((Measured.CALL_IN,)),
@@ -74,10 +92,21 @@ SOURCES = {
     Figure.FIRST_REPLY_BROKEN: Source((), (Measured.FIRST_REPLY_PROMISE,), False),
     Figure.NEXT_REPLY_BROKEN: Source((), (Measured.NEXT_REPLY_PROMISE,), False),
     Figure.RESOLUTION_BROKEN: Source((), (Measured.RESOLUTION_PROMISE,), False),
+    Figure.COMPLAINTS_OPENED: Source((Measured.COMPLAINT_OPENED,)),
+    Figure.COMPLAINTS_CLOSED: Source((Measured.COMPLAINT_CLOSED,)),
 }
 TIMES = (Figure.FIRST_REPLY, Figure.NEXT_REPLY, Figure.RESOLUTION, Figure.HANDLE)
 OF_TICKETS = frozenset(
-    {Figure.OPENED, Figure.HANDLED, Figure.SOLVED, Figure.ONE_TOUCH, Figure.REOPENED, Figure.BACKLOG}
+    {
+        *STANDING,
+        Figure.OPENED,
+        Figure.HANDLED,
+        Figure.SOLVED,
+        Figure.ONE_TOUCH,
+        Figure.REOPENED,
+        Figure.COMPLAINTS_OPENED,
+        Figure.COMPLAINTS_CLOSED,
+    }
 )
 
 
@@ -135,7 +164,7 @@ TIMED = {
 }
 
 COLUMNS: dict[str, Column] = {
-    **{figure.value: _count(figure) for figure in Figure if figure not in (*TIMES, Figure.BACKLOG)},
+    **{figure.value: _count(figure) for figure in Figure if figure not in (*TIMES, *STANDING)},
     "reopened_percent": Column(frozenset({Measured.REOPENED, Measured.SOLVED}), _reopened_percent),
     **{
         f"{name}{'_business' if business else ''}_p{share}": _time(kind, share / 100, business=business)
@@ -148,4 +177,4 @@ COLUMNS: dict[str, Column] = {
     "next_reply_percent": _percent((Measured.NEXT_REPLY_PROMISE,)),
     "resolution_percent": _percent((Measured.RESOLUTION_PROMISE,)),
 }
-"""By the names that the API and the table of figures give them; the backlog is counted by itself (`domain/reporting/backlog.py`)."""
+"""By the names that the API and the table of figures give them; what stood at an end is counted by itself (`STANDING`)."""

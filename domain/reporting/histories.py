@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Row, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from domain.complaints.complaints import LEADS, Complaint, ComplaintStep
 from domain.db import one_of
 from domain.desk.messages import Item, ItemKind
 from domain.desk.threads import Thread
@@ -39,6 +40,8 @@ class History:
     """Messages and calls, not those on the side, in the order in which they were written down."""
     events: list[Row[Any]] = field(default_factory=list)
     clocks: list[Row[Any]] = field(default_factory=list)
+    steps: list[Row[Any]] = field(default_factory=list)
+    """Of the complaint that leads it."""
 
 
 async def histories(session: AsyncSession, ticket_ids: Collection[uuid.UUID]) -> list[History]:
@@ -105,6 +108,14 @@ async def _fill(session: AsyncSession, found: dict[uuid.UUID, History]) -> None:
         ).where(one_of(Clock.ticket_id, found)),
     ):
         found[row.ticket_id].clocks.append(row)
+    for row in await _read(
+        session,
+        select(Complaint.ticket_id, ComplaintStep.stage, ComplaintStep.at)
+        .join(ComplaintStep, ComplaintStep.complaint_id == Complaint.id)
+        .where(one_of(Complaint.ticket_id, found), LEADS)
+        .order_by(ComplaintStep.at, ComplaintStep.id),
+    ):
+        found[row.ticket_id].steps.append(row)
 
 
 async def _read(session: AsyncSession, query: Any) -> Sequence[Row[Any]]:

@@ -31,6 +31,7 @@ TELLING = frozenset({
     EventKind.TICKET_MERGED, EventKind.THREAD_JOINED, EventKind.MOVE_UNDONE, EventKind.MESSAGE_RECEIVED,
     EventKind.MESSAGE_QUEUED, EventKind.MESSAGE_DELIVERED, EventKind.MESSAGE_READ, EventKind.MESSAGE_FAILED,
     EventKind.MESSAGE_UNDONE, EventKind.CALL_CHANGED, EventKind.SLA_BREACHED, EventKind.SLA_MET, EventKind.SLA_CHANGED,
+    EventKind.COMPLAINT_OPENED, EventKind.COMPLAINT_ADVANCED,
 })  # fmt: skip
 """After these a ticket may come to something else. That a message is delivered is news where it had failed."""
 

@@ -9,7 +9,7 @@ from sqlalchemy import Integer, Row, Select, func, literal, select, tuple_
 
 from domain.chorus import Reads
 from domain.reporting.asking import Asked, Key, of
-from domain.reporting.figures import OF_TICKETS, SOURCES, TIMES, Figure
+from domain.reporting.figures import OF_TICKETS, SOURCES, STANDING, TIMES, Figure
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Behind:
 
     def shares(self) -> Select[Any]:
         asked, conditions = self.asked, [SOURCES[self.figure].holds(of), *self.asked.narrowed()]
-        if self.figure == Figure.BACKLOG:
+        if self.figure in STANDING:
             conditions += asked.stood_open(self.key, whole=self.whole)
         else:
             conditions += [of.at >= asked.period.begin, of.at < asked.period.end]

@@ -11,6 +11,7 @@ from enum import StrEnum
 from sqlalchemy import ForeignKey, Index, Integer, text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from domain.complaints.stages import Stage
 from domain.db import Base, new_id
 
 
@@ -33,9 +34,28 @@ class Measured(StrEnum):
     FIRST_REPLY_PROMISE = "first_reply_promise"
     NEXT_REPLY_PROMISE = "next_reply_promise"
     RESOLUTION_PROMISE = "resolution_promise"
+    COMPLAINT_OPENED = "complaint_opened"
+    COMPLAINT_CLOSED = "complaint_closed"
+    COMPLAINT_RECEIVED = "complaint_received"
+    """This and those that follow are stretches like `OPEN`, in which a complaint stood at a stage."""
+    COMPLAINT_INVESTIGATING = "complaint_investigating"
+    COMPLAINT_WAITING = "complaint_waiting"
+    COMPLAINT_DECIDED = "complaint_decided"
+    COMPLAINT_REMEDIED = "complaint_remedied"
 
 
 PROMISES = (Measured.FIRST_REPLY_PROMISE, Measured.NEXT_REPLY_PROMISE, Measured.RESOLUTION_PROMISE)
+
+STAGES = {
+    Stage.RECEIVED: Measured.COMPLAINT_RECEIVED,
+    Stage.INVESTIGATING: Measured.COMPLAINT_INVESTIGATING,
+    Stage.WAITING_EXTERNAL: Measured.COMPLAINT_WAITING,
+    Stage.DECIDED: Measured.COMPLAINT_DECIDED,
+    Stage.REMEDIED: Measured.COMPLAINT_REMEDIED,
+}
+"""A closed complaint stands nowhere any more."""
+STRETCHES = (Measured.OPEN, *STAGES.values())
+ARE_STRETCHES = f"kind IN ({', '.join(map(repr, map(str, STRETCHES)))})"
 
 
 class Measurement(Base):
@@ -43,7 +63,7 @@ class Measurement(Base):
     __table_args__ = (
         Index("ix_measurement_ticket", "ticket_id"),
         Index("ix_measurement_kind", "kind", "at"),
-        Index("ix_measurement_open", "until", postgresql_where=text("kind = 'open'")),
+        Index("ix_measurement_open", "until", postgresql_where=text(ARE_STRETCHES)),
     )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)

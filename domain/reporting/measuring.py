@@ -6,18 +6,19 @@ shop itself takes up again within a minute was solved by mistake: that counts fo
 
 import uuid
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Row
 
+from domain.complaints.stages import Stage
 from domain.desk.messages import Direction, ItemKind
 from domain.desk.tickets import OVER, TicketStatus
 from domain.reporting.changes import assignees, statuses, teams
 from domain.reporting.courses import Course
 from domain.reporting.histories import CHANGES, MOVES, History
-from domain.reporting.measurements import Measured
+from domain.reporting.measurements import STAGES, Measured
 from domain.sla.facts import began_by_machine, facts_in
 from domain.sla.hours import ALWAYS, Interval
 from domain.sla.promises import Deed, Fact, Terms, promised
@@ -84,6 +85,7 @@ class _Measuring:
         yield from self._settlings()
         yield from self._open()
         yield from self._promises()
+        yield from self._complaint()
 
     def _messages(self) -> Iterator[tuple[Found, Spent]]:
         kinds = {Deed.CUSTOMER_SPOKE: Measured.MESSAGE_IN, Deed.SHOP_SPOKE: Measured.MESSAGE_OUT}
@@ -200,6 +202,29 @@ class _Measuring:
                 answer = said.get(clock.met_at) if clock.metric in REPLIES else None
                 agent_id = answer.agent_id if answer else self._solver(clock.met_at)
                 yield self._found(PROMISE[clock.metric], clock.met_at, agent_id, channel_id, kept=True), ()
+
+    def _complaint(self) -> Iterator[tuple[Found, Spent]]:
+        """Where it stood, and who had the ticket meanwhile."""
+        stages: list[Row[Any]] = []
+        for step in self._history.steps:
+            if not stages or stages[-1].stage != step.stage:
+                stages.append(step)
+        if stages:
+            opened = stages[0].at
+            yield self._of_ticket(Measured.COMPLAINT_OPENED, opened, self._assignees.at(opened)), ()
+        for number, step in enumerate(stages, start=1):
+            if step.stage == Stage.CLOSED:
+                yield self._of_ticket(Measured.COMPLAINT_CLOSED, step.at, self._assignees.at(step.at)), ()
+            else:
+                end = stages[number].at if number < len(stages) else None
+                yield from self._stood(STAGES[step.stage], step.at, end)
+
+    def _stood(self, kind: Measured, begin: datetime, end: datetime | None) -> Iterator[tuple[Found, Spent]]:
+        """A stretch for each who had the ticket."""
+        moments = {turn.at for course in (self._assignees, self._teams) for turn in course.turns}
+        cuts = [begin, *sorted(at for at in moments if begin < at and (end is None or at < end))]
+        for since, until in zip(cuts, [*cuts[1:], end], strict=True):
+            yield replace(self._of_ticket(kind, since, self._assignees.at(since)), until=until), ()
 
     def _solver(self, at: datetime) -> Any:
         by = [turn.change.by_id for turn in self._statuses.turns if turn.at == at and turn.change]

@@ -4,8 +4,6 @@ import re
 from datetime import date
 from functools import cache
 
-import holidays
-
 UNKNOWN = "no holidays are known for {!r}; write PL, or ES-CT for Catalonia"
 
 
@@ -18,6 +16,8 @@ def check(code: str) -> None:
 
 @cache
 def days(code: str, year: int) -> frozenset[date]:
+    import holidays  # every calendar there is: only shops that keep some need it
+
     country, _, region = code.partition("-")
     try:
         return frozenset(holidays.country_holidays(country, subdiv=region or None, years=year))

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import event, select
+from sqlalchemy import select
 
 from api.house import House
 from domain import following
@@ -23,6 +23,7 @@ from domain.ways_in.channels import ChannelKind
 from tests.api.test_changes import CURSOR
 from tests.client import Client
 from tests.factories import a_call_step, a_channel, a_mail, a_promise, receive
+from tests.statements import statements
 from tests.two_teams import TwoTeams
 
 CARD = "name presence activity onShift load { open used capacity oldestWaitSeconds breached liveChats }"
@@ -184,13 +185,8 @@ async def test_who_signs_out_is_gone_at_once(ben: Client, mia: Client) -> None:
 
 
 async def test_the_board_counts_what_one_sees_in_few_statements(house: House, two_teams: TwoTeams) -> None:
-    sent: list[str] = []
-    watched = (house.db.engine.sync_engine, "before_cursor_execute", lambda *said: sent.append(said[2]))
-    event.listen(*watched)
-    try:
+    with statements(house.db) as sent:
         seen_by_mia = await two_teams.mia.ask(TODAY)
-    finally:
-        event.remove(*watched)
     read = [one for one in sent if one.startswith(("SELECT", "WITH")) and "set_config" not in one]
     seen_by_eve = await two_teams.eve.ask(TODAY)
 

@@ -11,12 +11,15 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from api.cli import _hours, _target, main
+from api.cli import main
+from api.commands.promising import _hours, _target
 from api.commands.setting_up import _place
-from domain.actors import Role
+from domain.actors import SYSTEM, Role
 from domain.agents.staff import Agent
-from domain.customers.contacts import Contact
+from domain.arriving.opening import open_ticket
+from domain.customers.contacts import Contact, add_contact
 from domain.db import Database, ring
+from domain.desk.tickets import Ticket
 from domain.ids import public_id
 from domain.keys import Keys
 from domain.migrations import migrate
@@ -27,7 +30,7 @@ from domain.ways_in.channels import Channel, ChannelKind
 from integrations.mail.mailbox import Mailbox
 from integrations.phone.line import PhoneLine
 from tests.conftest import another_database
-from tests.factories import a_channel, a_mail, an_agent, receive
+from tests.factories import NOON, a_channel, a_mail, an_agent, receive
 
 SECRET = "a secret of the command line's tests"
 
@@ -396,6 +399,38 @@ async def test_a_customer_is_exported_erased_and_unsealed_from_the_command_line(
     with zipfile.ZipFile(tmp_path / "court.zip") as archive:
         assert b"Where is it?" in archive.read("rows/item.1.jsonl")
     assert (tmp_path / "court.zip").stat().st_mode & 0o777 == 0o600
+
+
+async def test_tags_are_listed_renamed_and_removed_from_the_command_line(
+    database_url: str, tmp_path: Path
+) -> None:
+    url = await another_database(database_url, "tagged")
+    settings = {"HEDDLE_DATABASE_URL": url, "HEDDLE_SECRET_KEY": SECRET, "HEDDLE_DATA": str(tmp_path)}
+
+    def typed(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return heddle(*arguments, folder=tmp_path, **settings)
+
+    typed("migrate")
+    db = Database(url)
+    async with db.transaction() as session:
+        ada = add_contact(session, name="Ada", locale=None, by=SYSTEM, at=NOON)
+        await session.flush()
+        ticket = open_ticket(session, ada, subject="Loom", by=SYSTEM, at=NOON)
+        await session.flush()
+        ticket.change(by=SYSTEM, at=NOON, add_tags=["loom", "old"])
+
+    renamed = typed("tag", "rename", "Loom", "weaving")
+    removed = typed("tag", "remove", "old")
+    fixed = typed("tag", "rename", "weaving", "reklamacja")
+    told = typed("tag", "list")
+
+    assert renamed.stdout == "'loom' is 'weaving' now, on 1 tickets.\n", renamed.stderr
+    assert removed.stdout == "'old' is gone from 1 tickets.\n", removed.stderr
+    assert "Complaints are known by the tag reklamacja" in fixed.stderr
+    assert told.stdout.split() == ["weaving", "1", "open"]
+    async with db.transaction() as session:
+        assert await session.scalar(select(Ticket.tags)) == ["weaving"]
+    await db.close()
 
 
 async def test_teams_and_what_each_person_can_carry_come_from_the_command_line(

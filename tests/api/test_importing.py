@@ -49,7 +49,7 @@ async def _import(client: Client, house: House, text: str, **input: Any) -> dict
     started = await client.do(START, fileId=sent.json()["id"], **input)
     assert started["userErrors"] == []
     await worked_off(house, IMPORTS, Importer(house.db, house.files, takes(house)).go_on)
-    (shown,) = (await client.ask(LOOK))["imports"]
+    shown, *_ = (await client.ask(LOOK))["imports"]
     return shown  # type: ignore[no-any-return]
 
 
@@ -127,19 +127,24 @@ async def test_colleagues_come_along_with_their_teams_and_are_invited(admin: Cli
     async with house.db.transaction() as session:
         await save_team(session, None, "Zwroty")
     sheet = (
-        "Nazwa,E-mail,Rola,Zespół,Języki\n"
-        "Bo,bo@shop.example,manager,zwroty,pl;ca\n"
-        "Nobody,no@shop.example,chief,,\n"
-        "Somebody,some@shop.example,,Nowhere,\n"
+        "Nazwa,E-mail,Rola,Zespół,Języki,Umiejętności,Capacity\n"
+        "Bo,bo@shop.example,manager,zwroty,pl;ca,Returns;Looms,12\n"
+        "Nobody,no@shop.example,chief,,,,\n"
+        "Somebody,some@shop.example,,Nowhere,,,\n"
+        "Anybody,any@shop.example,,,,,a lot\n"
+        "Everybody,all@shop.example,,,,,2000\n"
     )
 
+    tried = await _import(admin, house, sheet, kind="AGENTS")
     shown = await _import(admin, house, sheet, kind="AGENTS", dryRun=False)
 
-    assert (shown["created"], shown["refused"]) == (1, 2)
-    assert [one["column"] for one in shown["problems"]] == ["role", "teams"]
+    assert (shown["created"], shown["refused"]) == (1, 4)
+    assert [one["column"] for one in shown["problems"]] == ["role", "teams", "capacity", "capacity"]
+    assert tried["problems"] == shown["problems"]
     async with house.db.transaction() as session:
         bo = (await session.scalars(select(Agent).where(Agent.email == "bo@shop.example"))).one()
         assert (bo.name, bo.role, bo.languages) == ("Bo", Role.MANAGER, ["ca", "pl"])
+        assert (bo.skills, bo.capacity) == (["looms", "returns"], 12)
         assert await session.scalar(select(func.count()).select_from(SystemMail)) == 1
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import random
 import socket
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from typing import Any
 
 import httpx
@@ -18,11 +18,13 @@ from api.cursors import cursor
 from api.house import House
 from api.server import Patience
 from domain.actors import SYSTEM
+from domain.agents.staff import Agent
 from domain.db import send_rings
 from domain.desk.tickets import Ticket
 from domain.events import EventKind, any_pending, record
 from domain.ids import row_id
 from domain.ways_in.channels import Channel, ChannelKind
+from domain.working.noting import add_note as ticket_note
 from domain.writing import Writing
 from tests.client import Client
 from tests.doors import answering
@@ -106,7 +108,7 @@ async def test_a_change_is_read_once_for_all_who_see_the_same(
         listening = [asyncio.create_task(told(one, since, ready)) for one in [mia, admin, ben] * 20]
         for _ in listening:
             await ready.acquire()
-        while sum(audience.listeners for audience in house.audiences.values()) < len(listening):
+        while sum(len(audience.listeners) for audience in house.audiences.values()) < len(listening):
             await asyncio.sleep(0.01)
         while min(audience.place for audience in house.audiences.values()) < (0, 0):
             await asyncio.sleep(0.01)  # nobody reads yet
@@ -118,6 +120,54 @@ async def test_a_change_is_read_once_for_all_who_see_the_same(
     assert len(said) == 1
     reading = [one for one in sent if "FROM ticket" in one and "ORDER BY ticket.updated_at DESC" in one]
     assert len(reading) == 2, "one for each of the two who see different things"
+
+
+TOLD = f"""($since: Cursor!, $counted: Boolean!) {{ changes(since: $since) {{ {BATCH} changes {{
+  ... on TicketChanged {{ ticket {{ assignee {{ name }} contact {{ name openTickets {{ number }} }} }} }}
+  ... on CountersChanged @include(if: $counted) {{ counters {{ open unassigned tasksDueToday }} }} }} }} }}"""
+
+
+async def test_what_a_stream_tells_is_byte_for_byte_what_each_would_have_read_alone(
+    house: House, two_teams: TwoTeams
+) -> None:
+    """Whatever their role, team, language and variables, and whoever listens with them."""
+    async with house.db.transaction() as session:
+        for client, locale in ((two_teams.admin, "pl"), (two_teams.eve, "ca")):
+            agent = await session.get_one(Agent, row_id("Agent", client.agent_id))
+            agent.locale = locale
+    since = await cursor_of(house, two_teams.mia)
+    people = (two_teams.mia, two_teams.admin, two_teams.ben, two_teams.eve)
+    listening = [
+        (one, {"since": since, "counted": counted}) for one in people for counted in (True, False)
+    ] * 3
+
+    async with asyncio.timeout(60), AsyncExitStack() as stack:
+        streams = [
+            await stack.enter_async_context(one.listening(f"subscription{TOLD}", **variables))
+            for one, variables in listening
+        ]
+        while sum(len(audience.listeners) for audience in house.audiences.values()) < len(streams):
+            await asyncio.sleep(0.01)
+        while min(audience.place for audience in house.audiences.values()) < (0, 0):
+            await asyncio.sleep(0.01)  # nobody reads yet
+        async with house.db.transaction() as session:
+            mailbox = await session.scalar(select(Channel).where(Channel.kind == ChannelKind.EMAIL))
+            assert mailbox
+            await receive(session, mailbox, a_mail("zofia@example.org", "Anybody may see this"))
+            ticket = await session.get_one(Ticket, row_id("Ticket", two_teams.ids["Ticket"]))
+            await ticket_note(session, ticket, "For Support alone", by=SYSTEM, at=NOON)
+            record(session, EventKind.TICKET_REOPENED, by=SYSTEM, at=NOON, ticket_id=ticket.id)
+        told = [str(await stream._socket.recv()) for stream in streams]
+        audiences = len(house.audiences)
+
+    for (one, variables), frame in zip(listening, told, strict=True):
+        alone = (await one.post(f"query{TOLD}", variables)).text
+        assert frame == f'{{"id":"1","type":"next","payload":{alone}}}'
+    assert [("For Support alone" in frame) for frame in told] == [
+        one is not two_teams.eve for one, _ in listening
+    ]
+    assert audiences == 8
+    assert len(set(told)) == 6, "Ben sees as much of it as Mia"
 
 
 async def test_a_stream_with_nothing_to_tell_says_where_it_is(
@@ -261,7 +311,7 @@ async def test_who_does_not_read_is_dropped_and_holds_nobody_up(house: House, be
             await socket_.recv()
             payload = {"query": LIVE, "variables": {"since": mailbox_since}}
             await socket_.send(orjson.dumps({"type": "subscribe", "id": "1", "payload": payload}).decode())
-            while sum(audience.listeners for audience in house.audiences.values()) < 2:
+            while sum(len(audience.listeners) for audience in house.audiences.values()) < 2:
                 await asyncio.sleep(0.01)
             socket_.transport.pause_reading()
 
@@ -272,7 +322,7 @@ async def test_who_does_not_read_is_dropped_and_holds_nobody_up(house: House, be
                     heard = orjson.dumps(await attentive.next()).decode()
                     kept = [len(audience._kept) for audience in house.audiences.values()]
                     assert max(kept) <= live.KEPT
-            while sum(audience.listeners for audience in house.audiences.values()) > 1:
+            while sum(len(audience.listeners) for audience in house.audiences.values()) > 1:
                 await asyncio.sleep(0.05)
             socket_.transport.abort()
 

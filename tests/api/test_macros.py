@@ -7,7 +7,7 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.house import House
-from domain.agents.staff import Agent, Team, TeamMember
+from domain.agents.staff import Agent, Team, TeamMember, save_team
 from domain.audit import AuditEntry, AuditKind
 from domain.customers.contacts import Contact
 from domain.db import new_id
@@ -15,9 +15,10 @@ from domain.desk.messages import DeliveryState, Message
 from domain.desk.tickets import Ticket
 from domain.events import Event, EventKind
 from domain.ids import public_id, row_id
+from domain.planning.templates import Planned, TaskTemplate, save_template
 from domain.ways_in.channels import Channel, ChannelKind
 from tests.client import Client
-from tests.factories import a_channel, a_mail, a_promise, a_text_message, receive, set_channel
+from tests.factories import NOON, a_channel, a_mail, a_promise, a_text_message, receive, set_channel
 
 MACRO = """{ id name shortcut channels locale body visibility used team { name }
   actions { assign { whom agent { name } } status priority addTags removeTags note task { title dueIn } } }"""
@@ -32,6 +33,8 @@ RUN = """mutation($input: MacroRunInput!) { macroRun(input: $input) {
   tickets { number status tags assignee { name } }
   replies { ticketId message { id text delivery } words { locale text missing { variable } } }
   userErrors { code field message } } }"""
+SHOWN = "{ macros { actions { team { name } snooze { seconds } taskTemplate { name } } } }"
+WORKED_ON = "query($id: ID!) { ticket(id: $id) { status snoozedUntil team { name } tasks { title } } }"
 UNDO = "mutation($input: MessageUndoInput!) { messageUndo(input: $input) { ticket { status } userErrors { code } } }"
 
 GREETINGS = {
@@ -110,6 +113,46 @@ async def test_a_macro_speaks_the_language_of_the_customer(
         assert any(month in one["text"] for month in MONTHS[one["locale"]].split())
         assert (one["missing"], one["segments"]) == ([], None)
     assert other["locale"] == "ca"
+
+
+async def test_a_macro_hands_to_a_team_snoozes_and_makes_the_tasks_of_a_template(
+    house: House, ben: Client, mia: Client, mailbox: Channel
+) -> None:
+    async with house.db.transaction() as session:
+        team = await save_team(session, None, "Returns")
+        planned = [Planned("Take the parcel in", 2), Planned("Refund", 3)]
+        template = await save_template(
+            session, None, name="A parcel comes back", tasks=planned, on_complaint=False, law=None
+        )
+        team_id, template_id = public_id("Team", team.id), public_id("TaskTemplate", template.id)
+    doing = [{"teamId": team_id}, {"taskTemplateId": template_id}, {"snooze": {"seconds": 172_800}}]
+    macro = await saved(mia, actions=doing, visibility="EVERYONE")
+    waits = await saved(mia, name="Wait", actions=[{"snooze": {}}], visibility="EVERYONE")
+    tickets = await ids(house)
+
+    assert await ben.refused(SAVE, name="Never", actions=[{"snooze": {"seconds": 0}}]) == ["INVALID"]
+    assert await ben.refused(SAVE, name="Nowhere", actions=[{"teamId": public_id("Team", new_id())}]) == [
+        "NOT_FOUND"
+    ]
+    (shown, _) = (await ben.ask(SHOWN))["macros"]
+    assert [one for one in shown["actions"][0].values() if one] == [{"name": "Returns"}]
+    assert shown["actions"][1]["taskTemplate"] == {"name": "A parcel comes back"}
+    assert shown["actions"][2]["snooze"] == {"seconds": 172_800}
+
+    await mia.do(RUN, macroId=macro, ticketIds=[tickets["Ada"]])
+    (zofia,) = (await mia.do(RUN, macroId=waits, ticketIds=[tickets["Zofia"]]))["tickets"]
+
+    assert zofia["status"] == "PENDING"
+    ada = (await mia.ask(WORKED_ON, id=tickets["Ada"]))["ticket"]
+    assert (ada["status"], ada["team"], ada["snoozedUntil"] is None) == (
+        "PENDING",
+        {"name": "Returns"},
+        False,
+    )
+    assert sorted(one["title"] for one in ada["tasks"]) == ["Refund", "Take the parcel in"]
+    async with house.db.transaction() as session:
+        (await session.get_one(TaskTemplate, row_id("TaskTemplate", template_id))).archived_at = NOON
+    assert await mia.refused(RUN, macroId=macro, ticketIds=[tickets["Ada"]]) == ["INVALID"]
 
 
 async def test_a_reply_leaves_where_nothing_came_in_between(
@@ -249,7 +292,9 @@ async def test_who_sees_a_macro_and_who_may_change_it(
     assert gone == {"ok": True, "userErrors": []}
     async with house.db.transaction() as session:
         audited = await session.scalars(
-            select(AuditEntry).where(AuditEntry.kind.in_([AuditKind.MACRO_SAVED, AuditKind.MACRO_DELETED]))
+            select(AuditEntry)
+            .where(AuditEntry.kind.in_([AuditKind.MACRO_SAVED, AuditKind.MACRO_DELETED]))
+            .order_by(AuditEntry.seq)
         )
         assert [(entry.kind, entry.data.get("name")) for entry in audited] == [
             (AuditKind.MACRO_SAVED, "Ours"),

@@ -32,7 +32,7 @@ KEYS = [
 def typed(*files: str | Path, given: bytes = b"", folder: Path) -> tuple[int, list[dict[str, Any]], str]:
     """The status, what was printed, and what was complained of."""
     ran = subprocess.run(
-        [sys.executable, "-c", "from api.command import main; main()", "mail", "read", *map(str, files)],
+        [sys.executable, "-c", "from api.cli import main; main()", "mail", "read", *map(str, files)],
         input=given,
         capture_output=True,
         cwd=folder,

@@ -1,23 +1,21 @@
 """Statistics as the phone asks for them: who sees which figures, the tickets behind them, and the file."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from urllib.parse import urlsplit
 
-from sqlalchemy import event, select, update
+from sqlalchemy import select, update
 
 from api.house import House
 from domain.actors import Role
 from domain.agents.staff import Agent
 from domain.answering import replies
 from domain.customers.contacts import Identity, IdentityKind
-from domain.db import Database
 from domain.desk.tickets import Ticket, TicketStatus, locked
 from domain.ids import row_id
 from domain.reporting import keeping
 from tests.client import Client
 from tests.factories import NOON
+from tests.statements import statements
 from tests.two_teams import TwoTeams
 
 MARCH = {"from": "2026-03-01T00:00:00+01:00", "to": "2026-04-01T00:00:00+02:00", "zone": "Europe/Warsaw"}
@@ -51,15 +49,6 @@ async def ben_has_answered(house: House, shop: TwoTeams) -> None:
         )  # fmt: skip
         await session.flush()
         await keeping.measure(session, list(await session.scalars(select(Ticket.id))))
-
-
-@contextmanager
-def statements(db: Database) -> Iterator[list[str]]:
-    sent: list[str] = []
-    listen = (db.engine.sync_engine, "before_cursor_execute", lambda *said: sent.append(said[2]))
-    event.listen(*listen)
-    yield sent
-    event.remove(*listen)
 
 
 async def test_the_phones_screen_is_one_round_trip_of_few_statements(

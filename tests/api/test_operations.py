@@ -14,9 +14,11 @@ from api.house import House
 from api.limits import size_of
 from api.schema import schema
 from api.settings import ApiSettings
+from benchmarks.plans.hearing import overheard
 from tests.answers import learned, refusals
 from tests.capitals import capitals, filled
 from tests.client import Client
+from tests.plans import without_index
 from tests.statements import statements
 from tests.two_teams import TwoTeams
 
@@ -46,7 +48,7 @@ def test_an_operation_is_valid_and_within_the_limits(one: Sample) -> None:
     size_of(GRAPHQL, document, _operation(one), one.variables).check()
 
 
-async def test_every_operation_is_answered_in_few_statements(
+async def test_every_operation_is_answered_in_few_statements_and_by_indexes(
     house: House, two_teams: TwoTeams, capsys: pytest.CaptureFixture[str]
 ) -> None:
     object.__setattr__(house, "settings", ApiSettings.model_construct(undo_seconds=10))
@@ -56,20 +58,22 @@ async def test_every_operation_is_answered_in_few_statements(
     values = await capitals(house, two_teams)
 
     told: list[tuple[Sample, int, list[Any]]] = []
-    for one in sorted(ready.values(), key=lambda one: _kind(one) == OperationType.MUTATION):
-        client = people[one.subject]
-        if before := FIRST.get(one.name):
-            values |= learned(await _answer(client, ready[before], values))
-        with statements(house.db) as said:
-            answer = await _answer(client, one, values)
-        told.append((one, len(said), refusals(answer)))
-        values |= learned(answer)
+    with overheard(house.db) as heard:
+        for one in sorted(ready.values(), key=lambda one: _kind(one) == OperationType.MUTATION):
+            client = people[one.subject]
+            if before := FIRST.get(one.name):
+                values |= learned(await _answer(client, ready[before], values))
+            with statements(house.db) as said:
+                answer = await _answer(client, one, values)
+            told.append((one, len(said), refusals(answer)))
+            values |= learned(answer)
 
     with capsys.disabled():
         sys.stdout.write("\n" + "".join(f"{one.name:20} {count:3} statements\n" for one, count, _ in told))
     assert [(one.name, wrong) for one, _, wrong in told if wrong] == []
     queries = [(one.name, count) for one, count, _ in told if _kind(one) == OperationType.QUERY]
     assert [one for one in queries if one[1] > MORE_STATEMENTS.get(one[0], MOST_STATEMENTS)] == []
+    assert await without_index(house.db, heard.values()) == []
 
 
 async def _answer(client: Client, one: Sample, values: dict[str, str]) -> dict[str, Any]:

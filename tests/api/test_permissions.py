@@ -58,6 +58,7 @@ from domain.macros import macros
 from domain.macros.macros import Visibility
 from domain.planning import templates
 from domain.sla.policies import save_policy
+from domain.tagging.changes import TagChange
 from domain.ways_in import blocking
 from domain.ways_in.channels import Channel, ChannelKind
 from domain.webhooks import add_webhook
@@ -441,6 +442,14 @@ async def _bens(session: AsyncSession, asking: Asking) -> tuple[Ticket, Actor]:
     return await session.get_one(Ticket, row_id("Ticket", asking.Ticket), with_for_update=True), ben
 
 
+async def _a_tag(asking: Asking, **also: str) -> Values:
+    """That no other is being changed into."""
+    async with asking.house.db.transaction() as session:
+        await session.execute(update(TagChange).values(failed_at=NOON, due_at=None))
+        await session.execute(update(Ticket).values(tags=["loom"]))
+    return {"tag": "loom", **also}
+
+
 async def _a_bulk_change(asking: Asking) -> Values:
     async with asking.house.db.transaction() as session:
         ticket, ben = await _bens(session, asking)
@@ -578,6 +587,8 @@ MUTATIONS: dict[str, Callable[[Asking, Principal], Any]] = {
     "dialledNumberDelete": lambda a, p: _a_dialled_number(a),
     "contactExport": lambda a, p: {"contactId": a.Contact},
     "importStart": lambda a, p: _a_spreadsheet(a),
+    "tagRename": lambda a, p: _a_tag(a, into="weaving"),
+    "tagRemove": lambda a, p: _a_tag(a),
     "contactErase": lambda a, p: {"contactId": a.Contact},
     "erasureWithdraw": lambda a, p: {"id": a.Erasure},
     "privacyUpdate": lambda a, p: {"sealedDays": 30},
@@ -687,6 +698,7 @@ QUERIES = {
     "SurveyQuestion": "{ surveys { questions { text } } }",
     "SurveyPreview": "query($Survey: ID!) { surveyPreview(id: $Survey) { language } }",
     "Feedback": _item("Feedback", "words"),
+    "TicketSurvey": "query($Ticket: ID!) { ticket(id: $Ticket) { survey { why } } }",
     "Query.macros": "{ macros { id } }",
     "Query.macroPreview": _preview("text"),
     "Query.policies": "{ policies { id } }",
@@ -792,6 +804,8 @@ QUERIES = {
     "MacroBody": "{ macros { bodies { text } } }",
     "MacroAction": "{ macros { actions { status } } }",
     "MacroAssignee": "{ macros { actions { task { assignee { whom } } } } }",
+    "MacroSnooze": "{ macros { actions { snooze { seconds } } } }",
+    "MacroTarget": "{ macros { actions { taskTemplate { name } } } }",
     "MacroTask": "{ macros { actions { task { title } } } }",
     "MacroPreview": _preview("locale"),
     "MacroGap": _preview("missing { variable }"),
@@ -830,6 +844,10 @@ QUERIES = {
     "Delivery": "query($Alert: ID!) { pushHealth(alertId: $Alert) { state } }",
     "Device": "query($Alert: ID!) { pushHealth(alertId: $Alert) { device { label } } }",
     "Arrival": "{ arrivals { raw } }",
+    "Query.tags": "{ tags { edges { node { name } } } }",
+    "Tag": "{ tags { edges { node { openTickets } } } }",
+    "Query.tagChanges": "{ tagChanges { id } }",
+    "TagChange": "{ tagChanges { state } }",
     "Query.imports": "{ imports { id } }",
     "Import": "{ imports { state } }",
     "ImportProblem": "{ imports { problems { code } } }",

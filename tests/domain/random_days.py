@@ -13,6 +13,10 @@ from domain.actors import Actor, Role
 from domain.agents.staff import Agent, Team
 from domain.answering import replies, withdrawing
 from domain.arriving.inbound import CallStep
+from domain.complaints import moving
+from domain.complaints.complaints import LEADS, Complaint
+from domain.complaints.opening import open_complaint
+from domain.complaints.stages import FOLLOWING, Outcome, Stage
 from domain.customers.contacts import Identity
 from domain.db import Database, new_id
 from domain.desk import spam
@@ -67,6 +71,8 @@ class Days:
             (2, self._withdrawn),
             (2, self._note),
             (3, self._breached),
+            (4, self._complain),
+            (9, self._advance),
             (1, self._policy),
         )
 
@@ -251,6 +257,25 @@ class Days:
 
     async def _note(self, session: AsyncSession) -> None:
         (await self._some(session)).note("Well.", by=self._by()[1], at=self.now)
+
+    async def _complain(self, session: AsyncSession) -> None:
+        promised = self.now + timedelta(days=20)
+        await open_complaint(
+            session, await self._some(session), promised_at=promised, by=self._by()[1], at=self.now
+        )
+
+    async def _advance(self, session: AsyncSession) -> None:
+        found = await session.scalars(select(Complaint).where(LEADS).order_by(Complaint.number))
+        complaints = found.all()
+        if not complaints:
+            raise NotFound
+        complaint = self._random.choice(complaints)
+        ticket = await locked(session, complaint.ticket_id)
+        to = self._random.choice(FOLLOWING[complaint.stage])
+        decided = to in (Stage.DECIDED, Stage.CLOSED) and complaint.is_undecided
+        outcome = Outcome.WITHDRAWN if to == Stage.CLOSED else Outcome.ACCEPTED
+        decision = moving.Decision(outcome) if decided else moving.NOTHING
+        await moving.advance(session, complaint, ticket, to, decision, by=self._by()[1], at=self.now)
 
     async def _breached(self, session: AsyncSession) -> None:
         await deadlines.fire_due(session)

@@ -5,7 +5,7 @@ It shares no code with `domain/reporting`, nor with what decides about promises.
 
 import uuid
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import pairwise
@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from domain.complaints.complaints import Complaint, ComplaintStep
 from domain.desk.messages import Item
 from domain.desk.threads import Thread
 from domain.desk.tickets import Ticket
@@ -60,13 +61,21 @@ async def everything(session: AsyncSession) -> list[Thing]:
         events[event.ticket_id].append(event)
     for clock in await session.scalars(select(Clock)):
         clocks[clock.ticket_id].append(clock)
+    steps: dict[uuid.UUID, list[ComplaintStep]] = defaultdict(list)
+    for complaint in await session.scalars(select(Complaint).where(Complaint.merged_into_id.is_(None))):
+        its = select(ComplaintStep).where(ComplaintStep.complaint_id == complaint.id)
+        ordered = its.order_by(ComplaintStep.at, ComplaintStep.id)
+        steps[complaint.ticket_id] += (await session.scalars(ordered)).all()
     tickets = (await session.scalars(select(Ticket))).all()
     things: list[Thing] = []
     for ticket in tickets:
         if ticket.merged_into_id is None and ticket.spam_at is None:
             began = [one.created_at for one in tickets if ticket.id in (one.id, one.merged_into_id)]
             story = _Story(ticket, min(began), items[ticket.id], events[ticket.id], clocks[ticket.id])
-            things += story.told()
+            told = list(story.told())
+            things += told
+            if told:  # by a person, then
+                things += story.complained(steps[ticket.id])
     return things
 
 
@@ -256,6 +265,26 @@ class _Story:
                 )
                 yield self._thing(kind, clock.met_at, agent, channel, kept=True)
 
+    def complained(self, steps: list[ComplaintStep]) -> Iterator[Thing]:
+        """A stretch from each step, and from each change of who has the ticket, to the next: they are only asked whether they
+        cover a moment."""
+        if not steps:
+            return
+        yield self._thing("complaint_opened", steps[0].at, self._value(self.assignee, steps[0].at))
+        stage: str = steps[0].stage
+        for step in steps[1:]:
+            if step.stage == "closed" and stage != "closed":
+                yield self._thing("complaint_closed", step.at, self._value(self.assignee, step.at))
+            stage = step.stage
+        moments = {at for field in (self.assignee, self.team) for at, _, _ in field if at > steps[0].at}
+        cuts = sorted(moments | {step.at for step in steps})
+        for since, until in zip(cuts, [*cuts[1:], None], strict=True):
+            stage = [step.stage for step in steps if step.at <= since][-1]
+            thing = self._thing(f"complaint_{stage}", since, self._value(self.assignee, since))
+            thing.until = until
+            if stage != "closed":
+                yield thing
+
     def _thing(
         self,
         kind: str,
@@ -291,7 +320,23 @@ KEYS: dict[str, Callable[[Thing], Any]] = {
 }
 
 
-def figures(things: list[Thing], backlog: int | None) -> dict[str, Any]:
+STOOD = {
+    "backlog": "open",
+    **{
+        f"complaints_{name}": f"complaint_{stage}"
+        for name, stage in (
+            ("received", "received"),
+            ("investigating", "investigating"),
+            ("waiting", "waiting_external"),
+            ("decided", "decided"),
+            ("remedied", "remedied"),
+        )
+    },
+}
+"""Figures of what stood at an end, by what they count."""
+
+
+def figures(things: list[Thing], stood: Mapping[str, int | None]) -> dict[str, Any]:
     def tickets(test: Callable[[Thing], bool]) -> int:
         return len({thing.ticket for thing in things if test(thing)})
 
@@ -317,7 +362,9 @@ def figures(things: list[Thing], backlog: int | None) -> dict[str, Any]:
         "promises": len(promises),
         "promises_broken": sum(not one.kept for one in promises),
         "sla_percent": _percent(promises),
-        "backlog": backlog,
+        "complaints_opened": tickets(lambda one: one.kind == "complaint_opened"),
+        "complaints_closed": tickets(lambda one: one.kind == "complaint_closed"),
+        **stood,
     }
     found["reopened_percent"] = _of_hundred(found["reopened"], found["solved"])
     for metric in ("first_reply", "next_reply", "resolution"):
@@ -357,17 +404,22 @@ def _share(seconds: list[int], share: int) -> int | None:
     return (value + 50) // 100
 
 
-def open_at(things: list[Thing], moment: datetime, by: str = "", value: Any = None) -> int:
-    return len(
-        {
-            thing.ticket
-            for thing in things
-            if thing.kind == "open"
-            and thing.at <= moment
-            and (thing.until is None or thing.until > moment)
-            and (not by or KEYS[by](thing) == value)
-        }
-    )
+def standing_at(
+    things: list[Thing], moment: datetime, by: str = "", value: Any = None
+) -> dict[str, int | None]:
+    return {
+        name: len(
+            {
+                thing.ticket
+                for thing in things
+                if thing.kind == kind
+                and thing.at <= moment
+                and (thing.until is None or thing.until > moment)
+                and (not by or KEYS[by](thing) == value)
+            }
+        )
+        for name, kind in STOOD.items()
+    }
 
 
 def day_after(day: date) -> datetime:

@@ -48,10 +48,10 @@ def db(clean: Database) -> Database:
 
 
 async def test_what_is_asked_side_by_side_is_one_statement(db: Database) -> None:
-    chorus = Chorus(db)
-
-    async with chorus.joined():
-        with statements(db) as said:
+    with statements(db) as said:
+        chorus = Chorus(db)
+        async with chorus.joined():
+            said.clear()
             numbers = await asyncio.gather(*(chorus.scalar(select(literal(n))) for n in range(5)))
 
     assert numbers == [0, 1, 2, 3, 4]
@@ -59,15 +59,15 @@ async def test_what_is_asked_side_by_side_is_one_statement(db: Database) -> None
 
 
 async def test_what_is_gathered_within_what_is_gathered_is_asked_along(db: Database) -> None:
-    chorus = Chorus(db)
-
     async def deep(level: int) -> Any:
         if level:
             return (await asyncio.gather(deep(level - 1)))[0]
         return await chorus.scalar(select(literal("deep")))
 
-    async with chorus.joined():
-        with statements(db) as said:
+    with statements(db) as said:
+        chorus = Chorus(db)
+        async with chorus.joined():
+            said.clear()
             await asyncio.gather(deep(3), chorus.scalar(select(literal("flat"))), deep(1))
 
     assert len(said) == 1
@@ -88,13 +88,14 @@ async def test_each_is_given_the_rows_that_it_would_be_given_alone(db: Database)
         .limit(3),
         select(literal(Direction.IN, Item.__table__.c.direction.type)),
     ]
-    chorus = Chorus(db)
-
-    async with chorus.joined(), db.reading() as connection:
-        with statements(db) as said:
-            together = await asyncio.gather(*map(chorus.execute, selects))
-        assert len(said) == 1
+    async with db.reading() as connection:
         alone = [await connection.execute(one) for one in selects]
+        with statements(db) as said:
+            chorus = Chorus(db)
+            async with chorus.joined():
+                said.clear()
+                together = await asyncio.gather(*map(chorus.execute, selects))
+                assert len(said) == 1
 
         for ours, theirs in zip(together, alone, strict=True):
             mine, other = ours.all(), theirs.all()
@@ -139,14 +140,33 @@ async def test_a_select_that_fails_does_not_hurt_the_others(db: Database) -> Non
     assert afterwards == "5s"
 
 
-async def test_two_that_use_one_name_for_two_things_are_asked_one_after_another(db: Database) -> None:
-    chorus = Chorus(db)
+async def test_two_may_use_one_name_for_two_things(db: Database) -> None:
     these, those = (select(literal(n).label("n")).cte("same") for n in (1, 2))
 
-    async with chorus.joined():
-        found: Any = await asyncio.gather(chorus.scalar(select(these.c.n)), chorus.scalar(select(those.c.n)))
+    with statements(db) as said:
+        chorus = Chorus(db)
+        async with chorus.joined():
+            said.clear()
+            found: Any = await asyncio.gather(
+                chorus.scalar(select(these.c.n)), chorus.scalar(select(those.c.n))
+            )
 
     assert list(found) == [1, 2]
+    assert len(said) == 1
+
+
+async def test_values_named_one_by_one_may_be_any_number(db: Database) -> None:
+    chorus, numbers = Chorus(db), select(func.generate_series(1, 9).label("n")).subquery()
+
+    async with chorus.joined():
+        found = await asyncio.gather(
+            *(
+                chorus.execute(select(numbers.c.n).where(numbers.c.n.in_(asked), numbers.c.n % 5 != 0))
+                for asked in ([], [1], [2, 5, 3], [1, 10])
+            )
+        )
+
+    assert [list(rows.scalars()) for rows in found] == [[], [1], [2, 3], [1]]
 
 
 async def test_who_leaves_lets_the_others_sing_on(db: Database) -> None:
@@ -203,7 +223,7 @@ async def test_a_database_that_does_not_answer_is_told_to_every_reader() -> None
 
     async def read() -> None:
         async with chorus.joined():
-            raise AssertionError("nobody answers there")
+            await chorus.time()
 
     found = await asyncio.gather(read(), read(), return_exceptions=True)
 

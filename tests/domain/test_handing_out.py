@@ -24,6 +24,7 @@ from domain.desk.tickets import Ticket, TicketStatus
 from domain.events import Event, EventKind
 from domain.keys import Keys
 from domain.ways_in.channels import Channel, ChannelKind
+from domain.working import snoozing
 from tests.factories import NOON, a_channel, a_chat, a_mail, a_promise, an_agent, receive, tickets
 
 IN_TURN = Terms(mode=AssignmentMode.ROUND_ROBIN)
@@ -173,6 +174,24 @@ async def test_tickets_find_who_speaks_the_language_and_has_the_skill(
         (["least_loaded", "speaks"], "ca"),
         (["least_loaded", "skilled"], None),
     ]
+
+
+async def test_a_ticket_that_sleeps_is_nobodys_work_until_it_wakes(
+    session: AsyncSession, mailbox: Channel, team: Team
+) -> None:
+    mailbox.team_id = team.id
+    ben = await on_shift(session, "Ben", team)
+    await policies.save(session, team, IN_TURN)
+    sleeping, waiting = await mails(session, mailbox, "ada", "zofia")
+    sleeping.snooze(NOON + timedelta(hours=1), by=SYSTEM, at=NOON)
+
+    await look(session)
+    asleep = holders([sleeping, waiting])
+    await snoozing.wake_due(session, at=NOON + timedelta(hours=1))
+    await look(session, NOON + timedelta(hours=1))
+
+    assert asleep == [None, ben.id]
+    assert holders([sleeping, waiting]) == [ben.id, ben.id]
 
 
 async def test_who_is_away_is_given_nothing_until_they_are_back(

@@ -12,17 +12,16 @@ from domain.db import Database
 from domain.keys import Keys
 from domain.reporting import keeping
 from domain.reporting.asking import Asked, Grouping
-from domain.reporting.counting import BACKLOG, Report, report
-from domain.reporting.figures import COLUMNS, OF_TICKETS, Figure
+from domain.reporting.counting import NAMES, Report, report
+from domain.reporting.figures import OF_TICKETS, Figure
 from domain.reporting.listing import Behind, how_many, shares
 from domain.reporting.periods import Period
 from tests.domain.random_days import Days
-from tests.domain.statistics_oracle import KEYS, Thing, day_after, everything, figures, open_at
+from tests.domain.statistics_oracle import KEYS, STOOD, Thing, day_after, everything, figures, standing_at
 
 WARSAW = ZoneInfo("Europe/Warsaw")
 MARCH = Period(datetime(2026, 3, 1, tzinfo=WARSAW), datetime(2026, 4, 1, tzinfo=WARSAW), WARSAW)
 """With the night in which an hour is left out."""
-NAMES = (*COLUMNS, BACKLOG)
 
 
 @pytest.mark.parametrize(
@@ -42,6 +41,7 @@ async def test_after_any_events_statistics_equal_a_recount_for_every_grouping(
     async with clean.transaction() as session:
         things = await everything(session)
     assert len(things) > deeds / 2
+    assert any(thing.kind == "complaint_investigating" for thing in things)
     for by in Grouping:
         asked = Asked(SYSTEM, MARCH, by, days.now)
         async with clean.reading() as connection:
@@ -52,24 +52,23 @@ async def test_after_any_events_statistics_equal_a_recount_for_every_grouping(
 
 def _agree(found: Report, asked: Asked, things: list[Thing]) -> None:
     period, end = asked.period, min(asked.period.end, asked.now)
-    happened = [thing for thing in things if thing.kind != "open"]
+    happened = [thing for thing in things if thing.kind not in STOOD.values()]
     during = [thing for thing in happened if period.begin <= thing.at < period.end]
     earlier = [thing for thing in happened if period.before() <= thing.at < period.begin]
-    assert found.total == figures(during, open_at(things, end))
-    assert found.previous == figures(earlier, open_at(things, period.begin))
+    assert found.total == figures(during, standing_at(things, end))
+    assert found.previous == figures(earlier, standing_at(things, period.begin))
     key, shown = KEYS[asked.by], set()
     for line in found.rows:
         value: Any = line.key
         if asked.by == Grouping.DAY:
             value = asked.days[int(value)][0]
-            backlog: int | None = open_at(things, min(day_after(value), end))
+            stood = standing_at(things, min(day_after(value), end))
+        elif asked.by == Grouping.HOUR:
+            stood = dict.fromkeys(STOOD)
         else:
-            backlog = None if asked.by == Grouping.HOUR else open_at(things, end, asked.by, value)
+            stood = standing_at(things, end, asked.by, value)
         shown.add(value)
-        assert line.values == figures([one for one in during if key(one) == value], backlog), (
-            asked.by,
-            value,
-        )
+        assert line.values == figures([one for one in during if key(one) == value], stood), (asked.by, value)
     left_out = {key(thing) for thing in during} - shown
     assert left_out <= ({None} if asked.by == Grouping.AGENT else set())
 

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from api.house import House
+from domain.desk.tickets import Ticket
 from domain.ids import public_id
 from domain.ways_in.channels import ChannelKind
 from tests.client import Client
@@ -20,10 +21,10 @@ PREVIEW = """query($id: ID!, $language: String!, $channel: ChannelKind!) {
 AUDIT = "{ audit(kinds: [SURVEY_SAVED]) { edges { node { data } } } }"
 
 
-async def test_a_shop_asks_as_the_page_says(house: House, mia: Client, admin: Client) -> None:
+async def test_a_shop_asks_as_the_page_says(house: House, ticket: Ticket, mia: Client, admin: Client) -> None:
     async with house.db.transaction() as session:
         sms = await a_channel(session, house.keys, ChannelKind.SMS)
-    ids = {"SMS_CHANNEL_ID": public_id("Channel", sms.id)}
+    ids = {"SMS_CHANNEL_ID": public_id("Channel", sms.id), "TICKET_ID": public_id("Ticket", ticket.id)}
     answers = {}
 
     for one in shown("satisfaction.md"):
@@ -39,6 +40,7 @@ async def test_a_shop_asks_as_the_page_says(house: House, mia: Client, admin: Cl
     assert answers["AskByTextMessage"]["surveySave"]["survey"]["channel"] == {"name": "Sms"}
     assert len(answers["Preview"]["surveys"]) == 2
     assert answers["Preview"]["surveyPreview"]["segments"]["encoding"] == "UCS_2"
+    assert answers["WasTheCustomerAsked"]["ticket"] == {"survey": None, "feedback": None}
     assert answers["BadAnswers"]["feedback"]["totalCount"] == 0
     noted = (await admin.ask(AUDIT))["audit"]["edges"]
     assert len(noted) == 2

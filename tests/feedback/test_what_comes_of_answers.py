@@ -19,6 +19,7 @@ from domain.feedback.conditions import rated
 from domain.feedback.figures import Figures, Grouping, figures
 from domain.feedback.requests import Unasked
 from domain.feedback.scales import SurveyKind
+from domain.feedback.wording import UNASKED
 from domain.ids import public_id, row_id
 from domain.joining import merging
 from domain.ways_in.channels import Channel
@@ -29,6 +30,7 @@ from tests.feedback.afterwards import Afterwards
 
 OTHER = "Quite another matter: my invoice."
 ON_DUTY = "mutation($input: DutySetInput!) { dutySet(input: $input) { userErrors { code } } }"
+SURVEY = "query($id: ID!) { ticket(id: $id) { survey { kind solvedAt askedAt unasked why } } }"
 TICKET = """query($id: ID!) { ticket(id: $id) {
   feedback { id kind score most words way channel at changedAt agent { name } team { name } ticket { number } }
   timeline(kinds: [EVENT]) { edges { node { ... on SystemEvent { text } } } }
@@ -154,8 +156,8 @@ async def test_tickets_are_found_by_what_was_answered_also_about_what_became_par
     assert shown["ticket"]["feedback"]["ticket"]["number"] == second.number
 
 
-async def test_what_is_merged_before_it_is_asked_is_not_asked(
-    after: Afterwards, ticket: Ticket, mailbox: Channel
+async def test_what_is_merged_before_it_is_asked_is_not_asked_and_who_manages_reads_why(
+    after: Afterwards, ticket: Ticket, mailbox: Channel, mia: Client
 ) -> None:
     async with after.house.db.transaction() as session:
         await receive(session, mailbox, a_mail("ada@example.org", OTHER, subject="Invoice 333-444"))
@@ -170,6 +172,13 @@ async def test_what_is_merged_before_it_is_asked_is_not_asked(
     requests = await after.asks()
 
     assert [one.unasked for one in requests] == [Unasked.MERGED]
+    shown = (await mia.ask(SURVEY, id=public_id("Ticket", second.id)))["ticket"]["survey"]
+    assert (shown["kind"], shown["askedAt"], shown["unasked"]) == ("CSAT", None, "MERGED")
+    assert shown["why"] == "The ticket became part of another before the question left."
+
+
+def test_every_reason_not_to_ask_has_a_sentence() -> None:
+    assert set(UNASKED) == set(Unasked)
 
 
 async def test_contacts_that_became_one_are_asked_as_one_and_averaged_as_one(

@@ -68,14 +68,14 @@ def test_every_kind_that_can_be_set_up_can_be_tested() -> None:
         ({"error": {"code": 190, "message": "Error validating access token"}}, False, "Meta refused: 190"),
         (Answer(b"<html>"), False, "Meta did not answer"),
         (Answer([1]), False, "Meta did not answer"),
-        (Answer({}, ending="silence"), False, "No answer within 1 seconds."),
+        (Answer({}, ending="silence"), False, "No answer within 3 seconds."),
     ],
     ids=["right", "another page", "dead", "html", "no object", "silent"],
 )
 async def test_graph_says_whose_token_it_is(
     house: House, graph: Graph, monkeypatch: pytest.MonkeyPatch, said: Any, ok: bool, words: str
 ) -> None:
-    monkeypatch.setattr(findings, "DEADLINE", 1.0)
+    monkeypatch.setattr(findings, "DEADLINE", 3.0)
     graph.said = said
 
     token = (await found(house, ChannelKind.MESSENGER, outside={"graph_url": graph.url}))["token"]

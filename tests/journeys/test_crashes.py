@@ -128,15 +128,12 @@ class Heddle:
     async def in_the_middle(self, *, placed: int, of_one: bool) -> None:
         """Returns when so many more have been placed and the worker holds some that are not.
 
-        `of_one`: of one of these something is in a ticket already, if that is seen soon: it is only so of what is opened alone, as
-        calls are. Never while one would die for the third time: it
+        `of_one`: of one of these something is in a ticket already. Never while one would die for the third time: it
         would be set aside, as a row should that kills its workers.
         """
         goal = (await self._arrivals()).placed + placed
-        soon = asyncio.get_running_loop().time() + 5
         async with asyncio.timeout(40):
             while True:
-                of_one = of_one and asyncio.get_running_loop().time() < soon
                 now = await self._arrivals()
                 if now.placed >= goal and now.held > 1 and not now.dying and (now.half_way or not of_one):
                     return

@@ -1,10 +1,9 @@
 """DKIM (RFC 6376): the channel's signature over the very bytes that are sent."""
 
 from datetime import datetime
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
-import dkim
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import (
@@ -32,7 +31,7 @@ def check_key(pem: str) -> None:
 
 def sign(raw: bytes, *, domain: str, selector: str, key: str, at: datetime) -> bytes:
     """The mail with its signature. The same mail is signed the same again: RSA adds nothing random, `at` is the mail's own."""
-    signing = _AsOf(raw, linesep=b"\r\n")
+    signing = _as_of()(raw, linesep=b"\r\n")
     signing.moment = str(int(at.timestamp())).encode()
     there = {name.lower() for name, _ in signing.headers}
     names = [name.encode().lower() for name in SIGNED if name.encode().lower() in there]
@@ -47,14 +46,20 @@ def sign(raw: bytes, *, domain: str, selector: str, key: str, at: datetime) -> b
     return bytes(header) + raw
 
 
-class _AsOf(dkim.DKIM):  # type: ignore[misc]
-    """Signs as of a moment, where dkimpy takes the clock."""
+@cache
+def _as_of() -> Any:
+    import dkim  # with all of DNS: only a channel that signs needs it
 
-    moment: bytes
+    class AsOf(dkim.DKIM):  # type: ignore[misc]
+        """Signs as of a moment, where dkimpy takes the clock."""
 
-    def gen_header(self, fields: list[tuple[bytes, bytes]], *others: Any, **more: Any) -> Any:
-        fields = [(name, self.moment if name == b"t" else value) for name, value in fields]
-        return super().gen_header(fields, *others, **more)
+        moment: bytes
+
+        def gen_header(self, fields: list[tuple[bytes, bytes]], *others: Any, **more: Any) -> Any:
+            fields = [(name, self.moment if name == b"t" else value) for name, value in fields]
+            return super().gen_header(fields, *others, **more)
+
+    return AsOf
 
 
 @lru_cache(maxsize=64)

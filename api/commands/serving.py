@@ -1,0 +1,91 @@
+"""What runs and answers until it is told to stop: `heddle serve` and `heddle worker`."""
+
+import asyncio
+import signal
+import socket
+from collections.abc import Callable
+from contextlib import nullcontext
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from api.commands.ways_in import announce
+from api.house import House
+from api.running import Settings, house_here, load_settings, mail_door
+from api.workers import working
+from domain.settings import WrongSetting
+
+
+async def serve(
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    data: Annotated[
+        Path | None,
+        Parameter(help="The folder of the embedded database and the stored files; otherwise HEDDLE_DATA."),
+    ] = None,
+    workers: Annotated[
+        bool, Parameter(help="With --no-workers only the doors; run `heddle worker` beside it.")
+    ] = True,
+) -> None:
+    settings = _settings(data)
+    loading = asyncio.get_running_loop().run_in_executor(
+        None, import_module, "api.app"
+    )  # while the database starts
+    with _bound(host, port) as door:
+        async with house_here(settings) as (house, _), mail_door(house, settings):
+            async for line in announce(house.db, doors=True, workers=workers):
+                print(line, flush=True)
+            await loading
+            async with working(house, settings) if workers else nullcontext():
+                await _answer(house, door)
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    """The address is ours before anything else begins."""
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as failure:
+        raise WrongSetting(
+            f"--port {port}: {host} cannot be listened on there: {failure.strerror}."
+        ) from None
+
+
+async def _answer(house: House, door: socket.socket) -> None:
+    from api.app import application
+    from api.memory import settled
+    from api.server import Patience
+    from api.server import server as serving
+
+    server = serving(application(house), Patience(), timeout_graceful_shutdown=3)
+    server.capture_signals = nullcontext  # type: ignore[assignment]  # it would raise them again while we leave
+    _when_told(lambda: setattr(server, "should_exit", True))
+    host, port, *_ = door.getsockname()
+    print(f"Heddle answers at http://{host}:{port}", flush=True)
+    settled()
+    await server.serve(sockets=[door])
+
+
+def _when_told(stop: Callable[[], None]) -> None:
+    for sign in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(sign, stop)
+
+
+async def worker(*, data: Path | None = None) -> None:
+    async with house_here(_settings(data)) as (house, settings), working(house, settings):
+        async for line in announce(house.db, doors=False, workers=True):
+            print(line, flush=True)
+        stop = asyncio.Event()
+        _when_told(stop.set)
+        print("Heddle works.", flush=True)
+        await stop.wait()
+
+
+def _settings(data: Path | None) -> Settings:
+    settings = load_settings()
+    if data:
+        settings.domain.data = data
+    return settings

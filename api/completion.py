@@ -1,0 +1,273 @@
+"""What resolvers returned becomes JSON by a function made for the selection, where that is nothing but reading attributes.
+
+graphql-core asks of every field of every object which resolver it has, which arguments, which type, and whether the value is
+awaited. For objects whose fields all lie ready (`api/context.plain`) the answers are the same each time: they are found once for a
+document. Whatever is not as expected (a null too many, another type, an exception) is a surprise: then that object is completed by
+graphql-core as if nothing had been tried, so that values, errors and their paths are its own.
+"""
+
+from collections.abc import Callable
+from enum import Enum
+from typing import Any, TypeAlias
+
+from graphql import (
+    GraphQLEnumType,
+    GraphQLList,
+    GraphQLNonNull,
+    GraphQLObjectType,
+    GraphQLOutputType,
+    GraphQLScalarType,
+    Undefined,
+    is_abstract_type,
+)
+from graphql.execution.collect_fields import FieldDetailsList
+from graphql.pyutils import is_awaitable
+from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
+from strawberry.schema.schema_converter import GraphQLCoreConverter
+from strawberry.types.base import StrawberryObjectDefinition
+
+from api.awaiting import put_away
+
+Completer: TypeAlias = Callable[[Any], Any]
+
+EXACT = {"String": "str", "ID": "str", "Boolean": "bool"}
+"""Scalars that leave a value of such a class as it is."""
+
+
+class Surprise(Exception):
+    """The value is none of those for which the function was made."""
+
+
+class CompilingExecutor(StrawberryGraphQLCoreExecutionContext):
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        if self.middleware_manager and not self.middleware_manager.middlewares:
+            self.middleware_manager = None  # Strawberry brings one that does nothing
+        self._found: dict[tuple[GraphQLObjectType, int], tuple[FieldDetailsList, Completer | None]] = {}
+
+    def complete_object_value(
+        self, return_type: GraphQLObjectType, field_details_list: FieldDetailsList, *others: Any
+    ) -> Any:
+        _, _, result, _ = others
+        completer = self._completer(return_type, field_details_list)
+        if completer:
+            try:
+                return completer(result)
+            except Exception:  # graphql-core says what it is
+                pass
+        return super().complete_object_value(return_type, field_details_list, *others)
+
+    def execute_operation(self, *args: Any, **options: Any) -> Any:
+        return put_away(super().execute_operation(*args, **options))
+
+    def execute_fields(self, *args: Any) -> Any:
+        return put_away(super().execute_fields(*args))
+
+    def complete_awaitable_value(
+        self, type: Any, fields: Any, info: Any, path: Any, result: Any, *others: Any
+    ) -> Any:
+        return put_away(super().complete_awaitable_value(type, fields, info, path, put_away(result), *others))
+
+    def _completer(self, type: GraphQLObjectType, fields: FieldDetailsList) -> Completer | None:
+        key = (type, id(fields))
+        if key not in self._found:
+            self._found[key] = (fields, self._kept(type, fields))  # kept, so that nothing else gets its id
+        return self._found[key][1]
+
+    def _kept(self, type: GraphQLObjectType, fields: FieldDetailsList) -> Completer | None:
+        operation = getattr(self.context_value, "operation", None)
+        if operation is None or operation.node is not self.operation or self.middleware_manager:
+            return None
+        decided = tuple(self.variable_values.coerced.get(name) for name in operation.deciding)
+        key = (type.name, decided, *(id(one.node) for one in fields))
+        if key not in operation.completers:
+            operation.completers[key] = _Compiling(self).object(type, fields)
+        found: Completer | None = operation.completers[key]
+        return found
+
+
+class _Impossible(Exception):
+    """A field has a resolver of its own, or something else that graphql-core has to see to."""
+
+
+class _Compiling:
+    """Writes the function of one selection, and those below it."""
+
+    def __init__(self, executor: CompilingExecutor) -> None:
+        self._executor = executor
+        self._names: dict[str, Any] = {"Surprise": Surprise, "Undefined": Undefined}
+
+    def object(self, type: GraphQLObjectType, fields: FieldDetailsList) -> Completer | None:
+        try:
+            name = self._object(type, fields)
+        except _Impossible:
+            return None
+        found: Completer = self._names[name]
+        return found
+
+    def _object(self, type: GraphQLObjectType, fields: FieldDetailsList) -> str:
+        selected, deferred, forbidden = self._executor.collect_subfields(type, fields)
+        if deferred or forbidden:
+            raise _Impossible
+        lines, pairs = [], []
+        for number, (name, details) in enumerate(selected.items()):
+            node = details[0].node
+            if node.name.value == "__typename":
+                pairs.append(f"{name!r}: {type.name!r}")
+                continue
+            field = type.fields.get(node.name.value)
+            if field is None or field.args or node.arguments or details[0].fragment_variable_values:
+                raise _Impossible
+            if any(
+                one.name.value not in ("skip", "include")
+                for each in details
+                for one in each.node.directives or ()
+            ):
+                raise _Impossible
+            if not getattr(field.resolve, "_is_default", False):
+                raise _Impossible
+            python_name = field.extensions[GraphQLCoreConverter.DEFINITION_BACKREF].python_name
+            variable = f"v{number}"
+            lines.append(f"{variable} = source.{python_name}")
+            lines += self._checked(variable, field.type, details)
+            pairs.append(f"{name!r}: {variable}")
+        seen = self._called(_Kind(type))
+        return self._function(
+            [
+                f"if source.__class__ not in {seen}.classes: {seen}(source)",
+                *lines,
+                f"return {{{', '.join(pairs)}}}",
+            ]
+        )
+
+    def _checked(self, variable: str, type: GraphQLOutputType, details: FieldDetailsList) -> list[str]:
+        """Lines that complete the variable in place."""
+        if isinstance(type, GraphQLNonNull):
+            return self._present(variable, type.of_type, details)
+        lines = self._present(variable, type, details)
+        return [f"if {variable} is not None:", *(f"    {line}" for line in lines)]
+
+    def _present(self, variable: str, type: Any, details: FieldDetailsList) -> list[str]:
+        """Of a value that may not be null."""
+        match type:
+            case GraphQLScalarType(name=name) if name in EXACT:
+                other = self._called(_Leaf(type.coerce_output_value))
+                return [f"if {variable}.__class__ is not {EXACT[name]}: {variable} = {other}({variable})"]
+            case GraphQLScalarType(name="Int"):
+                leaf = self._called(_Leaf(type.coerce_output_value))
+                whole = f"{variable}.__class__ is int and {-(2**31)} <= {variable} < {2**31}"
+                return [f"if not ({whole}): {variable} = {leaf}({variable})"]
+            case GraphQLEnumType():
+                known = self._called({})
+                leaf = self._called(_Word(type.coerce_output_value, self._names[known]))
+                return [f"{variable} = {known}.get(id({variable})) or {leaf}({variable})"]
+            case GraphQLScalarType():
+                leaf = self._called(_Leaf(type.coerce_output_value))
+                coerce, classes = (
+                    self._called(type.coerce_output_value),
+                    self._called(self._names[leaf].classes),
+                )
+                return [
+                    f"{variable} = {coerce}({variable}) if {variable}.__class__ in {classes} else {leaf}({variable})",
+                    f"if {variable} is None or {variable} is Undefined: raise Surprise",
+                ]
+            case GraphQLList():
+                below = self._checked("item", type.of_type, details)
+                each = self._function([*below, "return item"], of="item")
+                return [
+                    f"if {variable}.__class__ is not list and {variable}.__class__ is not tuple: raise Surprise",
+                    f"{variable} = [{each}(item) for item in {variable}]",
+                ]
+            case GraphQLObjectType():
+                return [f"{variable} = {self._object(type, details)}({variable})"]
+            case _ if is_abstract_type(type):
+                return [f"{variable} = {self._called(self._one_of(type, details))}({variable})"]
+            case _:
+                raise _Impossible
+
+    def _one_of(self, type: Any, details: FieldDetailsList) -> Completer:
+        possible = self._executor.schema.get_possible_types(type)
+        origins = {_origin(one): one for one in possible}
+        completers = {
+            origin: self._names[self._object(one, details)]
+            for origin, one in origins.items()
+            # whose class is another's, too, is told apart by its place among them
+            if not any(other is not origin and issubclass(origin, other) for other in origins)
+        }
+
+        def complete(value: Any) -> Any:
+            completer = completers.get(value.__class__)
+            if completer is None:
+                raise Surprise
+            return completer(value)
+
+        return complete
+
+    def _called(self, value: Any) -> str:
+        name = f"_{len(self._names)}"
+        self._names[name] = value
+        return name
+
+    def _function(self, lines: list[str], of: str = "source") -> str:
+        name = f"_{len(self._names)}"
+        body = "\n    ".join(lines)
+        exec(f"def {name}({of}):\n    {body}", self._names)
+        return name
+
+
+def _origin(type: GraphQLObjectType) -> Any:
+    definition = type.extensions[GraphQLCoreConverter.DEFINITION_BACKREF]
+    assert isinstance(definition, StrawberryObjectDefinition)
+    if definition.concrete_of or definition.type_var_map:
+        raise _Impossible
+    return definition.origin
+
+
+class _Leaf:
+    """Completes scalars; `classes`: of values that need no look."""
+
+    def __init__(self, coerce: Callable[[Any], Any]) -> None:
+        self._coerce = coerce
+        self.classes: set[Any] = set()
+
+    def __call__(self, value: Any) -> Any:
+        if value.__class__ not in self.classes:
+            self._meet(value)
+        completed = self._coerce(value)
+        if completed is None or completed is Undefined:
+            raise Surprise
+        return completed
+
+    def _meet(self, value: Any) -> None:
+        if value is None or value is Undefined or isinstance(value, Exception) or is_awaitable(value):
+            raise Surprise
+        self.classes.add(value.__class__)
+
+
+class _Word(_Leaf):
+    """Completes enums; `known`: by the identity of their members, which live as long as we do."""
+
+    def __init__(self, coerce: Callable[[Any], Any], known: dict[int, Any]) -> None:
+        super().__init__(coerce)
+        self._known = known
+
+    def __call__(self, value: Any) -> Any:
+        completed = super().__call__(value)
+        if isinstance(value, Enum):
+            self._known[id(value)] = completed
+        return completed
+
+
+class _Kind:
+    """Whether objects of a class are of the type, asked once for each class."""
+
+    def __init__(self, type: GraphQLObjectType) -> None:
+        self._type = type
+        self.classes: set[Any] = set()
+
+    def __call__(self, source: Any) -> None:
+        if source is None or source is Undefined or isinstance(source, Exception) or is_awaitable(source):
+            raise Surprise
+        if self._type.is_type_of and not self._type.is_type_of(source, None):  # type: ignore[arg-type]
+            raise Surprise
+        self.classes.add(source.__class__)

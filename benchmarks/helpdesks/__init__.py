@@ -1,0 +1,1 @@
+"""Other helpdesks on the same machine and the same PostgreSQL: `./run bench peers`."""

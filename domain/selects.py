@@ -1,0 +1,162 @@
+"""Selects as the driver is told them: the text and how rows are read are made once for each kind of select.
+
+SQLAlchemy's own execution goes through a cursor and a greenlet for each statement, which costs more than the statement. What is
+asked here is its Core compiled by its compiler, with its types; only the telling is ours.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+import asyncpg
+import orjson
+from sqlalchemy import SelectBase
+from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi, PGDialect_asyncpg
+from sqlalchemy.engine.result import IteratorResult, SimpleResultMetaData
+from sqlalchemy.sql.sqltypes import Enum, NumericCommon
+from sqlalchemy.util import LRUCache
+
+KEPT = 1000
+SPREAD = 20
+"""Kinds of one select that names values one by one (`IN`), by how many there are."""
+AND = "NULL::uuid[], NULL::timestamptz[], now()"
+"""Of an array that it has not met the driver asks the database, but not when it meets it within a record."""
+
+
+@dataclass(frozen=True, eq=False)
+class Kind:
+    """Selects that differ only by their values."""
+
+    text: str
+    """With each value as `%(name)s`."""
+    names: tuple[str, ...]
+    shape: SimpleResultMetaData
+
+    def numbered(self, begin: int) -> str:
+        return self.text % {name: f"${begin + place}" for place, name in enumerate(self.names, 1)}
+
+    def result(self, rows: Sequence[Any]) -> IteratorResult[*tuple[Any, ...]]:
+        return IteratorResult(self.shape, map(tuple, rows))
+
+
+class Told(NamedTuple):
+    kind: Kind
+    values: list[Any]
+
+
+def told(asked: SelectBase, values: Mapping[str, Any] | None = None) -> Told:
+    """`values`: of a select that is kept and asked again and again, with these in place of its bound parameters."""
+    if values is not None:
+        return _again(asked, values)
+    compiled: Any
+    compiled, given, *_ = asked._compile_w_cache(_dialect, compiled_cache=_compiled, column_keys=[])
+    text, found, writers = _spread(compiled, compiled.construct_params(extracted_parameters=given))
+    kinds: dict[str, Kind] = vars(compiled).setdefault("kinds", {})
+    kind = kinds.get(text)
+    if kind is None:
+        if len(kinds) >= SPREAD:
+            kinds.clear()
+        kind = kinds[text] = Kind(text, _names(text), _shape(compiled))
+    return Told(kind, [writers[name](found[name]) if name in writers else found[name] for name in kind.names])
+
+
+def _again(asked: SelectBase, values: Mapping[str, Any]) -> Told:
+    known = _kept.get(asked)
+    if known is None:
+        compiled: Any = asked.compile(dialect=_dialect)
+        text, fixed, writers = _spread(compiled, compiled.construct_params(_check=False))
+        kind = Kind(text, _names(text), _shape(compiled))
+        known = _kept[asked] = kind, [(name, fixed.get(name), writers.get(name)) for name in kind.names]
+    kind, names = known
+    return Told(
+        kind,
+        [
+            (write(values.get(name, value)) if write else values.get(name, value))
+            for name, value, write in names
+        ],
+    )
+
+
+def _spread(compiled: Any, values: dict[str, Any]) -> tuple[str, dict[str, Any], dict[str, Any]]:
+    """The text, the values by name, and how each is written; of an `IN` each value has a name of its own."""
+    if not compiled.post_compile_params:
+        return compiled.string, values, compiled._bind_processors
+    found = compiled._process_parameters_for_postcompile(values)
+    return found.statement, found.parameters, {**compiled._bind_processors, **found.processors}
+
+
+def together(kinds: tuple[Kind, ...]) -> str:
+    """One row, in which each select is an array of records; the time is last."""
+    text = _together.get(kinds)
+    if text is None:
+        arrays, begin = [], 0
+        for kind in kinds:
+            arrays.append(f"ARRAY(SELECT ROW(one.*) FROM ({kind.numbered(begin)}) AS one)")
+            begin += len(kind.names)
+        text = _together[kinds] = f"SELECT {', '.join([*arrays, AND])}"
+    found: str = text
+    return found
+
+
+def alone(kind: Kind) -> str:
+    text = _together.get(kind)
+    if text is None:
+        text = _together[kind] = kind.numbered(0)
+    found: str = text
+    return found
+
+
+_dialect: Any = PGDialect_asyncpg(  # type: ignore[no-untyped-call]
+    dbapi=AsyncAdapt_asyncpg_dbapi(asyncpg),  # type: ignore[no-untyped-call]
+    paramstyle="pyformat",
+    json_serializer=lambda value: orjson.dumps(value).decode(),
+    json_deserializer=orjson.loads,
+)
+_compiled: Any = LRUCache(KEPT)
+_together: Any = LRUCache(KEPT)
+_kept: Any = LRUCache(KEPT)
+
+
+class _Names(dict[str, str]):
+    def __missing__(self, name: str) -> str:
+        self[name] = ""
+        return ""
+
+
+def _names(text: str) -> tuple[str, ...]:
+    found = _Names()
+    _ = text % found
+    return tuple(found)
+
+
+def _shape(compiled: Any) -> SimpleResultMetaData:
+    """The names of its columns, and what SQLAlchemy does with their values."""
+    columns = compiled._result_columns
+    return SimpleResultMetaData(
+        [column.keyname for column in columns], _processors=[_reader(column.type) for column in columns]
+    )
+
+
+def _reader(type: Any) -> Any:
+    kind: Any = type.dialect_impl(_dialect)
+    if isinstance(kind, NumericCommon):
+        return _number(kind)
+    if isinstance(kind, Enum) and kind.enum_class:
+        return kind._object_lookup.__getitem__
+    return kind.result_processor(_dialect, None)
+
+
+def _number(kind: Any) -> Callable[[Any], Any]:
+    """SQLAlchemy wants to know as what type of the database a number came; within a record only its value tells."""
+    readers = {one: kind.result_processor(_dialect, oid) for one, oid in NUMBERS.items()}
+
+    def read(value: Any) -> Any:
+        reader = readers.get(value.__class__)
+        return reader(value) if reader else value
+
+    return read
+
+
+NUMBERS = {float: 701, Decimal: 1700, int: 20}
+"""With the database's number of the type that each comes from."""
