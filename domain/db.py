@@ -41,7 +41,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, c
 from sqlalchemy.orm import DeclarativeBase, Session, object_session
 from sqlalchemy.sql.elements import SQLCoreOperations
 
+from domain.abreast import Abreast
 from domain.readers import Readers
+from domain.writing import Writing
 
 log = structlog.get_logger()
 
@@ -252,7 +254,15 @@ class Database:
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:
         """Opened by the edge, committed once at its end; rung topics are heard after the commit."""
-        async with AsyncSession(self.engine, expire_on_commit=False) as session, session.begin():
+        async with Writing(self.engine, expire_on_commit=False) as session, session.begin():
+            yield session
+            await session.flush()
+            await send_rings(session)
+
+    @asynccontextmanager
+    async def shared(self) -> AsyncIterator[Abreast]:
+        """A transaction of writers who write side by side."""
+        async with Abreast(self.engine, expire_on_commit=False) as session, session.begin():
             yield session
             await session.flush()
             await send_rings(session)
@@ -300,11 +310,6 @@ def _is_open(driver: Any, *_: Any) -> None:
 async def send_rings(session: AsyncSession) -> None:
     if topics := session.info.pop("rings", None):
         await session.execute(select(*(func.pg_notify(Bell.CHANNEL, topic) for topic in sorted(topics))))
-
-
-async def one_at_a_time(session: AsyncSession, what: str) -> None:
-    """Until this transaction ends, whoever says the same waits here."""
-    await session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(what, 0))))
 
 
 async def database_time(session: AsyncSession | AsyncConnection) -> datetime:

@@ -10,13 +10,14 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import BigInteger, Index, cast, func, insert, literal, select, text, tuple_
+from sqlalchemy import BigInteger, Index, cast, func, literal, select, text, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from domain.actors import Actor
 from domain.chorus import Reads
 from domain.db import HISTORY, XID8, Base, Json, ring
+from domain.writing import write_behind
 
 RETENTION_DAYS = 7
 """How far back the feed looks. The rows themselves are kept."""
@@ -122,16 +123,15 @@ class Event(Base):
 def record(
     session: Session | AsyncSession, kind: EventKind, *, by: Actor, at: datetime, **about: Any
 ) -> None:
-    """`about`: the ids of what it happened to, and `data`."""
-    session.add(Event(**happened(kind, by=by, at=at, **about)))
+    """`about`: the ids of what it happened to, and `data`. It is written when the session is flushed next."""
+    write_behind(session, Event.__table__, happened(kind, by=by, at=at, **about))
     ring(session, TOPIC)
 
 
-async def record_all(session: AsyncSession, many: Sequence[Json]) -> None:
-    """Of `happened`, in one statement past the ORM, which would ask for the number of each of them."""
-    await session.flush()
-    if many:
-        await session.execute(insert(Event.metadata.tables["event"]), many)
+def record_all(session: AsyncSession, many: Sequence[Json]) -> None:
+    """Of `happened`."""
+    for row in many:
+        write_behind(session, Event.__table__, row)
         ring(session, TOPIC)
 
 

@@ -1,6 +1,7 @@
 """What the shop has decided for everybody. One row."""
 
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import timedelta
 from enum import StrEnum
@@ -10,6 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
+from domain.abreast import asked
 from domain.agents.staff import Agent
 from domain.chorus import Reads
 from domain.complaints.stages import Stage
@@ -113,6 +115,14 @@ class Joining:
 
 
 async def joining(session: Reads) -> Joining:
+    return await asked(session, _joining, None)
+
+
+async def _joining(session: Reads, _: Sequence[None]) -> Mapping[None, Joining]:
+    return {None: await _chosen_joining(session)}
+
+
+async def _chosen_joining(session: Reads) -> Joining:
     chosen = await session.execute(select(Shop.order_numbers, Shop.marketplaces, Shop.same_matter))
     row = chosen.one_or_none()
     if row is None:

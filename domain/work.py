@@ -20,7 +20,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from domain.db import Database, database_time, first_id, heard
+from domain.db import Database, database_time, first_id, heard, one_of
 from domain.operations.installation import nothing_is_held
 
 log = structlog.get_logger()
@@ -84,6 +84,10 @@ class Lease(Generic[Row]):
         """Not its turn yet: no failure."""
         return await self._write(session, due_at=until, deaths=0)
 
+    async def renew(self, session: AsyncSession, *, seconds: float) -> Row:
+        """From now on; the row as it is now."""
+        return await self.hold(session, due_at=func.now() + timedelta(seconds=seconds))
+
     async def retry(self, session: AsyncSession, *, after: float, error: str) -> Row:
         return await self._write(
             session,
@@ -110,6 +114,20 @@ class Lease(Generic[Row]):
         if row is None:
             raise LeaseLost(self.id)
         return row
+
+
+async def settle_all(session: AsyncSession, leases: Sequence[Lease[Row]], **values: Any) -> None:
+    """Done, all of them. Raises LeaseLost if one is not mine any more."""
+    model = leases[0].model
+    settled = await session.execute(
+        update(model)
+        .where(one_of(model.id, [lease.id for lease in leases]), model.due_at.is_not(None))
+        .values(due_at=None, deaths=0, failures=0, failing_since=None, **values)
+        .returning(model.id, model.attempts),
+        execution_options={"synchronize_session": False},
+    )
+    if lost := {(lease.id, lease.number) for lease in leases} - {(id, number) for id, number in settled}:
+        raise LeaseLost(*(id for id, _ in lost))
 
 
 @dataclass(frozen=True)
@@ -210,6 +228,10 @@ def back_off(attempt: int) -> float:
     return min(2.0 ** min(attempt, 20), LONGEST_WAIT) * random.uniform(0.75, 1.0)
 
 
+Claimed = Sequence[tuple[Row, Lease[Row]]]
+Together = Callable[[Claimed[Row], Callable[[Row, Lease[Row]], Awaitable[None]]], Awaitable[None]]
+
+
 async def work(
     db: Database,
     queue: Queue[Row],
@@ -218,11 +240,22 @@ async def work(
     hands: int = 1,
     batch: int = 1,
     poll: float = 2.0,
+    together: Together[Row] | None = None,
 ) -> None:
     """Works on the queue until cancelled. `hands` rows at a time; each hand claims `batch` and does them in order.
 
-    A row late in a slow batch may lose its lease before its turn: then it is somebody else's, and skipped.
+    A row late in a slow batch may lose its lease before its turn: then it is somebody else's, and skipped. `together`: does a batch
+    at once, in order, and hands back to be done alone what cannot be done so.
     """
+
+    async def alone(row: Row, lease: Lease[Row]) -> None:
+        try:
+            async with db.transaction() as session:
+                row = await lease.renew(session, seconds=queue.lease.total_seconds())
+        except LeaseLost:
+            log.warning("lease_lost", queue=queue.topic, id=str(lease.id))
+        else:
+            await _one(db, queue, do, row, lease)
 
     async def hand() -> None:
         with db.bell.listening(queue.topic) as rung:
@@ -233,8 +266,11 @@ async def work(
                         claimed = await queue.claim(session, batch)
                         if not claimed:
                             await queue.set_aside(session)
-                    for row, lease in claimed:
-                        await _one(db, queue, do, row, lease)
+                    if together and len(claimed) > 1:
+                        await together(claimed, alone)
+                    else:
+                        for row, lease in claimed:
+                            await _one(db, queue, do, row, lease)
                     if claimed:
                         continue
                 except (SQLAlchemyError, OSError) as failure:

@@ -17,6 +17,7 @@ from domain.db import Database
 from domain.keys import Keys
 from domain.migrations import migrate
 from domain.operations.postgres import embedded
+from domain.writing import Writing
 from tests.doors import admin, anybody, ben, door, eve, house, mia, porch  # noqa: F401 - fixtures
 from tests.integrations.mailing import mailing  # noqa: F401 - a fixture
 from tests.two_teams import two_teams  # noqa: F401 - a fixture
@@ -114,7 +115,7 @@ async def new_database(url: str) -> None:
 @pytest.fixture
 async def session(db: Database) -> AsyncIterator[AsyncSession]:
     """A transaction that is rolled back: for tests of the domain."""
-    async with AsyncSession(db.engine, expire_on_commit=False) as session:
+    async with Writing(db.engine, expire_on_commit=False) as session:
         await session.begin()
         yield session
         await session.rollback()

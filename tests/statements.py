@@ -6,6 +6,7 @@ from typing import Any
 
 from asyncpg.connection import LoggedQuery
 from sqlalchemy import event
+from sqlalchemy.engine.interfaces import ExecuteStyle
 
 from domain.db import Database
 
@@ -26,8 +27,9 @@ def statements(db: Database) -> Iterator[list[str]]:
     def told(query: LoggedQuery) -> None:
         note(query.query)
 
-    def executed(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        note(statement)
+    def executed(_connection: Any, _cursor: Any, statement: str, _given: Any, context: Any, *_: Any) -> None:
+        if context.execute_style is not ExecuteStyle.EXECUTEMANY:  # that one the driver tells of
+            note(statement)
 
     with ExitStack() as listening:
 

@@ -179,7 +179,7 @@ async def call_the_roll(session: AsyncSession, *, at: datetime | None = None) ->
         }
         row = insert(Attendance).values(agent_id=standing.agent_id, **said)
         await session.execute(row.on_conflict_do_update(index_elements=["agent_id"], set_=said))
-    await record_all(
+    record_all(
         session,
         [
             happened(

@@ -73,7 +73,7 @@ async def fire(session: AsyncSession, causes: Sequence[Cause], *, now: datetime)
         )
         for alert_id, cause in fired
     ]
-    await record_all(session, firings)
+    record_all(session, firings)
     ring(session, TOPIC)
     return [alert_id for alert_id, _ in fired]
 

@@ -9,6 +9,7 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from domain.abreast import one_at_a_time
 from domain.arriving.afterwards import InboundEcho, InboundReceipt
 from domain.db import Json
 from domain.desk import revisions
@@ -95,7 +96,7 @@ def with_part(
 
 async def echoed(session: AsyncSession, channel: Channel, echo: InboundEcho, *, at: datetime) -> str | None:
     """Of a message whose sending went wrong on our side alone, this is the proof that it was sent."""
-    await revisions.hold(session, channel, echo.external_id)
+    await one_at_a_time(session, revisions.name_of(channel, echo.external_id))
     found = await session.execute(
         select(Message, Thread)
         .join(Thread, Thread.id == Message.thread_id)

@@ -21,7 +21,7 @@ from domain.customers.contacts import (
     add_contact,
     add_identity,
     identities_like,
-    lock_identity,
+    lock_identities,
     normalised,
     same_person,
 )
@@ -148,7 +148,7 @@ async def addressee(
     else:
         (address,) = await read_addresses(session, [given], field="address")
     claim = Claim(BY.get(channel.kind, IdentityKind.EMAIL), address, None, label=given.strip())
-    await lock_identity(session, claim)
+    await lock_identities(session, claim)
     like = await identities_like(session, claim)
     seen = [(identity, owner) for identity, owner in like if await _is_seen(session, owner, by)]
     proven = [identity for identity, _ in seen if identity.verified_at]

@@ -12,6 +12,7 @@ from sqlalchemy import ForeignKey, Index, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
+from domain.abreast import one_at_a_time
 from domain.actors import SYSTEM
 from domain.answering.replies import message_id, queued, said_at_once
 from domain.arriving.inbound import InboundMessage
@@ -19,7 +20,7 @@ from domain.arriving.ourselves import ours_among
 from domain.customers import consents
 from domain.customers.contacts import Contact
 from domain.customers.mailboxes import reads_nothing, without_plus
-from domain.db import Base, new_id, one_at_a_time, ring
+from domain.db import Base, new_id, ring
 from domain.desk.messages import OUTBOX, Message
 from domain.desk.threads import Thread
 from domain.desk.tickets import Ticket

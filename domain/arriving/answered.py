@@ -8,16 +8,20 @@ Who takes part: the address that we answer to; another address that is proven to
 mail; and whom an agent accepted.
 """
 
+import uuid
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, and_, exists, false, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
+from domain.abreast import asked
 from domain.arriving.inbound import InboundMessage
 from domain.arriving.participants import Participant
 from domain.arriving.sides import is_the_customer, side_answered
 from domain.customers.contacts import Claim, Contact, Identity, IdentityKind
+from domain.db import one_of
 from domain.desk.messages import Item, Message
 from domain.desk.threads import Thread
 from domain.desk.tickets import Ticket, TicketStatus
@@ -31,11 +35,7 @@ REMEMBERED = timedelta(days=3)
 
 async def thread_answered(session: AsyncSession, channel: Channel, said: InboundMessage) -> Thread | None:
     if said.thread_key:
-        return await session.scalar(
-            select(Thread).where(
-                Thread.channel_id == channel.id, Thread.key == said.thread_key, Thread.ended_at.is_(None)
-            )
-        )
+        return await asked(session, _live_threads, (channel.id, said.thread_key))
     if said.thread_number:
         thread = await session.scalar(select(Thread).where(Thread.number == said.thread_number))
         if thread:
@@ -47,6 +47,22 @@ async def thread_answered(session: AsyncSession, channel: Channel, said: Inbound
         or await side_answered(session, said)
         or await _by_ticket_number(session, channel, said)
     )
+
+
+Key = tuple[uuid.UUID, str]
+"""A channel, and what its provider calls a conversation there."""
+
+
+async def _live_threads(session: AsyncSession, keys: Sequence[Key]) -> Mapping[Key, Thread | None]:
+    found = await session.scalars(
+        select(Thread).where(
+            one_of(Thread.channel_id, {channel_id for channel_id, _ in keys}),
+            one_of(Thread.key, {key for _, key in keys}),
+            Thread.ended_at.is_(None),
+        )
+    )
+    live: dict[Key, Thread | None] = {(thread.channel_id, thread.key or ""): thread for thread in found}
+    return dict.fromkeys(keys) | live
 
 
 async def _by_message_id(session: AsyncSession, said: InboundMessage) -> Thread | None:

@@ -20,7 +20,7 @@ from domain.customers.contacts import (
 )
 from domain.customers.people import Person, nameless, recognise
 from domain.desk.threads import Thread
-from domain.desk.tickets import locked
+from domain.desk.tickets import locked, refreshed
 from domain.joining.matters import Matter
 from domain.shop import Joining
 from domain.ways_in.channels import Channel
@@ -135,6 +135,6 @@ async def _takes_others(session: AsyncSession, said: InboundMessage, answered: T
 
 async def _is_of(session: AsyncSession, thread: Thread, person: Person) -> bool:
     """Is the conversation this person's, as it is now? It may have followed the person a moment ago."""
-    await session.refresh(thread)
+    await refreshed(session, thread)
     contact = await survivor_of(session, thread.contact_id)
     return contact is not None and contact.id == person.contact.id

@@ -1,31 +1,42 @@
 """Is this message here already? And the same mail to two of our mailboxes, which is one message."""
 
 import hashlib
+import uuid
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from domain.abreast import asked
 from domain.arriving.inbound import InboundMessage
 from domain.arriving.ourselves import mailboxes_among
-from domain.db import one_at_a_time
+from domain.db import one_of
 from domain.desk.messages import Direction, Item, Message
 from domain.ways_in.channels import Channel, ChannelKind
+
+
+class Known(NamedTuple):
+    """What tells a mail from another under its Message-ID."""
+
+    text: str
+    author: str
+    sender: str | None
+
 
 SENDER = "from"
 """In `Message.mail`, the address it came from: the same words from somebody else are another mail."""
 
 
-async def hold(session: AsyncSession, said: InboundMessage) -> None:
-    """Until the transaction ends nobody else deals with a mail of this Message-ID, whichever mailbox it came to."""
-    await one_at_a_time(session, f"mail\n{said.external_id}")
+def name_of(external_id: str) -> str:
+    """To hold: nobody else deals with a mail of this Message-ID meanwhile, whichever mailbox it came to."""
+    return f"mail\n{external_id}"
 
 
 async def unheard(session: AsyncSession, channel: Channel, said: InboundMessage) -> InboundMessage | None:
     """The message, unless it is here already. Another mail under a Message-ID that is known is another mail."""
-    mail = Item.__table__.c.mail
-    here = select(Item.text, Item.author, mail[SENDER].astext).where(Item.channel_id == channel.id)
-    known = (await session.execute(here.where(Item.external_id == said.external_id))).one_or_none()
+    known = await asked(session, _known, (channel.id, said.external_id))
     if known is None:
         return said
     text, author, sender = known
@@ -34,18 +45,37 @@ async def unheard(session: AsyncSession, channel: Channel, said: InboundMessage)
     ):
         return None
     other = replace(said, external_id=_other_id(said))
-    again = await session.scalar(here.where(Item.external_id == other.external_id).limit(1))
+    again = await asked(session, _known, (channel.id, other.external_id))
     return None if again is not None else other
+
+
+Place = tuple[uuid.UUID, str]
+"""A channel, and the id of a message there."""
+
+
+async def _known(session: AsyncSession, places: Sequence[Place]) -> Mapping[Place, Known | None]:
+    item = Item.__table__.c
+    rows = await session.execute(
+        select(item.channel_id, item.external_id, item.text, item.author, item.mail[SENDER].astext).where(
+            one_of(item.channel_id, {channel_id for channel_id, _ in places}),
+            one_of(item.external_id, {external_id for _, external_id in places}),
+        )
+    )
+    known: dict[Place, Known | None] = {(row[0], row[1]): Known(*row[2:]) for row in rows}
+    return dict.fromkeys(places) | known
 
 
 async def join_copy(session: AsyncSession, channel: Channel, said: InboundMessage) -> str | None:
     """Where the same mail came to another mailbox of ours before, that message says so. Why it is not placed again."""
+    ids = (said.external_id, _other_id(said))
+    if not any([await asked(session, _kept_anywhere, id) for id in ids]):
+        return None
     sender = Message.mail[SENDER].astext
     found = await session.execute(
         select(Message, Channel.address)
         .join(Channel, Channel.id == Message.channel_id)
         .where(
-            Message.external_id.in_((said.external_id, _other_id(said))),
+            Message.external_id.in_(ids),
             Message.channel_id != channel.id,
             Message.direction == Direction.IN,
             Channel.kind == ChannelKind.EMAIL,
@@ -63,6 +93,11 @@ async def join_copy(session: AsyncSession, channel: Channel, said: InboundMessag
     mail, here = message.mail or {}, channel.address or channel.name
     message.mail = {**mail, "also": list(dict.fromkeys([*mail.get("also", ()), here]))}
     return f"the same mail came to {first}"
+
+
+async def _kept_anywhere(session: AsyncSession, external_ids: Sequence[str]) -> Mapping[str, bool]:
+    found = set(await session.scalars(select(Item.external_id).where(one_of(Item.external_id, external_ids))))
+    return {id: id in found for id in external_ids}
 
 
 async def is_our_own(session: AsyncSession, said: InboundMessage) -> bool:

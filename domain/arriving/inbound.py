@@ -1,6 +1,7 @@
 """What came in: the original as bytes, and what an adapter read in it."""
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -67,22 +68,33 @@ async def keep(
 ) -> uuid.UUID | None:
     """Stores an original, once per channel and external id; none when it was here before."""
     kept = await session.execute(
-        insert(Arrival)
-        .values(
-            id=new_id(),
-            channel_id=channel.id,
-            external_id=external_id,
-            raw=raw,
-            envelope=envelope or {},
-            received_at=func.now(),
-            state=ArrivalState.WAITING,
-            due_at=func.now(),
-        )
-        .on_conflict_do_nothing(index_elements=["channel_id", "external_id"])
-        .returning(Arrival.id)
+        _KEPT.values(_original(channel, external_id, raw, envelope)).returning(Arrival.id)
     )
     ring(session, ARRIVALS.topic)
     return kept.scalar_one_or_none()
+
+
+async def keep_all(session: AsyncSession, bodies: Sequence[tuple[Channel, str, bytes]]) -> None:
+    """Each with its external id; none a second time."""
+    await session.execute(_KEPT, [_original(*one, None) for one in bodies])
+    ring(session, ARRIVALS.topic)
+
+
+_KEPT = (
+    insert(Arrival)
+    .values(received_at=func.now(), state=ArrivalState.WAITING, due_at=func.now())
+    .on_conflict_do_nothing(index_elements=["channel_id", "external_id"])
+)
+
+
+def _original(channel: Channel, external_id: str, raw: bytes, envelope: Json | None) -> Json:
+    return {
+        "id": new_id(),
+        "channel_id": channel.id,
+        "external_id": external_id,
+        "raw": raw,
+        "envelope": envelope or {},
+    }
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain import shop
+from domain.abreast import by_turns, one_at_a_time
 from domain.actors import SYSTEM, customer
 from domain.answering import delivery, receipts
 from domain.arriving import bounces, copies, participants, parts
@@ -35,7 +36,7 @@ from domain.arriving.placing import placed
 from domain.arriving.repetition import is_repeated
 from domain.arriving.writing_down import written
 from domain.calling import calls
-from domain.customers import name_lookups, wishes
+from domain.customers import contacts, name_lookups, wishes
 from domain.customers.people import recognise
 from domain.db import database_time, ring
 from domain.desk import revisions
@@ -56,6 +57,8 @@ async def receive(
     session: AsyncSession, channel: Channel, arrival: Arrival, inbound: Inbound, *, keys: Keys | None = None
 ) -> str | Waits | None:
     """Why nothing came of it, where nothing did. `keys`: sign what is answered by itself; without them nothing is."""
+    if isinstance(inbound, InboundMessage | InboundReceipt) and inbound.thread_key:
+        await by_turns(session, f"conversation\n{channel.id}\n{inbound.thread_key}")
     match inbound:
         case InboundMessage():
             return await _message(session, channel, arrival, inbound, keys)
@@ -86,10 +89,7 @@ async def _message(
     session: AsyncSession, channel: Channel, arrival: Arrival, said: InboundMessage, keys: Keys | None
 ) -> str | None:
     is_mail = channel.kind == ChannelKind.EMAIL
-    if is_mail:
-        await copies.hold(session, said)
-    if channel.kind in revisions.CHANGEABLE:
-        await revisions.hold(session, channel, said.external_id)
+    await _hold(session, channel, said)
     is_wish = await wishes.heeded(session, channel, said)
     if reason := await _unwanted(session, channel, said):
         return reason
@@ -156,6 +156,17 @@ async def _part(
         await note_numbers(session, message.id, about.numbers | phones_in(said.text))
         message.tell(EventKind.MESSAGE_EDITED, by=customer(ticket.contact_id), at=arrival.received_at)
     return None
+
+
+async def _hold(session: AsyncSession, channel: Channel, said: InboundMessage) -> None:
+    """Nobody else deals with the same message meanwhile, or with the same person."""
+    names = [contacts.name_of(claim) for claim in said.claims]
+    if channel.kind == ChannelKind.EMAIL:
+        await by_turns(session, *map(copies.name_of, (said.external_id, *said.references)))
+        names.append(copies.name_of(said.external_id))
+    if channel.kind in revisions.CHANGEABLE:
+        names.append(revisions.name_of(channel, said.external_id))
+    await one_at_a_time(session, *names)
 
 
 async def _unwanted(session: AsyncSession, channel: Channel, said: InboundMessage) -> str | None:

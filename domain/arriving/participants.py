@@ -5,6 +5,7 @@ and waits for an answer like a word of the customer's. It proves nothing about t
 """
 
 import uuid
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import ForeignKey, UniqueConstraint, func, select
@@ -12,12 +13,13 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
+from domain.abreast import asked
 from domain.actors import Actor
 from domain.arriving.inbound import InboundMessage
 from domain.arriving.ourselves import ours_among
 from domain.customers.contacts import Identity, IdentityKind
 from domain.customers.mailboxes import mail_address
-from domain.db import Base, new_id
+from domain.db import Base, new_id, one_of
 from domain.desk.threads import Thread
 from domain.errors import InvalidInput
 from domain.languages import N_
@@ -60,10 +62,8 @@ async def note(session: AsyncSession, thread: Thread, said: InboundMessage, *, a
             break
     if not named:
         return
-    customer = await session.scalar(select(Identity.value).where(Identity.id == thread.identity_id))
     ours = await ours_among(session, named)
-    known = await session.scalars(select(Participant.address).where(Participant.thread_id == thread.id))
-    noted = set(known)
+    customer, noted = await asked(session, _parties, thread.id)
     new = [address for address in named if address != customer and address not in ours | noted]
     rows = [
         {
@@ -74,6 +74,23 @@ async def note(session: AsyncSession, thread: Thread, said: InboundMessage, *, a
     ]  # fmt: skip
     if rows:
         await session.execute(insert(Participant).values(rows).on_conflict_do_nothing())
+
+
+async def _parties(
+    session: AsyncSession, thread_ids: Sequence[uuid.UUID]
+) -> Mapping[uuid.UUID, tuple[str | None, set[str]]]:
+    """Of conversations, the customer's address and those that were noted."""
+    rows = await session.execute(
+        select(Thread.id, Identity.value, Participant.address)
+        .outerjoin(Identity, Identity.id == Thread.identity_id)
+        .outerjoin(Participant, Participant.thread_id == Thread.id)
+        .where(one_of(Thread.id, thread_ids))
+    )
+    parties: dict[uuid.UUID, tuple[str | None, set[str]]] = {}
+    for id, customer, address in rows:
+        noted = parties.setdefault(id, (customer, set()))[1]
+        noted |= {address} if address else set()
+    return parties
 
 
 async def accept(

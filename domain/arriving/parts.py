@@ -13,8 +13,9 @@ from sqlalchemy import ForeignKey, Index, Integer, UniqueConstraint, func, selec
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
+from domain.abreast import one_at_a_time
 from domain.arriving.inbound import Arrival, InboundMessage, InboundPart, Waits
-from domain.db import Base, new_id, one_at_a_time
+from domain.db import Base, new_id
 from domain.ways_in.channels import Channel
 
 PATIENCE = timedelta(minutes=3)

@@ -2,11 +2,16 @@
 
 import hashlib
 import re
+import uuid
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
-from sqlalchemy import func, or_, select, true
+from sqlalchemy import func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
+from domain.abreast import asked
+from domain.db import one_of
 from domain.desk.messages import Direction, Message
 
 WITHIN = timedelta(hours=1)
@@ -27,21 +32,38 @@ async def is_repeated(session: AsyncSession, message: Message) -> bool:
     """Has the text of this message, which has just come in, come too often?"""
     if message.digest is None:
         return False
-    anybodys = len(_words(message.folded or message.text)) >= LONG
-    before = (
-        select(Message.id)
+    is_anybodys = len(_words(message.folded or message.text)) >= LONG
+    return await asked(session, _repeated, (message.id, is_anybodys))
+
+
+Asking = tuple[uuid.UUID, bool]
+"""A message, and whether it counts who else says the same."""
+
+
+async def _repeated(session: AsyncSession, many: Sequence[Asking]) -> Mapping[Asking, bool]:
+    said, before = aliased(Message), aliased(Message)
+    anybodys = [id for id, is_anybodys in many if is_anybodys]
+    earlier = (
+        select(before.id)
         .where(
-            Message.digest == message.digest,
-            Message.direction == Direction.IN,
-            Message.at > message.at - WITHIN,
-            Message.id != message.id,
-            true()
-            if anybodys
-            else or_(Message.contact_id == message.contact_id, Message.thread_id == message.thread_id),
+            before.digest == said.digest,
+            before.direction == Direction.IN,
+            before.at > said.at - WITHIN,
+            before.seq < said.seq,
+            or_(
+                one_of(said.id, anybodys),
+                before.contact_id == said.contact_id,
+                before.thread_id == said.thread_id,
+            ),
         )
         .limit(MOST)
+        .correlate(said)
+        .subquery()
     )
-    return (await session.scalar(select(func.count()).select_from(before.subquery()))) == MOST
+    times = select(func.count()).select_from(earlier).scalar_subquery()
+    rows = await session.execute(select(said.id, times).where(one_of(said.id, [id for id, _ in many])))
+    counted = {id: count for id, count in rows}
+    return {(id, is_anybodys): counted[id] == MOST for id, is_anybodys in many}
 
 
 def _words(text: str) -> str:

@@ -6,6 +6,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from domain.abreast import one_at_a_time
 from domain.actors import SYSTEM, Actor, customer
 from domain.agents.staff import agents_called
 from domain.alerting import alerts
@@ -18,7 +19,7 @@ from domain.calling.call_steps import Line, Told, standing, told
 from domain.calling.dialled_numbers import DialledNumber
 from domain.calling.dials import DialState
 from domain.customers.contacts import Contact
-from domain.db import Database, database_time, new_id, one_at_a_time, ring
+from domain.db import Database, database_time, new_id, ring
 from domain.desk.messages import CALLS, FETCHES, Attachment, Call, CallState, Direction
 from domain.desk.tickets import Ticket, locked
 from domain.events import EventKind

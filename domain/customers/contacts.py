@@ -6,7 +6,7 @@ have become may have it twice. A merged contact stays, and points to the one it 
 
 import re
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -30,10 +30,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, aliased, mapped_column
-from sqlalchemy.sql.elements import SQLCoreOperations
+from sqlalchemy.sql.elements import KeyedColumnElement, SQLCoreOperations
 
+from domain.abreast import asked, one_at_a_time
 from domain.actors import Actor
-from domain.db import INDEXED_NAME, Base, Json, new_id, one_at_a_time, session_of
+from domain.db import INDEXED_NAME, Base, Json, new_id, one_of, session_of
 from domain.errors import InvalidInput
 from domain.events import EventKind, record
 from domain.fields import kept_values
@@ -229,22 +230,39 @@ def phone_number(value: str, *, region: str | None) -> str | None:
     return str(phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164))
 
 
-async def lock_identity(session: AsyncSession, claim: Claim) -> None:
-    """Whoever deals with this value next waits until we are done: two first mails of one person make one contact."""
-    await one_at_a_time(session, "\n".join(claim.key))
+def name_of(claim: Claim) -> str:
+    return "\n".join(claim.key)
+
+
+async def lock_identities(session: AsyncSession, *claims: Claim) -> None:
+    """Whoever deals with one of these values next waits until we are done: two first mails of one person make one contact."""
+    await one_at_a_time(session, *map(name_of, claims))
 
 
 async def identities_like(session: AsyncSession, claim: Claim) -> list[tuple[Identity, Contact]]:
     """Every identity with the claim's value, beside the surviving contact it belongs to; the proven one first."""
+    return await asked(session, _like, claim)
+
+
+async def _like(
+    session: AsyncSession, claims: Sequence[Claim]
+) -> Mapping[Claim, list[tuple[Identity, Contact]]]:
     owner, survivor = aliased(Contact), aliased(Contact)
     found = await session.execute(
         select(Identity, survivor)
         .join(owner, owner.id == Identity.contact_id)
         .join(survivor, survivor.id == func.coalesce(owner.canonical_id, owner.id))
-        .where(Identity.kind == claim.kind, Identity.scope == claim.scope, Identity.value == claim.value)
+        .where(
+            one_of(Identity.kind, {claim.kind for claim in claims}),
+            one_of(Identity.scope, {claim.scope for claim in claims}),
+            one_of(Identity.value, {claim.value for claim in claims}),
+        )
         .order_by(Identity.verified_at.is_(None), Identity.created_at)
     )
-    return [(identity, contact) for identity, contact in found]
+    by_key: dict[Any, list[tuple[Identity, Contact]]] = {claim.key: [] for claim in claims}
+    for identity, contact in found:
+        by_key.get((identity.kind, identity.scope, identity.value), []).append((identity, contact))
+    return {claim: by_key[claim.key] for claim in claims}
 
 
 def same_value(identity: Identity) -> Select[uuid.UUID]:
@@ -262,11 +280,17 @@ async def survivor_of(session: AsyncSession, contact_id: uuid.UUID) -> Contact |
     return None if contact and contact.erased_at else contact
 
 
-def same_person(column: SQLCoreOperations[Any], contact_id: uuid.UUID) -> ColumnElement[bool]:
+def same_person(
+    column: SQLCoreOperations[Any], contact_id: uuid.UUID | KeyedColumnElement[uuid.UUID]
+) -> ColumnElement[bool]:
     """Rows of a contact and of all that were merged into it; as one array, since an `OR` beside a subquery would read
     the whole table in place of its index."""
     merged = select(Contact.id).where(Contact.canonical_id == contact_id)
-    everybody = union_all(select(literal(contact_id, Uuid())), merged)
+    if isinstance(contact_id, uuid.UUID):
+        everybody = union_all(select(literal(contact_id, Uuid())), merged)
+    else:
+        around = contact_id.table
+        everybody = union_all(select(contact_id).correlate(around), merged.correlate(around))
     return column == any_(func.array(everybody.scalar_subquery()))
 
 

@@ -1,13 +1,15 @@
 """What somebody is called, asked of the provider once, in the background: nothing waits for it, and nothing depends on it."""
 
 import uuid
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import ForeignKey, Index, func, select, text
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import ForeignKey, Index, Uuid, column, func, literal, select, text
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
+from domain.abreast import asked
 from domain.actors import SYSTEM
 from domain.customers.contacts import Identity, survivor_of
 from domain.customers.people import Person
@@ -40,14 +42,31 @@ async def ask(session: AsyncSession, channel: Channel, person: Person) -> None:
     """Unless the contact has a name, or this was asked before."""
     if person.contact.name or person.identity is None:
         return
-    asked = await session.scalar(
-        insert(NameLookup)
-        .values(id=new_id(), identity_id=person.identity.id, channel_id=channel.id, due_at=func.now())
-        .on_conflict_do_nothing()
-        .returning(NameLookup.id)
-    )
-    if asked:
+    if await asked(session, _wanted, (person.identity.id, channel.id)):
         ring(session, NAME_LOOKUPS.topic)
+
+
+Wanted = tuple[uuid.UUID, uuid.UUID]
+"""An identity, and the channel whose provider may know its name."""
+
+
+async def _wanted(session: AsyncSession, many: Sequence[Wanted]) -> Mapping[Wanted, bool]:
+    """Those for which nobody had asked before."""
+    columns = ([new_id() for _ in many], [one for one, _ in many], [channel for _, channel in many])
+    arrays = (literal(values, ARRAY(Uuid)) for values in columns)
+    named = (column(name, Uuid) for name in ("id", "identity_id", "channel_id"))
+    rows = func.unnest(*arrays).table_valued(*named).render_derived()
+    made = await session.scalars(
+        insert(NameLookup)
+        .from_select(
+            ["id", "identity_id", "channel_id", "due_at"],
+            select(rows.c.id, rows.c.identity_id, rows.c.channel_id, func.now()),
+        )
+        .on_conflict_do_nothing()
+        .returning(NameLookup.identity_id)
+    )
+    new = set(made)
+    return {(identity_id, channel_id): identity_id in new for identity_id, channel_id in many}
 
 
 async def found(session: AsyncSession, identity_id: uuid.UUID, name: str, *, at: datetime) -> None:

@@ -19,6 +19,7 @@ from sqlalchemy import func, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain import access
+from domain.abreast import by_turns
 from domain.actors import Actor, customer
 from domain.customers.contacts import (
     Claim,
@@ -29,7 +30,7 @@ from domain.customers.contacts import (
     add_contact,
     add_identity,
     identities_like,
-    lock_identity,
+    lock_identities,
     survivor_of,
 )
 from domain.customers.mailboxes import Holder, who_writes
@@ -72,8 +73,7 @@ async def recognise(
     bought_by: Contact | None = None,
 ) -> Person:
     """`bought_by`: on whose behalf the same marketplace wrote of the same order before."""
-    for claim in sorted(claims, key=lambda claim: claim.key):
-        await lock_identity(session, claim)
+    await lock_identities(session, *claims)
     like: Like = {claim: await identities_like(session, claim) for claim in claims}
     contact, proof, shares = await _whose(session, like, name, linked, bought_by, at)
     known = contact is not None
@@ -81,6 +81,7 @@ async def recognise(
         contact = add_contact(session, name=name, locale=locale, by=customer(uuid.UUID(int=0)), at=at)
         await session.flush()
         proof = None if shares else claims[0].proof
+    await by_turns(session, f"contact\n{contact.id}")
     contact.name = contact.name or name
     contact.locale = contact.locale or locale
     theirs = [
@@ -246,7 +247,7 @@ async def link(session: AsyncSession, contact: Contact, claim: Claim, *, by: Act
 
     What another contact has proven stays there, but for handles: a chat or a Messenger person has no other proof.
     """
-    await lock_identity(session, claim)
+    await lock_identities(session, claim)
     claim = replace(claim, proof=Proof.AGENT)
     mine: Identity | None = None
     for identity, owner in await identities_like(session, claim):

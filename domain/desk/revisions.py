@@ -8,7 +8,7 @@ each with `emoji` and `at`; one that was taken away stays, without an emoji, so 
 """
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -19,11 +19,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from domain import shop
+from domain.abreast import one_at_a_time
 from domain.actors import SYSTEM, customer
 from domain.arriving.afterwards import InboundEdit, InboundReaction, InboundUnsent, Revision
 from domain.arriving.inbound import Arrival
 from domain.arriving.placing import first_words
-from domain.db import Base, Json, new_id, one_at_a_time
+from domain.db import Base, Json, new_id, one_of
 from domain.desk.messages import Attachment, Direction, Message
 from domain.desk.threads import Thread
 from domain.desk.tickets import Ticket, locked
@@ -126,14 +127,14 @@ def unsent_at(particulars: Json | None) -> datetime | None:
     return datetime.fromisoformat(at) if at else None
 
 
-async def hold(session: AsyncSession, channel: Channel, external_id: str) -> None:
-    """Until the transaction ends nobody else deals with this message, nor with what became of it."""
-    await one_at_a_time(session, f"message\n{channel.id}\n{external_id}")
+def name_of(channel: Channel, external_id: str) -> str:
+    """To hold: nobody else deals with this message meanwhile, nor with what became of it."""
+    return f"message\n{channel.id}\n{external_id}"
 
 
 async def receive(session: AsyncSession, channel: Channel, arrival: Arrival, said: Revision) -> str | None:
     """Why nothing came of it, where nothing did."""
-    await hold(session, channel, said.external_id)
+    await one_at_a_time(session, name_of(channel, said.external_id))
     message = await message_of(session, channel, said.thread_key, said.external_id)
     if message is None:
         await _await(session, channel, arrival, said.external_id)
@@ -189,6 +190,14 @@ async def _await(session: AsyncSession, channel: Channel, arrival: Arrival, exte
         .values(id=new_id(), channel_id=channel.id, external_id=external_id, arrival_id=arrival.id)
         .on_conflict_do_nothing()
     )
+
+
+async def awaited_among(session: AsyncSession, channel: Channel, ids: Collection[str]) -> set[str]:
+    """Of messages, those of which something was told before they were here."""
+    awaited = select(AwaitedMessage.external_id).where(
+        AwaitedMessage.channel_id == channel.id, one_of(AwaitedMessage.external_id, ids)
+    )
+    return set(await session.scalars(awaited))
 
 
 async def awaiting(session: AsyncSession, channel: Channel, external_id: str) -> Sequence[Arrival]:

@@ -1,11 +1,12 @@
 """One matter of one contact, joining any number of threads."""
 
 import uuid
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+import sqlalchemy
 from sqlalchemy import (
     BigInteger,
     BindParameter,
@@ -13,7 +14,6 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
-    Sequence,
     Uuid,
     any_,
     func,
@@ -26,12 +26,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.sql.elements import SQLCoreOperations
 
+from domain.abreast import asked
 from domain.actors import Actor
 from domain.agents.staff import Agent, Team
 from domain.assigning.reasons import OTHER_TEAM
 from domain.chorus import Reads
 from domain.customers.contacts import same_person
-from domain.db import Base, Json, new_id, one_of_given, ring, session_of
+from domain.db import Base, Json, new_id, one_of, one_of_given, ring, session_of
 from domain.desk import tags
 from domain.desk.messages import Direction, Note
 from domain.desk.threads import Thread
@@ -66,7 +67,7 @@ OVER = (TicketStatus.SOLVED, TicketStatus.CLOSED)
 IS_LIVE = "status IN ('new', 'open', 'pending')"
 """In the words of the partial indexes: with parameters they would not serve."""
 
-NUMBERS = Sequence("ticket_number_seq", metadata=Base.metadata, data_type=BigInteger())
+NUMBERS = sqlalchemy.Sequence("ticket_number_seq", metadata=Base.metadata, data_type=BigInteger())
 
 
 class Ticket(Base):
@@ -299,10 +300,16 @@ def check(priority: int | None, add_tags: Iterable[str] | None) -> None:
 
 async def locked(session: AsyncSession, ticket_id: uuid.UUID) -> Ticket:
     """The ticket that survives, held until the transaction ends: so its items get their `seq` in commit order."""
-    ticket = await session.get_one(
-        Ticket, ticket_id, with_for_update={"key_share": True}, populate_existing=True
-    )
+    ticket = await asked(session, _locked, ticket_id, holding=[f"ticket\n{ticket_id}"])
     return await locked(session, ticket.merged_into_id) if ticket.merged_into_id else ticket
+
+
+async def _locked(session: AsyncSession, ids: Sequence[uuid.UUID]) -> Mapping[uuid.UUID, Ticket]:
+    found = await session.scalars(
+        select(Ticket).where(one_of(Ticket.id, ids)).order_by(Ticket.id).with_for_update(key_share=True),
+        execution_options={"populate_existing": True},
+    )
+    return {ticket.id: ticket for ticket in found}
 
 
 def same_matter(
@@ -329,11 +336,22 @@ _became = select(Ticket.id, Ticket.merged_into_id).where(
 async def held_with(session: AsyncSession, thread: Thread) -> Ticket:
     """The thread's ticket, held; the thread may be moved while we wait for it."""
     while True:
-        await session.refresh(thread)
+        await refreshed(session, thread)
         ticket = await locked(session, thread.ticket_id)
-        await session.refresh(thread)
+        await refreshed(session, thread)
         if thread.ticket_id == ticket.id:
             return ticket
+
+
+async def refreshed(session: AsyncSession, thread: Thread) -> None:
+    await asked(session, _refreshed, thread.id)
+
+
+async def _refreshed(session: AsyncSession, ids: Sequence[uuid.UUID]) -> Mapping[uuid.UUID, Thread]:
+    found = await session.scalars(
+        select(Thread).where(one_of(Thread.id, ids)), execution_options={"populate_existing": True}
+    )
+    return {thread.id: thread for thread in found}
 
 
 async def live_tickets(session: AsyncSession, contact_id: uuid.UUID) -> list[Ticket]:

@@ -8,10 +8,11 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from domain.abreast import one_at_a_time
 from domain.actors import SYSTEM
 from domain.answering.replies import going_on, message_id, queued, said_at_once
 from domain.customers.contacts import same_person
-from domain.db import Database, database_time, one_at_a_time, ring
+from domain.db import Database, database_time, ring
 from domain.desk.messages import OUTBOX, Message
 from domain.desk.tickets import Ticket, locked
 from domain.events import EventKind

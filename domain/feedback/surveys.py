@@ -9,7 +9,8 @@ from sqlalchemy import ForeignKey, Integer, UniqueConstraint, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from domain.db import Base, Json, new_id, one_at_a_time
+from domain.abreast import one_at_a_time
+from domain.db import Base, Json, new_id
 from domain.errors import InvalidInput
 from domain.feedback.scales import SCALES, Scale, SurveyKind
 from domain.languages import LANGUAGES, N_

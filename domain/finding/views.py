@@ -9,8 +9,9 @@ from sqlalchemy import ForeignKey, Index, Integer, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
+from domain.abreast import one_at_a_time
 from domain.actors import Actor
-from domain.db import Base, new_id, one_at_a_time
+from domain.db import Base, new_id
 from domain.errors import InvalidInput, NotAllowed
 from domain.finding.mistakes import WrongQuery
 from domain.finding.names import check

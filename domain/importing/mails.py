@@ -11,11 +11,12 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain import shop
+from domain.abreast import one_at_a_time
 from domain.actors import SYSTEM
 from domain.arriving import copies
 from domain.arriving.inbound import Arrival, ArrivalState, InboundMessage
 from domain.arriving.writing_down import written
-from domain.customers.contacts import identities_like, lock_identity, same_person
+from domain.customers.contacts import identities_like, lock_identities, same_person
 from domain.customers.people import Person, recognise
 from domain.db import new_id
 from domain.desk.messages import Item
@@ -36,7 +37,7 @@ async def bring(
     session: AsyncSession, channel: Channel, said: InboundMessage, raw: bytes, *, name: str, at: datetime
 ) -> str | None:
     """Why it was left out, if it was. `said.claims` and `name`: of the customer whose history it belongs to."""
-    await copies.hold(session, said)
+    await one_at_a_time(session, copies.name_of(said.external_id))
     arrival = Arrival(
         id=new_id(),
         channel_id=channel.id,
@@ -83,7 +84,7 @@ async def _is_here(session: AsyncSession, arrival: Arrival, said: InboundMessage
 async def _whose(session: AsyncSession, said: InboundMessage, name: str) -> Person:
     """The one contact whose address it is, though an old mail proves nothing; otherwise as of any mail that proves nothing."""
     (claim,) = said.claims
-    await lock_identity(session, claim)
+    await lock_identities(session, claim)
     like = await identities_like(session, claim)
     proven = [pair for pair in like if pair[0].verified_at]
     owners = {contact.id: (identity, contact) for identity, contact in proven or like}

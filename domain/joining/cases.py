@@ -1,15 +1,30 @@
 """The tickets that a conversation of the same contact may mean, with what each is about; and the numbers that messages name."""
 
 import uuid
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, and_, func, or_, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import (
+    ColumnElement,
+    DateTime,
+    ForeignKey,
+    Index,
+    Uuid,
+    and_,
+    column,
+    func,
+    literal,
+    or_,
+    select,
+    true,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, aliased, mapped_column
 
+from domain.abreast import asked
 from domain.customers.contacts import same_person
 from domain.db import Base, new_id, one_of
 from domain.desk.messages import Direction, Item, ItemKind
@@ -42,14 +57,23 @@ class NamedNumber(Base):
 
 async def note_numbers(session: AsyncSession, item_id: uuid.UUID, numbers: frozenset[CaseNumber]) -> None:
     if numbers:
-        rows = [
-            {"id": new_id(), "item_id": item_id, "kind": one.kind, "value": one.value}
-            for one in sorted(numbers)
-        ]
-        await session.execute(insert(NamedNumber).values(rows).on_conflict_do_nothing())
+        await asked(session, _noted, (item_id, numbers))
 
 
-def may_go_on(at: datetime) -> Any:
+Named = tuple[uuid.UUID, frozenset[CaseNumber]]
+
+
+async def _noted(session: AsyncSession, many: Sequence[Named]) -> Mapping[Named, None]:
+    rows = [
+        {"id": new_id(), "item_id": item_id, "kind": one.kind, "value": one.value}
+        for item_id, numbers in many
+        for one in sorted(numbers)
+    ]
+    await session.execute(insert(NamedNumber).on_conflict_do_nothing(), rows)
+    return dict.fromkeys(many)
+
+
+def may_go_on(at: datetime | ColumnElement[datetime]) -> Any:
     """A condition: open, or solved not long ago."""
     return and_(
         Ticket.merged_into_id.is_(None),
@@ -62,38 +86,66 @@ def may_go_on(at: datetime) -> Any:
 
 
 async def cases_of(session: AsyncSession, contact_id: uuid.UUID, *, at: datetime) -> list[Case]:
-    rows = await session.scalars(
+    return await asked(session, _cases_of, (contact_id, at))
+
+
+Asking = tuple[uuid.UUID, datetime]
+"""A contact, and when."""
+
+
+async def _cases_of(session: AsyncSession, many: Sequence[Asking]) -> Mapping[Asking, list[Case]]:
+    columns = column("contact_id", Uuid), column("at", DateTime(timezone=True))
+    arrays = (literal([one[place] for one in many], ARRAY(columns[place].type)) for place in (0, 1))
+    asking = func.unnest(*arrays).table_valued(*columns).render_derived()
+    newest = (
         select(Ticket)
-        .where(same_person(Ticket.contact_id, contact_id), may_go_on(at))
+        .where(same_person(Ticket.contact_id, asking.c.contact_id), may_go_on(asking.c.at))
         .order_by(Ticket.updated_at.desc())
         .limit(MOST)
+        .lateral()
     )
-    return await _cases(session, list(rows))
+    ticket = aliased(Ticket, newest)
+    found = await session.execute(
+        select(asking.c.contact_id, asking.c.at, ticket)
+        .join_from(asking, ticket, true())
+        .order_by(ticket.updated_at.desc())
+    )
+    tickets: dict[Asking, list[Ticket]] = {one: [] for one in many}
+    for contact_id, at, one in found:
+        tickets[contact_id, at].append(one)
+    cases = await _cases(session, [ticket for some in tickets.values() for ticket in some])
+    return {asking: [cases[ticket.id] for ticket in some] for asking, some in tickets.items()}
 
 
 async def case_of(session: AsyncSession, ticket: Ticket) -> Case:
-    (case,) = await _cases(session, [ticket])
-    return case
+    return (await _cases(session, [ticket]))[ticket.id]
 
 
-async def _cases(session: AsyncSession, found: list[Ticket]) -> list[Case]:
+async def _cases(session: AsyncSession, found: list[Ticket]) -> dict[uuid.UUID, Case]:
     ids = [ticket.id for ticket in found]
     if not ids:
-        return []
-    threads = await _threads(session, ids)
-    texts = await _texts(session, ids)
-    numbers = await _numbers(session, ids)
+        return {}
+    threads = _by_ticket(await _threads(session, ids))
+    texts = _by_ticket(await _texts(session, ids))
+    numbers = _by_ticket(await _numbers(session, ids))
     last_words = await _last_words(session, ids)
-    return [
-        _case(
+    return {
+        ticket.id: _case(
             ticket,
-            [row for row in threads if row.ticket_id == ticket.id],
-            [row.text for row in texts if row.ticket_id == ticket.id],
-            frozenset(CaseNumber(row.kind, row.value) for row in numbers if row.ticket_id == ticket.id),
+            threads[ticket.id],
+            [row.text for row in texts[ticket.id]],
+            frozenset(CaseNumber(row.kind, row.value) for row in numbers[ticket.id]),
             last_words.get(ticket.id, ticket.created_at),
         )
         for ticket in found
-    ]
+    }
+
+
+def _by_ticket(rows: Sequence[Any]) -> dict[uuid.UUID, list[Any]]:
+    found = defaultdict(list)
+    for row in rows:
+        found[row.ticket_id].append(row)
+    return found
 
 
 def _case(

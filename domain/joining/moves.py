@@ -17,8 +17,9 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
+from domain.abreast import one_at_a_time
 from domain.actors import Actor
-from domain.db import HISTORY, Base, new_id, one_at_a_time, one_of
+from domain.db import HISTORY, Base, new_id, one_of
 
 UNDO_WITHIN = timedelta(days=30)
 MOVED = ("identity", "contact", "thread", "ticket", "item", "task", "alert", "complaint")

@@ -43,5 +43,5 @@ async def remind_due(session: AsyncSession, *, at: datetime | None = None) -> in
         )
         for row in rows
     ]
-    await record_all(session, reminders)
+    record_all(session, reminders)
     return len(rows)

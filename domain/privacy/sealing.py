@@ -24,7 +24,7 @@ from domain import audit
 from domain.actors import SYSTEM, Actor, ActorKind
 from domain.arriving.inbound import Arrival
 from domain.audit import AuditKind
-from domain.customers.contacts import Claim, Identity, lock_identity, same_person
+from domain.customers.contacts import Claim, Identity, lock_identities, same_person
 from domain.db import Database, database_time, first_id, one_of
 from domain.desk import scans
 from domain.desk.files import Files
@@ -90,7 +90,7 @@ class Sealer:
         )
         named = sorted(Claim(kind, value, None, scope).key for kind, scope, value in identities)
         for kind, scope, value in named:
-            await lock_identity(session, Claim(kind, value, None, scope))
+            await lock_identities(session, Claim(kind, value, None, scope))
         looked_for = [(kind, value) for kind, _, value in named] + await traces.calls_of(session, id)
         erasure.looked_for = self._keys.encrypt({"named": looked_for})
         await _close(session, id, by=by, at=now)
@@ -105,7 +105,7 @@ class Sealer:
             rows = await self._take(session, erasure, holding, erasure.reached_id or NOTHING)
             if holding.model is Ticket:  # whoever shows one looks again
                 now = await database_time(session)
-                await record_all(session, [_changed(row, now) for row in rows])
+                record_all(session, [_changed(row, now) for row in rows])
             if rows:
                 erasure.reached_id = rows[-1].id
             return bool(rows)

@@ -1,7 +1,7 @@
 """Clocks: the running promises of a ticket, kept equal to what its history means."""
 
 import uuid
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 
@@ -10,6 +10,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
+from domain.abreast import asked
 from domain.actors import SYSTEM, Actor
 from domain.alerting import alerts
 from domain.alerting.alerts import TOPIC, Alert, AlertKind
@@ -118,9 +119,7 @@ async def reckon(session: AsyncSession, ticket: Ticket, *, by: Actor = SYSTEM, a
     `ticket` is held by the caller. What was kept or settled stays as it was reckoned then.
     """
     await session.flush()
-    rows = list(
-        await session.scalars(select(Clock).where(Clock.ticket_id == ticket.id).order_by(Clock.started_at))
-    )
+    rows = await asked(session, _clocks_of, ticket.id)
     facts = await facts_of(session, ticket)
     promises = await _promises(session, ticket, facts, at=at)
     hand = _Hand(session, ticket, by, at)
@@ -138,6 +137,15 @@ async def reckon(session: AsyncSession, ticket: Ticket, *, by: Actor = SYSTEM, a
         await alerts.resolve(session, *missed, by=by, at=at)
         await call_backs.finish(session, ticket, by=by, at=at)
     return hand.moved
+
+
+async def _clocks_of(session: AsyncSession, ids: Sequence[uuid.UUID]) -> Mapping[uuid.UUID, list[Clock]]:
+    found: dict[uuid.UUID, list[Clock]] = {id: [] for id in ids}
+    for row in await session.scalars(
+        select(Clock).where(one_of(Clock.ticket_id, ids)).order_by(Clock.started_at)
+    ):
+        found[row.ticket_id].append(row)
+    return found
 
 
 async def promise_anew(session: AsyncSession, ticket: Ticket, *, by: Actor = SYSTEM, at: datetime) -> bool:
@@ -278,20 +286,35 @@ async def terms_of(session: AsyncSession, ticket: Ticket) -> list[Terms]:
 
 
 async def _matter(session: AsyncSession, ticket: Ticket) -> Matter:
-    channels = await session.scalars(
-        select(Channel.kind)
-        .join(Thread, Thread.channel_id == Channel.id)
-        .where(Thread.ticket_id == ticket.id)
-        .distinct()
-    )
-    language = await session.scalar(select(Contact.locale).where(Contact.id == ticket.contact_id))
+    channels, language = await asked(session, _circumstances, ticket.id)
     return Matter(
-        channels=set(channels),
+        channels=channels,
         team_id=ticket.team_id,
         priority=ticket.priority,
         tags={*ticket.tags, *await law_tags(session, ticket)},
         language=language,
     )
+
+
+Circumstances = tuple[set[ChannelKind], str | None]
+
+
+async def _circumstances(
+    session: AsyncSession, ids: Sequence[uuid.UUID]
+) -> Mapping[uuid.UUID, Circumstances]:
+    """By which channels each has come, and its customer's language."""
+    found: dict[uuid.UUID, Circumstances] = {}
+    rows = await session.execute(
+        select(Ticket.id, Contact.locale, Channel.kind)
+        .join(Contact, Contact.id == Ticket.contact_id)
+        .outerjoin(Thread, Thread.ticket_id == Ticket.id)
+        .outerjoin(Channel, Channel.id == Thread.channel_id)
+        .where(one_of(Ticket.id, ids))
+    )
+    for id, language, kind in rows:
+        channels = found.setdefault(id, (set(), language))[0]
+        channels |= {kind} if kind else set()
+    return found
 
 
 async def ladders_of(

@@ -85,7 +85,7 @@ async def _fire(session: AsyncSession, rows: Sequence[Row[Any]], now: datetime) 
         )
         for row in broken
     ]
-    await record_all(session, breaches)
+    record_all(session, breaches)
     await alerts.resolve_of_clocks(
         session, [row.id for row in rows], AlertKind.SLA_AT_RISK, AlertKind.COMPLAINT_DUE, at=now
     )  # what was warned of has come, or comes nearer

@@ -1,12 +1,15 @@
 """What of a ticket's history counts for what was promised: who spoke when, and which status it had."""
 
-from collections.abc import Sequence
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Row, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from domain.abreast import asked
+from domain.db import one_of
 from domain.desk.messages import CallState, DeliveryState, Direction, Item, ItemKind
 from domain.desk.threads import Thread
 from domain.desk.tickets import Ticket, TicketStatus
@@ -24,10 +27,16 @@ SETS_STATUS = (
 
 
 async def facts_of(session: AsyncSession, ticket: Ticket) -> list[Fact]:
+    said = await asked(session, _said, ticket.id)
+    changed = await asked(session, _changed, (ticket.id, ticket.created_at))
+    return facts_in(ticket.created_at, said, changed)
+
+
+async def _said(session: AsyncSession, ids: Sequence[uuid.UUID]) -> Mapping[uuid.UUID, list[Row[Any]]]:
     item = Item.__table__.c
-    said = await session.execute(
+    rows = await session.execute(
         select(
-            item.seq, item.kind, item.at, item.direction, item.automatic, item.delivery, item.call_state,
+            item.ticket_id, item.seq, item.kind, item.at, item.direction, item.automatic, item.delivery, item.call_state,
             item.answered_at, item.ended_at, Channel.kind.label("channel"),
         )
         .select_from(
@@ -36,16 +45,35 @@ async def facts_of(session: AsyncSession, ticket: Ticket) -> list[Fact]:
             )
         )
         # What is said on the side, with somebody else, is neither the customer's word nor an answer.
-        .where(item.ticket_id == ticket.id, item.kind != ItemKind.NOTE, Thread.side.is_not(True))
+        .where(one_of(item.ticket_id, ids), item.kind != ItemKind.NOTE, Thread.side.is_not(True))
     )  # fmt: skip
-    changed = await session.execute(
-        select(Event.seq, Event.at, Event.kind, Event.data["status"][1].astext.label("status")).where(
-            Event.ticket_id == ticket.id,
-            Event.at >= ticket.created_at - timedelta(days=1),  # a provider's clock may be slow
-            Event.kind.in_(SETS_STATUS),
+    return _by_ticket(ids, rows.all())
+
+
+Opened = tuple[uuid.UUID, datetime]
+"""A ticket, and when it was opened."""
+
+
+async def _changed(session: AsyncSession, tickets: Sequence[Opened]) -> Mapping[Opened, list[Row[Any]]]:
+    ids = [id for id, _ in tickets]
+    status = Event.data["status"][1].astext.label("status")
+    rows = await session.execute(
+        select(Event.ticket_id, Event.seq, Event.at, Event.kind, status).where(
+            one_of(Event.ticket_id, ids),
+            # A provider's clock may be slow.
+            Event.at >= min(opened_at for _, opened_at in tickets) - timedelta(days=1),
+            one_of(Event.kind, SETS_STATUS),
         )
     )
-    return facts_in(ticket.created_at, said.all(), changed.all())
+    found = _by_ticket(ids, rows.all())
+    return {(id, opened_at): found[id] for id, opened_at in tickets}
+
+
+def _by_ticket(ids: Sequence[uuid.UUID], rows: Iterable[Any]) -> dict[uuid.UUID, list[Row[Any]]]:
+    found: dict[uuid.UUID, list[Row[Any]]] = {id: [] for id in ids}
+    for row in rows:
+        found[row.ticket_id].append(row)
+    return found
 
 
 def facts_in(opened_at: datetime, items: Sequence[Row[Any]], changes: Sequence[Row[Any]]) -> list[Fact]:
@@ -84,14 +112,23 @@ def began_by_machine(first: Any, facts: Sequence[Fact]) -> bool:
 
 async def beginnings_of(session: AsyncSession, ticket: Ticket) -> tuple[datetime, datetime | None]:
     """When the ticket was opened, and since when legal days run: of all that were merged into it, the earliest."""
-    merged = await session.execute(
-        select(func.min(Ticket.created_at), func.min(Ticket.legal_since)).where(
-            Ticket.merged_into_id == ticket.id
-        )
-    )
-    opened_at, legal_since = merged.one()
+    opened_at, legal_since = await asked(session, _merged, ticket.id)
     legal = [since for since in (ticket.legal_since, legal_since) if since]
     return min(ticket.created_at, opened_at or ticket.created_at), min(legal, default=None)
+
+
+Beginnings = tuple[datetime | None, datetime | None]
+
+
+async def _merged(session: AsyncSession, ids: Sequence[uuid.UUID]) -> Mapping[uuid.UUID, Beginnings]:
+    rows = await session.execute(
+        select(Ticket.merged_into_id, func.min(Ticket.created_at), func.min(Ticket.legal_since))
+        .where(one_of(Ticket.merged_into_id, ids))
+        .group_by(Ticket.merged_into_id)
+    )
+    found: dict[uuid.UUID | None, Beginnings] = dict.fromkeys(ids, (None, None))
+    found |= {into: (opened_at, since) for into, opened_at, since in rows}
+    return {id: found[id] for id in ids}
 
 
 def _message(row: Row[Any]) -> list[tuple[datetime, Deed]]:

@@ -1,7 +1,7 @@
 """Policies: what is promised to whom, in which hours, and who is told when it is at risk."""
 
 import uuid
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
+from domain.abreast import asked
 from domain.alerting.ladders import Ladder
 from domain.db import Base, Json, new_id
 from domain.desk import tags
@@ -124,13 +125,19 @@ class Policy(Base):
 
 async def policies_in_order(session: AsyncSession) -> Sequence[tuple[Policy, Calendar]]:
     """The default one last."""
+    return await asked(session, _in_order, None)
+
+
+async def _in_order(
+    session: AsyncSession, _: Sequence[None]
+) -> Mapping[None, Sequence[tuple[Policy, Calendar]]]:
     found = await session.execute(
         select(Policy, Calendar)
         .join(Calendar, Calendar.id == Policy.calendar_id)
         .where(Policy.archived_at.is_(None))
         .order_by(Policy.is_default, Policy.position, Policy.name)
     )
-    return [(row.Policy, row.Calendar) for row in found]
+    return {None: [(row.Policy, row.Calendar) for row in found]}
 
 
 def policies_for(

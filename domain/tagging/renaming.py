@@ -12,10 +12,11 @@ import structlog
 from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from domain.abreast import one_at_a_time
 from domain.actors import SYSTEM, Actor
 from domain.agents.sign_in import actor_by_id
 from domain.complaints.laws import LAWS, tags_of
-from domain.db import Database, Json, database_time, new_id, one_at_a_time, one_of, ring
+from domain.db import Database, Json, database_time, new_id, one_of, ring
 from domain.desk import tags
 from domain.desk.tickets import Ticket
 from domain.errors import InvalidInput, NotFound

@@ -11,8 +11,9 @@ from sqlalchemy import ForeignKey, Index, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
+from domain.abreast import one_at_a_time
 from domain.agents.staff import Team
-from domain.db import Base, new_id, one_at_a_time
+from domain.db import Base, new_id
 
 
 class Tag(Base):

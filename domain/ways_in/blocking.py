@@ -3,7 +3,7 @@ What they send is kept, and not placed."""
 
 import re
 import uuid
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import ForeignKey, UniqueConstraint, func, select
@@ -11,11 +11,12 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
+from domain.abreast import asked
 from domain.actors import Actor
 from domain.arriving.ourselves import ours_among
 from domain.customers.contacts import Claim, Identity, IdentityKind, normalised
 from domain.customers.mailboxes import mail_address, without_plus
-from domain.db import Base, new_id
+from domain.db import Base, new_id, one_of
 from domain.errors import InvalidInput
 from domain.languages import N_
 from domain.ways_in.channels import Channel, ChannelKind
@@ -51,17 +52,32 @@ def names_of(address: str) -> list[str]:
 
 async def blocked_as(session: AsyncSession, claim: Claim) -> str | None:
     """What of the list the sender is blocked by."""
-    names = names_of(claim.value) if claim.kind == IdentityKind.EMAIL else [claim.value]
-    return await session.scalar(
-        select(BlockedSender.sender)
-        .where(
-            BlockedSender.kind == claim.kind,
-            BlockedSender.scope == claim.scope,
-            BlockedSender.sender.in_(names),
-        )
+    return await asked(session, _blocked, claim)
+
+
+async def _blocked(session: AsyncSession, claims: Sequence[Claim]) -> Mapping[Claim, str | None]:
+    names = {claim: _names(claim) for claim in claims}
+    listed = await session.execute(
+        select(BlockedSender.kind, BlockedSender.scope, BlockedSender.sender)
+        .where(one_of(BlockedSender.sender, {name for some in names.values() for name in some}))
         .order_by(func.length(BlockedSender.sender).desc())
-        .limit(1)
     )
+    rows = listed.all()
+    return {
+        claim: next(
+            (
+                row.sender
+                for row in rows
+                if (row.kind, row.scope) == (claim.kind, claim.scope) and row.sender in names[claim]
+            ),
+            None,
+        )
+        for claim in claims
+    }
+
+
+def _names(claim: Claim) -> list[str]:
+    return names_of(claim.value) if claim.kind == IdentityKind.EMAIL else [claim.value]
 
 
 async def block(

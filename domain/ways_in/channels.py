@@ -3,7 +3,7 @@
 import re
 import unicodedata
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from domain.actors import SYSTEM, Actor
-from domain.db import Base, Json, database_time, new_id, ring, session_of
+from domain.db import Base, Json, database_time, new_id, one_of, ring, session_of
 from domain.errors import InvalidInput
 from domain.events import EventKind, record
 from domain.keys import Keys
@@ -222,10 +222,15 @@ async def channel_called(
     connection: AsyncConnection | AsyncSession, kind: ChannelKind, slug: str
 ) -> Channel | None:
     """The working channel behind a door; none when there is no such channel or it is switched off."""
-    found = await connection.execute(
-        select(Channel).where(Channel.kind == kind, Channel.slug == slug, Channel.disabled_at.is_(None))
-    )
-    return found.scalar_one_or_none()
+    return (await channels_called(connection, kind, [slug])).get(slug)
+
+
+async def channels_called(
+    connection: AsyncConnection | AsyncSession, kind: ChannelKind, slugs: Collection[str]
+) -> dict[str, Channel]:
+    working = Channel.kind == kind, one_of(Channel.slug, slugs), Channel.disabled_at.is_(None)
+    found = await connection.execute(select(Channel).where(*working))
+    return {channel.slug: channel for channel in found.scalars()}
 
 
 async def fails_to_send(

@@ -5,14 +5,15 @@ free moment; each waits once.
 """
 
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from domain.abreast import one_at_a_time
 from domain.arriving.inbound import Arrival
-from domain.db import one_at_a_time
+from domain.db import one_of
 from domain.ways_in.channels import Channel, ChannelKind
 
 SETTING = "inbound_per_minute"
@@ -30,35 +31,48 @@ async def turn_of(
     session: AsyncSession, channel: Channel, arrival: Arrival, *, at: datetime
 ) -> datetime | None:
     """When it may be opened, if not now."""
+    return (await turns_of(session, channel, [arrival], at=at)).get(arrival.id)
+
+
+async def turns_of(
+    session: AsyncSession, channel: Channel, arrivals: Sequence[Arrival], *, at: datetime
+) -> dict[uuid.UUID, datetime]:
+    """Of those that may not be opened now, when they may."""
     rate = rate_of(channel)
-    if rate and not arrival.turn_at and (turn := await _queued(session, channel, arrival, rate, at=at)):
-        await _set(session, arrival, turn_at=turn)
-        return turn
-    if rate:
-        await _set(session, arrival, opened_at=at)
-    return None
+    if not rate:
+        return {}
+    new = [one.id for one in arrivals if not (one.turn_at or one.opened_at)]
+    free = await _queued(session, channel, len(new), rate, at=at)
+    turns = dict(zip(new[len(new) - len(free) :], free, strict=True))
+    for id, turn in turns.items():
+        await _set(session, [id], turn_at=turn)
+    await _set(session, [one.id for one in arrivals if one.id not in turns], opened_at=at)
+    return turns
 
 
 async def _queued(
-    session: AsyncSession, channel: Channel, arrival: Arrival, rate: int, *, at: datetime
-) -> datetime | None:
-    """The next free moment, unless it is now. One at a time looks for theirs."""
-    if arrival.opened_at:
-        return None
+    session: AsyncSession, channel: Channel, many: int, rate: int, *, at: datetime
+) -> list[datetime]:
+    """The next free moments, of those for whom it is not now. One at a time looks for theirs."""
+    if not many:
+        return []
     await one_at_a_time(session, f"flood\n{channel.id}")
     mine = Arrival.channel_id == channel.id
     last = await session.scalar(select(func.max(Arrival.turn_at)).where(mine, Arrival.turn_at > at))
     if last:
-        return last + MINUTE / rate
+        return [last + place * MINUTE / rate for place in range(1, many + 1)]
     lately = select(Arrival.opened_at).where(mine, Arrival.opened_at > at - MINUTE)
-    opened = list(await session.scalars(lately.order_by(Arrival.opened_at.desc()).limit(rate)))
-    return None if len(opened) < rate or opened[-1] is None else opened[-1] + MINUTE
+    newest = lately.order_by(Arrival.opened_at.desc()).limit(rate).subquery()
+    opened, oldest = (
+        await session.execute(select(func.count(), func.min(newest.c.opened_at)).select_from(newest))
+    ).one()
+    return [(oldest or at) + MINUTE + place * MINUTE / rate for place in range(many - (rate - opened))]
 
 
-async def _set(session: AsyncSession, arrival: Arrival, **values: datetime) -> None:
+async def _set(session: AsyncSession, ids: Sequence[uuid.UUID], **values: datetime) -> None:
     await session.execute(
         update(Arrival)
-        .where(Arrival.id == arrival.id)
+        .where(one_of(Arrival.id, ids))
         .values(values)
         .execution_options(synchronize_session=False)
     )

@@ -14,8 +14,9 @@ from sqlalchemy import ForeignKey, Index, Select, Uuid, func, literal, select, t
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, aliased, mapped_column
 
+from domain.abreast import one_at_a_time
 from domain.actors import Actor
-from domain.db import Base, new_id, one_at_a_time, one_of
+from domain.db import Base, new_id, one_of
 from domain.desk.tickets import Ticket
 from domain.errors import InvalidInput
 from domain.events import EventKind, record

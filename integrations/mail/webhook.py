@@ -26,8 +26,9 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from domain.abreast import one_at_a_time
 from domain.arriving.inbound import Arrival, keep
-from domain.db import Database, one_at_a_time
+from domain.db import Database
 from domain.keys import Keys
 from domain.ways_in.channels import Channel, ChannelKind
 from integrations.mail.addresses import thread_number

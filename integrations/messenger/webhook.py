@@ -7,13 +7,20 @@ from starlette.routing import Route
 
 from domain.db import Database
 from domain.keys import Keys
-from domain.ways_in.channels import ChannelKind
+from domain.ways_in.channels import Channel, ChannelKind
+from integrations.intray import Intray, IsSigned, Unsigned
 from integrations.messenger.page import MessengerPage
 from integrations.signatures import messenger_signed, same_secret
-from integrations.webhook import body_of, channel_of, keep_body, turn_away, well_formed
+from integrations.webhook import body_of, channel_of, turn_away
 
 
 def routes(db: Database, keys: Keys) -> list[Route]:
+    def checks(channel: Channel) -> IsSigned:
+        secrets = MessengerPage.of(channel, keys).accepted("app_secret")
+        return lambda body, signature: any(messenger_signed(secret, body, signature) for secret in secrets)
+
+    intray = Intray(db, ChannelKind.MESSENGER, checks)
+
     async def verify(request: Request) -> Response:
         page = MessengerPage.of(await channel_of(db, ChannelKind.MESSENGER, request), keys)
         asked = request.query_params
@@ -24,14 +31,13 @@ def routes(db: Database, keys: Keys) -> list[Route]:
         return PlainTextResponse(asked.get("hub.challenge", ""))
 
     async def receive(request: Request) -> Response:
-        channel = await channel_of(db, ChannelKind.MESSENGER, request)
-        page = MessengerPage.of(channel, keys)
         body = await body_of(request)
-        signature = request.headers.get("x-hub-signature-256")
-        if not any(messenger_signed(secret, body, signature) for secret in page.accepted("app_secret")):
-            await turn_away(db, channel, "the signature is not right")
-        well_formed(body)
-        await keep_body(db, channel, body)
+        try:
+            await intray.keep(
+                request.path_params["channel"], body, request.headers.get("x-hub-signature-256")
+            )
+        except Unsigned as unsigned:
+            await turn_away(db, unsigned.channel, "the signature is not right")
         return PlainTextResponse("EVENT_RECEIVED")
 
     return [

@@ -25,6 +25,7 @@ from domain.events import EventKind, any_pending, record
 from domain.ids import row_id
 from domain.ways_in.channels import Channel, ChannelKind
 from domain.working.noting import add_note as ticket_note
+from domain.writing import Writing
 from tests.client import Client
 from tests.doors import answering
 from tests.factories import NOON, a_channel, a_mail, receive
@@ -271,7 +272,7 @@ async def test_of_two_interleaved_transactions_a_stream_tells_both(house: House,
         await session.flush()
 
     async with asyncio.timeout(20), mia.listening(LIVE, since=await cursor_of(house, mia)) as stream:
-        async with AsyncSession(house.db.engine) as slow:
+        async with Writing(house.db.engine) as slow:
             await slow.begin()
             await reopened(slow)
             async with house.db.transaction() as quick:

@@ -6,12 +6,12 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import delete, select, text, update
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain import audit
 from domain.actors import SYSTEM
 from domain.audit import AuditEntry, AuditKind
 from domain.db import Database, new_id
+from domain.writing import Writing
 from tests.factories import NOON
 
 
@@ -99,7 +99,7 @@ async def test_whoever_gets_around_that_breaks_the_chain(
 
 
 async def test_rows_are_chained_in_the_order_in_which_they_were_committed(clean: Database) -> None:
-    async with AsyncSession(clean.engine) as slow:
+    async with Writing(clean.engine) as slow:
         await slow.begin()
         audit.note(slow, AuditKind.SIGNED_IN, by=SYSTEM, at=NOON)
         await slow.flush()

@@ -10,6 +10,7 @@ from domain import events
 from domain.actors import SYSTEM
 from domain.db import Database
 from domain.events import EventKind, Place, record
+from domain.writing import Writing
 
 NOW = datetime.now(UTC)
 
@@ -25,7 +26,7 @@ async def test_a_slow_transactions_event_is_not_skipped(clean: Database) -> None
         place = await events.newest_place(session)
     seen: list[str] = []
 
-    async with AsyncSession(clean.engine) as slow:
+    async with Writing(clean.engine) as slow:
         await slow.begin()
         record(slow, EventKind.AGENT_ADDED, by=SYSTEM, at=NOW, data={"name": "slow"})
         await slow.flush()

@@ -18,6 +18,7 @@ from domain.planning.recurrence import Every, GoesOn, Recurrence
 from domain.planning.reminders import remind_due
 from domain.planning.series import go_on
 from domain.ways_in.channels import Channel
+from domain.writing import Writing
 from tests.factories import NOON, a_mail, receive, tickets
 
 A_DAY = timedelta(days=1)
@@ -161,7 +162,7 @@ async def _all(db: Database, do: Callable[..., Awaitable[int]], at: datetime) ->
 async def test_a_worker_that_dies_lets_go_of_what_it_held(clean: Database) -> None:
     async with clean.transaction() as session:
         a_task(session).saved(by=SYSTEM, at=NOON)
-    dying = AsyncSession(clean.engine)
+    dying = Writing(clean.engine)
     await dying.begin()
     assert await remind_due(dying, at=NOON + A_DAY) == 1
 

@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from api.house import House
 from demo.farends import GraphStandIn, messenger_events
+from domain.abreast import one_at_a_time
 from domain.arriving import copies
 from domain.arriving.inbound import ARRIVALS, Arrival, ArrivalState, keep
 from domain.desk.messages import Attachment, Message
@@ -21,7 +22,6 @@ from integrations.mail.receiving.smtp_in import listen
 from integrations.mailroom import Mailroom
 from tests.doors import stored_in
 from tests.factories import SETTINGS, a_channel, messages, tickets
-from tests.factories import a_mail as another_mail
 from tests.fetching import opening, until
 
 HELP = SETTINGS[ChannelKind.EMAIL]["address"]
@@ -284,7 +284,7 @@ async def test_a_mail_that_takes_long_holds_up_no_chat(mailbox: Channel, house: 
             return await session.scalar(states.where(Channel.kind == kind)) == ArrivalState.PLACED
 
     async with house.db.transaction() as holding:
-        await copies.hold(holding, another_mail("ada@example.org", external_id="slow@example.org"))
+        await one_at_a_time(holding, copies.name_of("slow@example.org"))
         async with opening(house):
             await until(lambda: is_placed(ChannelKind.CHAT))
             assert not await is_placed(ChannelKind.EMAIL)

@@ -7,10 +7,10 @@ The table and the differences come with a failure. To see them at any time, or f
 from collections import Counter
 
 import pytest
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.db import Database
 from domain.keys import Keys
+from domain.writing import Writing
 from tests.joining.corpus import LANGUAGES, Story, load
 from tests.joining.judging import Verdict, differences, judge, table, total
 from tests.joining.playing import play
@@ -46,7 +46,7 @@ def test_the_corpus_is_broad() -> None:
 async def played(db: Database, keys: Keys, stories: list[Story]) -> list[Verdict]:
     verdicts = []
     for story in stories:
-        async with AsyncSession(db.engine, expire_on_commit=False) as session:
+        async with Writing(db.engine, expire_on_commit=False) as session:
             ending = await play(session, keys, story)
             await session.rollback()
         verdicts.append(judge(story, ending))
