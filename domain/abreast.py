@@ -125,7 +125,7 @@ class Abreast(Writing):
         wish = _Wish(asyncio.current_task(), **wished)
         if what:
             way = self._ways[wish.writer]
-            question = what, sum(what == one for one, _ in way)
+            question = what, sum(1 for one, _ in way if one is what)
             way.append(question)
             wish.to_come = TO_COME.get(question, 0)
         self._wishes.append(wish)
@@ -189,6 +189,8 @@ class Abreast(Writing):
 
     def _may(self, wish: _Wish, wishes: Sequence[_Wish]) -> bool:
         """Does nobody hold what it wants to, and nobody before it want the same? Then it holds that from now on."""
+        if not wish.names:
+            return True
         if any(self._holders.get(name, wish.writer) is not wish.writer for name in wish.names):
             return False
         if any(wish.names & other.names for other in wishes[: wishes.index(wish)]):
