@@ -21,8 +21,9 @@ from domain.complaints.complaints import complaint_of
 from domain.complaints.laws import law_tags
 from domain.customers.contacts import Contact
 from domain.db import Base, database_time, new_id, one_of, ring
+from domain.desk.survivors import locked
 from domain.desk.threads import Thread
-from domain.desk.tickets import NEVER, Ticket, locked
+from domain.desk.tickets import NEVER, Ticket
 from domain.events import Event, EventKind, record
 from domain.sla.facts import beginnings_of, facts_of, is_a_machines
 from domain.sla.hours import Hours
