@@ -39,6 +39,11 @@ class ChangeBatch:
     def says(self) -> bool:
         return bool(self.changes) or self.reset_required
 
+    def is_told_as(self, other: "ChangeBatch") -> bool:
+        if self.told and other.told:
+            return self.told.json == other.told.json
+        return not self.says and not other.says
+
     @classmethod
     def of(
         cls,

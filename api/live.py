@@ -28,7 +28,7 @@ async def _stream(
     info: Info, since: Cursor, topics: list[ChangeTopic] | None = None
 ) -> AsyncGenerator[ChangeBatch, None]:
     context: Context = info.context
-    listener = Listener(place(context.house, since), telling.get())
+    listener = Listener(place(context.house, since), telling.get(), sees=context.actor)
     asked = frozenset(topics or ChangeTopic)
     async with context.reading() as reading:
         newest = (
@@ -44,7 +44,7 @@ async def _stream(
             async with joined(info, asked, listener) as audience:
                 while who.actor == context.somebody:
                     listener.rung.clear()
-                    kept = await audience.after(listener.reached)
+                    kept = await audience.after(listener)
                     if kept:
                         listener.reached = kept.reached
                         if kept.batch.says:

@@ -23,7 +23,8 @@ class Told:
     """The result of an operation without errors, as it is sent to all who asked the same."""
 
     def __init__(self, data: Any) -> None:
-        self.data = orjson.Fragment(orjson.dumps(data))
+        self.json = orjson.dumps(data)
+        self.data = orjson.Fragment(self.json)
         self._frames: dict[str, bytes] = {}
 
     def frame(self, id: str) -> bytes:

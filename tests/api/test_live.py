@@ -350,8 +350,8 @@ class Phone:
             self.take(batch)
             more = batch["hasMore"]
 
-    async def listen(self) -> None:
-        async with self.client.listening(LIVE, since=self.cursor) as stream:
+    async def listen(self, to: str = LIVE) -> None:
+        async with self.client.listening(to, since=self.cursor) as stream:
             while True:
                 self.take((await stream.next())["changes"])
 
