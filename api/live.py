@@ -20,9 +20,6 @@ from api.scalars import Cursor
 from api.telling import telling
 from domain import events
 
-POLL = 4.0
-"""Seconds after which a stream looks even if nobody rang."""
-
 
 async def _stream(
     info: Info, since: Cursor, topics: list[ChangeTopic] | None = None
