@@ -8,10 +8,10 @@ from time import monotonic
 import strawberry
 from sqlalchemy import select
 
+from api.audiences import POLL
 from api.context import Context, Info
 from api.desk.tickets import held
 from api.errors import OkPayload
-from api.live import POLL
 from api.mutations import mutation
 from api.scalars import BigInt
 from domain import access

@@ -8,10 +8,10 @@ import structlog
 from sqlalchemy import func, literal, or_, select
 from sqlalchemy.exc import SQLAlchemyError
 
+from api.audiences import POLL
 from api.calling.calls import Call
 from api.context import Context, Info, Reading, plain
 from api.desk.timeline import items_by_id
-from api.live import POLL
 from api.selection import wanted
 from domain.access import may_see
 from domain.agents import duty

@@ -9,9 +9,9 @@ import strawberry
 from sqlalchemy import select
 
 from api.agents.staff import Agent, agents_where
+from api.audiences import POLL
 from api.context import Context, Info, Reading, by, plain
 from api.errors import OkPayload
-from api.live import POLL
 from api.mutations import mutation
 from domain import access
 from domain.access import may_see
