@@ -28,7 +28,7 @@ from api.selection import Selection, wanted
 from api.telling import Telling, Told
 from domain import access, events
 from domain.actors import Actor
-from domain.db import heard
+from domain.bell import heard
 from domain.events import Place
 
 log = structlog.get_logger()

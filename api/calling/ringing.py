@@ -16,8 +16,8 @@ from api.selection import wanted
 from domain.access import may_see
 from domain.agents import duty
 from domain.agents.staff import TeamMember
+from domain.bell import heard
 from domain.calling.dialled_numbers import DialledNumber
-from domain.db import heard
 from domain.desk import messages
 from domain.desk.messages import CALLS
 from domain.ways_in.channels import Channel

@@ -17,7 +17,8 @@ from domain import access
 from domain.access import may_see
 from domain.agents import staff
 from domain.agents.sign_in import SessionKind
-from domain.db import among, begin_request, heard
+from domain.bell import heard
+from domain.db import among, begin_request
 from domain.desk.tickets import Ticket
 from domain.errors import NotAllowed, NotFound
 from domain.ids import row_id

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import (
+    ColumnClause,
     DateTime,
     ForeignKey,
     Index,
@@ -232,7 +233,7 @@ async def _naming(
         for value in sorted({number.value for number in numbers})
         for kind in sorted({number.kind for number in numbers})
     ]
-    columns = (
+    columns: Sequence[ColumnClause[Any]] = (
         column("place", Integer), column("value", Text), column("kind", NamedNumber.kind.type),
         column("since", DateTime(timezone=True)),
     )  # fmt: skip
