@@ -39,7 +39,7 @@ class House:
     epoch: str = "0"
     """Of the change feed."""
     audiences: dict[Any, Any] = field(default_factory=dict)
-    """Of the streams that are open (`api/live.py`)."""
+    """Of the streams that are open (`api/audiences.py`)."""
     settings: ApiSettings = field(default_factory=ApiSettings.model_construct)
     orders: Orders = field(default_factory=NoOrders)
     """Whom a machine on the telephone asks how far an order is."""
