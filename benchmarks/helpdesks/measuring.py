@@ -77,14 +77,15 @@ async def _measure(pages: Sequence[Page], sizes: Sizes, folder: Path) -> None:
 def _told(lists: Sequence[Page], tickets: Sequence[Page], said: Sequence[str]) -> Measured:
     rows = [page.rounds.row(f"{page.name}, list of {inbox.FIRST}") for page in lists]
     rows += [page.rounds.row(f"{page.name}, {LONG} messages") for page in tickets]
-    figures = {
-        f"{what}_vs_{page.key}": pages[0].rounds.against(page.rounds)
-        for what, pages in (("lists", lists), ("tickets", tickets))
-        for page in pages[1:]
-    }
-    compared = "".join(f" {name}: {value:.1f}." for name, value in figures.items())
+    figures, compared = {}, []
+    for what, pages in (("lists", lists), ("tickets", tickets)):
+        for page in pages[1:]:
+            times = figures[f"{what}_vs_{page.key}"] = pages[0].rounds.against(page.rounds)
+            compared.append(f"{times:.1f} {what} while {page.name} answers one")
     note = (
-        f"{TICKETS:,} tickets in each, in databases of one PostgreSQL server; the pages that their own screens ask."
-        f"{compared} {' '.join(said)}"
+        f"{TICKETS:,} tickets in each, in databases of one PostgreSQL server; the pages that their own screens ask. "
+        f"{' '.join(said)}"
     )
+    if compared:
+        note += f" Heddle answers {', '.join(compared)}."
     return Measured(Table(report.HELPDESKS, ("", *COLUMNS), rows, note), figures)

@@ -132,7 +132,7 @@ async def _answers(page: Page, log: Path) -> None:
 
 
 def _end(log: Path) -> str:
-    return log.read_text(errors="replace").strip()[-LAST_WORDS:]
+    return " ".join(log.read_text(errors="replace").split())[-LAST_WORDS:]
 
 
 def _key(name: str) -> str:
@@ -143,5 +143,5 @@ def said_by(order: Sequence[str | Path], environment: Mapping[str, str] = os.env
     """By a program that ends well."""
     done = subprocess.run(order, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise NotSetUp(done.stderr.strip()[-LAST_WORDS:])
+        raise NotSetUp(" ".join(done.stderr.split())[-LAST_WORDS:])
     return done.stdout
