@@ -54,7 +54,7 @@ _IS_MAIL = exists(
 )
 
 
-BATCH = 32
+BATCH = 16
 """Arrivals that are opened together."""
 Alone = Callable[[Arrival, Lease[Arrival]], Awaitable[None]]
 
