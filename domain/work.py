@@ -9,8 +9,9 @@ import asyncio
 import random
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from time import monotonic
 from typing import Any, Generic, TypeVar
 
 import sqlalchemy.exc
@@ -68,6 +69,7 @@ class Lease(Generic[Row]):
     model: type[Row]
     id: uuid.UUID
     number: int
+    since: float = field(default_factory=monotonic, compare=False)
 
     async def settle(self, session: AsyncSession, **values: Any) -> Row:
         """Done: the row, as it is now."""
@@ -251,8 +253,9 @@ async def work(
 
     async def alone(row: Row, lease: Lease[Row]) -> None:
         try:
-            async with db.transaction() as session:
-                row = await lease.renew(session, seconds=queue.lease.total_seconds())
+            if monotonic() - lease.since > queue.lease.total_seconds() - queue.longest:
+                async with db.transaction() as session:
+                    row = await lease.renew(session, seconds=queue.lease.total_seconds())
         except LeaseLost:
             log.warning("lease_lost", queue=queue.topic, id=str(lease.id))
         else:

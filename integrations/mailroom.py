@@ -2,18 +2,16 @@
 
 import asyncio
 import uuid
-from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from itertools import groupby
 
 import structlog
 from sqlalchemy import exists, select
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.arriving import intake
-from domain.arriving.afterwards import InboundEcho, InboundReceipt, InboundUnsent, Revision
+from domain.arriving.afterwards import InboundEcho, InboundUnsent, Revision
 from domain.arriving.inbound import (
     ARRIVALS,
     Arrival,
@@ -31,10 +29,11 @@ from domain.desk.messages import Attachment, Item
 from domain.keys import Keys
 from domain.ways_in import flood
 from domain.ways_in.channels import Channel, ChannelKind
-from domain.work import Claimed, Lease, settle_all, work
+from domain.work import Claimed, Lease, work
 from integrations.chat import payloads as chat
 from integrations.mail import payloads as mail
 from integrations.messenger import payloads as messenger
+from integrations.opened import Opened, opened_together, outcome
 from integrations.phone import telling as phone
 from integrations.sms import payloads as sms
 
@@ -55,36 +54,9 @@ _IS_MAIL = exists(
 )
 
 
-BATCH = 32
+BATCH = 16
 """Arrivals that are opened together."""
-NOT_LONG = 15.0
-"""Seconds for a batch: then there is time in its leases to open each alone."""
-
 Alone = Callable[[Arrival, Lease[Arrival]], Awaitable[None]]
-
-
-@dataclass(frozen=True, eq=False)
-class Opened:
-    arrival: Arrival
-    lease: Lease[Arrival]
-    channel: Channel
-    parts: Sequence[Inbound | Unread] | None
-    """None where reading failed."""
-
-    @property
-    def is_plain(self) -> bool:
-        """Are there only words and receipts in it, which need nothing but the database?"""
-        return self.parts is not None and all(map(_is_plain, self.parts))
-
-
-def _is_plain(part: Inbound | Unread) -> bool:
-    match part:
-        case InboundMessage():
-            return not part.attachments
-        case Unread():
-            return not part.failed
-        case _:
-            return isinstance(part, InboundReceipt)
 
 
 class Mailroom:
@@ -107,7 +79,7 @@ class Mailroom:
         for is_plain, some in groupby(opened, key=lambda one: one.is_plain):
             run: Sequence[Opened] = list(some)
             if is_plain and len(run) > 1:
-                run = await self._together(run)
+                run = await opened_together(self._db, self._keys, run)
             for one in run:
                 await alone(one.arrival, one.lease)
 
@@ -146,46 +118,6 @@ class Mailroom:
             for one, parts in zip(some, read, strict=True)
         ]
 
-    async def _together(self, run: Sequence[Opened]) -> Sequence[Opened]:
-        """Those that are still to be opened alone."""
-        parts = [(one, part) for one in run for part in one.parts or () if not isinstance(part, Unread)]
-        idle: dict[Opened, list[str]] = defaultdict(list)
-        try:
-            async with asyncio.timeout(NOT_LONG), self._db.shared() as session:
-                # Each part is a writer, so that none holds one person while it waits for another.
-                answers = await session.side_by_side(
-                    [
-                        intake.receive(session, one.channel, one.arrival, part, keys=self._keys)
-                        for one, part in parts
-                    ]
-                )
-                for (one, _), why in zip(parts, answers, strict=True):
-                    idle[one] += [why] if isinstance(why, str) else []
-                left = await self._with_news(session, run)
-                done = defaultdict(list)
-                for one in run:
-                    if one not in left:
-                        done[_outcome(one.parts or (), idle[one])].append(one.lease)
-                for (state, reasons), leases in done.items():
-                    await settle_all(session, leases, state=state, last_error=reasons)
-        except Exception as failure:
-            log.info("arrivals_opened_alone", many=len(run), because=repr(failure)[:500])
-            return run
-        return left
-
-    async def _with_news(self, session: AsyncSession, run: Sequence[Opened]) -> list[Opened]:
-        """Those with a message of which something was told before it was here."""
-        left: list[Opened] = []
-        for channel in {one.channel for one in run if one.channel.kind in revisions.CHANGEABLE}:
-            said = {
-                part.external_id: one
-                for one in run
-                for part in one.parts or ()
-                if one.channel is channel and isinstance(part, InboundMessage)
-            }
-            left += [said[id] for id in await revisions.awaited_among(session, channel, said)]
-        return [one for one in run if one in left]
-
     async def open(self, arrival: Arrival, lease: Lease[Arrival]) -> None:
         async with self._db.transaction() as session:
             channel = await session.get_one(Channel, arrival.channel_id)
@@ -213,7 +145,7 @@ class Mailroom:
                 failure = failure or problem
         if failure:
             raise failure
-        state, reasons = _outcome(parts, idle)
+        state, reasons = outcome(parts, idle)
         async with self._db.transaction() as session:
             if state == ArrivalState.FAILED:
                 log.warning("arrival_failed", id=str(arrival.id))
@@ -303,12 +235,3 @@ class Mailroom:
             for attached in message.attachments
         ]
         return replace(message, attachments=tuple(attachments))
-
-
-def _outcome(parts: Sequence[Inbound | Unread], idle: Sequence[str]) -> tuple[ArrivalState, str | None]:
-    """What the arrival is now, and why nothing came of some of its parts."""
-    unread = [part for part in parts if isinstance(part, Unread)]
-    reasons = "; ".join([*(part.reason for part in unread), *idle])[:500] or None
-    if any(part.failed for part in unread):
-        return ArrivalState.FAILED, reasons
-    return ArrivalState.PLACED if len(parts) > len(unread) + len(idle) else ArrivalState.IGNORED, reasons

@@ -54,7 +54,7 @@ async def test_what_was_accepted_survives_kill_9_and_is_there_once(
     db: Database, tmp_path: Path, leases_last: bool
 ) -> None:
     dice = random.Random(SEED)
-    async with asyncio.timeout(200), heddle(db, tmp_path) as house:
+    async with asyncio.timeout(300), heddle(db, tmp_path) as house:
         crowd = Crowd(house.doors, SEED)
 
         async with asyncio.TaskGroup() as sending:
@@ -100,7 +100,7 @@ WRITING = """SELECT FROM pg_locks JOIN pg_database ON pg_database.oid = pg_locks
   WHERE datname = current_database() AND relation = 'item'::regclass AND mode = 'RowExclusiveLock'"""
 TAKES_ITS_TIME = (
     "CREATE FUNCTION linger() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.03); RETURN NULL; END $$",
-    "CREATE TRIGGER linger BEFORE UPDATE ON arrival FOR EACH STATEMENT EXECUTE FUNCTION linger()",
+    "CREATE TRIGGER linger BEFORE UPDATE OF state ON arrival FOR EACH STATEMENT EXECUTE FUNCTION linger()",
 )
 """So that one can see what is written and not settled."""
 
