@@ -142,9 +142,9 @@ Read: TypeAlias = Callable[[Reading, set[uuid.UUID]], Awaitable[Mapping[uuid.UUI
 
 
 def plain(kind: type[T], values: dict[str, Any]) -> T:
-    """An object of a GraphQL type that holds what was read and no more: its fields are plain attributes."""
+    """An object of a GraphQL type that holds what was read and no more: its fields are plain attributes, and `values` is its own."""
     made = object.__new__(kind)
-    made.__dict__.update(values)
+    made.__dict__ = values
     return made
 
 

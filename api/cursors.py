@@ -8,7 +8,7 @@ from domain.errors import InvalidInput
 from domain.events import Place
 from domain.languages import N_
 
-ELSEWHERE: Place = (-1, -1)
+ELSEWHERE: Place = (0, -1)
 """A place in another epoch's feed."""
 
 

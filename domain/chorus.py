@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 
 import asyncpg
 import structlog
-from sqlalchemy import Result, ScalarResult, SelectBase, func, select
+from sqlalchemy import Result, Row, ScalarResult, SelectBase, func, select
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
@@ -43,6 +43,8 @@ class Ask:
 
     statement: Any = None
     values: Mapping[str, Any] | None = None
+    made: type[Any] | None = None
+    """What rows are made into; none: SQLAlchemy's result."""
     work: Callable[[AsyncConnection], Awaitable[Any]] | None = None
     answer: asyncio.Future[Any] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
@@ -98,6 +100,13 @@ class Chorus:
     ) -> Result[*tuple[Any, ...]]:
         """As a connection does. A select that is kept costs least: it is given its values beside it."""
         found: Result[*tuple[Any, ...]] = await self._asked(Ask(statement, values))
+        return found
+
+    async def objects(
+        self, made: type[T], statement: Any, values: Mapping[str, Any] | None = None
+    ) -> list[T]:
+        """As `execute`; each row is an object with its columns as attributes, and no more is made of it."""
+        found: list[T] = await self._asked(Ask(statement, values, made))
         return found
 
     async def scalars(self, statement: Any) -> ScalarResult[Any]:
@@ -178,23 +187,27 @@ class Chorus:
             log.warning("asked_alone", error=type(failure).__name__)
         else:
             for ask, one, rows in zip(asks, said, answers, strict=False):
-                ask.answered(one.kind.result(rows))
+                ask.answered(one.kind.objects(ask.made, rows) if ask.made else one.kind.result(rows))
 
     async def _alone(self, connection: AsyncConnection, ask: Ask) -> None:
         try:
-            ask.answered(
-                await (
-                    _in_transaction(connection, ask.work)
-                    if ask.work
-                    else connection.execute(ask.statement, ask.values)
-                )
-            )
+            if ask.work:
+                ask.answered(await _in_transaction(connection, ask.work))
+            else:
+                found = await connection.execute(ask.statement, ask.values)
+                ask.answered([_object(ask.made, row) for row in found] if ask.made else found)
         except DBAPIError as failure:
             if failure.connection_invalidated:
                 raise
             ask.failed(failure)
         except Exception as failure:
             ask.failed(failure)
+
+
+def _object(made: type[T], row: Row[*tuple[Any, ...]]) -> T:
+    one = object.__new__(made)
+    one.__dict__ = dict(row._mapping)
+    return one
 
 
 async def _in_transaction(connection: AsyncConnection, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
@@ -218,6 +231,14 @@ async def side_by_side(connection: Reads, *readers: Coroutine[Any, Any, Any]) ->
     finally:
         for reader in left:
             reader.close()
+
+
+async def objects(
+    connection: Reads, made: type[T], statement: Any, values: Mapping[str, Any] | None = None
+) -> list[T]:
+    if isinstance(connection, Chorus):
+        return await connection.objects(made, statement, values)
+    return [_object(made, row) for row in await connection.execute(statement, values)]
 
 
 def batched(asks: list[Ask], most: int) -> list[list[Ask]]:

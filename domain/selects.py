@@ -7,7 +7,8 @@ asked here is its Core compiled by its compiler, with its types; only the tellin
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, NamedTuple
+from functools import cached_property
+from typing import Any, NamedTuple, TypeVar
 
 import asyncpg
 import orjson
@@ -16,6 +17,8 @@ from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi, PGD
 from sqlalchemy.engine.result import IteratorResult, SimpleResultMetaData
 from sqlalchemy.sql.sqltypes import Enum, NumericCommon
 from sqlalchemy.util import LRUCache
+
+T = TypeVar("T")
 
 KEPT = 1000
 SPREAD = 20
@@ -38,6 +41,26 @@ class Kind:
 
     def result(self, rows: Sequence[Any]) -> IteratorResult[*tuple[Any, ...]]:
         return IteratorResult(self.shape, map(tuple, rows))
+
+    def objects(self, made: type[T], rows: Sequence[Any]) -> list[T]:
+        """A row's columns are the attributes of an object, by their names."""
+        names, readers = self._columns
+        found = []
+        for row in rows:
+            one = object.__new__(made)
+            values = one.__dict__ = dict(zip(names, row, strict=True))
+            for name, read in readers:
+                values[name] = read(values[name])
+            found.append(one)
+        return found
+
+    @cached_property
+    def _columns(self) -> tuple[Sequence[str], list[tuple[str, Callable[[Any], Any]]]]:
+        """The names, and how the values of some are read."""
+        names = list(self.shape.keys)
+        return names, [
+            (name, read) for name, read in zip(names, self.shape._processors or (), strict=True) if read
+        ]
 
 
 class Told(NamedTuple):

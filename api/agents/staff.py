@@ -3,13 +3,13 @@
 import uuid
 from collections.abc import Collection
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 from sqlalchemy import ColumnElement, select
 
 from api.computed import computed
-from api.context import Info, Reading, plain
+from api.context import Info, Reading, by
 from api.node import Node
 from api.paging import of_each
 from domain.access import may_see
@@ -127,11 +127,8 @@ async def _members(reading: Reading, ids: set[uuid.UUID]) -> dict[uuid.UUID, lis
     team = staff.TeamMember.team_id
     query = _columns.add_columns(team).join(staff.TeamMember, staff.TeamMember.agent_id == staff.Agent.id)
     query = query.where(one_of(team, ids), may_see(staff.Agent, reading.actor), staff.Agent.left_at.is_(None))
-    rows = await reading.connection.execute(of_each(query, team, staff.Agent.name, staff.Agent.id, most=MOST))
-    found: dict[uuid.UUID, list[Agent]] = {}
-    for row in rows:
-        found.setdefault(row.team_id, []).append(_agent(row))
-    return found
+    of_teams = of_each(query, team, staff.Agent.name, staff.Agent.id, most=MOST)
+    return by("team_id", await reading.connection.objects(Agent, of_teams))
 
 
 async def agents_by_id(reading: Reading, ids: Collection[uuid.UUID | None]) -> dict[uuid.UUID | None, Agent]:
@@ -139,37 +136,26 @@ async def agents_by_id(reading: Reading, ids: Collection[uuid.UUID | None]) -> d
     wanted = [id for id in set(ids) if id]
     if not wanted:
         return {}
-    rows = await reading.connection.execute(_named, {"ids": wanted})
-    return {row.id: _agent(row) for row in rows}
+    return {agent.row_id: agent for agent in await reading.connection.objects(Agent, _named, {"ids": wanted})}
 
 
 async def agents_where(reading: Reading, condition: ColumnElement[bool]) -> dict[uuid.UUID | None, Agent]:
-    rows = await reading.connection.execute(_columns.where(condition))
-    return {row.id: _agent(row) for row in rows}
+    found = await reading.connection.objects(Agent, _columns.where(condition))
+    return {agent.row_id: agent for agent in found}
 
 
 async def teams_by_id(reading: Reading, ids: Collection[uuid.UUID | None]) -> dict[uuid.UUID | None, Team]:
     wanted = [id for id in set(ids) if id]
     if not wanted:
         return {}
-    rows = await reading.connection.execute(
-        select(staff.Team.id, staff.Team.name).where(one_of(staff.Team.id, wanted))
-    )
-    return {row.id: _team(row) for row in rows}
+    teams = await reading.connection.objects(Team, _team_columns.where(one_of(staff.Team.id, wanted)))
+    return {team.row_id: team for team in teams}
 
 
-COLUMNS = ("id", "name", "locale", "timezone", "role", "languages", "skills", "line")
-_columns = select(*(getattr(staff.Agent, name) for name in COLUMNS))
+COLUMNS = ("name", "locale", "timezone", "role", "languages", "skills", "line")
+_columns = select(staff.Agent.id.label("row_id"), *(getattr(staff.Agent, name) for name in COLUMNS))
 _named = _columns.where(one_of_given(staff.Agent.id))
-
-
-def _agent(row: Any) -> Agent:
-    said = {name: getattr(row, name) for name in COLUMNS if name != "id"}
-    return plain(Agent, said | {"row_id": row.id})
-
-
-def _team(row: Any) -> Team:
-    return plain(Team, {"row_id": row.id, "name": row.name})
+_team_columns = select(staff.Team.id.label("row_id"), staff.Team.name)
 
 
 computed(
@@ -192,19 +178,13 @@ async def agents(
         if on_shift is not None:
             present = one_of(staff.Agent.id, await duty.on_duty(reading.connection, at=reading.at))
             query = query.where(present if on_shift else ~present)
-        rows = await reading.connection.execute(query.order_by(staff.Agent.name).limit(MOST))
-        return [_agent(row) for row in rows]
+        return await reading.connection.objects(Agent, query.order_by(staff.Agent.name).limit(MOST))
 
 
 async def _teams(info: Info) -> list[Team]:
     async with info.context.reading() as reading:
-        rows = await reading.connection.execute(
-            select(staff.Team.id, staff.Team.name)
-            .where(may_see(staff.Team, reading.actor))
-            .order_by(staff.Team.name)
-            .limit(MOST)
-        )
-        return [_team(row) for row in rows]
+        seen = _team_columns.where(may_see(staff.Team, reading.actor))
+        return await reading.connection.objects(Team, seen.order_by(staff.Team.name).limit(MOST))
 
 
 @strawberry.type

@@ -39,11 +39,11 @@ async def reply_channels_of(
     for ticket_id, contact_id in tickets.items():
         used = {one.identity_id: one.at.timestamp() if one.at else 0.0 for one in threads.get(ticket_id, [])}
         mine = [
-            _from_here(identity, was_used=identity.row.id in used)
+            _from_here(identity, was_used=identity.row_id in used)
             for identity in identities
-            if identity.row.contact_id == contact_id or identity.row.id in used
+            if identity.contact_id == contact_id or identity.row_id in used
         ]
-        found[ticket_id] = sorted(mine, key=lambda one: used.get(one.row.id, 0.0), reverse=True)
+        found[ticket_id] = sorted(mine, key=lambda one: used.get(one.row_id, 0.0), reverse=True)
     return found
 
 

@@ -65,18 +65,19 @@ async def _counters(info: Info, team_id: strawberry.ID | None = None) -> Counter
 
 async def _read_counters(reading: Reading, team_id: uuid.UUID | None = None) -> Counters:
     found = await board.counters(reading.connection, reading.actor, team_id, at=reading.at)
-    return plain(Counters, vars(found))
+    return plain(Counters, dict(vars(found)))
 
 
 async def _live_calls(info: Info) -> list[Call]:
     async with info.context.reading() as reading:
         item = messages.Item.__table__.c
-        rows = await reading.connection.execute(
+        rows = await reading.connection.objects(
+            history.Written,
             history.ITEMS.where(*ON_THE_LINE, may_see(messages.Item, reading.actor))
             .order_by(item.at.desc(), item.id)
-            .limit(MOST_CALLS)
+            .limit(MOST_CALLS),
         )
-        return list((await calls_of(reading, rows.all(), wanted(info))).values())
+        return list((await calls_of(reading, rows, wanted(info))).values())
 
 
 PEOPLE = (EventKind.AGENT_ADDED, EventKind.AGENT_CHANGED, EventKind.AGENT_PRESENCE, EventKind.TICKET_ASSIGNED)

@@ -17,6 +17,7 @@ from domain.answering import addressing
 from domain.complaints import decision_dates
 from domain.complaints.case_file import CaseFile
 from domain.complaints.stages import NAMES, Outcome, Remedy
+from domain.desk.history import Written
 from domain.desk.messages import Direction, ItemKind
 from domain.languages import N_, translate
 from domain.sla.targets import Metric
@@ -182,7 +183,7 @@ class _Page:
 
     def _timeline(self) -> Iterator[h.Element]:
         for row in self._case.timeline:
-            if not hasattr(row, "direction"):
+            if not isinstance(row, Written):
                 told = system_events.sentence(row, self._case.agents, self._locale)
                 yield h.article(".event")[f"{self._when(row.at)}  ·  {told}"]
             elif row.kind == ItemKind.CALL:

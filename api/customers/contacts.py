@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import strawberry
 from sqlalchemy import Select, Uuid, func, select
 
+from api.columns import Columns
 from api.computed import computed
 from api.context import Info, Reading, fill, nothing, plain
 from api.customers.companies import Company, companies_by_id
@@ -25,7 +26,7 @@ from api.reads import opened
 from api.selection import Selection, wanted
 from domain.access import visible
 from domain.customers import contacts
-from domain.db import one_of, one_of_given
+from domain.db import Json, one_of, one_of_given
 from domain.desk.history import TimelineKind
 from domain.ids import public_id, row_id
 from domain.ways_in.channels import ChannelKind
@@ -62,6 +63,8 @@ class Contact(Node):
     open_tickets: list[Annotated["Ticket", strawberry.lazy("api.desk.tickets")]]
     tasks: list[Annotated["Task", strawberry.lazy("api.desk.tasks")]]
     row_id: strawberry.Private[uuid.UUID]
+    company_id: strawberry.Private[uuid.UUID | None]
+    kept_fields: strawberry.Private[Json]
 
     @strawberry.field(
         description=f"Everything with this customer, across all channels and tickets, newest first. {PAGED}"
@@ -125,46 +128,44 @@ async def contacts_now(
 
 
 _table = contacts.Contact.__table__.c
-SHOWN = (
-    _table.id,
-    _table.name,
-    _table.locale,
-    _table.timezone,
-    _table.is_vip,
-    _table.tags,
-    _table.city,
-    _table.company_id,
-    _table.erased_at,
+COLUMNS = Columns(
+    (_table.id.label("row_id"),),
+    {
+        "name": _table.name,
+        "locale": _table.locale,
+        "timezone": _table.timezone,
+        "isVip": _table.is_vip,
+        "tags": _table.tags,
+        "city": _table.city,
+        "company": _table.company_id,
+        "fields": _table.fields.label("kept_fields"),
+        "erasedAt": _table.erased_at,
+    },
 )
 
 
 @cache
-def _rows(with_fields: bool) -> Select[Any]:
-    return select(*SHOWN, *([_table.fields] if with_fields else [])).where(one_of_given(_table.id))
+def _rows(asked: frozenset[str]) -> Select[Any]:
+    return select(*COLUMNS.of(asked)).where(one_of_given(_table.id))
 
 
 async def _read(reading: Reading, people: dict[uuid.UUID, Contact], selection: Selection) -> list[uuid.UUID]:
     """What stands in their own rows; the ids of those that are there."""
-    found, fields = await asyncio.gather(
-        reading.connection.execute(_rows("fields" in selection), {"ids": list(people)}),
+    query = _rows(COLUMNS.asked(selection))
+    rows, fields = await asyncio.gather(
+        reading.connection.objects(Contact, query, {"ids": list(people)}),
         fields_of(reading, ContactField) if "fields" in selection else nothing(),
     )
-    rows = found.all()
     firms = {row.company_id for row in rows if row.company_id} if "company" in selection else set()
     companies = await companies_by_id(reading, firms) if firms else {}
     for row in rows:
-        vars(people[row.id]).update(
-            name=row.name,
-            locale=row.locale,
-            timezone=row.timezone,
-            is_vip=row.is_vip,
-            tags=row.tags,
-            city=row.city,
-            company=companies.get(row.company_id),
-            **({"fields": values_of(row.fields, fields, ContactFieldValue)} if fields else {}),
-            erased_at=row.erased_at,
-        )
-    return [row.id for row in rows]
+        person = people[row.row_id]
+        vars(person).update(vars(row))
+        if "company" in selection:
+            person.company = companies[person.company_id] if person.company_id else None
+        if fields:
+            person.fields = values_of(person.kept_fields, fields, ContactFieldValue)
+    return [row.row_id for row in rows]
 
 
 async def _contact(info: Info, id: strawberry.ID) -> Contact | None:

@@ -1,6 +1,7 @@
 """By what a customer is known, and whether that can be answered to."""
 
 import uuid
+from collections.abc import Mapping
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -8,8 +9,9 @@ from typing import Any
 import strawberry
 from sqlalchemy import ColumnElement, Select, exists, func, select
 
+from api.columns import Columns
 from api.computed import computed
-from api.context import Reading, plain
+from api.context import Reading, by
 from api.node import Node
 from api.selection import Selection
 from domain.answering import reply_windows
@@ -17,7 +19,7 @@ from domain.answering.carrying import CHANNEL_OF
 from domain.answering.reply_windows import A_PERSON, ANYBODY
 from domain.customers import contacts
 from domain.customers.consents import Consent
-from domain.customers.contacts import IdentityKind
+from domain.customers.contacts import IdentityKind, Proof
 from domain.db import one_of, one_of_given
 from domain.desk.threads import Thread
 from domain.ids import public_id
@@ -60,7 +62,15 @@ class Identity(Node):
     call_url: str | None = strawberry.field(
         description="Of a number: opens the telephone of whoever taps it. `callStart` calls by the shop's own line."
     )
-    row: strawberry.Private[Any]
+    row_id: strawberry.Private[uuid.UUID]
+    contact_id: strawberry.Private[uuid.UUID]
+    kind: strawberry.Private[IdentityKind]
+    scope: strawberry.Private[str]
+    value: strawberry.Private[str]
+    proof: strawberry.Private[Proof | None]
+    last_inbound_at: strawberry.Private[datetime | None]
+    has_begun: strawberry.Private[bool]
+    is_texted: strawberry.Private[bool]
     reading: strawberry.Private[Any]
 
 
@@ -68,9 +78,9 @@ def each_once(identities: list[Identity]) -> list[Identity]:
     """Of an address that contacts brought twice when they became one, the proven row."""
     shown: dict[tuple[Any, ...], Identity] = {}
     for identity in identities:
-        row = identity.row
-        key = (row.contact_id, row.kind, row.scope, row.value)
-        if key not in shown or (identity.verified and not shown[key].verified):
+        key = (identity.contact_id, identity.kind, identity.scope, identity.value)
+        known = shown.setdefault(key, identity)
+        if identity.verified and not known.verified:
             shown[key] = identity
     return list(shown.values())
 
@@ -79,107 +89,86 @@ async def identities_where(
     reading: Reading, condition: ColumnElement[bool], selection: Selection
 ) -> list[Identity]:
     """What can be shown and answered to: the shop's own customer ids are neither."""
-    rows = await reading.connection.execute(_rows(_asked(selection)).where(condition))
-    return [_identity(reading, row) for row in rows]
+    return await _read(reading, _rows(COLUMNS.asked(selection)).where(condition))
 
 
 async def identities_of(
     reading: Reading, contact_ids: list[uuid.UUID], selection: Selection
 ) -> dict[uuid.UUID, list[Identity]]:
-    rows = await reading.connection.execute(_theirs(_asked(selection)), {"ids": contact_ids})
-    groups: dict[uuid.UUID, list[Identity]] = {}
-    for identity in each_once([_identity(reading, row) for row in rows]):
-        groups.setdefault(identity.row.contact_id, []).append(identity)
-    return groups
+    found = await _read(reading, _theirs(COLUMNS.asked(selection)), {"ids": contact_ids})
+    return by("contact_id", each_once(found))
 
 
-def _asked(selection: Selection) -> frozenset[str]:
-    return frozenset(column for column, fields in AROUND.items() if fields & selection.keys())
-
-
-@cache
-def _theirs(around: frozenset[str]) -> Select[Any]:
-    return _rows(around).where(one_of_given(_table.contact_id))
+async def _read(
+    reading: Reading, query: Select[Any], values: Mapping[str, Any] | None = None
+) -> list[Identity]:
+    found = await reading.connection.objects(Identity, query, values)
+    for identity in found:
+        identity.reading = reading
+    return found
 
 
 @cache
-def _rows(around: frozenset[str]) -> Select[Any]:
-    beside = _around()
-    return (
-        select(*COLUMNS, *(beside[name].label(name) for name in sorted(around)))
-        .where(one_of(_table.kind, CHANNELS))
-        .order_by(_table.created_at)
-    )
+def _theirs(asked: frozenset[str]) -> Select[Any]:
+    return _rows(asked).where(one_of_given(_table.contact_id))
+
+
+@cache
+def _rows(asked: frozenset[str]) -> Select[Any]:
+    return select(*COLUMNS.of(asked)).where(one_of(_table.kind, CHANNELS)).order_by(_table.created_at)
 
 
 _table = contacts.Identity.__table__.c
-COLUMNS = (
-    _table.id,
-    _table.contact_id,
-    _table.kind,
-    _table.scope,
-    _table.value,
-    _table.label,
-    _table.verified_at,
-    _table.verified_by,
-    _table.last_used_at,
-    _table.bounced_at,
+_its_threads = Thread.identity_id == _table.id
+_begun = exists().where(_its_threads, Channel.id == Thread.channel_id, Channel.disabled_at.is_(None))
+_is_texted = _begun.where(Channel.kind == ChannelKind.SMS).label("is_texted")
+_last_inbound_at = (
+    select(func.max(Thread.last_inbound_at)).where(_its_threads).scalar_subquery().label("last_inbound_at")
 )
-AROUND = {
-    "last_inbound_at": {"replyWindow", "canReply"},
-    "has_begun": {"canReply"},
-    "is_texted": {"canReply", "channel"},
-    "stopped_at": {"canReply", "stoppedAt"},
-}
-"""What is read beside the row, and for which fields."""
-
-
-def _around() -> dict[str, ColumnElement[Any]]:
-    theirs = Thread.identity_id == _table.id
-    begun = exists().where(theirs, Channel.id == Thread.channel_id, Channel.disabled_at.is_(None))
-    stopped = select(func.max(Consent.stopped_at)).where(
-        _table.kind == IdentityKind.PHONE, Consent.number == _table.value
-    )
-    return {
-        "last_inbound_at": select(func.max(Thread.last_inbound_at)).where(theirs).scalar_subquery(),
-        "has_begun": begun,
-        "is_texted": begun.where(Channel.kind == ChannelKind.SMS),
-        "stopped_at": stopped.scalar_subquery(),
-    }
-
-
-def _identity(reading: Reading, row: Any) -> Identity:
-    return plain(
-        Identity,
-        {
-            "reading": reading,
-            "row": row,
-            "label": row.label,
-            "verified": row.verified_at is not None,
-            "last_used_at": row.last_used_at,
-            "bounced_at": row.bounced_at,
-        },
-    )
+_stopped_at = (
+    select(func.max(Consent.stopped_at))
+    .where(_table.kind == IdentityKind.PHONE, Consent.number == _table.value)
+    .scalar_subquery()
+    .label("stopped_at")
+)
+COLUMNS = Columns(
+    (
+        _table.id.label("row_id"),
+        _table.contact_id,
+        _table.kind,
+        _table.scope,
+        _table.value,
+        _table.verified_at.is_not(None).label("verified"),
+    ),
+    {
+        "channel": _is_texted,
+        "label": _table.label,
+        "verifiedBy": _table.verified_by.label("proof"),
+        "canReply": (_last_inbound_at, _begun.label("has_begun"), _is_texted, _stopped_at),
+        "replyWindow": _last_inbound_at,
+        "lastUsedAt": _table.last_used_at,
+        "bouncedAt": _table.bounced_at,
+        "stoppedAt": _stopped_at,
+    },
+)
 
 
 def _can_reply(identity: Identity) -> bool:
-    row = identity.row
-    match row.kind:
+    match identity.kind:
         case IdentityKind.EMAIL:
             return True
         case IdentityKind.PHONE:
-            return bool(row.is_texted) and row.stopped_at is None
+            return identity.is_texted and identity.stopped_at is None
         case IdentityKind.MESSENGER:
-            return bool(row.has_begun) and reply_windows.is_open(row.last_inbound_at, identity.reading.at)
+            return identity.has_begun and reply_windows.is_open(identity.last_inbound_at, identity.reading.at)
         case _:
-            return bool(row.has_begun)
+            return identity.has_begun
 
 
 def _reply_window(identity: Identity) -> ReplyWindow | None:
-    row, reading = identity.row, identity.reading
-    if row.kind != IdentityKind.MESSENGER:
+    if identity.kind != IdentityKind.MESSENGER:
         return None
-    last = row.last_inbound_at
+    last, reading = identity.last_inbound_at, identity.reading
     is_open = reply_windows.is_open(last, reading.at)
     return ReplyWindow(
         is_open=is_open,
@@ -191,13 +180,10 @@ def _reply_window(identity: Identity) -> ReplyWindow | None:
 
 computed(
     Identity,
-    id=lambda identity: public_id("Identity", identity.row.id),
-    channel=lambda identity: ChannelKind.SMS if identity.row.is_texted else CHANNELS[identity.row.kind],
-    verified_by=lambda identity: identity.row.verified_by.value.upper() if identity.row.verified_by else None,
+    id=lambda identity: public_id("Identity", identity.row_id),
+    channel=lambda identity: ChannelKind.SMS if identity.is_texted else CHANNELS[identity.kind],
+    verified_by=lambda identity: identity.proof.value.upper() if identity.proof else None,
     can_reply=_can_reply,
     reply_window=_reply_window,
-    stopped_at=lambda identity: identity.row.stopped_at,
-    call_url=lambda identity: (
-        f"tel:{identity.row.value}" if identity.row.kind == IdentityKind.PHONE else None
-    ),
+    call_url=lambda identity: f"tel:{identity.value}" if identity.kind == IdentityKind.PHONE else None,
 )

@@ -4,12 +4,16 @@ import asyncio
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cache
 from typing import Any
 
 import strawberry
-from sqlalchemy import select
+from sqlalchemy import Select, select
 
-from api.context import Reading, by, nothing, plain
+from api.columns import Columns
+from api.computed import computed
+from api.context import Reading, by, nothing
 from api.desk import files
 from api.node import Node
 from api.selection import Selection
@@ -50,6 +54,17 @@ class Attachment(Node):
     lost: str | None = strawberry.field(
         description="Why the file is not here, and will not come: the customer has to send it again."
     )
+    row_id: strawberry.Private[uuid.UUID]
+    item_id: strawberry.Private[uuid.UUID]
+    file: strawberry.Private[str | None]
+    content_id: strawberry.Private[str | None]
+    due_at: strawberry.Private[datetime | None]
+    trouble: strawberry.Private[str | None]
+    let_out: strawberry.Private[bool]
+    scanned_at: strawberry.Private[datetime | None]
+    opened_at: strawberry.Private[datetime | None]
+    scan_due_at: strawberry.Private[datetime | None]
+    reading: strawberry.Private[Any]
 
 
 @dataclass(frozen=True)
@@ -62,79 +77,86 @@ class Attached:
 
 
 async def attached_to(reading: Reading, rows: Sequence[Any], selection: Selection) -> Attached:
-    asks, shows = "attachments" in selection, "html" in selection
+    asks, shows = selection.below("attachments"), "html" in selection
     arrived = [row.id for row in rows if row.arrival_id] if "original" in selection else []
     files_read, originals = await asyncio.gather(
-        _files(reading, [row.id for row in rows if asks or (shows and row.html)]),
+        _files(reading, [row.id for row in rows if asks or (shows and row.html)], asks, shows=shows),
         with_original(reading.connection, arrived) if arrived else nothing(),
     )
     found = by("item_id", files_read)
     return Attached(
-        {id: [_shown(reading, row) for row in group] for id, group in found.items()} if asks else {},
+        found if asks else {},
         {id: _pictures(reading, group) for id, group in found.items()} if shows else {},
         {id: files.original_link(reading.house, reading.actor, id) for id in originals},
     )
 
 
-async def _files(reading: Reading, item_ids: list[uuid.UUID]) -> Sequence[Any]:
+async def _files(
+    reading: Reading, item_ids: list[uuid.UUID], selection: Selection, *, shows: bool
+) -> list[Attachment]:
     if not item_ids:
         return []
-    rows = await reading.connection.execute(_kept, {"ids": item_ids})
-    return rows.all()
+    query = _kept(COLUMNS.asked(Selection({**selection, "html": Selection()}) if shows else selection))
+    found = await reading.connection.objects(Attachment, query, {"ids": item_ids})
+    for attachment in found:
+        attachment.reading = reading
+    return found
 
 
 _file = messages.Attachment
-_kept = (
-    select(
-        _file.id,
-        _file.item_id,
-        _file.name,
-        _file.mime,
-        _file.bytes,
-        _file.file,
-        _file.inline,
-        _file.content_id,
-        _file.due_at,
-        _file.last_error,
-        Scan.infection,
-        Scan.scanned_at,
-        Scan.opened_at,
-        Scan.due_at.label("scan_due_at"),
-        LET_OUT.label("let_out"),
-    )
-    .outerjoin(Scan, Scan.file == _file.file)
-    .where(one_of_given(_file.item_id))
-    .order_by(_file.id)
+_let_out = LET_OUT.label("let_out")
+COLUMNS = Columns(
+    (_file.id.label("row_id"), _file.item_id),
+    {
+        "name": _file.name,
+        "mime": _file.mime,
+        "bytes": _file.bytes,
+        "inline": _file.inline,
+        "url": (_file.file, _let_out),
+        "thumbUrl": (_file.file, _let_out, _file.mime, _file.bytes),
+        "scan": (Scan.infection, Scan.scanned_at, Scan.opened_at, Scan.due_at.label("scan_due_at")),
+        "infection": Scan.infection,
+        "lost": (_file.last_error.label("trouble"), _file.file, _file.due_at),
+        "html": (_file.inline, _file.content_id, _file.file, _let_out),
+    },
+)
+OF_SCANS = {"url", "thumbUrl", "scan", "infection", "html"}
+
+
+@cache
+def _kept(asked: frozenset[str]) -> Select[Any]:
+    query = select(*COLUMNS.of(asked)).where(one_of_given(_file.item_id)).order_by(_file.id)
+    return query.outerjoin(Scan, Scan.file == _file.file) if asked & OF_SCANS else query
+
+
+def _thumb_url(attachment: Attachment) -> str | None:
+    shows = attachment.file and attachment.let_out and may_have_one(attachment.mime, attachment.bytes)
+    reading = attachment.reading
+    return files.preview_link(reading.house, reading.actor, attachment.row_id) if shows else None
+
+
+computed(
+    Attachment,
+    id=lambda attachment: public_id("Attachment", attachment.row_id),
+    url=lambda attachment: _link(attachment) if attachment.file and attachment.let_out else None,
+    thumb_url=_thumb_url,
+    scan=lambda attachment: state_of(attachment, due_at=attachment.scan_due_at),
+    lost=lambda attachment: (
+        attachment.trouble if attachment.file is None and attachment.due_at is None else None
+    ),
 )
 
 
-def _shown(reading: Reading, row: Any) -> Attachment:
-    has_link = row.file and row.let_out
-    return plain(
-        Attachment,
-        {
-            "id": public_id("Attachment", row.id),
-            "name": row.name,
-            "mime": row.mime,
-            "bytes": row.bytes,
-            "inline": row.inline,
-            "url": files.link(reading.house, reading.actor, row.id) if has_link else None,
-            "thumb_url": files.preview_link(reading.house, reading.actor, row.id)
-            if has_link and may_have_one(row.mime, row.bytes)
-            else None,
-            "scan": state_of(row, due_at=row.scan_due_at),
-            "infection": row.infection,
-            "lost": row.last_error if row.file is None and row.due_at is None else None,
-        },
-    )
+def _link(attachment: Attachment) -> str:
+    return files.link(attachment.reading.house, attachment.reading.actor, attachment.row_id)
 
 
-def _pictures(reading: Reading, rows: list[Any]) -> dict[str, str]:
+def _pictures(reading: Reading, attachments: list[Attachment]) -> dict[str, str]:
     """None for an integrator's token: links are made for agents."""
     if reading.actor.kind != ActorKind.AGENT:
         return {}
     return {
-        row.content_id: files.link(reading.house, reading.actor, row.id)
-        for row in rows
-        if row.inline and row.content_id and row.file and row.let_out
+        one.content_id: _link(one)
+        for one in attachments
+        if one.inline and one.content_id and one.file and one.let_out
     }

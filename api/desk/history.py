@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from api.computed import computed
 from api.context import Info, Reading, nothing, plain
-from api.desk.timeline import TimelineItem, timeline_items
+from api.desk.timeline import TimelineItem, timeline_items, unread
 from api.paging import PageInfo, page_size
 from api.selection import Selection, wanted
 from domain.access import may_see
@@ -101,14 +101,15 @@ async def timeline_of_contact(info: Info, contact_id: uuid.UUID, asked: Asked) -
 async def _connection(
     reading: Reading, read: Read, page: history.Page, selection: Selection
 ) -> TimelineConnection:
+    below = selection.below("edges", "node")
+    page = replace(page, without=unread(below))
     rows = await read(replace(page, limit=page.limit + 1))
     shown = rows[-page.limit :] if page.oldest else rows[: page.limit]
     more = len(rows) > page.limit
     behind = "hasNextPage" if page.oldest else "hasPreviousPage"
     turned = _turned(page, shown) if behind in selection.below("pageInfo") else None
     nodes, came = await asyncio.gather(
-        timeline_items(reading, shown, selection.below("edges", "node")),
-        read(turned) if turned else nothing(),
+        timeline_items(reading, shown, below), read(turned) if turned else nothing()
     )
     edges = [plain(TimelineEdge, {"row": row, "node": node}) for row, node in zip(shown, nodes, strict=True)]
     return plain(

@@ -1,21 +1,26 @@
 """The inbox: tickets by page, chosen by a filter or a view, in an order."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 import strawberry
-from sqlalchemy import ColumnElement, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, DateTime, Integer, Select, Uuid, bindparam, func, or_, select, tuple_
 from sqlalchemy.orm import InstrumentedAttribute
 
 from api.computed import computed
 from api.context import Info, Reading, nothing, plain
-from api.desk.tickets import Ticket, load_tickets, seen_tickets
+from api.desk.tickets import COLUMNS, Ticket, load_tickets
 from api.finding.asking import asked
 from api.finding.views import view_row
 from api.paging import COUNTED, PageInfo, cursor_of, page_info, page_size, place_of
 from api.selection import wanted
+from domain import access
+from domain.access import may_see
+from domain.actors import Actor
 from domain.customers.contacts import same_person
 from domain.db import one_of
 from domain.desk.tickets import Ticket as TicketRow
@@ -78,21 +83,24 @@ async def _tickets(
     size = page_size(first)
     selection = wanted(info)
     async with info.context.reading() as reading:
-        chosen, view_order = await _chosen(reading, filter or TicketFilter())
-        order = _ORDERS[order_by or view_order or TicketOrder.UPDATED]
-        query = seen_tickets(reading, TicketRow.merged_into_id.is_(None), *chosen)
-        counted = query.with_only_columns(TicketRow.id).limit(COUNTED + 1).subquery()
-        if after:
-            query = query.where(order.after(after))
-        query = query.order_by(*order.columns()).limit(size + 1)
+        chosen, view_order = await _chosen(reading, filter) if filter else ([_NO_SPAM], None)
+        order = order_by or view_order or TicketOrder.UPDATED
+        place = place_of(after) if after else None
+        asked = selection.below("edges", "node")
+        columns, sight = COLUMNS.asked(asked), access.sight(reading.actor)
+        values: dict[str, Any] | None = None
+        if filter:
+            query = _page(sight, columns, order, chosen, place, size + 1)
+        else:
+            query = _page_of_all(sight, columns, order, further=after is not None)
+            values = {"size": size + 1} | dict(zip(_PLACE, place or (), strict=False))
         found, total = await asyncio.gather(
-            load_tickets(reading, query, selection.below("edges", "node")),
-            reading.connection.scalar(select(func.count()).select_from(counted))
-            if "totalCount" in selection
-            else nothing(),
+            load_tickets(reading, query, asked, values),
+            reading.connection.scalar(_count(sight, chosen)) if "totalCount" in selection else nothing(),
         )
     edges = [
-        plain(TicketEdge, {"at": getattr(ticket, order.by.key), "node": ticket}) for ticket in found[:size]
+        plain(TicketEdge, {"at": getattr(ticket, _ORDERS[order].by.key), "node": ticket})
+        for ticket in found[:size]
     ]
     return TicketConnection(
         edges=edges, page_info=page_info(edges, after=after, more=len(found) > size), total_count=total or 0
@@ -108,8 +116,8 @@ class _Order:
         both = (self.by, TicketRow.id)
         return [column.asc() if self.ascending else column.desc() for column in both]
 
-    def after(self, cursor: str) -> ColumnElement[bool]:
-        place, here = tuple_(self.by, TicketRow.id), tuple_(*place_of(cursor))
+    def after(self, last: tuple[Any, Any]) -> ColumnElement[bool]:
+        place, here = tuple_(self.by, TicketRow.id), tuple_(*last)
         return place > here if self.ascending else place < here
 
 
@@ -118,6 +126,38 @@ _ORDERS = {
     TicketOrder.UPDATED: _Order(TicketRow.updated_at),
     TicketOrder.CREATED: _Order(TicketRow.created_at),
 }
+
+
+_NO_SPAM = TicketRow.spam_at.is_(None)
+_PLACE = {"at": bindparam("at", type_=DateTime(timezone=True)), "id": bindparam("id", type_=Uuid())}
+
+
+def _page(
+    sight: Actor,
+    columns: frozenset[str],
+    order: TicketOrder,
+    chosen: Sequence[ColumnElement[bool]],
+    place: Any,
+    size: Any,
+) -> Select[Any]:
+    """`place`: of the last ticket of the page before."""
+    query = select(*COLUMNS.of(columns)).where(
+        may_see(TicketRow, sight), TicketRow.merged_into_id.is_(None), *chosen
+    )
+    if place:
+        query = query.where(_ORDERS[order].after(place))
+    return query.order_by(*_ORDERS[order].columns()).limit(size)
+
+
+@lru_cache(1000)
+def _page_of_all(sight: Actor, columns: frozenset[str], order: TicketOrder, *, further: bool) -> Select[Any]:
+    place = tuple(_PLACE.values()) if further else None
+    return _page(sight, columns, order, [_NO_SPAM], place, bindparam("size", type_=Integer()))
+
+
+def _count(sight: Actor, chosen: Sequence[ColumnElement[bool]]) -> Select[Any]:
+    one = select(TicketRow.id).where(may_see(TicketRow, sight), TicketRow.merged_into_id.is_(None), *chosen)
+    return select(func.count()).select_from(one.limit(COUNTED + 1).subquery())
 
 
 async def _chosen(
@@ -133,7 +173,7 @@ async def _chosen(
     if filter.spam:
         found.append(TicketRow.spam_at.is_not(None))
     elif not speaks_of_spam(query):
-        found.append(TicketRow.spam_at.is_(None))
+        found.append(_NO_SPAM)
     return found, view.order_by if view else None
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Select, Uuid, bindparam, func, select, true
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from api.context import Reading, by
+from api.context import Reading
 from api.scalars import BigInt
 from domain.db import one_of, one_of_given
 from domain.desk.messages import DeliveryState, Direction, Item
@@ -51,15 +51,16 @@ CHANNELS = (
 
 async def newest_items(reading: Reading, ids: list[uuid.UUID]) -> dict[uuid.UUID, tuple[str, BigInt]]:
     rows = await reading.connection.execute(NEWEST, {"ids": ids})
-    return {row.id: (" ".join((row.text or "").split()), BigInt(row.seq or 0)) for row in rows}
+    return {id: (" ".join(text.split()) if text else "", BigInt(seq or 0)) for id, text, seq in rows}
 
 
 async def channels_of(reading: Reading, ids: list[uuid.UUID]) -> dict[uuid.UUID, list[ChannelKind]]:
     """The kinds of a ticket's conversations, the one the customer used last first."""
     rows = await reading.connection.execute(CHANNELS, {"ids": ids})
-    return {
-        ticket_id: [row.kind for row in group] for ticket_id, group in by("ticket_id", rows.all()).items()
-    }
+    kinds: dict[uuid.UUID, list[ChannelKind]] = {}
+    for ticket_id, kind in rows:
+        kinds.setdefault(ticket_id, []).append(kind)
+    return kinds
 
 
 async def unread_of(reading: Reading, ids: list[uuid.UUID]) -> dict[uuid.UUID, int]:

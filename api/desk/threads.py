@@ -85,7 +85,7 @@ async def threads_of(
         else nothing(),
         participants_of(reading, [row.id for row in found]) if "participants" in wanted else nothing(),
     )
-    identities = {one.row.id: one for one in known}
+    identities = {one.row_id: one for one in known}
     return {
         ticket_id: [
             plain(

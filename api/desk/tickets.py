@@ -12,8 +12,9 @@ from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.agents.staff import Agent, Team
+from api.columns import Columns
 from api.computed import computed
-from api.context import Info, Reading, fill, plain
+from api.context import Info, Reading, fill
 from api.customers.contacts import Contact
 from api.customers.identities import Identity
 from api.desk.history import PAGED, Asked, TimelineConnection, timeline_of_ticket
@@ -138,7 +139,7 @@ async def tickets_by_id(
     reading: Reading, ids: Collection[uuid.UUID], selection: Selection
 ) -> dict[uuid.UUID, Ticket]:
     """Those this person sees, newest activity first, by the id asked for: of a merged ticket, the one it became."""
-    query = _by_id(access.sight(reading.actor))
+    query = _by_id(access.sight(reading.actor), COLUMNS.asked(selection))
     moved, tickets = await asyncio.gather(
         became(reading.connection, ids), load_tickets(reading, query, selection, {"ids": list(ids)})
     )
@@ -154,17 +155,16 @@ _survivors = select(func.coalesce(_asked_for.c.merged_into_id, _asked_for.c.id))
 
 
 @lru_cache(1000)
-def _by_id(actor: Actor) -> Select[Any]:
-    return (
-        select(*COLUMNS).where(may_see(TicketRow, actor), among(TicketRow.id, _survivors)).order_by(*NEWEST)
-    )
+def _by_id(actor: Actor, asked: frozenset[str]) -> Select[Any]:
+    seen = select(*COLUMNS.of(asked)).where(may_see(TicketRow, actor))
+    return seen.where(among(TicketRow.id, _survivors)).order_by(*NEWEST)
 
 
 async def tickets_now(
     reading: Reading, ids: Collection[uuid.UUID], selection: Selection
 ) -> dict[uuid.UUID, Ticket]:
     """Those this person sees, by the id of a row that points to them: no merged one is among them, for such pointers move."""
-    query = seen_tickets(reading, one_of(TicketRow.id, ids))
+    query = seen_tickets(reading, selection, one_of(TicketRow.id, ids))
     return {ticket.row_id: ticket for ticket in await load_tickets(reading, query, selection)}
 
 
@@ -174,6 +174,7 @@ async def open_tickets_of(
     """For each contact the newest hundred that this person sees."""
     query = seen_tickets(
         reading,
+        selection,
         one_of(TicketRow.contact_id, contact_ids),
         TicketRow.status.in_(LIVE),
         TicketRow.merged_into_id.is_(None),
@@ -183,56 +184,38 @@ async def open_tickets_of(
 
 
 _table = TicketRow.__table__.c
-COLUMNS = (
-    _table.id,
-    _table.number,
-    _table.contact_id,
-    _table.assignee_id,
-    _table.team_id,
-    _table.subject,
-    _table.status,
-    _table.priority,
-    _table.tags,
-    _table.fields,
-    _table.created_at,
-    _table.updated_at,
-    _table.due_at,
-    _table.snoozed_until,
-    _table.spam_at,
+COLUMNS = Columns(
+    (
+        _table.id.label("row_id"),
+        _table.contact_id,
+        _table.assignee_id,
+        _table.team_id,
+        _table.created_at,
+        _table.updated_at,
+        _table.due_at,
+    ),
+    {
+        "number": _table.number,
+        "subject": _table.subject,
+        "status": _table.status,
+        "priority": _table.priority,
+        "tags": _table.tags,
+        "isSpam": _table.spam_at.is_not(None).label("is_spam"),
+        "snoozedUntil": _table.snoozed_until,
+        "fields": _table.fields.label("kept_fields"),
+    },
 )
 
 
-def seen_tickets(reading: Reading, *conditions: ColumnElement[bool]) -> Select[Any]:
-    return select(*COLUMNS).where(may_see(TicketRow, reading.actor), *conditions)
+def seen_tickets(reading: Reading, selection: Selection, *conditions: ColumnElement[bool]) -> Select[Any]:
+    columns = COLUMNS.of(COLUMNS.asked(selection))
+    return select(*columns).where(may_see(TicketRow, reading.actor), *conditions)
 
 
 async def load_tickets(
     reading: Reading, query: Select[Any], selection: Selection, values: Mapping[str, Any] | None = None
 ) -> list[Ticket]:
-    rows = (await reading.connection.execute(query, values)).all()
-    tickets = [
-        plain(
-            Ticket,
-            {
-                "row_id": row.id,
-                "contact_id": row.contact_id,
-                "assignee_id": row.assignee_id,
-                "team_id": row.team_id,
-                "number": row.number,
-                "subject": row.subject,
-                "status": row.status,
-                "priority": row.priority,
-                "tags": row.tags,
-                "is_spam": row.spam_at is not None,
-                "created_at": row.created_at,
-                "updated_at": row.updated_at,
-                "snoozed_until": row.snoozed_until,
-                "kept_fields": row.fields,
-                "due_at": row.due_at,
-            },
-        )
-        for row in rows
-    ]
+    tickets = await reading.connection.objects(Ticket, query, values)
     if tickets:
         await fill(PARTS, reading, tickets, selection)
     return tickets

@@ -23,6 +23,7 @@ from domain.access import may_see
 from domain.answering import addressing, delivery_problems
 from domain.db import Json, one_of
 from domain.desk import history, messages, revisions
+from domain.desk.history import Written
 from domain.desk.messages import DeliveryState, Direction, ItemKind
 from domain.desk.tickets import Ticket, became
 from domain.events import EventKind
@@ -160,16 +161,33 @@ class Note(Node):
 TimelineItem = Annotated[Message | Call | Note | SystemEvent, strawberry.union("TimelineItem")]
 
 
+READ_FOR = {
+    "folded": {"folded", "quotedHidden"},
+    "html": {"html"},
+    "mail": {"to", "cc", "alsoTo", "claimsToBeUs", "recipients"},
+    "particulars": {"deliveryError", "reactions", "editedAt", "unsentAt", "page", "answers"},
+    "arrival_id": {"original"},
+    "last_error": {"deliveryError"},
+    "due_at": {"undoUntil"},
+    "attempts": {"undoUntil"},
+}
+"""Columns of `history.ITEMS` with the fields that are made of them; of the others some are made for every item."""
+
+
+def unread(selection: Selection) -> frozenset[str]:
+    return frozenset(column for column, fields in READ_FOR.items() if not fields & selection.keys())
+
+
 async def items_by_id(
     reading: Reading, ids: Collection[uuid.UUID], selection: Selection
 ) -> dict[uuid.UUID, TimelineItem]:
     """Items of tickets that this person sees."""
-    rows = await reading.connection.execute(
+    found = await reading.connection.objects(
+        Written,
         history.ITEMS.join(Ticket, Ticket.id == messages.Item.__table__.c.ticket_id).where(
             one_of(messages.Item.__table__.c.id, ids), may_see(Ticket, reading.actor)
-        )
+        ),
     )
-    found = rows.all()
     return dict(zip([row.id for row in found], await timeline_items(reading, found, selection), strict=True))
 
 
@@ -181,18 +199,21 @@ async def read_item(info: Info, id: str, field: str) -> Any:
 
 
 async def timeline_items(reading: Reading, rows: Sequence[Any], selection: Selection) -> list[TimelineItem]:
-    """GraphQL objects of rows of `history.ITEMS` and of events."""
-    named = [row.agent_id if hasattr(row, "direction") else row.actor_id for row in rows]
-    named += [given_to(row) for row in rows if not hasattr(row, "direction")]
-    happened_at = {row.ticket_id for row in rows if row.ticket_id and not hasattr(row, "direction")}
-    answers = [row for row in rows if row.kind == EventKind.FEEDBACK_GIVEN]
+    """GraphQL objects of what was `Written`, and of events."""
+    items = {
+        kind: [row for row in rows if isinstance(row, Written) and row.kind == kind] for kind in ItemKind
+    }
+    events = [row for row in rows if not isinstance(row, Written)]
+    named = [row.agent_id for row in rows if isinstance(row, Written)]
+    named += [id for event in events for id in (event.actor_id, given_to(event))]
+    happened_at = {event.ticket_id for event in events if event.ticket_id}
     attached, calls, agents, moved, called, words = await asyncio.gather(
-        attached_to(reading, [row for row in rows if _is(row, ItemKind.MESSAGE)], selection),
-        calls_of(reading, [row for row in rows if _is(row, ItemKind.CALL)], selection),
+        attached_to(reading, items[ItemKind.MESSAGE], selection),
+        calls_of(reading, items[ItemKind.CALL], selection),
         agents_by_id(reading, named),
         became(reading.connection, happened_at) if happened_at else nothing(),
-        mentioned_in(reading, rows) if "mentions" in selection else nothing(),
-        words_of(reading, answers),
+        mentioned_in(reading, items[ItemKind.NOTE]) if "mentions" in selection else nothing(),
+        words_of(reading, [event for event in events if event.kind == EventKind.FEEDBACK_GIVEN]),
     )
     return [
         _item(reading, row, attached, calls, called, agents, words, moved.get(row.ticket_id, row.ticket_id))
@@ -200,17 +221,13 @@ async def timeline_items(reading: Reading, rows: Sequence[Any], selection: Selec
     ]
 
 
-async def mentioned_in(reading: Reading, rows: Sequence[Any]) -> dict[uuid.UUID, list[Agent]]:
+async def mentioned_in(reading: Reading, notes: Sequence[Written]) -> dict[uuid.UUID, list[Agent]]:
     """Whom notes call, by note."""
-    notes = [row.id for row in rows if _is(row, ItemKind.NOTE)]
-    found = await reading.connection.execute(select(Mention.__table__).where(one_of(Mention.item_id, notes)))
+    ids = [note.id for note in notes]
+    found = await reading.connection.execute(select(Mention.__table__).where(one_of(Mention.item_id, ids)))
     called = found.all()
     agents = await agents_by_id(reading, [one.agent_id for one in called])
     return {id: [agents[one.agent_id] for one in group] for id, group in by("item_id", called).items()}
-
-
-def _is(row: Any, kind: ItemKind) -> bool:
-    return hasattr(row, "direction") and row.kind == kind
 
 
 def _item(
@@ -225,7 +242,7 @@ def _item(
 ) -> TimelineItem:
     """`ticket_id`: where it belongs now; an event keeps the ticket at which it happened."""
     shared = {"seq": row.seq, "at": row.at, "belongs_to": ticket_id}
-    if not hasattr(row, "direction"):
+    if not isinstance(row, Written):
         return plain(
             SystemEvent,
             {
@@ -246,7 +263,6 @@ def _item(
                     "author": author,
                     "text": row.text,
                     "original": attached.originals.get(row.id),
-                    "written": row.html,
                     "pictures": attached.pictures.get(row.id, {}),
                     "automatic": bool(row.automatic),
                     "sender_verified": bool(row.sender_verified),
@@ -267,6 +283,7 @@ def _item(
 computed(
     Message,
     id=lambda message: public_id("Message", message.row.id),
+    written=lambda message: message.row.html,
     folded=lambda message: message.row.folded or message.text,
     quoted_hidden=lambda message: message.folded != message.text,
     to=lambda message: _addresses(message.row.mail, "to"),

@@ -1,16 +1,17 @@
 """Promises as screens show them."""
 
 import uuid
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from functools import cache
 from typing import Any
 
 import strawberry
-from sqlalchemy import Row, Select, select
+from sqlalchemy import Select, select
 
+from api.columns import Columns
 from api.computed import computed
-from api.context import Reading, by, plain
+from api.context import Reading, by
 from api.node import Node
 from api.selection import Selection
 from api.sla.policies import Policy, policies_by_id
@@ -49,89 +50,102 @@ class Clock(Node):
     )
     policy: Policy
     row_id: strawberry.Private[uuid.UUID]
+    ticket_id: strawberry.Private[uuid.UUID]
+    policy_id: strawberry.Private[uuid.UUID]
+    calendar_id: strawberry.Private[uuid.UUID]
+    warn_at: strawberry.Private[list[datetime]]
+    hours: strawberry.Private[Any]
+    at: strawberry.Private[datetime]
+    """When it was read."""
 
 
 async def clocks_of(
     reading: Reading, ticket_ids: Collection[uuid.UUID], selection: Selection
 ) -> dict[uuid.UUID, list[Clock]]:
     """By ticket, the most urgent first: running ones by their due time, then those that are kept."""
-    found = await reading.connection.execute(_running(HOURS in selection), {"ids": list(ticket_ids)})
-    rows = found.all()
-    shown = await _shown(reading, rows, selection)
-    return {ticket_id: [shown[row.id] for row in group] for ticket_id, group in by("ticket_id", rows).items()}
+    running = _running(COLUMNS.asked(selection))
+    return by("ticket_id", await _read(reading, selection, running, {"ids": list(ticket_ids)}))
 
 
 async def clocks_by_id(
     reading: Reading, ids: Collection[uuid.UUID], selection: Selection
 ) -> dict[uuid.UUID, Clock]:
     """Of what the reader sees already; those that are over too."""
-    query = _rows(HOURS in selection).where(one_of(clocks.Clock.id, ids))
-    rows = await reading.connection.execute(query)
-    return await _shown(reading, rows.all(), selection)
+    query = _rows(COLUMNS.asked(selection)).where(one_of(_table.id, ids))
+    return {clock.row_id: clock for clock in await _read(reading, selection, query)}
 
 
-@cache
-def _running(with_hours: bool) -> Select[Any]:
-    of_tickets = one_of_given(clocks.Clock.ticket_id)
-    return _rows(with_hours).where(of_tickets, clocks.Clock.ended_at.is_(None))
-
-
-def _rows(with_hours: bool) -> Select[Any]:
-    clock, policy = clocks.Clock, policies.Policy
-    query = select(clock.__table__)
-    if with_hours:
-        query = (
-            query.add_columns(policy.calendar_id, policies.Calendar.hours)
-            .join_from(clock.__table__, policy.__table__, policy.id == clock.__table__.c.policy_id)
-            .join(policies.Calendar, policies.Calendar.id == policy.calendar_id)
-        )
-    return query.order_by(clock.met_at.is_not(None), clock.paused_since.is_not(None), clock.due_at)
-
-
-async def _shown(reading: Reading, rows: Sequence[Row[Any]], selection: Selection) -> dict[uuid.UUID, Clock]:
-    hours = {row.calendar_id: row.hours for row in rows} if HOURS in selection else {}
-    read = {calendar_id: Hours.from_json(stored) for calendar_id, stored in hours.items()}
-    promised_by = (
-        await policies_by_id(reading, {row.policy_id for row in rows}) if "policy" in selection else {}
-    )
-    return {
-        row.id: _clock(
-            reading,
-            row,
-            read[row.calendar_id] if HOURS in selection else None,
-            promised_by.get(row.policy_id),
-        )
-        for row in rows
-    }
-
-
-def _clock(reading: Reading, row: Any, hours: Hours | None, policy: Policy | None) -> Clock:
-    found = plain(
-        Clock,
-        {
-            "row_id": row.id,
-            "metric": row.metric,
-            "state": clocks.clock_state(
-                at=reading.at,
-                warn_at=row.warn_at,
-                due_at=row.due_at,
-                met_at=row.met_at,
-                paused_since=row.paused_since,
-            ),
-            "started_at": row.started_at,
-            "due_at": row.due_at,
-            "target_seconds": row.target_seconds,
-            "paused_since": row.paused_since,
-            "channel": row.channel,
-            "is_legal": row.is_legal,
-            "policy": policy,
-            "met_at": row.met_at,
-            "breached_at": row.breached_at,
-        },
-    )
-    if hours:
-        found.seconds_left = hours.between(row.met_at or row.paused_since or reading.at, row.due_at)
+async def _read(
+    reading: Reading, selection: Selection, query: Select[Any], values: Mapping[str, Any] | None = None
+) -> list[Clock]:
+    found = await reading.connection.objects(Clock, query, values)
+    if HOURS in selection:
+        stored = {clock.calendar_id: clock.hours for clock in found}
+        hours = {calendar_id: Hours.from_json(said) for calendar_id, said in stored.items()}
+        for clock in found:
+            clock.hours = hours[clock.calendar_id]
+    if "policy" in selection:
+        promised_by = await policies_by_id(reading, {clock.policy_id for clock in found})
+        for clock in found:
+            clock.policy = promised_by[clock.policy_id]
+    for clock in found:
+        clock.at = reading.at
     return found
 
 
-computed(Clock, id=lambda clock: public_id("Clock", clock.row_id))
+_table = clocks.Clock.__table__.c
+COLUMNS = Columns(
+    (_table.id.label("row_id"), _table.ticket_id),
+    {
+        "metric": _table.metric,
+        "state": (_table.warn_at, _table.due_at, _table.met_at, _table.paused_since),
+        "startedAt": _table.started_at,
+        "dueAt": _table.due_at,
+        "targetSeconds": _table.target_seconds,
+        HOURS: (
+            _table.due_at,
+            _table.met_at,
+            _table.paused_since,
+            policies.Policy.calendar_id,
+            policies.Calendar.hours,
+        ),
+        "pausedSince": _table.paused_since,
+        "metAt": _table.met_at,
+        "breachedAt": _table.breached_at,
+        "channel": _table.channel,
+        "isLegal": _table.is_legal,
+        "policy": _table.policy_id,
+    },
+)
+
+
+@cache
+def _running(asked: frozenset[str]) -> Select[Any]:
+    return _rows(asked).where(one_of_given(_table.ticket_id), _table.ended_at.is_(None))
+
+
+@cache
+def _rows(asked: frozenset[str]) -> Select[Any]:
+    query = select(*COLUMNS.of(asked)).select_from(clocks.Clock.__table__)
+    if HOURS in asked:
+        policy, calendar = policies.Policy, policies.Calendar
+        query = query.join(policy, policy.id == _table.policy_id).join(
+            calendar, calendar.id == policy.calendar_id
+        )
+    return query.order_by(_table.met_at.is_not(None), _table.paused_since.is_not(None), _table.due_at)
+
+
+computed(
+    Clock,
+    id=lambda clock: public_id("Clock", clock.row_id),
+    state=lambda clock: clocks.clock_state(
+        at=clock.at,
+        warn_at=clock.warn_at,
+        due_at=clock.due_at,
+        met_at=clock.met_at,
+        paused_since=clock.paused_since,
+    ),
+    seconds_left=lambda clock: clock.hours.between(
+        clock.met_at or clock.paused_since or clock.at, clock.due_at
+    ),
+)

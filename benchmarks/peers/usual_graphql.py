@@ -14,8 +14,10 @@ from sqlalchemy.orm import selectinload
 from starlette.requests import HTTPConnection
 from strawberry.dataloader import DataLoader
 from strawberry.fastapi import BaseContext, GraphQLRouter
+from strawberry.schema.config import StrawberryConfig
 
 from api.paging import cursor_of
+from api.scalars import SCALARS, BigInt
 from benchmarks.peers import usual_rows as rows
 from benchmarks.peers.serving import Orders, answer, run, usual_server
 from benchmarks.peers.usual_sign_in import signed_in
@@ -118,7 +120,7 @@ class Ticket:
     tags: list[str]
     updated_at: datetime
     preview: str
-    seq: int
+    seq: BigInt
 
     @classmethod
     def of(cls, row: rows.Ticket) -> "Ticket":
@@ -213,7 +215,8 @@ def usual(sessions: Sessions, db: Database) -> FastAPI:
             await signed_in(opened, asked.headers.get("authorization", ""))
         return Context(sessions, db)
 
-    schema = strawberry.Schema(query=Query, subscription=Subscription)
+    config = StrawberryConfig(scalar_map=SCALARS)
+    schema = strawberry.Schema(query=Query, subscription=Subscription, config=config)
     app.include_router(GraphQLRouter(schema, context_getter=context), prefix="/graphql")
     return app
 

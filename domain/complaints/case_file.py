@@ -18,7 +18,7 @@ from domain.complaints.decision_dates import legal_due
 from domain.customers.contacts import Contact, Identity, same_person
 from domain.db import one_of
 from domain.desk import history
-from domain.desk.history import Page, TimelineKind
+from domain.desk.history import Entry, Page, TimelineKind, Written
 from domain.desk.messages import Attachment, Item
 from domain.desk.threads import Thread
 from domain.desk.tickets import Ticket
@@ -38,8 +38,8 @@ class CaseFile:
     steps: Sequence[Row[Any]]
     """Those of complaints that became part of it as well."""
     clocks: Sequence[Row[Any]]
-    timeline: Sequence[Row[Any]]
-    """The oldest first: rows of `history.ITEMS` and events."""
+    timeline: Sequence[Entry]
+    """The oldest first."""
     attachments: dict[uuid.UUID, list[Row[Any]]]
     """By message."""
     originals: dict[uuid.UUID, str]
@@ -72,7 +72,7 @@ async def case_file(
     if complaint is None:
         return None
     timeline = await _timeline(connection, complaint.ticket_id, notes=notes)
-    items = [row.id for row in timeline if hasattr(row, "direction")]
+    items = [row.id for row in timeline if isinstance(row, Written)]
     return CaseFile(
         complaint,
         await connection.scalar(select(Contact.name).where(Contact.id == complaint.contact_id)) or "",
@@ -87,9 +87,9 @@ async def case_file(
     )
 
 
-async def _timeline(connection: AsyncConnection, ticket_id: uuid.UUID, *, notes: bool) -> list[Row[Any]]:
+async def _timeline(connection: AsyncConnection, ticket_id: uuid.UUID, *, notes: bool) -> list[Entry]:
     kinds = [kind for kind in TimelineKind if notes or kind != TimelineKind.NOTE]
-    rows: list[Row[Any]] = []
+    rows: list[Entry] = []
     while True:
         after = (rows[-1].at, rows[-1].seq) if rows else None
         page = Page(AT_ONCE, after=after, oldest=True, kinds=kinds)

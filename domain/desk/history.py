@@ -2,19 +2,18 @@
 
 import base64
 import uuid
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
     DateTime,
     Integer,
-    Row,
     Select,
     Uuid,
     bindparam,
@@ -24,7 +23,7 @@ from sqlalchemy import (
 )
 
 from domain.agents.staff import Agent
-from domain.chorus import Reads, side_by_side
+from domain.chorus import Reads, objects, side_by_side
 from domain.customers.contacts import same_person
 from domain.desk.messages import Item, ItemKind
 from domain.desk.threads import Thread
@@ -55,6 +54,9 @@ TOLD = (
     EventKind.COMPLAINT_ADVANCED,
 )
 
+Asked = list[tuple[type["Entry"], Select[Any]]]
+"""A select for each kind of entries."""
+
 Moment = tuple[datetime, int]
 """A place in a timeline: when, and the seq that orders what happened at once."""
 
@@ -72,6 +74,22 @@ ITEMS = select(
     .outerjoin(Thread, Thread.id == _item.thread_id)
 )  # fmt: skip
 """Rows of the table itself: asked for through its classes, a column of one kind would leave out the other kinds."""
+
+
+class Entry:
+    """Of a history: its attributes are the columns that were read."""
+
+    if TYPE_CHECKING:
+
+        def __getattr__(self, column: str) -> Any: ...
+
+
+class Written(Entry):
+    """A row of `ITEMS`."""
+
+
+class Happened(Entry):
+    """An event."""
 
 
 class TimelineKind(StrEnum):
@@ -93,9 +111,11 @@ class Page:
     kinds: Collection[TimelineKind] = tuple(TimelineKind)
     channels: Collection[ChannelKind] = ()
     """Of these only; notes and events came by none. Empty: of all."""
+    without: frozenset[str] = frozenset()
+    """Columns of items that nobody will look at."""
 
 
-async def of_ticket(connection: Reads, ticket_id: uuid.UUID, page: Page) -> Sequence[Row[Any]]:
+async def of_ticket(connection: Reads, ticket_id: uuid.UUID, page: Page) -> list[Entry]:
     """With what happened to those that have become part of it."""
     shape = replace(
         page,
@@ -116,7 +136,7 @@ START: Moment = (datetime(1970, 1, 1, tzinfo=UTC), 0)
 
 
 @lru_cache(200)
-def _of_ticket(shape: Page) -> list[Select[Any]]:
+def _of_ticket(shape: Page) -> Asked:
     """With the values of a page to be given."""
     ticket_id: Any = bindparam("ticket_id", type_=Uuid())
     page: Any = replace(
@@ -138,7 +158,7 @@ def _given(name: str) -> Any:
 
 async def of_contact(
     connection: Reads, contact_id: uuid.UUID, page: Page, *, tickets: Select[Any]
-) -> Sequence[Row[Any]]:
+) -> list[Entry]:
     """`tickets`: the ids of those whose share of the history may be seen."""
     seen_event = or_(Event.ticket_id.is_(None), Event.ticket_id.in_(tickets))
     asked = _selects(
@@ -150,32 +170,31 @@ async def of_contact(
     return await _read(connection, asked, page)
 
 
-def _selects(
-    items: ColumnElement[bool], events: ColumnElement[bool], page: Page, *, limit: Any
-) -> list[Select[Any]]:
-    asked: list[Any] = []
+def _selects(items: ColumnElement[bool], events: ColumnElement[bool], page: Page, *, limit: Any) -> Asked:
+    asked: Asked = []
     kinds = [ItemKind(kind) for kind in page.kinds if kind != TimelineKind.EVENT]
     if kinds:
-        query = ITEMS.where(items)
+        columns = [column for column in ITEMS.selected_columns if column.key not in page.without]
+        query = ITEMS.with_only_columns(*columns).where(items)
         if len(kinds) < len(ItemKind):
             query = query.where(_item.kind.in_(kinds))
         if page.channels:
             query = query.where(Channel.kind.in_(page.channels))
-        asked.append(_within(query, _item.at, _item.seq, page).limit(limit))
+        asked.append((Written, _within(query, _item.at, _item.seq, page).limit(limit)))
     if TimelineKind.EVENT in page.kinds and not page.channels:
         query = select(_event).where(events, Event.kind.in_(TOLD))
-        asked.append(_within(query, Event.at, Event.seq, page).limit(limit))
+        asked.append((Happened, _within(query, Event.at, Event.seq, page).limit(limit)))
     return asked
 
 
 async def _read(
-    connection: Reads, asked: list[Select[Any]], page: Page, values: dict[str, Any] | None = None
-) -> Sequence[Row[Any]]:
+    connection: Reads, asked: Asked, page: Page, values: dict[str, Any] | None = None
+) -> list[Entry]:
     """The newest first, whichever way it is read."""
-    both: list[Row[Any]] = []
-    readers: list[Any] = [connection.execute(query, values) for query in asked]
+    both: list[Entry] = []
+    readers = [objects(connection, kind, query, values) for kind, query in asked]
     for rows in await side_by_side(connection, *readers):
-        both += rows.all()
+        both += rows
     both.sort(key=lambda row: (row.at, row.seq), reverse=not page.oldest)
     found = both[: page.limit]
     return found[::-1] if page.oldest else found

@@ -110,7 +110,7 @@ def clock_state(
         return ClockState.PAUSED
     if at >= due_at:
         return ClockState.BREACHED
-    return ClockState.AT_RISK if any(at >= moment for moment in warn_at) else ClockState.OK
+    return ClockState.AT_RISK if warn_at and at >= min(warn_at) else ClockState.OK
 
 
 async def reckon(session: AsyncSession, ticket: Ticket, *, by: Actor = SYSTEM, at: datetime) -> bool:
