@@ -1,5 +1,6 @@
 """Answering, and noting."""
 
+import asyncio
 import uuid
 from datetime import datetime, timedelta
 
@@ -96,9 +97,10 @@ async def _message_send(info: Info, input: MessageSendInput) -> SendPayload:
 
 
 async def sent(info: Info, done: Json) -> SendPayload:
-    return SendPayload(
-        message=await read_item(info, done["item"], "message"), ticket=await read_ticket(info, done["ticket"])
+    message, ticket = await asyncio.gather(
+        read_item(info, done["item"], "message"), read_ticket(info, done["ticket"])
     )
+    return SendPayload(message=message, ticket=ticket)
 
 
 def upload_ids(ids: list[strawberry.ID]) -> list[uuid.UUID]:
@@ -144,9 +146,10 @@ async def _note_add(info: Info, input: NoteAddInput) -> NotePayload:
         return {"item": str(note.id), "ticket": str(ticket.id)}
 
     done = await changed(info, input, change)
-    return NotePayload(
-        note=await read_item(info, done["item"], "note"), ticket=await read_ticket(info, done["ticket"])
+    note, ticket = await asyncio.gather(
+        read_item(info, done["item"], "note"), read_ticket(info, done["ticket"])
     )
+    return NotePayload(note=note, ticket=ticket)
 
 
 @strawberry.type
