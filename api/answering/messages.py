@@ -18,10 +18,10 @@ from domain.actors import Actor
 from domain.answering import replies
 from domain.customers import contacts
 from domain.db import Json
-from domain.desk.messages import Item
 from domain.desk.tickets import TicketStatus
 from domain.errors import NotFound, SomebodyAnswered
 from domain.ids import row_id
+from domain.telling import row_of
 from domain.working.noting import add_note
 
 
@@ -65,8 +65,8 @@ class SendPayload:
 async def _message_send(info: Info, input: MessageSendInput) -> SendPayload:
     async def change(session: AsyncSession, actor: Actor, now: datetime) -> Json:
         ticket = await held(session, input.ticket_id, actor)
-        identity = await session.get(
-            contacts.Identity, row_id("Identity", input.identity_id, field="identityId")
+        identity = await row_of(
+            session, contacts.Identity, row_id("Identity", input.identity_id, field="identityId")
         )
         if identity is None:
             raise NotFound(field=["identityId"])
@@ -114,10 +114,10 @@ def undo_for(info: Info) -> timedelta:
 async def _collision(info: Info, input: MessageSendInput) -> list[TimelineItem]:
     async with info.context.house.db.transaction() as session:
         ticket = await held(session, input.ticket_id, info.context.actor)
-        newer: list[Item] = await replies.newer_than(session, ticket, input.last_seen_seq, info.context.actor)
+        newer = await replies.newer_than(session, ticket, input.last_seen_seq, info.context.actor)
     async with info.context.reading() as reading:
-        found = await items_by_id(reading, [item.id for item in newer], wanted(info).below("collision"))
-        return [found[item.id] for item in newer if item.id in found]
+        found = await items_by_id(reading, newer, wanted(info).below("collision"))
+        return [found[id] for id in newer if id in found]
 
 
 @strawberry.input(
