@@ -171,7 +171,7 @@ async def _tickets(told: Told) -> list[Any]:
 
 async def _timeline(told: Told) -> list[Any]:
     worth_telling = [event for event in told.events if event.kind in TOLD and event.ticket_id]
-    selection = told.selection.below("item")
+    selection = Selection({**told.selection.below("item"), "ticketId": Selection()})
 
     async def happened() -> list[Any]:
         seen = await _visible(told.reading, tickets.Ticket, [event.ticket_id for event in worth_telling])

@@ -13,6 +13,7 @@ import structlog
 from starlette.requests import ClientDisconnect
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.protocols.utils import ClientDisconnected
 
 from api import metrics
 
@@ -52,6 +53,10 @@ class Requests:
                 await self._app(scope, receive, answered)
             except ClientDisconnect:
                 pass
+            except (
+                ClientDisconnected
+            ):  # from a socket, before it was opened: the server expects to hear of it
+                raise
             except Exception as failure:
                 status = 500
                 log.error("request_failed", exc_info=failure)

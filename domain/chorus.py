@@ -25,6 +25,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from domain import selects
 from domain.db import Database
+from domain.readers import Reader
 
 log = structlog.get_logger()
 
@@ -131,11 +132,10 @@ class Chorus:
         asks: list[Ask] = []
         try:
             await self._everybody()
-            async with self._db.asking() as connection:
-                driver: Any = (await connection.get_raw_connection()).driver_connection
+            async with self._db.readers.one() as reader:
                 while True:
                     asks, self._asks = [ask for ask in self._asks if not ask.answer.done()], []
-                    await self._ask(connection, driver, asks)
+                    await self._ask(reader, asks)
                     await self._everybody()
         except Exception as failure:  # of all, and of who comes later
             self._failure = failure
@@ -155,16 +155,16 @@ class Chorus:
             await asyncio.sleep(0)
             quiet = quiet + 1 if len(self._asks) == before else 0
 
-    async def _ask(self, connection: AsyncConnection, driver: Any, asks: list[Ask]) -> None:
+    async def _ask(self, reader: Reader, asks: list[Ask]) -> None:
         for few in batched([ask for ask in asks if isinstance(ask.statement, SelectBase)], MOST):
             try:
-                await self._together(driver, few)
+                await self._together(reader.driver, few)
             except asyncio.CancelledError:
-                await connection.invalidate()  # it may be speaking still
+                await reader.connection.invalidate()  # it may be speaking still
                 raise
         for ask in asks:
             if not ask.answer.done():
-                await self._alone(connection, ask)
+                await self._alone(reader.connection, ask)
 
     async def _together(self, driver: Any, asks: list[Ask]) -> None:
         """If one of them fails, none is answered: then each is asked alone, and the others do not suffer."""

@@ -42,6 +42,7 @@ from sqlalchemy.orm import DeclarativeBase, Session, object_session
 from sqlalchemy.sql.elements import SQLCoreOperations
 
 from domain.abreast import Abreast
+from domain.readers import Readers
 from domain.telling import tell
 from domain.writing import Writing
 
@@ -221,12 +222,13 @@ class Database:
         """As libpq has it (disable, prefer, require, verify-full …); asyncpg and SQLAlchemy spell it differently."""
         self._address = address.difference_update_query(["sslmode", "ssl"])
         self.engine = self._engine(pool_size - READERS)
-        self.readers = self._engine(
+        asking = self._engine(
             READERS,
             isolation_level="AUTOCOMMIT",
             statement_timeout=f"{STATEMENT_SECONDS}s",
             default_transaction_read_only="on",
         )
+        self.readers = Readers(asking, READERS)
         self.bell = Bell()
 
     def _engine(
@@ -275,8 +277,12 @@ class Database:
     async def asking(self) -> AsyncIterator[AsyncConnection]:
         """Nothing is written over it, and no statement takes longer than a request may; each is a transaction of its own, so that
         none costs a way there and back to begin and to end one."""
-        async with self.readers.connect() as connection:
-            yield connection
+        async with self.readers.one() as reader:
+            try:
+                yield reader.connection
+            except asyncio.CancelledError:
+                await reader.connection.invalidate()  # it may be speaking still
+                raise
 
     async def connect(self) -> asyncpg.Connection:
         """The driver's own connection, which can listen and copy."""
@@ -284,7 +290,8 @@ class Database:
         return await asyncpg.connect(dsn, ssl=self._ssl)
 
     def connections_in_use(self) -> int:
-        return sum(engine.pool.checkedout() for engine in (self.engine, self.readers))  # type: ignore[attr-defined]
+        writers: int = self.engine.pool.checkedout()  # type: ignore[attr-defined]
+        return writers + self.readers.busy
 
     async def open(self) -> None:
         self.bell.start(self.connect)
@@ -292,7 +299,7 @@ class Database:
     async def close(self) -> None:
         await self.bell.stop()
         await self.engine.dispose()
-        await self.readers.dispose()
+        await self.readers.close()
 
 
 def _is_open(driver: Any, *_: Any) -> None:

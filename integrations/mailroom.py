@@ -148,29 +148,30 @@ class Mailroom:
 
     async def _together(self, run: Sequence[Opened]) -> Sequence[Opened]:
         """Those that are still to be opened alone."""
+        parts = [(one, part) for one in run for part in one.parts or () if not isinstance(part, Unread)]
+        idle: dict[Opened, list[str]] = defaultdict(list)
         try:
             async with asyncio.timeout(NOT_LONG), self._db.shared() as session:
-                idle = await session.side_by_side([self._all_taken(session, one) for one in run])
+                # Each part is a writer, so that none holds one person while it waits for another.
+                answers = await session.side_by_side(
+                    [
+                        intake.receive(session, one.channel, one.arrival, part, keys=self._keys)
+                        for one, part in parts
+                    ]
+                )
+                for (one, _), why in zip(parts, answers, strict=True):
+                    idle[one] += [why] if isinstance(why, str) else []
                 left = await self._with_news(session, run)
                 done = defaultdict(list)
-                for one, why in zip(run, idle, strict=True):
+                for one in run:
                     if one not in left:
-                        done[_outcome(one.parts or (), why)].append(one.lease)
+                        done[_outcome(one.parts or (), idle[one])].append(one.lease)
                 for (state, reasons), leases in done.items():
                     await settle_all(session, leases, state=state, last_error=reasons)
         except Exception as failure:
             log.info("arrivals_opened_alone", many=len(run), because=repr(failure)[:500])
             return run
         return left
-
-    async def _all_taken(self, session: AsyncSession, one: Opened) -> list[str]:
-        """Why nothing came of a part."""
-        idle = []
-        for part in one.parts or ():
-            if not isinstance(part, Unread):
-                why = await intake.receive(session, one.channel, one.arrival, part, keys=self._keys)
-                idle += [why] if isinstance(why, str) else []
-        return idle
 
     async def _with_news(self, session: AsyncSession, run: Sequence[Opened]) -> list[Opened]:
         """Those with a message of which something was told before it was here."""

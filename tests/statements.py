@@ -38,7 +38,10 @@ def statements(db: Database) -> Iterator[list[str]]:
             driver.add_query_logger(told)
             listening.callback(driver.remove_query_logger, told)
 
-        for engine in (db.engine.sync_engine, db.readers.sync_engine):
+        for reader in db.readers.all:
+            reader.driver.add_query_logger(told)
+            listening.callback(reader.driver.remove_query_logger, told)
+        for engine in (db.engine.sync_engine, db.readers.engine.sync_engine):
             for watched in ((engine.pool, "checkout", taken), (engine, "before_cursor_execute", executed)):
                 event.listen(*watched)
                 listening.callback(event.remove, *watched)

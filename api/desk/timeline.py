@@ -204,13 +204,13 @@ async def timeline_items(reading: Reading, rows: Sequence[Any], selection: Selec
         kind: [row for row in rows if isinstance(row, Written) and row.kind == kind] for kind in ItemKind
     }
     events = [row for row in rows if not isinstance(row, Written)]
-    named = [row.agent_id for row in rows if isinstance(row, Written)]
-    named += [id for event in events for id in (event.actor_id, given_to(event))]
-    happened_at = {event.ticket_id for event in events if event.ticket_id}
+    happened_at = (
+        {event.ticket_id for event in events if event.ticket_id} if "ticketId" in selection else set()
+    )
     attached, calls, agents, moved, called, words = await asyncio.gather(
         attached_to(reading, items[ItemKind.MESSAGE], selection),
         calls_of(reading, items[ItemKind.CALL], selection),
-        agents_by_id(reading, named),
+        agents_by_id(reading, [id for event in events for id in (event.actor_id, given_to(event))]),
         became(reading.connection, happened_at) if happened_at else nothing(),
         mentioned_in(reading, items[ItemKind.NOTE]) if "mentions" in selection else nothing(),
         words_of(reading, [event for event in events if event.kind == EventKind.FEEDBACK_GIVEN]),

@@ -123,8 +123,12 @@ class _Socket:
             await self._close(FINAL[refusal.code])
 
     async def _close(self, code: int) -> None:
-        await self._socket.close(code)
+        with suppress(RuntimeError):  # it is closed
+            await self._socket.close(code)
         raise WebSocketDisconnect(code)
 
     async def _say(self, frame: Frame) -> None:
-        await self._socket.send_text(orjson.dumps(frame).decode())
+        try:
+            await self._socket.send_text(orjson.dumps(frame).decode())
+        except RuntimeError as closed:
+            raise WebSocketDisconnect from closed

@@ -4,9 +4,11 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import httpx
 import jwt
 import pytest
 from sqlalchemy import select, text
+from structlog.testing import capture_logs
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from api.house import House
@@ -247,3 +249,22 @@ async def test_who_signs_in_where_nothing_was_said_goes_on_where_nobody_else_has
         again = await ada.say(type="hello", session=greeting["session"], identity=signed(name="Ada"))
         assert again["session"] == greeting["session"]
         assert (await ada.hear("message"))["text"] == "My order is 10422"
+
+
+async def test_who_leaves_before_the_socket_is_open_is_no_failure_of_ours(door: str) -> None:
+    address = httpx.URL(door)
+    upgrade = (
+        b"GET /chat/chat HTTP/1.1\r\nHost: shop.example\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    )
+
+    with capture_logs() as logs:
+        for _ in range(10):
+            _, visitor = await asyncio.open_connection(address.host, address.port)
+            visitor.write(upgrade)
+            await visitor.drain()
+            visitor.close()
+        async with visiting(door) as other:
+            assert (await other.say(type="hello"))["type"] == "hello"
+
+    assert [one for one in logs if one["event"] == "request_failed"] == []

@@ -4,10 +4,12 @@ import random
 from collections import Counter
 from datetime import timedelta
 from hashlib import sha256
+from itertools import groupby
 from typing import Any
 
 import orjson
 from sqlalchemy import select, text
+from structlog.testing import capture_logs
 
 from api.house import House
 from demo.farends import messenger_events
@@ -151,6 +153,29 @@ async def test_sixteen_first_messages_cost_few_statements_each(house: House) -> 
 
     assert len([one for one in said if one.startswith("INSERT INTO item")]) == 1
     assert len(said) < 16 * 6
+
+
+async def test_batches_of_the_same_people_in_another_order_do_not_wait_for_each_other(house: House) -> None:
+    channels = await a_shop(house)
+    bodies = []
+    for batch in range(4):
+        people = ["ada", "zofia", "ben"] if batch % 2 else ["ben", "zofia", "ada"]
+        said = [messenger_events.text_message(one, "9001", f"{one} {batch}") for one in people]
+        bodies.append(orjson.dumps({"object": "page", "entry": [{"id": "9001", "messaging": said}]}))
+    await arrive(house, channels, [(ChannelKind.MESSENGER, body) for body in bodies])
+
+    with statements(house.db) as said_to_it, capture_logs() as logs:
+        async with opening(house):
+            await until(lambda: none_waits(house), seconds=60)
+
+    assert [one for one in logs if one["event"] == "arrivals_opened_alone"] == []
+    assert len([one for one in said_to_it if one.startswith("INSERT INTO item")]) == 4
+    async with house.db.transaction() as session:
+        rows = await session.execute(
+            select(Message.contact_id, Message.text).order_by(Message.contact_id, Message.seq)
+        )
+        said_by = [[text for _, text in some] for _, some in groupby(rows, key=lambda row: row.contact_id)]
+    assert sorted(said_by) == [[f"{one} {batch}" for batch in range(4)] for one in ("ada", "ben", "zofia")]
 
 
 async def test_one_that_cannot_be_placed_holds_up_none_of_those_it_came_with(house: House) -> None:

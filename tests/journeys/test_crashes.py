@@ -12,12 +12,13 @@ import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import exists, func, or_, select, update
+from sqlalchemy import Boolean, exists, func, literal_column, or_, select, text, update
 
 from domain.actors import Role
 from domain.arriving.inbound import ARRIVALS, Arrival, ArrivalState
@@ -37,8 +38,15 @@ from tests.factories import a_channel, a_promise
 from tests.journeys.senders import Crowd, Doors
 
 SEED = 4
-KILLS, MORE_KILLS = 3, 5
 SECRET = "a secret for killed processes that is long enough"
+
+
+class Point(Enum):
+    """Where it is killed, while it holds several that are not placed."""
+
+    HELD = "anywhere"
+    WRITING = "something is in a ticket, in a transaction that has not ended"
+    HALF_WAY = "something is in a ticket whose arrival is not settled: so it is of what is opened alone, as calls are"
 
 
 @pytest.mark.parametrize("leases_last", [False, pytest.param(True, marks=pytest.mark.slow)])
@@ -52,10 +60,13 @@ async def test_what_was_accepted_survives_kill_9_and_is_there_once(
         async with asyncio.TaskGroup() as sending:
             for sender in crowd.everybody():
                 sending.create_task(sender)
+            points = list(Point) * (2 if leases_last else 1)
+            dice.shuffle(points)
             try:
-                while house.times_cut_short < (MORE_KILLS if leases_last else KILLS):
-                    await house.in_the_middle(placed=dice.randint(5, 30), of_one=dice.random() < 0.5)
-                    await house.kill(leases_last=leases_last)
+                while points:
+                    await house.in_the_middle(points[-1], placed=dice.randint(5, 30))
+                    if await house.cut_short(points[-1], leases_last=leases_last):
+                        points.pop()
                     await house.start()
             finally:  # a sender may not hear that it is cancelled
                 crowd.enough.set()
@@ -79,8 +90,19 @@ async def db(database_url: str) -> AsyncIterator[Database]:
         for kind in (ChannelKind.EMAIL, ChannelKind.CHAT, ChannelKind.MESSENGER, ChannelKind.PHONE):
             await a_channel(session, Keys(SECRET), kind)
         await a_promise(session)
+        for statement in TAKES_ITS_TIME:
+            await session.execute(text(statement))
     yield database
     await database.close()
+
+
+WRITING = """SELECT FROM pg_locks JOIN pg_database ON pg_database.oid = pg_locks.database
+  WHERE datname = current_database() AND relation = 'item'::regclass AND mode = 'RowExclusiveLock'"""
+TAKES_ITS_TIME = (
+    "CREATE FUNCTION linger() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.03); RETURN NULL; END $$",
+    "CREATE TRIGGER linger BEFORE UPDATE ON arrival FOR EACH STATEMENT EXECUTE FUNCTION linger()",
+)
+"""So that one can see what is written and not settled."""
 
 
 class Heddle:
@@ -90,8 +112,6 @@ class Heddle:
         # Below those the kernel gives to who connects: asking again and again for one of these while nobody listens
         # ends in a connection with oneself.
         self.doors = Doors(*_free_ports(20_000, 30_000))
-        self.times_cut_short = 0
-        """Kills that left arrivals with nobody to finish them."""
         self._db = db
         self._folder = folder
         self._log = folder / "log"
@@ -125,27 +145,28 @@ class Heddle:
                         return
                 await asyncio.sleep(0.02)
 
-    async def in_the_middle(self, *, placed: int, of_one: bool) -> None:
-        """Returns when so many more have been placed and the worker holds some that are not.
+    async def in_the_middle(self, point: Point, *, placed: int) -> None:
+        """Returns when so many more have been placed and the worker is there.
 
-        `of_one`: of one of these something is in a ticket already. Never while one would die for the third time: it
-        would be set aside, as a row should that kills its workers.
+        Never while one would die for the third time: it would be set aside, as a row should that kills its workers.
         """
         goal = (await self._arrivals()).placed + placed
         async with asyncio.timeout(40):
             while True:
                 now = await self._arrivals()
-                if now.placed >= goal and now.held > 1 and not now.dying and (now.half_way or not of_one):
+                if now.placed >= goal and now.held > 1 and not now.dying and _is_at(point, now):
                     return
                 await asyncio.sleep(0.005)
 
-    async def kill(self, *, leases_last: bool) -> None:
+    async def cut_short(self, point: Point, *, leases_last: bool) -> bool:
+        """Kills it. Did it leave arrivals with nobody to finish them, at this point?"""
         await self.end()
-        self.times_cut_short += bool((await self._arrivals()).held)
+        left = await self._arrivals()
         if not leases_last:
             held = Arrival.deaths > 0, Arrival.due_at > func.now()
             async with self._db.transaction() as session:
                 await session.execute(update(Arrival).where(*held).values(due_at=Arrival.received_at))
+        return bool(left.half_way if point is Point.HALF_WAY else left.held)
 
     async def nothing_waits(self) -> None:
         while (await self._arrivals()).waiting:
@@ -167,16 +188,27 @@ class Heddle:
         dying = or_(Arrival.deaths >= DEATHS, (Arrival.deaths == DEATHS - 1) & (Arrival.due_at <= func.now()))
         written = exists().where(Item.arrival_id == Arrival.id)
         async with self._db.reading() as connection:
-            counted = await connection.execute(
+            counted: Any = await connection.execute(
                 select(
                     count.filter(Arrival.state == ArrivalState.PLACED).label("placed"),
                     count.filter(Arrival.state == ArrivalState.WAITING).label("waiting"),
                     count.filter(*held).label("held"),
                     count.filter(dying).label("dying"),
-                    count.filter(Arrival.state == ArrivalState.WAITING, written).label("half_way"),
+                    count.filter(*held, written).label("half_way"),
+                    literal_column(f"EXISTS ({WRITING})", Boolean()).label("writing"),
                 )
             )
             return counted.one()
+
+
+def _is_at(point: Point, now: Any) -> bool:
+    match point:
+        case Point.HELD:
+            return True
+        case Point.WRITING:
+            return bool(now.writing)
+        case Point.HALF_WAY:
+            return bool(now.half_way)
 
 
 @asynccontextmanager
