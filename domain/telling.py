@@ -114,9 +114,9 @@ def known(session: AsyncSession, row: Row, *, fresh: bool = False) -> Row:
 
 async def row_of(session: AsyncSession, model: type[Row], id: uuid.UUID) -> Row | None:
     """As the session's `get`."""
-    return next(iter(await rows(session, model, _by_id(model), {"id": id})), None)
+    return next(iter(await rows(session, model, _by_id(model), {"id": id})), None)  # type: ignore[arg-type]
 
 
 @cache
-def _by_id(model: type[Any]) -> Select[Any]:
+def _by_id(model: Any) -> Select[Any]:
     return select(model).where(model.id == bindparam("id"))

@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 import structlog
-from sqlalchemy import ForeignKey, Select, bindparam, func, select, text
+from sqlalchemy import ColumnElement, ForeignKey, Select, bindparam, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -96,43 +96,48 @@ async def standings(
     connection: Reads, agent_ids: Collection[uuid.UUID] | Select[uuid.UUID] | None, *, at: datetime
 ) -> dict[uuid.UUID, Standing]:
     """Without ids, of everybody who works here."""
-    asked = {"seen_since": at - SCREEN_FOR, "hung_up_since": at - WRAP_UP, "at": at}
-    if isinstance(agent_ids, Select):
-        rows = await connection.execute(_standings.where(among(Agent.id, agent_ids)).params(asked))
-    elif agent_ids is None:
-        rows = await connection.execute(_everybody, asked)
+    moments = {"seen_since": at - SCREEN_FOR, "hung_up_since": at - WRAP_UP, "at": at}
+    if agent_ids is None or isinstance(agent_ids, Select):
+        who = Agent.left_at.is_(None) if agent_ids is None else among(Agent.id, agent_ids)
+        rows = await connection.execute(_standings(who, **moments))
     else:
-        rows = await connection.execute(_named, asked | {"ids": list(agent_ids)})
+        rows = await connection.execute(_named, moments | {"ids": list(agent_ids)})
     return {row.id: _standing(row, at) for row in rows}
 
 
-_seen = select(SignIn.agent_id).where(SignIn.ended_at.is_(None), SignIn.seen_at > bindparam("seen_since"))
-_talking = select(Call.agent_id).where(Call.call_state == CallState.ANSWERED, Call.due_at.is_not(None))
-_hung_up = select(Call.agent_id).where(
-    Call.ended_at > bindparam("hung_up_since"),
-    Call.ended_at <= bindparam("at"),
-    Call.answered_at.is_not(None),
-)
-_last = func.jsonb_build_array(Device.last_push_at, Device.last_receipt_at)
-_devices = select(func.jsonb_agg(_last)).where(Device.agent_id == Agent.id, RINGS).scalar_subquery()
-_standings: Select[Any] = (
-    select(
-        Agent.id,
-        *duty.SAID,
-        Agent.id.in_(_seen).label("on_screen"),
-        Agent.id.in_(_talking.where(Call.agent_id.is_not(None))).label("talking"),
-        Agent.id.in_(_hung_up.where(Call.agent_id.is_not(None))).label("hung_up"),
-        _devices.label("devices"),
-        Attendance.away_since,
-        Attendance.away_until,
-        Attendance.gone_since,
-        Attendance.off_shift_since,
+def _standings(who: ColumnElement[bool], *, seen_since: Any, hung_up_since: Any, at: Any) -> Any:
+    seen = select(SignIn.agent_id).where(SignIn.ended_at.is_(None), SignIn.seen_at > seen_since)
+    talking = select(Call.agent_id).where(Call.call_state == CallState.ANSWERED, Call.due_at.is_not(None))
+    hung_up = select(Call.agent_id).where(
+        Call.ended_at > hung_up_since, Call.ended_at <= at, Call.answered_at.is_not(None)
     )
-    .outerjoin(duty.Rota, duty.Rota.agent_id == Agent.id)
-    .outerjoin(Attendance, Attendance.agent_id == Agent.id)
+    last = func.jsonb_build_array(Device.last_push_at, Device.last_receipt_at)
+    devices = select(func.jsonb_agg(last)).where(Device.agent_id == Agent.id, RINGS).scalar_subquery()
+    return (
+        select(
+            Agent.id,
+            *duty.SAID,
+            Agent.id.in_(seen).label("on_screen"),
+            Agent.id.in_(talking.where(Call.agent_id.is_not(None))).label("talking"),
+            Agent.id.in_(hung_up.where(Call.agent_id.is_not(None))).label("hung_up"),
+            devices.label("devices"),
+            Attendance.away_since,
+            Attendance.away_until,
+            Attendance.gone_since,
+            Attendance.off_shift_since,
+        )
+        .outerjoin(duty.Rota, duty.Rota.agent_id == Agent.id)
+        .outerjoin(Attendance, Attendance.agent_id == Agent.id)
+        .where(who)
+    )
+
+
+_named = _standings(
+    one_of_given(Agent.id),
+    seen_since=bindparam("seen_since"),
+    hung_up_since=bindparam("hung_up_since"),
+    at=bindparam("at"),
 )
-_everybody = _standings.where(Agent.left_at.is_(None))
-_named = _standings.where(one_of_given(Agent.id))
 
 
 def _standing(row: Any, at: datetime) -> Standing:
