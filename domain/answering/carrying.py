@@ -36,16 +36,22 @@ async def conversation_with(
 ) -> tuple[Thread, Channel]:
     """The ticket's latest thread with this identity; a mail may begin a new one, and so may a text message to who wrote one.
     What goes on at somebody else's side is none of the customer's."""
-    owner, part = await tell_together(
-        session, Wanted(SURVIVOR, {"contact_id": to.contact_id}), Wanted(_takes_part, _with(ticket, to))
-    )
-    if owner.scalar() != ticket.contact_id and part.first() is None:
-        raise NotFound(field=["identityId"])
     kind = CHANNEL_OF.get(to.kind)
+    between = _between(ticket, to, kind)
+    survivor, part, threads, channels = await tell_together(
+        session,
+        Wanted(SURVIVOR, {"contact_id": to.contact_id}),
+        Wanted(_takes_part, between),
+        Wanted(_latest, between, Thread),
+        Wanted(_its_channel, between, Channel),
+    )
+    owner = survivor.scalar()
+    if owner is None or (owner != ticket.contact_id and part.first() is None):
+        raise NotFound(field=["identityId"])
     if kind is None:
         raise CannotReply(field=["identityId"])
-    if existing := await thread_with(session, ticket, to, kind):
-        return existing
+    if threads:
+        return known(session, threads[0]), known(session, channels[0])
     channel = by_channel or await _begins_by(session, ticket, to, kind)
     if kind == ChannelKind.SMS:
         await texting.make_room(session, channel, to.value, at=at)
@@ -91,15 +97,16 @@ async def _begins_by(session: AsyncSession, ticket: Ticket, to: Identity, kind: 
 async def thread_with(
     session: AsyncSession, ticket: Ticket, to: Identity, kind: ChannelKind
 ) -> tuple[Thread, Channel] | None:
-    values = _with(ticket, to) | {"kind": kind}
+    between = _between(ticket, to, kind)
     threads, channels = await tell_together(
-        session, Wanted(_latest, values, Thread), Wanted(_its_channel, values, Channel)
+        session, Wanted(_latest, between, Thread), Wanted(_its_channel, between, Channel)
     )
     return (known(session, threads[0]), known(session, channels[0])) if threads else None
 
 
-def _with(ticket: Ticket, to: Identity) -> Json:
-    return {"ticket_id": ticket.id, "identity_kind": to.kind, "scope": to.scope, "value": to.value}
+def _between(ticket: Ticket, to: Identity, kind: ChannelKind | None) -> Json:
+    said = {"identity_kind": to.kind, "scope": to.scope, "value": to.value}
+    return {"ticket_id": ticket.id, "kind": kind, **said}
 
 
 _theirs = select(Identity.id).where(
@@ -107,12 +114,12 @@ _theirs = select(Identity.id).where(
     Identity.scope == bindparam("scope"),
     Identity.value == bindparam("value"),
 )
-_between = and_(Thread.ticket_id == bindparam("ticket_id"), Thread.identity_id.in_(_theirs))
-_takes_part = select(Thread.id).where(_between).limit(1)
+_goes_on = and_(Thread.ticket_id == bindparam("ticket_id"), Thread.identity_id.in_(_theirs))
+_takes_part = select(Thread.id).where(_goes_on).limit(1)
 _latest = (
     select(Thread)
     .join(Channel, Channel.id == Thread.channel_id)
-    .where(_between, Thread.side.is_(False), Channel.kind == bindparam("kind"), Channel.disabled_at.is_(None))
+    .where(_goes_on, Thread.side.is_(False), Channel.kind == bindparam("kind"), Channel.disabled_at.is_(None))
     .order_by(Thread.last_inbound_at.desc().nulls_last(), Thread.id)
     .limit(1)
 )

@@ -2,7 +2,6 @@
 
 import uuid
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -18,24 +17,14 @@ from domain.alerting.alerts import TOPIC, Alert, AlertKind
 from domain.alerting.ladders import DEFAULT, Ladder
 from domain.calling import call_backs
 from domain.chorus import Reads
-from domain.complaints.complaints import complaint_of
-from domain.db import Base, Json, database_time, new_id, one_of, one_of_given, ring
-from domain.desk.messages import Message
-from domain.desk.tickets import NEVER, Ticket, TicketStatus, locked
+from domain.db import Base, database_time, new_id, one_of, one_of_given, ring
+from domain.desk.tickets import NEVER, Ticket, locked
 from domain.events import Event, EventKind, record
-from domain.sla.facts import CHANGED, MERGED, SAID, SLOW, began_at, facts_in, going_on, grouped, is_a_machines
+from domain.sla.facts import CHANGED, MERGED, SAID, SLOW, History, began_at, facts_in, grouped
 from domain.sla.policies import IN_ORDER, Policy
-from domain.sla.promises import (
-    Fact,
-    Promise,
-    complained_at,
-    is_waited_for,
-    promised,
-    promised_by_law,
-    until_decided,
-)
+from domain.sla.promises import Promise, is_waited_for
 from domain.sla.targets import Metric
-from domain.sla.terms import terms_of
+from domain.sla.terms import promises_of
 from domain.telling import Wanted, known, tell_together
 from domain.ways_in.channels import ChannelKind
 
@@ -112,22 +101,6 @@ def clock_state(
     return ClockState.AT_RISK if warn_at and at >= min(warn_at) else ClockState.OK
 
 
-@dataclass(frozen=True)
-class History:
-    """What is known of a ticket when its clocks are reckoned."""
-
-    facts: Sequence[Fact]
-    opened_at: datetime
-    """It, or the first of those that were merged into it; as `legal_since`."""
-    legal_since: datetime | None
-    policies: Sequence[tuple[Policy, Json]]
-    clocks: Sequence[Clock]
-
-    def going_on(self, message: Message, channel: ChannelKind, status: TicketStatus | None) -> "History":
-        """With what is written now."""
-        return replace(self, facts=going_on(self.facts, message, channel, status))
-
-
 async def history_of(session: AsyncSession, ticket: Ticket) -> History:
     return await asked(session, _histories, ticket)
 
@@ -168,7 +141,7 @@ async def reckon(
     `ticket` is held by the caller. What was kept or settled stays as it was reckoned then. `history`: where it is known already.
     """
     history = history or await history_of(session, ticket)
-    promises = await _promises(session, ticket, history, at=at)
+    promises = await promises_of(session, ticket, history, at=at)
     hand = _Hand(session, ticket, by, at)
     pairs = _pairs(promises, history.clocks)
     paired = {clock.id for _, clock in pairs if clock}
@@ -195,27 +168,6 @@ async def promise_anew(session: AsyncSession, ticket: Ticket, *, by: Actor = SYS
         about = {"ticket_id": ticket.id, "contact_id": ticket.contact_id}
         record(session, EventKind.SLA_CHANGED, by=by, at=at, **about)
     return moved
-
-
-async def _promises(
-    session: AsyncSession, ticket: Ticket, history: History, *, at: datetime
-) -> list[Promise]:
-    """What the ticket's own policy promises from its opening; beside it, what a law does, from the word that counts there."""
-    facts, opened_at = history.facts, history.opened_at
-    if ticket.merged_into_id or ticket.spam_at or await is_a_machines(session, ticket, facts):
-        return []
-    terms = await terms_of(session, ticket, history.policies)
-    if not terms:
-        return []
-    own, laws = terms[0].of(legal=False), [one.of(legal=True) for one in terms]
-    found = promised(facts, [own], opened_at=opened_at, priority=ticket.priority)
-    if any(law.apply(ticket.priority) for law in laws):
-        since = history.legal_since or complained_at(facts, at=at, opened_at=opened_at)
-        ticket.legal_since = since
-        complaint = await complaint_of(session, ticket.id)
-        heard = until_decided(facts, complaint.decided_at if complaint else None)
-        found += promised_by_law(heard, laws, since=since, priority=ticket.priority)
-    return found
 
 
 def _pairs(promises: Sequence[Promise], rows: Sequence[Clock]) -> list[tuple[Promise, Clock | None]]:

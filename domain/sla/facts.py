@@ -3,20 +3,25 @@
 import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Row, bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain.db import one_of, one_of_given
+from domain.db import Json, one_of, one_of_given
 from domain.desk.messages import CallState, DeliveryState, Direction, Item, ItemKind, Message
 from domain.desk.threads import Thread
 from domain.desk.tickets import Ticket, TicketStatus
 from domain.events import Event, EventKind
+from domain.sla.policies import Policy
 from domain.sla.promises import Deed, Fact
 from domain.telling import Wanted, tell_together
 from domain.ways_in.channels import Channel, ChannelKind
+
+if TYPE_CHECKING:
+    from domain.sla.clocks import Clock
 
 SETS_STATUS = (
     EventKind.TICKET_ASSIGNED,
@@ -61,6 +66,22 @@ async def facts_of(session: AsyncSession, ticket: Ticket) -> list[Fact]:
     asked = {"ids": [ticket.id], "since": ticket.created_at - SLOW}
     said, changed = await tell_together(session, Wanted(SAID, asked), Wanted(CHANGED, asked))
     return facts_in(ticket.created_at, said.all(), changed.all())
+
+
+@dataclass(frozen=True)
+class History:
+    """What is known of a ticket when its clocks are reckoned."""
+
+    facts: Sequence[Fact]
+    opened_at: datetime
+    """It, or the first of those that were merged into it; as `legal_since`."""
+    legal_since: datetime | None
+    policies: Sequence[tuple[Policy, Json]]
+    clocks: Sequence["Clock"]
+
+    def going_on(self, message: Message, channel: ChannelKind, status: TicketStatus | None) -> "History":
+        """With what is written now."""
+        return replace(self, facts=going_on(self.facts, message, channel, status))
 
 
 def grouped(rows: Iterable[Any]) -> dict[uuid.UUID, list[Any]]:
