@@ -55,7 +55,7 @@ async def tell_together(session: AsyncSession, *wanted: Wanted) -> list[Any]:
 
 
 async def _fetched(session: AsyncSession, text: str, values: Sequence[Any]) -> Sequence[Any]:
-    if session.sync_session.autoflush and waits(session):
+    if session.sync_session.autoflush and waits(session.sync_session):
         await session.flush()
     if isinstance(session, Abreast) and not session.is_asking:
         found: Sequence[Any] = await session.wished(work=lambda: _fetched(session, text, values))
@@ -86,13 +86,13 @@ def _ended(session: Session, transaction: SessionTransaction) -> None:
 
 
 async def rows(
-    session: AsyncSession, model: type[Row], select: Any, values: Values, *, fresh: bool = False
+    session: AsyncSession, model: type[Row], query: Any, values: Values, *, fresh: bool = False
 ) -> list[Row]:
     """As the session's `scalars`. `fresh`: those that it knows already are as they are now."""
     if len(inspect(model).self_and_descendants) > 1:  # a row's own class is SQLAlchemy's to find
-        found = await session.scalars(select, values, execution_options={"populate_existing": fresh})
+        found = await session.scalars(query, values, execution_options={"populate_existing": fresh})
         return list(found)
-    said = selects.told(select, values)
+    said = selects.told(query, values)
     read = said.kind.objects(model, await _fetched(session, selects.alone(said.kind), said.values))
     return [known(session, row, fresh=fresh) for row in read]
 

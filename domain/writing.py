@@ -37,6 +37,6 @@ def write_behind(session: Session | AsyncSession, table: FromClause, row: Mappin
     session.info.setdefault(_ROWS, {}).setdefault(table, []).append(row)
 
 
-def waits(session: Session | AsyncSession) -> bool:
+def waits(session: Session) -> bool:
     """Is there something that is not flushed yet?"""
-    return bool(session.new or session.dirty or session.deleted or session.info.get(_ROWS))
+    return _ROWS in session.info or not session._is_clean()
