@@ -250,7 +250,7 @@ def _was_mine(event: Any, reading: Reading) -> bool:
         before = event.data["team"][0]
         return before is None or uuid.UUID(before) in reading.actor.teams
     assigned: bool = event.kind in (EventKind.TICKET_ASSIGNED, EventKind.TASK_SAVED)
-    return assigned and event.data.get("before") == str(reading.actor.id)
+    return assigned and event.data.get("before") in map(str, reading.actor.own)
 
 
 def _removed(typename: str, id: uuid.UUID, replaced_by: uuid.UUID | None = None) -> Removed:

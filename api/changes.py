@@ -5,7 +5,6 @@ from collections.abc import Collection
 from datetime import timedelta
 from typing import Any
 
-import orjson
 import strawberry
 from sqlalchemy import select
 
@@ -15,6 +14,7 @@ from api.cursors import ELSEWHERE, cursor, place
 from api.house import House
 from api.scalars import Cursor
 from api.selection import Selection, wanted
+from api.telling import Told
 from domain import events
 from domain.errors import InvalidInput
 from domain.events import Event, Place
@@ -32,8 +32,17 @@ class ChangeBatch:
     has_more: bool
     reset_required: bool
     changes: list[Change]
-    encoded: strawberry.Private[orjson.Fragment | None] = None
-    """As it was sent to the first of those to whom all of it is the same."""
+    told: strawberry.Private[Told | None] = None
+    """As it is sent to all to whom all of it is the same."""
+
+    @property
+    def says(self) -> bool:
+        return bool(self.changes) or self.reset_required
+
+    def is_told_as(self, other: "ChangeBatch") -> bool:
+        if self.told and other.told:
+            return self.told.json == other.told.json
+        return not self.says and not other.says
 
     @classmethod
     def of(

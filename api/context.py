@@ -36,6 +36,8 @@ class Context:
     """An agent's."""
     selections: Selections = field(default_factory=dict)
     operation: Operation | None = None
+    executor: Any = None
+    """Of a subscription: what resolves its events."""
     connection_params: dict[str, Any] | None = None
     """What `connection_init` brought, on a socket."""
     loaders: dict[Any, DataLoader[uuid.UUID, Any]] = field(default_factory=dict)

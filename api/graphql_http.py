@@ -24,6 +24,7 @@ from api.bodies import at_most
 from api.context import Context
 from api.house import House
 from api.schema import schema
+from api.telling import TellingHandler
 from domain.languages import preferred_language
 
 LARGEST_BODY = 64 * 1024
@@ -48,6 +49,7 @@ class GraphQLDoor(GraphQL[Context, None]):
     """Subscriptions come by one protocol: `graphql-transport-ws` on a socket, or server-sent events."""
 
     websocket_adapter_class = TextSocket
+    graphql_transport_ws_handler_class = TellingHandler
 
     def __init__(self, house: House, protocol: str = GRAPHQL_TRANSPORT_WS_PROTOCOL) -> None:
         super().__init__(

@@ -2,13 +2,15 @@
 
 Each of them is written as if it were alone, and asks as it would ask its own session. Nobody is answered before all have asked:
 then what is asked of one kind (`asked`) is one statement for all, what they have written is flushed at once, and the rest is done
-in their order. Meanwhile none of them runs, so a flush finds nobody's work half done.
+in their order. Meanwhile none of them runs, so a flush finds nobody's work half done. Who has more to ask than others goes first, so
+that they come together to what all of them ask.
 
 What one writer holds (`one_at_a_time`, a ticket, a contact), the others wait for until it has ended, as between transactions. All of
 them are committed, or none: what failed together can be done once more, each alone.
 """
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import wraps
@@ -31,7 +33,7 @@ async def asked(session: Any, find: Find[K, V], key: K, *, holding: Collection[s
     """What `find` gives for this key; for writers side by side who ask at the same time it is called once. `holding`: names of which
     each is held by one of them."""
     if isinstance(session, Abreast):
-        found: V = await session.wished(find=find, key=key, names=frozenset(holding))
+        found: V = await session.wished(what=find, find=find, key=key, names=frozenset(holding))
         return found
     return (await find(session, [key]))[key]
 
@@ -57,6 +59,14 @@ async def by_turns(session: AsyncSession, *what: str) -> None:
         await session.wished(names=frozenset(what))
 
 
+Question = tuple[Hashable, int]
+"""What is asked, and how often the same writer has asked it before."""
+TO_COME: dict[Question, int] = {}
+"""How much writers had still to ask then, at most: learned from those who have ended."""
+LONGEST_WAY = 200
+"""Questions of a writer from whom others are told."""
+
+
 class Entangled(Exception):
     """Writers of one transaction wait for each other."""
 
@@ -70,6 +80,8 @@ class _Wish:
     key: Any = None
     work: Callable[[], Awaitable[Any]] | None = None
     names: frozenset[str] = frozenset()
+    to_come: int | None = None
+    """None where nothing is asked."""
     answer: asyncio.Future[Any] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
 
@@ -78,7 +90,7 @@ def _in_turn(method: Callable[..., Coroutine[Any, Any, Any]]) -> Any:
     async def wished(self: "Abreast", *args: Any, **options: Any) -> Any:
         if self.is_asking:
             return await method(self, *args, **options)
-        return await self.wished(work=lambda: method(self, *args, **options))
+        return await self.wished(work=lambda: method(self, *args, **options), what=method)
 
     return wished
 
@@ -91,6 +103,7 @@ class Abreast(Writing):
         self._writers: dict[asyncio.Task[Any] | None, int] = {}
         """Those who have not ended, each with its place."""
         self._wishes: list[_Wish] = []
+        self._ways: dict[asyncio.Task[Any] | None, list[Question]] = defaultdict(list)
         self._holders: dict[str, asyncio.Task[Any] | None] = {}
         self._all_wait = asyncio.Event()
 
@@ -107,8 +120,14 @@ class Abreast(Writing):
         writer = asyncio.current_task()
         return all(self._holders.get(name) is writer for name in names)
 
-    async def wished(self, **what: Any) -> Any:
-        wish = _Wish(asyncio.current_task(), **what)
+    async def wished(self, *, what: Hashable = None, **wished: Any) -> Any:
+        """`what`: is asked, but for names alone."""
+        wish = _Wish(asyncio.current_task(), **wished)
+        if what:
+            way = self._ways[wish.writer]
+            question = what, sum(1 for one, _ in way if one is what)
+            way.append(question)
+            wish.to_come = TO_COME.get(question, 0)
         self._wishes.append(wish)
         self._look()
         return await wish.answer
@@ -130,6 +149,10 @@ class Abreast(Writing):
 
     def _ended(self, task: asyncio.Task[Any]) -> None:
         del self._writers[task]
+        way = self._ways.pop(task, [])
+        if len(way) <= LONGEST_WAY:
+            for place, question in enumerate(way):
+                TO_COME[question] = max(TO_COME.get(question, 0), len(way) - place)
         self._holders = {name: holder for name, holder in self._holders.items() if holder is not task}
         self._look()
 
@@ -138,11 +161,10 @@ class Abreast(Writing):
             self._all_wait.set()
 
     async def _answer(self) -> None:
-        wishes = sorted(self._wishes, key=lambda wish: self._writers[wish.writer])
-        now = [wish for wish in wishes if self._may(wish, wishes)]
-        if wishes and not now:
+        now = self._next()
+        if self._wishes and not now:
             raise Entangled
-        self._wishes = [wish for wish in wishes if wish not in now]
+        self._wishes = [wish for wish in self._wishes if wish not in now]
         answers: dict[_Wish, Any] = {}
         self.is_asking = True
         for find in dict.fromkeys(wish.find for wish in now if wish.find):
@@ -156,8 +178,19 @@ class Abreast(Writing):
         for wish in now:
             wish.answer.set_result(answers.get(wish))
 
+    def _next(self) -> list[_Wish]:
+        wishes = sorted(self._wishes, key=lambda wish: self._writers[wish.writer])
+        if free := [wish for wish in wishes if wish.to_come is None and self._may(wish, wishes)]:
+            return free
+        for most in sorted({wish.to_come for wish in wishes if wish.to_come is not None}, reverse=True):
+            if now := [wish for wish in wishes if wish.to_come == most and self._may(wish, wishes)]:
+                return now
+        return []
+
     def _may(self, wish: _Wish, wishes: Sequence[_Wish]) -> bool:
         """Does nobody hold what it wants to, and nobody before it want the same? Then it holds that from now on."""
+        if not wish.names:
+            return True
         if any(self._holders.get(name, wish.writer) is not wish.writer for name in wish.names):
             return False
         if any(wish.names & other.names for other in wishes[: wishes.index(wish)]):

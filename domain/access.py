@@ -7,7 +7,7 @@ conversation. What may be *asked* at all: `api/permissions.md`.
 """
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -33,7 +33,7 @@ from domain.complaints.complaints import Complaint, ComplaintStep
 from domain.customers.companies import Company
 from domain.customers.contact_notes import ContactNote
 from domain.customers.contacts import Contact
-from domain.db import Base
+from domain.db import Base, one_of
 from domain.desk.messages import Attachment, Item, Message
 from domain.desk.tasks import Task
 from domain.desk.threads import Thread
@@ -62,6 +62,8 @@ from domain.working.links import TicketLink
 
 Row = TypeVar("Row", bound=Base)
 
+
+NOBODY = uuid.UUID(int=0)
 
 SCOPES: dict[type[Base], Scope] = {
     Ticket: Scope.TICKETS_READ,
@@ -116,9 +118,9 @@ def _agents(model: type[Base], actor: Actor) -> ColumnElement[bool]:
     if model is SealedPart:
         return false()  # whoever is to read it needs the command line, and a reason
     if model in (Device, SignIn, Upload, Draft):
-        return model.agent_id == actor.id
+        return _own(model.agent_id, actor)
     if model is View:
-        return or_(View.owner_id.is_(None), View.owner_id == actor.id)
+        return or_(View.owner_id.is_(None), _own(View.owner_id, actor))
     if model in (Agent, Team, Channel, Policy, Calendar, CustomField, TaskTemplate):
         return true()
     if model is Macro:
@@ -132,7 +134,7 @@ def _agents(model: type[Base], actor: Actor) -> ColumnElement[bool]:
     if actor.manages:
         return true()
     if model is Edit:
-        return Edit.by_id == actor.id
+        return _own(Edit.by_id, actor)
     if model is Task:
         return _tasks(actor)
     if actor.sees_all_teams:
@@ -174,10 +176,15 @@ def _agents(model: type[Base], actor: Actor) -> ColumnElement[bool]:
     raise LookupError(f"the door does not know {model.__name__}")
 
 
+def _own(agent: Any, actor: Actor) -> ColumnElement[bool]:
+    is_theirs: ColumnElement[bool] = one_of(agent, actor.together) if actor.together else agent == actor.id
+    return is_theirs
+
+
 def _tickets(actor: Actor) -> ColumnElement[bool]:
     if actor.sees_all_teams:
         return true()
-    return or_(Ticket.team_id.is_(None), Ticket.team_id.in_(actor.teams), Ticket.assignee_id == actor.id)
+    return or_(Ticket.team_id.is_(None), Ticket.team_id.in_(actor.teams), _own(Ticket.assignee_id, actor))
 
 
 def _contacts(contact: Any, tickets: ColumnElement[bool]) -> ColumnElement[bool]:
@@ -189,8 +196,8 @@ def _tasks(actor: Actor) -> ColumnElement[bool]:
     """One's own; those of nobody that stand alone, of one's teams or of none; those of tickets one sees."""
     ours = or_(Task.team_id.is_(None), Task.team_id.in_(actor.teams))
     return or_(
-        Task.assignee_id == actor.id,
-        Task.created_by_id == actor.id,
+        _own(Task.assignee_id, actor),
+        _own(Task.created_by_id, actor),
         and_(Task.assignee_id.is_(None), Task.ticket_id.is_(None), ours),
         exists().where(Ticket.id == Task.ticket_id, _tickets(actor)),
     )
@@ -210,10 +217,10 @@ def _visitors(model: type[Base], actor: Actor) -> ColumnElement[bool]:
 def _deliveries(model: type[Base], actor: Actor) -> ColumnElement[bool]:
     """One's own; managers see what became of everybody's alerts."""
     if model is Notice:
-        return true() if actor.manages else Notice.agent_id == actor.id
+        return true() if actor.manages else _own(Notice.agent_id, actor)
     if actor.manages:
         return true()
-    return exists().where(Notice.id == Delivery.notice_id, Notice.agent_id == actor.id)
+    return exists().where(Notice.id == Delivery.notice_id, _own(Notice.agent_id, actor))
 
 
 def sight(actor: Actor) -> Actor:
@@ -223,6 +230,20 @@ def sight(actor: Actor) -> Actor:
             actor, id=None, role=Role.MANAGER, teams=frozenset(), sees_all_teams=True, timezone="UTC"
         )
     return actor
+
+
+def peers(actor: Actor) -> Actor:
+    """The same for agents of the same teams and rights: they see the same but for what is their own."""
+    return replace(actor, id=None) if actor.kind == ActorKind.AGENT else actor
+
+
+def bounds(people: Collection[Actor]) -> tuple[Actor, ...]:
+    """Of peers, who sees least and who sees most of them. The door only ever adds what is one's own, so where these two are shown the
+    same, whoever is between them is shown it too."""
+    if len(people) == 1:
+        return tuple(people)
+    least = replace(next(iter(people)), id=NOBODY)
+    return least, replace(least, together=frozenset(one.id for one in people if one.id))
 
 
 def visible(model: type[Row], *, to: Actor) -> Select[Any]:

@@ -57,10 +57,17 @@ class Actor:
     """A token's: who wrote, where no agent did."""
     conversation: tuple[uuid.UUID, str] | None = None
     """A visitor's: channel and thread key."""
+    together: frozenset[uuid.UUID] = frozenset()
+    """Agents for whom is read at once: what is one's own is all of theirs (`domain/access.py`)."""
 
     @property
     def manages(self) -> bool:
         return self.role in (Role.MANAGER, Role.ADMIN)
+
+    @property
+    def own(self) -> frozenset[uuid.UUID | None]:
+        """Whose tickets and tasks are theirs."""
+        return self.together or frozenset([self.id])
 
     @property
     def agent_id(self) -> uuid.UUID | None:

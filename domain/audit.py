@@ -23,7 +23,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from domain.actors import Actor
-from domain.db import XID8, Base, Bell, Database, Json, heard, ring
+from domain.bell import Bell, heard
+from domain.db import XID8, Base, Database, Json, ring
 from domain.events import HORIZON
 
 log = structlog.get_logger()

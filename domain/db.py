@@ -1,10 +1,10 @@
-"""The database as every room meets it: the tables' base, a transaction, and the bell that wakes who waits."""
+"""The database as every room meets it: the tables' base, a connection, and a transaction that rings when it has committed."""
 
 import asyncio
 import enum
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
 
@@ -42,6 +42,7 @@ from sqlalchemy.orm import DeclarativeBase, Session, object_session
 from sqlalchemy.sql.elements import SQLCoreOperations
 
 from domain.abreast import Abreast
+from domain.bell import Bell
 from domain.readers import Readers
 from domain.telling import tell
 from domain.writing import Writing
@@ -141,72 +142,6 @@ def session_of(row: Base) -> Session:
 def ring(session: Session | AsyncSession, topic: str) -> None:
     """Wakes who listens to `topic`, in every process, when this transaction has committed."""
     session.info.setdefault("rings", set()).add(topic)
-
-
-async def heard(rung: asyncio.Event, seconds: float) -> None:
-    """Waits for a ring, at most so long.
-
-    Not by `asyncio.wait_for`: up to Python 3.11 it loses the cancellation that comes together with the ring, and whoever
-    waits in a loop is never ended.
-    """
-    with suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await rung.wait()
-
-
-class Bell:
-    """Hears what other transactions rang. It may miss a ring while it reconnects: every listener also polls."""
-
-    CHANNEL = "heddle"
-
-    def __init__(self) -> None:
-        self._waiting: dict[str, set[asyncio.Event]] = {}
-        self._task: asyncio.Task[None] | None = None
-
-    @contextmanager
-    def listening(self, *topics: str) -> Iterator[asyncio.Event]:
-        rung = asyncio.Event()
-        for topic in topics:
-            self._waiting.setdefault(topic, set()).add(rung)
-        try:
-            yield rung
-        finally:
-            for topic in topics:
-                self._waiting[topic].discard(rung)
-                if not self._waiting[topic]:
-                    del self._waiting[topic]
-
-    def start(self, connect: Callable[[], Awaitable[asyncpg.Connection]]) -> None:
-        self._task = asyncio.create_task(self._hear(connect))
-
-    async def stop(self) -> None:
-        if self._task:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-
-    async def _hear(self, connect: Callable[[], Awaitable[asyncpg.Connection]]) -> None:
-        while True:
-            try:
-                connection = await connect()
-                gone = asyncio.Event()
-                connection.add_termination_listener(lambda _, gone=gone: gone.set())
-                try:
-                    await connection.add_listener(self.CHANNEL, lambda *heard: self._rung(str(heard[3])))
-                    self._everyone()  # what was rung while nobody heard
-                    await gone.wait()
-                finally:
-                    connection.terminate()
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as failure:
-                log.warning("bell_lost", error=type(failure).__name__)
-            await asyncio.sleep(1)
-
-    def _rung(self, topic: str) -> None:
-        for rung in self._waiting.get(topic, ()):
-            rung.set()
-
-    def _everyone(self) -> None:
-        for topic in self._waiting:
-            self._rung(topic)
 
 
 READERS = 10

@@ -16,7 +16,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from domain import events
-from domain.db import Base, Database, heard, new_id
+from domain.bell import heard
+from domain.db import Base, Database, new_id
 from domain.events import Event, Reader
 from domain.work import DEATHS, back_off, passes
 

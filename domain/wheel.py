@@ -9,7 +9,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
-from domain.db import Database, heard
+from domain.bell import heard
+from domain.db import Database
 
 log = structlog.get_logger()
 

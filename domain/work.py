@@ -20,7 +20,8 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from domain.db import Database, database_time, first_id, heard, one_of
+from domain.bell import heard
+from domain.db import Database, database_time, first_id, one_of
 from domain.operations.installation import nothing_is_held
 
 log = structlog.get_logger()

@@ -17,7 +17,8 @@ from pydantic import ValidationError
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from domain.db import Database, heard
+from domain.bell import heard
+from domain.db import Database
 from domain.keys import Keys
 from domain.ways_in import fetching
 from domain.ways_in.channels import TOPIC, Channel, ChannelKind

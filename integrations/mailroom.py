@@ -55,7 +55,7 @@ _IS_MAIL = exists(
 )
 
 
-BATCH = 16
+BATCH = 32
 """Arrivals that are opened together."""
 NOT_LONG = 15.0
 """Seconds for a batch: then there is time in its leases to open each alone."""

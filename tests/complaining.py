@@ -10,8 +10,9 @@ from domain.complaints import moving
 from domain.complaints.complaints import Complaint
 from domain.complaints.moving import NOTHING, Decision
 from domain.complaints.stages import Stage
+from domain.desk.survivors import locked
 from domain.desk.tasks import Task
-from domain.desk.tickets import Ticket, locked
+from domain.desk.tickets import Ticket
 from domain.sla import policies
 from domain.sla.hours import Hours
 from domain.sla.templates import SUGGESTED, Template

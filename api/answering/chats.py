@@ -8,15 +8,16 @@ from time import monotonic
 import strawberry
 from sqlalchemy import select
 
+from api.audiences import POLL
 from api.context import Context, Info
 from api.desk.tickets import held
 from api.errors import OkPayload
-from api.live import POLL
 from api.mutations import mutation
 from api.scalars import BigInt
 from domain import access
 from domain.answering.typing import LAPSES_AFTER, typing_of_visitor, typing_to_visitor
-from domain.db import begin_request, heard, ring
+from domain.bell import heard
+from domain.db import begin_request, ring
 from domain.desk.threads import Thread
 from domain.desk.tickets import Ticket
 from domain.ids import row_id

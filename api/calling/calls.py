@@ -28,7 +28,7 @@ from domain.customers.contacts import Identity, IdentityKind
 from domain.db import Json, one_of
 from domain.desk import messages
 from domain.desk.messages import CallOutcome, CallState, Direction
-from domain.desk.tickets import locked
+from domain.desk.survivors import locked
 from domain.ids import public_id, row_id
 from domain.ways_in.channels import Channel
 

@@ -8,16 +8,16 @@ import structlog
 from sqlalchemy import func, literal, or_, select
 from sqlalchemy.exc import SQLAlchemyError
 
+from api.audiences import POLL
 from api.calling.calls import Call
 from api.context import Context, Info, Reading, plain
 from api.desk.timeline import items_by_id
-from api.live import POLL
 from api.selection import wanted
 from domain.access import may_see
 from domain.agents import duty
 from domain.agents.staff import TeamMember
+from domain.bell import heard
 from domain.calling.dialled_numbers import DialledNumber
-from domain.db import heard
 from domain.desk import messages
 from domain.desk.messages import CALLS
 from domain.ways_in.channels import Channel

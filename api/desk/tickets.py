@@ -32,7 +32,8 @@ from domain.access import may_see
 from domain.actors import Actor
 from domain.db import Json, among, one_of, one_of_given
 from domain.desk.history import TimelineKind
-from domain.desk.tickets import LIVE, TicketStatus, became
+from domain.desk.survivors import became
+from domain.desk.tickets import LIVE, TicketStatus
 from domain.desk.tickets import Ticket as TicketRow
 from domain.ids import public_id, row_id
 from domain.ways_in.channels import ChannelKind

@@ -27,7 +27,8 @@ from domain.db import Json, one_of, one_of_given
 from domain.desk import history, messages, revisions
 from domain.desk.history import Written
 from domain.desk.messages import DeliveryState, Direction, ItemKind
-from domain.desk.tickets import Ticket, became
+from domain.desk.survivors import became
+from domain.desk.tickets import Ticket
 from domain.events import EventKind
 from domain.ids import public_id
 from domain.ways_in.channels import ChannelKind

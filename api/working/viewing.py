@@ -9,15 +9,16 @@ import strawberry
 from sqlalchemy import select
 
 from api.agents.staff import Agent, agents_where
+from api.audiences import POLL
 from api.context import Context, Info, Reading, by, plain
 from api.errors import OkPayload
-from api.live import POLL
 from api.mutations import mutation
 from domain import access
 from domain.access import may_see
 from domain.agents import staff
 from domain.agents.sign_in import SessionKind
-from domain.db import among, begin_request, heard
+from domain.bell import heard
+from domain.db import among, begin_request
 from domain.desk.tickets import Ticket
 from domain.errors import NotAllowed, NotFound
 from domain.ids import row_id

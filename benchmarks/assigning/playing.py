@@ -25,8 +25,9 @@ from domain.customers.contacts import add_contact
 from domain.customers.visitors import Visitor
 from domain.db import Database, new_id
 from domain.desk.messages import Direction, Message
+from domain.desk.survivors import locked
 from domain.desk.threads import Placement
-from domain.desk.tickets import TicketStatus, locked
+from domain.desk.tickets import TicketStatus
 from domain.events import Event, EventKind
 from domain.joining.reasons import JoinCode
 from domain.keys import Keys

@@ -38,10 +38,11 @@ def mails(name: str, many: int) -> Iterator[Letter]:
     """With the word of the shop's own relay that the sender is real."""
     dice = random.Random(name)
     for place, text in enumerate(words.texts(dice, many)):
-        sender = f"writer{_sender(name, place)}@mail.example"
+        number = _sender(name, place)
+        sender = f"writer{number}@mail.example"
         lines = (
             f"Authentication-Results: {RELAY}; dmarc=pass header.from=mail.example",
-            f"From: {words.NAMES[place % len(words.NAMES)]} <{sender}>",
+            f"From: {words.NAMES[number % len(words.NAMES)]} <{sender}>",
             f"To: {MAILBOX}",
             f"Subject: Order {place}",
             f"Message-ID: <{name}.{place}@mail.example>",

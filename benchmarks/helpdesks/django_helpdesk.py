@@ -3,62 +3,36 @@
 import json
 import os
 import shutil
-import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.processes import FAREWELL, ROOT, Child, Processor, free_port
+from benchmarks.helpdesks.setting_up import Filled, NotSetUp, said_by
+from benchmarks.processes import ROOT, free_port
 
-PACKAGES = ("django-helpdesk==2.6.1", "django-bootstrap4-form", "packaging", "psycopg[binary]", "gunicorn")
+NAME = "django-helpdesk"
+VERSION = "2.6.1"
+PACKAGES = (f"{NAME}=={VERSION}", "django-bootstrap4-form", "packaging", "psycopg[binary]", "gunicorn")
 LIST = "/datatables_ticket_list/e30=?draw=1&start=0&length={first}&order[0][column]=0&order[0][dir]=desc&search[value]=&columns[0][data]=id"
 """What its own list asks: all tickets, the newest first. `e30=` is an empty query."""
+SHOP = Path(__file__).with_name("django_shop.py")
+SERVER = ("--worker-class", "gthread", "--log-level", "error", "--no-control-socket")
 
 
-class NotSetUp(Exception):
-    """Says why."""
-
-
-@dataclass(frozen=True)
-class Installed:
-    child: Child
-    cookie: str
-    long_ticket: str
-
-
-@contextmanager
-def installed(folder: Path, url: str, *, tickets: int, long: int) -> Iterator[Installed]:
-    python = _environment(folder / "django")
-    orders = os.environ | {"DATABASE_URL": url}
-    shop = Path(__file__).with_name("django_shop.py")
-    filled = _run([str(python), str(shop), str(tickets), str(long)], orders)
-    said = json.loads(filled.splitlines()[-1])
+def set_up(folder: Path, url: str, *, tickets: int, long: int, first: int) -> Filled:
+    python = _environment(folder)
+    environment = os.environ | {"DATABASE_URL": url}
+    said = json.loads(said_by([python, SHOP, str(tickets), str(long)], environment).splitlines()[-1])
     port = free_port()
-    order = ["--chdir", str(shop.parent), "--bind", f"127.0.0.1:{port}", "--worker-class", "gthread"]
-    process = subprocess.Popen(
-        [
-            str(python.with_name("gunicorn")),
-            *order,
-            "--log-level",
-            "error",
-            "--no-control-socket",
-            "django_shop:application",
-        ],
-        env=orders,
+    bound = ("--chdir", str(SHOP.parent), "--bind", f"127.0.0.1:{port}")
+    return Filled(
+        version=VERSION,
+        order=[str(python.with_name("gunicorn")), *bound, *SERVER, f"{SHOP.stem}:application"],
+        environment=environment,
+        port=port,
+        cookie=f"sessionid={said['session']}",
+        lists={NAME: LIST.format(first=first)},
+        tickets={NAME: f"/tickets/{said['long']}/"},
     )
-    try:
-        yield Installed(
-            Child("django-helpdesk", port, Processor(process.pid, family=True)), said["cookie"], said["long"]
-        )
-    finally:
-        process.terminate()
-        try:
-            process.wait(FAREWELL)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
 
 
 def _environment(folder: Path) -> Path:
@@ -66,14 +40,7 @@ def _environment(folder: Path) -> Path:
     uv = shutil.which("uv") or shutil.which("uv", path=ROOT / ".tools/bin")
     if uv is None:
         raise NotSetUp("there is no uv to install it with")
-    python = folder / "bin/python"
-    _run([uv, "venv", "--quiet", "--python", sys.executable, str(folder)], os.environ)
-    _run([uv, "pip", "install", "--quiet", "--python", str(python), *PACKAGES], os.environ)
+    python = folder / "environment/bin/python"
+    said_by([uv, "venv", "--quiet", "--python", sys.executable, str(folder / "environment")])
+    said_by([uv, "pip", "install", "--quiet", "--python", str(python), *PACKAGES])
     return python
-
-
-def _run(order: list[str], environment: "os._Environ[str] | dict[str, str]") -> str:
-    done = subprocess.run(order, env=environment, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise NotSetUp(done.stderr.strip()[-300:])
-    return done.stdout

@@ -1,8 +1,8 @@
 # mypy: ignore-errors
 """django-helpdesk with tickets of the same size as ours. Runs in a Python of its own, where Django is: nothing of ours is there.
 
-`python django_shop.py TICKETS LONG` makes the tables, so many tickets with five messages and one with LONG, and prints the session's
-cookie and that ticket's id; `gunicorn django_shop:application` answers. The database's address is in DATABASE_URL.
+`python django_shop.py TICKETS LONG` makes the tables, so many tickets with five messages and one with LONG, and prints the session of
+who is signed in and that ticket's id; `gunicorn django_shop:application` answers. The database's address is in DATABASE_URL.
 """
 
 import json
@@ -110,7 +110,7 @@ def fill(tickets: int, long: int) -> dict[str, str]:
         }
     )
     session.save()
-    return {"cookie": f"sessionid={session.session_key}", "long": str(made[-1].pk)}
+    return {"session": session.session_key, "long": str(made[-1].pk)}
 
 
 if __name__ == "__main__":

@@ -1,23 +1,20 @@
 """A list of fifty tickets and a ticket with sixty messages, asked of Heddle and of other helpdesks in turn, one request at a time."""
 
-import asyncio
 import secrets
 from collections.abc import Sequence
-from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field, replace
-from itertools import repeat
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from itertools import chain, repeat
 from pathlib import Path
-from time import perf_counter
-
-from sqlalchemy import make_url, text
 
 from benchmarks import inbox, report, ticket
 from benchmarks.bench import Measured, Table
-from benchmarks.client import Unexpected, ask, request
-from benchmarks.data.loading import load
+from benchmarks.client import request
+from benchmarks.data.loading import Shop, load
 from benchmarks.data.tickets import LONG
 from benchmarks.graphql import graphql_body
-from benchmarks.helpdesks.django_helpdesk import LIST, Installed, NotSetUp, installed
+from benchmarks.helpdesks import django_helpdesk, request_tracker
+from benchmarks.helpdesks.setting_up import Helpdesk, NotSetUp, Page, Shown, standing
 from benchmarks.processes import Child, postgres_in, started
 from benchmarks.rounds import COLUMNS, Rounds
 from benchmarks.sizes import Sizes
@@ -26,73 +23,46 @@ from domain.ids import public_id
 from domain.keys import Keys
 from domain.migrations import migrate
 
+OTHERS: Sequence[Helpdesk] = (django_helpdesk, request_tracker)
 TICKETS = 20_000
-PATIENCE = 60.0
-RT = "Request Tracker 5 was not measured: nothing here sets it up."
-
-
-@dataclass
-class Page:
-    name: str
-    child: Child
-    request: bytes
-    rounds: Rounds = field(default_factory=Rounds)
 
 
 async def measured(url: str, folder: Path, sizes: Sizes) -> Measured:
     sizes = replace(sizes, tickets=TICKETS, contacts=TICKETS // 4, messages=TICKETS * 5)
     secret = secrets.token_urlsafe(48)
     keys, db = Keys(secret), Database(url)
-    with ExitStack() as processes:
-        try:
-            await migrate(db)
-            shop = await load(db, keys, sizes)
-            orders = {"database": url, "secret": secret, "folder": str(folder)}
-            heddle = processes.enter_context(started("product", "benchmarks.peers.product", orders))
-            headers = {"content_type": "application/json", "authorization": f"Bearer {shop.token}"}
-            id = public_id("Ticket", shop.long_tickets[0])
-            bodies = (
-                graphql_body(inbox.DOCUMENT, first=inbox.FIRST),
-                graphql_body(ticket.DOCUMENT, id=id, first=ticket.FIRST),
-            )
-            ours = [Page("Heddle", heddle, request("POST", "/graphql", body, **headers)) for body in bodies]
-            theirs, missing = [], RT
+    async with AsyncExitStack() as processes:
+        processes.push_async_callback(db.close)
+        await migrate(db)
+        shop = await load(db, keys, sizes)
+        orders = {"database": url, "secret": secret, "folder": str(folder)}
+        heddle = processes.enter_context(started("product", "benchmarks.peers.product", orders))
+        shown, said = [_ours(heddle, shop)], []
+        for other in OTHERS:
             try:
-                other = await asyncio.to_thread(
-                    processes.enter_context,
-                    installed(folder, await _beside(db, "django"), tickets=TICKETS, long=LONG),
+                theirs = await processes.enter_async_context(
+                    standing(other, db, folder, tickets=TICKETS, long=LONG, first=inbox.FIRST)
                 )
-                theirs = await _pages(other)
             except NotSetUp as why:
-                missing += f" django-helpdesk could not be set up: {why}"
-            await _measure([*ours, *theirs], sizes, folder)
-        finally:
-            await db.close()
-    return _told(ours, theirs, missing)
+                said.append(f"{other.NAME} was not measured: {why}.")
+            else:
+                shown.append(theirs)
+                said.append(f"{other.NAME} is {theirs.version}.")
+        lists = list(chain.from_iterable(one.lists for one in shown))
+        tickets = list(chain.from_iterable(one.tickets for one in shown))
+        await _measure([*lists, *tickets], sizes, folder)
+    return _told(lists, tickets, said)
 
 
-async def _beside(db: Database, name: str) -> str:
-    """The address, as libpq has it, of another database of the same server."""
-    async with db.engine.connect() as connection:
-        alone = await connection.execution_options(isolation_level="AUTOCOMMIT")
-        await alone.execute(text(f"CREATE DATABASE {name} TEMPLATE template0"))
-    other = make_url(db.url).set(database=name, drivername="postgresql")
-    return other.render_as_string(hide_password=False)
-
-
-async def _pages(other: Installed) -> list[Page]:
-    paths = LIST.format(first=inbox.FIRST), f"/tickets/{other.long_ticket}/"
-    pages = [
-        Page("django-helpdesk", other.child, request("GET", path, cookie=other.cookie)) for path in paths
-    ]
-    patience = perf_counter() + PATIENCE
-    while True:
-        with suppress(OSError, Unexpected):
-            await ask(other.child.port, pages[0].request)
-            return pages
-        if perf_counter() > patience:
-            raise NotSetUp(f"it does not answer within {PATIENCE:.0f} s")
-        await asyncio.sleep(0.2)
+def _ours(heddle: Child, shop: Shop) -> Shown:
+    headers = {"content_type": "application/json", "authorization": f"Bearer {shop.token}"}
+    id = public_id("Ticket", shop.long_tickets[0])
+    bodies = (
+        graphql_body(inbox.DOCUMENT, first=inbox.FIRST),
+        graphql_body(ticket.DOCUMENT, id=id, first=ticket.FIRST),
+    )
+    one, other = (Page("Heddle", heddle, request("POST", "/graphql", body, **headers)) for body in bodies)
+    return Shown("", [one], [other])
 
 
 async def _measure(pages: Sequence[Page], sizes: Sizes, folder: Path) -> None:
@@ -104,14 +74,17 @@ async def _measure(pages: Sequence[Page], sizes: Sizes, folder: Path) -> None:
             await kept.add(page.child, postgres, asked, connections=1, seconds=sizes.seconds, least=5_000)
 
 
-def _told(ours: Sequence[Page], theirs: Sequence[Page], missing: str) -> Measured:
-    lists, views = [[pages[place] for pages in (ours, theirs) if pages] for place in (0, 1)]
+def _told(lists: Sequence[Page], tickets: Sequence[Page], said: Sequence[str]) -> Measured:
     rows = [page.rounds.row(f"{page.name}, list of {inbox.FIRST}") for page in lists]
-    rows += [page.rounds.row(f"{page.name}, {LONG} messages") for page in views]
-    figures = {}
-    if theirs:
-        figures["lists_vs_django_helpdesk"] = ours[0].rounds.against(theirs[0].rounds)
-        figures["tickets_vs_django_helpdesk"] = ours[1].rounds.against(theirs[1].rounds)
+    rows += [page.rounds.row(f"{page.name}, {LONG} messages") for page in tickets]
+    figures = {
+        f"{what}_vs_{page.key}": pages[0].rounds.against(page.rounds)
+        for what, pages in (("lists", lists), ("tickets", tickets))
+        for page in pages[1:]
+    }
     compared = "".join(f" {name}: {value:.1f}." for name, value in figures.items())
-    note = f"{TICKETS:,} tickets in each; the pages that their own screens ask.{compared} {missing}"
+    note = (
+        f"{TICKETS:,} tickets in each, in databases of one PostgreSQL server; the pages that their own screens ask."
+        f"{compared} {' '.join(said)}"
+    )
     return Measured(Table(report.HELPDESKS, ("", *COLUMNS), rows, note), figures)

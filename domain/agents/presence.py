@@ -23,8 +23,9 @@ from domain.agents import duty
 from domain.agents.sign_in import SEEN_EVERY, SignIn
 from domain.agents.staff import Agent
 from domain.alerting.devices import RINGS, Device, Fitness, fitness
+from domain.bell import heard
 from domain.chorus import Reads
-from domain.db import Base, Database, among, database_time, heard, one_of_given, ring
+from domain.db import Base, Database, among, database_time, one_of_given, ring
 from domain.desk.messages import Call, CallState
 from domain.events import EventKind, happened, record_all
 

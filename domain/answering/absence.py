@@ -25,8 +25,9 @@ from domain.customers.mailboxes import reads_nothing, without_plus
 from domain.customers.visitors import ABSENCES, MAIL_AFTER, Visitor
 from domain.db import Base, Database, database_time, new_id, ring
 from domain.desk.messages import OUTBOX, Attachment, DeliveryState, Direction, Message
+from domain.desk.survivors import locked
 from domain.desk.threads import Placement, Thread
-from domain.desk.tickets import Ticket, locked
+from domain.desk.tickets import Ticket
 from domain.events import EventKind
 from domain.joining.reasons import JoinCode
 from domain.keys import Keys

@@ -10,8 +10,8 @@ from domain.arriving.afterwards import InboundReport
 from domain.customers import consents
 from domain.customers.consents import ConsentWord, Says, Wish
 from domain.desk.messages import DeliveryState, Direction, Message
+from domain.desk.survivors import locked
 from domain.desk.threads import Thread
-from domain.desk.tickets import locked
 from domain.sla import clocks
 from domain.ways_in.channels import Channel
 

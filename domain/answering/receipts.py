@@ -14,8 +14,8 @@ from domain.arriving.afterwards import InboundEcho, InboundReceipt
 from domain.db import Json
 from domain.desk import revisions
 from domain.desk.messages import Attachment, DeliveryState, Direction, Message
+from domain.desk.survivors import locked
 from domain.desk.threads import Thread
-from domain.desk.tickets import locked
 from domain.sla import clocks
 from domain.ways_in import channels
 from domain.ways_in.channels import Channel

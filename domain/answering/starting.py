@@ -26,7 +26,8 @@ from domain.customers.contacts import (
     same_person,
 )
 from domain.desk.messages import Message
-from domain.desk.tickets import LIVE, Ticket, TicketStatus, locked
+from domain.desk.survivors import locked
+from domain.desk.tickets import LIVE, Ticket, TicketStatus
 from domain.errors import CannotReply, ChannelOff, InvalidInput, NoMailbox
 from domain.keys import Keys
 from domain.languages import N_

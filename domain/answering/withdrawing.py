@@ -11,7 +11,8 @@ from domain.access import may_see
 from domain.actors import Actor
 from domain.answering import uploads
 from domain.desk.messages import DeliveryState, Direction, Message
-from domain.desk.tickets import Ticket, TicketStatus, locked
+from domain.desk.survivors import locked
+from domain.desk.tickets import Ticket, TicketStatus
 from domain.errors import AlreadyLeft, NotAllowed, NotFound
 from domain.events import Event, EventKind
 from domain.sla import clocks

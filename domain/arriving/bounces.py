@@ -12,8 +12,8 @@ from domain.customers.contacts import Identity
 from domain.customers.mailboxes import mail_address
 from domain.db import Json
 from domain.desk.messages import DeliveryState, Direction, Message
+from domain.desk.survivors import locked
 from domain.desk.threads import Thread
-from domain.desk.tickets import locked
 from domain.sla import clocks
 
 NO_SUCH_PERSON = ("5.1.1", "5.1.10")

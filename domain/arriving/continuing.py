@@ -19,8 +19,8 @@ from domain.customers.contacts import (
     survivor_of,
 )
 from domain.customers.people import Person, nameless, recognise
+from domain.desk.survivors import locked, refreshed
 from domain.desk.threads import Thread
-from domain.desk.tickets import locked, refreshed
 from domain.joining.matters import Matter
 from domain.shop import Joining
 from domain.ways_in.channels import Channel

@@ -41,8 +41,9 @@ from domain.customers.people import recognise
 from domain.db import database_time, ring
 from domain.desk import revisions
 from domain.desk.messages import Message
+from domain.desk.survivors import locked
 from domain.desk.threads import Thread, news_of_chat
-from domain.desk.tickets import Ticket, locked
+from domain.desk.tickets import Ticket
 from domain.events import EventKind
 from domain.joining.cases import note_numbers
 from domain.joining.matters import matter_of

@@ -22,8 +22,9 @@ from domain.customers.contacts import (
 from domain.customers.mailboxes import is_office, marketplace_of
 from domain.customers.people import Person
 from domain.desk.messages import Direction, Message
+from domain.desk.survivors import held_with, locked
 from domain.desk.threads import Certainty, Thread, place
-from domain.desk.tickets import Ticket, held_with, locked
+from domain.desk.tickets import Ticket
 from domain.joining.cases import NamedNumber, cases_of
 from domain.joining.matters import Matter, things_in
 from domain.joining.numbers import NumberKind

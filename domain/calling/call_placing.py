@@ -14,8 +14,8 @@ from domain.customers.contacts import Identity, add_contact
 from domain.customers.people import recognise
 from domain.db import new_id
 from domain.desk.messages import Call, CallState, Direction
+from domain.desk.survivors import held_with, locked
 from domain.desk.threads import Certainty, Thread, place
-from domain.desk.tickets import held_with, locked
 from domain.joining.cases import cases_of
 from domain.joining.matters import Matter
 from domain.joining.reasons import JoinCode

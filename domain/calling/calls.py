@@ -21,7 +21,8 @@ from domain.calling.dials import DialState
 from domain.customers.contacts import Contact
 from domain.db import Database, database_time, new_id, ring
 from domain.desk.messages import CALLS, FETCHES, Attachment, Call, CallState, Direction
-from domain.desk.tickets import Ticket, locked
+from domain.desk.survivors import locked
+from domain.desk.tickets import Ticket
 from domain.events import EventKind
 from domain.sla import clocks
 from domain.sla.facts import facts_of

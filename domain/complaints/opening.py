@@ -14,8 +14,9 @@ from domain.complaints.refusals import AlreadyComplaint, LawNotSetUp
 from domain.complaints.stages import Stage
 from domain.complaints.stalling import watch
 from domain.db import database_time, new_id
+from domain.desk.survivors import locked
 from domain.desk.threads import Thread
-from domain.desk.tickets import Ticket, TicketStatus, locked
+from domain.desk.tickets import Ticket, TicketStatus
 from domain.errors import InvalidInput, IsSpam
 from domain.events import Event, EventKind
 from domain.languages import N_

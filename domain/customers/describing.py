@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.actors import Actor
 from domain.customers.contacts import Contact
-from domain.desk.tickets import live_tickets, locked
+from domain.desk.survivors import live_tickets, locked
 from domain.sla import clocks
 
 

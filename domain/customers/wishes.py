@@ -11,7 +11,7 @@ from domain.arriving.inbound import Arrival, InboundMessage
 from domain.arriving.writing_down import written
 from domain.customers import consents
 from domain.customers.consents import ConsentWord
-from domain.desk.tickets import held_with
+from domain.desk.survivors import held_with
 from domain.events import EventKind
 from domain.ways_in.channels import Channel
 

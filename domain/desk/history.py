@@ -26,8 +26,8 @@ from domain.agents.staff import Agent
 from domain.chorus import Reads, objects, side_by_side
 from domain.customers.contacts import same_person
 from domain.desk.messages import Item, ItemKind
+from domain.desk.survivors import same_matter
 from domain.desk.threads import Thread
-from domain.desk.tickets import same_matter
 from domain.errors import InvalidInput
 from domain.events import Event, EventKind
 from domain.languages import N_

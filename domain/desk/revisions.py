@@ -26,8 +26,9 @@ from domain.arriving.inbound import Arrival
 from domain.arriving.placing import first_words
 from domain.db import Base, Json, new_id, one_of
 from domain.desk.messages import Attachment, Direction, Message
+from domain.desk.survivors import locked
 from domain.desk.threads import Thread
-from domain.desk.tickets import Ticket, locked
+from domain.desk.tickets import Ticket
 from domain.events import EventKind
 from domain.joining.cases import NamedNumber, note_numbers
 from domain.joining.matters import matter_of

@@ -1,41 +1,20 @@
 """One matter of one contact, joining any number of threads."""
 
 import uuid
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Any
 
 import sqlalchemy
-from sqlalchemy import (
-    BigInteger,
-    BindParameter,
-    ColumnElement,
-    ForeignKey,
-    Index,
-    Integer,
-    Uuid,
-    any_,
-    func,
-    literal,
-    select,
-    text,
-    union_all,
-)
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy import BigInteger, ForeignKey, Index, Integer, text
 from sqlalchemy.orm import Mapped, mapped_column
-from sqlalchemy.sql.elements import SQLCoreOperations
 
-from domain.abreast import asked
 from domain.actors import Actor
 from domain.agents.staff import Agent, Team
 from domain.assigning.reasons import OTHER_TEAM
-from domain.chorus import Reads
-from domain.customers.contacts import same_person
-from domain.db import Base, Json, new_id, one_of, one_of_given, ring, session_of
+from domain.db import Base, Json, new_id, ring, session_of
 from domain.desk import tags
 from domain.desk.messages import Direction, Note
-from domain.desk.threads import Thread
 from domain.errors import InvalidInput, SomebodyElseAssigned, Undecided
 from domain.events import EventKind, record
 from domain.fields import kept_values
@@ -296,72 +275,3 @@ def check(priority: int | None, add_tags: Iterable[str] | None) -> None:
         raise InvalidInput(N_("This may not be empty."), field=["addTags"])
     if any(len(tag) > tags.LONGEST for tag in added):
         raise InvalidInput(N_("A tag has at most {most} characters."), field=["addTags"], most=tags.LONGEST)
-
-
-async def locked(session: AsyncSession, ticket_id: uuid.UUID) -> Ticket:
-    """The ticket that survives, held until the transaction ends: so its items get their `seq` in commit order."""
-    ticket = await asked(session, _locked, ticket_id, holding=[f"ticket\n{ticket_id}"])
-    return await locked(session, ticket.merged_into_id) if ticket.merged_into_id else ticket
-
-
-async def _locked(session: AsyncSession, ids: Sequence[uuid.UUID]) -> Mapping[uuid.UUID, Ticket]:
-    found = await session.scalars(
-        select(Ticket).where(one_of(Ticket.id, ids)).order_by(Ticket.id).with_for_update(key_share=True),
-        execution_options={"populate_existing": True},
-    )
-    return {ticket.id: ticket for ticket in found}
-
-
-def same_matter(
-    column: SQLCoreOperations[Any], ticket_id: uuid.UUID | BindParameter[uuid.UUID]
-) -> ColumnElement[bool]:
-    """Rows of a ticket and of all that have become part of it."""
-    merged = select(Ticket.id).where(Ticket.merged_into_id == ticket_id)
-    itself = ticket_id if isinstance(ticket_id, BindParameter) else literal(ticket_id, Uuid())
-    everything = union_all(select(itself), merged)
-    return column == any_(func.array(everything.scalar_subquery()))
-
-
-async def became(connection: Reads, ids: Collection[uuid.UUID]) -> dict[uuid.UUID, uuid.UUID]:
-    """Of those that are part of another now, which."""
-    rows = await connection.execute(_became, {"ids": list(ids)})
-    return {row.id: row.merged_into_id for row in rows}
-
-
-_became = select(Ticket.id, Ticket.merged_into_id).where(
-    one_of_given(Ticket.id), Ticket.merged_into_id.is_not(None)
-)
-
-
-async def held_with(session: AsyncSession, thread: Thread) -> Ticket:
-    """The thread's ticket, held; the thread may be moved while we wait for it."""
-    while True:
-        await refreshed(session, thread)
-        ticket = await locked(session, thread.ticket_id)
-        await refreshed(session, thread)
-        if thread.ticket_id == ticket.id:
-            return ticket
-
-
-async def refreshed(session: AsyncSession, thread: Thread) -> None:
-    await asked(session, _refreshed, thread.id)
-
-
-async def _refreshed(session: AsyncSession, ids: Sequence[uuid.UUID]) -> Mapping[uuid.UUID, Thread]:
-    found = await session.scalars(
-        select(Thread).where(one_of(Thread.id, ids)), execution_options={"populate_existing": True}
-    )
-    return {thread.id: thread for thread in found}
-
-
-async def live_tickets(session: AsyncSession, contact_id: uuid.UUID) -> list[Ticket]:
-    found = await session.scalars(
-        select(Ticket)
-        .where(
-            same_person(Ticket.contact_id, contact_id),
-            Ticket.status.in_(LIVE),
-            Ticket.merged_into_id.is_(None),
-        )
-        .order_by(Ticket.created_at)
-    )
-    return list(found)

@@ -14,7 +14,8 @@ from domain.answering.replies import going_on, message_id, queued, said_at_once
 from domain.customers.contacts import same_person
 from domain.db import Database, database_time, ring
 from domain.desk.messages import OUTBOX, Message
-from domain.desk.tickets import Ticket, locked
+from domain.desk.survivors import locked
+from domain.desk.tickets import Ticket
 from domain.events import EventKind
 from domain.feedback import wording
 from domain.feedback.requests import SURVEYS, SurveyRequest, Unasked

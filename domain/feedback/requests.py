@@ -10,7 +10,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from domain.actors import customer
 from domain.db import Base, new_id, session_of
-from domain.desk.tickets import Ticket, locked
+from domain.desk.survivors import locked
+from domain.desk.tickets import Ticket
 from domain.events import EventKind, record
 from domain.feedback.scales import SCORES, Scale, SurveyKind, is_low
 from domain.work import Queue, Work

@@ -20,8 +20,9 @@ from domain.customers.contacts import identities_like, lock_identities, same_per
 from domain.customers.people import Person, recognise
 from domain.db import new_id
 from domain.desk.messages import Item
+from domain.desk.survivors import locked
 from domain.desk.threads import Thread
-from domain.desk.tickets import Ticket, TicketStatus, locked
+from domain.desk.tickets import Ticket, TicketStatus
 from domain.events import EventKind, record
 from domain.joining.cases import note_numbers
 from domain.joining.matters import matter_of

@@ -23,6 +23,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, aliased, mapped_column
+from sqlalchemy.sql.selectable import TableValuedAlias
 
 from domain.abreast import asked
 from domain.customers.contacts import same_person
@@ -94,17 +95,7 @@ Asking = tuple[uuid.UUID, datetime]
 
 
 async def _cases_of(session: AsyncSession, many: Sequence[Asking]) -> Mapping[Asking, list[Case]]:
-    columns = column("contact_id", Uuid), column("at", DateTime(timezone=True))
-    arrays = (literal([one[place] for one in many], ARRAY(columns[place].type)) for place in (0, 1))
-    asking = func.unnest(*arrays).table_valued(*columns).render_derived()
-    newest = (
-        select(Ticket)
-        .where(same_person(Ticket.contact_id, asking.c.contact_id), may_go_on(asking.c.at))
-        .order_by(Ticket.updated_at.desc())
-        .limit(MOST)
-        .lateral()
-    )
-    ticket = aliased(Ticket, newest)
+    asking, ticket = newest_tickets(many, MOST)
     found = await session.execute(
         select(asking.c.contact_id, asking.c.at, ticket)
         .join_from(asking, ticket, true())
@@ -115,6 +106,21 @@ async def _cases_of(session: AsyncSession, many: Sequence[Asking]) -> Mapping[As
         tickets[contact_id, at].append(one)
     cases = await _cases(session, [ticket for some in tickets.values() for ticket in some])
     return {asking: [cases[ticket.id] for ticket in some] for asking, some in tickets.items()}
+
+
+def newest_tickets(many: Sequence[Asking], most: int) -> tuple[TableValuedAlias, type[Ticket]]:
+    """What is asked, and of each contact the tickets that may go on, so many at most; to be joined."""
+    columns = column("contact_id", Uuid), column("at", DateTime(timezone=True))
+    arrays = (literal([one[place] for one in many], ARRAY(columns[place].type)) for place in (0, 1))
+    asking = func.unnest(*arrays).table_valued(*columns).render_derived()
+    newest = (
+        select(Ticket)
+        .where(same_person(Ticket.contact_id, asking.c.contact_id), may_go_on(asking.c.at))
+        .order_by(Ticket.updated_at.desc())
+        .limit(most)
+        .lateral()
+    )
+    return asking, aliased(Ticket, newest)
 
 
 async def case_of(session: AsyncSession, ticket: Ticket) -> Case:

@@ -20,9 +20,10 @@ from domain.complaints.complaints import Complaint
 from domain.customers.contacts import Contact, Identity
 from domain.db import Base, one_of
 from domain.desk.messages import Item
+from domain.desk.survivors import live_tickets, locked
 from domain.desk.tasks import Task
 from domain.desk.threads import Certainty, Thread, place
-from domain.desk.tickets import Ticket, TicketStatus, live_tickets, locked
+from domain.desk.tickets import Ticket, TicketStatus
 from domain.errors import InvalidInput, NotYours
 from domain.events import EventKind, record
 from domain.joining.cases import case_of, cases_of

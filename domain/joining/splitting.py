@@ -10,8 +10,9 @@ from domain.arriving import participants
 from domain.customers.contacts import survivor_of
 from domain.db import new_id
 from domain.desk.messages import Item
+from domain.desk.survivors import locked
 from domain.desk.threads import Thread
-from domain.desk.tickets import Ticket, locked
+from domain.desk.tickets import Ticket
 from domain.errors import InvalidInput
 from domain.joining.merging import move_thread, new_ticket, settle
 from domain.joining.moves import Journal, Move, MoveKind, hold

@@ -2,29 +2,38 @@
 
 import re
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import ForeignKey, Index, func, select, text
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import (
+    ColumnClause,
+    DateTime,
+    ForeignKey,
+    Index,
+    Integer,
+    Text,
+    and_,
+    column,
+    func,
+    literal,
+    select,
+    text,
+    true,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
+from domain.abreast import asked
 from domain.actors import Actor
-from domain.customers.contacts import (
-    Claim,
-    IdentityKind,
-    identities_like,
-    normalised,
-    phone_number,
-    same_person,
-)
+from domain.customers.contacts import Claim, IdentityKind, identities_like, normalised, phone_number
 from domain.db import Base, new_id
 from domain.desk.messages import Item
 from domain.desk.threads import Likeness, Placement
 from domain.desk.tickets import Ticket
-from domain.joining.cases import NamedNumber, may_go_on
+from domain.joining.cases import Asking, NamedNumber, newest_tickets
 from domain.joining.numbers import CaseNumber, NumberKind
 from domain.joining.reasons import MatterCode, SuggestionCode
 
@@ -107,22 +116,32 @@ async def suggest(
         *await _answered(session, references),
         *await _tagged(session, tags),
         *await _with_claims(session, ticket, (*claims, *written_in(text)), at=at),
-        *await _with_numbers(session, ticket, numbers, SuggestionCode.SAME_NUMBER, at=at),
-        *await _with_numbers(session, ticket, phones, SuggestionCode.SAME_PHONE, at=at),
+        *await _with_numbers(session, numbers, SuggestionCode.SAME_NUMBER, at=at),
+        *await _with_numbers(session, phones, SuggestionCode.SAME_PHONE, at=at),
     ]
     best: dict[uuid.UUID, Hint] = {}
     for hint in sorted(hints, key=lambda hint: -hint.score):
         if hint.ticket_id != ticket.id:
             best.setdefault(hint.ticket_id, hint)
+    if best:
+        await asked(session, _kept, (ticket.id, tuple(best.values())[:MOST], at))
+
+
+Found = tuple[uuid.UUID, tuple[Hint, ...], datetime]
+"""For a ticket."""
+
+
+async def _kept(session: AsyncSession, many: Sequence[Found]) -> Mapping[Found, None]:
     rows = [
         {
-            "id": new_id(), "ticket_id": ticket.id, "other_id": hint.ticket_id, "code": hint.code,
+            "id": new_id(), "ticket_id": ticket_id, "other_id": hint.ticket_id, "code": hint.code,
             "value": hint.value, "score": hint.score, "created_at": at,
         }
-        for hint in list(best.values())[:MOST]
+        for ticket_id, hints, at in many
+        for hint in hints
     ]  # fmt: skip
-    if rows:
-        await session.execute(insert(Suggestion).values(rows).on_conflict_do_nothing())
+    await session.execute(insert(Suggestion).on_conflict_do_nothing(), rows)
+    return dict.fromkeys(many)
 
 
 def _of_same_contact(placement: Placement) -> list[Hint]:
@@ -173,41 +192,76 @@ async def _with_claims(
         for owner in list(others.values())[:MOST]:
             if owner.id == ticket.contact_id:
                 continue
-            theirs = await session.scalars(
-                select(Ticket.id)
-                .where(same_person(Ticket.contact_id, owner.id), may_go_on(at))
-                .order_by(Ticket.updated_at.desc())
-                .limit(2)
-            )
+            theirs = await asked(session, _newest, (owner.id, at))
             hints += [Hint(id, code, SCORE_OF[code], claim.label or claim.value) for id in theirs]
     return hints
 
 
+async def _newest(session: AsyncSession, many: Sequence[Asking]) -> Mapping[Asking, list[uuid.UUID]]:
+    asking, ticket = newest_tickets(many, 2)
+    rows = await session.execute(
+        select(asking.c.contact_id, asking.c.at, ticket.id)
+        .join_from(asking, ticket, true())
+        .order_by(ticket.updated_at.desc())
+    )
+    found: dict[Asking, list[uuid.UUID]] = {one: [] for one in many}
+    for contact_id, at, id in rows:
+        found[contact_id, at].append(id)
+    return found
+
+
 async def _with_numbers(
-    session: AsyncSession,
-    ticket: Ticket,
-    numbers: frozenset[CaseNumber],
-    code: SuggestionCode,
-    *,
-    at: datetime,
+    session: AsyncSession, numbers: frozenset[CaseNumber], code: SuggestionCode, *, at: datetime
 ) -> list[Hint]:
-    named = [number for number in numbers if number.kind != NumberKind.INVOICE]
+    named = frozenset(number for number in numbers if number.kind != NumberKind.INVOICE)
     if not named:
         return []
-    rows = await session.execute(
-        select(Item.ticket_id, NamedNumber.value)
-        .join(Item, Item.id == NamedNumber.item_id)
-        .join(Ticket, Ticket.id == Item.ticket_id)
-        .where(
-            NamedNumber.value.in_([number.value for number in named]),
-            NamedNumber.kind.in_({number.kind for number in named}),
-            Item.at > at - NAMED_WITHIN,
-            Ticket.merged_into_id.is_(None),
-        )
-        .order_by(Item.at.desc())
-        .limit(MOST * 4)
+    found = await asked(session, _naming, (named, at))
+    return [Hint(ticket_id, code, SCORE_OF[code], value) for ticket_id, value in found]
+
+
+Numbers = tuple[frozenset[CaseNumber], datetime]
+"""And when they were named."""
+
+
+async def _naming(
+    session: AsyncSession, many: Sequence[Numbers]
+) -> Mapping[Numbers, list[tuple[uuid.UUID, str]]]:
+    """Tickets that name one of them, whichever of their kinds it is there."""
+    asking = [
+        (place, value, kind, at - NAMED_WITHIN)
+        for place, (numbers, at) in enumerate(many)
+        for value in sorted({number.value for number in numbers})
+        for kind in sorted({number.kind for number in numbers})
+    ]
+    columns: Sequence[ColumnClause[Any]] = (
+        column("place", Integer), column("value", Text), column("kind", NamedNumber.kind.type),
+        column("since", DateTime(timezone=True)),
+    )  # fmt: skip
+    arrays = (
+        literal(list(values), ARRAY(one.type))
+        for one, values in zip(columns, zip(*asking, strict=True), strict=True)
     )
-    return [Hint(ticket_id, code, SCORE_OF[code], value) for ticket_id, value in rows]
+    wanted = func.unnest(*arrays).table_valued(*columns).render_derived()
+    newest = func.row_number().over(partition_by=wanted.c.place, order_by=Item.at.desc())
+    ranked = (
+        select(wanted.c.place, Item.ticket_id, NamedNumber.value, newest.label("rank"))
+        .join_from(
+            wanted, NamedNumber, and_(NamedNumber.value == wanted.c.value, NamedNumber.kind == wanted.c.kind)
+        )
+        .join(Item, and_(Item.id == NamedNumber.item_id, Item.at > wanted.c.since))
+        .join(Ticket, and_(Ticket.id == Item.ticket_id, Ticket.merged_into_id.is_(None)))
+        .subquery()
+    )
+    rows = await session.execute(
+        select(ranked.c.place, ranked.c.ticket_id, ranked.c.value)
+        .where(ranked.c.rank <= MOST * 4)
+        .order_by(ranked.c.place, ranked.c.rank)
+    )
+    found: dict[Numbers, list[tuple[uuid.UUID, str]]] = {one: [] for one in many}
+    for place, ticket_id, value in rows:
+        found[many[place]].append((ticket_id, value))
+    return found
 
 
 _AN_ADDRESS = re.compile(r"[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,5}")

@@ -45,11 +45,12 @@ def topics_of(text: str) -> frozenset[Topic]:
     said = folded(text[:LONGEST_TEXT])
     words = set(words_of(said))
     plain = " ".join(said.replace("’", "'").split())
+    telling = [word for word in words if word.startswith(_beginnings())]
     return frozenset(
         topic
         for topic, told in _lexicon().items()
         if not words.isdisjoint(told.words)
-        or any(word.startswith(told.beginnings) for word in words)
+        or any(word.startswith(told.beginnings) for word in telling)
         or any(phrase in plain for phrase in told.phrases)
     )
 
@@ -66,6 +67,11 @@ class Told:
     beginnings: tuple[str, ...]
     words: frozenset[str]
     phrases: tuple[str, ...]
+
+
+@cache
+def _beginnings() -> tuple[str, ...]:
+    return tuple(beginning for told in _lexicon().values() for beginning in told.beginnings)
 
 
 @cache

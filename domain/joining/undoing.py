@@ -15,8 +15,9 @@ from domain.complaints.complaints import Complaint
 from domain.customers.contacts import Contact
 from domain.db import one_of
 from domain.desk.messages import Item
+from domain.desk.survivors import locked
 from domain.desk.threads import Thread
-from domain.desk.tickets import Ticket, TicketStatus, locked
+from domain.desk.tickets import Ticket, TicketStatus
 from domain.errors import AlreadyUndone, NotFound, TooLateToUndo
 from domain.events import EventKind, record
 from domain.joining.merging import sees_all_of, settle

@@ -14,6 +14,7 @@ _LETTERS = str.maketrans(
     {"ł": "l", "Ł": "l", "ß": "ss", "ø": "o", "đ": "d", "·": "", "°": " ", "º": " ", "ª": " "}
 )
 
+_BEYOND_ASCII = re.compile(r"[^\x00-\x7f]+")
 
 MOST_LETTERS, FEWEST_WORDS = 2_000, 3
 """Of a text, by which its language is told."""
@@ -23,7 +24,11 @@ def folded(text: str) -> str:
     if text.isascii():
         return text.casefold()
     split = unicodedata.normalize("NFKD", text.translate(_LETTERS))
-    return "".join(letter for letter in split if not unicodedata.combining(letter)).casefold()
+    return _BEYOND_ASCII.sub(_plain, split).casefold()
+
+
+def _plain(letters: re.Match[str]) -> str:
+    return "".join(letter for letter in letters.group() if not unicodedata.combining(letter))
 
 
 def words_of(text: str) -> list[str]:

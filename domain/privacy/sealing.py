@@ -29,8 +29,9 @@ from domain.db import Database, database_time, first_id, one_of
 from domain.desk import scans
 from domain.desk.files import Files
 from domain.desk.messages import Attachment, Message
+from domain.desk.survivors import locked
 from domain.desk.tasks import Task
-from domain.desk.tickets import Ticket, TicketStatus, locked
+from domain.desk.tickets import Ticket, TicketStatus
 from domain.events import EventKind, happened, record, record_all
 from domain.keys import Keys
 from domain.privacy import traces

@@ -14,7 +14,8 @@ from sqlalchemy import delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.db import Database, one_of
-from domain.desk.tickets import Ticket, became
+from domain.desk.survivors import became
+from domain.desk.tickets import Ticket
 from domain.events import Event, EventKind, Reader
 from domain.reporting.histories import histories
 from domain.reporting.measurements import Measurement

@@ -18,7 +18,8 @@ from domain.alerting.ladders import DEFAULT, Ladder
 from domain.calling import call_backs
 from domain.chorus import Reads
 from domain.db import Base, database_time, new_id, one_of, one_of_given, ring
-from domain.desk.tickets import NEVER, Ticket, locked
+from domain.desk.survivors import locked
+from domain.desk.tickets import NEVER, Ticket
 from domain.events import Event, EventKind, record
 from domain.sla.facts import CHANGED, MERGED, SAID, SLOW, History, began_at, facts_in, grouped
 from domain.sla.policies import IN_ORDER, Policy

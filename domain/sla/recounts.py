@@ -9,7 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from domain.db import Base, Database, database_time, new_id, ring
-from domain.desk.tickets import LIVE, Ticket, locked
+from domain.desk.survivors import locked
+from domain.desk.tickets import LIVE, Ticket
 from domain.sla import clocks
 from domain.work import Lease, Queue, Work, passes, work
 

@@ -18,7 +18,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 from domain.actors import Actor
 from domain.customers.contacts import Identity, same_person
 from domain.db import Base, Json, new_id, one_of
-from domain.desk.tickets import Ticket, same_matter
+from domain.desk.survivors import same_matter
+from domain.desk.tickets import Ticket
 from domain.errors import InvalidInput, NotFound
 from domain.languages import N_
 from domain.telling import tell

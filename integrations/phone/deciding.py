@@ -28,7 +28,7 @@ from domain.arriving.inbound import CallStep, InboundCall
 from domain.calling.dialled_numbers import called
 from domain.customers.contacts import Claim, identities_like
 from domain.db import Database, database_time
-from domain.desk.tickets import live_tickets
+from domain.desk.survivors import live_tickets
 from domain.ways_in.blocking import blocked_as
 from domain.ways_in.channels import Channel
 from domain.ways_in.office_hours import hours_of

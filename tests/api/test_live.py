@@ -13,7 +13,7 @@ from sqlalchemy import select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from websockets.asyncio.client import connect
 
-from api import live
+from api import audiences
 from api.cursors import cursor
 from api.house import House
 from api.server import Patience
@@ -158,7 +158,7 @@ async def test_what_a_stream_tells_is_byte_for_byte_what_each_would_have_read_al
             await ticket_note(session, ticket, "For Support alone", by=SYSTEM, at=NOON)
             record(session, EventKind.TICKET_REOPENED, by=SYSTEM, at=NOON, ticket_id=ticket.id)
         told = [str(await stream._socket.recv()) for stream in streams]
-        audiences = len(house.audiences)
+        groups = len(house.audiences)
 
     for (one, variables), frame in zip(listening, told, strict=True):
         alone = (await one.post(f"query{TOLD}", variables)).text
@@ -166,14 +166,14 @@ async def test_what_a_stream_tells_is_byte_for_byte_what_each_would_have_read_al
     assert [("For Support alone" in frame) for frame in told] == [
         one is not two_teams.eve for one, _ in listening
     ]
-    assert audiences == 8
+    assert groups == 8
     assert len(set(told)) == 6, "Ben sees as much of it as Mia"
 
 
 async def test_a_stream_with_nothing_to_tell_says_where_it_is(
     house: House, ben: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(live, "QUIET", 0.1)
+    monkeypatch.setattr(audiences, "QUIET", 0.1)
     since = await cursor_of(house, ben)
 
     async with asyncio.timeout(10), ben.listening(LIVE, since=since) as stream:
@@ -321,7 +321,7 @@ async def test_who_does_not_read_is_dropped_and_holds_nobody_up(house: House, be
                 while f'"{number} x' not in heard:
                     heard = orjson.dumps(await attentive.next()).decode()
                     kept = [len(audience._kept) for audience in house.audiences.values()]
-                    assert max(kept) <= live.KEPT
+                    assert max(kept) <= audiences.KEPT
             while sum(len(audience.listeners) for audience in house.audiences.values()) > 1:
                 await asyncio.sleep(0.05)
             socket_.transport.abort()
@@ -351,8 +351,8 @@ class Phone:
             self.take(batch)
             more = batch["hasMore"]
 
-    async def listen(self) -> None:
-        async with self.client.listening(LIVE, since=self.cursor) as stream:
+    async def listen(self, to: str = LIVE) -> None:
+        async with self.client.listening(to, since=self.cursor) as stream:
             while True:
                 self.take((await stream.next())["changes"])
 

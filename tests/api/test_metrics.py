@@ -10,7 +10,8 @@ from domain.actors import Role
 from domain.agents.staff import Agent
 from domain.answering import replies
 from domain.customers.contacts import Identity, IdentityKind
-from domain.desk.tickets import Ticket, TicketStatus, locked
+from domain.desk.survivors import locked
+from domain.desk.tickets import Ticket, TicketStatus
 from domain.ids import row_id
 from domain.reporting import keeping
 from tests.client import Client

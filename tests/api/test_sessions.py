@@ -14,6 +14,7 @@ from domain.agents import passwords
 from domain.agents.sign_in import SignIn
 from domain.agents.staff import Agent
 from domain.agents.tries import FREE, Guessed
+from domain.chorus import Chorus
 from tests.client import PASSWORD, SIGN_IN, Client
 from tests.factories import NOON
 
@@ -106,7 +107,7 @@ async def test_what_goes_wrong_on_a_socket_is_masked_there_too(
     def broken(*_: object) -> None:
         raise RuntimeError("a secret of ours")
 
-    monkeypatch.setattr("api.agents.staff._agent", broken)
+    monkeypatch.setattr(Chorus, "objects", broken)
     async with asyncio.timeout(10), ben.connected() as stream:
         await stream.ask("1", VIEWER)
 

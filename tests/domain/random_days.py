@@ -21,8 +21,9 @@ from domain.customers.contacts import Identity
 from domain.db import Database, new_id
 from domain.desk import spam
 from domain.desk.messages import DeliveryState, Direction, Message
+from domain.desk.survivors import locked
 from domain.desk.threads import Thread
-from domain.desk.tickets import LIVE, Ticket, TicketStatus, locked
+from domain.desk.tickets import LIVE, Ticket, TicketStatus
 from domain.errors import NotFound, Refused
 from domain.events import EventKind, record
 from domain.joining import merging, splitting, undoing

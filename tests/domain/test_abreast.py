@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from domain import abreast
 from domain.abreast import Entangled, asked, by_turns, one_at_a_time
 from domain.actors import SYSTEM
 from domain.customers.contacts import Contact, add_contact
@@ -46,6 +47,29 @@ async def test_what_many_ask_write_and_hold_at_once_is_said_once(clean: Database
     async with clean.transaction() as looking:
         assert await looking.scalar(select(func.count()).select_from(Event)) == 20
         assert await looking.scalar(select(func.count()).select_from(Contact)) == 20
+
+
+async def test_who_has_less_to_ask_waits_to_ask_with_the_others(
+    clean: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(abreast, "TO_COME", {})
+
+    async def known(session: AsyncSession) -> int:
+        return await asked(session, _named, "Ada")
+
+    async def new(session: AsyncSession) -> int:
+        add_contact(session, name="Zofia", locale=None, by=SYSTEM, at=NOON)
+        await session.flush()
+        return await asked(session, _named, "Zofia")
+
+    counted = []
+    for _ in ("before anybody has learned of it", "after"):
+        with statements(clean) as said:
+            async with clean.shared() as session:
+                found = await session.side_by_side([known(session), new(session)])
+        counted.append((found, len([one for one in said if one.startswith("SELECT contact.name")])))
+
+    assert counted == [([0, 1], 2), ([0, 2], 1)]
 
 
 async def test_who_wants_what_another_holds_sees_what_that_one_has_written(clean: Database) -> None:

@@ -1,6 +1,6 @@
 import asyncio
 
-from domain.db import heard
+from domain.bell import heard
 
 
 async def test_who_waits_for_a_ring_can_be_ended_though_it_rings_at_that_moment() -> None:

@@ -15,7 +15,8 @@ from domain.answering.replies import send
 from domain.customers.contacts import Identity
 from domain.db import database_time
 from domain.desk.messages import OUTBOX, Message
-from domain.desk.tickets import Ticket, TicketStatus, locked
+from domain.desk.survivors import locked
+from domain.desk.tickets import Ticket, TicketStatus
 from domain.feedback import requests, solving, surveys
 from domain.feedback.asking import Asker
 from domain.feedback.requests import SURVEYS, AnsweredBy, SurveyRequest

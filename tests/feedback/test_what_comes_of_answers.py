@@ -13,7 +13,8 @@ from domain.agents.sign_in import actor_by_id
 from domain.alerting.notices import Notice, NoticeKind
 from domain.customers.contacts import Contact
 from domain.db import database_time
-from domain.desk.tickets import Ticket, locked
+from domain.desk.survivors import locked
+from domain.desk.tickets import Ticket
 from domain.events import Event, EventKind
 from domain.feedback.conditions import rated
 from domain.feedback.figures import Figures, Grouping, figures

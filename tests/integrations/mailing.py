@@ -17,8 +17,9 @@ from domain.arriving.inbound import Arrival
 from domain.customers.contacts import Identity
 from domain.db import database_time
 from domain.desk.messages import Direction, Message
+from domain.desk.survivors import locked
 from domain.desk.threads import Thread
-from domain.desk.tickets import Ticket, locked
+from domain.desk.tickets import Ticket
 from domain.ways_in.channels import ChannelKind
 from integrations.mail.addresses import reply_address
 from integrations.mail.receiving.smtp_in import listen

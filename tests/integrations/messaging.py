@@ -19,8 +19,9 @@ from domain.arriving.inbound import keep
 from domain.customers.contacts import Identity, IdentityKind
 from domain.db import database_time, new_id
 from domain.desk.messages import OUTBOX, Attachment, Direction, Message
+from domain.desk.survivors import locked
 from domain.desk.threads import Thread
-from domain.desk.tickets import Ticket, locked
+from domain.desk.tickets import Ticket
 from domain.ways_in.channels import Channel, ChannelKind
 from domain.work import TryLater
 from integrations.courier import Courier

@@ -22,8 +22,9 @@ from domain.customers import people
 from domain.customers.contacts import Claim, Contact, Identity, IdentityKind, add_identity, survivor_of
 from domain.db import new_id
 from domain.desk.messages import Item
+from domain.desk.survivors import locked
 from domain.desk.threads import Thread
-from domain.desk.tickets import Ticket, TicketStatus, locked
+from domain.desk.tickets import Ticket, TicketStatus
 from domain.joining.suggestions import Suggestion
 from domain.keys import Keys
 from domain.ways_in.channels import Channel, ChannelKind

@@ -16,7 +16,8 @@ from domain.actors import SYSTEM
 from domain.arriving.opening import open_ticket
 from domain.customers.contacts import add_contact
 from domain.db import Database, database_time
-from domain.desk.tickets import Ticket, locked
+from domain.desk.survivors import locked
+from domain.desk.tickets import Ticket
 from domain.events import Event, EventKind
 from domain.migrations import migrate
 from domain.tagging import renaming

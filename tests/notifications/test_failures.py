@@ -16,7 +16,8 @@ from domain.customers.contacts import Identity
 from domain.db import database_time
 from domain.desk import spam
 from domain.desk.messages import Message
-from domain.desk.tickets import Ticket, locked
+from domain.desk.survivors import locked
+from domain.desk.tickets import Ticket
 from tests.factories import NOON, an_agent, tickets
 from tests.notifications.shop import Shop, register
 

@@ -20,8 +20,9 @@ from domain.customers.contacts import Identity
 from domain.db import database_time
 from domain.desk import spam
 from domain.desk.messages import OUTBOX, DeliveryState, Direction, Message
+from domain.desk.survivors import locked
 from domain.desk.threads import Thread
-from domain.desk.tickets import Ticket, TicketStatus, locked
+from domain.desk.tickets import Ticket, TicketStatus
 from domain.errors import AddressBounces, IsSpam
 from domain.events import Event, EventKind
 from domain.sla.clocks import Clock

@@ -12,8 +12,9 @@ from domain.arriving.inbound import Arrival, ArrivalState
 from domain.customers.contacts import Claim, Contact, Identity, IdentityKind
 from domain.customers.people import link
 from domain.db import database_time, new_id
+from domain.desk.survivors import locked
 from domain.desk.threads import Thread
-from domain.desk.tickets import Ticket, TicketStatus, locked
+from domain.desk.tickets import Ticket, TicketStatus
 from domain.joining.matters import is_called_otherwise
 from domain.joining.merging import merge_tickets
 from domain.joining.reasons import SuggestionCode

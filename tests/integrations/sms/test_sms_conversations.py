@@ -15,8 +15,9 @@ from domain.customers.consents import Consent, Wish
 from domain.customers.contacts import Claim, Contact, Identity, IdentityKind, add_identity
 from domain.db import database_time
 from domain.desk.messages import Attachment, Direction, Message
+from domain.desk.survivors import locked
 from domain.desk.threads import Thread
-from domain.desk.tickets import TicketStatus, locked
+from domain.desk.tickets import TicketStatus
 from domain.joining.reasons import JoinCode
 from domain.joining.suggestions import Suggestion
 from domain.keys import Keys

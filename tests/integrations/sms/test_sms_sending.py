@@ -18,7 +18,7 @@ from domain.customers import consents
 from domain.customers.consents import ConsentWord, Wish
 from domain.customers.contacts import Claim, Contact, Identity, IdentityKind
 from domain.desk.messages import OUTBOX, DeliveryState, Message
-from domain.desk.tickets import locked
+from domain.desk.survivors import locked
 from domain.errors import GoesOnElsewhere, RecipientStopped, TooManySegments
 from domain.ways_in import channels
 from domain.ways_in.channels import Channel, ChannelKind

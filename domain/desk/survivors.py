@@ -1,0 +1,85 @@
+"""Which ticket it is by now: tickets become part of others, threads are moved, and who adds to one holds the one that survives."""
+
+import uuid
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import BindParameter, ColumnElement, Uuid, any_, func, literal, select, union_all
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.sql.elements import SQLCoreOperations
+
+from domain.abreast import asked
+from domain.chorus import Reads
+from domain.customers.contacts import same_person
+from domain.db import one_of, one_of_given
+from domain.desk.threads import Thread
+from domain.desk.tickets import LIVE, Ticket
+
+
+async def locked(session: AsyncSession, ticket_id: uuid.UUID) -> Ticket:
+    """The ticket that survives, held until the transaction ends: so its items get their `seq` in commit order."""
+    ticket = await asked(session, _locked, ticket_id, holding=[f"ticket\n{ticket_id}"])
+    return await locked(session, ticket.merged_into_id) if ticket.merged_into_id else ticket
+
+
+async def _locked(session: AsyncSession, ids: Sequence[uuid.UUID]) -> Mapping[uuid.UUID, Ticket]:
+    found = await session.scalars(
+        select(Ticket).where(one_of(Ticket.id, ids)).order_by(Ticket.id).with_for_update(key_share=True),
+        execution_options={"populate_existing": True},
+    )
+    return {ticket.id: ticket for ticket in found}
+
+
+def same_matter(
+    column: SQLCoreOperations[Any], ticket_id: uuid.UUID | BindParameter[uuid.UUID]
+) -> ColumnElement[bool]:
+    """Rows of a ticket and of all that have become part of it."""
+    merged = select(Ticket.id).where(Ticket.merged_into_id == ticket_id)
+    itself = ticket_id if isinstance(ticket_id, BindParameter) else literal(ticket_id, Uuid())
+    everything = union_all(select(itself), merged)
+    return column == any_(func.array(everything.scalar_subquery()))
+
+
+async def became(connection: Reads, ids: Collection[uuid.UUID]) -> dict[uuid.UUID, uuid.UUID]:
+    """Of those that are part of another now, which."""
+    rows = await connection.execute(_became, {"ids": list(ids)})
+    return {row.id: row.merged_into_id for row in rows}
+
+
+_became = select(Ticket.id, Ticket.merged_into_id).where(
+    one_of_given(Ticket.id), Ticket.merged_into_id.is_not(None)
+)
+
+
+async def held_with(session: AsyncSession, thread: Thread) -> Ticket:
+    """The thread's ticket, held; the thread may be moved while we wait for it."""
+    while True:
+        await refreshed(session, thread)
+        ticket = await locked(session, thread.ticket_id)
+        await refreshed(session, thread)
+        if thread.ticket_id == ticket.id:
+            return ticket
+
+
+async def refreshed(session: AsyncSession, thread: Thread) -> None:
+    await asked(session, _refreshed, thread.id)
+
+
+async def _refreshed(session: AsyncSession, ids: Sequence[uuid.UUID]) -> Mapping[uuid.UUID, Thread]:
+    found = await session.scalars(
+        select(Thread).where(one_of(Thread.id, ids)), execution_options={"populate_existing": True}
+    )
+    return {thread.id: thread for thread in found}
+
+
+async def live_tickets(session: AsyncSession, contact_id: uuid.UUID) -> list[Ticket]:
+    found = await session.scalars(
+        select(Ticket)
+        .where(
+            same_person(Ticket.contact_id, contact_id),
+            Ticket.status.in_(LIVE),
+            Ticket.merged_into_id.is_(None),
+        )
+        .order_by(Ticket.created_at)
+    )
+    return list(found)
