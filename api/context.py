@@ -44,6 +44,8 @@ class Context:
     chorus: Chorus | None = None
     keeps: bool = False
     """The connection over which is read, until it is let go."""
+    at: datetime | None = None
+    """The database's time, where a change has just told it."""
     is_query: bool = False
     opened: set[uuid.UUID] = field(default_factory=set)
     """Contacts, which are noted before the answer to this query is given."""
@@ -80,9 +82,9 @@ class Context:
             yield stream
 
     def singing(self) -> Chorus:
-        """All who read at the same time, over one connection; those of a query keep it until its end."""
+        """All who read at the same time, over one connection; those of an operation keep it until its end."""
         if self.chorus is None or self.chorus.has_ended:
-            self.chorus = Chorus(self.house.db, lasts=self.keeps)
+            self.chorus = Chorus(self.house.db, lasts=self.keeps, at=self.at)
         return self.chorus
 
     @asynccontextmanager
@@ -100,9 +102,13 @@ class Context:
             self.is_query = False
             await self.let_go()
 
+    def changed(self, at: datetime) -> None:
+        """What is shown of a change is read over one connection."""
+        self.keeps, self.at = True, at
+
     async def let_go(self) -> None:
         """The connection is back before anything else is asked for: who holds one while waiting for another can wait for ever."""
-        self.keeps = False
+        self.keeps, self.at = False, None
         if self.chorus:
             await self.chorus.end()
 

@@ -63,6 +63,7 @@ class UserErrors(FieldExtension):
         info: strawberry.Info[Any, Any],
         **arguments: Any,
     ) -> Any:
+        await info.context.let_go()  # what the mutation before this one kept
         try:
             RULES[f"Mutation.{info.field_name}"].check(info.context.somebody)
             return await next_(source, info, **arguments)

@@ -83,7 +83,10 @@ class Timed(SchemaExtension):
                         yield
                     await reads.note(execution.context, execution.context.opened)
                 else:
-                    yield
+                    try:
+                        yield
+                    finally:
+                        await execution.context.let_go()
         except TimeoutError:
             if not clock.expired():
                 raise

@@ -45,6 +45,8 @@ async def changed(info: Info, input: Any, change: Change, *, by: Actor | None = 
             note_mutation(session, info.context, info.field_name, values, result, actor, now)
             return result
 
-        return await once(
+        result = await once(
             session, info.context.house.keys, make, by=actor, client_mutation_id=id, asked=asked, at=now
         )
+    info.context.changed(now)
+    return result

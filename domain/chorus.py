@@ -60,14 +60,14 @@ class Ask:
 
 
 class Chorus:
-    """Over one connection, from the first reader to the last; with `lasts`, until it is ended."""
+    """Over one connection, from the first reader to the last; with `lasts`, until it is ended. `at`: the time, where it is known."""
 
-    def __init__(self, db: Database, *, lasts: bool = False) -> None:
+    def __init__(self, db: Database, *, lasts: bool = False, at: datetime | None = None) -> None:
         self._db, self._lasts = db, lasts
         self._readers = 0
         self._asks: list[Ask] = []
         self._news = asyncio.Event()
-        self._at: datetime | None = None
+        self._at = at
         self._failure: Exception = RuntimeError("It has ended: who reads does it within `async with`.")
         self._task = asyncio.create_task(self._sing())
 

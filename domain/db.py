@@ -44,6 +44,7 @@ from sqlalchemy.sql.elements import SQLCoreOperations
 from domain.abreast import Abreast
 from domain.bell import Bell
 from domain.readers import Readers
+from domain.telling import tell
 from domain.writing import Writing
 
 log = structlog.get_logger()
@@ -244,7 +245,11 @@ def _is_open(driver: Any, *_: Any) -> None:
 
 async def send_rings(session: AsyncSession) -> None:
     if topics := session.info.pop("rings", None):
-        await session.execute(select(*(func.pg_notify(Bell.CHANNEL, topic) for topic in sorted(topics))))
+        await tell(session, _notify, {"topics": sorted(topics)})
+
+
+_topics = func.unnest(bindparam("topics", type_=ARRAY(Text))).column_valued("topic")
+_notify = select(func.pg_notify(Bell.CHANNEL, _topics))
 
 
 async def database_time(session: AsyncSession | AsyncConnection) -> datetime:
@@ -253,8 +258,10 @@ async def database_time(session: AsyncSession | AsyncConnection) -> datetime:
     return now
 
 
-async def begin_request(session: AsyncSession | AsyncConnection) -> datetime:
+async def begin_request(session: AsyncSession) -> datetime:
     """The transaction's time, as `database_time`; from here on none of its statements takes longer than a request may."""
-    limit = func.set_config("statement_timeout", f"{STATEMENT_SECONDS}s", true())
-    now: datetime = (await session.execute(select(func.now(), limit))).one()[0]
+    now: datetime = (await tell(session, _request)).one()[0]
     return now
+
+
+_request = select(func.now(), func.set_config("statement_timeout", f"{STATEMENT_SECONDS}s", true()))

@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import and_, bindparam, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
@@ -13,6 +13,7 @@ from domain.actors import Actor
 from domain.db import Base, Json
 from domain.errors import MutationIdReused
 from domain.keys import Keys
+from domain.telling import tell
 
 PURPOSE = "mutation-input"
 
@@ -45,26 +46,29 @@ async def once(
 
     `asked` is the whole input. The insert makes a simultaneous copy wait until this transaction ends. A refused change leaves nothing behind.
     """
-    begun = await session.execute(
-        insert(Done)
-        .values(
-            actor_id=by.id,
-            client_mutation_id=client_mutation_id,
-            input_hash=keys.sign(PURPOSE, asked).encode(),
-            at=at,
-        )
-        .on_conflict_do_nothing()
-        .returning(Done.at)
-    )
-    done = await session.scalar(
-        select(Done).where(Done.actor_id == by.id, Done.client_mutation_id == client_mutation_id)
-    )
-    if done is None:
-        raise RuntimeError("neither begun nor done")
-    if begun.first() is None:
+    request = {"actor": by.id, "id": client_mutation_id}
+    hashed = keys.sign(PURPOSE, asked).encode()
+    if (await tell(session, _begin, request | {"hash": hashed, "now": at})).first() is None:
+        done = (await tell(session, _begun, request)).one()
         if done.sealed is None or not keys.signed(done.input_hash.decode("latin1"), PURPOSE, asked):
             raise MutationIdReused(field=["clientMutationId"])
         return keys.decrypt(done.sealed)
     result = await change()
-    done.sealed = keys.encrypt(result)
+    await tell(session, _seal, request | {"sealing": keys.encrypt(result)})
     return result
+
+
+_begin = (
+    insert(Done)
+    .values(
+        actor_id=bindparam("actor"),
+        client_mutation_id=bindparam("id"),
+        input_hash=bindparam("hash"),
+        at=bindparam("now"),
+    )
+    .on_conflict_do_nothing()
+    .returning(Done.at)
+)
+_this = and_(Done.actor_id == bindparam("actor"), Done.client_mutation_id == bindparam("id"))
+_begun = select(Done.input_hash, Done.sealed).where(_this)
+_seal = update(Done).where(_this).values(sealed=bindparam("sealing"))

@@ -76,7 +76,7 @@ class Told(NamedTuple):
     values: list[Any]
 
 
-def told(asked: SelectBase, values: Mapping[str, Any] | None = None) -> Told:
+def told(asked: Any, values: Mapping[str, Any] | None = None) -> Told:
     """`values`: of a select that is kept and asked again and again, with these in place of its bound parameters."""
     if values is not None:
         return _again(asked, values)

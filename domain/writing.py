@@ -35,3 +35,8 @@ class Writing(AsyncSession):
 def write_behind(session: Session | AsyncSession, table: FromClause, row: Mapping[str, Any]) -> None:
     """With what is flushed next. All rows of a table name the same columns."""
     session.info.setdefault(_ROWS, {}).setdefault(table, []).append(row)
+
+
+def waits(session: Session) -> bool:
+    """Is there something that is not flushed yet?"""
+    return _ROWS in session.info or not session._is_clean()

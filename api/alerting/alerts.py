@@ -2,8 +2,9 @@
 
 import asyncio
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Any
 
 import strawberry
@@ -18,15 +19,15 @@ from api.selection import Selection, wanted
 from api.sla.policies import LadderTells
 from api.sla.sla import Clock, clocks_by_id
 from api.ways_in.channels import Channel, channels_by_id
-from domain.access import may_see
-from domain.actors import Role
+from domain.access import may_see, sight
+from domain.actors import Actor, Role
 from domain.agents import staff
 from domain.alerting import alerts, causes
 from domain.alerting.alerts import UNRESOLVED, AlertKind, AlertState
 from domain.alerting.causes import AlertCause, NextAction
 from domain.alerting.ladders import Step, Told
 from domain.assigning import candidates
-from domain.db import one_of
+from domain.db import one_of, one_of_given
 from domain.ids import public_id, row_id
 from domain.languages import translate
 from domain.sla import clocks
@@ -109,18 +110,26 @@ async def pressing_alerts(
     reading: Reading, ticket_ids: Collection[uuid.UUID], selection: Selection
 ) -> dict[uuid.UUID, Alert]:
     """By ticket, of those that are not resolved: the highest, then the newest."""
+    found = await _load(reading, _pressing(sight(reading.actor)), selection, {"ids": list(ticket_ids)})
+    return {alert.ticket_id: alert for alert in found if alert.ticket_id}
+
+
+@lru_cache(1000)
+def _pressing(actor: Actor) -> Select[Any]:
     alert = alerts.Alert
-    query = _seen(reading, one_of(alert.ticket_id, ticket_ids), alert.state.in_(UNRESOLVED))
-    pressing = of_each(query, alert.ticket_id, *URGENT, most=1)
-    return {alert.ticket_id: alert for alert in await _load(reading, pressing, selection) if alert.ticket_id}
+    seen = select(alert.__table__).where(may_see(alert, actor))
+    pressing = seen.where(one_of_given(alert.ticket_id), alert.state.in_(UNRESOLVED))
+    return of_each(pressing, alert.ticket_id, *URGENT, most=1)
 
 
 def _seen(reading: Reading, *conditions: ColumnElement[bool]) -> Select[Any]:
     return select(alerts.Alert.__table__).where(may_see(alerts.Alert, reading.actor), *conditions)
 
 
-async def _load(reading: Reading, query: Select[Any], selection: Selection) -> list[Alert]:
-    rows = await reading.connection.execute(query)
+async def _load(
+    reading: Reading, query: Select[Any], selection: Selection, values: Mapping[str, Any] | None = None
+) -> list[Alert]:
+    rows = await reading.connection.execute(query, values)
     found = [
         plain(
             Alert,

@@ -1,5 +1,6 @@
 """Answering, and noting."""
 
+import asyncio
 import uuid
 from datetime import datetime, timedelta
 
@@ -17,10 +18,10 @@ from domain.actors import Actor
 from domain.answering import replies
 from domain.customers import contacts
 from domain.db import Json
-from domain.desk.messages import Item
 from domain.desk.tickets import TicketStatus
 from domain.errors import NotFound, SomebodyAnswered
 from domain.ids import row_id
+from domain.telling import row_of
 from domain.working.noting import add_note
 
 
@@ -64,8 +65,8 @@ class SendPayload:
 async def _message_send(info: Info, input: MessageSendInput) -> SendPayload:
     async def change(session: AsyncSession, actor: Actor, now: datetime) -> Json:
         ticket = await held(session, input.ticket_id, actor)
-        identity = await session.get(
-            contacts.Identity, row_id("Identity", input.identity_id, field="identityId")
+        identity = await row_of(
+            session, contacts.Identity, row_id("Identity", input.identity_id, field="identityId")
         )
         if identity is None:
             raise NotFound(field=["identityId"])
@@ -96,9 +97,10 @@ async def _message_send(info: Info, input: MessageSendInput) -> SendPayload:
 
 
 async def sent(info: Info, done: Json) -> SendPayload:
-    return SendPayload(
-        message=await read_item(info, done["item"], "message"), ticket=await read_ticket(info, done["ticket"])
+    message, ticket = await asyncio.gather(
+        read_item(info, done["item"], "message"), read_ticket(info, done["ticket"])
     )
+    return SendPayload(message=message, ticket=ticket)
 
 
 def upload_ids(ids: list[strawberry.ID]) -> list[uuid.UUID]:
@@ -112,10 +114,10 @@ def undo_for(info: Info) -> timedelta:
 async def _collision(info: Info, input: MessageSendInput) -> list[TimelineItem]:
     async with info.context.house.db.transaction() as session:
         ticket = await held(session, input.ticket_id, info.context.actor)
-        newer: list[Item] = await replies.newer_than(session, ticket, input.last_seen_seq, info.context.actor)
+        newer = await replies.newer_than(session, ticket, input.last_seen_seq, info.context.actor)
     async with info.context.reading() as reading:
-        found = await items_by_id(reading, [item.id for item in newer], wanted(info).below("collision"))
-        return [found[item.id] for item in newer if item.id in found]
+        found = await items_by_id(reading, newer, wanted(info).below("collision"))
+        return [found[id] for id in newer if id in found]
 
 
 @strawberry.input(
@@ -144,9 +146,10 @@ async def _note_add(info: Info, input: NoteAddInput) -> NotePayload:
         return {"item": str(note.id), "ticket": str(ticket.id)}
 
     done = await changed(info, input, change)
-    return NotePayload(
-        note=await read_item(info, done["item"], "note"), ticket=await read_ticket(info, done["ticket"])
+    note, ticket = await asyncio.gather(
+        read_item(info, done["item"], "note"), read_ticket(info, done["ticket"])
     )
+    return NotePayload(note=note, ticket=ticket)
 
 
 @strawberry.type

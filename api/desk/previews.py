@@ -8,7 +8,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from api.context import Reading
 from api.scalars import BigInt
-from domain.db import one_of, one_of_given
+from domain.db import one_of_given
 from domain.desk.messages import DeliveryState, Direction, Item
 from domain.desk.threads import Thread
 from domain.desk.tickets import LIVE, Ticket
@@ -47,6 +47,12 @@ CHANNELS = (
     .where(one_of_given(Thread.ticket_id), Thread.side.is_(False))
     .order_by(func.coalesce(Thread.last_inbound_at, Thread.joined_at).desc())
 )
+UNREAD = (
+    select(Item.__table__.c.ticket_id, func.count())
+    .join_from(Item.__table__, Ticket, Ticket.id == Item.__table__.c.ticket_id)
+    .where(one_of_given(Item.__table__.c.ticket_id), Ticket.status.in_(LIVE), *UNANSWERED)
+    .group_by(Item.__table__.c.ticket_id)
+)
 
 
 async def newest_items(reading: Reading, ids: list[uuid.UUID]) -> dict[uuid.UUID, tuple[str, BigInt]]:
@@ -64,10 +70,5 @@ async def channels_of(reading: Reading, ids: list[uuid.UUID]) -> dict[uuid.UUID,
 
 
 async def unread_of(reading: Reading, ids: list[uuid.UUID]) -> dict[uuid.UUID, int]:
-    rows = await reading.connection.execute(
-        select(Item.__table__.c.ticket_id, func.count())
-        .join_from(Item.__table__, Ticket, Ticket.id == Item.__table__.c.ticket_id)
-        .where(one_of(Item.__table__.c.ticket_id, ids), Ticket.status.in_(LIVE), *UNANSWERED)
-        .group_by(Item.__table__.c.ticket_id)
-    )
+    rows = await reading.connection.execute(UNREAD, {"ids": ids})
     return {row[0]: row[1] for row in rows}

@@ -4,10 +4,11 @@ import asyncio
 import uuid
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Annotated, Any
 
 import strawberry
-from sqlalchemy import select
+from sqlalchemy import Select, select
 
 from api.agents.staff import Agent, agents_by_id
 from api.calling.calls import Call, Calls, calls_of
@@ -19,9 +20,10 @@ from api.feedback.feedback import words_of
 from api.node import Node
 from api.scalars import BigInt
 from api.selection import Selection, wanted
-from domain.access import may_see
+from domain.access import may_see, sight
+from domain.actors import Actor
 from domain.answering import addressing, delivery_problems
-from domain.db import Json, one_of
+from domain.db import Json, one_of, one_of_given
 from domain.desk import history, messages, revisions
 from domain.desk.history import Written
 from domain.desk.messages import DeliveryState, Direction, ItemKind
@@ -183,13 +185,15 @@ async def items_by_id(
     reading: Reading, ids: Collection[uuid.UUID], selection: Selection
 ) -> dict[uuid.UUID, TimelineItem]:
     """Items of tickets that this person sees."""
-    found = await reading.connection.objects(
-        Written,
-        history.ITEMS.join(Ticket, Ticket.id == messages.Item.__table__.c.ticket_id).where(
-            one_of(messages.Item.__table__.c.id, ids), may_see(Ticket, reading.actor)
-        ),
-    )
+    found = await reading.connection.objects(Written, _by_id(sight(reading.actor)), {"ids": list(ids)})
     return dict(zip([row.id for row in found], await timeline_items(reading, found, selection), strict=True))
+
+
+@lru_cache(1000)
+def _by_id(actor: Actor) -> Select[Any]:
+    item = messages.Item.__table__.c
+    seen = history.ITEMS.join(Ticket, Ticket.id == item.ticket_id).where(may_see(Ticket, actor))
+    return seen.where(one_of_given(item.id))
 
 
 async def read_item(info: Info, id: str, field: str) -> Any:

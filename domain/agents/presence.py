@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 import structlog
-from sqlalchemy import ForeignKey, Select, func, select, text
+from sqlalchemy import ColumnElement, ForeignKey, Select, bindparam, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -25,7 +25,7 @@ from domain.agents.staff import Agent
 from domain.alerting.devices import RINGS, Device, Fitness, fitness
 from domain.bell import heard
 from domain.chorus import Reads
-from domain.db import Base, Database, among, database_time, ring
+from domain.db import Base, Database, among, database_time, one_of_given, ring
 from domain.desk.messages import Call, CallState
 from domain.events import EventKind, happened, record_all
 
@@ -97,15 +97,24 @@ async def standings(
     connection: Reads, agent_ids: Collection[uuid.UUID] | Select[uuid.UUID] | None, *, at: datetime
 ) -> dict[uuid.UUID, Standing]:
     """Without ids, of everybody who works here."""
-    who = Agent.left_at.is_(None) if agent_ids is None else among(Agent.id, agent_ids)
-    seen = select(SignIn.agent_id).where(SignIn.ended_at.is_(None), SignIn.seen_at > at - SCREEN_FOR)
+    moments = {"seen_since": at - SCREEN_FOR, "hung_up_since": at - WRAP_UP, "at": at}
+    if agent_ids is None or isinstance(agent_ids, Select):
+        who = Agent.left_at.is_(None) if agent_ids is None else among(Agent.id, agent_ids)
+        rows = await connection.execute(_standings(who, **moments))
+    else:
+        rows = await connection.execute(_named, moments | {"ids": list(agent_ids)})
+    return {row.id: _standing(row, at) for row in rows}
+
+
+def _standings(who: ColumnElement[bool], *, seen_since: Any, hung_up_since: Any, at: Any) -> Any:
+    seen = select(SignIn.agent_id).where(SignIn.ended_at.is_(None), SignIn.seen_at > seen_since)
     talking = select(Call.agent_id).where(Call.call_state == CallState.ANSWERED, Call.due_at.is_not(None))
     hung_up = select(Call.agent_id).where(
-        Call.ended_at > at - WRAP_UP, Call.ended_at <= at, Call.answered_at.is_not(None)
+        Call.ended_at > hung_up_since, Call.ended_at <= at, Call.answered_at.is_not(None)
     )
     last = func.jsonb_build_array(Device.last_push_at, Device.last_receipt_at)
     devices = select(func.jsonb_agg(last)).where(Device.agent_id == Agent.id, RINGS).scalar_subquery()
-    rows = await connection.execute(
+    return (
         select(
             Agent.id,
             *duty.SAID,
@@ -122,7 +131,14 @@ async def standings(
         .outerjoin(Attendance, Attendance.agent_id == Agent.id)
         .where(who)
     )
-    return {row.id: _standing(row, at) for row in rows}
+
+
+_named = _standings(
+    one_of_given(Agent.id),
+    seen_since=bindparam("seen_since"),
+    hung_up_since=bindparam("hung_up_since"),
+    at=bindparam("at"),
+)
 
 
 def _standing(row: Any, at: datetime) -> Standing:

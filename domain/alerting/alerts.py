@@ -11,16 +11,29 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import ColumnElement, ForeignKey, Index, Integer, UniqueConstraint, select, text
+from sqlalchemy import (
+    ColumnElement,
+    ForeignKey,
+    Index,
+    Integer,
+    UniqueConstraint,
+    Uuid,
+    any_,
+    bindparam,
+    select,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from domain.actors import SYSTEM, Actor
 from domain.alerting.ladders import Ladder, Step
-from domain.db import Base, Json, new_id, one_of, ring, session_of
+from domain.db import Base, Json, new_id, one_of_given, ring, session_of
 from domain.errors import InvalidInput
 from domain.events import EventKind, record
 from domain.languages import N_
+from domain.telling import rows
 
 TOPIC = "clocks"
 """Rung when something falls due earlier than the wheel knew."""
@@ -218,5 +231,19 @@ async def resolve(
 async def resolve_of_clocks(
     session: AsyncSession, clock_ids: Iterable[uuid.UUID], *kinds: AlertKind, by: Actor = SYSTEM, at: datetime
 ) -> None:
-    kind = [Alert.kind.in_(kinds)] if kinds else []
-    await resolve(session, one_of(Alert.clock_id, clock_ids), *kind, by=by, at=at)
+    asked = {"ids": list(clock_ids), "kinds": list(kinds or AlertKind)}
+    for alert in await rows(session, Alert, _of_clocks, asked, fresh=True):
+        alert.resolve(by=by, at=at)
+
+
+_of_clocks = (
+    select(Alert)
+    .where(
+        # The table of clocks, and so the type of their ids, is not known here.
+        Alert.clock_id == any_(bindparam("ids", type_=ARRAY(Uuid()))),
+        one_of_given(Alert.kind, "kinds"),
+        Alert.state.in_(UNRESOLVED),
+    )
+    .order_by(Alert.id)
+    .with_for_update(key_share=True)
+)

@@ -76,6 +76,8 @@ async def read_addresses(
 
     `besides`: who gets it anyway.
     """
+    if not given:
+        return []
     if len(given) > MOST:
         raise InvalidInput(N_("At most {most} addresses."), field=[field], most=MOST)
     read: dict[str, None] = {}

@@ -2,17 +2,19 @@
 
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import and_, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.actors import Actor
 from domain.answering import texting
 from domain.arriving.opening import open_thread
-from domain.customers.contacts import Identity, IdentityKind, Proof, same_value, survivor_of
+from domain.customers.contacts import SURVIVOR, Identity, IdentityKind, Proof, same_value
+from domain.db import Json
 from domain.desk.threads import Placement, Thread
 from domain.desk.tickets import Ticket
 from domain.errors import CannotReply, ChannelOff, CustomerBegins, NoMailbox, NotFound
 from domain.joining.reasons import JoinCode
+from domain.telling import Wanted, known, tell_together
 from domain.ways_in.channels import Channel, ChannelKind
 
 CHANNEL_OF = {
@@ -34,17 +36,22 @@ async def conversation_with(
 ) -> tuple[Thread, Channel]:
     """The ticket's latest thread with this identity; a mail may begin a new one, and so may a text message to who wrote one.
     What goes on at somebody else's side is none of the customer's."""
-    owner = await survivor_of(session, to.contact_id)
-    takes_part = select(Thread.id).where(
-        Thread.ticket_id == ticket.id, Thread.identity_id.in_(same_value(to))
-    )
-    if owner is None or (owner.id != ticket.contact_id and await session.scalar(takes_part.limit(1)) is None):
-        raise NotFound(field=["identityId"])
     kind = CHANNEL_OF.get(to.kind)
+    between = _between(ticket, to, kind)
+    survivor, part, threads, channels = await tell_together(
+        session,
+        Wanted(SURVIVOR, {"contact_id": to.contact_id}),
+        Wanted(_takes_part, between),
+        Wanted(_latest, between, Thread),
+        Wanted(_its_channel, between, Channel),
+    )
+    owner = survivor.scalar()
+    if owner is None or (owner != ticket.contact_id and part.first() is None):
+        raise NotFound(field=["identityId"])
     if kind is None:
         raise CannotReply(field=["identityId"])
-    if existing := await thread_with(session, ticket, to, kind):
-        return existing
+    if threads:
+        return known(session, threads[0]), known(session, channels[0])
     channel = by_channel or await _begins_by(session, ticket, to, kind)
     if kind == ChannelKind.SMS:
         await texting.make_room(session, channel, to.value, at=at)
@@ -90,21 +97,35 @@ async def _begins_by(session: AsyncSession, ticket: Ticket, to: Identity, kind: 
 async def thread_with(
     session: AsyncSession, ticket: Ticket, to: Identity, kind: ChannelKind
 ) -> tuple[Thread, Channel] | None:
-    found = await session.execute(
-        select(Thread, Channel)
-        .join(Channel, Channel.id == Thread.channel_id)
-        .where(
-            Thread.ticket_id == ticket.id,
-            Thread.identity_id.in_(same_value(to)),
-            Thread.side.is_(False),
-            Channel.kind == kind,
-            Channel.disabled_at.is_(None),
-        )
-        .order_by(Thread.last_inbound_at.desc().nulls_last())
-        .limit(1)
+    between = _between(ticket, to, kind)
+    threads, channels = await tell_together(
+        session, Wanted(_latest, between, Thread), Wanted(_its_channel, between, Channel)
     )
-    existing = found.one_or_none()
-    return (existing.Thread, existing.Channel) if existing else None
+    return (known(session, threads[0]), known(session, channels[0])) if threads else None
+
+
+def _between(ticket: Ticket, to: Identity, kind: ChannelKind | None) -> Json:
+    said = {"identity_kind": to.kind, "scope": to.scope, "value": to.value}
+    return {"ticket_id": ticket.id, "kind": kind, **said}
+
+
+_theirs = select(Identity.id).where(
+    Identity.kind == bindparam("identity_kind"),
+    Identity.scope == bindparam("scope"),
+    Identity.value == bindparam("value"),
+)
+_goes_on = and_(Thread.ticket_id == bindparam("ticket_id"), Thread.identity_id.in_(_theirs))
+_takes_part = select(Thread.id).where(_goes_on).limit(1)
+_latest = (
+    select(Thread)
+    .join(Channel, Channel.id == Thread.channel_id)
+    .where(_goes_on, Thread.side.is_(False), Channel.kind == bindparam("kind"), Channel.disabled_at.is_(None))
+    .order_by(Thread.last_inbound_at.desc().nulls_last(), Thread.id)
+    .limit(1)
+)
+_its_channel = select(Channel).where(
+    Channel.id == _latest.with_only_columns(Thread.channel_id).scalar_subquery()
+)
 
 
 async def mailbox_for(session: AsyncSession, ticket: Ticket) -> Channel | None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.actors import SYSTEM, Actor
@@ -24,6 +24,7 @@ from domain.joining.subjects import answering, beginning
 from domain.keys import Keys
 from domain.languages import N_
 from domain.sla import clocks
+from domain.telling import tell
 from domain.ways_in.channels import Channel
 from domain.working import drafts
 
@@ -72,6 +73,7 @@ async def send(
         raise IsSpam(field=["ticketId"])
     if to.bounced_at and not force:
         raise AddressBounces(field=["identityId"])
+    history = await clocks.history_of(session, ticket)
     if not force and await newer_than(session, ticket, last_seen_seq, by):
         raise SomebodyAnswered(field=["lastSeenSeq"])
     thread, channel = await conversation_with(session, ticket, to, by=by, at=at, by_channel=by_channel)
@@ -102,8 +104,8 @@ async def send(
         case _:
             pass
     session.add(message)
-    await session.flush()
     if to.kind == IdentityKind.CHAT:
+        await session.flush()
         thread.has_read(message.seq)
     await uploads.attach(session, message, extras.files, by=by, at_once=to.kind == IdentityKind.CHAT)
     ring(session, OUTBOX.topic)
@@ -111,8 +113,9 @@ async def send(
     if after is None and ticket.status == TicketStatus.NEW:
         after = TicketStatus.OPEN
     message.tell(EventKind.MESSAGE_QUEUED, by=by, at=at, data=_before(ticket, after))
+    history = history.going_on(message, channel.kind, after if after != ticket.status else None)
     ticket.change(by=by, at=at, status=after)
-    await clocks.reckon(session, ticket, by=by, at=at)
+    await clocks.reckon(session, ticket, by=by, at=at, history=history)
     await drafts.is_sent(session, ticket.id, by=by, at=at)
     return message
 
@@ -160,20 +163,24 @@ def _before(ticket: Ticket, after: TicketStatus | None) -> Json:
     return {"status": [ticket.status, after], "solved_at": solved_at}
 
 
-async def newer_than(session: AsyncSession, ticket: Ticket, seq: int, reader: Actor) -> list[Item]:
+async def newer_than(session: AsyncSession, ticket: Ticket, seq: int, reader: Actor) -> list[uuid.UUID]:
     """What others added to the ticket after the item the reader saw last."""
-    found = await session.scalars(
-        select(Item)
-        .where(
-            Item.ticket_id == ticket.id,
-            Item.seq > seq,
-            Item.agent_id.is_distinct_from(reader.id),
-            Item.__table__.c.delivery.is_distinct_from(DeliveryState.UNDONE),
-        )
-        .order_by(Item.seq)
-        .limit(50)
+    asked = {"ticket_id": ticket.id, "seen": seq, "reader": reader.id}
+    return list((await tell(session, _newer, asked)).scalars())
+
+
+_item = Item.__table__.c
+_newer = (
+    select(_item.id)
+    .where(
+        _item.ticket_id == bindparam("ticket_id"),
+        _item.seq > bindparam("seen"),
+        _item.agent_id.is_distinct_from(bindparam("reader")),
+        _item.delivery.is_distinct_from(DeliveryState.UNDONE),
     )
-    return list(found)
+    .order_by(_item.seq)
+    .limit(50)
+)
 
 
 def message_id(keys: Keys, channel: Channel, thread: Thread, message: Message) -> str:
@@ -193,21 +200,24 @@ async def _mail(session: AsyncSession, ticket: Ticket, thread: Thread, to: Ident
 async def going_on(session: AsyncSession, ticket: Ticket, thread: Thread, subject: str) -> Json:
     """`references`: the conversation's Message-IDs, oldest first, the last being the one this answers; which it `quotes`,
     where somebody else wrote it."""
-    last = await session.scalar(
-        select(Message)
-        .where(
-            Message.thread_id == thread.id,
-            Message.external_id.is_not(None),
-            Message.delivery.is_distinct_from(DeliveryState.UNDONE),
-        )
-        # "in" comes before "out": the customer's last mail, if there is one
-        .order_by(Message.direction, Message.seq.desc())
-        .limit(1)
-    )
-    if last is None or last.external_id is None:
+    last = (await tell(session, _last, {"thread_id": thread.id})).first()
+    if last is None:
         return {"references": [], "subject": beginning(subject, ticket.number)}
     references = [*(last.mail or {}).get("references", ()), last.external_id]
     if len(references) > REFERENCES:
         references = [references[0], *references[1 - REFERENCES :]]
     found: Json = {"references": references, "subject": answering(subject, ticket.number)}
     return found | ({"quotes": str(last.id)} if last.direction == Direction.IN else {})
+
+
+_last = (
+    select(Message.id, Message.external_id, Message.mail, Message.direction)
+    .where(
+        Message.thread_id == bindparam("thread_id"),
+        Message.external_id.is_not(None),
+        Message.delivery.is_distinct_from(DeliveryState.UNDONE),
+    )
+    # "in" comes before "out": the customer's last mail, if there is one
+    .order_by(Message.direction, Message.seq.desc())
+    .limit(1)
+)

@@ -22,6 +22,7 @@ from sqlalchemy import (
     Select,
     Uuid,
     any_,
+    bindparam,
     func,
     literal,
     select,
@@ -278,6 +279,16 @@ async def survivor_of(session: AsyncSession, contact_id: uuid.UUID) -> Contact |
     if contact and contact.canonical_id:
         contact = await session.get(Contact, contact.canonical_id)
     return None if contact and contact.erased_at else contact
+
+
+_survivor = aliased(Contact)
+SURVIVOR = (
+    select(_survivor.id)
+    .select_from(Contact)
+    .join(_survivor, _survivor.id == func.coalesce(Contact.canonical_id, Contact.id))
+    .where(Contact.id == bindparam("contact_id"), _survivor.erased_at.is_(None))
+)
+"""The id of `survivor_of`."""
 
 
 def same_person(

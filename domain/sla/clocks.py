@@ -17,29 +17,17 @@ from domain.alerting.alerts import TOPIC, Alert, AlertKind
 from domain.alerting.ladders import DEFAULT, Ladder
 from domain.calling import call_backs
 from domain.chorus import Reads
-from domain.complaints.complaints import complaint_of
-from domain.complaints.laws import law_tags
-from domain.customers.contacts import Contact
-from domain.db import Base, database_time, new_id, one_of, ring
+from domain.db import Base, database_time, new_id, one_of, one_of_given, ring
 from domain.desk.survivors import locked
-from domain.desk.threads import Thread
 from domain.desk.tickets import NEVER, Ticket
 from domain.events import Event, EventKind, record
-from domain.sla.facts import beginnings_of, facts_of, is_a_machines
-from domain.sla.hours import Hours
-from domain.sla.policies import Matter, Policy, policies_for, policies_in_order
-from domain.sla.promises import (
-    Fact,
-    Promise,
-    Terms,
-    complained_at,
-    is_waited_for,
-    promised,
-    promised_by_law,
-    until_decided,
-)
+from domain.sla.facts import CHANGED, MERGED, SAID, SLOW, History, began_at, facts_in, grouped
+from domain.sla.policies import IN_ORDER, Policy
+from domain.sla.promises import Promise, is_waited_for
 from domain.sla.targets import Metric
-from domain.ways_in.channels import Channel, ChannelKind
+from domain.sla.terms import promises_of
+from domain.telling import Wanted, known, tell_together
+from domain.ways_in.channels import ChannelKind
 
 DAY = 86_400
 
@@ -114,39 +102,64 @@ def clock_state(
     return ClockState.AT_RISK if warn_at and at >= min(warn_at) else ClockState.OK
 
 
-async def reckon(session: AsyncSession, ticket: Ticket, *, by: Actor = SYSTEM, at: datetime) -> bool:
+async def history_of(session: AsyncSession, ticket: Ticket) -> History:
+    return await asked(session, _histories, ticket)
+
+
+async def _histories(session: AsyncSession, tickets: Sequence[Ticket]) -> Mapping[Ticket, History]:
+    values = {
+        "ids": [ticket.id for ticket in tickets],
+        "since": min(ticket.created_at for ticket in tickets) - SLOW,
+    }
+    said, changed, merged, clocks, ordered = await tell_together(
+        session,
+        Wanted(SAID, values),
+        Wanted(CHANGED, values),
+        Wanted(MERGED, values),
+        Wanted(_clocks, values, Clock),
+        Wanted(IN_ORDER, {}, Policy),
+    )
+    items, changes = grouped(said), grouped(changed)
+    earlier = {row.ticket_id: row for row in merged}
+    kept = grouped(known(session, clock) for clock in clocks)
+    policies = [(policy, policy.hours) for policy in ordered]
+    found = {}
+    for ticket in tickets:
+        facts = facts_in(ticket.created_at, items[ticket.id], changes[ticket.id])
+        began = began_at(ticket, earlier.get(ticket.id))
+        found[ticket] = History(facts, *began, policies, kept[ticket.id])
+    return found
+
+
+_clocks = select(Clock).where(one_of_given(Clock.ticket_id)).order_by(Clock.started_at)
+
+
+async def reckon(
+    session: AsyncSession, ticket: Ticket, *, by: Actor = SYSTEM, at: datetime, history: History | None = None
+) -> bool:
     """Makes the ticket's clocks what its history and its policy say now; whether any of them moved.
 
-    `ticket` is held by the caller. What was kept or settled stays as it was reckoned then.
+    `ticket` is held by the caller. What was kept or settled stays as it was reckoned then. `history`: where it is known already.
     """
-    await session.flush()
-    rows = await asked(session, _clocks_of, ticket.id)
-    facts = await facts_of(session, ticket)
-    promises = await _promises(session, ticket, facts, at=at)
+    history = history or await history_of(session, ticket)
+    promises = await promises_of(session, ticket, history, at=at)
     hand = _Hand(session, ticket, by, at)
-    pairs = _pairs(promises, rows)
+    pairs = _pairs(promises, history.clocks)
     paired = {clock.id for _, clock in pairs if clock}
-    for row in rows:
-        if row.runs and row.id not in paired:
-            hand.end(row)
-    await session.flush()  # what ends makes room for what begins
+    left = [row for row in history.clocks if row.runs and row.id not in paired]
+    for row in left:
+        hand.end(row)
+    if left:
+        await session.flush()  # what ends makes room for what begins
     clocks = [hand.set(clock, promise) for promise, clock in pairs]
     ticket.due_at = min((row.due_at for row in clocks if row.runs and not row.paused_since), default=NEVER)
     await hand.tell()
+    facts = history.facts
     if any(fact.channel == ChannelKind.PHONE for fact in facts) and not is_waited_for(facts):
         missed = (Alert.ticket_id == ticket.id, Alert.kind == AlertKind.CALL_MISSED)
         await alerts.resolve(session, *missed, by=by, at=at)
         await call_backs.finish(session, ticket, by=by, at=at)
     return hand.moved
-
-
-async def _clocks_of(session: AsyncSession, ids: Sequence[uuid.UUID]) -> Mapping[uuid.UUID, list[Clock]]:
-    found: dict[uuid.UUID, list[Clock]] = {id: [] for id in ids}
-    for row in await session.scalars(
-        select(Clock).where(one_of(Clock.ticket_id, ids)).order_by(Clock.started_at)
-    ):
-        found[row.ticket_id].append(row)
-    return found
 
 
 async def promise_anew(session: AsyncSession, ticket: Ticket, *, by: Actor = SYSTEM, at: datetime) -> bool:
@@ -156,27 +169,6 @@ async def promise_anew(session: AsyncSession, ticket: Ticket, *, by: Actor = SYS
         about = {"ticket_id": ticket.id, "contact_id": ticket.contact_id}
         record(session, EventKind.SLA_CHANGED, by=by, at=at, **about)
     return moved
-
-
-async def _promises(
-    session: AsyncSession, ticket: Ticket, facts: Sequence[Fact], *, at: datetime
-) -> list[Promise]:
-    """What the ticket's own policy promises from its opening; beside it, what a law does, from the word that counts there."""
-    if ticket.merged_into_id or ticket.spam_at or await is_a_machines(session, ticket, facts):
-        return []
-    terms = await terms_of(session, ticket)
-    if not terms:
-        return []
-    opened_at, legal_since = await beginnings_of(session, ticket)
-    own, laws = terms[0].of(legal=False), [one.of(legal=True) for one in terms]
-    found = promised(facts, [own], opened_at=opened_at, priority=ticket.priority)
-    if any(law.apply(ticket.priority) for law in laws):
-        since = legal_since or complained_at(facts, at=at, opened_at=opened_at)
-        ticket.legal_since = since
-        complaint = await complaint_of(session, ticket.id)
-        heard = until_decided(facts, complaint.decided_at if complaint else None)
-        found += promised_by_law(heard, laws, since=since, priority=ticket.priority)
-    return found
 
 
 def _pairs(promises: Sequence[Promise], rows: Sequence[Clock]) -> list[tuple[Promise, Clock | None]]:
@@ -264,7 +256,6 @@ class _Hand:
             )
 
     async def tell(self) -> None:
-        await self._session.flush()
         if self._quiet:
             await alerts.resolve_of_clocks(self._session, self._quiet, by=self._by, at=self._at)
 
@@ -276,46 +267,6 @@ async def mend(session: AsyncSession, event: Event) -> None:
     """An answer that could not be delivered keeps no promise: its clock runs again, as if it had never been written."""
     if event.kind == EventKind.MESSAGE_FAILED and event.ticket_id:
         await promise_anew(session, await locked(session, event.ticket_id), at=await database_time(session))
-
-
-async def terms_of(session: AsyncSession, ticket: Ticket) -> list[Terms]:
-    """Those of the ticket's own policy, then those of others in which a law may promise something too."""
-    ordered = await policies_in_order(session)
-    if any(not policy.is_default for policy, _ in ordered):
-        ordered = policies_for(ordered, await _matter(session, ticket), ticket.policy_id)
-    return [policy.terms(Hours.from_json(calendar.hours)) for policy, calendar in ordered]
-
-
-async def _matter(session: AsyncSession, ticket: Ticket) -> Matter:
-    channels, language = await asked(session, _circumstances, ticket.id)
-    return Matter(
-        channels=channels,
-        team_id=ticket.team_id,
-        priority=ticket.priority,
-        tags={*ticket.tags, *await law_tags(session, ticket)},
-        language=language,
-    )
-
-
-Circumstances = tuple[set[ChannelKind], str | None]
-
-
-async def _circumstances(
-    session: AsyncSession, ids: Sequence[uuid.UUID]
-) -> Mapping[uuid.UUID, Circumstances]:
-    """By which channels each has come, and its customer's language."""
-    found: dict[uuid.UUID, Circumstances] = {}
-    rows = await session.execute(
-        select(Ticket.id, Contact.locale, Channel.kind)
-        .join(Contact, Contact.id == Ticket.contact_id)
-        .outerjoin(Thread, Thread.ticket_id == Ticket.id)
-        .outerjoin(Channel, Channel.id == Thread.channel_id)
-        .where(one_of(Ticket.id, ids))
-    )
-    for id, language, kind in rows:
-        channels = found.setdefault(id, (set(), language))[0]
-        channels |= {kind} if kind else set()
-    return found
 
 
 async def ladders_of(

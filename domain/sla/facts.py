@@ -1,21 +1,27 @@
 """What of a ticket's history counts for what was promised: who spoke when, and which status it had."""
 
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Row, func, select
+from sqlalchemy import Row, bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain.abreast import asked
-from domain.db import one_of
-from domain.desk.messages import CallState, DeliveryState, Direction, Item, ItemKind
+from domain.db import Json, one_of, one_of_given
+from domain.desk.messages import CallState, DeliveryState, Direction, Item, ItemKind, Message
 from domain.desk.threads import Thread
 from domain.desk.tickets import Ticket, TicketStatus
 from domain.events import Event, EventKind
+from domain.sla.policies import Policy
 from domain.sla.promises import Deed, Fact
-from domain.ways_in.channels import Channel
+from domain.telling import Wanted, tell_together
+from domain.ways_in.channels import Channel, ChannelKind
+
+if TYPE_CHECKING:
+    from domain.sla.clocks import Clock
 
 SETS_STATUS = (
     EventKind.TICKET_ASSIGNED,
@@ -25,52 +31,62 @@ SETS_STATUS = (
     EventKind.TICKET_WOKE,
 )
 
+SLOW = timedelta(days=1)
+"""A provider's clock may be."""
+NOW = 2**62
+"""In a ticket's history, after all that is there."""
+
+_item = Item.__table__.c
+SAID = (
+    select(
+        _item.ticket_id, _item.seq, _item.kind, _item.at, _item.direction, _item.automatic, _item.delivery, _item.call_state,
+        _item.answered_at, _item.ended_at, Channel.kind.label("channel"),
+    )
+    .select_from(
+        Item.__table__.outerjoin(Channel, Channel.id == _item.channel_id).outerjoin(Thread, Thread.id == _item.thread_id)
+    )
+    # What is said on the side, with somebody else, is neither the customer's word nor an answer.
+    .where(one_of_given(_item.ticket_id), _item.kind != ItemKind.NOTE, Thread.side.is_not(True))
+)  # fmt: skip
+CHANGED = select(
+    Event.ticket_id, Event.seq, Event.at, Event.kind, Event.data["status"][1].astext.label("status")
+).where(one_of_given(Event.ticket_id), Event.at >= bindparam("since"), one_of(Event.kind, SETS_STATUS))
+MERGED = (
+    select(
+        Ticket.merged_into_id.label("ticket_id"),
+        func.min(Ticket.created_at).label("opened_at"),
+        func.min(Ticket.legal_since).label("legal_since"),
+    )
+    .where(one_of_given(Ticket.merged_into_id))
+    .group_by(Ticket.merged_into_id)
+)
+
 
 async def facts_of(session: AsyncSession, ticket: Ticket) -> list[Fact]:
-    said = await asked(session, _said, ticket.id)
-    changed = await asked(session, _changed, (ticket.id, ticket.created_at))
-    return facts_in(ticket.created_at, said, changed)
+    asked = {"ids": [ticket.id], "since": ticket.created_at - SLOW}
+    said, changed = await tell_together(session, Wanted(SAID, asked), Wanted(CHANGED, asked))
+    return facts_in(ticket.created_at, said.all(), changed.all())
 
 
-async def _said(session: AsyncSession, ids: Sequence[uuid.UUID]) -> Mapping[uuid.UUID, list[Row[Any]]]:
-    item = Item.__table__.c
-    rows = await session.execute(
-        select(
-            item.ticket_id, item.seq, item.kind, item.at, item.direction, item.automatic, item.delivery, item.call_state,
-            item.answered_at, item.ended_at, Channel.kind.label("channel"),
-        )
-        .select_from(
-            Item.__table__.outerjoin(Channel, Channel.id == item.channel_id).outerjoin(
-                Thread, Thread.id == item.thread_id
-            )
-        )
-        # What is said on the side, with somebody else, is neither the customer's word nor an answer.
-        .where(one_of(item.ticket_id, ids), item.kind != ItemKind.NOTE, Thread.side.is_not(True))
-    )  # fmt: skip
-    return _by_ticket(ids, rows.all())
+@dataclass(frozen=True)
+class History:
+    """What is known of a ticket when its clocks are reckoned."""
+
+    facts: Sequence[Fact]
+    opened_at: datetime
+    """It, or the first of those that were merged into it; as `legal_since`."""
+    legal_since: datetime | None
+    policies: Sequence[tuple[Policy, Json]]
+    clocks: Sequence["Clock"]
+
+    def going_on(self, message: Message, channel: ChannelKind, status: TicketStatus | None) -> "History":
+        """With what is written now."""
+        return replace(self, facts=going_on(self.facts, message, channel, status))
 
 
-Opened = tuple[uuid.UUID, datetime]
-"""A ticket, and when it was opened."""
-
-
-async def _changed(session: AsyncSession, tickets: Sequence[Opened]) -> Mapping[Opened, list[Row[Any]]]:
-    ids = [id for id, _ in tickets]
-    status = Event.data["status"][1].astext.label("status")
-    rows = await session.execute(
-        select(Event.ticket_id, Event.seq, Event.at, Event.kind, status).where(
-            one_of(Event.ticket_id, ids),
-            # A provider's clock may be slow.
-            Event.at >= min(opened_at for _, opened_at in tickets) - timedelta(days=1),
-            one_of(Event.kind, SETS_STATUS),
-        )
-    )
-    found = _by_ticket(ids, rows.all())
-    return {(id, opened_at): found[id] for id, opened_at in tickets}
-
-
-def _by_ticket(ids: Sequence[uuid.UUID], rows: Iterable[Any]) -> dict[uuid.UUID, list[Row[Any]]]:
-    found: dict[uuid.UUID, list[Row[Any]]] = {id: [] for id in ids}
+def grouped(rows: Iterable[Any]) -> dict[uuid.UUID, list[Any]]:
+    """By their ticket."""
+    found: dict[uuid.UUID, list[Any]] = defaultdict(list)
     for row in rows:
         found[row.ticket_id].append(row)
     return found
@@ -110,28 +126,22 @@ def began_by_machine(first: Any, facts: Sequence[Fact]) -> bool:
     return first is not None and first.direction == Direction.IN and bool(first.automatic)
 
 
-async def beginnings_of(session: AsyncSession, ticket: Ticket) -> tuple[datetime, datetime | None]:
+def began_at(ticket: Ticket, merged: Any) -> tuple[datetime, datetime | None]:
     """When the ticket was opened, and since when legal days run: of all that were merged into it, the earliest."""
-    opened_at, legal_since = await asked(session, _merged, ticket.id)
+    opened_at, legal_since = (merged.opened_at, merged.legal_since) if merged else (None, None)
     legal = [since for since in (ticket.legal_since, legal_since) if since]
     return min(ticket.created_at, opened_at or ticket.created_at), min(legal, default=None)
 
 
-Beginnings = tuple[datetime | None, datetime | None]
+def going_on(
+    facts: Sequence[Fact], message: Message, channel: ChannelKind, status: TicketStatus | None
+) -> list[Fact]:
+    """With a message that is written now, and the status that it has set."""
+    spoken = [Fact(at, deed, channel, seq=NOW) for at, deed in _message(message)]
+    return [*facts, *spoken] + ([Fact(message.at, Deed.STATUS_SET, None, status, seq=NOW)] if status else [])
 
 
-async def _merged(session: AsyncSession, ids: Sequence[uuid.UUID]) -> Mapping[uuid.UUID, Beginnings]:
-    rows = await session.execute(
-        select(Ticket.merged_into_id, func.min(Ticket.created_at), func.min(Ticket.legal_since))
-        .where(one_of(Ticket.merged_into_id, ids))
-        .group_by(Ticket.merged_into_id)
-    )
-    found: dict[uuid.UUID | None, Beginnings] = dict.fromkeys(ids, (None, None))
-    found |= {into: (opened_at, since) for into, opened_at, since in rows}
-    return {id: found[id] for id in ids}
-
-
-def _message(row: Row[Any]) -> list[tuple[datetime, Deed]]:
+def _message(row: Row[Any] | Message) -> list[tuple[datetime, Deed]]:
     """An automatic answer keeps no promise, and neither does one that was not delivered, or never left."""
     if row.automatic or row.delivery in (DeliveryState.FAILED, DeliveryState.UNDONE):
         return []

@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from sqlalchemy import ForeignKey, Index, Integer, func, select, text, update
 from sqlalchemy.dialects.postgresql import JSONB
@@ -131,18 +131,25 @@ async def policies_in_order(session: AsyncSession) -> Sequence[tuple[Policy, Cal
 async def _in_order(
     session: AsyncSession, _: Sequence[None]
 ) -> Mapping[None, Sequence[tuple[Policy, Calendar]]]:
-    found = await session.execute(
-        select(Policy, Calendar)
-        .join(Calendar, Calendar.id == Policy.calendar_id)
-        .where(Policy.archived_at.is_(None))
-        .order_by(Policy.is_default, Policy.position, Policy.name)
-    )
+    found = await session.execute(_ordered.add_columns(Calendar))
     return {None: [(row.Policy, row.Calendar) for row in found]}
 
 
+_ordered = (
+    select(Policy)
+    .join(Calendar, Calendar.id == Policy.calendar_id)
+    .where(Policy.archived_at.is_(None))
+    .order_by(Policy.is_default, Policy.position, Policy.name)
+)
+IN_ORDER = _ordered.add_columns(Calendar.hours)
+
+
+Hung = TypeVar("Hung")
+
+
 def policies_for(
-    ordered: Sequence[tuple[Policy, Calendar]], matter: Matter, chosen: uuid.UUID | None
-) -> list[tuple[Policy, Calendar]]:
+    ordered: Sequence[tuple[Policy, Hung]], matter: Matter, chosen: uuid.UUID | None
+) -> list[tuple[Policy, Hung]]:
     """The ticket's own first: the one that was `chosen` by hand, or the first whose conditions hold. Then all others that
     hold, for what a law promises counts in each of them. Without conditions, only the default one holds: a default that
     another has replaced must not hide those that come after it."""

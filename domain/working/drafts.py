@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, Select, delete, func, select, text, update
+from sqlalchemy import ForeignKey, Index, Select, Uuid, bindparam, delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
@@ -22,6 +22,7 @@ from domain.desk.survivors import same_matter
 from domain.desk.tickets import Ticket
 from domain.errors import InvalidInput, NotFound
 from domain.languages import N_
+from domain.telling import tell
 
 LONGEST = 100_000
 MOST = 50
@@ -99,9 +100,17 @@ async def _is_theirs(session: AsyncSession, identity_id: uuid.UUID, ticket: Tick
 
 async def is_sent(session: AsyncSession, ticket_id: uuid.UUID, *, by: Actor, at: datetime) -> None:
     """What was written has become an answer."""
-    emptied: Json = {"identity_id": None, "body": "", "cc": [], "bcc": [], "files": [], "written_at": at}
-    theirs = update(Draft).where(same_matter(Draft.ticket_id, ticket_id), Draft.agent_id == by.agent_id)
-    await session.execute(theirs.values(emptied).execution_options(synchronize_session=False))
+    await tell(session, _emptied, {"ticket": ticket_id, "agent": by.agent_id, "now": at})
+
+
+_nothing: Json = {"identity_id": None, "body": "", "cc": [], "bcc": [], "files": []}
+_emptied = (
+    update(Draft)
+    .where(
+        same_matter(Draft.ticket_id, bindparam("ticket", type_=Uuid())), Draft.agent_id == bindparam("agent")
+    )
+    .values(**_nothing, written_at=bindparam("now"))
+)
 
 
 def drafts_of(agent_id: uuid.UUID | None, ticket_ids: Collection[uuid.UUID]) -> Select[Any]:

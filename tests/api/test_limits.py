@@ -139,11 +139,11 @@ async def test_what_takes_too_long_ends_and_changes_nothing(
 
 
 async def test_no_statement_of_a_request_takes_longer_than_a_request_may(house: House) -> None:
-    async with house.db.reading() as connection:
-        await begin_request(connection)
-        assert await connection.scalar(text("SHOW statement_timeout")) == "5s"
-    async with house.db.reading() as connection:
-        assert await connection.scalar(text("SHOW statement_timeout")) == "0", "of others it does"
+    async with house.db.transaction() as session:
+        await begin_request(session)
+        assert await session.scalar(text("SHOW statement_timeout")) == "5s"
+    async with house.db.transaction() as session:
+        assert await session.scalar(text("SHOW statement_timeout")) == "0", "of others it does"
 
 
 async def test_who_is_not_signed_in_learns_nothing_about_the_schema(ben: Client, anybody: Client) -> None:

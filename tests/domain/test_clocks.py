@@ -56,14 +56,18 @@ async def alerts(session: AsyncSession) -> list[tuple[AlertKind, AlertState, dat
     return [(alert.kind, alert.state, alert.fired_at) for alert in found.all()]
 
 
-async def answered(session: AsyncSession, ticket: Ticket, *, at: datetime) -> Message:
+async def answered(
+    session: AsyncSession, ticket: Ticket, *, at: datetime, after: TicketStatus | None = None
+) -> Message:
     """By Ben, in the ticket's only conversation."""
     ben = (await an_agent(session, "Ben")).as_actor()
     identity = (
         await session.scalars(select(Identity).where(Identity.contact_id == ticket.contact_id))
     ).first()
     assert identity
-    return await send(session, KEYS, ticket, to=identity, text="Yes.", by=ben, at=at, last_seen_seq=10**15)
+    return await send(
+        session, KEYS, ticket, to=identity, text="Yes.", by=ben, at=at, last_seen_seq=10**15, after=after
+    )
 
 
 async def test_the_wheel_warns_then_fires_each_once_and_stamps_them_with_their_moments(
@@ -153,6 +157,21 @@ async def test_a_pause_stops_the_wheel_and_what_is_left_is_counted_from_its_end(
     assert [kind for kind, state, _ in await alerts(session) if state == AlertState.FIRING] == [
         AlertKind.SLA_BREACHED
     ]
+
+
+async def test_an_answer_sets_the_clocks_as_its_history_is_read_afterwards(
+    session: AsyncSession, mailbox: Channel
+) -> None:
+    targets = [Target(Metric.FIRST_REPLY, 3600), Target(Metric.RESOLUTION, 7200)]
+    await policies.set_default_policy(session, name="Default", hours=ALWAYS, targets=targets)
+    await receive(session, mailbox, a_mail(ADA, at=NOON))
+    (ticket,) = await tickets(session)
+
+    await answered(session, ticket, at=NOON + 5 * MINUTE, after=TicketStatus.PENDING)
+
+    assert (await the(session)).met_at == NOON + 5 * MINUTE
+    assert (await the(session, Metric.RESOLUTION)).paused_since == NOON + 5 * MINUTE
+    assert not await reckon(session, ticket, at=NOON + 6 * MINUTE)
 
 
 async def _set(session: AsyncSession, ticket: Ticket, status: TicketStatus, at: datetime) -> None:

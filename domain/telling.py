@@ -1,0 +1,122 @@
+"""What a transaction tells the driver itself: statements that are kept, each with its values.
+
+What was written is flushed before, as before SQLAlchemy's own statements. These would also begin the transaction; so whoever tells
+the driver first begins it.
+"""
+
+import asyncio
+import uuid
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any, NamedTuple, TypeVar
+
+import asyncpg
+from sqlalchemy import Result, Select, bindparam, event, inspect, select
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Session, SessionTransaction, make_transient_to_detached
+from sqlalchemy.orm.attributes import set_committed_value
+
+from domain import selects
+from domain.abreast import Abreast
+from domain.writing import waits
+
+Row = TypeVar("Row", bound=Any)
+
+_DRIVER = "driver"
+
+Values = Mapping[str, Any]
+
+
+async def tell(
+    session: AsyncSession, statement: Any, values: Values | None = None
+) -> Result[*tuple[Any, ...]]:
+    """As the session's `execute` of a statement without entities. Of one that is kept, `values` are its bound parameters."""
+    said = selects.told(statement, values)
+    return said.kind.result(await _fetched(session, selects.alone(said.kind), said.values))
+
+
+class Wanted(NamedTuple):
+    select: Any
+    values: Values
+    made: type[Any] | None = None
+    """What rows are made into; of a table's class, an object that is only read: the session does not know it."""
+
+
+async def tell_together(session: AsyncSession, *wanted: Wanted) -> list[Any]:
+    """Several selects in one statement: of each its result, or what its rows are made into."""
+    said = [selects.told(one.select, one.values) for one in wanted]
+    text = selects.together(tuple(one.kind for one in said))
+    ((*answers, _),) = await _fetched(session, text, [value for one in said for value in one.values])
+    return [
+        told.kind.objects(one.made, rows) if one.made else told.kind.result(rows)
+        for one, told, rows in zip(wanted, said, answers, strict=False)
+    ]
+
+
+async def _fetched(session: AsyncSession, text: str, values: Sequence[Any]) -> Sequence[Any]:
+    if session.sync_session.autoflush and waits(session.sync_session):
+        await session.flush()
+    if isinstance(session, Abreast) and not session.is_asking:
+        found: Sequence[Any] = await session.wished(work=lambda: _fetched(session, text, values))
+        return found
+    driver = session.info.get(_DRIVER) or await _begun(session)
+    try:
+        return await driver.fetch(text, *values)  # type: ignore[no-any-return]
+    except asyncio.CancelledError:
+        await (await session.connection()).invalidate()  # it may be speaking still
+        raise
+    except (asyncpg.PostgresError, asyncpg.InterfaceError) as failure:
+        raise DBAPIError("a statement", None, failure, hide_parameters=True) from failure
+
+
+async def _begun(session: AsyncSession) -> Any:
+    pooled = await (await session.connection()).get_raw_connection()
+    connection: Any = pooled.dbapi_connection
+    if connection._transaction is None:
+        await connection._start_transaction()
+    session.info[_DRIVER] = pooled.driver_connection
+    return pooled.driver_connection
+
+
+@event.listens_for(Session, "after_transaction_end")
+def _ended(session: Session, transaction: SessionTransaction) -> None:
+    if transaction.parent is None:
+        session.info.pop(_DRIVER, None)
+
+
+async def rows(
+    session: AsyncSession, model: type[Row], query: Any, values: Values, *, fresh: bool = False
+) -> list[Row]:
+    """As the session's `scalars`. `fresh`: those that it knows already are as they are now."""
+    if len(inspect(model).self_and_descendants) > 1:  # a row's own class is SQLAlchemy's to find
+        found = await session.scalars(query, values, execution_options={"populate_existing": fresh})
+        return list(found)
+    said = selects.told(query, values)
+    read = said.kind.objects(model, await _fetched(session, selects.alone(said.kind), said.values))
+    return [known(session, row, fresh=fresh) for row in read]
+
+
+def known(session: AsyncSession, row: Row, *, fresh: bool = False) -> Row:
+    """What was only read, as a row of the session: the one that it knows already, if it does."""
+    mapper = inspect(type(row))
+    kept: Row | None = session.sync_session.identity_map.get(mapper.identity_key_from_primary_key([row.id]))
+    if kept is None:
+        mapper.class_manager.setup_instance(row)
+        make_transient_to_detached(row)
+        session.add(row)
+        return row
+    if fresh:
+        for name, value in vars(row).items():
+            set_committed_value(kept, name, value)
+    return kept
+
+
+async def row_of(session: AsyncSession, model: type[Row], id: uuid.UUID) -> Row | None:
+    """As the session's `get`."""
+    return next(iter(await rows(session, model, _by_id(model), {"id": id})), None)  # type: ignore[arg-type]
+
+
+@cache
+def _by_id(model: Any) -> Select[Any]:
+    return select(model).where(model.id == bindparam("id"))
