@@ -25,14 +25,14 @@ class Told:
     def __init__(self, data: Any) -> None:
         self.json = orjson.dumps(data)
         self.data = orjson.Fragment(self.json)
-        self._frames: dict[str, bytes] = {}
+        self._last: tuple[str, bytes] = "", b""
 
     def frame(self, id: str) -> bytes:
         """As the operation of this id is told on a socket."""
-        if id not in self._frames:
+        if id != self._last[0] or not self._last[1]:
             message = {"id": id, "type": "next", "payload": {"data": self.data}}
-            self._frames[id] = text_frame(orjson.dumps(message))
-        return self._frames[id]
+            self._last = id, text_frame(orjson.dumps(message))
+        return self._last[1]
 
 
 Telling: TypeAlias = Callable[[Told], bool]
@@ -45,7 +45,7 @@ telling: ContextVar[Telling | None] = ContextVar("telling", default=None)
 class TellingHandler(BaseGraphQLTransportWSHandler[Context, None]):
     async def run_operation(self, operation: Operation[Context, None]) -> None:
         socket: Any = self.websocket
-        if server := socket.ws.scope["extensions"].get(AT_ONCE):
+        if server := socket.ws.scope.get("extensions", {}).get(AT_ONCE):
             telling.set(partial(self._tell, operation, server["write"]))
         await super().run_operation(operation)
 

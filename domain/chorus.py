@@ -187,7 +187,10 @@ class Chorus:
             log.warning("asked_alone", error=type(failure).__name__)
         else:
             for ask, one, rows in zip(asks, said, answers, strict=False):
-                ask.answered(one.kind.objects(ask.made, rows) if ask.made else one.kind.result(rows))
+                try:
+                    ask.answered(one.kind.objects(ask.made, rows) if ask.made else one.kind.result(rows))
+                except Exception as failure:  # a value that cannot be read is the fault of one of them
+                    ask.failed(failure)
 
     async def _alone(self, connection: AsyncConnection, ask: Ask) -> None:
         try:

@@ -60,6 +60,8 @@ async def _fetched(session: AsyncSession, text: str, values: Sequence[Any]) -> S
     if isinstance(session, Abreast) and not session.is_asking:
         found: Sequence[Any] = await session.wished(work=lambda: _fetched(session, text, values))
         return found
+    if session.in_nested_transaction():
+        await session.connection()  # it is only now that SQLAlchemy sets the savepoint
     driver = session.info.get(_DRIVER) or await _begun(session)
     try:
         return await driver.fetch(text, *values)  # type: ignore[no-any-return]
@@ -106,9 +108,9 @@ def known(session: AsyncSession, row: Row, *, fresh: bool = False) -> Row:
         make_transient_to_detached(row)
         session.add(row)
         return row
-    if fresh:
-        for name, value in vars(row).items():
-            set_committed_value(kept, name, value)
+    read = vars(row)
+    for name in read if fresh else inspect(kept).expired_attributes & read.keys():
+        set_committed_value(kept, name, read[name])
     return kept
 
 

@@ -261,6 +261,15 @@ async def work(
         else:
             await _one(db, queue, do, row, lease)
 
+    async def all_of(claimed: Claimed[Row], together: Together[Row]) -> None:
+        """Whatever happens to them together, each gets its turn alone."""
+        try:
+            await together(claimed, alone)
+        except Exception as failure:
+            log.warning("not_done_together", queue=queue.topic, exc_info=failure)
+            for row, lease in claimed:
+                await alone(row, lease)
+
     async def hand() -> None:
         with db.bell.listening(queue.topic) as rung:
             while True:
@@ -271,7 +280,7 @@ async def work(
                         if not claimed:
                             await queue.set_aside(session)
                     if together and len(claimed) > 1:
-                        await together(claimed, alone)
+                        await all_of(claimed, together)
                     else:
                         for row, lease in claimed:
                             await _one(db, queue, do, row, lease)

@@ -87,9 +87,8 @@ class Mailroom:
         """Those that need not wait, as their channels' rates allow."""
         async with self._db.transaction() as session:
             ids = {arrival.channel_id for arrival, _ in claimed}
-            channels = {
-                one.id: one for one in await session.scalars(select(Channel).where(one_of(Channel.id, ids)))
-            }
+            in_order = select(Channel).where(one_of(Channel.id, ids)).order_by(Channel.id)
+            channels = {one.id: one for one in await session.scalars(in_order)}
             limited = [one for one in channels.values() if flood.rate_of(one)]
             now = await database_time(session)
             waiting: dict[uuid.UUID, datetime] = {}

@@ -126,3 +126,24 @@ async def _run_out(db: Database) -> None:
     async with db.transaction() as session:
         past: Any = func.now() - timedelta(seconds=1)
         await session.execute(update(Arrival).where(Arrival.due_at.is_not(None)).values(due_at=past))
+
+
+@pytest.mark.parametrize("failure", [ValueError("one of them"), LeaseLost()])
+async def test_what_cannot_be_done_together_is_done_alone_and_the_hand_goes_on(
+    waiting: Database, failure: Exception
+) -> None:
+    async def together(claimed: Any, alone: Any) -> None:
+        raise failure
+
+    async def place(arrival: Arrival, lease: Lease[Arrival]) -> None:
+        async with waiting.transaction() as session:
+            await lease.settle(session, state=ArrivalState.PLACED)
+
+    working = asyncio.create_task(work.work(waiting, ARRIVALS, place, batch=10, together=together))
+    async with asyncio.timeout(10):
+        while await states(waiting) != [ArrivalState.PLACED] * 3:
+            await asyncio.sleep(0.02)
+
+    assert not working.done()
+    working.cancel()
+    await asyncio.gather(working, return_exceptions=True)
