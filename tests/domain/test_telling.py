@@ -76,3 +76,32 @@ async def test_what_fails_is_a_failure_of_the_database_with_its_state(session: A
         await tell(session, select(func.cast_nothing()))
 
     assert getattr(failed.value.orig, "sqlstate", None) == "42883"
+
+
+async def test_what_is_told_first_in_a_savepoint_ends_with_it(session: AsyncSession) -> None:
+    id = new_id()
+    session.add(Team(id=id, name="Returns"))
+    await session.flush()
+
+    with suppress(ZeroDivisionError):
+        async with session.begin_nested():
+            await tell(session, RENAMED, {"before": "Returns", "after": "Repairs"})
+            raise ZeroDivisionError
+
+    assert [team.id for team in await rows(session, Team, NAMED, {"name": "Returns"})] == [id]
+
+
+async def test_a_row_that_a_savepoint_let_go_of_is_as_it_was_read_again(session: AsyncSession) -> None:
+    id = new_id()
+    team = Team(id=id, name="Returns")
+    session.add(team)
+    await session.flush()
+    with suppress(ZeroDivisionError):
+        async with session.begin_nested():
+            team.name = "Repairs"
+            raise ZeroDivisionError
+
+    found = await row_of(session, Team, id)
+
+    assert found is team
+    assert team.name == "Returns"
