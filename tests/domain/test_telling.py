@@ -81,7 +81,7 @@ async def test_what_fails_is_a_failure_of_the_database_with_its_state(session: A
 async def test_what_is_told_first_in_a_savepoint_ends_with_it(session: AsyncSession) -> None:
     id = new_id()
     session.add(Team(id=id, name="Returns"))
-    await session.flush()
+    await tell(session, COUNTED, {"name": "Returns"})
 
     with suppress(ZeroDivisionError):
         async with session.begin_nested():
