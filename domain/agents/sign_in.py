@@ -142,9 +142,9 @@ async def refresh_owner(session: AsyncSession, refresh: str) -> SignIn:
     """The session a refresh token belongs to, used or not, held."""
     hashed = token_hash(refresh)
     spent = select(SpentRefresh.sign_in_id).where(SpentRefresh.token_hash == hashed).scalar_subquery()
-    row = await session.scalar(
-        select(SignIn).where((SignIn.refresh_hash == hashed) | (SignIn.id == spent)).with_for_update()
-    )
+    theirs = select(SignIn).where((SignIn.refresh_hash == hashed) | (SignIn.id == spent)).with_for_update()
+    # Asked again: what was used while the first waited for it is spent by now.
+    row = await session.scalar(theirs) or await session.scalar(theirs)
     if row is None:
         raise NotSignedIn
     return row

@@ -4,14 +4,14 @@ import uuid
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import text, update
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from api import limits
 from api.house import House
 from domain.agents import passwords
-from domain.agents.sign_in import SignIn
+from domain.agents.sign_in import SignIn, refresh_owner, refreshed
 from domain.agents.staff import Agent
 from domain.agents.tries import FREE, Guessed
 from domain.chorus import Chorus
@@ -208,6 +208,33 @@ async def test_a_refresh_whose_answer_was_lost_may_be_sent_again(ben: Client, an
     assert answers[0] == answers[1]
     anybody.token = answers[0]["accessToken"]
     assert await anybody.ask(VIEWER)
+
+
+async def test_a_refresh_token_that_is_used_at_this_moment_has_an_owner(
+    house: House, ben: Client, anybody: Client
+) -> None:
+    token = (await _signed_in(anybody))["refreshToken"]
+    async with house.db.transaction() as first:
+        row = await refresh_owner(first, token)
+        second = asyncio.create_task(_owner(house, token))
+        while not await _somebody_waits(house):
+            await asyncio.sleep(0.01)
+        await refreshed(first, row, token, at=row.seen_at)
+
+    assert await second == row.id
+
+
+async def _owner(house: House, token: str) -> uuid.UUID:
+    async with house.db.transaction() as session:
+        return (await refresh_owner(session, token)).id
+
+
+async def _somebody_waits(house: House) -> bool:
+    async with house.db.transaction() as session:
+        waiting = (
+            "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        )
+        return (await session.execute(text(waiting))).first() is not None
 
 
 async def test_a_sign_in_sent_twice_is_one_session(ben: Client, anybody: Client) -> None:
