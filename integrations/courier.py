@@ -27,10 +27,11 @@ from domain.desk.files import Files
 from domain.desk.messages import OUTBOX, Attachment, DeliveryState, Message
 from domain.desk.threads import Thread
 from domain.feedback import asking
+from domain.hands import work
 from domain.keys import Keys
 from domain.ways_in import channels
 from domain.ways_in.channels import Channel, ChannelKind
-from domain.work import Lease, TryLater, work
+from domain.work import Lease, TryLater
 from integrations.mail.sending import smtp
 from integrations.mail.sending.connections import Relays
 from integrations.messenger import client as messenger

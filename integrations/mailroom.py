@@ -26,10 +26,11 @@ from domain.db import Database, database_time, one_of
 from domain.desk import revisions, scans
 from domain.desk.files import Files
 from domain.desk.messages import Attachment, Item
+from domain.hands import Claimed, work
 from domain.keys import Keys
 from domain.ways_in import flood
 from domain.ways_in.channels import Channel, ChannelKind
-from domain.work import Claimed, Lease, work
+from domain.work import Lease
 from integrations.chat import payloads as chat
 from integrations.mail import payloads as mail
 from integrations.messenger import payloads as messenger

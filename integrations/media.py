@@ -14,9 +14,10 @@ from domain.desk import scans
 from domain.desk.files import Files
 from domain.desk.messages import FETCHES, Attachment, Item
 from domain.events import EventKind
+from domain.hands import work
 from domain.keys import Keys
 from domain.ways_in.channels import Channel, ChannelKind
-from domain.work import Lease, LeaseLost, TryLater, work
+from domain.work import Lease, LeaseLost, TryLater
 from integrations.phone.twilio.recordings import Recordings
 from integrations.settings import IntegrationSettings
 from integrations.sms.twilio.media import credentials_for

@@ -9,8 +9,9 @@ from domain.alerting import notices
 from domain.alerting.devices import Device, Transport, remove_devices
 from domain.alerting.notices import PUSHES, Delivery, DeliveryStage
 from domain.db import Database, database_time
+from domain.hands import work
 from domain.keys import Keys
-from domain.work import Lease, TryLater, work
+from domain.work import Lease, TryLater
 from notifications.composing import Told, push_of, told_by
 from notifications.mail import send_by_mail
 from notifications.push import Accepted, Carrier, Failed, Urgency

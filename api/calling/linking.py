@@ -13,7 +13,7 @@ from api.mutations import changed, mutation
 from domain import access
 from domain.actors import Actor
 from domain.answering import starting
-from domain.customers.contacts import survivor_of
+from domain.customers.survivors import survivor_of
 from domain.db import Json
 from domain.desk import messages, threads
 from domain.desk.tickets import Ticket

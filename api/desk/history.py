@@ -15,7 +15,7 @@ from api.desk.timeline import TimelineItem, timeline_items, unread
 from api.paging import PageInfo, page_size
 from api.selection import Selection, wanted
 from domain.access import may_see
-from domain.customers.contacts import same_person
+from domain.customers.survivors import same_person
 from domain.desk import history
 from domain.desk.history import TimelineKind
 from domain.desk.tickets import Ticket

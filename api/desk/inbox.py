@@ -21,7 +21,7 @@ from api.selection import wanted
 from domain import access
 from domain.access import may_see
 from domain.actors import Actor
-from domain.customers.contacts import same_person
+from domain.customers.survivors import same_person
 from domain.db import one_of
 from domain.desk.tickets import Ticket as TicketRow
 from domain.desk.tickets import TicketStatus

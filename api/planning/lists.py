@@ -10,7 +10,7 @@ from api.desk.tasks import Task, tasks_where
 from api.paging import page_size
 from api.selection import wanted
 from domain.access import may_see
-from domain.customers.contacts import same_person
+from domain.customers.survivors import same_person
 from domain.desk import tasks
 from domain.desk.tickets import Ticket
 from domain.ids import row_id

@@ -28,7 +28,7 @@ from domain.access import may_see
 from domain.actors import Actor
 from domain.agents.sign_in import actor_by_id
 from domain.audit import AuditKind
-from domain.customers.contacts import same_person
+from domain.customers.survivors import same_person
 from domain.db import Json, database_time
 from domain.ids import public_id, row_id
 from domain.privacy import exports

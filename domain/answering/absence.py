@@ -20,8 +20,9 @@ from domain.answering.carrying import mailbox_for, thread_with
 from domain.answering.replies import going_on, message_id, queued
 from domain.arriving.opening import open_thread
 from domain.arriving.ourselves import ours_among
-from domain.customers.contacts import Claim, Contact, Identity, IdentityKind, same_person, survivor_of
+from domain.customers.contacts import Claim, Contact, Identity, IdentityKind
 from domain.customers.mailboxes import reads_nothing, without_plus
+from domain.customers.survivors import same_person, survivor_of
 from domain.customers.visitors import ABSENCES, MAIL_AFTER, Visitor
 from domain.db import Base, Database, database_time, new_id, ring
 from domain.desk.messages import OUTBOX, Attachment, DeliveryState, Direction, Message
@@ -29,12 +30,13 @@ from domain.desk.survivors import locked
 from domain.desk.threads import Placement, Thread
 from domain.desk.tickets import Ticket
 from domain.events import EventKind
+from domain.hands import work
 from domain.joining.reasons import JoinCode
 from domain.keys import Keys
 from domain.languages import N_, best_language, translate
 from domain.ways_in.blocking import blocked_as
 from domain.ways_in.channels import Channel, ChannelKind
-from domain.work import Lease, work
+from domain.work import Lease
 
 SUBJECT = N_("Our answer to your question in the chat")
 TEXT = N_(

@@ -8,7 +8,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from domain.actors import Actor
 from domain.answering import texting
 from domain.arriving.opening import open_thread
-from domain.customers.contacts import SURVIVOR, Identity, IdentityKind, Proof, same_value
+from domain.customers.contacts import Identity, IdentityKind, Proof, same_value
+from domain.customers.survivors import SURVIVOR
 from domain.db import Json
 from domain.desk.threads import Placement, Thread
 from domain.desk.tickets import Ticket

@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain.customers.contacts import Identity, IdentityKind, same_person
+from domain.customers.contacts import Identity, IdentityKind
+from domain.customers.survivors import same_person
 from domain.desk.threads import Thread
 from domain.desk.tickets import Ticket
 from domain.errors import TextTooLong, WindowClosed

@@ -23,8 +23,8 @@ from domain.customers.contacts import (
     identities_like,
     lock_identities,
     normalised,
-    same_person,
 )
+from domain.customers.survivors import same_person
 from domain.desk.messages import Message
 from domain.desk.survivors import locked
 from domain.desk.tickets import LIVE, Ticket, TicketStatus

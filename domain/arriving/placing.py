@@ -10,17 +10,10 @@ from domain.actors import customer
 from domain.arriving.answered import goes_on
 from domain.arriving.inbound import InboundMessage
 from domain.arriving.opening import open_thread, open_ticket
-from domain.customers.contacts import (
-    Contact,
-    Identity,
-    IdentityKind,
-    Proof,
-    same_person,
-    same_value,
-    survivor_of,
-)
+from domain.customers.contacts import Contact, Identity, IdentityKind, Proof, same_value
 from domain.customers.mailboxes import is_office, marketplace_of
 from domain.customers.people import Person
+from domain.customers.survivors import same_person, survivor_of
 from domain.desk.messages import Direction, Message
 from domain.desk.survivors import held_with, locked
 from domain.desk.threads import Certainty, Thread, place

@@ -17,7 +17,8 @@ from domain.answering.carrying import mailbox_for
 from domain.answering.replies import going_on, message_id, queued
 from domain.arriving.inbound import InboundMessage
 from domain.arriving.opening import open_thread
-from domain.customers.contacts import Identity, IdentityKind, same_person
+from domain.customers.contacts import Identity, IdentityKind
+from domain.customers.survivors import same_person
 from domain.db import Json, ring
 from domain.desk.messages import OUTBOX, Direction, Message
 from domain.desk.threads import Placement, Thread

@@ -24,12 +24,13 @@ from domain.desk.messages import CALLS, FETCHES, Attachment, Call, CallState, Di
 from domain.desk.survivors import locked
 from domain.desk.tickets import Ticket
 from domain.events import EventKind
+from domain.hands import work
 from domain.sla import clocks
 from domain.sla.facts import facts_of
 from domain.sla.promises import is_waited_for
 from domain.ways_in.blocking import blocked_as
 from domain.ways_in.channels import Channel
-from domain.work import Lease, TryLater, work
+from domain.work import Lease, TryLater
 
 
 async def receive(session: AsyncSession, channel: Channel, arrival: Arrival, step: InboundCall) -> str | None:

@@ -14,7 +14,8 @@ from domain.arriving.inbound import CallStep, InboundCall
 from domain.arriving.opening import open_thread
 from domain.calling import calls, dials
 from domain.calling.dials import DIALS, Dial, DialState
-from domain.customers.contacts import Claim, Identity, IdentityKind, same_value, survivor_of
+from domain.customers.contacts import Claim, Identity, IdentityKind, same_value
+from domain.customers.survivors import survivor_of
 from domain.db import new_id, ring
 from domain.desk.messages import Call, CallState, Direction
 from domain.desk.threads import Placement, Thread

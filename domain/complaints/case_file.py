@@ -15,7 +15,8 @@ from domain.agents.staff import Agent
 from domain.arriving.inbound import Arrival
 from domain.complaints.complaints import Complaint, ComplaintStep
 from domain.complaints.decision_dates import legal_due
-from domain.customers.contacts import Contact, Identity, same_person
+from domain.customers.contacts import Contact, Identity
+from domain.customers.survivors import same_person
 from domain.db import one_of
 from domain.desk import history
 from domain.desk.history import Entry, Page, TimelineKind, Written

@@ -14,24 +14,9 @@ from typing import Any
 
 import idna
 import phonenumbers
-from sqlalchemy import (
-    ColumnElement,
-    ForeignKey,
-    Index,
-    Integer,
-    Select,
-    Uuid,
-    any_,
-    bindparam,
-    func,
-    literal,
-    select,
-    text,
-    union_all,
-)
+from sqlalchemy import ForeignKey, Index, Integer, Select, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, aliased, mapped_column
-from sqlalchemy.sql.elements import KeyedColumnElement, SQLCoreOperations
 
 from domain.abreast import asked, one_at_a_time
 from domain.actors import Actor
@@ -271,38 +256,6 @@ def same_value(identity: Identity) -> Select[uuid.UUID]:
     return select(Identity.id).where(
         Identity.kind == identity.kind, Identity.scope == identity.scope, Identity.value == identity.value
     )
-
-
-async def survivor_of(session: AsyncSession, contact_id: uuid.UUID) -> Contact | None:
-    """None of whom was erased: a link or a reply address of then leads nowhere."""
-    contact = await session.get(Contact, contact_id)
-    if contact and contact.canonical_id:
-        contact = await session.get(Contact, contact.canonical_id)
-    return None if contact and contact.erased_at else contact
-
-
-_survivor = aliased(Contact)
-SURVIVOR = (
-    select(_survivor.id)
-    .select_from(Contact)
-    .join(_survivor, _survivor.id == func.coalesce(Contact.canonical_id, Contact.id))
-    .where(Contact.id == bindparam("contact_id"), _survivor.erased_at.is_(None))
-)
-"""The id of `survivor_of`."""
-
-
-def same_person(
-    column: SQLCoreOperations[Any], contact_id: uuid.UUID | KeyedColumnElement[uuid.UUID]
-) -> ColumnElement[bool]:
-    """Rows of a contact and of all that were merged into it; as one array, since an `OR` beside a subquery would read
-    the whole table in place of its index."""
-    merged = select(Contact.id).where(Contact.canonical_id == contact_id)
-    if isinstance(contact_id, uuid.UUID):
-        everybody = union_all(select(literal(contact_id, Uuid())), merged)
-    else:
-        around = contact_id.table
-        everybody = union_all(select(contact_id).correlate(around), merged.correlate(around))
-    return column == any_(func.array(everybody.scalar_subquery()))
 
 
 def add_contact(session: AsyncSession, *, name: str, locale: str | None, by: Actor, at: datetime) -> Contact:

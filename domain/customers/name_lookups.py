@@ -11,8 +11,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from domain.abreast import asked
 from domain.actors import SYSTEM
-from domain.customers.contacts import Identity, survivor_of
+from domain.customers.contacts import Identity
 from domain.customers.people import Person
+from domain.customers.survivors import survivor_of
 from domain.db import Base, new_id, ring
 from domain.ways_in.channels import Channel, ChannelKind
 from domain.work import Queue, Work

@@ -31,9 +31,9 @@ from domain.customers.contacts import (
     add_identity,
     identities_like,
     lock_identities,
-    survivor_of,
 )
 from domain.customers.mailboxes import Holder, who_writes
+from domain.customers.survivors import survivor_of
 from domain.desk.threads import Thread
 from domain.desk.tickets import Ticket
 from domain.errors import IdentityTaken

@@ -24,7 +24,7 @@ from sqlalchemy import (
 
 from domain.agents.staff import Agent
 from domain.chorus import Reads, objects, side_by_side
-from domain.customers.contacts import same_person
+from domain.customers.survivors import same_person
 from domain.desk.messages import Item, ItemKind
 from domain.desk.survivors import same_matter
 from domain.desk.threads import Thread

@@ -10,7 +10,7 @@ from sqlalchemy.sql.elements import SQLCoreOperations
 
 from domain.abreast import asked
 from domain.chorus import Reads
-from domain.customers.contacts import same_person
+from domain.customers.survivors import same_person
 from domain.db import one_of, one_of_given
 from domain.desk.threads import Thread
 from domain.desk.tickets import LIVE, Ticket

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from domain.abreast import one_at_a_time
 from domain.actors import SYSTEM
 from domain.answering.replies import going_on, message_id, queued, said_at_once
-from domain.customers.contacts import same_person
+from domain.customers.survivors import same_person
 from domain.db import Database, database_time, ring
 from domain.desk.messages import OUTBOX, Message
 from domain.desk.survivors import locked
@@ -22,12 +22,13 @@ from domain.feedback.requests import SURVEYS, SurveyRequest, Unasked
 from domain.feedback.rules import Solved, why_not
 from domain.feedback.surveys import Survey
 from domain.feedback.ways import Way, way_to
+from domain.hands import work
 from domain.keys import Keys
 from domain.sla.clocks import Clock
 from domain.sla.facts import facts_of
 from domain.sla.promises import Deed
 from domain.ways_in.channels import ChannelKind
-from domain.work import Lease, work
+from domain.work import Lease
 
 SURVEY = "survey"
 """In a message's particulars, the id of the request by which it asks."""

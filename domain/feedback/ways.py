@@ -12,8 +12,9 @@ from domain.answering import reply_windows, texting
 from domain.answering.carrying import mailbox_for, thread_with
 from domain.arriving.opening import open_thread
 from domain.arriving.ourselves import ours_among
-from domain.customers.contacts import Claim, Identity, IdentityKind, same_person
+from domain.customers.contacts import Claim, Identity, IdentityKind
 from domain.customers.mailboxes import reads_nothing
+from domain.customers.survivors import same_person
 from domain.customers.visitors import visitor_of
 from domain.desk.messages import Direction, Message
 from domain.desk.threads import Placement, Thread

@@ -29,7 +29,8 @@ from sqlalchemy.sql.elements import SQLCoreOperations
 
 from domain.agents.staff import Agent, Team
 from domain.complaints.complaints import LEADS, Complaint
-from domain.customers.contacts import Contact, Identity, IdentityKind, same_person
+from domain.customers.contacts import Contact, Identity, IdentityKind
+from domain.customers.survivors import same_person
 from domain.desk import tags
 from domain.desk.messages import DeliveryState, Direction, Item, ItemKind
 from domain.desk.threads import Thread

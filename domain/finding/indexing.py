@@ -18,7 +18,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 from domain import following
 from domain.customers.companies import Company
 from domain.customers.contact_notes import ContactNote
-from domain.customers.contacts import Contact, Identity, IdentityKind, same_person
+from domain.customers.contacts import Contact, Identity, IdentityKind
+from domain.customers.survivors import same_person
 from domain.db import Base, Database, among, one_of
 from domain.desk.messages import Direction, Item
 from domain.desk.tickets import Ticket

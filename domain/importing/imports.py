@@ -25,10 +25,11 @@ from domain.db import Base, Database, Json, database_time, new_id, ring
 from domain.desk.files import Files
 from domain.errors import InvalidInput, NotAllowed, NotFound, Refused
 from domain.fields import FieldSubject
+from domain.hands import work
 from domain.importing import sheets
 from domain.importing.sheets import ImportKind, Line
 from domain.languages import N_
-from domain.work import Lease, Queue, Work, work
+from domain.work import Lease, Queue, Work
 
 log = structlog.get_logger()
 

@@ -26,7 +26,7 @@ from sqlalchemy.orm import Mapped, aliased, mapped_column
 from sqlalchemy.sql.selectable import TableValuedAlias
 
 from domain.abreast import asked
-from domain.customers.contacts import same_person
+from domain.customers.survivors import same_person
 from domain.db import Base, new_id, one_of
 from domain.desk.messages import Direction, Item, ItemKind
 from domain.desk.threads import Case, Thread

@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.actors import Actor
 from domain.arriving import participants
-from domain.customers.contacts import survivor_of
+from domain.customers.survivors import survivor_of
 from domain.db import new_id
 from domain.desk.messages import Item
 from domain.desk.survivors import locked

@@ -12,7 +12,8 @@ from domain.alerting.notices import Delivery, Notice
 from domain.arriving.inbound import Arrival
 from domain.complaints.complaints import Complaint
 from domain.customers.consents import Consent
-from domain.customers.contacts import Contact, Identity, IdentityKind, same_person
+from domain.customers.contacts import Contact, Identity, IdentityKind
+from domain.customers.survivors import same_person
 from domain.customers.visitors import Visitor
 from domain.db import among
 from domain.desk.messages import Item

@@ -20,7 +20,7 @@ from sqlalchemy import ColumnElement, Row, Table, func, select
 from domain.agents.staff import Agent
 from domain.arriving.inbound import Arrival
 from domain.audit import AuditEntry
-from domain.customers.contacts import same_person
+from domain.customers.survivors import same_person
 from domain.db import Database, database_time, one_of
 from domain.desk.files import Files
 from domain.desk.messages import Attachment

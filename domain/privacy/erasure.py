@@ -25,7 +25,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 from domain import audit
 from domain.actors import SYSTEM, Actor
 from domain.audit import AuditKind
-from domain.customers.contacts import Contact, same_person
+from domain.customers.contacts import Contact
+from domain.customers.survivors import same_person
 from domain.db import Base, Database, Json, new_id, ring
 from domain.desk.tickets import Ticket
 from domain.errors import Conflict, InvalidInput, Undecided

@@ -10,7 +10,7 @@ from domain.arriving.inbound import Arrival
 from domain.audit import AuditEntry
 from domain.chorus import Reads
 from domain.complaints.complaints import Complaint
-from domain.customers.contacts import same_person
+from domain.customers.survivors import same_person
 from domain.desk.messages import Attachment, Item
 from domain.desk.tickets import LIVE, Ticket
 from domain.events import Event

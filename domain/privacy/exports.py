@@ -13,8 +13,9 @@ from domain.actors import Actor
 from domain.customers.contacts import Contact
 from domain.db import Base, Database, database_time, new_id, ring
 from domain.desk.files import Files, new_key
+from domain.hands import work
 from domain.privacy import dossier
-from domain.work import Lease, Queue, Work, work
+from domain.work import Lease, Queue, Work
 
 log = structlog.get_logger()
 

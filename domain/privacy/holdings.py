@@ -24,7 +24,8 @@ from domain.calling.dials import Dial
 from domain.complaints.complaints import Complaint, ComplaintStep
 from domain.customers.consents import Consent
 from domain.customers.contact_notes import ContactNote
-from domain.customers.contacts import Contact, Identity, same_person
+from domain.customers.contacts import Contact, Identity
+from domain.customers.survivors import same_person
 from domain.customers.visitors import Visitor
 from domain.db import Base
 from domain.desk.messages import Attachment, Item

@@ -24,7 +24,8 @@ from domain import audit
 from domain.actors import SYSTEM, Actor, ActorKind
 from domain.arriving.inbound import Arrival
 from domain.audit import AuditKind
-from domain.customers.contacts import Claim, Identity, lock_identities, same_person
+from domain.customers.contacts import Claim, Identity, lock_identities
+from domain.customers.survivors import same_person
 from domain.db import Database, database_time, first_id, one_of
 from domain.desk import scans
 from domain.desk.files import Files
@@ -33,6 +34,7 @@ from domain.desk.survivors import locked
 from domain.desk.tasks import Task
 from domain.desk.tickets import Ticket, TicketStatus
 from domain.events import EventKind, happened, record, record_all
+from domain.hands import work
 from domain.keys import Keys
 from domain.privacy import traces
 from domain.privacy.belonging import items_of, tasks_of
@@ -40,7 +42,7 @@ from domain.privacy.erasure import ERASURES, Erasure, keep_sealed, waits_for_dec
 from domain.privacy.exports import ContactExport
 from domain.privacy.holdings import HOLDINGS, Holding
 from domain.sla import clocks
-from domain.work import Lease, TryLater, work
+from domain.work import Lease, TryLater
 
 log = structlog.get_logger()
 

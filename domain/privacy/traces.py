@@ -11,7 +11,8 @@ from sqlalchemy import CTE, ColumnElement, Text, and_, cast, exists, func, or_, 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.arriving.inbound import Arrival
-from domain.customers.contacts import IdentityKind, same_person
+from domain.customers.contacts import IdentityKind
+from domain.customers.survivors import same_person
 from domain.desk.messages import Call, Item
 from domain.ways_in.channels import Channel, ChannelKind
 

@@ -11,8 +11,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 from domain.db import Base, Database, database_time, new_id, ring
 from domain.desk.survivors import locked
 from domain.desk.tickets import LIVE, Ticket
+from domain.hands import work
 from domain.sla import clocks
-from domain.work import Lease, Queue, Work, passes, work
+from domain.work import Lease, Queue, Work, passes
 
 log = structlog.get_logger()
 

@@ -22,6 +22,7 @@ from domain.desk.tickets import Ticket
 from domain.errors import InvalidInput, NotFound
 from domain.events import EventKind, record
 from domain.finding.conditions import COMPLAINT
+from domain.hands import work
 from domain.joining.moves import Step
 from domain.languages import N_
 from domain.sla import clocks
@@ -29,7 +30,7 @@ from domain.tagging.changes import TAG_CHANGES, TagChange
 from domain.tagging.refusals import TagFixed, TagInUse, TagsChanging
 from domain.tagging.rules import Kind, Renaming, rules_of
 from domain.tagging.tags import Tag, nobody_puts
-from domain.work import Lease, passes, work
+from domain.work import Lease, passes
 from domain.working.edits import EditedTicket
 
 log = structlog.get_logger()

@@ -17,8 +17,9 @@ from domain.agents.sign_in import actor_by_id
 from domain.db import Database, database_time, new_id, one_of, ring
 from domain.desk.tickets import Ticket
 from domain.errors import InvalidInput, NotAllowed, NotFound, Refused
+from domain.hands import work
 from domain.languages import N_
-from domain.work import Lease, Queue, passes, work
+from domain.work import Lease, Queue, passes
 from domain.working import changing, edits
 from domain.working.changing import Change
 from domain.working.edits import Edit, EditedTicket, EditState, Outcome, rows_of

@@ -16,7 +16,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from domain.actors import Actor
-from domain.customers.contacts import Identity, same_person
+from domain.customers.contacts import Identity
+from domain.customers.survivors import same_person
 from domain.db import Base, Json, new_id, one_of
 from domain.desk.survivors import same_matter
 from domain.desk.tickets import Ticket

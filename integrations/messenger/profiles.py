@@ -8,9 +8,10 @@ from domain.customers import name_lookups
 from domain.customers.contacts import Identity
 from domain.customers.name_lookups import NAME_LOOKUPS, NameLookup
 from domain.db import Database, database_time
+from domain.hands import work
 from domain.keys import Keys
 from domain.ways_in.channels import Channel
-from domain.work import Lease, TryLater, work
+from domain.work import Lease, TryLater
 from integrations.messenger.graph import Graph
 from integrations.messenger.page import MessengerPage
 from integrations.messenger.refusals import GraphError, Unclear, Unreached

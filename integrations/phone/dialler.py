@@ -16,9 +16,10 @@ from domain.calling import dialling
 from domain.calling.dials import DIALS, PROMPT, Dial, DialState, is_ours
 from domain.db import Database, database_time
 from domain.desk.messages import Call
+from domain.hands import work
 from domain.keys import Keys
 from domain.ways_in.channels import Channel
-from domain.work import Lease, work
+from domain.work import Lease
 from integrations.outbound import MaybeSent, SendFailed, SendRefused
 from integrations.phone import client as generic
 from integrations.phone.asterisk import client as asterisk

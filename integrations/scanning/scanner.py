@@ -6,7 +6,8 @@ from domain.db import Database, database_time
 from domain.desk import scans
 from domain.desk.files import Files
 from domain.desk.scans import SCANS, Scan
-from domain.work import Lease, TryLater, work
+from domain.hands import work
+from domain.work import Lease, TryLater
 from integrations.scanning.clamd import ScannerDown, TooLarge, look_through
 
 log = structlog.get_logger()

@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.db import Database, database_time
 from domain.following import follow
+from domain.hands import work
 from domain.keys import Keys
 from domain.webhooks import (
     OFF_AFTER,
@@ -29,7 +30,7 @@ from domain.webhooks import (
     switch_off,
     tell,
 )
-from domain.work import Lease, work
+from domain.work import Lease
 from integrations.outbound import SendRefused
 from integrations.settings import IntegrationSettings
 from integrations.subscribers.addresses import target_of

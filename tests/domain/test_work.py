@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select, update
 
-from domain import work
+from domain import hands
 from domain.arriving.inbound import ARRIVALS, Arrival, ArrivalState, keep
 from domain.db import Database
+from domain.hands import work
 from domain.keys import Keys
 from domain.ways_in.channels import ChannelKind
 from domain.work import Lease, LeaseLost, TryLater
@@ -87,7 +88,7 @@ async def test_a_hand_goes_on_when_its_lease_was_lost_and_then_the_work_failed(w
             raise TryLater("too late", after=1e18)
         done.append(row.external_id)
 
-    working = asyncio.create_task(work.work(waiting, ARRIVALS, do, poll=0.02, batch=3))
+    working = asyncio.create_task(work(waiting, ARRIVALS, do, poll=0.02, batch=3))
     async with asyncio.timeout(10):
         while len(done) < 3:
             await asyncio.sleep(0.02)
@@ -99,7 +100,7 @@ async def test_a_hand_goes_on_when_its_lease_was_lost_and_then_the_work_failed(w
 async def test_not_now_is_tried_again_and_a_bug_is_given_up(
     waiting: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(work, "back_off", lambda attempt: 0.01)
+    monkeypatch.setattr(hands, "back_off", lambda attempt: 0.01)
     tries: dict[str, int] = {}
 
     async def do(row: Arrival, lease: Lease[Arrival]) -> None:
@@ -111,7 +112,7 @@ async def test_not_now_is_tried_again_and_a_bug_is_given_up(
         async with waiting.transaction() as session:
             await lease.settle(session, state=ArrivalState.PLACED)
 
-    working = asyncio.create_task(work.work(waiting, ARRIVALS, do, poll=0.02))
+    working = asyncio.create_task(work(waiting, ARRIVALS, do, poll=0.02))
     async with asyncio.timeout(10):
         while ArrivalState.WAITING in await states(waiting):
             await asyncio.sleep(0.02)
@@ -139,7 +140,7 @@ async def test_what_cannot_be_done_together_is_done_alone_and_the_hand_goes_on(
         async with waiting.transaction() as session:
             await lease.settle(session, state=ArrivalState.PLACED)
 
-    working = asyncio.create_task(work.work(waiting, ARRIVALS, place, batch=10, together=together))
+    working = asyncio.create_task(work(waiting, ARRIVALS, place, batch=10, together=together))
     async with asyncio.timeout(10):
         while await states(waiting) != [ArrivalState.PLACED] * 3:
             await asyncio.sleep(0.02)

@@ -19,7 +19,8 @@ from domain.answering import replies
 from domain.arriving import intake
 from domain.arriving.inbound import Arrival, ArrivalState, Unread
 from domain.customers import people
-from domain.customers.contacts import Claim, Contact, Identity, IdentityKind, add_identity, survivor_of
+from domain.customers.contacts import Claim, Contact, Identity, IdentityKind, add_identity
+from domain.customers.survivors import survivor_of
 from domain.db import new_id
 from domain.desk.messages import Item
 from domain.desk.survivors import locked

@@ -7,8 +7,9 @@ import structlog
 
 from domain.agents.system_mail import SYSTEM_MAIL, SystemMail
 from domain.db import Database, database_time
+from domain.hands import work
 from domain.keys import Keys
-from domain.work import Lease, work
+from domain.work import Lease
 from integrations.mail.reading.words import one_line
 from integrations.mail.sending.compose import BODY, POLICY, address
 from integrations.mail.sending.connections import Relays, Server

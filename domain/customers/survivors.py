@@ -1,0 +1,43 @@
+"""Which contact it is by now: contacts become part of others, and who belongs to one belongs to the one that survives."""
+
+import uuid
+from typing import Any
+
+from sqlalchemy import ColumnElement, Uuid, any_, bindparam, func, literal, select, union_all
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
+from sqlalchemy.sql.elements import KeyedColumnElement, SQLCoreOperations
+
+from domain.customers.contacts import Contact
+
+
+async def survivor_of(session: AsyncSession, contact_id: uuid.UUID) -> Contact | None:
+    """None of whom was erased: a link or a reply address of then leads nowhere."""
+    contact = await session.get(Contact, contact_id)
+    if contact and contact.canonical_id:
+        contact = await session.get(Contact, contact.canonical_id)
+    return None if contact and contact.erased_at else contact
+
+
+_survivor = aliased(Contact)
+SURVIVOR = (
+    select(_survivor.id)
+    .select_from(Contact)
+    .join(_survivor, _survivor.id == func.coalesce(Contact.canonical_id, Contact.id))
+    .where(Contact.id == bindparam("contact_id"), _survivor.erased_at.is_(None))
+)
+"""The id of `survivor_of`."""
+
+
+def same_person(
+    column: SQLCoreOperations[Any], contact_id: uuid.UUID | KeyedColumnElement[uuid.UUID]
+) -> ColumnElement[bool]:
+    """Rows of a contact and of all that were merged into it; as one array, since an `OR` beside a subquery would read
+    the whole table in place of its index."""
+    merged = select(Contact.id).where(Contact.canonical_id == contact_id)
+    if isinstance(contact_id, uuid.UUID):
+        everybody = union_all(select(literal(contact_id, Uuid())), merged)
+    else:
+        around = contact_id.table
+        everybody = union_all(select(contact_id).correlate(around), merged.correlate(around))
+    return column == any_(func.array(everybody.scalar_subquery()))
