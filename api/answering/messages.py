@@ -8,8 +8,9 @@ import strawberry
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.context import Info
+from api.desk.messages import Message
 from api.desk.tickets import Ticket, held, read_ticket
-from api.desk.timeline import Message, Note, TimelineItem, items_by_id, read_item
+from api.desk.timeline import Note, TimelineItem, items_by_id, read_item
 from api.errors import UserError
 from api.mutations import changed, mutation
 from api.scalars import BigInt

@@ -9,8 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.answering.messages import SendPayload, sent, undo_for, upload_ids
 from api.context import Info
+from api.desk.messages import Message
 from api.desk.tickets import Ticket, held, read_ticket
-from api.desk.timeline import Message
 from api.errors import UserError
 from api.mutations import changed, mutation
 from domain import access

@@ -11,7 +11,8 @@ from sqlalchemy import select
 
 from api.computed import computed
 from api.context import Info, Reading, nothing, plain
-from api.desk.timeline import TimelineItem, timeline_items, unread
+from api.desk.messages import unread
+from api.desk.timeline import TimelineItem, timeline_items
 from api.paging import PageInfo, page_size
 from api.selection import Selection, wanted
 from domain.access import may_see

@@ -16,8 +16,9 @@ from api.changes import too_old
 from api.context import Info, plain
 from api.cursors import place
 from api.desk.handling import few_tickets
+from api.desk.messages import Message
 from api.desk.tickets import MOST_AT_ONCE, Ticket, held, tickets_by_id
-from api.desk.timeline import Message, items_by_id
+from api.desk.timeline import items_by_id
 from api.errors import UserError
 from api.mutations import changed, mutation
 from api.scalars import Cursor
