@@ -25,7 +25,7 @@ from api.context import Context, Info, Reading, reading_as
 from api.cursors import cursor
 from api.desk.attachments import LINKS
 from api.selection import Selection, wanted
-from api.telling import Telling, Told
+from api.telling import SharedResult, Telling
 from domain import access, events
 from domain.actors import Actor
 from domain.bell import heard
@@ -187,7 +187,7 @@ class Audience:
         if context.executor.is_awaitable(result):
             result = await result
         if not result.errors:
-            batch.told = Told(result.data)
+            batch.told = SharedResult(result.data)
 
     def _reached(self, kept: Kept) -> None:
         self._kept.append(kept)

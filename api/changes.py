@@ -14,7 +14,7 @@ from api.cursors import ELSEWHERE, cursor, place
 from api.house import House
 from api.scalars import Cursor
 from api.selection import Selection, wanted
-from api.telling import Told
+from api.telling import SharedResult
 from domain import events
 from domain.errors import InvalidInput
 from domain.events import Event, Place
@@ -32,7 +32,7 @@ class ChangeBatch:
     has_more: bool
     reset_required: bool
     changes: list[Change]
-    told: strawberry.Private[Told | None] = None
+    told: strawberry.Private[SharedResult | None] = None
     """As it is sent to all to whom all of it is the same."""
 
     @property

@@ -1,11 +1,16 @@
 """What the house says of itself: one line an event, words for a terminal and JSON for a machine.
 
-Ids and codes only. A traceback shows no variables: they hold what customers wrote.
+Ids and codes only. A traceback shows no variables, nor the row that broke a rule of the database: they hold what customers wrote.
 """
 
+import re
 import sys
+from collections.abc import MutableMapping
+from typing import Any
 
 import structlog
+
+_ROW = re.compile(r"\nDETAIL:  .*?(?=\nHINT:|\n\[SQL|\n\n(?:The above|During handling)|\Z)", re.DOTALL)
 
 
 def log_to_stderr() -> None:
@@ -19,8 +24,15 @@ def log_to_stderr() -> None:
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            *([] if sys.stderr.isatty() else [structlog.processors.format_exc_info]),
+            structlog.processors.format_exc_info,
+            _without_rows,
             shown,
         ],
         logger_factory=lambda *_: structlog.WriteLogger(sys.stderr),
     )
+
+
+def _without_rows(_: Any, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    if "exception" in event:
+        event["exception"] = _ROW.sub("", event["exception"])
+    return event

@@ -53,10 +53,8 @@ class Requests:
                 await self._app(scope, receive, answered)
             except ClientDisconnect:
                 pass
-            except (
-                ClientDisconnected
-            ):  # from a socket, before it was opened: the server expects to hear of it
-                raise
+            except ClientDisconnected:
+                raise  # from a socket, before it was opened: the server expects to hear of it
             except Exception as failure:
                 status = 500
                 log.error("request_failed", exc_info=failure)

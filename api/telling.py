@@ -19,7 +19,7 @@ from api.context import Context
 from api.server import AT_ONCE, text_frame
 
 
-class Told:
+class SharedResult:
     """The result of an operation without errors, as it is sent to all who asked the same."""
 
     def __init__(self, data: Any) -> None:
@@ -35,7 +35,7 @@ class Told:
         return self._last[1]
 
 
-Telling: TypeAlias = Callable[[Told], bool]
+Telling: TypeAlias = Callable[[SharedResult], bool]
 """False if it could not be told at once."""
 
 telling: ContextVar[Telling | None] = ContextVar("telling", default=None)
@@ -49,6 +49,8 @@ class TellingHandler(BaseGraphQLTransportWSHandler[Context, None]):
             telling.set(partial(self._tell, operation, server["write"]))
         await super().run_operation(operation)
 
-    def _tell(self, operation: Operation[Context, None], write: Callable[[bytes], bool], told: Told) -> bool:
+    def _tell(
+        self, operation: Operation[Context, None], write: Callable[[bytes], bool], told: SharedResult
+    ) -> bool:
         is_open = self.operations.get(operation.id) is operation
         return is_open and write(told.frame(operation.id))

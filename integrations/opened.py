@@ -67,7 +67,7 @@ async def opened_together(db: Database, keys: Keys, run: Sequence[Opened]) -> Se
             for (state, reasons), leases in done.items():
                 await settle_all(session, leases, state=state, last_error=reasons)
     except Exception as failure:
-        log.info("arrivals_opened_alone", many=len(run), because=repr(failure)[:500])
+        log.info("arrivals_opened_alone", many=len(run), because=type(failure).__name__)
         return run
     return left
 

@@ -120,13 +120,12 @@ COLUMNS = Columns(
         "html": (_file.inline, _file.content_id, _file.file, _let_out),
     },
 )
-OF_SCANS = {"url", "thumbUrl", "scan", "infection", "html"}
 
 
 @cache
 def _kept(asked: frozenset[str]) -> Select[Any]:
-    query = select(*COLUMNS.of(asked)).where(one_of_given(_file.item_id)).order_by(_file.id)
-    return query.outerjoin(Scan, Scan.file == _file.file) if asked & OF_SCANS else query
+    found = select(*COLUMNS.of(asked)).outerjoin(Scan, Scan.file == _file.file)
+    return found.where(one_of_given(_file.item_id)).order_by(_file.id)
 
 
 def _thumb_url(attachment: Attachment) -> str | None:

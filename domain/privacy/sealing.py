@@ -92,8 +92,7 @@ class Sealer:
             select(Identity.kind, Identity.scope, Identity.value).where(same_person(Identity.contact_id, id))
         )
         named = sorted(Claim(kind, value, None, scope).key for kind, scope, value in identities)
-        for kind, scope, value in named:
-            await lock_identities(session, Claim(kind, value, None, scope))
+        await lock_identities(session, *(Claim(kind, value, None, scope) for kind, scope, value in named))
         looked_for = [(kind, value) for kind, _, value in named] + await traces.calls_of(session, id)
         erasure.looked_for = self._keys.encrypt({"named": looked_for})
         await _close(session, id, by=by, at=now)
