@@ -8,6 +8,5 @@ OBJECTS = 10_000
 
 def settled() -> None:
     """The collector looks no more at what is there now: that was a fifth of the time of a page."""
-    gc.collect()
     gc.freeze()
     gc.set_threshold(OBJECTS, 20, 20)

@@ -17,7 +17,7 @@ from domain.errors import InvalidInput
 from domain.languages import N_
 from domain.ways_in.channels import ChannelKind
 from integrations.chat.widget import ChatWidget
-from integrations.keeping import ChannelSettings
+from integrations.keeping import ChannelSettings, said_below
 from integrations.mail.mailbox import Mailbox
 from integrations.messenger.page import MessengerPage
 from integrations.phone.line import PhoneLine
@@ -71,8 +71,8 @@ def _setting(model: type[ChannelSettings], name: str, field: FieldInfo) -> Setti
     shape, choices = _shape(field.annotation)
     required = field.is_required() and name not in model.OURS
     default = None if field.is_required() or shape == Shape.SECRET else field.get_default()
-    said = field.description or ChannelSettings.model_fields.get(name, field).description or ""
-    return Setting(name, shape, " ".join(said.split()), required, default, choices, name in model.OURS)
+    said = " ".join(said_below(model).get(name, "").split())
+    return Setting(name, shape, said, required, default, choices, name in model.OURS)
 
 
 def _shape(annotation: Any) -> tuple[Shape, tuple[str, ...]]:

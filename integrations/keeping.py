@@ -1,8 +1,13 @@
 """How the settings of a channel are kept: a SecretStr encrypted, the rest plain."""
 
+import ast
+import inspect
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import cache
+from itertools import pairwise
+from textwrap import dedent
 from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias
 
 import phonenumbers
@@ -62,8 +67,24 @@ def check_needed(provider: str, told: Mapping[str, str | SecretStr]) -> None:
         raise ValueError(f"{provider} needs {' and '.join(missing)}")
 
 
+@cache
+def said_below(model: type[BaseModel]) -> Mapping[str, str]:
+    """What stands below each setting, in its class or one that it comes from. Pydantic, told to, would read it at every start."""
+    said: dict[str, str] = {}
+    for one in reversed(model.__mro__):
+        if one is BaseModel or not issubclass(one, BaseModel):
+            continue
+        (written,) = ast.parse(dedent(inspect.getsource(one))).body
+        assert isinstance(written, ast.ClassDef)
+        for pair in pairwise(written.body):
+            match pair:
+                case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(words))):
+                    said[name] = words
+    return said
+
+
 class ChannelSettings(BaseModel):
-    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid")
 
     OURS: ClassVar[frozenset[str]] = frozenset()
     """Secrets that we make: one that is needed is made with the channel, and each is made anew when it is asked for."""

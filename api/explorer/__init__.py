@@ -9,7 +9,7 @@ import gzip
 import json
 import re
 from dataclasses import asdict, dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from hashlib import sha256
 from pathlib import Path
 
@@ -37,25 +37,31 @@ class Asset:
         return gzip.compress(self.content, mtime=0)
 
 
-assets = {
-    path.name: Asset(TYPES[path.suffix], path.read_bytes())
-    for path in FOLDER.iterdir()
-    if path.suffix in TYPES
-}
-assets["samples.json"] = Asset("application/json", json.dumps([asdict(one) for one in samples()]).encode())
+@cache
+def assets() -> dict[str, Asset]:
+    """By name; read when somebody first opens the explorer."""
+    found = {
+        path.name: Asset(TYPES[path.suffix], path.read_bytes())
+        for path in FOLDER.iterdir()
+        if path.suffix in TYPES
+    }
+    said = json.dumps([asdict(one) for one in samples()]).encode()
+    return found | {"samples.json": Asset("application/json", said)}
 
 
 def with_versions(html: str) -> str:
     """`/explorer/a.js` becomes `/explorer/a.js?v=<hash>`, so that it may be cached for good."""
-    return re.sub(r"/explorer/([\w.-]+)", lambda found: f"{found[0]}?v={assets[found[1]].version}", html)
+    return re.sub(r"/explorer/([\w.-]+)", lambda found: f"{found[0]}?v={assets()[found[1]].version}", html)
 
 
-INDEX = with_versions((FOLDER / "index.html").read_text(encoding="utf-8"))
+@cache
+def index() -> str:
+    return with_versions((FOLDER / "index.html").read_text(encoding="utf-8"))
 
 
 async def page(request: Request) -> Response:
     return Response(
-        INDEX,
+        index(),
         media_type="text/html",
         headers={
             "Content-Security-Policy": content_security_policy(request.headers.get("host", "")),
@@ -87,7 +93,7 @@ def content_security_policy(host: str) -> str:
 
 
 async def serve(request: Request) -> Response:
-    asset = assets.get(request.path_params["file"])
+    asset = assets().get(request.path_params["file"])
     if asset is None:
         return Response("Not found", status_code=404, media_type="text/plain")
     named = request.query_params.get("v") == asset.version

@@ -2,12 +2,10 @@
 
 import re
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import BaseModel, Field, SecretStr, field_validator
 
 
 class Exchange(BaseModel):
-    model_config = ConfigDict(use_attribute_docstrings=True)
-
     ami_host: str = ""
     """Where the manager interface of an Asterisk is."""
     ami_port: int = Field(default=5038, ge=1, le=65535)

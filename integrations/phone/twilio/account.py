@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import BaseModel, Field, SecretStr, field_validator
 
 from domain.customers.contacts import phone_number
 from integrations.keeping import AccountSid, Language
@@ -14,8 +14,6 @@ LONGEST_NOTICE = 300
 
 
 class TwilioAccount(BaseModel):
-    model_config = ConfigDict(use_attribute_docstrings=True)
-
     account_sid: AccountSid = ""
     """Of Twilio."""
     auth_token: SecretStr = SecretStr("")
