@@ -10,17 +10,17 @@ from statistics import median
 from time import perf_counter
 from typing import Any
 
-from sqlalchemy import func, insert, make_url, select, text
+from sqlalchemy import func, insert, select
 
 from benchmarks.bench import Bench, Measured, Table, number
+from benchmarks.beside import database_beside
 from benchmarks.data.letters import Letter, mails, messenger_bodies
 from benchmarks.data.loading import load
 from benchmarks.processes import Child, Meter, started
 from benchmarks.rounds import middle
 from domain.arriving.inbound import ARRIVALS, Arrival, ArrivalState
-from domain.db import Database, new_id, ring
+from domain.db import new_id, ring
 from domain.desk.messages import Item
-from domain.migrations import migrate
 from domain.ways_in.channels import ChannelKind
 
 WARMING = 32
@@ -83,17 +83,9 @@ async def small_shop(bench: Bench) -> AsyncIterator[Bench]:
         contacts=bench.sizes.few_tickets // 4,
         messages=bench.sizes.few_tickets * 5,
     )
-    async with bench.db.engine.connect() as connection:
-        alone = await connection.execution_options(isolation_level="AUTOCOMMIT")
-        await alone.execute(text("CREATE DATABASE small TEMPLATE template0"))
-    url = make_url(bench.db.url).set(database="small").render_as_string(hide_password=False)
-    db = Database(url)
-    try:
-        await migrate(db)
+    async with database_beside(bench, "small") as db:
         shop = await load(db, bench.keys, sizes)
-        yield replace(bench, sizes=sizes, db=db, shop=shop, orders=bench.orders | {"database": url})
-    finally:
-        await db.close()
+        yield replace(bench, sizes=sizes, db=db, shop=shop, orders=bench.orders | {"database": db.url})
 
 
 async def _open(opened: Opened, name: str, chats: int, letters: int) -> None:
