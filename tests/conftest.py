@@ -13,6 +13,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 
 from api.logs import log_to_stderr
+from api.memory import settled
 from domain.db import Database
 from domain.keys import Keys
 from domain.migrations import migrate
@@ -74,6 +75,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if "slow" in item.keywords:
             item.add_marker(pytest.mark.skip(reason="a long proof: --slow runs it"))
+
+
+def pytest_collection_finish() -> None:
+    settled()
 
 
 @pytest.fixture(scope="session")

@@ -65,7 +65,7 @@ def mails(*numbers: int) -> list[bytes]:
     return [a_mail(number) for number in numbers]
 
 
-async def until(look: Callable[[], Awaitable[Any]], seconds: float = 10) -> Any:
+async def until(look: Callable[[], Awaitable[Any]], seconds: float = 30) -> Any:
     """What `look` sees, once it sees something."""
     async with asyncio.timeout(seconds):
         while not (seen := await look()):

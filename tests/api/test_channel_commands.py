@@ -14,8 +14,8 @@ from domain.migrations import migrate
 from domain.sla.policies import Calendar
 from domain.ways_in.channels import Channel
 from integrations.phone.line import PhoneLine
-from tests.api.test_cli import heddle
 from tests.conftest import another_database
+from tests.typing_heddle import heddle
 
 OLD, NEW = "the old secret key of the command line", "the new secret key of the command line"
 

@@ -31,22 +31,9 @@ from integrations.mail.mailbox import Mailbox
 from integrations.phone.line import PhoneLine
 from tests.conftest import another_database
 from tests.factories import NOON, a_channel, a_mail, an_agent, receive
+from tests.typing_heddle import heddle
 
 SECRET = "a secret of the command line's tests"
-
-
-def heddle(
-    *arguments: str, folder: Path, stdin: str = "", **settings: str
-) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "api.cli", *arguments],
-        cwd=folder,
-        input=stdin,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        env={"PATH": "/usr/bin:/bin", **settings},
-    )
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from domain.events import Event, EventKind
 from domain.ids import public_id, row_id
 from domain.planning.templates import Planned, TaskTemplate, save_template
 from domain.ways_in.channels import Channel, ChannelKind
+from tests.api.test_live import cursor_of
 from tests.client import Client
 from tests.factories import NOON, a_channel, a_mail, a_promise, a_text_message, receive, set_channel
 
@@ -82,10 +83,6 @@ async def saved(client: Client, **said: Any) -> str:
     done = await client.do(SAVE, **{"name": "Thanks", "bodies": bodies(en="Thank you."), **said})
     assert done["userErrors"] == []
     return str(done["macro"]["id"])
-
-
-async def cursor(client: Client) -> str:
-    return str((await client.ask("{ changeCursor }"))["changeCursor"])
 
 
 async def test_a_macro_speaks_the_language_of_the_customer(
@@ -169,7 +166,7 @@ async def test_a_reply_leaves_where_nothing_came_in_between(
             {"status": "SOLVED"},
         ],
     )
-    tickets, read_to = await ids(house), await cursor(ben)
+    tickets, read_to = await ids(house), await cursor_of(house, ben)
     house.settings.undo_seconds = 30
     async with house.db.transaction() as session:
         zofia = await ticket_of(session, "Zofia")
@@ -228,7 +225,9 @@ async def test_without_send_the_words_are_for_the_editor(house: House, ben: Clie
     ada = (await ids(house))["Ada"]
 
     done = await ben.do(RUN, macroId=macro, ticketIds=[ada])
-    again = await ben.do(RUN, macroId=macro, ticketIds=[ada], send=True, changeCursor=await cursor(ben))
+    again = await ben.do(
+        RUN, macroId=macro, ticketIds=[ada], send=True, changeCursor=await cursor_of(house, ben)
+    )
     blind = await ben.refused(RUN, macroId=macro, ticketIds=[ada], send=True)
 
     (reply,) = done["replies"]
@@ -252,7 +251,11 @@ async def test_a_macro_for_another_channel_is_not_sent(house: House, ben: Client
     await saved(ben, name="Everywhere")
 
     refused = await ben.refused(
-        RUN, macroId=short, ticketIds=[(await ids(house))["Zofia"]], send=True, changeCursor=await cursor(ben)
+        RUN,
+        macroId=short,
+        ticketIds=[(await ids(house))["Zofia"]],
+        send=True,
+        changeCursor=await cursor_of(house, ben),
     )
     preview = (await ben.ask(PREVIEW, macro=short, ticket=public_id("Ticket", texted.id)))["macroPreview"]
 

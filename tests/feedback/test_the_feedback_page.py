@@ -162,7 +162,7 @@ async def test_it_is_one_tap_on_a_phone(
 
     async with browsing() as page:
         await page.go(f"{door}{path}?score={best}")
-        await page.until("!!document.querySelector('button')")
+        await page.until("!!document.querySelector('button') && document.readyState === 'complete'")
         for scheme in ("light", "dark") if SCREENSHOTS else ():
             await page.screenshot(Path(SCREENSHOTS) / f"feedback-{scale}-{scheme}.png", scheme)
         narrow = await page.value("document.documentElement.scrollWidth <= 390")
