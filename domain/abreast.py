@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from functools import wraps
 from typing import Any, TypeVar
 
-from sqlalchemy import Text, func, literal, select
+from sqlalchemy import Text, bindparam, func, select
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -46,11 +46,13 @@ async def one_at_a_time(session: AsyncSession, *what: str) -> None:
 
 async def _locked(session: AsyncSession, many: Sequence[frozenset[str]]) -> Mapping[frozenset[str], None]:
     """In one order, whoever locks: nobody waits for one who waits for them."""
-    names = literal(sorted(frozenset[str]().union(*many)), ARRAY(Text))
-    name = func.unnest(names).column_valued("name")
-    locks = select(func.hashtextextended(name, 0).label("lock")).distinct().order_by("lock").subquery()
-    await session.execute(select(func.count(func.pg_advisory_xact_lock(locks.c.lock))))
+    await session.execute(_lock, {"names": sorted(frozenset[str]().union(*many))})
     return dict.fromkeys(many)
+
+
+_names = func.unnest(bindparam("names", type_=ARRAY(Text))).column_valued("name")
+_locks = select(func.hashtextextended(_names, 0).label("lock")).distinct().order_by("lock").subquery()
+_lock = select(func.count(func.pg_advisory_xact_lock(_locks.c.lock)))
 
 
 async def by_turns(session: AsyncSession, *what: str) -> None:

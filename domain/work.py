@@ -10,18 +10,20 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cache, cached_property
 from time import monotonic
 from typing import Any, Generic, TypeVar
 
 import sqlalchemy.exc
 import structlog
-from sqlalchemy import ColumnElement, and_, func, select, update
+from sqlalchemy import ColumnElement, Integer, Select, Update, and_, bindparam, func, select, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from domain.db import database_time, first_id, one_of
+from domain.db import database_time, first_id, one_of_given
 from domain.operations.installation import nothing_is_held
+from domain.telling import tell
 
 log = structlog.get_logger()
 
@@ -119,16 +121,28 @@ class Lease(Generic[Row]):
 
 async def settle_all(session: AsyncSession, leases: Sequence[Lease[Row]], **values: Any) -> None:
     """Done, all of them. Raises LeaseLost if one is not mine any more."""
-    model = leases[0].model
-    settled = await session.execute(
-        update(model)
-        .where(one_of(model.id, [lease.id for lease in leases]), model.due_at.is_not(None))
-        .values(due_at=None, deaths=0, failures=0, failing_since=None, **values)
-        .returning(model.id, model.attempts),
-        execution_options={"synchronize_session": False},
+    model: Any = leases[0].model
+    said = {_TO + name: value for name, value in values.items()}
+    settled = await tell(
+        session, _settling(model, tuple(values)), {"ids": [lease.id for lease in leases], **said}
     )
     if lost := {(lease.id, lease.number) for lease in leases} - {(id, number) for id, number in settled}:
         raise LeaseLost(*(id for id, _ in lost))
+
+
+@cache
+def _settling(model: Any, names: tuple[str, ...]) -> Update:
+    said: dict[str, Any] = {name: bindparam(_TO + name, type_=getattr(model, name).type) for name in names}
+    return (
+        update(model)
+        .where(one_of_given(model.id), model.due_at.is_not(None))
+        .values(due_at=None, deaths=0, failures=0, failing_since=None, **said)
+        .returning(model.id, model.attempts)
+    )
+
+
+_TO = "to_"
+"""Before a column's name: the value that it is set to."""
 
 
 @dataclass(frozen=True)
@@ -154,36 +168,51 @@ class Queue(Generic[Row]):
         return waiting if self.ready is None else [*waiting, self.ready]
 
     async def claim(self, session: AsyncSession, limit: int) -> Sequence[tuple[Row, Lease[Row]]]:
-        model, waiting = self.model, self.due()
-        if self.outward:
-            waiting.append(nothing_is_held)
         # Who dies takes the whole batch along: what was held by a dead worker is claimed alone, to find the poisonous one.
-        first = await session.scalar(
-            select(model.deaths).where(*waiting).order_by(model.due_at, model.id).limit(1)
+        first = await session.scalar(self._first)
+        taken = await session.scalars(
+            self._deadly if first else self._fresh,
+            {"most": 1 if first else limit},
+            execution_options={"synchronize_session": False, "populate_existing": True},
         )
-        if first:
-            limit = 1
-        else:
-            waiting.append(model.deaths == 0)
+        rows = sorted(taken, key=lambda row: row.id)
+        return [(row, Lease(self.model, row.id, row.attempts)) for row in rows]
+
+    @cached_property
+    def _first(self) -> Select[int]:
+        """How often whoever had the first died."""
+        model = self.model
+        return select(model.deaths).where(*self._claimable()).order_by(model.due_at, model.id).limit(1)
+
+    @cached_property
+    def _fresh(self) -> Any:
+        return self._taking(self.model.deaths == 0)
+
+    @cached_property
+    def _deadly(self) -> Any:
+        return self._taking()
+
+    def _taking(self, *further: ColumnElement[bool]) -> Any:
+        model = self.model
         # As a subquery it may be planned to run once for each row, and then takes more than the limit.
         chosen = (
             select(model.id)
-            .where(*waiting)
+            .where(*self._claimable(), *further)
             .order_by(model.due_at, model.id)
-            .limit(limit)
+            .limit(bindparam("most", type_=Integer()))
             .with_for_update(skip_locked=True, of=model)
             .cte("chosen")
             .prefix_with("MATERIALIZED")
         )
-        taken = await session.scalars(
+        return (
             update(model)
             .where(model.id.in_(select(chosen.c.id)))
             .values(due_at=func.now() + self.lease, attempts=model.attempts + 1, deaths=model.deaths + 1)
-            .returning(model),
-            execution_options={"synchronize_session": False, "populate_existing": True},
+            .returning(model)
         )
-        rows = sorted(taken, key=lambda row: row.id)
-        return [(row, Lease(model, row.id, row.attempts)) for row in rows]
+
+    def _claimable(self) -> list[ColumnElement[bool]]:
+        return [*self.due(), nothing_is_held] if self.outward else self.due()
 
     async def discard(self, session: AsyncSession, *, before: datetime) -> int:
         """Gives up what was waiting then."""

@@ -21,12 +21,13 @@ from domain.arriving.inbound import InboundMessage
 from domain.arriving.participants import Participant
 from domain.arriving.sides import is_the_customer, side_answered
 from domain.customers.contacts import Claim, Contact, Identity, IdentityKind
-from domain.db import one_of
+from domain.db import one_of_given
 from domain.desk.messages import Item, Message
 from domain.desk.threads import Thread
 from domain.desk.tickets import Ticket, TicketStatus
 from domain.joining.matters import is_called_otherwise
 from domain.joining.subjects import tags_in
+from domain.telling import rows
 from domain.ways_in.channels import Channel, ChannelKind
 
 REMEMBERED = timedelta(days=3)
@@ -54,15 +55,15 @@ Key = tuple[uuid.UUID, str]
 
 
 async def _live_threads(session: AsyncSession, keys: Sequence[Key]) -> Mapping[Key, Thread | None]:
-    found = await session.scalars(
-        select(Thread).where(
-            one_of(Thread.channel_id, {channel_id for channel_id, _ in keys}),
-            one_of(Thread.key, {key for _, key in keys}),
-            Thread.ended_at.is_(None),
-        )
-    )
+    channels, names = zip(*keys, strict=True)
+    found = await rows(session, Thread, _live, {"channels": list(set(channels)), "keys": list(set(names))})
     live: dict[Key, Thread | None] = {(thread.channel_id, thread.key or ""): thread for thread in found}
     return dict.fromkeys(keys) | live
+
+
+_live = select(Thread).where(
+    one_of_given(Thread.channel_id, "channels"), one_of_given(Thread.key, "keys"), Thread.ended_at.is_(None)
+)
 
 
 async def _by_message_id(session: AsyncSession, said: InboundMessage) -> Thread | None:

@@ -12,8 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from domain.abreast import asked
 from domain.arriving.inbound import InboundMessage
 from domain.arriving.ourselves import mailboxes_among
-from domain.db import one_of
+from domain.db import one_of, one_of_given
 from domain.desk.messages import Direction, Item, Message
+from domain.telling import tell
 from domain.ways_in.channels import Channel, ChannelKind
 
 
@@ -54,15 +55,16 @@ Place = tuple[uuid.UUID, str]
 
 
 async def _known(session: AsyncSession, places: Sequence[Place]) -> Mapping[Place, Known | None]:
-    item = Item.__table__.c
-    rows = await session.execute(
-        select(item.channel_id, item.external_id, item.text, item.author, item.mail[SENDER].astext).where(
-            one_of(item.channel_id, {channel_id for channel_id, _ in places}),
-            one_of(item.external_id, {external_id for _, external_id in places}),
-        )
-    )
-    known: dict[Place, Known | None] = {(row[0], row[1]): Known(*row[2:]) for row in rows}
+    channels, ids = zip(*places, strict=True)
+    found = await tell(session, _here, {"channels": list(set(channels)), "ids": list(set(ids))})
+    known: dict[Place, Known | None] = {(row[0], row[1]): Known(*row[2:]) for row in found}
     return dict.fromkeys(places) | known
+
+
+_item = Item.__table__.c
+_here = select(
+    _item.channel_id, _item.external_id, _item.text, _item.author, _item.mail[SENDER].astext
+).where(one_of_given(_item.channel_id, "channels"), one_of_given(_item.external_id))
 
 
 async def join_copy(session: AsyncSession, channel: Channel, said: InboundMessage) -> str | None:

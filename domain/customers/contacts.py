@@ -14,17 +14,18 @@ from typing import Any
 
 import idna
 import phonenumbers
-from sqlalchemy import ForeignKey, Index, Integer, Select, func, select, text
+from sqlalchemy import CompoundSelect, ForeignKey, Index, Integer, Select, any_, func, select, text, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, aliased, mapped_column
 
 from domain.abreast import asked, one_at_a_time
 from domain.actors import Actor
-from domain.db import INDEXED_NAME, Base, Json, new_id, one_of, session_of
+from domain.db import INDEXED_NAME, Base, Json, new_id, one_of_given, session_of
 from domain.errors import InvalidInput
 from domain.events import EventKind, record
 from domain.fields import kept_values
 from domain.languages import N_
+from domain.telling import Wanted, known, tell_together
 
 _ADDRESS = re.compile(r'(?:[^\s@,;:()<>\[\]\\"]+|"(?:[^"\\\s]|\\\S)*")@[^\s@,;:()<>\[\]\\"]+')
 
@@ -233,22 +234,35 @@ async def identities_like(session: AsyncSession, claim: Claim) -> list[tuple[Ide
 async def _like(
     session: AsyncSession, claims: Sequence[Claim]
 ) -> Mapping[Claim, list[tuple[Identity, Contact]]]:
-    owner, survivor = aliased(Contact), aliased(Contact)
-    found = await session.execute(
-        select(Identity, survivor)
-        .join(owner, owner.id == Identity.contact_id)
-        .join(survivor, survivor.id == func.coalesce(owner.canonical_id, owner.id))
-        .where(
-            one_of(Identity.kind, {claim.kind for claim in claims}),
-            one_of(Identity.scope, {claim.scope for claim in claims}),
-            one_of(Identity.value, {claim.value for claim in claims}),
-        )
-        .order_by(Identity.verified_at.is_(None), Identity.created_at)
+    kinds, scopes, values = map(set, zip(*(claim.key for claim in claims), strict=True))
+    like = {"kinds": list(kinds), "scopes": list(scopes), "values": list(values)}
+    found, people = await tell_together(
+        session, Wanted(_alike, like, Identity), Wanted(_their_people, like, Contact)
     )
+    contacts = {contact.id: contact for contact in (known(session, one) for one in people)}
     by_key: dict[Any, list[tuple[Identity, Contact]]] = {claim.key: [] for claim in claims}
-    for identity, contact in found:
-        by_key.get((identity.kind, identity.scope, identity.value), []).append((identity, contact))
+    for identity in (known(session, one) for one in found):
+        if (key := (identity.kind, identity.scope, identity.value)) in by_key:
+            owner = contacts[identity.contact_id]
+            by_key[key].append((identity, contacts[owner.canonical_id or owner.id]))
     return {claim: by_key[claim.key] for claim in claims}
+
+
+_these_values = (
+    one_of_given(Identity.kind, "kinds"),
+    one_of_given(Identity.scope, "scopes"),
+    one_of_given(Identity.value, "values"),
+)
+_alike = select(Identity).where(*_these_values).order_by(Identity.verified_at.is_(None), Identity.created_at)
+_owner = aliased(Contact)
+_owners = select(_owner.id, _owner.canonical_id).where(
+    _owner.id.in_(select(Identity.contact_id).where(*_these_values))
+)
+_everybody: CompoundSelect[Any] = union_all(
+    _owners.with_only_columns(_owner.id), _owners.with_only_columns(_owner.canonical_id)
+)
+_their_people = select(Contact).where(Contact.id == any_(func.array(_everybody.scalar_subquery())))
+"""Whose they are, and whom those have become."""
 
 
 def same_value(identity: Identity) -> Select[uuid.UUID]:

@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import ForeignKey, Index, Uuid, column, func, literal, select, text
+from sqlalchemy import ForeignKey, Index, Uuid, bindparam, column, func, select, text
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
@@ -15,6 +15,7 @@ from domain.customers.contacts import Identity
 from domain.customers.people import Person
 from domain.customers.survivors import survivor_of
 from domain.db import Base, new_id, ring
+from domain.telling import tell
 from domain.ways_in.channels import Channel, ChannelKind
 from domain.work import Queue, Work
 
@@ -53,21 +54,27 @@ Wanted = tuple[uuid.UUID, uuid.UUID]
 
 async def _wanted(session: AsyncSession, many: Sequence[Wanted]) -> Mapping[Wanted, bool]:
     """Those for which nobody had asked before."""
-    columns = ([new_id() for _ in many], [one for one, _ in many], [channel for _, channel in many])
-    arrays = (literal(values, ARRAY(Uuid)) for values in columns)
-    named = (column(name, Uuid) for name in ("id", "identity_id", "channel_id"))
-    rows = func.unnest(*arrays).table_valued(*named).render_derived()
-    made = await session.scalars(
-        insert(NameLookup)
-        .from_select(
-            ["id", "identity_id", "channel_id", "due_at"],
-            select(rows.c.id, rows.c.identity_id, rows.c.channel_id, func.now()),
-        )
-        .on_conflict_do_nothing()
-        .returning(NameLookup.identity_id)
-    )
-    new = set(made)
+    identities, channels = zip(*many, strict=True)
+    asked_for = {"ids": [new_id() for _ in many], "identities": identities, "channels": channels}
+    new = set((await tell(session, _ask_for, asked_for)).scalars())
     return {(identity_id, channel_id): identity_id in new for identity_id, channel_id in many}
+
+
+_rows = (
+    func.unnest(*(bindparam(name, type_=ARRAY(Uuid)) for name in ("ids", "identities", "channels")))
+    .table_valued(*(column(name, Uuid) for name in ("id", "identity_id", "channel_id")))
+    .render_derived()
+)
+_ask_for = (
+    insert(NameLookup)
+    .from_select(
+        ["id", "identity_id", "channel_id", "due_at"],
+        select(_rows.c.id, _rows.c.identity_id, _rows.c.channel_id, func.now()),
+        include_defaults=False,
+    )
+    .on_conflict_do_nothing()
+    .returning(NameLookup.identity_id)
+)
 
 
 async def found(session: AsyncSession, identity_id: uuid.UUID, name: str, *, at: datetime) -> None:

@@ -11,9 +11,10 @@ from sqlalchemy.sql.elements import SQLCoreOperations
 from domain.abreast import asked
 from domain.chorus import Reads
 from domain.customers.survivors import same_person
-from domain.db import one_of, one_of_given
+from domain.db import one_of_given
 from domain.desk.threads import Thread
 from domain.desk.tickets import LIVE, Ticket
+from domain.telling import rows
 
 
 async def locked(session: AsyncSession, ticket_id: uuid.UUID) -> Ticket:
@@ -23,11 +24,11 @@ async def locked(session: AsyncSession, ticket_id: uuid.UUID) -> Ticket:
 
 
 async def _locked(session: AsyncSession, ids: Sequence[uuid.UUID]) -> Mapping[uuid.UUID, Ticket]:
-    found = await session.scalars(
-        select(Ticket).where(one_of(Ticket.id, ids)).order_by(Ticket.id).with_for_update(key_share=True),
-        execution_options={"populate_existing": True},
-    )
+    found = await rows(session, Ticket, _held, {"ids": ids}, fresh=True)
     return {ticket.id: ticket for ticket in found}
+
+
+_held = select(Ticket).where(one_of_given(Ticket.id)).order_by(Ticket.id).with_for_update(key_share=True)
 
 
 def same_matter(
@@ -42,8 +43,8 @@ def same_matter(
 
 async def became(connection: Reads, ids: Collection[uuid.UUID]) -> dict[uuid.UUID, uuid.UUID]:
     """Of those that are part of another now, which."""
-    rows = await connection.execute(_became, {"ids": list(ids)})
-    return {row.id: row.merged_into_id for row in rows}
+    found = await connection.execute(_became, {"ids": list(ids)})
+    return {row.id: row.merged_into_id for row in found}
 
 
 _became = select(Ticket.id, Ticket.merged_into_id).where(
@@ -66,10 +67,11 @@ async def refreshed(session: AsyncSession, thread: Thread) -> None:
 
 
 async def _refreshed(session: AsyncSession, ids: Sequence[uuid.UUID]) -> Mapping[uuid.UUID, Thread]:
-    found = await session.scalars(
-        select(Thread).where(one_of(Thread.id, ids)), execution_options={"populate_existing": True}
-    )
+    found = await rows(session, Thread, _threads, {"ids": ids}, fresh=True)
     return {thread.id: thread for thread in found}
+
+
+_threads = select(Thread).where(one_of_given(Thread.id))
 
 
 async def live_tickets(session: AsyncSession, contact_id: uuid.UUID) -> list[Ticket]:
