@@ -15,7 +15,6 @@ from time import monotonic
 from typing import Any, Generic, TypeVar
 
 import sqlalchemy.exc
-import structlog
 from sqlalchemy import ColumnElement, Integer, Select, Update, and_, bindparam, func, select, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -24,8 +23,6 @@ from sqlalchemy.orm import Mapped, mapped_column
 from domain.db import database_time, first_id, one_of_given
 from domain.operations.installation import nothing_is_held
 from domain.telling import tell
-
-log = structlog.get_logger()
 
 DEATHS = 3
 LONGEST_WAIT = 3600.0
