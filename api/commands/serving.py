@@ -3,8 +3,8 @@
 import asyncio
 import signal
 import socket
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, nullcontext
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated
@@ -39,8 +39,11 @@ async def serve(
             async for line in announce(house.db, doors=True, workers=workers):
                 print(line, flush=True)
             await loading
-            async with working(house, settings) if workers else nullcontext():
-                await _answer(house, door)
+            async with (
+                _answering(house, door) as answering,
+                working(house, settings) if workers else nullcontext(),
+            ):
+                await answering
 
 
 def _bound(host: str, port: int) -> socket.socket:
@@ -54,7 +57,9 @@ def _bound(host: str, port: int) -> socket.socket:
         ) from None
 
 
-async def _answer(house: House, door: socket.socket) -> None:
+@asynccontextmanager
+async def _answering(house: House, door: socket.socket) -> AsyncIterator[asyncio.Task[None]]:
+    """The doors are open, until the task ends: before the workers, who all have something to do at first."""
     from api.app import application
     from api.memory import settled
     from api.server import Patience
@@ -66,7 +71,13 @@ async def _answer(house: House, door: socket.socket) -> None:
     host, port, *_ = door.getsockname()
     print(f"Heddle answers at http://{host}:{port}", flush=True)
     settled()
-    await server.serve(sockets=[door])
+    answering = asyncio.create_task(server.serve(sockets=[door]))
+    try:
+        while not (server.started or answering.done()):  # noqa: ASYNC110 - it takes a few turns
+            await asyncio.sleep(0)
+        yield answering
+    finally:
+        answering.cancel()
 
 
 def _when_told(stop: Callable[[], None]) -> None:
