@@ -156,9 +156,11 @@ def plain(kind: type[T], values: dict[str, Any]) -> T:
     return made
 
 
-async def nothing() -> Any:
-    """In the place of a part that is not asked for."""
-    return {}
+def nothing() -> asyncio.Future[Any]:
+    """In the place of a part that is not asked for: no task is made for it."""
+    found = asyncio.get_running_loop().create_future()
+    found.set_result({})
+    return found
 
 
 Part: TypeAlias = Callable[[Reading, list[T], Selection], Awaitable[None]]

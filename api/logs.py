@@ -10,7 +10,11 @@ from typing import Any
 
 import structlog
 
-_ROW = re.compile(r"\nDETAIL:  .*?(?=\nHINT:|\n\[SQL|\n\n(?:The above|During handling)|\Z)", re.DOTALL)
+_ROW = re.compile(
+    r"\n[ |]*DETAIL:  .*?(?=\n[ |]*(?:HINT:|\[SQL|\+-)|\n[ |]*\n[ |]*(?:The above|During handling)|\Z)",
+    re.DOTALL,
+)
+"""In a group of exceptions lines stand behind `|`."""
 
 
 def log_to_stderr() -> None:

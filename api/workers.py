@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import structlog
@@ -64,6 +64,22 @@ HEED: dict[str, following.Take] = {
 
 @asynccontextmanager
 async def working(house: House, settings: Settings) -> AsyncIterator[None]:
+    async with await hired(house, settings):
+        yield
+
+
+async def hired(house: House, settings: Settings) -> AbstractAsyncContextManager[None]:
+    """Whatever happens from now on is theirs; they begin with it within what is given."""
+    async with house.db.transaction() as session:
+        for reader in (*HEED, subscribers.READER):
+            await following.begin(session, reader)
+        await following.begin(session, keeping.READER, following.FROM_THE_FIRST)
+        await indexing.begin(session)
+    return _at_work(house, settings)
+
+
+@asynccontextmanager
+async def _at_work(house: House, settings: Settings) -> AsyncIterator[None]:
     fcm = Fcm(settings.notifications)
     if not fcm.ready:
         log.warning("pushes_not_configured", missing="HEDDLE_FCM_CREDENTIALS")
@@ -73,11 +89,6 @@ async def working(house: House, settings: Settings) -> AsyncIterator[None]:
             settings.notifications, base_url=house.base_url, mail_from=settings.integrations.mail_from
         )
         carriers[Transport.WEB_PUSH] = WebPush(settings.notifications, house.vapid, subject=subject)
-    async with house.db.transaction() as session:
-        for reader in (*HEED, subscribers.READER):
-            await following.begin(session, reader)
-        await following.begin(session, keeping.READER, following.FROM_THE_FIRST)
-        await indexing.begin(session)
     relays = Relays()
     chosen = settings.integrations
     workers = (

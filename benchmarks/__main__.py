@@ -89,8 +89,9 @@ async def run(sizes: Sizes, data: Path, url: str, *, profile: bool) -> list[Meas
                         measured.append(await measure(bench))
                         say(report.written(measured[-1].table) + "\n")
                     if profile:
-                        for table in await profiling.profile(bench, data):
-                            say(report.written(table) + "\n")
+                        profiled = await profiling.profile(bench, data)
+                        say(report.written(profiled) + "\n")
+                        report.keep(profiled)
             except TimeoutError:
                 if not limit.expired():
                     raise
@@ -119,7 +120,7 @@ def main() -> None:
     options = argparse.ArgumentParser(prog="./run bench", description="Measures Heddle beside its peers.")
     options.add_argument("--quick", action="store_true", help="a small data set; within ten minutes")
     options.add_argument("--json", action="store_true", help="the last line is one JSON object")
-    options.add_argument("--profile", action="store_true", help="where the time of the inbox page goes, too")
+    options.add_argument("--profile", action="store_true", help="where the application's time goes, too")
     options.add_argument(
         "what",
         nargs="?",

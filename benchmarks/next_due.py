@@ -1,4 +1,4 @@
-"""When the deadline wheel has to look next: with every running clock of the shop, and with a clock on each of a million tickets."""
+"""When the deadline wheel has to look next: with every running clock of the shop, and with a clock on each of very many open tickets."""
 
 from statistics import median
 from time import perf_counter
@@ -27,13 +27,13 @@ async def measure(bench: Bench) -> Measured:
         async with db.engine.connect() as connection:
             alone = await connection.execution_options(isolation_level="AUTOCOMMIT")
             await alone.execute(text("VACUUM ANALYZE clock"))
-        spent = {bench.shop.running_clocks: await _looks(bench.db), many: await _looks(db)}
+        spent = [(bench.shop.running_clocks, await _looks(bench.db)), (many, await _looks(db))]
     rows = [
         [f"{clocks:,}", number(median(looks), 2), number(sorted(looks)[int(LOOKS * 0.99)], 2)]
-        for clocks, looks in spent.items()
+        for clocks, looks in spent
     ]
     table = Table("The next promise that falls due", ("running clocks", "p50 ms", "p99 ms"), rows)
-    return Measured(table, {"next_due_ms": median(spent[many])})
+    return Measured(table, {"next_due_ms": median(spent[-1][1])})
 
 
 async def _looks(db: Database) -> list[float]:

@@ -24,9 +24,10 @@ WARMING = 40
 
 
 async def measure(bench: Bench) -> Measured:
-    places = await _answerable(bench)
+    places = await answerable(bench)
     rounds, answered = Rounds(), 1
-    posts = _posts(bench, places)
+    document = operation("Send")
+    posts = (graphql(bench, document, input=said) for said in inputs(places))
     said = orjson.loads(await ask(bench.product.port, next(posts)))
     if said.get("errors") or said["data"]["messageSend"]["userErrors"]:
         raise RuntimeError(f"an answer was refused: {said}")
@@ -54,7 +55,7 @@ async def measure(bench: Bench) -> Measured:
 _NOTE = "`Send` of docs/operations: the message, and the ticket's row as it is then."
 
 
-async def _answerable(bench: Bench) -> Sequence[Any]:
+async def answerable(bench: Bench) -> Sequence[Any]:
     """Open tickets with the address of who wrote by mail, and the last thing that was said there."""
     said = select(func.max(Item.seq)).where(Item.ticket_id == Ticket.id).scalar_subquery()
     query = (
@@ -69,19 +70,17 @@ async def _answerable(bench: Bench) -> Sequence[Any]:
         return (await connection.execute(query)).all()
 
 
-def _posts(bench: Bench, places: Sequence[Any]) -> Iterator[bytes]:
+def inputs(places: Sequence[Any]) -> Iterator[dict[str, Any]]:
     """Again and again: nobody else answers, so what was seen last stays the last."""
-    document = operation("Send")
     while True:
         for place in places:
-            said = {
+            yield {
                 "ticketId": public_id("Ticket", place.id),
                 "identityId": public_id("Identity", place.identity_id),
                 "text": "Your parcel is on its way: the courier will ring tomorrow between nine and eleven.",
                 "lastSeenSeq": place.seq,
                 "clientMutationId": str(new_id()),
             }
-            yield graphql(bench, document, input=said)
 
 
 async def _count_and_settle(bench: Bench, answered: int) -> None:

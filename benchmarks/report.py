@@ -8,7 +8,7 @@ from pathlib import Path
 
 import orjson
 
-from benchmarks.bench import Measured, Table
+from benchmarks.bench import Measured, Table, number
 from benchmarks.sizes import Sizes
 
 FILE = Path(__file__).parent / "results.md"
@@ -39,11 +39,25 @@ FIGURES = (
 
 DEADLINES = "Deadlines that fall within a minute, half of them in one instant"
 MAIL = "Mails to messages on tickets"
+PROFILE = "Where the application's own processor time goes"
 ASSIGNING = "A day's tickets, handed out while workers are killed"
 HELPDESKS = "Other helpdesks, one request at a time"
 PLANS = "Statements of the screens and the workers, explained"
-APART = (DEADLINES, MAIL, ASSIGNING, HELPDESKS, PLANS)
-"""Measured apart, each by its own `./run bench …`: whoever measures the rest leaves them as they are."""
+APART = (PROFILE, DEADLINES, MAIL, ASSIGNING, HELPDESKS, PLANS)
+"""Measured apart, by `./run bench …` or with `--profile`: whoever measures the rest leaves them as they are."""
+
+AIMS = (
+    ("inbox page, requests/s against the floor", "inbox_vs_floor", "≥", 0.5),
+    ("ticket page, requests/s against the floor", "ticket_vs_floor", "≥", 0.45),
+    ("inbox page against Strawberry + ORM", "inbox_vs_usual_strawberry", "≥", 12),
+    ("inbox page against FastAPI + ORM", "inbox_vs_fastapi_orm", "≥", 3.5),
+    ("an answer, CPU ms of the application", "reply_cpu_ms", "≤", 3),
+    ("Messenger webhooks/s", "webhooks_per_second", "≥", 1000),
+    ("arrivals to messages/s, one worker", "messages_per_second", "≥", 300),
+    ("one event to 1,000 subscribers, p99 ms", "subscribers_p99_ms", "≤", 200),
+    ("next due clock, p50 ms", "next_due_ms", "≤", 1),
+    ("start until `/healthz` answers, s", "start_seconds", "≤", 2),
+)
 
 
 def written(table: Table) -> str:
@@ -56,6 +70,22 @@ def written(table: Table) -> str:
     )
 
 
+def aims(measured: Iterable[Measured]) -> Table:
+    found = _figures(measured)
+    rows = []
+    for words, name, sign, aim in AIMS:
+        figure = found.get(name)
+        reached = figure is not None and (figure >= aim if sign == "≥" else figure <= aim)
+        rows.append(
+            [words, f"{sign} {aim:,g}", number(figure, 3 if aim < 1 else 1), "yes" if reached else "no"]
+        )
+    return Table("What is aimed for", ("", "aim", "measured", "reached"), rows)
+
+
+def _figures(measured: Iterable[Measured]) -> dict[str, float]:
+    return {name: value for one in measured for name, value in one.figures.items()}
+
+
 def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
     first, *others = zip(cells, widths, strict=True)
     return (
@@ -63,7 +93,7 @@ def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
     )
 
 
-def save(sizes: Sizes, postgres: str, measured: Iterable[Measured]) -> None:
+def save(sizes: Sizes, postgres: str, measured: Sequence[Measured]) -> None:
     head = (
         f"# How fast Heddle is\n\n"
         f"`./run bench{' --quick' if sizes.name == 'quick' else ''}` on {datetime.now(UTC):%Y-%m-%d}: "
@@ -77,6 +107,7 @@ def save(sizes: Sizes, postgres: str, measured: Iterable[Measured]) -> None:
     _write(
         head,
         [
+            written(aims(measured)),
             *(written(one.table) for one in measured),
             *(one for one in _sections()[1] if any(_is_of(title, one) for title in APART)),
         ],
@@ -103,5 +134,5 @@ def _is_of(title: str, section: str) -> bool:
 
 
 def machine_line(measured: Iterable[Measured]) -> str:
-    found = {name: value for one in measured for name, value in one.figures.items()}
+    found = _figures(measured)
     return orjson.dumps({name: found.get(name) for name in FIGURES}).decode()

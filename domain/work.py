@@ -166,9 +166,9 @@ class Queue(Generic[Row]):
 
     async def claim(self, session: AsyncSession, limit: int) -> Sequence[tuple[Row, Lease[Row]]]:
         # Who dies takes the whole batch along: what was held by a dead worker is claimed alone, to find the poisonous one.
-        first = await session.scalar(self._first)
+        first = await session.scalar(self._deaths_of_first)
         taken = await session.scalars(
-            self._deadly if first else self._fresh,
+            self._any if first else self._fresh,
             {"most": 1 if first else limit},
             execution_options={"synchronize_session": False, "populate_existing": True},
         )
@@ -176,8 +176,7 @@ class Queue(Generic[Row]):
         return [(row, Lease(self.model, row.id, row.attempts)) for row in rows]
 
     @cached_property
-    def _first(self) -> Select[int]:
-        """How often whoever had the first died."""
+    def _deaths_of_first(self) -> Select[int]:
         model = self.model
         return select(model.deaths).where(*self._claimable()).order_by(model.due_at, model.id).limit(1)
 
@@ -186,7 +185,7 @@ class Queue(Generic[Row]):
         return self._taking(self.model.deaths == 0)
 
     @cached_property
-    def _deadly(self) -> Any:
+    def _any(self) -> Any:
         return self._taking()
 
     def _taking(self, *further: ColumnElement[bool]) -> Any:

@@ -32,6 +32,7 @@ def heddle(
         process.join(PATIENCE)
         if process.exitcode is None:
             process.kill()
+            process.join()
             raise TimeoutError(f"heddle {' '.join(arguments)}")
         said = [way.read_text() if way.exists() else "" for way in ways[1:]]
     return subprocess.CompletedProcess(arguments, process.exitcode, *said)

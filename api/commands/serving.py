@@ -14,7 +14,7 @@ from cyclopts import Parameter
 from api.commands.ways_in import announce
 from api.house import House
 from api.running import Settings, house_here, load_settings, mail_door
-from api.workers import working
+from api.workers import hired, working
 from domain.settings import WrongSetting
 
 
@@ -39,10 +39,8 @@ async def serve(
             async for line in announce(house.db, doors=True, workers=workers):
                 print(line, flush=True)
             await loading
-            async with (
-                _answering(house, door) as answering,
-                working(house, settings) if workers else nullcontext(),
-            ):
+            work = await hired(house, settings) if workers else nullcontext()
+            async with _answering(house, door) as answering, work:
                 await answering
 
 
@@ -77,7 +75,8 @@ async def _answering(house: House, door: socket.socket) -> AsyncIterator[asyncio
             await asyncio.sleep(0)
         yield answering
     finally:
-        answering.cancel()
+        server.should_exit = True
+        await asyncio.wait([answering])
 
 
 def _when_told(stop: Callable[[], None]) -> None:

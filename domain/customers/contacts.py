@@ -239,12 +239,14 @@ async def _like(
     found, people = await tell_together(
         session, Wanted(_alike, like, Identity), Wanted(_their_people, like, Contact)
     )
-    contacts = {contact.id: contact for contact in (known(session, one) for one in people)}
+    by_id = {contact.id: contact for contact in people}
     by_key: dict[Any, list[tuple[Identity, Contact]]] = {claim.key: [] for claim in claims}
-    for identity in (known(session, one) for one in found):
+    for identity in found:
         if (key := (identity.kind, identity.scope, identity.value)) in by_key:
-            owner = contacts[identity.contact_id]
-            by_key[key].append((identity, contacts[owner.canonical_id or owner.id]))
+            # As they are in the database: what the session knows of them may be older.
+            owner = by_id[identity.contact_id]
+            survivor = by_id[owner.canonical_id or owner.id]
+            by_key[key].append((known(session, identity), known(session, survivor)))
     return {claim: by_key[claim.key] for claim in claims}
 
 

@@ -20,9 +20,9 @@ from domain.desk.tickets import Ticket
 from domain.ids import public_id, row_id
 from domain.sla import deadlines
 from domain.ways_in.channels import ChannelKind
-from tests.api.test_changes import CURSOR
 from tests.client import Client
 from tests.factories import a_call_step, a_channel, a_mail, a_promise, receive
+from tests.feed import cursor_of
 from tests.statements import statements
 from tests.two_teams import TwoTeams
 
@@ -107,7 +107,7 @@ async def test_in_another_team_a_ticket_is_kept_by_its_members_alone_and_lost_fr
     teams = await _ids_of_teams(house)
     ben, eve, mia, id = two_teams.ben, two_teams.eve, two_teams.mia, two_teams.ids["Ticket"]
     await ben.do(ASSIGN, ticketIds=[id], takeOver=True)
-    since = (await ben.ask(CURSOR))["changeCursor"]
+    since = await cursor_of(house, ben)
 
     kept = await mia.do(ASSIGN, ticketIds=[id], teamId=teams["Support"])
     moved = await mia.do(ASSIGN, ticketIds=[id], teamId=teams["Returns"])
@@ -204,7 +204,7 @@ async def test_the_feed_tells_of_people_calls_and_counts(
     house: House, support: str, ben: Client, mia: Client
 ) -> None:
     await calls_the_roll(house)
-    since = (await mia.ask(CURSOR))["changeCursor"]
+    since = await cursor_of(house, mia)
     await ben.do(ASSIGN, ticketIds=[await only_ticket(house)], takeOver=True)
 
     told = await changes(mia, since, "AGENTS", "COUNTERS", until="CountersChanged")

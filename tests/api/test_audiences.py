@@ -11,9 +11,9 @@ from domain.agents.staff import Agent
 from domain.desk.tickets import Ticket
 from domain.events import EventKind, record
 from domain.ids import row_id
-from tests.api.test_live import cursor_of
 from tests.client import Client
 from tests.factories import NOON
+from tests.feed import cursor_of
 from tests.statements import statements
 from tests.two_teams import TwoTeams
 

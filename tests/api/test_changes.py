@@ -15,6 +15,7 @@ from domain.ids import public_id
 from domain.ways_in.channels import ChannelKind
 from tests.client import Client
 from tests.factories import NOON, a_channel, a_mail, an_agent, contacts, receive, tickets
+from tests.feed import cursor_of
 
 BATCH = """cursor hasMore resetRequired changes { __typename
   ... on TicketChanged { ticket { number status contact { name } } }
@@ -23,7 +24,6 @@ BATCH = """cursor hasMore resetRequired changes { __typename
   ... on TaskChanged { task { title } } }"""
 CHANGES = f"query($since: Cursor!, $first: Int) {{ changes(since: $since, first: $first) {{ {BATCH} }} }}"
 LIVE = f"subscription($since: Cursor!) {{ changes(since: $since) {{ {BATCH} }} }}"
-CURSOR = "{ changeCursor }"
 NOTE = "mutation($input: NoteAddInput!) { noteAdd(input: $input) { userErrors { code } } }"
 SIGN_OUT = "mutation($input: SignOutInput!) { signOut(input: $input) { ok } }"
 
@@ -45,7 +45,7 @@ async def a_mail_arrives(house: House, text: str = "Hello") -> None:
 
 
 async def test_who_catches_up_sees_each_changed_object_as_it_is_now(house: House, ben: Client) -> None:
-    since = (await ben.ask(CURSOR))["changeCursor"]
+    since = await cursor_of(house, ben)
     await a_mail_arrives(house)
 
     batch = await caught_up(ben, since)
@@ -58,7 +58,7 @@ async def test_who_catches_up_sees_each_changed_object_as_it_is_now(house: House
 
 
 async def test_small_batches_tell_the_same_as_a_large_one(house: House, ben: Client) -> None:
-    since = (await ben.ask(CURSOR))["changeCursor"]
+    since = await cursor_of(house, ben)
     await a_mail_arrives(house)
     whole = (await caught_up(ben, since))["changes"]
 
@@ -74,7 +74,7 @@ async def test_small_batches_tell_the_same_as_a_large_one(house: House, ben: Cli
 
 
 async def test_a_stream_tells_what_happens_to_who_may_see_it(house: House, ben: Client, mia: Client) -> None:
-    since = (await ben.ask(CURSOR))["changeCursor"]
+    since = await cursor_of(house, ben)
     async with (
         asyncio.timeout(10),
         ben.listening(LIVE, since=since) as bens,
@@ -102,8 +102,8 @@ async def test_a_stream_tells_what_happens_to_who_may_see_it(house: House, ben: 
         assert task.cancelled()
 
 
-async def test_a_stream_ends_with_its_session(ben: Client) -> None:
-    since = (await ben.ask(CURSOR))["changeCursor"]
+async def test_a_stream_ends_with_its_session(house: House, ben: Client) -> None:
+    since = await cursor_of(house, ben)
     async with asyncio.timeout(10), ben.listening(LIVE, since=since) as stream:
         await ben.do(SIGN_OUT)
 
@@ -113,7 +113,7 @@ async def test_a_stream_ends_with_its_session(ben: Client) -> None:
 
 
 async def test_a_cursor_older_than_the_feed_asks_for_a_reset(house: House, ben: Client) -> None:
-    since = (await ben.ask(CURSOR))["changeCursor"]
+    since = await cursor_of(house, ben)
     await a_mail_arrives(house)
     async with house.db.transaction() as session:
         await session.execute(update(Event).values(recorded_at=Event.recorded_at - timedelta(days=8)))
@@ -131,7 +131,7 @@ async def test_a_cursor_that_is_not_ours_is_refused(ben: Client) -> None:
 
 
 async def test_a_batch_tells_of_everything_that_changed_in_it(house: House, ben: Client) -> None:
-    before = (await ben.ask(CURSOR))["changeCursor"]
+    before = await cursor_of(house, ben)
     await a_mail_arrives(house)
     since = (await caught_up(ben, before))["cursor"]
     async with house.db.transaction() as session:
@@ -152,7 +152,7 @@ async def test_a_merged_ticket_leaves_the_lists_of_who_saw_it_and_names_its_surv
     removed = """query($since: Cursor!) { changes(since: $since, topics: [TICKETS]) { resetRequired changes {
       ... on Removed { id replacedBy } } } }"""
     await a_mail_arrives(house)
-    since = (await ben.ask(CURSOR))["changeCursor"]
+    since = await cursor_of(house, ben)
     async with house.db.transaction() as session:
         team = Team(name="Vip")
         session.add(team)

@@ -17,6 +17,7 @@ from domain.ids import public_id
 from domain.ways_in.channels import ChannelKind
 from tests.client import Client
 from tests.factories import NOON, a_channel, a_mail, a_messenger_message, contacts, receive, tickets
+from tests.feed import cursor_of
 
 CONTACT = """query($id: ID!, $first: Int, $before: String) { contact(id: $id) {
   id name identities { id channel label verified } openTickets { number }
@@ -159,7 +160,7 @@ async def test_a_merged_contact_shows_its_survivor_only_to_who_may_see_that_one(
             ticket.team_id = team.id
         stranger, vip = (public_id("Contact", contact.id) for contact in await contacts(session))
     (unnamed,) = (await mia.ask(CONTACT, id=stranger))["contact"]["identities"]
-    since = (await mia.ask("{ changeCursor }"))["changeCursor"]
+    since = await cursor_of(house, mia)
     await ben.do(TASK, title="Bens own", assigneeId=ben.agent_id)
     await mia.do(TASK, title="Call her", assigneeId=ben.agent_id, contactId=vip)
 

@@ -21,7 +21,7 @@ from domain.actors import SYSTEM
 from domain.agents.staff import Agent
 from domain.db import send_rings
 from domain.desk.tickets import Ticket
-from domain.events import EventKind, any_pending, record
+from domain.events import EventKind, record
 from domain.ids import row_id
 from domain.ways_in.channels import Channel, ChannelKind
 from domain.working.noting import add_note as ticket_note
@@ -29,6 +29,7 @@ from domain.writing import Writing
 from tests.client import Client
 from tests.doors import answering
 from tests.factories import NOON, a_channel, a_mail, receive
+from tests.feed import cursor_of
 from tests.statements import statements
 from tests.two_teams import TwoTeams
 
@@ -41,27 +42,12 @@ BATCH = """cursor hasMore resetRequired changes { __typename
 CHANGES = f"query($since: Cursor!, $first: Int) {{ changes(since: $since, first: $first) {{ {BATCH} }} }}"
 LIVE = f"subscription($since: Cursor!) {{ changes(since: $since) {{ {BATCH} }} }}"
 TICKETS = "{ tickets(first: 100) { edges { node { id number status seq subject } } } }"
-CURSOR = "{ changeCursor }"
 NOTE = "mutation($input: NoteAddInput!) { noteAdd(input: $input) { userErrors { code } } }"
 ASSIGN = "mutation($input: TicketAssignInput!) { ticketAssign(input: $input) { userErrors { code } } }"
 UPDATE = "mutation($input: TicketUpdateInput!) { ticketUpdate(input: $input) { userErrors { code } } }"
 TASK = "mutation($input: TaskSaveInput!) { taskSave(input: $input) { userErrors { code } } }"
 AGENT = "mutation($input: AgentUpdateInput!) { agentUpdate(input: $input) { userErrors { code } } }"
 SIGN_OUT = "mutation($input: SignOutInput!) { signOut(input: $input) { userErrors { code } } }"
-
-
-async def cursor_of(house: House, client: Client) -> str:
-    """After all that happened so far: an older transaction, even another test's, may hold something back."""
-    async with asyncio.timeout(20):
-        while await _pending(house):
-            await asyncio.sleep(0.02)
-    cursor: str = (await client.ask(CURSOR))["changeCursor"]
-    return cursor
-
-
-async def _pending(house: House) -> bool:
-    async with house.db.reading() as connection:
-        return await any_pending(connection)
 
 
 async def a_mail_arrives(house: House, who: str = "ada", text: str = "Hello") -> None:

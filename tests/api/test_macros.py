@@ -17,9 +17,9 @@ from domain.events import Event, EventKind
 from domain.ids import public_id, row_id
 from domain.planning.templates import Planned, TaskTemplate, save_template
 from domain.ways_in.channels import Channel, ChannelKind
-from tests.api.test_live import cursor_of
 from tests.client import Client
 from tests.factories import NOON, a_channel, a_mail, a_promise, a_text_message, receive, set_channel
+from tests.feed import cursor_of
 
 MACRO = """{ id name shortcut channels locale body visibility used team { name }
   actions { assign { whom agent { name } } status priority addTags removeTags note task { title dueIn } } }"""

@@ -18,9 +18,10 @@ from domain.desk.tickets import Ticket
 from domain.events import Event, EventKind, record
 from domain.ids import public_id, row_id
 from tests.api.test_audiences import all_wait
-from tests.api.test_live import BATCH, Phone, cursor_of
+from tests.api.test_live import BATCH, Phone
 from tests.client import Client
 from tests.factories import NOON
+from tests.feed import cursor_of
 from tests.statements import statements
 from tests.two_teams import TwoTeams
 

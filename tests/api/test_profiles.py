@@ -34,6 +34,7 @@ from tests.factories import (
     receive,
     tickets,
 )
+from tests.feed import cursor_of
 from tests.statements import statements
 
 PROFILE = """name locale timezone isVip tags city company { id name } fields { field { label kind } value }
@@ -130,8 +131,10 @@ async def test_two_agents_who_save_different_things_lose_nothing(ben: Client, mi
     assert known["tags"][0].startswith("tag ")
 
 
-async def test_a_change_comes_by_the_feed_and_stands_in_the_history(ben: Client, ada: str) -> None:
-    since = (await ben.ask("{ changeCursor }"))["changeCursor"]
+async def test_a_change_comes_by_the_feed_and_stands_in_the_history(
+    house: House, ben: Client, ada: str
+) -> None:
+    since = await cursor_of(house, ben)
     await ben.do(SAVE, id=ada, city="London")
     query = """query($since: Cursor!) { changes(since: $since, topics: [CONTACTS]) { changes {
         ... on ContactChanged { contact { city } } } } }"""

@@ -18,7 +18,7 @@ from tests.joining.playing import play
 RECALL = 0.95
 PRECISION = 0.995
 OF_A_SAMPLE = 0.985
-"""A third of the stories happens to have two of the three that are joined wrongly."""
+"""It may have most of the few that are joined wrongly."""
 
 
 @pytest.mark.parametrize("one_in", [8, pytest.param(1, marks=pytest.mark.slow)])

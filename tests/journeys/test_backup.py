@@ -33,9 +33,9 @@ from tests.client import Client
 from tests.conftest import another_database
 from tests.doors import answering
 from tests.factories import NOON, a_channel, a_mail, receive
+from tests.feed import cursor_of
 from tests.journeys.test_old_databases import rows
 
-CURSOR = "{ changeCursor }"
 CHANGES = "query($since: Cursor!) { changes(since: $since) { cursor resetRequired changes { __typename } } }"
 LIVE = "subscription($since: Cursor!) { changes(since: $since) { resetRequired changes { __typename } } }"
 TICKETS = "{ tickets(first: 50) { edges { node { id seq contact { identities { id } } } } } }"
@@ -90,7 +90,7 @@ async def test_a_backup_under_load_is_whole_and_sends_nothing_twice(
     house: House, ben: Client, elsewhere: House, tmp_path: Path
 ) -> None:
     file = tmp_path / "backup.zip"
-    since = (await ben.ask(CURSOR))["changeCursor"]
+    since = await cursor_of(house, ben)
     async with SmtpSink() as before, SmtpSink() as after:
         async with sending(house, before):
             working = asyncio.create_task(the_shop_works(house, ben, random.Random(5)))
