@@ -71,8 +71,8 @@ def _setting(model: type[ChannelSettings], name: str, field: FieldInfo) -> Setti
     shape, choices = _shape(field.annotation)
     required = field.is_required() and name not in model.OURS
     default = None if field.is_required() or shape == Shape.SECRET else field.get_default()
-    said = field.description or said_below(model).get(name, "")
-    return Setting(name, shape, " ".join(said.split()), required, default, choices, name in model.OURS)
+    said = " ".join(said_below(model).get(name, "").split())
+    return Setting(name, shape, said, required, default, choices, name in model.OURS)
 
 
 def _shape(annotation: Any) -> tuple[Shape, tuple[str, ...]]:

@@ -13,6 +13,7 @@ from cyclopts import Parameter
 
 from api.commands.ways_in import announce
 from api.house import House
+from api.memory import settled
 from api.running import Settings, house_here, load_settings, mail_door
 from api.workers import hired, working
 from domain.settings import WrongSetting
@@ -59,7 +60,6 @@ def _bound(host: str, port: int) -> socket.socket:
 async def _answering(house: House, door: socket.socket) -> AsyncIterator[asyncio.Task[None]]:
     """The doors are open, until the task ends: before the workers, who all have something to do at first."""
     from api.app import application
-    from api.memory import settled
     from api.server import Patience
     from api.server import server as serving
 
@@ -90,6 +90,7 @@ async def worker(*, data: Path | None = None) -> None:
             print(line, flush=True)
         stop = asyncio.Event()
         _when_told(stop.set)
+        settled()
         print("Heddle works.", flush=True)
         await stop.wait()
 
