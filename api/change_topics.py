@@ -1,6 +1,5 @@
 """What a batch of the feed tells, topic by topic: each object once, as it is now and as this person may see it."""
 
-import asyncio
 import uuid
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
@@ -31,6 +30,7 @@ from domain.db import one_of
 from domain.desk import tasks, tickets
 from domain.desk.history import TOLD
 from domain.events import EventKind
+from domain.gathering import gathered
 from domain.ids import public_id
 
 
@@ -107,7 +107,7 @@ async def changes_of(
     reading: Reading, read: Sequence[Any], topics: Collection[ChangeTopic], selection: Selection
 ) -> list[Any]:
     told = Told(reading, read, selection)
-    changes = await asyncio.gather(*(tell(told) for topic, tell in TOPICS.items() if topic in topics))
+    changes = await gathered(*(tell(told) for topic, tell in TOPICS.items() if topic in topics))
     return [change for some in changes for change in some]
 
 
@@ -139,7 +139,7 @@ async def _contacts(told: Told) -> list[Any]:
         EventKind.CONTACT_ERASED,
     )
     firms_told = {uuid.UUID(event.data["company"]) for event in told.of(EventKind.COMPANY_CHANGED)}
-    became, firms = await asyncio.gather(
+    became, firms = await gathered(
         seen_contacts(told.reading, ids),
         companies_by_id(told.reading, firms_told) if firms_told else nothing(),
     )
@@ -155,7 +155,7 @@ async def _contacts(told: Told) -> list[Any]:
 
 async def _tickets(told: Told) -> list[Any]:
     merged = told.of(EventKind.TICKET_MERGED)
-    found, seen = await asyncio.gather(
+    found, seen = await gathered(
         tickets_by_id(told.reading, told.ids("ticket_id"), told.selection.below("ticket")),
         _visible(told.reading, tickets.Ticket, [_merged(event) for event in merged]),
     )
@@ -179,9 +179,7 @@ async def _timeline(told: Told) -> list[Any]:
             told.reading, [event for event in worth_telling if event.ticket_id in seen], selection
         )
 
-    found, others = await asyncio.gather(
-        items_by_id(told.reading, told.ids("item_id"), selection), happened()
-    )
+    found, others = await gathered(items_by_id(told.reading, told.ids("item_id"), selection), happened())
     items = sorted([*found.values(), *others], key=lambda item: item.seq)
     return [plain(TimelineAppended, {"ticket_id": item.ticket_id, "item": item}) for item in items]
 

@@ -1,6 +1,5 @@
 """The change feed: what happened, in commit order, told from a cursor on."""
 
-import asyncio
 from collections.abc import Collection
 from datetime import timedelta
 from typing import Any
@@ -18,6 +17,7 @@ from api.telling import SharedResult
 from domain import events
 from domain.errors import InvalidInput
 from domain.events import Event, Place
+from domain.gathering import gathered
 from domain.languages import N_
 
 BATCH = 200
@@ -74,7 +74,7 @@ async def read_batch(
     if until:
         query = query.where(events.up_to(until))
     query = query.order_by(Event.xid, Event.seq).limit(first + 1)
-    is_too_old, told = await asyncio.gather(too_old(reading, since), reading.connection.execute(query))
+    is_too_old, told = await gathered(too_old(reading, since), reading.connection.execute(query))
     if is_too_old:
         newest = await events.newest_place(reading.connection)
         return ChangeBatch.of(reading.house, newest, reset_required=True), newest
@@ -90,7 +90,7 @@ async def too_old(reading: Reading, since: Place) -> bool:
     if since == ELSEWHERE:
         return True
     following = select(Event.recorded_at).where(events.after(since)).order_by(Event.xid, Event.seq).limit(1)
-    recorded_at, newest = await asyncio.gather(
+    recorded_at, newest = await gathered(
         reading.connection.scalar(following), events.newest_place(reading.connection)
     )
     if recorded_at and recorded_at < reading.at - timedelta(days=events.RETENTION_DAYS):

@@ -2,10 +2,12 @@
 
 import asyncio
 import uuid
+from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from operator import attrgetter
 from typing import Any, TypeAlias, TypeVar
 
 import strawberry
@@ -19,6 +21,7 @@ from api.watch import Shown, Watched, still
 from domain.actors import Actor
 from domain.chorus import Chorus
 from domain.errors import NotSignedIn
+from domain.gathering import gathered
 
 
 @dataclass
@@ -90,7 +93,7 @@ class Context:
     @asynccontextmanager
     async def reading(self) -> AsyncIterator["Reading"]:
         chorus = self.singing()
-        async with chorus.joined():
+        async with chorus:
             yield Reading(chorus, self.actor, self.locale, await chorus.time(), self.house)
 
     @asynccontextmanager
@@ -138,7 +141,7 @@ class Reading:
 @asynccontextmanager
 async def reading_as(house: House, actor: Actor, locale: str) -> AsyncIterator[Reading]:
     chorus = Chorus(house.db)
-    async with chorus.joined():
+    async with chorus:
         yield Reading(chorus, actor, locale, await chorus.time(), house)
 
 
@@ -156,11 +159,9 @@ def plain(kind: type[T], values: dict[str, Any]) -> T:
     return made
 
 
-def nothing() -> asyncio.Future[Any]:
-    """In the place of a part that is not asked for: no task is made for it."""
-    found = asyncio.get_running_loop().create_future()
-    found.set_result({})
-    return found
+async def nothing() -> Any:
+    """In the place of a part that is not asked for."""
+    return {}
 
 
 Part: TypeAlias = Callable[[Reading, list[T], Selection], Awaitable[None]]
@@ -169,12 +170,12 @@ Part: TypeAlias = Callable[[Reading, list[T], Selection], Awaitable[None]]
 async def fill(parts: Mapping[str, Part[T]], reading: Reading, found: list[T], selection: Selection) -> None:
     """Side by side what is asked for of these objects. `parts`: by the field, who reads it for all of them."""
     asked = dict.fromkeys(part for name, part in parts.items() if name in selection)
-    await asyncio.gather(*(part(reading, found, selection) for part in asked))
+    await gathered(*(part(reading, found, selection) for part in asked))
 
 
 def by(attribute: str, rows: Iterable[T]) -> dict[Any, list[T]]:
     """Rows grouped by an attribute: one statement reads a to-many level for all parents."""
-    groups: dict[Any, list[T]] = {}
+    key, groups = attrgetter(attribute), defaultdict[Any, list[T]](list)
     for row in rows:
-        groups.setdefault(getattr(row, attribute), []).append(row)
-    return groups
+        groups[key(row)].append(row)
+    return dict(groups)

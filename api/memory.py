@@ -2,7 +2,7 @@
 
 import gc
 
-OBJECTS = 10_000
+OBJECTS = 50_000
 """That are made before the collector looks among the young ones: a page makes a few thousand, and hardly one of them in a circle."""
 
 

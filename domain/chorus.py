@@ -7,15 +7,14 @@ each as an array of records:
 
 The driver reads records as it reads rows, by the database's own types, and SQLAlchemy reads their values as those of rows: each
 reader is given what it would have been given alone. So an operation says as many statements as it is deep, however many siblings
-there are. Loaders that need nothing of each other are gathered (`asyncio.gather`), and none knows of the others.
+there are. Loaders that need nothing of each other are gathered (`domain/gathering.py`), and none knows of the others.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import asyncpg
 import structlog
@@ -25,6 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from domain import selects
 from domain.db import Database
+from domain.gathering import gathered
 from domain.readers import Reader
 
 log = structlog.get_logger()
@@ -42,12 +42,12 @@ later."""
 class Ask:
     """Of one reader: a select, or work that needs the connection to itself."""
 
+    answer: asyncio.Future[Any]
     statement: Any = None
     values: Mapping[str, Any] | None = None
     made: type[Any] | None = None
     """What rows are made into; none: SQLAlchemy's result."""
     work: Callable[[AsyncConnection], Awaitable[Any]] | None = None
-    answer: asyncio.Future[Any] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
     def answered(self, found: Any) -> None:
         if not self.answer.done():  # who asked may have left
@@ -66,20 +66,21 @@ class Chorus:
         self._db, self._lasts = db, lasts
         self._readers = 0
         self._asks: list[Ask] = []
+        self._asked_now: list[Ask] = []
         self._news = asyncio.Event()
         self._at = at
         self._failure: Exception = RuntimeError("It has ended: who reads does it within `async with`.")
-        self._task = asyncio.create_task(self._sing())
+        self._loop = asyncio.get_running_loop()
+        self._task = self._loop.create_task(self._sing())
 
-    @asynccontextmanager
-    async def joined(self) -> AsyncIterator[None]:
+    async def __aenter__(self) -> Self:
         self._readers += 1
-        try:
-            yield
-        finally:
-            self._readers -= 1
-            if not self._readers and not self._lasts:
-                await self.end()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._readers -= 1
+        if not self._readers and not self._lasts:
+            await self.end()
 
     async def time(self) -> datetime:
         """The database's, when it was asked first."""
@@ -100,14 +101,14 @@ class Chorus:
         self, statement: Any, values: Mapping[str, Any] | None = None
     ) -> Result[*tuple[Any, ...]]:
         """As a connection does. A select that is kept costs least: it is given its values beside it."""
-        found: Result[*tuple[Any, ...]] = await self._asked(Ask(statement, values))
+        found: Result[*tuple[Any, ...]] = await self._asked(statement, values)
         return found
 
     async def objects(
         self, made: type[T], statement: Any, values: Mapping[str, Any] | None = None
     ) -> list[T]:
         """As `execute`; each row is an object with its columns as attributes, and no more is made of it."""
-        found: list[T] = await self._asked(Ask(statement, values, made))
+        found: list[T] = await self._asked(statement, values, made)
         return found
 
     async def scalars(self, statement: Any) -> ScalarResult[Any]:
@@ -118,31 +119,37 @@ class Chorus:
 
     async def alone(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
         """Meanwhile nobody else is asked: for a savepoint, or a limit of its own."""
-        found: T = await self._asked(Ask(work=work))
+        found: T = await self._asked(work=work)
         return found
 
-    async def _asked(self, ask: Ask) -> Any:
+    async def _asked(self, *asked: Any, **work: Any) -> Any:
         if self.has_ended:
             raise self._failure
+        ask = Ask(self._loop.create_future(), *asked, **work)
         self._asks.append(ask)
         self._news.set()
         return await ask.answer
 
     async def _sing(self) -> None:
-        asks: list[Ask] = []
         try:
             await self._everybody()
             async with self._db.readers.one() as reader:
                 while True:
-                    asks, self._asks = [ask for ask in self._asks if not ask.answer.done()], []
-                    await self._ask(reader, asks)
+                    self._asks, self._asked_now = [], [ask for ask in self._asks if not ask.answer.done()]
+                    await self._ask(reader, self._asked_now)
+                    self._asked_now = []
                     await self._everybody()
+        except asyncio.CancelledError:  # by `end`; raised on, it would hold where we were, and what was read
+            self._let_go()
         except Exception as failure:  # of all, and of who comes later
             self._failure = failure
-            for ask in asks + self._asks:
+            self._let_go(failure)
+
+    def _let_go(self, failure: Exception | None = None) -> None:
+        for ask in self._asked_now + self._asks:
+            if failure:
                 ask.failed(failure)
-        finally:
-            for ask in asks + self._asks:
+            else:
                 ask.answer.cancel()
 
     async def _everybody(self) -> None:
@@ -173,13 +180,12 @@ class Chorus:
         except SQLAlchemyError as failure:  # whoever asked for what cannot be said hears of it alone
             log.warning("asked_alone", error=type(failure).__name__)
             return
-        values = [value for one in said for value in one.values]
         answers: Sequence[Any]
         try:
             if len(said) == 1 and self._at:
-                answers = [await driver.fetch(selects.alone(said[0].kind), *values)]
+                answers = [await driver.fetch(selects.alone(said[0].kind), *said[0].values)]
             else:
-                text = selects.together(tuple(one.kind for one in said))
+                text, values = selects.together(said)
                 *answers, self._at = await driver.fetchrow(text, *values)
         except (asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as failure:
             if driver.is_closed() or isinstance(failure, asyncpg.QueryCanceledError):
@@ -227,7 +233,7 @@ Reads = Chorus | AsyncConnection | AsyncSession
 async def side_by_side(connection: Reads, *readers: Coroutine[Any, Any, Any]) -> list[Any]:
     """One after another over what only one may ask at a time."""
     if isinstance(connection, Chorus):
-        return await asyncio.gather(*readers)
+        return await gathered(*readers)
     left = iter(readers)
     try:
         return [await reader for reader in left]

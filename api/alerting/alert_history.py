@@ -1,6 +1,5 @@
 """What happened to alerts, as the history tells it."""
 
-import asyncio
 import uuid
 from collections.abc import Mapping
 from datetime import datetime
@@ -14,6 +13,7 @@ from api.paging import MOST, of_each
 from domain.alerting.alerts import AlertNote
 from domain.db import one_of
 from domain.events import Event, EventKind
+from domain.gathering import gathered
 
 TOLD = (
     EventKind.ALERT_FIRED,
@@ -51,7 +51,7 @@ async def histories_of(
     )
     told = sorted(rows.all(), key=lambda row: row.seq)
     ids = [uuid.UUID(row.data["note"]) for row in told if "note" in row.data]
-    noted, agents = await asyncio.gather(
+    noted, agents = await gathered(
         reading.connection.execute(select(AlertNote.id, AlertNote.text).where(one_of(AlertNote.id, ids))),
         agents_by_id(reading, [row.actor_id for row in told if row.actor_kind == "agent"]),
     )

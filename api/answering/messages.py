@@ -1,6 +1,5 @@
 """Answering, and noting."""
 
-import asyncio
 import uuid
 from datetime import datetime, timedelta
 
@@ -21,6 +20,7 @@ from domain.customers import contacts
 from domain.db import Json
 from domain.desk.tickets import TicketStatus
 from domain.errors import NotFound, SomebodyAnswered
+from domain.gathering import gathered
 from domain.ids import row_id
 from domain.telling import row_of
 from domain.working.noting import add_note
@@ -98,7 +98,7 @@ async def _message_send(info: Info, input: MessageSendInput) -> SendPayload:
 
 
 async def sent(info: Info, done: Json) -> SendPayload:
-    message, ticket = await asyncio.gather(
+    message, ticket = await gathered(
         read_item(info, done["item"], "message"), read_ticket(info, done["ticket"])
     )
     return SendPayload(message=message, ticket=ticket)
@@ -147,9 +147,7 @@ async def _note_add(info: Info, input: NoteAddInput) -> NotePayload:
         return {"item": str(note.id), "ticket": str(ticket.id)}
 
     done = await changed(info, input, change)
-    note, ticket = await asyncio.gather(
-        read_item(info, done["item"], "note"), read_ticket(info, done["ticket"])
-    )
+    note, ticket = await gathered(read_item(info, done["item"], "note"), read_ticket(info, done["ticket"]))
     return NotePayload(note=note, ticket=ticket)
 
 

@@ -1,6 +1,5 @@
 """By which of a customer's addresses a ticket can be answered, the one used last first."""
 
-import asyncio
 import uuid
 from collections.abc import Mapping
 
@@ -12,6 +11,7 @@ from api.selection import Selection
 from domain.customers import contacts
 from domain.db import among, one_of
 from domain.desk.threads import Thread
+from domain.gathering import gathered
 from domain.ways_in.channels import ChannelKind
 
 
@@ -21,7 +21,7 @@ async def reply_channels_of(
     """`tickets`: with the contact of each."""
     here = one_of(Thread.ticket_id, tickets)
     taking_part = select(Thread.identity_id).where(here, Thread.identity_id.is_not(None))
-    rows, known = await asyncio.gather(
+    rows, known = await gathered(
         reading.connection.execute(
             select(Thread.ticket_id, Thread.identity_id, func.max(Thread.last_inbound_at).label("at"))
             .where(here)

@@ -1,6 +1,5 @@
 """Calls: who spoke to whom, what came of it, and whom the number may belong to."""
 
-import asyncio
 import uuid
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -29,6 +28,7 @@ from domain.db import Json, one_of
 from domain.desk import messages
 from domain.desk.messages import CallOutcome, CallState, Direction
 from domain.desk.survivors import locked
+from domain.gathering import gathered
 from domain.ids import public_id, row_id
 from domain.ways_in.channels import Channel
 
@@ -118,7 +118,7 @@ async def calls_of(reading: Reading, rows: Sequence[Any], selection: Selection) 
         .where(one_of(_call.id, [row.id for row in rows]))
     )  # fmt: skip
     had_it = {row.id: _handlers(row) for row in rows}
-    more, agents, recorded, around = await asyncio.gather(
+    more, agents, recorded, around = await gathered(
         reading.connection.execute(told),
         agents_by_id(reading, [id for ids in had_it.values() for id in ids]),
         attached_to(reading, rows, _recordings(selection)),
@@ -194,7 +194,7 @@ async def _around(
     if not asked:
         return {}
     asks_others = bool(asked & {"candidates", "openTickets"})
-    theirs, others = await asyncio.gather(
+    theirs, others = await gathered(
         seen_contacts(reading, {row.contact_id for row in rows}),
         _candidates(reading, rows) if asks_others else nothing(),
     )
@@ -209,7 +209,7 @@ async def _around(
     }  # fmt: skip
     wanted_ids = {*theirs.values(), *(id for ids in may_be.values() for id in ids)}
     below = Selection({**selection.below("contact"), **selection.below("candidates")})
-    people, tickets = await asyncio.gather(
+    people, tickets = await gathered(
         contacts_now(reading, wanted_ids, below) if asked & {"contact", "candidates"} else nothing(),
         open_tickets_of(reading, wanted_ids, selection.below("openTickets"))
         if "openTickets" in asked

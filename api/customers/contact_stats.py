@@ -1,6 +1,5 @@
 """A contact in figures: counted over what this person sees, and over all that were merged into the contact."""
 
-import asyncio
 import uuid
 from datetime import datetime
 from typing import Any
@@ -19,6 +18,7 @@ from domain.desk.threads import Thread
 from domain.desk.tickets import LIVE, Ticket
 from domain.feedback.requests import SurveyRequest
 from domain.feedback.scales import SurveyKind
+from domain.gathering import gathered
 from domain.sla.clocks import Clock
 from domain.sla.targets import Metric
 
@@ -43,7 +43,7 @@ class ContactStats:
 
 async def stats_of(reading: Reading, ids: list[uuid.UUID]) -> dict[uuid.UUID, ContactStats]:
     """However many contacts."""
-    tickets, items = await asyncio.gather(
+    tickets, items = await gathered(
         _by_contact(reading, _tickets(reading, ids)), _by_contact(reading, _items(reading, ids))
     )
     return {

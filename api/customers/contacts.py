@@ -1,6 +1,5 @@
 """Customers: who they are, and their whole history."""
 
-import asyncio
 import uuid
 from collections.abc import Collection
 from datetime import datetime
@@ -28,6 +27,7 @@ from domain.access import visible
 from domain.customers import contacts
 from domain.db import Json, one_of, one_of_given
 from domain.desk.history import TimelineKind
+from domain.gathering import gathered
 from domain.ids import public_id, row_id
 from domain.ways_in.channels import ChannelKind
 
@@ -121,7 +121,7 @@ async def contacts_now(
     """By the id of a row that points to them: no merged one is among them, for such pointers move. So what is around them
     need not wait for themselves."""
     people = {id: plain(Contact, {"row_id": id}) for id in ids}
-    told, _ = await asyncio.gather(
+    told, _ = await gathered(
         _read(reading, people, selection), fill(PARTS, reading, list(people.values()), selection)
     )
     return {id: people[id] for id in told}
@@ -152,7 +152,7 @@ def _rows(asked: frozenset[str]) -> Select[Any]:
 async def _read(reading: Reading, people: dict[uuid.UUID, Contact], selection: Selection) -> list[uuid.UUID]:
     """What stands in their own rows; the ids of those that are there."""
     query = _rows(COLUMNS.asked(selection))
-    rows, fields = await asyncio.gather(
+    rows, fields = await gathered(
         reading.connection.objects(Contact, query, {"ids": list(people)}),
         fields_of(reading, ContactField) if "fields" in selection else nothing(),
     )

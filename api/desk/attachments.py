@@ -1,6 +1,5 @@
 """What messages came with: files, the pictures that their HTML shows, and the mail as it came."""
 
-import asyncio
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -22,6 +21,7 @@ from domain.db import one_of_given
 from domain.desk import messages
 from domain.desk.originals import with_original
 from domain.desk.scans import LET_OUT, Scan, ScanState, state_of
+from domain.gathering import gathered
 from domain.ids import public_id
 from integrations.pictures.previews import may_have_one
 
@@ -79,7 +79,7 @@ class Attached:
 async def attached_to(reading: Reading, rows: Sequence[Any], selection: Selection) -> Attached:
     asks, shows = selection.below("attachments"), "html" in selection
     arrived = [row.id for row in rows if row.arrival_id] if "original" in selection else []
-    files_read, originals = await asyncio.gather(
+    files_read, originals = await gathered(
         _files(reading, [row.id for row in rows if asks or (shows and row.html)], asks, shows=shows),
         with_original(reading.connection, arrived) if arrived else nothing(),
     )

@@ -1,6 +1,5 @@
 """The inbox: tickets by page, chosen by a filter or a view, in an order."""
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -30,6 +29,7 @@ from domain.finding.asking import holds, speaks_of_spam
 from domain.finding.conditions import Asking, Promises
 from domain.finding.tree import Every
 from domain.finding.views import TicketOrder
+from domain.gathering import gathered
 from domain.ids import row_id
 from domain.sla.clocks import ClockState
 from domain.ways_in.channels import ChannelKind
@@ -94,7 +94,7 @@ async def _tickets(
         else:
             query = _page_of_all(sight, columns, order, further=after is not None)
             values = {"size": size + 1} | dict(zip(_PLACE, place or (), strict=False))
-        found, total = await asyncio.gather(
+        found, total = await gathered(
             load_tickets(reading, query, asked, values),
             reading.connection.scalar(_count(sight, chosen)) if "totalCount" in selection else nothing(),
         )

@@ -1,6 +1,5 @@
 """The conversations of a ticket, each with the reason why it is there."""
 
-import asyncio
 import uuid
 from collections.abc import Collection
 from datetime import datetime
@@ -18,6 +17,7 @@ from domain.customers.contacts import Identity as IdentityRow
 from domain.db import one_of
 from domain.desk import threads
 from domain.desk.messages import Item
+from domain.gathering import gathered
 from domain.ids import public_id
 from domain.joining import reasons
 from domain.joining.moves import UNDO_WITHIN, Move
@@ -79,7 +79,7 @@ async def threads_of(
     )
     found = rows.all()
     ids = [row.identity_id for row in found if row.identity_id]
-    known, others = await asyncio.gather(
+    known, others = await gathered(
         identities_where(reading, one_of(IdentityRow.id, ids), wanted["identity"])
         if "identity" in wanted
         else nothing(),

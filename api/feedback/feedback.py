@@ -1,6 +1,5 @@
 """What customers answered: of a ticket, and as a list for who looks after the help."""
 
-import asyncio
 import uuid
 from collections.abc import Collection, Sequence
 from datetime import datetime
@@ -22,6 +21,7 @@ from domain.desk.tickets import Ticket as TicketRow
 from domain.feedback.requests import AnsweredBy
 from domain.feedback.requests import SurveyRequest as Row
 from domain.feedback.scales import SCORES, Scale, SurveyKind
+from domain.gathering import gathered
 from domain.ids import public_id, row_id
 from domain.ways_in.channels import Channel, ChannelKind
 
@@ -96,7 +96,7 @@ async def _shown(reading: Reading, rows: Sequence[Any], selection: Selection) ->
     from api.desk.tickets import tickets_by_id
 
     tickets_told = {row.ticket_id for row in rows}
-    agents, teams, tickets = await asyncio.gather(
+    agents, teams, tickets = await gathered(
         agents_by_id(reading, [row.agent_id for row in rows]) if "agent" in selection else nothing(),
         teams_by_id(reading, [row.team_id for row in rows]) if "team" in selection else nothing(),
         tickets_by_id(reading, tickets_told, selection["ticket"]) if "ticket" in selection else nothing(),

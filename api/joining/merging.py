@@ -1,6 +1,5 @@
 """Contacts that may be one person, and making them one: with a preview and an undo."""
 
-import asyncio
 import uuid
 from collections.abc import Collection, Sequence
 from datetime import datetime
@@ -23,6 +22,7 @@ from domain.customers import contacts, duplicates
 from domain.db import Json, one_of
 from domain.desk.tickets import Ticket
 from domain.errors import InvalidInput
+from domain.gathering import gathered
 from domain.ids import public_id, row_id
 from domain.joining import merging, moves, undoing
 from domain.joining.moves import MoveKind
@@ -98,7 +98,7 @@ async def candidates_of(
     """By contact, those whom this person sees."""
     found = await duplicates.duplicates_of(reading.connection, ids)
     others = {one.contact_id for group in found.values() for one in group}
-    seen, people = await asyncio.gather(
+    seen, people = await gathered(
         seen_contacts(reading, others), contacts_now(reading, others, selection.below("contact"))
     )
     shown = {id: contact for id, contact in people.items() if id in seen}
@@ -132,7 +132,7 @@ async def _merge_preview(
             may_see(Ticket, reading.actor),
         )
         identities = select(func.count()).where(one_of(contacts.Identity.contact_id, ids[1:]))
-        shown, rows, *moved = await asyncio.gather(
+        shown, rows, *moved = await gathered(
             contacts_now(reading, ids[:1], wanted(info).below("result")),
             reading.connection.execute(theirs),
             reading.connection.scalar(tickets),

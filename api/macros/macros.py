@@ -1,6 +1,5 @@
 """Macros and canned texts: what there is, and saving it."""
 
-import asyncio
 import uuid
 from collections.abc import Collection
 from typing import Any
@@ -21,6 +20,7 @@ from domain.actors import Actor
 from domain.agents import staff
 from domain.db import Json, by_name, one_of
 from domain.errors import NotFound
+from domain.gathering import gathered
 from domain.ids import public_id, row_id
 from domain.macros import actions as doing
 from domain.macros import checking, macros
@@ -107,7 +107,7 @@ async def macros_where(reading: Reading, *conditions: ColumnElement[bool]) -> li
     ).all()
     does = {row.id: [doing.read(kept) for kept in row.actions] for row in rows}
     everything = [action for actions in does.values() for action in actions]
-    agents, teams, templates = await asyncio.gather(
+    agents, teams, templates = await gathered(
         agents_by_id(reading, checking.agents_of(everything)),
         teams_by_id(reading, {*(row.team_id for row in rows), *checking.teams_of(everything)}),
         _templates(reading, checking.templates_of(everything)),

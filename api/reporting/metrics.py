@@ -1,6 +1,5 @@
 """Statistics as screens show them: `metrics`, a table of figures with the period before beside it."""
 
-import asyncio
 import uuid
 from datetime import datetime
 from zoneinfo import ZoneInfo, available_timezones
@@ -13,6 +12,7 @@ from api.reporting import links
 from api.selection import wanted
 from domain.actors import Actor, ActorKind
 from domain.errors import InvalidInput
+from domain.gathering import gathered
 from domain.ids import public_id, row_id
 from domain.languages import N_, translate
 from domain.reporting import labels
@@ -155,7 +155,7 @@ async def _metrics(info: Info, range: MetricRange, group_by: Grouping) -> Metric
     names = {NAMES[name] for name in fields if name in NAMES} or {"opened", "handled"}
     async with info.context.reading() as reading:
         asked = asked_of(reading.actor, range, group_by, reading.at)
-        found, told = await asyncio.gather(
+        found, told = await gathered(
             report(reading.connection, asked, names),
             satisfaction(reading.connection, asked) if "csat" in fields else nothing(),
         )

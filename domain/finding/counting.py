@@ -1,6 +1,5 @@
 """How many tickets each view holds, for whoever looks."""
 
-import asyncio
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from domain.finding.conditions import Asking
 from domain.finding.names import asking_as
 from domain.finding.query import parse, understood
 from domain.finding.tree import Query, parts_of
+from domain.gathering import gathered
 
 COUNTED = 1_000
 MOST_PARTS = 200
@@ -47,7 +47,7 @@ async def counts(
     asking = await asking_as(connection, to, read.values(), at=at)
     few = {id: query for id, query in read.items() if is_unsettled(query)}
     many = {id: query for id, query in read.items() if id not in few}
-    counted, patiently = await asyncio.gather(
+    counted, patiently = await gathered(
         _counted(connection, few, to=to, asking=asking), _patiently(connection, many, to=to, asking=asking)
     )
     found = counted | patiently

@@ -50,7 +50,7 @@ def db(clean: Database) -> Database:
 async def test_what_is_asked_side_by_side_is_one_statement(db: Database) -> None:
     with statements(db) as said:
         chorus = Chorus(db)
-        async with chorus.joined():
+        async with chorus:
             said.clear()
             numbers = await asyncio.gather(*(chorus.scalar(select(literal(n))) for n in range(5)))
 
@@ -66,7 +66,7 @@ async def test_what_is_gathered_within_what_is_gathered_is_asked_along(db: Datab
 
     with statements(db) as said:
         chorus = Chorus(db)
-        async with chorus.joined():
+        async with chorus:
             said.clear()
             await asyncio.gather(deep(3), chorus.scalar(select(literal("flat"))), deep(1))
 
@@ -92,7 +92,7 @@ async def test_each_is_given_the_rows_that_it_would_be_given_alone(db: Database)
         alone = [await connection.execute(one) for one in selects]
         with statements(db) as said:
             chorus = Chorus(db)
-            async with chorus.joined():
+            async with chorus:
                 said.clear()
                 together = await asyncio.gather(*map(chorus.execute, selects))
                 assert len(said) == 1
@@ -111,7 +111,7 @@ def _told(row: Any) -> list[tuple[type, Any]]:
 async def test_a_row_that_is_not_there_is_missed(db: Database) -> None:
     chorus = Chorus(db)
 
-    async with chorus.joined():
+    async with chorus:
         nothing = select(Ticket.id).where(Ticket.number == -1)
         first, second = await asyncio.gather(chorus.execute(nothing), chorus.scalar(nothing))
 
@@ -123,7 +123,7 @@ async def test_a_row_that_is_not_there_is_missed(db: Database) -> None:
 async def test_a_select_that_fails_does_not_hurt_the_others(db: Database) -> None:
     chorus = Chorus(db)
 
-    async with chorus.joined():
+    async with chorus:
         outcomes: Any = await asyncio.gather(
             chorus.scalar(select(literal(1) / literal_column("0"))),
             chorus.scalar(select(literal("fine"))),
@@ -145,7 +145,7 @@ async def test_two_may_use_one_name_for_two_things(db: Database) -> None:
 
     with statements(db) as said:
         chorus = Chorus(db)
-        async with chorus.joined():
+        async with chorus:
             said.clear()
             found: Any = await asyncio.gather(
                 chorus.scalar(select(these.c.n)), chorus.scalar(select(those.c.n))
@@ -158,7 +158,7 @@ async def test_two_may_use_one_name_for_two_things(db: Database) -> None:
 async def test_values_named_one_by_one_may_be_any_number(db: Database) -> None:
     chorus, numbers = Chorus(db), select(func.generate_series(1, 9).label("n")).subquery()
 
-    async with chorus.joined():
+    async with chorus:
         found = await asyncio.gather(
             *(
                 chorus.execute(select(numbers.c.n).where(numbers.c.n.in_(asked), numbers.c.n % 5 != 0))
@@ -172,7 +172,7 @@ async def test_values_named_one_by_one_may_be_any_number(db: Database) -> None:
 async def test_who_leaves_lets_the_others_sing_on(db: Database) -> None:
     chorus = Chorus(db)
 
-    async with chorus.joined():
+    async with chorus:
         leaver = asyncio.create_task(chorus.scalar(select(func.pg_sleep(0.2))))
         stayer = asyncio.create_task(chorus.scalar(select(literal("here").label("word"), func.pg_sleep(0.2))))
         await asyncio.sleep(0.05)
@@ -187,7 +187,7 @@ async def test_with_the_last_reader_the_connection_goes_back_and_nobody_waits_fo
     chorus = Chorus(db)
 
     async with asyncio.timeout(2):
-        async with chorus.joined():
+        async with chorus:
             forgotten = asyncio.create_task(chorus.scalar(select(func.pg_sleep(10))))
             await asyncio.sleep(0.05)
         with pytest.raises(asyncio.CancelledError):
@@ -201,7 +201,7 @@ async def test_with_the_last_reader_the_connection_goes_back_and_nobody_waits_fo
 async def test_a_lost_connection_reaches_all_who_wait(db: Database) -> None:
     chorus = Chorus(db)
 
-    async with chorus.joined():
+    async with chorus:
         mine = await chorus.scalar(select(func.pg_backend_pid()))
         waiting = [
             asyncio.create_task(chorus.scalar(select(literal(n), func.pg_sleep(10)))) for n in range(3)
@@ -222,7 +222,7 @@ async def test_a_database_that_does_not_answer_is_told_to_every_reader() -> None
     chorus = Chorus(Database("postgresql+asyncpg://nobody@127.0.0.1:1/nowhere"))
 
     async def read() -> None:
-        async with chorus.joined():
+        async with chorus:
             await chorus.time()
 
     found = await asyncio.gather(read(), read(), return_exceptions=True)
@@ -238,7 +238,7 @@ async def test_who_needs_the_connection_alone_has_it_alone(db: Database) -> None
         await asyncio.sleep(0.05)
         return str(await connection.scalar(select(func.current_setting("heddle.mood"))))
 
-    async with chorus.joined():
+    async with chorus:
         mood, fine = await asyncio.gather(chorus.alone(work), chorus.scalar(select(literal("fine"))))
 
     assert (mood, fine) == ("alone", "fine")
