@@ -1,12 +1,16 @@
-"""What resolvers returned becomes JSON by a function made for the selection, where that is nothing but reading attributes.
+"""What resolvers returned becomes JSON by a function made for the selection, as far as that is nothing but reading attributes.
 
 graphql-core asks of every field of every object which resolver it has, which arguments, which type, and whether the value is
 awaited. For objects whose fields all lie ready (`api/context.plain`) the answers are the same each time: they are found once for a
-document. Whatever is not as expected (a null too many, another type, an exception) is a surprise: then that object is completed by
-graphql-core as if nothing had been tried, so that values, errors and their paths are its own.
+document. Fields with a resolver of their own are graphql-core's to see to, beside the others of the same object. Whatever is not as
+expected (a null too many, another type, an exception) is a surprise: then that object is completed by graphql-core as if nothing had
+been tried, so that values, errors and their paths are its own. Times are left for the encoder (`api/graphql_http.py`), which writes
+them as `isoformat` does.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
 from enum import Enum
 from typing import Any, TypeAlias
 
@@ -20,22 +24,33 @@ from graphql import (
     Undefined,
     is_abstract_type,
 )
-from graphql.execution.collect_fields import FieldDetailsList
+from graphql.execution.collect_fields import FieldDetailsList, GroupedFieldSet
 from graphql.pyutils import is_awaitable
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 from strawberry.schema.schema_converter import GraphQLCoreConverter
 from strawberry.types.base import StrawberryObjectDefinition
 
 from api.awaiting import put_away
+from api.computed import MAY_LIE_READY
 
 Completer: TypeAlias = Callable[[Any], Any]
 
-EXACT = {"String": "str", "ID": "str", "Boolean": "bool"}
-"""Scalars that leave a value of such a class as it is."""
+EXACT = {"String": "str", "ID": "str", "Boolean": "bool", "DateTime": "datetime"}
+"""Scalars of which a value of such a class is left as it is."""
 
 
 class Surprise(Exception):
     """The value is none of those for which the function was made."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """Of an object: what lies ready, and the fields that have to be resolved."""
+
+    complete: Completer
+    resolved: GroupedFieldSet
+    empty: dict[str, None]
+    """All of its fields, in their order."""
 
 
 class CompilingExecutor(StrawberryGraphQLCoreExecutionContext):
@@ -43,18 +58,25 @@ class CompilingExecutor(StrawberryGraphQLCoreExecutionContext):
         super().__init__(*args, **options)
         if self.middleware_manager and not self.middleware_manager.middlewares:
             self.middleware_manager = None  # Strawberry brings one that does nothing
-        self._found: dict[tuple[GraphQLObjectType, int], tuple[FieldDetailsList, Completer | None]] = {}
+        self._found: dict[tuple[GraphQLObjectType, int], tuple[FieldDetailsList, Part | None]] = {}
 
     def complete_object_value(
         self, return_type: GraphQLObjectType, field_details_list: FieldDetailsList, *others: Any
     ) -> Any:
-        _, _, result, _ = others
-        completer = self._completer(return_type, field_details_list)
-        if completer:
+        _, path, result, position = others
+        part = self._part(return_type, field_details_list)
+        if part:
             try:
-                return completer(result)
+                ready = part.complete(result)
             except Exception:  # graphql-core says what it is
                 pass
+            else:
+                if not part.resolved:
+                    return ready
+                resolved = self.execute_fields(return_type, result, path, part.resolved, position)
+                if self.is_awaitable(resolved):
+                    return put_away(_joined(part, ready, resolved))
+                return {**part.empty, **ready, **resolved}
         return super().complete_object_value(return_type, field_details_list, *others)
 
     def execute_operation(self, *args: Any, **options: Any) -> Any:
@@ -68,22 +90,26 @@ class CompilingExecutor(StrawberryGraphQLCoreExecutionContext):
     ) -> Any:
         return put_away(super().complete_awaitable_value(type, fields, info, path, put_away(result), *others))
 
-    def _completer(self, type: GraphQLObjectType, fields: FieldDetailsList) -> Completer | None:
+    def _part(self, type: GraphQLObjectType, fields: FieldDetailsList) -> Part | None:
         key = (type, id(fields))
         if key not in self._found:
             self._found[key] = (fields, self._kept(type, fields))  # kept, so that nothing else gets its id
         return self._found[key][1]
 
-    def _kept(self, type: GraphQLObjectType, fields: FieldDetailsList) -> Completer | None:
+    def _kept(self, type: GraphQLObjectType, fields: FieldDetailsList) -> Part | None:
         operation = getattr(self.context_value, "operation", None)
         if operation is None or operation.node is not self.operation or self.middleware_manager:
             return None
         decided = tuple(self.variable_values.coerced.get(name) for name in operation.deciding)
         key = (type.name, decided, *(id(one.node) for one in fields))
         if key not in operation.completers:
-            operation.completers[key] = _Compiling(self).object(type, fields)
-        found: Completer | None = operation.completers[key]
+            operation.completers[key] = _Compiling(self).part(type, fields)
+        found: Part | None = operation.completers[key]
         return found
+
+
+async def _joined(part: Part, ready: dict[str, Any], resolved: Any) -> dict[str, Any]:
+    return {**part.empty, **ready, **await resolved}
 
 
 class _Impossible(Exception):
@@ -95,48 +121,70 @@ class _Compiling:
 
     def __init__(self, executor: CompilingExecutor) -> None:
         self._executor = executor
-        self._names: dict[str, Any] = {"Surprise": Surprise, "Undefined": Undefined}
+        self._names: dict[str, Any] = {"Surprise": Surprise, "Undefined": Undefined, "datetime": datetime}
 
-    def object(self, type: GraphQLObjectType, fields: FieldDetailsList) -> Completer | None:
+    def part(self, type: GraphQLObjectType, fields: FieldDetailsList) -> Part | None:
         try:
-            name = self._object(type, fields)
+            selected = self._selected(type, fields)
         except _Impossible:
             return None
-        found: Completer = self._names[name]
-        return found
+        ready, resolved = [], {}
+        for number, (name, details) in enumerate(selected.items()):
+            try:
+                ready.append(self._field(type, name, details, f"v{number}"))
+            except _Impossible:
+                resolved[name] = details
+        if not ready:
+            return None
+        return Part(self._names[self._reading(type, ready)], resolved, dict.fromkeys(selected))
 
     def _object(self, type: GraphQLObjectType, fields: FieldDetailsList) -> str:
+        selected = self._selected(type, fields).items()
+        ready = [
+            self._field(type, name, details, f"v{number}") for number, (name, details) in enumerate(selected)
+        ]
+        return self._reading(type, ready)
+
+    def _selected(self, type: GraphQLObjectType, fields: FieldDetailsList) -> GroupedFieldSet:
         selected, deferred, forbidden = self._executor.collect_subfields(type, fields)
         if deferred or forbidden:
             raise _Impossible
-        lines, pairs = [], []
-        for number, (name, details) in enumerate(selected.items()):
-            node = details[0].node
-            if node.name.value == "__typename":
-                pairs.append(f"{name!r}: {type.name!r}")
-                continue
-            field = type.fields.get(node.name.value)
-            if field is None or field.args or node.arguments or details[0].fragment_variable_values:
-                raise _Impossible
-            if any(
-                one.name.value not in ("skip", "include")
-                for each in details
-                for one in each.node.directives or ()
-            ):
-                raise _Impossible
-            if not getattr(field.resolve, "_is_default", False):
-                raise _Impossible
-            python_name = field.extensions[GraphQLCoreConverter.DEFINITION_BACKREF].python_name
-            variable = f"v{number}"
-            lines.append(f"{variable} = source.{python_name}")
-            lines += self._checked(variable, field.type, details)
-            pairs.append(f"{name!r}: {variable}")
+        return selected
+
+    def _field(
+        self, type: GraphQLObjectType, name: str, details: FieldDetailsList, variable: str
+    ) -> tuple[list[str], str]:
+        """Lines that complete it, and its pair in the object."""
+        node = details[0].node
+        if node.name.value == "__typename":
+            return [], f"{name!r}: {type.name!r}"
+        field = type.fields.get(node.name.value)
+        if field is None or field.args or node.arguments or details[0].fragment_variable_values:
+            raise _Impossible
+        directives = (one.name.value for each in details for one in each.node.directives or ())
+        if any(one not in ("skip", "include") for one in directives):
+            raise _Impossible
+        definition: Any = field.extensions.get(GraphQLCoreConverter.DEFINITION_BACKREF)
+        if definition is None:  # of the schema itself
+            raise _Impossible
+        if getattr(field.resolve, "_is_default", False):
+            value = f"source.{definition.python_name}"
+        elif definition.metadata.items() >= MAY_LIE_READY.items():
+            value = f"source.__dict__[{definition.python_name!r}]"  # otherwise it has to be resolved
+        else:
+            raise _Impossible
+        return [
+            f"{variable} = {value}",
+            *self._checked(variable, field.type, details),
+        ], f"{name!r}: {variable}"
+
+    def _reading(self, type: GraphQLObjectType, ready: list[tuple[list[str], str]]) -> str:
         seen = self._called(_Kind(type))
         return self._function(
             [
                 f"if source.__class__ not in {seen}.classes: {seen}(source)",
-                *lines,
-                f"return {{{', '.join(pairs)}}}",
+                *(line for lines, _ in ready for line in lines),
+                f"return {{{', '.join(pair for _, pair in ready)}}}",
             ]
         )
 

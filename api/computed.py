@@ -5,8 +5,11 @@
 What an object was given (`plain`) stands before that.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
+
+MAY_LIE_READY: Mapping[Any, Any] = {"may_lie_ready": True}
+"""Metadata of a field with a resolver: where an object has its value already (`plain`), nobody is asked for it."""
 
 
 class _Computed:

@@ -1,6 +1,5 @@
 """`node(id)`: whatever has an id of its own, found through the same door as everything else."""
 
-import asyncio
 import uuid
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from typing import Any
@@ -31,6 +30,7 @@ from domain.db import Base, one_of
 from domain.desk import messages, tasks, tickets
 from domain.errors import InvalidInput
 from domain.feedback import requests
+from domain.gathering import gathered
 from domain.ids import typed
 from domain.languages import N_
 
@@ -58,7 +58,7 @@ KINDS: dict[str, tuple[type[Base], Load]] = {
     "Complaint": (complaints.Complaint, complaints_by_id),
     "Alert": (alerts.Alert, _alerts),
     "Feedback": (requests.SurveyRequest, feedback_by_id),
-    "Agent": (staff.Agent, lambda reading, ids, _: agents_by_id(reading, ids)),
+    "Agent": (staff.Agent, agents_by_id),
     "Team": (staff.Team, lambda reading, ids, _: teams_by_id(reading, ids)),
 }
 
@@ -69,7 +69,7 @@ async def _nodes(info: Info, ids: list[strawberry.ID]) -> list[Node | None]:
     named = [typed(id) for id in ids]
     asked = by_kind(one for one in named if one)
     async with info.context.reading() as reading:
-        some = await asyncio.gather(*(_of_kind(reading, *one, wanted(info)) for one in asked.items()))
+        some = await gathered(*(_of_kind(reading, *one, wanted(info)) for one in asked.items()))
     found = {place: node for nodes in some for place, node in nodes.items()}
     await opened(info.context, _contacts(found.values()))
     return [found.get(named_id) if named_id else None for named_id in named]

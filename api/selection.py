@@ -13,12 +13,19 @@ from strawberry import Info
 class Selection(dict[str, "Selection"]):
     """Field name → what is asked for below it."""
 
+    nodes: tuple[FieldNode, ...] = ()
+    """Where the field itself is written."""
+    is_certain: bool = True
+    """No `@skip` or `@include` stands at it, nor at a fragment around it."""
+
     def below(self, *path: str) -> "Selection":
         found = self
         for name in path:
             found = found.get(name) or Selection()
         return found
 
+
+NOTHING = Selection()
 
 Selections = dict[tuple[int, ...], tuple[list[FieldNode], Selection]]
 """By the identities of all nodes that make the field (a field may be written twice, or come by a fragment), which are
@@ -37,7 +44,7 @@ def wanted(info: Info[Any, Any]) -> Selection:
         selection = Selection()
         added: set[tuple[int, str]] = set()
         for node in nodes:
-            _add(selection, node.selection_set, raw.fragments, added)
+            _add(selection, node.selection_set, raw.fragments, added, is_certain=True)
         if len(known) >= KEPT:
             known.clear()
         known[key] = (nodes, selection)
@@ -49,17 +56,23 @@ def _add(
     selection_set: SelectionSetNode | None,
     fragments: dict[str, Any],
     added: set[tuple[int, str]],
+    *,
+    is_certain: bool,
 ) -> None:
     """`added`: which fragments are in which selection already; spreads of spreads would double at each step."""
     if selection_set is None:
         return
     for node in selection_set.selections:
+        always = is_certain and not node.directives
         match node:
             case FieldNode():
                 below = found.setdefault(node.name.value, Selection())
-                _add(below, node.selection_set, fragments, added)
+                below.nodes += (node,)
+                below.is_certain = below.is_certain and always
+                _add(below, node.selection_set, fragments, added, is_certain=True)
             case InlineFragmentNode():
-                _add(found, node.selection_set, fragments, added)
+                _add(found, node.selection_set, fragments, added, is_certain=always)
             case FragmentSpreadNode() if (id(found), node.name.value) not in added:
                 added.add((id(found), node.name.value))
-                _add(found, fragments[node.name.value].selection_set, fragments, added)
+                fragment = fragments[node.name.value]
+                _add(found, fragment.selection_set, fragments, added, is_certain=always)

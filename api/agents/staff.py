@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 import strawberry
 from sqlalchemy import ColumnElement, select
 
-from api.computed import computed
-from api.context import Info, Reading, by
+from api.computed import MAY_LIE_READY, computed
+from api.context import Info, Part, Reading, by, fill, plain
 from api.node import Node
 from api.paging import of_each
+from api.selection import NOTHING, Selection, wanted
 from domain.access import may_see
 from domain.actors import Role
 from domain.agents import duty, presence, staff
@@ -19,6 +20,7 @@ from domain.agents.presence import Activity, Presence, Standing
 from domain.assigning import workload
 from domain.assigning.workload import Workload
 from domain.db import one_of, one_of_given
+from domain.gathering import gathered
 from domain.ids import public_id, row_id
 
 if TYPE_CHECKING:
@@ -60,22 +62,26 @@ class Agent(Node):
     line: str | None = strawberry.field(description="Their telephone, as the PBX calls it.")
     row_id: strawberry.Private[uuid.UUID]
 
-    @strawberry.field
+    @strawberry.field(metadata=MAY_LIE_READY)
     async def presence(self, info: Info) -> Presence:
-        standing = await info.context.load(_standings, self.row_id)
-        return standing.presence if standing else Presence.OFFLINE
+        return (await self._standing(info)).presence
 
-    @strawberry.field
+    @strawberry.field(metadata=MAY_LIE_READY)
     async def activity(self, info: Info) -> Activity:
-        standing = await info.context.load(_standings, self.row_id)
-        return standing.activity if standing else Activity.IDLE
+        return (await self._standing(info)).activity
 
-    @strawberry.field(description="By the shifts, or by their own word: they are to work now.")
+    @strawberry.field(
+        description="By the shifts, or by their own word: they are to work now.", metadata=MAY_LIE_READY
+    )
     async def on_shift(self, info: Info) -> bool:
-        standing = await info.context.load(_standings, self.row_id)
-        return standing is not None and standing.on_shift
+        return (await self._standing(info)).on_shift
 
-    @strawberry.field
+    async def _standing(self, info: Info) -> Standing:
+        found = await info.context.load(_standings, self.row_id)
+        assert found
+        return found
+
+    @strawberry.field(metadata=MAY_LIE_READY)
     async def load(self, info: Info) -> AgentLoad:
         found = await info.context.load(_loads, self.row_id)
         assert found
@@ -123,6 +129,23 @@ def _load(load: Workload, at: datetime) -> AgentLoad:
     )
 
 
+async def _stand(reading: Reading, found: list[Agent], selection: Selection) -> None:
+    known = await _standings(reading, {agent.row_id for agent in found})
+    for agent in found:
+        if one := known.get(agent.row_id):  # otherwise there is nobody of this id
+            vars(agent).update(presence=one.presence, activity=one.activity, on_shift=one.on_shift)
+
+
+async def _carry(reading: Reading, found: list[Agent], selection: Selection) -> None:
+    loads = await _loads(reading, {agent.row_id for agent in found})
+    for agent in found:
+        if agent.row_id in loads:
+            vars(agent).update(load=loads[agent.row_id])
+
+
+PARTS: dict[str, Part[Agent]] = {"presence": _stand, "activity": _stand, "onShift": _stand, "load": _carry}
+
+
 async def _members(reading: Reading, ids: set[uuid.UUID]) -> dict[uuid.UUID, list[Agent]]:
     team = staff.TeamMember.team_id
     query = _columns.add_columns(team).join(staff.TeamMember, staff.TeamMember.agent_id == staff.Agent.id)
@@ -131,24 +154,35 @@ async def _members(reading: Reading, ids: set[uuid.UUID]) -> dict[uuid.UUID, lis
     return by("team_id", await reading.connection.objects(Agent, of_teams))
 
 
-async def agents_by_id(reading: Reading, ids: Collection[uuid.UUID | None]) -> dict[uuid.UUID | None, Agent]:
-    """Those who left are found too: their names stand in the history."""
-    wanted = [id for id in set(ids) if id]
-    if not wanted:
+async def agents_by_id(
+    reading: Reading, ids: Collection[uuid.UUID | None], selection: Selection = NOTHING
+) -> dict[uuid.UUID | None, Agent]:
+    """Those who left are found too: their names stand in the history. With a selection, what they do now is read beside them."""
+    people = {id: plain(Agent, {"row_id": id}) for id in set(ids) if id}
+    if not people:
         return {}
-    return {agent.row_id: agent for agent in await reading.connection.objects(Agent, _named, {"ids": wanted})}
+    rows, _ = await gathered(
+        reading.connection.objects(Agent, _named, {"ids": list(people)}),
+        fill(PARTS, reading, list(people.values()), selection),
+    )
+    for row in rows:
+        vars(row).update(vars(people[row.row_id]))
+    return {row.row_id: row for row in rows}
 
 
-async def agents_where(reading: Reading, condition: ColumnElement[bool]) -> dict[uuid.UUID | None, Agent]:
+async def agents_where(
+    reading: Reading, condition: ColumnElement[bool], selection: Selection = NOTHING
+) -> dict[uuid.UUID | None, Agent]:
     found = await reading.connection.objects(Agent, _columns.where(condition))
+    await fill(PARTS, reading, found, selection)
     return {agent.row_id: agent for agent in found}
 
 
 async def teams_by_id(reading: Reading, ids: Collection[uuid.UUID | None]) -> dict[uuid.UUID | None, Team]:
-    wanted = [id for id in set(ids) if id]
-    if not wanted:
+    named = [id for id in set(ids) if id]
+    if not named:
         return {}
-    teams = await reading.connection.objects(Team, _team_columns.where(one_of(staff.Team.id, wanted)))
+    teams = await reading.connection.objects(Team, _team_columns.where(one_of(staff.Team.id, named)))
     return {team.row_id: team for team in teams}
 
 
@@ -178,7 +212,9 @@ async def agents(
         if on_shift is not None:
             present = one_of(staff.Agent.id, await duty.on_duty(reading.connection, at=reading.at))
             query = query.where(present if on_shift else ~present)
-        return await reading.connection.objects(Agent, query.order_by(staff.Agent.name).limit(MOST))
+        found = await reading.connection.objects(Agent, query.order_by(staff.Agent.name).limit(MOST))
+        await fill(PARTS, reading, found, wanted(info))
+        return found
 
 
 async def _teams(info: Info) -> list[Team]:

@@ -1,6 +1,5 @@
 """Who is asking: the agent, their sessions and their devices."""
 
-import asyncio
 import uuid
 from datetime import datetime
 from typing import Any
@@ -20,6 +19,7 @@ from domain.actors import Role
 from domain.agents import duty, second_factor, sign_in, staff
 from domain.agents.sign_in import SessionKind, SignIn
 from domain.errors import NotAllowed
+from domain.gathering import gathered
 from domain.ids import public_id
 
 strawberry.enum(
@@ -65,8 +65,9 @@ async def read_viewer(context: Context, selection: Selection) -> Viewer:
     viewer = plain(Viewer, {"vapid_public_key": public_key, "session_id": context.session_id})
     async with context.reading() as reading:
         agent_id = reading.actor.agent_id
-        agents, _ = await asyncio.gather(
-            agents_by_id(reading, [agent_id]), fill(PARTS, reading, [viewer], selection)
+        agents, _ = await gathered(
+            agents_by_id(reading, [agent_id], selection.below("agent")),
+            fill(PARTS, reading, [viewer], selection),
         )
     agent = agents.get(agent_id)
     if agent is None:

@@ -1,6 +1,5 @@
 """What a manager must know now: why, who should do what about it, and who has."""
 
-import asyncio
 import uuid
 from collections.abc import Collection, Mapping
 from datetime import datetime
@@ -28,6 +27,7 @@ from domain.alerting.causes import AlertCause, NextAction
 from domain.alerting.ladders import Step, Told
 from domain.assigning import candidates
 from domain.db import one_of, one_of_given
+from domain.gathering import gathered
 from domain.ids import public_id, row_id
 from domain.languages import translate
 from domain.sla import clocks
@@ -160,7 +160,7 @@ async def _load(
 
 
 async def _acked_by(reading: Reading, found: list[Alert], selection: Selection) -> None:
-    agents = await agents_by_id(reading, [alert.acked_by_id for alert in found])
+    agents = await agents_by_id(reading, [alert.acked_by_id for alert in found], selection["ackedBy"])
     for alert in found:
         alert.acked_by = agents.get(alert.acked_by_id)
 
@@ -202,14 +202,15 @@ async def _history(reading: Reading, found: list[Alert], selection: Selection) -
         alert.history = histories.get(alert.row_id, [])
 
 
+async def _told(reading: Reading, ids: list[uuid.UUID]) -> list[Any]:
+    return await gathered(
+        *(candidates.suggested(reading.connection, id, at=reading.at, most=MOST_SUGGESTED) for id in ids)
+    )
+
+
 async def _suggested(reading: Reading, found: list[Alert], selection: Selection) -> None:
     ids = list({alert.ticket_id for alert in found if alert.ticket_id})
-    agents, told = await asyncio.gather(
-        agents_where(reading, staff.Agent.left_at.is_(None)),
-        asyncio.gather(
-            *(candidates.suggested(reading.connection, id, at=reading.at, most=MOST_SUGGESTED) for id in ids)
-        ),
-    )
+    agents, told = await gathered(agents_where(reading, staff.Agent.left_at.is_(None)), _told(reading, ids))
     by_ticket = {
         id: [
             Suggestion(agent=agents[one.agent_id], reason=translate(reading.locale, why, count=one.open))
@@ -224,7 +225,7 @@ async def _suggested(reading: Reading, found: list[Alert], selection: Selection)
 
 async def _escalations(reading: Reading, found: list[Alert], selection: Selection) -> None:
     an_admin = exists().where(staff.Agent.role == Role.ADMIN, staff.Agent.left_at.is_(None))
-    rows, has_admins = await asyncio.gather(
+    rows, has_admins = await gathered(
         reading.connection.execute(
             select(clocks.Clock.id, clocks.Clock.policy_id).where(
                 one_of(clocks.Clock.id, [one.clock_id for one in found if one.clock_id])

@@ -7,6 +7,7 @@ import uuid
 from pathlib import Path
 from typing import Annotated, Any
 
+import orjson
 from cyclopts import Parameter
 from sqlalchemy import func, select
 
@@ -35,7 +36,7 @@ async def ask(
     async with house_here() as (house, _):
         actor = await _whoever(house, as_)
         answer = await _answer(house, actor, document, _variables(given), operation)
-    print(json.dumps(answer, ensure_ascii=False, indent=2, default=str))
+    print(orjson.dumps(answer, option=orjson.OPT_INDENT_2, default=str).decode())
     if answer.get("errors") or any(
         isinstance(payload, dict) and payload.get("userErrors") for payload in (answer["data"] or {}).values()
     ):

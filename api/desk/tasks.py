@@ -1,6 +1,5 @@
 """Work to do."""
 
-import asyncio
 import uuid
 from collections.abc import Collection
 from datetime import datetime
@@ -19,6 +18,7 @@ from api.selection import Selection
 from domain.access import may_see
 from domain.db import one_of
 from domain.desk import tasks
+from domain.gathering import gathered
 from domain.ids import public_id
 
 if TYPE_CHECKING:
@@ -114,7 +114,8 @@ async def _load(reading: Reading, query: Select[Any], selection: Selection) -> l
 
 async def _people(reading: Reading, found: list[Task], selection: Selection) -> None:
     named = [id for task in found for id in (task.assignee_id, task.created_by_id)]
-    agents = await agents_by_id(reading, named)
+    asked = Selection(selection.below("assignee") | selection.below("createdBy"))
+    agents = await agents_by_id(reading, named, asked)
     for task in found:
         task.assignee = agents.get(task.assignee_id)
         task.created_by = agents.get(task.created_by_id)
@@ -140,7 +141,7 @@ async def _contact(reading: Reading, found: list[Task], selection: Selection) ->
     from api.customers.contacts import contacts_now, seen_contacts
 
     ids = {task.contact_id for task in found if task.contact_id}
-    seen, people = await asyncio.gather(
+    seen, people = await gathered(
         seen_contacts(reading, ids) if ids else nothing(),
         contacts_now(reading, ids, selection["contact"]) if ids else nothing(),
     )

@@ -29,7 +29,7 @@ async def _contact(reading: Reading, tickets: Tickets, selection: Selection) -> 
 
 
 async def _assignee(reading: Reading, tickets: Tickets, selection: Selection) -> None:
-    agents = await agents_by_id(reading, [ticket.assignee_id for ticket in tickets])
+    agents = await agents_by_id(reading, [ticket.assignee_id for ticket in tickets], selection["assignee"])
     for ticket in tickets:
         ticket.assignee = agents.get(ticket.assignee_id)
 
@@ -146,7 +146,7 @@ async def _draft(reading: Reading, tickets: Tickets, selection: Selection) -> No
 async def _viewers(reading: Reading, tickets: Tickets, selection: Selection) -> None:
     from api.working.viewing import viewers_of
 
-    viewers = await viewers_of(reading, ids_of(tickets))
+    viewers = await viewers_of(reading, ids_of(tickets), selection["viewers"])
     for ticket in tickets:
         ticket.viewers = viewers.get(ticket.row_id, [])
 

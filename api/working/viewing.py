@@ -1,6 +1,5 @@
 """Who has a ticket open, and who types there: told as it is, and kept nowhere for long."""
 
-import asyncio
 import uuid
 from collections.abc import AsyncGenerator
 from datetime import datetime
@@ -13,6 +12,7 @@ from api.audiences import POLL
 from api.context import Context, Info, Reading, by, plain
 from api.errors import OkPayload
 from api.mutations import mutation
+from api.selection import Selection, wanted
 from domain import access
 from domain.access import may_see
 from domain.agents import staff
@@ -21,6 +21,7 @@ from domain.bell import heard
 from domain.db import among, begin_request
 from domain.desk.tickets import Ticket
 from domain.errors import NotAllowed, NotFound
+from domain.gathering import gathered
 from domain.ids import row_id
 from domain.working import viewing
 from domain.working.viewing import Intent, news_of_viewers
@@ -46,11 +47,13 @@ class PresenceInput:
     intent: Intent
 
 
-async def viewers_of(reading: Reading, ids: list[uuid.UUID]) -> dict[uuid.UUID, list[Viewing]]:
+async def viewers_of(
+    reading: Reading, ids: list[uuid.UUID], selection: Selection
+) -> dict[uuid.UUID, list[Viewing]]:
     """Who is there now, by ticket."""
-    found, agents = await asyncio.gather(
+    found, agents = await gathered(
         reading.connection.execute(viewing.viewers_of(ids)),
-        agents_where(reading, among(staff.Agent.id, viewing.agents_at(ids))),
+        agents_where(reading, among(staff.Agent.id, viewing.agents_at(ids)), selection.below("agent")),
     )
     grouped = by("ticket_id", [row for row in found if row.agent_id in agents])
     return {
@@ -100,7 +103,8 @@ async def _ticket_presence(info: Info, ticket_id: strawberry.ID) -> AsyncGenerat
                     seen = select(Ticket.id).where(Ticket.id == id, may_see(Ticket, reading.actor))
                     if await reading.connection.scalar(seen) is None:
                         raise NotFound(field=["ticketId"])
-                    viewers, now = (await viewers_of(reading, [id])).get(id, []), reading.at
+                    viewers = (await viewers_of(reading, [id], wanted(info))).get(id, [])
+                    now = reading.at
                 shown = [(one.agent.id, one.intent, one.device, one.since) for one in viewers]
                 if shown != told:
                     told = shown
