@@ -1,13 +1,16 @@
 """The history of a ticket or of a whole contact, read by page towards the past or towards now."""
 
-import asyncio
 import uuid
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import strawberry
+from graphql import GraphQLError
+from graphql.execution.values import VariableValues, get_argument_values
 from sqlalchemy import select
+from strawberry.schema.schema_converter import GraphQLCoreConverter
+from strawberry.types.arguments import convert_arguments
 
 from api.computed import computed
 from api.context import Info, Reading, nothing, plain
@@ -20,7 +23,8 @@ from domain.customers.survivors import same_person
 from domain.desk import history
 from domain.desk.history import TimelineKind
 from domain.desk.tickets import Ticket
-from domain.errors import InvalidInput
+from domain.errors import InvalidInput, Refused
+from domain.gathering import gathered
 from domain.languages import N_
 from domain.ways_in.channels import ChannelKind
 
@@ -53,11 +57,11 @@ class Asked:
     """The arguments of a timeline."""
 
     first: int
-    before: str | None
-    last: int | None
-    after: str | None
-    kinds: Collection[TimelineKind] | None
-    channels: Collection[ChannelKind] | None
+    before: str | None = None
+    last: int | None = None
+    after: str | None = None
+    kinds: Collection[TimelineKind] | None = None
+    channels: Collection[ChannelKind] | None = None
 
     def page(self) -> history.Page:
         towards_now = self.last is not None or self.after is not None
@@ -78,13 +82,53 @@ class Asked:
 Read = Callable[[history.Page], Awaitable[Sequence[Any]]]
 
 
+@dataclass(frozen=True)
+class Ahead:
+    """A ticket's timeline that was read beside the ticket."""
+
+    asked: Asked
+    timeline: TimelineConnection
+
+
+async def read_ahead(
+    info: Info, reading: Reading, ticket_id: uuid.UUID, selection: Selection
+) -> Ahead | None:
+    """`selection`: of the ticket. None where it asks for no timeline, for several, or for one that cannot be: its field says why."""
+    below = selection.below("timeline")
+    try:
+        asked = _asked(info, below)
+        return Ahead(asked, await _of_ticket(reading, ticket_id, asked.page(), below)) if asked else None
+    except Refused:
+        return None
+
+
+def _asked(info: Info, selection: Selection) -> Asked | None:
+    if len(selection.nodes) != 1 or not selection.is_certain:
+        return None
+    schema = info.schema
+    ticket: Any = schema._schema.type_map["Ticket"]
+    field = ticket.fields["timeline"]
+    try:
+        values = get_argument_values(field, selection.nodes[0], VariableValues({}, info.variable_values))
+    except GraphQLError:
+        return None
+    arguments = field.extensions[GraphQLCoreConverter.DEFINITION_BACKREF].arguments
+    registry = schema.schema_converter.scalar_registry
+    return Asked(**convert_arguments(values, arguments, registry, schema.config))
+
+
 async def timeline_of_ticket(info: Info, ticket_id: uuid.UUID, asked: Asked) -> TimelineConnection:
     async with info.context.reading() as reading:
+        return await _of_ticket(reading, ticket_id, asked.page(), wanted(info))
 
-        async def read(page: history.Page) -> Sequence[Any]:
-            return await history.of_ticket(reading.connection, ticket_id, page)
 
-        return await _connection(reading, read, asked.page(), wanted(info))
+async def _of_ticket(
+    reading: Reading, ticket_id: uuid.UUID, page: history.Page, selection: Selection
+) -> TimelineConnection:
+    async def read(page: history.Page) -> Sequence[Any]:
+        return await history.of_ticket(reading.connection, ticket_id, page)
+
+    return await _connection(reading, read, page, selection)
 
 
 async def timeline_of_contact(info: Info, contact_id: uuid.UUID, asked: Asked) -> TimelineConnection:
@@ -109,9 +153,7 @@ async def _connection(
     more = len(rows) > page.limit
     behind = "hasNextPage" if page.oldest else "hasPreviousPage"
     turned = _turned(page, shown) if behind in selection.below("pageInfo") else None
-    nodes, came = await asyncio.gather(
-        timeline_items(reading, shown, below), read(turned) if turned else nothing()
-    )
+    nodes, came = await gathered(timeline_items(reading, shown, below), read(turned) if turned else nothing())
     edges = [plain(TimelineEdge, {"row": row, "node": node}) for row, node in zip(shown, nodes, strict=True)]
     return plain(
         TimelineConnection,

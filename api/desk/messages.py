@@ -1,6 +1,6 @@
 """Messages as their readers see them: what was written, by whom, and what became of it."""
 
-from collections.abc import Mapping
+import uuid
 from datetime import datetime
 from typing import Any
 
@@ -153,24 +153,29 @@ def unread(selection: Selection) -> frozenset[str]:
     return frozenset(column for column, fields in READ_FOR.items() if not fields & selection.keys())
 
 
-def message_of(reading: Reading, row: Any, attached: Attached, shared: Mapping[str, Any]) -> Message:
-    """`shared`: what every item of a timeline has, and its author."""
+def message_of(
+    reading: Reading, row: Any, attached: Attached, author: str, ticket_id: uuid.UUID | None
+) -> Message:
+    id = row.id
     return plain(
         Message,
         {
-            **shared,
+            "seq": row.seq,
+            "at": row.at,
+            "belongs_to": ticket_id,
+            "author": author,
             "channel": row.channel,
             "direction": row.direction,
             "text": row.text,
-            "original": attached.originals.get(row.id),
-            "pictures": attached.pictures.get(row.id, {}),
+            "original": attached.originals.get(id),
+            "pictures": attached.pictures.get(id, {}),
             "automatic": bool(row.automatic),
             "sender_verified": bool(row.sender_verified),
             "delivery": row.delivery,
             "side": bool(row.side),
             "row": row,
             "reading": reading,
-            "attachments": attached.attachments.get(row.id, []),
+            "attachments": attached.attachments.get(id, []),
         },
     )
 

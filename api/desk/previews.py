@@ -1,7 +1,8 @@
 """What a row of the inbox shows of a ticket's conversations: how it begins, how far it goes, what waits for an answer, by which channels."""
 
 import uuid
-from typing import Any
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Select, Uuid, bindparam, func, select, true
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -55,18 +56,23 @@ UNREAD = (
 )
 
 
+class _Row:
+    if TYPE_CHECKING:
+
+        def __getattr__(self, column: str) -> Any: ...
+
+
 async def newest_items(reading: Reading, ids: list[uuid.UUID]) -> dict[uuid.UUID, tuple[str, BigInt]]:
-    rows = await reading.connection.execute(NEWEST, {"ids": ids})
-    return {id: (" ".join(text.split()) if text else "", BigInt(seq or 0)) for id, text, seq in rows}
+    found = await reading.connection.objects(_Row, NEWEST, {"ids": ids})
+    return {row.id: (" ".join(row.text.split()) if row.text else "", BigInt(row.seq or 0)) for row in found}
 
 
 async def channels_of(reading: Reading, ids: list[uuid.UUID]) -> dict[uuid.UUID, list[ChannelKind]]:
     """The kinds of a ticket's conversations, the one the customer used last first."""
-    rows = await reading.connection.execute(CHANNELS, {"ids": ids})
-    kinds: dict[uuid.UUID, list[ChannelKind]] = {}
-    for ticket_id, kind in rows:
-        kinds.setdefault(ticket_id, []).append(kind)
-    return kinds
+    kinds = defaultdict[uuid.UUID, list[ChannelKind]](list)
+    for row in await reading.connection.objects(_Row, CHANNELS, {"ids": ids}):
+        kinds[row.ticket_id].append(row.kind)
+    return dict(kinds)
 
 
 async def unread_of(reading: Reading, ids: list[uuid.UUID]) -> dict[uuid.UUID, int]:

@@ -1,6 +1,5 @@
 """Tickets: the inbox, one ticket with all that belongs to it, and what agents do with it."""
 
-import asyncio
 import uuid
 from collections.abc import Collection, Mapping
 from datetime import datetime
@@ -17,7 +16,7 @@ from api.computed import computed
 from api.context import Info, Reading, fill
 from api.customers.contacts import Contact
 from api.customers.identities import Identity
-from api.desk.history import PAGED, Asked, TimelineConnection, timeline_of_ticket
+from api.desk.history import PAGED, Ahead, Asked, TimelineConnection, read_ahead, timeline_of_ticket
 from api.desk.threads import Thread
 from api.desk.ticket_fields import TicketFieldValue
 from api.desk.ticket_parts import PARTS
@@ -35,6 +34,7 @@ from domain.desk.history import TimelineKind
 from domain.desk.survivors import became
 from domain.desk.tickets import LIVE, TicketStatus
 from domain.desk.tickets import Ticket as TicketRow
+from domain.gathering import gathered
 from domain.ids import public_id, row_id
 from domain.ways_in.channels import ChannelKind
 
@@ -111,6 +111,7 @@ class Ticket(Node):
         description="Other tickets, as far as one sees them; at most 50 are made."
     )
     kept_fields: strawberry.Private[Json]
+    ahead: strawberry.Private[Ahead | None] = None
     row_id: strawberry.Private[uuid.UUID]
     contact_id: strawberry.Private[uuid.UUID]
     assignee_id: strawberry.Private[uuid.UUID | None]
@@ -130,6 +131,8 @@ class Ticket(Node):
     ) -> TimelineConnection:
         await opened(info.context, [self.contact_id])
         asked = Asked(first, before, last, after, kinds, channels)
+        if self.ahead and self.ahead.asked == asked:
+            return self.ahead.timeline
         return await timeline_of_ticket(info, self.row_id, asked)
 
 
@@ -141,7 +144,7 @@ async def tickets_by_id(
 ) -> dict[uuid.UUID, Ticket]:
     """Those this person sees, newest activity first, by the id asked for: of a merged ticket, the one it became."""
     query = _by_id(access.sight(reading.actor), COLUMNS.asked(selection))
-    moved, tickets = await asyncio.gather(
+    moved, tickets = await gathered(
         became(reading.connection, ids), load_tickets(reading, query, selection, {"ids": list(ids)})
     )
     found = {ticket.row_id: ticket for ticket in tickets}
@@ -225,7 +228,12 @@ async def load_tickets(
 async def _ticket(info: Info, id: strawberry.ID) -> Ticket | None:
     asked = row_id("Ticket", id)
     async with info.context.reading() as reading:
-        found = (await tickets_by_id(reading, [asked], wanted(info))).get(asked)
+        tickets, ahead = await gathered(
+            tickets_by_id(reading, [asked], wanted(info)), read_ahead(info, reading, asked, wanted(info))
+        )
+    found = tickets.get(asked)
+    if found and found.row_id == asked:  # not of one that was merged
+        found.ahead = ahead
     await opened(info.context, [found.contact_id] if found else [])
     return found
 

@@ -1,6 +1,5 @@
 """What a history is made of: messages, calls, notes, and what happened, told in the reader's language."""
 
-import asyncio
 import uuid
 from collections.abc import Collection, Sequence
 from datetime import datetime
@@ -30,6 +29,7 @@ from domain.desk.messages import ItemKind
 from domain.desk.survivors import became
 from domain.desk.tickets import Ticket
 from domain.events import EventKind
+from domain.gathering import gathered
 from domain.ids import public_id
 from domain.working.mentions import Mention
 
@@ -78,7 +78,7 @@ async def timeline_items(reading: Reading, rows: Sequence[Any], selection: Selec
     happened_at = (
         {event.ticket_id for event in events if event.ticket_id} if "ticketId" in selection else set()
     )
-    attached, calls, agents, moved, called, words = await asyncio.gather(
+    attached, calls, agents, moved, called, words = await gathered(
         attached_to(reading, items[ItemKind.MESSAGE], selection),
         calls_of(reading, items[ItemKind.CALL], selection),
         agents_by_id(reading, [id for event in events for id in (event.actor_id, given_to(event))]),
@@ -112,12 +112,13 @@ def _item(
     ticket_id: uuid.UUID | None,
 ) -> TimelineItem:
     """`ticket_id`: where it belongs now; an event keeps the ticket at which it happened."""
-    shared = {"seq": row.seq, "at": row.at, "belongs_to": ticket_id}
     if not isinstance(row, Written):
         return plain(
             SystemEvent,
             {
-                **shared,
+                "seq": row.seq,
+                "at": row.at,
+                "belongs_to": ticket_id,
                 "id": public_id("SystemEvent", row.seq),
                 "text": told(row, agents, reading.locale, words.get(row.seq, "")),
             },
@@ -125,12 +126,22 @@ def _item(
     author = row.agent_name or row.author
     match row.kind:
         case ItemKind.MESSAGE:
-            return message_of(reading, row, attached, {**shared, "author": author})
+            return message_of(reading, row, attached, author, ticket_id)
         case ItemKind.CALL:
             return calls[row.id]
         case _:
-            note = {"id": public_id("Note", row.id), "author": author, "text": row.text}
-            return plain(Note, {**shared, **note, "mentions": called.get(row.id, [])})
+            return plain(
+                Note,
+                {
+                    "seq": row.seq,
+                    "at": row.at,
+                    "belongs_to": ticket_id,
+                    "id": public_id("Note", row.id),
+                    "author": author,
+                    "text": row.text,
+                    "mentions": called.get(row.id, []),
+                },
+            )
 
 
 def _ticket_id(item: Any) -> str | None:

@@ -8,14 +8,18 @@ import pytest
 
 from api.house import House
 from domain.actors import SYSTEM
+from domain.arriving.opening import open_ticket
+from domain.customers.contacts import Contact
 from domain.db import new_id
 from domain.desk.messages import Call, Direction, Item, Message, Note
 from domain.desk.tickets import Ticket
 from domain.events import EventKind, record
 from domain.ids import public_id
+from domain.joining.merging import merge_tickets
 from domain.ways_in.channels import Channel, ChannelKind
 from tests.client import Client
 from tests.factories import NOON, a_channel, a_mail, receive, tickets
+from tests.statements import statements
 
 ARGUMENTS = """$first: Int! = 30, $before: String, $last: Int, $after: String, $kinds: [TimelineKind!], $channels: [ChannelKind!]"""
 PAGE = """timeline(first: $first, before: $before, last: $last, after: $after, kinds: $kinds, channels: $channels) {
@@ -131,3 +135,101 @@ async def test_what_cannot_be_paged_is_refused(house: House, mia: Client, asked:
     (error,) = await mia.errors(OF_CONTACT, id=contact_id, **asked)
 
     assert error["extensions"]["code"] == "INVALID"
+
+
+async def test_a_ticket_and_its_history_are_read_side_by_side(house: House, mia: Client) -> None:
+    ticket_id, _ = await a_history(house, random.Random(7))
+    ticket = "query($id: ID!) { ticket(id: $id) { subject contact { name } %s } }"
+    history = "timeline(first: 5) { edges { node { ... on Message { text } ... on SystemEvent { at } } } }"
+    said = {}
+    for asked in ("", history):
+        await mia.ask(ticket % asked, id=ticket_id)  # that somebody opened it is written once in an hour
+        with statements(house.db) as said[asked]:
+            await mia.ask(ticket % asked, id=ticket_id)
+
+    assert len(said[history]) == len(said[""])
+
+
+async def test_each_of_two_histories_of_one_ticket_is_as_asked_for(house: House, mia: Client) -> None:
+    ticket_id, _ = await a_history(house, random.Random(7))
+    edges = "{ edges { node { __typename ... on Node { id } } } }"
+
+    both = (
+        await mia.ask(
+            f"query($id: ID!) {{ ticket(id: $id) {{ some: timeline(first: 3) {edges} all: timeline(first: 90) {edges} }} }}",
+            id=ticket_id,
+        )
+    )["ticket"]
+    calls = (
+        await mia.ask(
+            f"query($id: ID!) {{ ticket(id: $id) {{ timeline(kinds: [CALL], first: 90) {edges} }} }}",
+            id=ticket_id,
+        )
+    )["ticket"]["timeline"]
+
+    assert both["all"]["edges"][:3] == both["some"]["edges"]
+    assert len(both["all"]["edges"]) > 3
+    assert (
+        calls["edges"] == [one for one in both["all"]["edges"] if one["node"]["__typename"] == "Call"] != []
+    )
+
+
+async def test_a_history_that_cannot_be_asked_for_is_refused_where_it_stands(
+    house: House, mia: Client
+) -> None:
+    ticket_id, _ = await a_history(house, random.Random(7))
+
+    answer = (
+        await mia.post(
+            'query($id: ID!) { ticket(id: $id) { subject timeline(before: "nowhere") { edges { cursor } } } }',
+            {"id": ticket_id},
+        )
+    ).json()
+
+    assert [(error["path"], error["extensions"]["code"]) for error in answer["errors"]] == [
+        (["ticket", "timeline"], "INVALID")
+    ]
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "timeline(first: 5) @include(if: $shown) { ...Page }",
+        "... @include(if: $shown) { timeline(first: 5) { ...Page } }",
+        "...Seen @skip(if: $hidden)",
+    ],
+)
+async def test_a_history_that_is_left_out_is_not_read(house: House, mia: Client, asked: str) -> None:
+    ticket_id, _ = await a_history(house, random.Random(7))
+    query = f"""query($id: ID!, $shown: Boolean!, $hidden: Boolean!) {{ ticket(id: $id) {{
+      subject @include(if: $shown) number @skip(if: $hidden) {asked} }} }}
+      fragment Page on TimelineConnection {{ edges {{ node {{ ... on Node {{ id }} }} }} }}
+      fragment Seen on Ticket {{ timeline(first: 5) {{ ...Page }} }}"""
+    if "Seen" not in asked:
+        query = query[: query.index("fragment Seen")]
+    said: dict[bool, list[str]] = {}
+    for shown in (True, False, True, False):
+        with statements(house.db) as said[shown]:
+            found = (await mia.ask(query, id=ticket_id, shown=shown, hidden=not shown))["ticket"]
+        assert ("timeline" in found) == shown
+
+    assert any("item.seq" in one for one in said[True])
+    assert not any("item.seq" in one for one in said[False])
+
+
+async def test_of_a_merged_ticket_the_history_is_that_of_the_one_it_became(house: House, mia: Client) -> None:
+    other_id, _ = await a_history(house, random.Random(8))
+    async with house.db.transaction() as session:
+        (first,) = await tickets(session)
+        at = NOON + timedelta(hours=1)
+        contact = await session.get_one(Contact, first.contact_id)
+        second = open_ticket(session, contact, subject="Another", by=SYSTEM, at=at)
+        await session.flush()
+        await merge_tickets(session, second, [first], by=SYSTEM, at=at)
+    page = "ticket(id: $id) { id timeline(first: 90) { edges { node { ... on Node { id } } } } }"
+
+    merged = (await mia.ask(f"query($id: ID!) {{ {page} }}", id=other_id))["ticket"]
+
+    assert merged["id"] == public_id("Ticket", second.id)
+    assert merged == (await mia.ask(f"query($id: ID!) {{ {page} }}", id=merged["id"]))["ticket"]
+    assert len(merged["timeline"]["edges"]) > 3
