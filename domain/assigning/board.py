@@ -4,11 +4,12 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, DateTime, Select, and_, any_, func, literal, select, true
+from sqlalchemy import ColumnElement, DateTime, Select, Uuid, and_, any_, bindparam, func, select, true
 
-from domain.access import may_see
+from domain.access import may_see, sight
 from domain.actors import Actor
 from domain.alerting.alerts import UNRESOLVED, Alert, AlertKind
 from domain.assigning.workload import COUNTS
@@ -45,11 +46,9 @@ async def counters(
     connection: Reads, actor: Actor, team_id: uuid.UUID | None = None, *, at: datetime
 ) -> Counters:
     """Of what this person sees; of one team's tickets, with a team."""
-    seen = and_(may_see(Ticket, actor), true() if team_id is None else Ticket.team_id == team_id)
-    theirs = select(Ticket.id).where(seen)
-    tasks = and_(may_see(Task, actor), true() if team_id is None else Task.ticket_id.in_(theirs))
-    beside = _beside(theirs, tasks, *_today(at), at)
-    found = (await connection.execute(_of_tickets(seen, at).add_columns(*beside))).one()
+    asked = _counted(sight(actor), of_team=team_id is not None)
+    moments = {"at": at, "since": at - LONGEST_DAY}
+    found = (await connection.execute(asked, {"team_id": team_id, **moments})).one()
     settled = found.kept + found.broken
     return Counters(
         breached=found.breached,
@@ -64,7 +63,19 @@ async def counters(
     )
 
 
-def _today(at: datetime) -> tuple[ColumnElement[datetime], ColumnElement[datetime]]:
+_AT, _SINCE = (bindparam(name, type_=DateTime(timezone=True)) for name in ("at", "since"))
+_TEAM: Any = bindparam("team_id", type_=Uuid())
+
+
+@lru_cache(1000)
+def _counted(actor: Actor, *, of_team: bool) -> Select[Any]:
+    seen = and_(may_see(Ticket, actor), Ticket.team_id == _TEAM if of_team else true())
+    theirs = select(Ticket.id).where(seen)
+    tasks = and_(may_see(Task, actor), Task.ticket_id.in_(theirs) if of_team else true())
+    return _of_tickets(seen).add_columns(*_beside(theirs, tasks, *_today()))
+
+
+def _today() -> tuple[ColumnElement[datetime], ColumnElement[datetime]]:
     """When the shop's day begins and ends: in the zone of the default promise."""
     default = (
         select(Calendar.hours["zone"].astext)
@@ -73,11 +84,11 @@ def _today(at: datetime) -> tuple[ColumnElement[datetime], ColumnElement[datetim
         .scalar_subquery()
     )
     zone = func.coalesce(default, "UTC")
-    midnight = func.date_trunc("day", func.timezone(zone, literal(at, DateTime(timezone=True))))
+    midnight = func.date_trunc("day", func.timezone(zone, _AT))
     return func.timezone(zone, midnight), func.timezone(zone, midnight + timedelta(days=1))
 
 
-def _of_tickets(which: ColumnElement[bool], at: datetime) -> Select[*tuple[Any, ...]]:
+def _of_tickets(which: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
     seen = (
         select(Ticket.id, Ticket.assignee_id)
         .where(Ticket.status.in_(LIVE), COUNTS, which)
@@ -86,8 +97,8 @@ def _of_tickets(which: ColumnElement[bool], at: datetime) -> Select[*tuple[Any, 
     promised = (
         select(
             Clock.ticket_id,
-            func.bool_or(Clock.due_at <= at).label("late"),
-            func.bool_or(literal(at) >= any_(Clock.warn_at)).label("warned"),
+            func.bool_or(Clock.due_at <= _AT).label("late"),
+            func.bool_or(any_(Clock.warn_at) <= _AT).label("warned"),
         )
         .where(Clock.ticket_id.in_(select(seen.c.id)), RUNNING, Clock.paused_since.is_(None))
         .group_by(Clock.ticket_id)
@@ -108,7 +119,6 @@ def _beside(
     tasks: ColumnElement[bool],
     midnight: ColumnElement[datetime],
     tomorrow: ColumnElement[datetime],
-    at: datetime,
 ) -> Iterator[ColumnElement[int]]:
     """Tasks, calls, complaints, and the promises that were kept or broken today."""
     due = select(func.count()).select_from(Task).where(Task.done_at.is_(None), Task.due_at < tomorrow, tasks)
@@ -123,6 +133,6 @@ def _beside(
     yield stand.scalar_subquery().label("stalled")
     promises = select(func.count()).select_from(Clock).where(Clock.ticket_id.in_(tickets))
     # Where midnight is only comes out on the way: by itself it would be planned for as if a third of all came after it.
-    met, broken = (and_(of > at - LONGEST_DAY, of >= midnight) for of in (Clock.met_at, Clock.breached_at))
+    met, broken = (and_(of > _SINCE, of >= midnight) for of in (Clock.met_at, Clock.breached_at))
     yield promises.where(met, Clock.breached_at.is_(None)).scalar_subquery().label("kept")
     yield promises.where(broken).scalar_subquery().label("broken")

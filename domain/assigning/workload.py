@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Integer, Select, and_, case, func, or_, select
+from sqlalchemy import ColumnElement, DateTime, Integer, Select, and_, bindparam, case, func, or_, select
 
 from domain.agents.staff import Agent, TeamMember
 from domain.assigning.policies import CAPACITY, WEIGHTS, AssignmentPolicy
 from domain.chorus import Reads
 from domain.customers.visitors import Visitor
-from domain.db import among
+from domain.db import among, one_of_given
 from domain.desk.threads import Thread
 from domain.desk.tickets import LIVE, OURS, Ticket
 from domain.sla.clocks import RUNNING, Clock
@@ -42,13 +42,13 @@ COUNTS = and_(Ticket.merged_into_id.is_(None), Ticket.spam_at.is_(None))
 """Of tickets, those that are anybody's work."""
 
 
-def chats_now(at: datetime) -> ColumnElement[bool]:
+def chats_now(at: Any) -> ColumnElement[bool]:
     """Of a conversation with its channel and its visitor: does somebody sit before it?"""
     here = or_(Visitor.here_until > at, Thread.last_inbound_at > at - STAYS_FOR)
     return and_(Channel.kind == ChannelKind.CHAT, Thread.ended_at.is_(None), here)
 
 
-def weighed(*which: ColumnElement[bool], at: datetime) -> Select[Any]:
+def weighed(*which: ColumnElement[bool], at: Any) -> Select[Any]:
     """Of each of these tickets what it weighs, whether it is a live chat, and by which channels it came."""
     chats = func.coalesce(chats_now(at), False)
     usual = case(*((Channel.kind == kind, weight) for kind, weight in WEIGHTS.items()), else_=1)
@@ -78,7 +78,18 @@ def weighed(*which: ColumnElement[bool], at: datetime) -> Select[Any]:
 async def workloads(
     connection: Reads, agent_ids: Collection[uuid.UUID] | Select[uuid.UUID], *, at: datetime
 ) -> dict[uuid.UUID, Workload]:
-    theirs = among(Ticket.assignee_id, agent_ids)
+    if isinstance(agent_ids, Select):
+        asked = _workloads(among(Ticket.assignee_id, agent_ids), among(Agent.id, agent_ids), at=at)
+        rows = await connection.execute(asked)
+    else:
+        rows = await connection.execute(_named, {"ids": list(agent_ids), "at": at})
+    return {
+        row.id: Workload(row.capacity, row.used, row.open, row.live_chats, row.breached, row.waits_since)
+        for row in rows
+    }
+
+
+def _workloads(theirs: ColumnElement[bool], who: ColumnElement[bool], *, at: Any) -> Any:
     carried, promised = _carried(theirs, at).subquery(), _promised(theirs, at).subquery()
     of_teams = (
         select(func.max(AssignmentPolicy.terms["capacity"].astext.cast(Integer)))
@@ -86,7 +97,7 @@ async def workloads(
         .where(TeamMember.agent_id == Agent.id)
         .scalar_subquery()
     )
-    rows = await connection.execute(
+    return (
         select(
             Agent.id,
             func.coalesce(Agent.capacity, of_teams, CAPACITY).label("capacity"),
@@ -96,15 +107,11 @@ async def workloads(
         )
         .outerjoin(carried, carried.c.assignee_id == Agent.id)
         .outerjoin(promised, promised.c.assignee_id == Agent.id)
-        .where(among(Agent.id, agent_ids))
+        .where(who)
     )
-    return {
-        row.id: Workload(row.capacity, row.used, row.open, row.live_chats, row.breached, row.waits_since)
-        for row in rows
-    }
 
 
-def _carried(theirs: ColumnElement[bool], at: datetime) -> Select[*tuple[Any, ...]]:
+def _carried(theirs: ColumnElement[bool], at: Any) -> Select[*tuple[Any, ...]]:
     tickets = weighed(theirs, Ticket.status.in_(LIVE), at=at).add_columns(Ticket.assignee_id, Ticket.status)
     one = tickets.subquery().c
     return select(
@@ -115,7 +122,7 @@ def _carried(theirs: ColumnElement[bool], at: datetime) -> Select[*tuple[Any, ..
     ).group_by(one.assignee_id)
 
 
-def _promised(theirs: ColumnElement[bool], at: datetime) -> Select[*tuple[Any, ...]]:
+def _promised(theirs: ColumnElement[bool], at: Any) -> Select[*tuple[Any, ...]]:
     replies = Clock.metric.in_((Metric.FIRST_REPLY, Metric.NEXT_REPLY))
     running = (RUNNING, Clock.paused_since.is_(None))
     return (
@@ -128,3 +135,10 @@ def _promised(theirs: ColumnElement[bool], at: datetime) -> Select[*tuple[Any, .
         .where(theirs, Ticket.status.in_(LIVE), COUNTS, *running)
         .group_by(Ticket.assignee_id)
     )
+
+
+_named = _workloads(
+    one_of_given(Ticket.assignee_id),
+    one_of_given(Agent.id),
+    at=bindparam("at", type_=DateTime(timezone=True)),
+)
