@@ -40,6 +40,8 @@ from domain.ways_in.channels import Channel, ChannelKind, add_channel
 WORKERS = 2
 KILLED = 0.5
 """In so many of the minutes in which there is something to hand out, a worker dies in the midst of it."""
+GONE_WITHIN = 5_000
+"""Milliseconds, for a connection that is to end."""
 
 
 @dataclass
@@ -234,10 +236,11 @@ class Play:
                 await killer
 
     async def _kill(self, pid: int | None) -> None:
-        """The server drops the connection, as it does when the process at its other end dies."""
+        """The server drops the connection, as it does when the process at its other end dies; and it is gone, before others go on."""
         async with self.db.engine.connect() as connection:
-            await asyncio.sleep(self.chance.uniform(0, 0.05))
-            await connection.execute(select(func.pg_terminate_backend(pid)))
+            await asyncio.sleep(self.chance.uniform(0, 0.01))
+            await connection.execute(select(func.pg_terminate_backend(pid, GONE_WITHIN)))
+        await asyncio.sleep(0.01)  # until this end has heard of it
 
     async def _judge(self, at: datetime) -> None:
         async with self.db.reading() as connection:
