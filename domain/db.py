@@ -254,8 +254,14 @@ _notify = select(func.pg_notify(Bell.CHANNEL, _topics))
 
 async def database_time(session: AsyncSession | AsyncConnection) -> datetime:
     """The transaction's time by the database's clock: the one clock all processes share."""
-    now: datetime = (await session.execute(select(func.now()))).scalar_one()
+    if isinstance(session, AsyncSession):
+        now: datetime = (await tell(session, _now, flushes=False)).scalar_one()
+    else:
+        now = (await session.execute(_now)).scalar_one()
     return now
+
+
+_now = select(func.now())
 
 
 async def begin_request(session: AsyncSession) -> datetime:

@@ -6,9 +6,13 @@ import uuid
 
 from domain.errors import NotFound
 
+_URLSAFE = bytes.maketrans(b"+/", b"-_")
+
 
 def public_id(typename: str, id: uuid.UUID | int) -> str:
-    return base64.urlsafe_b64encode(f"{typename}:{id}".encode()).decode().rstrip("=")
+    """As `base64.urlsafe_b64encode`, which copies more; a page makes a hundred."""
+    said = binascii.b2a_base64(f"{typename}:{id}".encode(), newline=False)
+    return said.translate(_URLSAFE, b"=").decode()
 
 
 def row_id(typename: str, id: str, *, field: str = "id") -> uuid.UUID:

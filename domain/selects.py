@@ -4,10 +4,12 @@ SQLAlchemy's own execution goes through a cursor and a greenlet for each stateme
 asked here is its Core compiled by its compiler, with its types; only the telling is ours.
 """
 
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
+from itertools import islice
 from typing import Any, NamedTuple, TypeVar
 
 import asyncpg
@@ -15,7 +17,7 @@ import orjson
 from sqlalchemy import SelectBase
 from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi, PGDialect_asyncpg
 from sqlalchemy.engine.result import IteratorResult, SimpleResultMetaData
-from sqlalchemy.sql.sqltypes import Enum, NumericCommon
+from sqlalchemy.sql.sqltypes import ARRAY, Enum, NumericCommon
 from sqlalchemy.util import LRUCache
 
 T = TypeVar("T")
@@ -36,8 +38,8 @@ class Kind:
     names: tuple[str, ...]
     shape: SimpleResultMetaData
 
-    def numbered(self, begin: int) -> str:
-        return self.text % {name: f"${begin + place}" for place, name in enumerate(self.names, 1)}
+    def numbered(self, places: Sequence[int]) -> str:
+        return self.text % {name: f"${place}" for name, place in zip(self.names, places, strict=True)}
 
     def result(self, rows: Sequence[Any]) -> IteratorResult[*tuple[Any, ...]]:
         return IteratorResult(self.shape, map(tuple, rows))
@@ -112,28 +114,60 @@ def _again(asked: SelectBase, values: Mapping[str, Any]) -> Told:
 def _spread(compiled: Any, values: dict[str, Any]) -> tuple[str, dict[str, Any], dict[str, Any]]:
     """The text, the values by name, and how each is written; of an `IN` each value has a name of its own."""
     if not compiled.post_compile_params:
-        return compiled.string, values, compiled._bind_processors
+        return compiled.string, values, _writers(compiled)
     found = compiled._process_parameters_for_postcompile(values)
-    return found.statement, found.parameters, {**compiled._bind_processors, **found.processors}
+    return found.statement, found.parameters, {**_writers(compiled), **found.processors}
 
 
-def together(kinds: tuple[Kind, ...]) -> str:
-    """One row, in which each select is an array of records; the time is last."""
-    text = _together.get(kinds)
+def _writers(compiled: Any) -> dict[str, Any]:
+    """How values are written, but for arrays whose items are sent as they are: SQLAlchemy goes through each of them."""
+    known: dict[str, Any] | None = vars(compiled).get("writers")
+    if known is None:
+        plain = {
+            name for name, bind in compiled.binds.items() if _is_plain(bind.type, "bind_processor", _dialect)
+        }
+        known = {name: write for name, write in compiled._bind_processors.items() if name not in plain}
+        vars(compiled)["writers"] = known
+    return known
+
+
+def _is_plain(type: Any, processor: str, *given: Any) -> bool:
+    """An array of which nothing is made, for its items have no such processor."""
+    return (
+        isinstance(type, ARRAY) and getattr(type.item_type.dialect_impl(_dialect), processor)(*given) is None
+    )
+
+
+def together(said: Sequence[Told]) -> tuple[str, list[Any]]:
+    """One row, in which each select is an array of records; the time is last. And the values: ids that several ask for are sent once."""
+    values: list[Any] = []
+    lists: list[tuple[int, list[Any]]] = []
+    places: list[int] = []
+    for one in said:
+        for value in one.values:
+            is_ids = value.__class__ is list and value and isinstance(value[0], uuid.UUID)
+            place = next((known for known, other in lists if other == value), None) if is_ids else None
+            if place is None:
+                values.append(value)
+                place = len(values)
+                if is_ids:
+                    lists.append((place, value))
+            places.append(place)
+    key = (*(one.kind for one in said), *places)
+    text = _together.get(key)
     if text is None:
-        arrays, begin = [], 0
-        for kind in kinds:
-            arrays.append(f"ARRAY(SELECT ROW(one.*) FROM ({kind.numbered(begin)}) AS one)")
-            begin += len(kind.names)
-        text = _together[kinds] = f"SELECT {', '.join([*arrays, AND])}"
-    found: str = text
-    return found
+        arrays, left = [], iter(places)
+        for one in said:
+            numbered = one.kind.numbered(list(islice(left, len(one.values))))
+            arrays.append(f"ARRAY(SELECT ROW(one.*) FROM ({numbered}) AS one)")
+        text = _together[key] = f"SELECT {', '.join([*arrays, AND])}"
+    return text, values
 
 
 def alone(kind: Kind) -> str:
     text = _together.get(kind)
     if text is None:
-        text = _together[kind] = kind.numbered(0)
+        text = _together[kind] = kind.numbered(range(1, len(kind.names) + 1))
     found: str = text
     return found
 
@@ -173,6 +207,8 @@ def _reader(type: Any) -> Any:
     kind: Any = type.dialect_impl(_dialect)
     if isinstance(kind, NumericCommon):
         return _number(kind)
+    if _is_plain(kind, "result_processor", _dialect, None):
+        return None
     if isinstance(kind, Enum) and kind.enum_class:
         return kind._object_lookup.__getitem__
     return kind.result_processor(_dialect, None)

@@ -7,7 +7,7 @@ the driver first begins it.
 import asyncio
 import uuid
 from collections.abc import Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 from typing import Any, NamedTuple, TypeVar
 
 import asyncpg
@@ -29,11 +29,12 @@ Values = Mapping[str, Any]
 
 
 async def tell(
-    session: AsyncSession, statement: Any, values: Values | None = None
+    session: AsyncSession, statement: Any, values: Values | None = None, *, flushes: bool = True
 ) -> Result[*tuple[Any, ...]]:
-    """As the session's `execute` of a statement without entities. Of one that is kept, `values` are its bound parameters."""
+    """As the session's `execute` of a statement without entities. Of one that is kept, `values` are its bound parameters. Without
+    `flushes`, what waits to be written goes on waiting."""
     said = selects.told(statement, values)
-    return said.kind.result(await _fetched(session, selects.alone(said.kind), said.values))
+    return said.kind.result(await _fetched(session, selects.alone(said.kind), said.values, flushes=flushes))
 
 
 class Wanted(NamedTuple):
@@ -46,19 +47,21 @@ class Wanted(NamedTuple):
 async def tell_together(session: AsyncSession, *wanted: Wanted) -> list[Any]:
     """Several selects in one statement: of each its result, or what its rows are made into."""
     said = [selects.told(one.select, one.values) for one in wanted]
-    text = selects.together(tuple(one.kind for one in said))
-    ((*answers, _),) = await _fetched(session, text, [value for one in said for value in one.values])
+    ((*answers, _),) = await _fetched(session, *selects.together(said))
     return [
         told.kind.objects(one.made, rows) if one.made else told.kind.result(rows)
         for one, told, rows in zip(wanted, said, answers, strict=False)
     ]
 
 
-async def _fetched(session: AsyncSession, text: str, values: Sequence[Any]) -> Sequence[Any]:
-    if session.sync_session.autoflush and waits(session.sync_session):
+async def _fetched(
+    session: AsyncSession, text: str, values: Sequence[Any], *, flushes: bool = True
+) -> Sequence[Any]:
+    if flushes and session.sync_session.autoflush and waits(session.sync_session):
         await session.flush()
     if isinstance(session, Abreast) and not session.is_asking:
-        found: Sequence[Any] = await session.wished(work=lambda: _fetched(session, text, values))
+        work = partial(_fetched, session, text, values, flushes=flushes)
+        found: Sequence[Any] = await session.wished(work=work)
         return found
     if session.in_nested_transaction():
         await session.connection()  # it is only now that SQLAlchemy sets the savepoint
@@ -73,10 +76,15 @@ async def _fetched(session: AsyncSession, text: str, values: Sequence[Any]) -> S
 
 
 async def _begun(session: AsyncSession) -> Any:
-    pooled = await (await session.connection()).get_raw_connection()
-    connection: Any = pooled.dbapi_connection
-    if connection._transaction is None:
-        await connection._start_transaction()
+    connection = await session.connection()
+    pooled = await connection.get_raw_connection()
+    driver: Any = pooled.dbapi_connection
+    if driver._transaction is None:
+        try:
+            await driver._start_transaction()
+        except asyncio.CancelledError:
+            await connection.invalidate()  # it may be speaking still
+            raise
     session.info[_DRIVER] = pooled.driver_connection
     return pooled.driver_connection
 

@@ -2,6 +2,7 @@
 
 import asyncio
 
+from api.memory import settled
 from benchmarks.peers.product import house
 from benchmarks.peers.serving import Orders, dismissed, run
 from integrations.mailroom import Mailroom
@@ -10,6 +11,7 @@ from integrations.mailroom import Mailroom
 async def _work(orders: Orders) -> None:
     opened = house(orders)
     await opened.db.open()
+    settled()
     working = asyncio.create_task(Mailroom(opened.db, opened.keys, opened.files).run())
     leaving = asyncio.create_task(dismissed())
     try:

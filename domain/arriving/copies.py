@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from domain.abreast import asked
 from domain.arriving.inbound import InboundMessage
 from domain.arriving.ourselves import mailboxes_among
-from domain.db import one_of, one_of_given
+from domain.db import one_of_given
 from domain.desk.messages import Direction, Item, Message
 from domain.telling import tell
 from domain.ways_in.channels import Channel, ChannelKind
@@ -98,8 +98,12 @@ async def join_copy(session: AsyncSession, channel: Channel, said: InboundMessag
 
 
 async def _kept_anywhere(session: AsyncSession, external_ids: Sequence[str]) -> Mapping[str, bool]:
-    found = set(await session.scalars(select(Item.external_id).where(one_of(Item.external_id, external_ids))))
-    return {id: id in found for id in external_ids}
+    found = await tell(session, _kept, {"ids": list(external_ids)})
+    here = set(found.scalars())
+    return {id: id in here for id in external_ids}
+
+
+_kept = select(_item.external_id).where(one_of_given(_item.external_id))
 
 
 async def is_our_own(session: AsyncSession, said: InboundMessage) -> bool:

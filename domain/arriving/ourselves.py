@@ -9,6 +9,7 @@ from domain.abreast import asked
 from domain.agents.staff import Agent
 from domain.customers.mailboxes import without_plus
 from domain.db import one_of
+from domain.telling import tell
 from domain.ways_in.channels import Channel, ChannelKind
 
 
@@ -22,12 +23,13 @@ async def _mailboxes(
 ) -> Mapping[frozenset[str], frozenset[str]]:
     plain = {address: without_plus(address) for addresses in many for address in addresses}
     mailbox = func.lower(Channel.address, type_=Text)
-    found = await session.scalars(
+    found = await tell(
+        session,
         select(mailbox).where(
             Channel.kind == ChannelKind.EMAIL, one_of(mailbox, {*plain.keys(), *plain.values()})
-        )
+        ),
     )
-    ours = set(found)
+    ours = set(found.scalars())
     mailboxes = {address for address, bare in plain.items() if address in ours or bare in ours}
     return {addresses: addresses & mailboxes for addresses in many}
 
@@ -42,6 +44,6 @@ async def _agents(
     session: AsyncSession, many: Sequence[frozenset[str]]
 ) -> Mapping[frozenset[str], frozenset[str]]:
     address = func.lower(Agent.email, type_=Text)
-    found = await session.scalars(select(address).where(one_of(address, frozenset[str]().union(*many))))
-    agents = frozenset(found)
+    found = await tell(session, select(address).where(one_of(address, frozenset[str]().union(*many))))
+    agents = frozenset(found.scalars())
     return {addresses: addresses & agents for addresses in many}

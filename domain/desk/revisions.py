@@ -33,6 +33,7 @@ from domain.events import EventKind
 from domain.joining.cases import NamedNumber, note_numbers
 from domain.joining.matters import matter_of
 from domain.joining.suggestions import phones_in
+from domain.telling import tell
 from domain.ways_in.channels import Channel, ChannelKind
 
 REMEMBERED = timedelta(days=30)
@@ -198,7 +199,7 @@ async def awaited_among(session: AsyncSession, channel: Channel, ids: Collection
     awaited = select(AwaitedMessage.external_id).where(
         AwaitedMessage.channel_id == channel.id, one_of(AwaitedMessage.external_id, ids)
     )
-    return set(await session.scalars(awaited))
+    return set((await tell(session, awaited)).scalars())
 
 
 async def awaiting(session: AsyncSession, channel: Channel, external_id: str) -> Sequence[Arrival]:

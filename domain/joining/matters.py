@@ -80,7 +80,7 @@ def matter_of(subject: str, text: str, masks: tuple[str, ...] = ()) -> Matter:
 def _read(subject: str, text: str, masks: tuple[str, ...]) -> Matter:
     subject, text = untagged(subject), untagged(text)  # a ticket's number is no order's
     named, words, said = subject_of(subject), words_of(text), without_signature(f"{subject}\n{text}")
-    topics, numbers = topics_of(said), numbers_in(subject, text, masks)
+    topics, numbers = topics_of(said), numbers_in(said, masks)
     return Matter(
         subjects=frozenset((named,)) if named else frozenset(),
         numbers=numbers,

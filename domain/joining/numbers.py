@@ -69,9 +69,8 @@ MOST = 20
 LONGEST_TEXT = 20_000
 
 
-def numbers_in(subject: str, text: str, masks: Iterable[str] = ()) -> frozenset[CaseNumber]:
-    """`masks`: how the shop's own order numbers look, such as `ES-####-#####`."""
-    said = without_signature(f"{subject}\n{text}")
+def numbers_in(said: str, masks: Iterable[str] = ()) -> frozenset[CaseNumber]:
+    """Of a folded text without its signature. `masks`: how the shop's own order numbers look, such as `ES-####-#####`."""
     found: dict[str, CaseNumber] = {}
     shapes = [(NumberKind.ORDER, _mask(mask)) for mask in masks] + _SHAPED
     for kind, pattern in shapes + _NAMED:

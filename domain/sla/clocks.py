@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import DateTime, ForeignKey, Index, Integer, select, text
+from sqlalchemy import DateTime, ForeignKey, Index, Integer, bindparam, select, text, update
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
@@ -26,7 +26,7 @@ from domain.sla.policies import IN_ORDER, Policy
 from domain.sla.promises import Promise, is_waited_for
 from domain.sla.targets import Metric
 from domain.sla.terms import promises_of
-from domain.telling import Wanted, known, tell_together
+from domain.telling import Wanted, known, tell, tell_together
 from domain.ways_in.channels import ChannelKind
 
 DAY = 86_400
@@ -147,10 +147,7 @@ async def reckon(
     pairs = _pairs(promises, history.clocks)
     paired = {clock.id for _, clock in pairs if clock}
     left = [row for row in history.clocks if row.runs and row.id not in paired]
-    for row in left:
-        hand.end(row)
-    if left:
-        await session.flush()  # what ends makes room for what begins
+    await hand.end(left)
     clocks = [hand.set(clock, promise) for promise, clock in pairs]
     ticket.due_at = min((row.due_at for row in clocks if row.runs and not row.paused_since), default=NEVER)
     await hand.tell()
@@ -184,6 +181,13 @@ def _pairs(promises: Sequence[Promise], rows: Sequence[Clock]) -> list[tuple[Pro
     return pairs
 
 
+_over = (
+    update(Clock)
+    .where(one_of_given(Clock.id))
+    .values(ended_at=bindparam("over_at", type_=DateTime(timezone=True)), next_at=None)
+)
+
+
 class _Hand:
     """Sets the clocks of one ticket, and afterwards tells what came of it."""
 
@@ -193,9 +197,15 @@ class _Hand:
         """Clocks whose alerts are over."""
         self.moved = False
 
-    def end(self, row: Clock) -> None:
-        row.ended_at, row.next_at = self._at, None
-        self._quiet.append(row.id)
+    async def end(self, rows: Sequence[Clock]) -> None:
+        """At once, before what else waits to be written: what ends makes room for what begins."""
+        if not rows:
+            return
+        ids = [row.id for row in rows]
+        await tell(self._session, _over, {"ids": ids, "over_at": self._at}, flushes=False)
+        for row in rows:
+            row.ended_at, row.next_at = self._at, None
+        self._quiet += ids
         self.moved = True
 
     def set(self, row: Clock | None, promise: Promise) -> Clock:

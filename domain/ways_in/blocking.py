@@ -19,6 +19,7 @@ from domain.customers.mailboxes import mail_address, without_plus
 from domain.db import Base, new_id, one_of
 from domain.errors import InvalidInput
 from domain.languages import N_
+from domain.telling import tell
 from domain.ways_in.channels import Channel, ChannelKind
 
 DEEPEST = 10
@@ -57,10 +58,11 @@ async def blocked_as(session: AsyncSession, claim: Claim) -> str | None:
 
 async def _blocked(session: AsyncSession, claims: Sequence[Claim]) -> Mapping[Claim, str | None]:
     names = {claim: _names(claim) for claim in claims}
-    listed = await session.execute(
+    listed = await tell(
+        session,
         select(BlockedSender.kind, BlockedSender.scope, BlockedSender.sender)
         .where(one_of(BlockedSender.sender, {name for some in names.values() for name in some}))
-        .order_by(func.length(BlockedSender.sender).desc())
+        .order_by(func.length(BlockedSender.sender).desc()),
     )
     rows = listed.all()
     return {
