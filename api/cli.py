@@ -83,7 +83,7 @@ async def demo(
 
 
 def main() -> None:
-    gc.set_threshold(100_000)  # what is imported stays, and to look for garbage in it was a tenth of a start
+    gc.set_threshold(600_000)  # what is imported stays, and to look for garbage in it was a tenth of a start
     log_to_stderr()
     # Whatever runs then leaves by the door, and the embedded database is stopped.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))

@@ -101,7 +101,7 @@ class GraphQLDoor(GraphQL[Context, None]):
 
     async def _recognise(self, context: Context) -> None:
         chorus = context.singing()
-        async with chorus.joined():
+        async with chorus:
             holder = await auth.holder_of(chorus, context.token or "")
         context.somebody = holder.actor if holder else None
         context.session_id = holder.session_id if holder else None

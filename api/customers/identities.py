@@ -96,7 +96,8 @@ async def identities_of(
     reading: Reading, contact_ids: list[uuid.UUID], selection: Selection
 ) -> dict[uuid.UUID, list[Identity]]:
     found = await _read(reading, _theirs(COLUMNS.asked(selection)), {"ids": contact_ids})
-    return by("contact_id", each_once(found))
+    groups = by("contact_id", found)
+    return {id: each_once(group) if len(group) > 1 else group for id, group in groups.items()}
 
 
 async def _read(
