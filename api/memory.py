@@ -2,7 +2,7 @@
 
 import gc
 
-OBJECTS = 50_000
+OBJECTS = 10_000
 """That are made before the collector looks among the young ones: a page makes a few thousand, and hardly one of them in a circle."""
 
 
