@@ -205,8 +205,11 @@ async def since(connection: Reads, place: Place, limit: int) -> Sequence[Event]:
 
 async def newest_place(connection: Reads) -> Place:
     """Where a reader starts that wants only what comes next."""
-    horizon = (await connection.execute(select(HORIZON))).scalar_one()
+    horizon = (await connection.execute(_horizon, {})).scalar_one()
     return int(horizon) - 1, 2**62
+
+
+_horizon = select(HORIZON)
 
 
 HELD_BACK = 0.02

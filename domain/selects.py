@@ -14,8 +14,12 @@ from typing import Any, NamedTuple, TypeVar
 
 import asyncpg
 import orjson
-from sqlalchemy import SelectBase
-from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi, PGDialect_asyncpg
+from sqlalchemy import Boolean, Integer, Interval, SelectBase, String
+from sqlalchemy.dialects.postgresql.asyncpg import (
+    AsyncAdapt_asyncpg_dbapi,
+    PGCompiler_asyncpg,
+    PGDialect_asyncpg,
+)
 from sqlalchemy.engine.result import IteratorResult, SimpleResultMetaData
 from sqlalchemy.sql.sqltypes import ARRAY, Enum, NumericCommon
 from sqlalchemy.util import LRUCache
@@ -94,10 +98,10 @@ def told(asked: Any, values: Mapping[str, Any] | None = None) -> Told:
     return Told(kind, [writers[name](found[name]) if name in writers else found[name] for name in kind.names])
 
 
-def _again(asked: SelectBase, values: Mapping[str, Any]) -> Told:
+def _again(asked: Any, values: Mapping[str, Any]) -> Told:
     known = _kept.get(asked)
     if known is None:
-        compiled: Any = asked.compile(dialect=_dialect)
+        compiled: Any = asked.compile(dialect=_for_kept if isinstance(asked, SelectBase) else _dialect)
         text, fixed, writers = _spread(compiled, compiled.construct_params(_check=False))
         kind = Kind(text, _names(text), _shape(compiled))
         known = _kept[asked] = kind, [(name, fixed.get(name), writers.get(name)) for name in kind.names]
@@ -172,12 +176,42 @@ def alone(kind: Kind) -> str:
     return found
 
 
-_dialect: Any = PGDialect_asyncpg(  # type: ignore[no-untyped-call]
-    dbapi=AsyncAdapt_asyncpg_dbapi(asyncpg),  # type: ignore[no-untyped-call]
-    paramstyle="pyformat",
-    json_serializer=lambda value: orjson.dumps(value).decode(),
-    json_deserializer=orjson.loads,
-)
+class _PlannedOnce(PGCompiler_asyncpg):
+    """Of what is kept, so that the database keeps its plan. Values that the code names stand in the text. Those that are given are out
+    of the planner's sight: it would count what each of them costs, and plan anew for the next."""
+
+    def visit_bindparam(self, bindparam: Any, *args: Any, **options: Any) -> Any:
+        if bindparam.unique and _is_spelt_out(bindparam.type):
+            options["literal_binds"] = True
+        return super().visit_bindparam(bindparam, *args, **options)  # type: ignore[no-untyped-call]
+
+    def render_bind_cast(self, type_: Any, dbapi_type: Any, sqltext: str) -> str:
+        value: str = super().render_bind_cast(type_, dbapi_type, sqltext)  # type: ignore[no-untyped-call]
+        kind = value.rpartition("::")[2]
+        return f"(SELECT {value})::{kind}"  # said twice: `ANY ((SELECT …))` would be of rows
+
+
+def _is_spelt_out(kind: Any) -> bool:
+    """Enums are strings."""
+    return isinstance(
+        kind.item_type if isinstance(kind, ARRAY) else kind, String | Integer | Boolean | Interval
+    )
+
+
+def _speaking(compiler: Any) -> Any:
+    dialect: Any = PGDialect_asyncpg(  # type: ignore[no-untyped-call]
+        dbapi=AsyncAdapt_asyncpg_dbapi(asyncpg),  # type: ignore[no-untyped-call]
+        paramstyle="pyformat",
+        json_serializer=lambda value: orjson.dumps(value).decode(),
+        json_deserializer=orjson.loads,
+    )
+    dialect.statement_compiler = compiler
+    dialect._backslash_escapes = False  # as the server does, of which it has not asked
+    return dialect
+
+
+_dialect = _speaking(PGCompiler_asyncpg)
+_for_kept = _speaking(_PlannedOnce)
 _compiled: Any = LRUCache(KEPT)
 _together: Any = LRUCache(KEPT)
 _kept: Any = LRUCache(KEPT)

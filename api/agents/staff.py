@@ -1,12 +1,13 @@
 """Agents, who is there of them and how much they have to do; teams."""
 
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated
+from functools import cache
+from typing import TYPE_CHECKING, Annotated, Any
 
 import strawberry
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, Select, select
 
 from api.computed import MAY_LIE_READY, computed
 from api.context import Info, Part, Reading, by, fill, plain
@@ -171,18 +172,28 @@ async def agents_by_id(
 
 
 async def agents_where(
-    reading: Reading, condition: ColumnElement[bool], selection: Selection = NOTHING
+    reading: Reading,
+    condition: ColumnElement[bool],
+    selection: Selection = NOTHING,
+    values: Mapping[str, Any] | None = None,
 ) -> dict[uuid.UUID | None, Agent]:
-    found = await reading.connection.objects(Agent, _columns.where(condition))
+    """`values`: of a condition that is kept."""
+    query = _columns.where(condition) if values is None else _agents(condition)
+    found = await reading.connection.objects(Agent, query, values)
     await fill(PARTS, reading, found, selection)
     return {agent.row_id: agent for agent in found}
+
+
+@cache
+def _agents(condition: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
+    return _columns.where(condition)
 
 
 async def teams_by_id(reading: Reading, ids: Collection[uuid.UUID | None]) -> dict[uuid.UUID | None, Team]:
     named = [id for id in set(ids) if id]
     if not named:
         return {}
-    teams = await reading.connection.objects(Team, _team_columns.where(one_of(staff.Team.id, named)))
+    teams = await reading.connection.objects(Team, _named_teams, {"ids": named})
     return {team.row_id: team for team in teams}
 
 
@@ -190,6 +201,7 @@ COLUMNS = ("name", "locale", "timezone", "role", "languages", "skills", "line")
 _columns = select(staff.Agent.id.label("row_id"), *(getattr(staff.Agent, name) for name in COLUMNS))
 _named = _columns.where(one_of_given(staff.Agent.id))
 _team_columns = select(staff.Team.id.label("row_id"), staff.Team.name)
+_named_teams = _team_columns.where(one_of_given(staff.Team.id))
 
 
 computed(

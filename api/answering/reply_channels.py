@@ -9,7 +9,7 @@ from api.context import Reading, by, plain
 from api.customers.identities import Identity, each_once, identities_where
 from api.selection import Selection
 from domain.customers import contacts
-from domain.db import among, one_of
+from domain.db import among, one_of_given
 from domain.desk.threads import Thread
 from domain.gathering import gathered
 from domain.ways_in.channels import ChannelKind
@@ -19,20 +19,10 @@ async def reply_channels_of(
     reading: Reading, tickets: Mapping[uuid.UUID, uuid.UUID], selection: Selection
 ) -> dict[uuid.UUID, list[Identity]]:
     """`tickets`: with the contact of each."""
-    here = one_of(Thread.ticket_id, tickets)
-    taking_part = select(Thread.identity_id).where(here, Thread.identity_id.is_not(None))
+    asked = {"ids": list(tickets), "contacts": list(set(tickets.values()))}
     rows, known = await gathered(
-        reading.connection.execute(
-            select(Thread.ticket_id, Thread.identity_id, func.max(Thread.last_inbound_at).label("at"))
-            .where(here)
-            .group_by(Thread.ticket_id, Thread.identity_id)
-        ),
-        identities_where(
-            reading,
-            one_of(contacts.Identity.contact_id, set(tickets.values()))
-            | among(contacts.Identity.id, taking_part),
-            Selection(selection | {"channel": Selection()}),
-        ),
+        reading.connection.execute(_used, asked),
+        identities_where(reading, _may_be, asked, Selection(selection | {"channel": Selection()})),
     )
     threads, identities = by("ticket_id", rows.all()), each_once(known)
     found: dict[uuid.UUID, list[Identity]] = {}
@@ -45,6 +35,16 @@ async def reply_channels_of(
         ]
         found[ticket_id] = sorted(mine, key=lambda one: used.get(one.row_id, 0.0), reverse=True)
     return found
+
+
+_here = one_of_given(Thread.ticket_id)
+_used = (
+    select(Thread.ticket_id, Thread.identity_id, func.max(Thread.last_inbound_at).label("at"))
+    .where(_here)
+    .group_by(Thread.ticket_id, Thread.identity_id)
+)
+_taking_part = select(Thread.identity_id).where(_here, Thread.identity_id.is_not(None))
+_may_be = one_of_given(contacts.Identity.contact_id, "contacts") | among(contacts.Identity.id, _taking_part)
 
 
 def _from_here(identity: Identity, *, was_used: bool) -> Identity:

@@ -1,8 +1,9 @@
 """Complaints as screens show them: where each stands, by when it is to be decided, and what was done about it."""
 
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Any
 
 import strawberry
@@ -17,11 +18,12 @@ from api.paging import of_each, page_size
 from api.selection import Selection, wanted
 from api.sla.template_codes import PolicyTemplateCode
 from domain.access import may_see
+from domain.actors import Actor
 from domain.agents import staff
 from domain.complaints import complaints, decision_dates
 from domain.complaints.complaints import LEADS, OPEN, ComplaintStep
 from domain.complaints.stages import FOLLOWING, Outcome, Remedy, Stage
-from domain.db import one_of
+from domain.db import one_of, one_of_given
 from domain.desk.tickets import Ticket as TicketRow
 from domain.ids import public_id
 from domain.ways_in.channels import ChannelKind
@@ -110,27 +112,34 @@ async def complaints_of(
     reading: Reading, ticket_ids: Collection[uuid.UUID], selection: Selection
 ) -> dict[uuid.UUID, Complaint]:
     """By ticket, the one that leads it."""
-    found = await _load(
-        reading, _seen(reading, LEADS, one_of(complaints.Complaint.ticket_id, ticket_ids)), selection
-    )
+    query = _leading(reading.actor)
+    found = await _load(reading, query, selection, {"ids": list(ticket_ids)})
     return {complaint.ticket_id: complaint for complaint in found}
+
+
+@lru_cache(1000)
+def _leading(actor: Actor) -> Select[Any]:
+    return _seen(actor).where(LEADS, one_of_given(complaints.Complaint.ticket_id))
 
 
 async def complaints_by_id(
     reading: Reading, ids: Collection[uuid.UUID], selection: Selection
 ) -> dict[uuid.UUID, Complaint]:
-    found = await _load(reading, _seen(reading, one_of(complaints.Complaint.id, ids)), selection)
+    query = _seen(reading.actor).where(one_of(complaints.Complaint.id, ids))
+    found = await _load(reading, query, selection)
     return {complaint.row_id: complaint for complaint in found}
 
 
-def _seen(reading: Reading, *conditions: ColumnElement[bool]) -> Select[Any]:
+def _seen(actor: Actor) -> Select[Any]:
     row = complaints.Complaint
     read: Select[Any] = select(row.__table__, decision_dates.legal_due.label("legal_due_at"))
-    return read.where(may_see(row, reading.actor), *conditions)
+    return read.where(may_see(row, actor))
 
 
-async def _load(reading: Reading, query: Select[Any], selection: Selection) -> list[Complaint]:
-    rows = (await reading.connection.execute(query)).all()
+async def _load(
+    reading: Reading, query: Select[Any], selection: Selection, values: Mapping[str, Any] | None = None
+) -> list[Complaint]:
+    rows = (await reading.connection.execute(query, values)).all()
     found = [_complaint(reading, row) for row in rows]
     if found:
         await fill(PARTS, reading, found, selection)
@@ -235,7 +244,7 @@ async def _complaints(
     if mine:
         conditions.append(row.owner_id == info.context.actor.agent_id)
     async with info.context.reading() as reading:
-        query = _seen(reading, *conditions).join(its_ticket, its_ticket.id == row.ticket_id)
+        query = _seen(reading.actor).where(*conditions).join(its_ticket, its_ticket.id == row.ticket_id)
         soonest = func.least(decision_dates.legal_due, row.promised_at)
         order = (row.decided_at.is_not(None), soonest.nulls_last()) if open else (row.closed_at.desc(),)
         return await _load(reading, query.order_by(*order, row.id).limit(page_size(first)), wanted(info))

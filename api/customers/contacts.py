@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Collection
 from datetime import datetime
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Annotated, Any
 
 import strawberry
@@ -24,8 +24,9 @@ from api.node import Node
 from api.reads import opened
 from api.selection import Selection, wanted
 from domain.access import visible
+from domain.actors import Actor
 from domain.customers import contacts
-from domain.db import Json, one_of, one_of_given
+from domain.db import Json, one_of_given
 from domain.desk.history import TimelineKind
 from domain.gathering import gathered
 from domain.ids import public_id, row_id
@@ -89,14 +90,19 @@ computed(Contact, id=lambda contact: public_id("Contact", contact.row_id), field
 
 async def seen_contacts(reading: Reading, ids: Collection[uuid.UUID]) -> dict[uuid.UUID, uuid.UUID]:
     """By the id asked for, the id of the contact it became or still is, where this person sees that one."""
+    rows = await reading.connection.execute(_standing(reading.actor), {"ids": list(ids)})
+    return {row.asked_id: row.id for row in rows}
+
+
+@lru_cache(1000)
+def _standing(actor: Actor) -> Select[Any]:
     asked = contacts.Contact.__table__.alias()
-    rows = await reading.connection.execute(
-        visible(contacts.Contact, to=reading.actor)
+    return (
+        visible(contacts.Contact, to=actor)
         .with_only_columns(asked.c.id.label("asked_id"), contacts.Contact.id)
         .join(asked, contacts.Contact.id == func.coalesce(asked.c.canonical_id, asked.c.id))
-        .where(one_of(asked.c.id, ids))
+        .where(one_of_given(asked.c.id))
     )
-    return {row.asked_id: row.id for row in rows}
 
 
 async def contacts_by_id(
@@ -104,15 +110,16 @@ async def contacts_by_id(
 ) -> dict[uuid.UUID, Contact]:
     """By the id asked for: of a merged contact, the one it became. It asks no door: a ticket that is seen shows its
     contact, and for other ids there is `seen_contacts`."""
-    asked = contacts.Contact.__table__
-    rows = await reading.connection.execute(
-        select(
-            asked.c.id, func.coalesce(asked.c.canonical_id, asked.c.id, type_=Uuid()).label("stands")
-        ).where(one_of(asked.c.id, ids))
-    )
+    rows = await reading.connection.execute(_STANDS, {"ids": list(ids)})
     stands = {row.id: row.stands for row in rows}
     found = await contacts_now(reading, set(stands.values()), selection)
     return {id: found[standing] for id, standing in stands.items()}
+
+
+_row = contacts.Contact.__table__.c
+_STANDS = select(_row.id, func.coalesce(_row.canonical_id, _row.id, type_=Uuid()).label("stands")).where(
+    one_of_given(_row.id)
+)
 
 
 async def contacts_now(

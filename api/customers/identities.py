@@ -86,40 +86,31 @@ def each_once(identities: list[Identity]) -> list[Identity]:
 
 
 async def identities_where(
-    reading: Reading, condition: ColumnElement[bool], selection: Selection
+    reading: Reading, condition: ColumnElement[bool], values: Mapping[str, Any], selection: Selection
 ) -> list[Identity]:
-    """What can be shown and answered to: the shop's own customer ids are neither."""
-    return await _read(reading, _rows(COLUMNS.asked(selection)).where(condition))
-
-
-async def identities_of(
-    reading: Reading, contact_ids: list[uuid.UUID], selection: Selection
-) -> dict[uuid.UUID, list[Identity]]:
-    found = await _read(reading, _theirs(COLUMNS.asked(selection)), {"ids": contact_ids})
-    groups = by("contact_id", found)
-    return {id: each_once(group) if len(group) > 1 else group for id, group in groups.items()}
-
-
-async def _read(
-    reading: Reading, query: Select[Any], values: Mapping[str, Any] | None = None
-) -> list[Identity]:
-    found = await reading.connection.objects(Identity, query, values)
+    """What can be shown and answered to: the shop's own customer ids are neither. The condition is one that is kept, and given values."""
+    found = await reading.connection.objects(Identity, _rows(condition, COLUMNS.asked(selection)), values)
     for identity in found:
         identity.reading = reading
     return found
 
 
-@cache
-def _theirs(asked: frozenset[str]) -> Select[Any]:
-    return _rows(asked).where(one_of_given(_table.contact_id))
+async def identities_of(
+    reading: Reading, contact_ids: list[uuid.UUID], selection: Selection
+) -> dict[uuid.UUID, list[Identity]]:
+    found = await identities_where(reading, _of_contacts, {"ids": contact_ids}, selection)
+    groups = by("contact_id", found)
+    return {id: each_once(group) if len(group) > 1 else group for id, group in groups.items()}
 
 
 @cache
-def _rows(asked: frozenset[str]) -> Select[Any]:
-    return select(*COLUMNS.of(asked)).where(one_of(_table.kind, CHANNELS)).order_by(_table.created_at)
+def _rows(condition: ColumnElement[bool], asked: frozenset[str]) -> Select[Any]:
+    rows = select(*COLUMNS.of(asked)).where(one_of(_table.kind, CHANNELS), condition)
+    return rows.order_by(_table.created_at)
 
 
 _table = contacts.Identity.__table__.c
+_of_contacts = one_of_given(_table.contact_id)
 _its_threads = Thread.identity_id == _table.id
 _begun = exists().where(_its_threads, Channel.id == Thread.channel_id, Channel.disabled_at.is_(None))
 _is_texted = _begun.where(Channel.kind == ChannelKind.SMS).label("is_texted")

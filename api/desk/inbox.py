@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 import strawberry
-from sqlalchemy import ColumnElement, DateTime, Integer, Select, Uuid, bindparam, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, DateTime, Select, Uuid, bindparam, func, or_, select, tuple_
 from sqlalchemy.orm import InstrumentedAttribute
 
 from api.computed import computed
@@ -92,8 +92,8 @@ async def _tickets(
         if filter:
             query = _page(sight, columns, order, chosen, place, size + 1)
         else:
-            query = _page_of_all(sight, columns, order, further=after is not None)
-            values = {"size": size + 1} | dict(zip(_PLACE, place or (), strict=False))
+            query = _page_of_all(sight, columns, order, size + 1, further=after is not None)
+            values = dict(zip(_PLACE, place or (), strict=False))
         found, total = await gathered(
             load_tickets(reading, query, asked, values),
             reading.connection.scalar(_count(sight, chosen)) if "totalCount" in selection else nothing(),
@@ -138,7 +138,7 @@ def _page(
     order: TicketOrder,
     chosen: Sequence[ColumnElement[bool]],
     place: Any,
-    size: Any,
+    size: int,
 ) -> Select[Any]:
     """`place`: of the last ticket of the page before."""
     query = select(*COLUMNS.of(columns)).where(
@@ -150,9 +150,11 @@ def _page(
 
 
 @lru_cache(1000)
-def _page_of_all(sight: Actor, columns: frozenset[str], order: TicketOrder, *, further: bool) -> Select[Any]:
+def _page_of_all(
+    sight: Actor, columns: frozenset[str], order: TicketOrder, size: int, *, further: bool
+) -> Select[Any]:
     place = tuple(_PLACE.values()) if further else None
-    return _page(sight, columns, order, [_NO_SPAM], place, bindparam("size", type_=Integer()))
+    return _page(sight, columns, order, [_NO_SPAM], place, size)
 
 
 def _count(sight: Actor, chosen: Sequence[ColumnElement[bool]]) -> Select[Any]:

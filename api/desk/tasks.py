@@ -1,8 +1,9 @@
 """Work to do."""
 
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Any
 
 import strawberry
@@ -16,7 +17,8 @@ from api.paging import of_each
 from api.planning.repeating import TaskRepeat, shown
 from api.selection import Selection
 from domain.access import may_see
-from domain.db import one_of
+from domain.actors import Actor
+from domain.db import one_of_given
 from domain.desk import tasks
 from domain.gathering import gathered
 from domain.ids import public_id
@@ -66,23 +68,31 @@ async def tasks_where(
     reading: Reading, *conditions: ColumnElement[bool], selection: Selection, limit: int | None = None
 ) -> list[Task]:
     """What this person sees, what is due soonest first."""
-    return await _load(reading, _seen(reading, *conditions).order_by(*SOONEST).limit(limit), selection)
+    return await _load(
+        reading, _seen(reading.actor).where(*conditions).order_by(*SOONEST).limit(limit), selection
+    )
 
 
 async def tasks_of(
     reading: Reading, parent: InstrumentedAttribute[Any], ids: Collection[uuid.UUID], selection: Selection
 ) -> list[Task]:
     """For each ticket or contact (`parent` is the task's column) its first hundred."""
-    query = _seen(reading, one_of(parent, ids))
-    return await _load(reading, of_each(query, parent, *SOONEST), selection)
+    return await _load(reading, _of_each(reading.actor, parent), selection, {"ids": list(ids)})
 
 
-def _seen(reading: Reading, *conditions: ColumnElement[bool]) -> Select[Any]:
-    return select(tasks.Task.__table__).where(may_see(tasks.Task, reading.actor), *conditions)
+@lru_cache(1000)
+def _of_each(actor: Actor, parent: InstrumentedAttribute[Any]) -> Select[Any]:
+    return of_each(_seen(actor).where(one_of_given(parent)), parent, *SOONEST)
 
 
-async def _load(reading: Reading, query: Select[Any], selection: Selection) -> list[Task]:
-    rows = await reading.connection.execute(query)
+def _seen(actor: Actor) -> Select[Any]:
+    return select(tasks.Task.__table__).where(may_see(tasks.Task, actor))
+
+
+async def _load(
+    reading: Reading, query: Select[Any], selection: Selection, values: Mapping[str, Any] | None = None
+) -> list[Task]:
+    rows = await reading.connection.execute(query, values)
     found = [
         plain(
             Task,

@@ -3,10 +3,11 @@
 import uuid
 from collections.abc import Collection
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import strawberry
-from sqlalchemy import func, or_, select
+from sqlalchemy import Select, func, or_, select
 
 from api.answering.participants import Participant, participants_of
 from api.context import Reading, by, nothing, plain
@@ -14,7 +15,7 @@ from api.customers.identities import Identity, identities_where
 from api.node import Node
 from api.selection import Selection
 from domain.customers.contacts import Identity as IdentityRow
-from domain.db import one_of
+from domain.db import one_of_given
 from domain.desk import threads
 from domain.desk.messages import Item
 from domain.gathering import gathered
@@ -58,29 +59,10 @@ async def threads_of(
     reading: Reading, ticket_ids: Collection[uuid.UUID], wanted: Selection
 ) -> dict[uuid.UUID, list[Thread]]:
     """By ticket, in the order in which they joined."""
-    row_of = threads.Thread
-    items = (
-        select(Item.thread_id, func.count().label("messages"), func.max(Item.at).label("last_at"))
-        .join(row_of, row_of.id == Item.thread_id)
-        .where(one_of(row_of.ticket_id, ticket_ids))
-        .group_by(Item.thread_id)
-        .subquery()
-    )
-    rows = await reading.connection.execute(
-        select(row_of.__table__, Channel.kind, items.c.messages, items.c.last_at, Move.at.label("moved_at"))
-        .join_from(row_of.__table__, Channel, Channel.id == row_of.__table__.c.channel_id)
-        .outerjoin(items, items.c.thread_id == row_of.__table__.c.id)
-        .outerjoin(Move, Move.id == row_of.__table__.c.move_id)
-        .where(
-            one_of(row_of.ticket_id, ticket_ids),
-            or_(items.c.messages > 0, row_of.__table__.c.split_from_id.is_(None)),
-        )
-        .order_by(row_of.joined_at, row_of.number)
-    )
-    found = rows.all()
+    found = (await reading.connection.execute(_threads(), {"ids": list(ticket_ids)})).all()
     ids = [row.identity_id for row in found if row.identity_id]
     known, others = await gathered(
-        identities_where(reading, one_of(IdentityRow.id, ids), wanted["identity"])
+        identities_where(reading, _named, {"ids": ids}, wanted["identity"])
         if "identity" in wanted
         else nothing(),
         participants_of(reading, [row.id for row in found]) if "participants" in wanted else nothing(),
@@ -107,6 +89,29 @@ async def threads_of(
         ]
         for ticket_id, group in by("ticket_id", found).items()
     }
+
+
+_named = one_of_given(IdentityRow.id)
+
+
+@cache
+def _threads() -> Select[Any]:
+    thread, item = threads.Thread.__table__, Item.__table__.c
+    items = (
+        select(item.thread_id, func.count().label("messages"), func.max(item.at).label("last_at"))
+        .join(thread, thread.c.id == item.thread_id)
+        .where(one_of_given(thread.c.ticket_id))
+        .group_by(item.thread_id)
+        .subquery()
+    )
+    return (
+        select(thread, Channel.kind, items.c.messages, items.c.last_at, Move.at.label("moved_at"))
+        .join_from(thread, Channel, Channel.id == thread.c.channel_id)
+        .outerjoin(items, items.c.thread_id == thread.c.id)
+        .outerjoin(Move, Move.id == thread.c.move_id)
+        .where(one_of_given(thread.c.ticket_id), or_(items.c.messages > 0, thread.c.split_from_id.is_(None)))
+        .order_by(thread.c.joined_at, thread.c.number)
+    )
 
 
 def _because(row: Any, reading: Reading) -> JoinReason:

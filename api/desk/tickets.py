@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Any
 
 import strawberry
-from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.agents.staff import Agent, Team
@@ -29,7 +29,7 @@ from api.sla.sla import Clock
 from domain import access
 from domain.access import may_see
 from domain.actors import Actor
-from domain.db import Json, among, one_of, one_of_given
+from domain.db import Json, among, one_of_given
 from domain.desk.history import TimelineKind
 from domain.desk.survivors import became
 from domain.desk.tickets import LIVE, TicketStatus
@@ -168,23 +168,33 @@ async def tickets_now(
     reading: Reading, ids: Collection[uuid.UUID], selection: Selection
 ) -> dict[uuid.UUID, Ticket]:
     """Those this person sees, by the id of a row that points to them: no merged one is among them, for such pointers move."""
-    query = seen_tickets(reading, selection, one_of(TicketRow.id, ids))
-    return {ticket.row_id: ticket for ticket in await load_tickets(reading, query, selection)}
+    query = _now(access.sight(reading.actor), COLUMNS.asked(selection))
+    found = await load_tickets(reading, query, selection, {"ids": list(ids)})
+    return {ticket.row_id: ticket for ticket in found}
+
+
+@lru_cache(1000)
+def _now(actor: Actor, columns: frozenset[str]) -> Select[Any]:
+    return _seen(actor, columns).where(one_of_given(TicketRow.id))
 
 
 async def open_tickets_of(
     reading: Reading, contact_ids: Collection[uuid.UUID], selection: Selection
 ) -> list[Ticket]:
     """For each contact the newest hundred that this person sees."""
-    query = seen_tickets(
-        reading,
-        selection,
-        one_of(TicketRow.contact_id, contact_ids),
+    query = _open(access.sight(reading.actor), COLUMNS.asked(selection))
+    return await load_tickets(reading, query, selection, {"ids": list(contact_ids)})
+
+
+@lru_cache(1000)
+def _open(actor: Actor, columns: frozenset[str]) -> Select[Any]:
+    query = _seen(actor, columns).where(
+        one_of_given(TicketRow.contact_id),
         TicketRow.status.in_(LIVE),
         TicketRow.merged_into_id.is_(None),
         TicketRow.spam_at.is_(None),
     )
-    return await load_tickets(reading, of_each(query, TicketRow.contact_id, *NEWEST), selection)
+    return of_each(query, TicketRow.contact_id, *NEWEST)
 
 
 _table = TicketRow.__table__.c
@@ -211,9 +221,8 @@ COLUMNS = Columns(
 )
 
 
-def seen_tickets(reading: Reading, selection: Selection, *conditions: ColumnElement[bool]) -> Select[Any]:
-    columns = COLUMNS.of(COLUMNS.asked(selection))
-    return select(*columns).where(may_see(TicketRow, reading.actor), *conditions)
+def _seen(actor: Actor, columns: frozenset[str]) -> Select[Any]:
+    return select(*COLUMNS.of(columns)).where(may_see(TicketRow, actor))
 
 
 async def load_tickets(

@@ -55,7 +55,8 @@ async def drafts_of(reading: Reading, ids: list[uuid.UUID], selection: Selection
     """The reader's own, by ticket."""
     if reading.actor.agent_id is None:
         return {}
-    rows = (await reading.connection.execute(drafts.drafts_of(reading.actor.agent_id, ids))).all()
+    asked = {"ids": ids, "agent": reading.actor.agent_id}
+    rows = (await reading.connection.execute(drafts.DRAFTS, asked)).all()
     files = {uuid.UUID(id) for row in rows for id in row.files}
     there: set[uuid.UUID] = set()
     if files and "attachmentIds" in selection:

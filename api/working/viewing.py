@@ -47,13 +47,16 @@ class PresenceInput:
     intent: Intent
 
 
+_THERE = among(staff.Agent.id, viewing.AGENTS)
+
+
 async def viewers_of(
     reading: Reading, ids: list[uuid.UUID], selection: Selection
 ) -> dict[uuid.UUID, list[Viewing]]:
     """Who is there now, by ticket."""
     found, agents = await gathered(
-        reading.connection.execute(viewing.viewers_of(ids)),
-        agents_where(reading, among(staff.Agent.id, viewing.agents_at(ids)), selection.below("agent")),
+        reading.connection.execute(viewing.VIEWERS, {"ids": ids}),
+        agents_where(reading, _THERE, selection.below("agent"), {"ids": ids}),
     )
     grouped = by("ticket_id", [row for row in found if row.agent_id in agents])
     return {

@@ -22,7 +22,9 @@ from domain.sla.clocks import RUNNING, Clock
 from domain.sla.policies import Calendar, Policy
 
 ON_THE_LINE = (
-    Call.due_at.is_not(None),  # its end is waited for: few are, and they have an index
+    Call.due_at.is_not(
+        None
+    ),  # its end is waited for: few are, and they have an index (`ix_item_on_the_line`)
     Call.ended_at.is_(None),
     Call.call_state.in_((CallState.RINGING, CallState.ANSWERED)),
 )

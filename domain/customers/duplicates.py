@@ -4,10 +4,11 @@ import uuid
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from math import prod
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, and_, func, literal, select
+from sqlalchemy import ForeignKey, Index, Select, and_, func, literal, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, aliased, mapped_column
@@ -15,7 +16,7 @@ from sqlalchemy.orm import Mapped, aliased, mapped_column
 from domain.actors import Actor
 from domain.chorus import Reads, side_by_side
 from domain.customers.contacts import Contact, Identity, IdentityKind
-from domain.db import Base, by_name, one_of
+from domain.db import Base, by_name, one_of_given
 from domain.desk.messages import Item
 from domain.joining.cases import NamedNumber
 from domain.joining.numbers import NumberKind
@@ -67,8 +68,10 @@ async def duplicates_of(
 ) -> dict[uuid.UUID, list[Duplicate]]:
     """By contact, the likeliest first; of contacts that still stand."""
     found: dict[tuple[uuid.UUID, uuid.UUID], dict[DuplicateCode, str]] = {}
-    asked = [connection.execute(query) for query in _queries(contact_ids)]
-    apart, *told_by = await side_by_side(connection, _apart(connection, contact_ids), *asked)
+    given = {"ids": list(contact_ids)}
+    asked = (connection.execute(query, given) for query in (_apart, *_likenesses()))
+    kept_apart, *told_by = await side_by_side(connection, *asked)
+    apart = {frozenset(pair) for pair in kept_apart}
     for rows in told_by:
         for mine, other, code, value in rows:
             found.setdefault((mine, other), {}).setdefault(DuplicateCode(code), value)
@@ -88,7 +91,12 @@ def _duplicate(other: uuid.UUID, reasons: dict[DuplicateCode, str]) -> Duplicate
     return Duplicate(other, round(score, 2), tuple(strongest))
 
 
-def _queries(ids: Collection[uuid.UUID]) -> Iterator[Any]:
+@cache
+def _likenesses() -> tuple[Select[*tuple[Any, ...]], ...]:
+    return tuple(_alike())
+
+
+def _alike() -> Iterator[Select[*tuple[Any, ...]]]:
     mine, other = aliased(Identity), aliased(Identity)
     standing = aliased(Contact)
     for kind, code in (
@@ -100,7 +108,7 @@ def _queries(ids: Collection[uuid.UUID]) -> Iterator[Any]:
             .join(other, and_(other.kind == mine.kind, other.scope == mine.scope, other.value == mine.value))
             .join(standing, standing.id == other.contact_id)
             .where(
-                one_of(mine.contact_id, ids),
+                one_of_given(mine.contact_id),
                 mine.kind == kind,
                 other.contact_id != mine.contact_id,
                 standing.canonical_id.is_(None),
@@ -121,7 +129,7 @@ def _queries(ids: Collection[uuid.UUID]) -> Iterator[Any]:
         .join(their_item, their_item.id == their_number.item_id)
         .join(standing, standing.id == their_item.contact_id)
         .where(
-            one_of(my_item.contact_id, ids),
+            one_of_given(my_item.contact_id),
             my_number.kind.in_((NumberKind.ORDER, NumberKind.TRACKING)),
             their_item.contact_id != my_item.contact_id,
             standing.canonical_id.is_(None),
@@ -134,7 +142,7 @@ def _queries(ids: Collection[uuid.UUID]) -> Iterator[Any]:
         select(me.id, namesake.id, literal(DuplicateCode.SAME_NAME_AND_CITY.value), me.name)
         .join(namesake, by_name(namesake.name) == by_name(me.name))
         .where(
-            one_of(me.id, ids),
+            one_of_given(me.id),
             me.name != "",
             me.city != "",
             func.lower(namesake.name) == func.lower(me.name),
@@ -146,10 +154,6 @@ def _queries(ids: Collection[uuid.UUID]) -> Iterator[Any]:
     )
 
 
-async def _apart(connection: Reads, ids: Collection[uuid.UUID]) -> set[frozenset[uuid.UUID]]:
-    rows = await connection.execute(
-        select(TwoPeople.one_id, TwoPeople.other_id).where(
-            one_of(TwoPeople.one_id, ids) | one_of(TwoPeople.other_id, ids)
-        )
-    )
-    return {frozenset(pair) for pair in rows.all()}
+_apart = select(TwoPeople.one_id, TwoPeople.other_id).where(
+    one_of_given(TwoPeople.one_id) | one_of_given(TwoPeople.other_id)
+)

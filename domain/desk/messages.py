@@ -218,6 +218,12 @@ class Call(Item):
 
 
 Index("ix_item_ended", Call.ended_at, postgresql_where=Call.ended_at.is_not(None))
+# What else is due may be much, such as mails while a mail server is down.
+Index(
+    "ix_item_on_the_line",
+    Call.due_at,
+    postgresql_where=Call.due_at.is_not(None) & Call.call_state.is_not(None),
+)
 
 
 class Note(Item):

@@ -8,9 +8,8 @@ import uuid
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
-from sqlalchemy import ForeignKey, Index, Select, Uuid, bindparam, delete, func, select, text, update
+from sqlalchemy import ForeignKey, Index, Uuid, bindparam, delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
@@ -18,7 +17,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from domain.actors import Actor
 from domain.customers.contacts import Identity
 from domain.customers.survivors import same_person
-from domain.db import Base, Json, new_id, one_of
+from domain.db import Base, Json, new_id, one_of_given
 from domain.desk.survivors import same_matter
 from domain.desk.tickets import Ticket
 from domain.errors import InvalidInput, NotFound
@@ -114,21 +113,20 @@ _emptied = (
 )
 
 
-def drafts_of(agent_id: uuid.UUID | None, ticket_ids: Collection[uuid.UUID]) -> Select[Any]:
-    """This agent's, the newest of each ticket with all that became part of it: `matter` is the ticket."""
-    matter = func.coalesce(Ticket.merged_into_id, Ticket.id)
-    return (
-        select(Draft.__table__, Identity.kind, matter.label("matter"))
-        .join(Ticket, Ticket.id == Draft.ticket_id)
-        .outerjoin(Identity, Identity.id == Draft.identity_id)
-        .where(
-            one_of(Ticket.id, ticket_ids) | one_of(Ticket.merged_into_id, ticket_ids),
-            Draft.agent_id == agent_id,
-            Draft.body != "",
-        )
-        .order_by(matter, Draft.written_at.desc())
-        .ext(distinct_on(matter))
+_matter = func.coalesce(Ticket.merged_into_id, Ticket.id)
+DRAFTS = (
+    select(Draft.__table__, Identity.kind, _matter.label("matter"))
+    .join(Ticket, Ticket.id == Draft.ticket_id)
+    .outerjoin(Identity, Identity.id == Draft.identity_id)
+    .where(
+        one_of_given(Ticket.id) | one_of_given(Ticket.merged_into_id),
+        Draft.agent_id == bindparam("agent", type_=Uuid()),
+        Draft.body != "",
     )
+    .order_by(_matter, Draft.written_at.desc())
+    .ext(distinct_on(_matter))
+)
+"""An agent's, the newest of each ticket (`ids`) with all that became part of it: `matter` is the ticket."""
 
 
 async def forget_empty(session: AsyncSession, *, at: datetime) -> None:

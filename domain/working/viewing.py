@@ -1,19 +1,17 @@
 """Who has a ticket open now, and who types: rows that lapse unless they are said again. Nothing of it is history."""
 
 import uuid
-from collections.abc import Collection
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
 
-from sqlalchemy import ForeignKey, Index, Select, delete, func, select, update
+from sqlalchemy import ForeignKey, Index, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from domain.actors import Actor
 from domain.agents.sign_in import SignIn
-from domain.db import Base, one_of, ring
+from domain.db import Base, one_of_given, ring
 
 LAPSES_AFTER = timedelta(seconds=45)
 """Devices say it again every fifteen seconds."""
@@ -84,23 +82,21 @@ async def lets_go(session: AsyncSession, ticket_id: uuid.UUID, sign_in_id: uuid.
     ring(session, news_of_viewers(ticket_id))
 
 
-def viewers_of(ticket_ids: Collection[uuid.UUID]) -> Select[Any]:
-    """Those who are there now, who came first first."""
-    return (
-        select(Viewing.__table__, SignIn.kind.label("device"))
-        .join(SignIn, SignIn.id == Viewing.sign_in_id)
-        .where(
-            one_of(Viewing.ticket_id, ticket_ids),
-            Viewing.expires_at > func.clock_timestamp(),
-            SignIn.ended_at.is_(None),
-        )
-        .order_by(Viewing.since, Viewing.sign_in_id)
+VIEWERS = (
+    select(Viewing.__table__, SignIn.kind.label("device"))
+    .join(SignIn, SignIn.id == Viewing.sign_in_id)
+    .where(
+        one_of_given(Viewing.ticket_id),
+        Viewing.expires_at > func.clock_timestamp(),
+        SignIn.ended_at.is_(None),
     )
+    .order_by(Viewing.since, Viewing.sign_in_id)
+)
+"""Those who are there now, who came first first: of tickets (`ids`)."""
 
 
-def agents_at(ticket_ids: Collection[uuid.UUID]) -> Select[uuid.UUID]:
-    """Whoever is there, or was a moment ago."""
-    return select(Viewing.agent_id).where(one_of(Viewing.ticket_id, ticket_ids))
+AGENTS = select(Viewing.agent_id).where(one_of_given(Viewing.ticket_id))
+"""Whoever is there, or was a moment ago: at tickets (`ids`)."""
 
 
 async def forget_lapsed(session: AsyncSession) -> None:

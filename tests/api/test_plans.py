@@ -28,6 +28,23 @@ async def test_workers_find_what_is_due_and_what_happened_by_indexes(
     assert await without_index(house.db, heard.values()) == []
 
 
+async def test_what_is_asked_of_given_rows_again_and_again_is_planned_once(
+    house: House, two_teams: TwoTeams
+) -> None:
+    row = "subject assignee { name presence } contact { name } channels unreadCount preview clocks { state }"
+    for _ in range(MORE_THAN_TRIED):
+        await two_teams.ben.ask(f"{{ tickets(first: 50) {{ edges {{ node {{ {row} }} }} }} }}")
+
+    for reader in house.db.readers.all:
+        planned = await reader.driver.fetch("SELECT statement, custom_plans FROM pg_prepared_statements")
+        assert [one["statement"] for one in planned if one["custom_plans"] > TRIED] == []
+
+
+TRIED = 5
+"""Times that PostgreSQL plans a statement with its values before it asks itself whether one plan would do."""
+MORE_THAN_TRIED = 12
+
+
 async def _look(session: AsyncSession) -> None:
     queue: Queue[object]  # type: ignore[type-var]
     for queue in queues.QUEUES:

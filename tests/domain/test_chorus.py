@@ -6,8 +6,20 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Float, Numeric, cast, func, literal, literal_column, select, text, union_all
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import (
+    Float,
+    Numeric,
+    Text,
+    any_,
+    cast,
+    func,
+    literal,
+    literal_column,
+    select,
+    text,
+    union_all,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.exc import DBAPIError, NoResultFound
 
 from domain.agents.staff import Agent
@@ -35,7 +47,10 @@ ONE_ROW = select(
     func.array_agg(literal(uuid.UUID(int=8))).label("ids"),
     literal(True).label("yes"),
     literal(None).label("none"),
-    literal('żółć \x01 "{,}" (a,b) \\').label("words"),
+    literal("żółć \x01 \"{,}\" (a,b) \\ %s %(at)s :at ''").label("words"),
+    (literal("b") == any_(cast(["a", "b"], ARRAY(Text)))).label("one_of"),
+    literal("b").in_(["a", "b"]).label("in"),
+    func.now() + timedelta(days=1) > func.now(),
     literal("").label("empty"),
     func.max(literal(3)),
     literal("x"),
@@ -96,11 +111,14 @@ async def test_each_is_given_the_rows_that_it_would_be_given_alone(db: Database)
                 said.clear()
                 together = await asyncio.gather(*map(chorus.execute, selects))
                 assert len(said) == 1
+                kept = await asyncio.gather(*(chorus.execute(one, {}) for one in selects))
+                assert len(said) == 2
 
-        for ours, theirs in zip(together, alone, strict=True):
-            mine, other = ours.all(), theirs.all()
-            assert [row._fields for row in mine] == [row._fields for row in other]
-            assert [_told(row) for row in mine] == [_told(row) for row in other]
+        for theirs, *ours in zip(alone, together, kept, strict=True):
+            other = theirs.all()
+            for mine in (one.all() for one in ours):
+                assert [row._fields for row in mine] == [row._fields for row in other]
+                assert [_told(row) for row in mine] == [_told(row) for row in other]
 
 
 def _told(row: Any) -> list[tuple[type, Any]]:
