@@ -4,7 +4,7 @@ import asyncio
 import enum
 import uuid
 from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 from typing import Any
 
@@ -36,9 +36,9 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.dialects.postgresql.base import ischema_names
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.exc import DisconnectionError, NoReferencedTableError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
-from sqlalchemy.orm import DeclarativeBase, Session, object_session
+from sqlalchemy.orm import DeclarativeBase, Mapper, Session, object_session
 from sqlalchemy.sql.elements import SQLCoreOperations
 
 from domain.abreast import Abreast
@@ -147,6 +147,16 @@ def ring(session: Session | AsyncSession, topic: str) -> None:
 READERS = 10
 """Of a process's connections, those over which is only read."""
 STATEMENT_SECONDS = 5
+
+
+@event.listens_for(Mapper, "after_configured")
+def _parents_first() -> None:
+    """What a flush writes, it writes in an order in which nothing points to a row that is not there yet. SQLAlchemy knows of such
+    orders by relationships, of which there are none."""
+    with suppress(NoReferencedTableError):  # as long as not all of them are imported
+        places: dict[Any, int] = {table: place for place, table in enumerate(Base.metadata.sorted_tables)}
+        for mapper in Base.registry.mappers:
+            mapper._sort_key = f"{places[mapper.local_table]:05}"
 
 
 class Database:

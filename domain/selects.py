@@ -14,13 +14,15 @@ from typing import Any, NamedTuple, TypeVar
 
 import asyncpg
 import orjson
-from sqlalchemy import Boolean, Integer, Interval, SelectBase, String
+from sqlalchemy import Boolean, Integer, Interval, String
 from sqlalchemy.dialects.postgresql.asyncpg import (
     AsyncAdapt_asyncpg_dbapi,
     PGCompiler_asyncpg,
     PGDialect_asyncpg,
 )
 from sqlalchemy.engine.result import IteratorResult, SimpleResultMetaData
+from sqlalchemy.sql import visitors
+from sqlalchemy.sql.dml import UpdateBase
 from sqlalchemy.sql.sqltypes import ARRAY, Enum, NumericCommon
 from sqlalchemy.util import LRUCache
 
@@ -41,6 +43,8 @@ class Kind:
     """With each value as `%(name)s`."""
     names: tuple[str, ...]
     shape: SimpleResultMetaData
+    tables: frozenset[str] | None = None
+    """Of a select that is kept, and neither writes nor locks: those that it reads."""
 
     def numbered(self, places: Sequence[int]) -> str:
         return self.text % {name: f"${place}" for name, place in zip(self.names, places, strict=True)}
@@ -101,9 +105,12 @@ def told(asked: Any, values: Mapping[str, Any] | None = None) -> Told:
 def _again(asked: Any, values: Mapping[str, Any]) -> Told:
     known = _kept.get(asked)
     if known is None:
-        compiled: Any = asked.compile(dialect=_for_kept if isinstance(asked, SelectBase) else _dialect)
+        writes = any(isinstance(part, UpdateBase) for part in visitors.iterate(asked))
+        compiled: Any = asked.compile(dialect=_dialect if writes else _for_kept)
         text, fixed, writers = _spread(compiled, compiled.construct_params(_check=False))
-        kind = Kind(text, _names(text), _shape(compiled))
+        said = vars(compiled)
+        tables = None if writes or said.get("locks") else frozenset[str](said.get("tables", ()))
+        kind = Kind(text, _names(text), _shape(compiled), tables)
         known = _kept[asked] = kind, [(name, fixed.get(name), writers.get(name)) for name in kind.names]
     kind, names = known
     return Told(
@@ -177,25 +184,33 @@ def alone(kind: Kind) -> str:
 
 
 class _PlannedOnce(PGCompiler_asyncpg):
-    """Of what is kept, so that the database keeps its plan. Values that the code names stand in the text. Those that are given are out
-    of the planner's sight: it would count what each of them costs, and plan anew for the next."""
+    """Of selects that are kept, so that the database keeps its plan. Words and numbers that the code names stand in the text. What is
+    given is out of the planner's sight: it would count what each value costs, and plan anew for the next."""
 
     def visit_bindparam(self, bindparam: Any, *args: Any, **options: Any) -> Any:
-        if bindparam.unique and _is_spelt_out(bindparam.type):
-            options["literal_binds"] = True
-        return super().visit_bindparam(bindparam, *args, **options)  # type: ignore[no-untyped-call]
+        kind = bindparam.type.dialect_impl(self.dialect)
+        if not bindparam.unique or not isinstance(_item(kind), String | Integer | Boolean | Interval):
+            return super().visit_bindparam(bindparam, *args, **options)  # type: ignore[no-untyped-call]
+        text = super().visit_bindparam(bindparam, *args, **options | {"literal_binds": True})  # type: ignore[no-untyped-call]
+        is_typed = kind.render_bind_cast and not bindparam.expanding
+        return super().render_bind_cast(kind, kind, text) if is_typed else text  # type: ignore[no-untyped-call]
 
     def render_bind_cast(self, type_: Any, dbapi_type: Any, sqltext: str) -> str:
         value: str = super().render_bind_cast(type_, dbapi_type, sqltext)  # type: ignore[no-untyped-call]
         kind = value.rpartition("::")[2]
         return f"(SELECT {value})::{kind}"  # said twice: `ANY ((SELECT …))` would be of rows
 
+    def visit_table(self, table: Any, *args: Any, **options: Any) -> Any:
+        vars(self).setdefault("tables", set()).add(table.name)
+        return super().visit_table(table, *args, **options)  # type: ignore[no-untyped-call]
 
-def _is_spelt_out(kind: Any) -> bool:
-    """Enums are strings."""
-    return isinstance(
-        kind.item_type if isinstance(kind, ARRAY) else kind, String | Integer | Boolean | Interval
-    )
+    def for_update_clause(self, *args: Any, **options: Any) -> Any:
+        vars(self)["locks"] = True
+        return super().for_update_clause(*args, **options)  # type: ignore[no-untyped-call]
+
+
+def _item(kind: Any) -> Any:
+    return kind.item_type if isinstance(kind, ARRAY) else kind
 
 
 def _speaking(compiler: Any) -> Any:
@@ -214,7 +229,7 @@ _dialect = _speaking(PGCompiler_asyncpg)
 _for_kept = _speaking(_PlannedOnce)
 _compiled: Any = LRUCache(KEPT)
 _together: Any = LRUCache(KEPT)
-_kept: Any = LRUCache(KEPT)
+_kept: Any = LRUCache(4 * KEPT)  # some are kept for each who sees something else
 
 
 class _Names(dict[str, str]):

@@ -1,7 +1,7 @@
 """What a transaction tells the driver itself: statements that are kept, each with its values.
 
-What was written is flushed before, as before SQLAlchemy's own statements. These would also begin the transaction; so whoever tells
-the driver first begins it.
+What was written is flushed before, as before SQLAlchemy's own statements, but for selects of other tables. Those statements would
+also begin the transaction; so whoever tells the driver first begins it.
 """
 
 import asyncio
@@ -34,7 +34,9 @@ async def tell(
     """As the session's `execute` of a statement without entities. Of one that is kept, `values` are its bound parameters. Without
     `flushes`, what waits to be written goes on waiting."""
     said = selects.told(statement, values)
-    return said.kind.result(await _fetched(session, selects.alone(said.kind), said.values, flushes=flushes))
+    if flushes:
+        await _flush(session, said.kind)
+    return said.kind.result(await _fetched(session, selects.alone(said.kind), said.values))
 
 
 class Wanted(NamedTuple):
@@ -47,6 +49,7 @@ class Wanted(NamedTuple):
 async def tell_together(session: AsyncSession, *wanted: Wanted) -> list[Any]:
     """Several selects in one statement: of each its result, or what its rows are made into."""
     said = [selects.told(one.select, one.values) for one in wanted]
+    await _flush(session, *(told.kind for told in said))
     ((*answers, _),) = await _fetched(session, *selects.together(said))
     return [
         told.kind.objects(one.made, rows) if one.made else told.kind.result(rows)
@@ -54,13 +57,15 @@ async def tell_together(session: AsyncSession, *wanted: Wanted) -> list[Any]:
     ]
 
 
-async def _fetched(
-    session: AsyncSession, text: str, values: Sequence[Any], *, flushes: bool = True
-) -> Sequence[Any]:
-    if flushes and session.sync_session.autoflush and waits(session.sync_session):
+async def _flush(session: AsyncSession, *kinds: selects.Kind) -> None:
+    """What waits, where one of these may be about it."""
+    if session.sync_session.autoflush and any(waits(session.sync_session, kind.tables) for kind in kinds):
         await session.flush()
+
+
+async def _fetched(session: AsyncSession, text: str, values: Sequence[Any]) -> Sequence[Any]:
     if isinstance(session, Abreast) and not session.is_asking:
-        work = partial(_fetched, session, text, values, flushes=flushes)
+        work = partial(_fetched, session, text, values)
         found: Sequence[Any] = await session.wished(work=work)
         return found
     if session.in_nested_transaction():
@@ -103,6 +108,7 @@ async def rows(
         found = await session.scalars(query, values, execution_options={"populate_existing": fresh})
         return list(found)
     said = selects.told(query, values)
+    await _flush(session, said.kind)
     read = said.kind.objects(model, await _fetched(session, selects.alone(said.kind), said.values))
     return [known(session, row, fresh=fresh) for row in read]
 

@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Collection, Mapping
 from datetime import datetime
-from functools import cache
+from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Any
 
 import strawberry
@@ -184,7 +184,7 @@ async def agents_where(
     return {agent.row_id: agent for agent in found}
 
 
-@cache
+@lru_cache(100)
 def _agents(condition: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
     return _columns.where(condition)
 

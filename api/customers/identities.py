@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Mapping
 from datetime import datetime
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 import strawberry
@@ -103,7 +103,7 @@ async def identities_of(
     return {id: each_once(group) if len(group) > 1 else group for id, group in groups.items()}
 
 
-@cache
+@lru_cache(100)
 def _rows(condition: ColumnElement[bool], asked: frozenset[str]) -> Select[Any]:
     rows = select(*COLUMNS.of(asked)).where(one_of(_table.kind, CHANNELS), condition)
     return rows.order_by(_table.created_at)

@@ -159,9 +159,8 @@ _survivors = select(func.coalesce(_asked_for.c.merged_into_id, _asked_for.c.id))
 
 
 @lru_cache(1000)
-def _by_id(actor: Actor, asked: frozenset[str]) -> Select[Any]:
-    seen = select(*COLUMNS.of(asked)).where(may_see(TicketRow, actor))
-    return seen.where(among(TicketRow.id, _survivors)).order_by(*NEWEST)
+def _by_id(actor: Actor, columns: frozenset[str]) -> Select[Any]:
+    return _seen(actor, columns).where(among(TicketRow.id, _survivors)).order_by(*NEWEST)
 
 
 async def tickets_now(

@@ -150,8 +150,8 @@ def said_at_once(session: AsyncSession, thread: Thread, message: Message) -> Non
 def _no_copies(extras: Extras, *, files: bool) -> None:
     if extras.files and not files:
         raise CannotCarry(field=["attachmentIds"])
-    for copied, field in ((extras.cc, "cc"), (extras.bcc, "bcc")):
-        if copied:
+    for given, field in ((extras.cc, "cc"), (extras.bcc, "bcc")):
+        if given:
             raise CannotCarry(field=[field])
 
 

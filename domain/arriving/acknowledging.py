@@ -119,7 +119,6 @@ async def acknowledge(
     elif channel.kind == ChannelKind.CHAT:
         said_at_once(session, thread, message)
     session.add(message)
-    await session.flush()
     session.add(
         Acknowledgement(ticket_id=ticket.id, item_id=message.id, address=counted, domain=domain, at=at)
     )

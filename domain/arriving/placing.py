@@ -111,7 +111,6 @@ async def placed(
             at=said.at,
             team_id=channel.team_id,
         )
-        await session.flush()
         await suggest(
             session, ticket, placement, claims=said.claims, numbers=about.numbers,
             text=f"{said.subject}\n{said.text}", references=said.references, tags=tags_in(said.subject),
@@ -129,7 +128,7 @@ async def placed(
         by=by,
         at=said.at,
     )
-    await session.flush()
+    await session.flush()  # the history tells of it before what is said
     return Place(thread, ticket, opened=placement.ticket_id is None)
 
 

@@ -47,7 +47,6 @@ async def written(
         digest=digest_of(said.folded or said.text) if is_mail else None,
     )
     session.add(message)
-    await session.flush()
     _attach(session, message, said)
     return message
 

@@ -79,17 +79,18 @@ async def recognise(
     known = contact is not None
     if contact is None:
         contact = add_contact(session, name=name, locale=locale, by=customer(uuid.UUID(int=0)), at=at)
-        await session.flush()
         proof = None if shares else claims[0].proof
     await by_turns(session, f"contact\n{contact.id}")
-    contact.name = contact.name or name
-    contact.locale = contact.locale or locale
+    if not contact.name and name:
+        contact.name = name
+    if not contact.locale and locale:
+        contact.locale = locale
     theirs = [
         await _identity(session, claim, like[claim], contact, proof, name=name, at=at) for claim in claims
     ]
     if shares:
         theirs[0].shared_at = theirs[0].shared_at or at
-    await session.flush()
+    await session.flush()  # who becomes one with another holds them before their tickets too
     return Person(contact, theirs[0], proof, known, shares)
 
 
@@ -100,7 +101,6 @@ async def nameless(session: AsyncSession, name: str, before: uuid.UUID | None, *
     known = contact is not None
     if contact is None:
         contact = add_contact(session, name=name, locale=None, by=customer(uuid.UUID(int=0)), at=at)
-        await session.flush()
     return Person(contact, None, None, known)
 
 

@@ -120,7 +120,7 @@ DRAFTS = (
     .outerjoin(Identity, Identity.id == Draft.identity_id)
     .where(
         one_of_given(Ticket.id) | one_of_given(Ticket.merged_into_id),
-        Draft.agent_id == bindparam("agent", type_=Uuid()),
+        Draft.agent_id == bindparam("agent"),
         Draft.body != "",
     )
     .order_by(_matter, Draft.written_at.desc())

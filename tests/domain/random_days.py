@@ -25,7 +25,7 @@ from domain.desk.survivors import locked
 from domain.desk.threads import Thread
 from domain.desk.tickets import LIVE, Ticket, TicketStatus
 from domain.errors import NotFound, Refused
-from domain.events import EventKind, record
+from domain.events import EventKind, any_pending, record
 from domain.joining import merging, splitting, undoing
 from domain.joining.moves import Move
 from domain.keys import Keys
@@ -116,7 +116,8 @@ class Days:
 
     async def _unread(self, name: str) -> bool:
         async with self.db.reading() as connection:
-            return (await following.unread_since(connection))[name] is not None
+            unread = (await following.unread_since(connection))[name]
+            return unread is not None or await any_pending(connection)
 
     async def _promise(self, session: AsyncSession, seconds: int) -> None:
         targets = [Target(metric, seconds) for metric in Metric]
