@@ -156,7 +156,6 @@ async def addressee(
     if proven or len({owner.id for _, owner in seen}) == 1:
         return (proven or [identity for identity, _ in seen])[0]
     contact = add_contact(session, name=name.strip(), locale=None, by=by, at=at)
-    await session.flush()
     identity = add_identity(session, contact, claim, by=by, at=at, name=name.strip())
     await session.flush()
     return identity

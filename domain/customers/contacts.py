@@ -14,13 +14,28 @@ from typing import Any
 
 import idna
 import phonenumbers
-from sqlalchemy import CompoundSelect, ForeignKey, Index, Integer, Select, any_, func, select, text, union_all
+from sqlalchemy import (
+    CompoundSelect,
+    ForeignKey,
+    Index,
+    Integer,
+    Select,
+    any_,
+    bindparam,
+    column,
+    func,
+    select,
+    text,
+    tuple_,
+    union_all,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, aliased, mapped_column
 
 from domain.abreast import asked, one_at_a_time
 from domain.actors import Actor
-from domain.db import INDEXED_NAME, Base, Json, new_id, one_of_given, session_of
+from domain.db import INDEXED_NAME, Base, Json, new_id, session_of
 from domain.errors import InvalidInput
 from domain.events import EventKind, record
 from domain.fields import kept_values
@@ -234,7 +249,7 @@ async def identities_like(session: AsyncSession, claim: Claim) -> list[tuple[Ide
 async def _like(
     session: AsyncSession, claims: Sequence[Claim]
 ) -> Mapping[Claim, list[tuple[Identity, Contact]]]:
-    kinds, scopes, values = map(set, zip(*(claim.key for claim in claims), strict=True))
+    kinds, scopes, values = zip(*{claim.key for claim in claims}, strict=True)
     like = {"kinds": list(kinds), "scopes": list(scopes), "values": list(values)}
     found, people = await tell_together(
         session, Wanted(_alike, like, Identity), Wanted(_their_people, like, Contact)
@@ -250,15 +265,22 @@ async def _like(
     return {claim: by_key[claim.key] for claim in claims}
 
 
-_these_values = (
-    one_of_given(Identity.kind, "kinds"),
-    one_of_given(Identity.scope, "scopes"),
-    one_of_given(Identity.value, "values"),
+_key = (Identity.kind, Identity.scope, Identity.value)
+_keys: Any = (
+    func.unnest(
+        *(
+            bindparam(name, type_=ARRAY(part.type))
+            for name, part in zip(("kinds", "scopes", "values"), _key, strict=True)
+        )
+    )
+    .table_valued(*(column(part.key, part.type) for part in _key), name="key")
+    .render_derived()
 )
-_alike = select(Identity).where(*_these_values).order_by(Identity.verified_at.is_(None), Identity.created_at)
+_these_values = tuple_(*_key).in_(select(_keys.c.kind, _keys.c.scope, _keys.c.value))
+_alike = select(Identity).where(_these_values).order_by(Identity.verified_at.is_(None), Identity.created_at)
 _owner = aliased(Contact)
 _owners = select(_owner.id, _owner.canonical_id).where(
-    _owner.id.in_(select(Identity.contact_id).where(*_these_values))
+    _owner.id.in_(select(Identity.contact_id).where(_these_values))
 )
 _everybody: CompoundSelect[Any] = union_all(
     _owners.with_only_columns(_owner.id), _owners.with_only_columns(_owner.canonical_id)

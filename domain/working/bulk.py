@@ -52,7 +52,6 @@ async def begin(
         total=len(ticket_ids), due_at=func.now(),
     )  # fmt: skip
     session.add(edit)
-    await session.flush()
     session.add_all(
         EditedTicket(id=new_id(), edit_id=edit.id, place=place, ticket_id=id, state=Outcome.WAITING)
         for place, id in enumerate(ticket_ids)
