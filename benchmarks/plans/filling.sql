@@ -44,7 +44,8 @@ UPDATE item SET arrival_id = id WHERE direction = 'in' AND ticket_id IN (SELECT 
 INSERT INTO alert (id, kind, state, level, rung, ticket_id, clock_id, fired_at, resolved_at)
 SELECT gen_random_uuid(), 'sla_breached', CASE WHEN breached_at IS NULL THEN 'resolved' ELSE 'firing' END, 1, 1, ticket_id, id,
        due_at, CASE WHEN breached_at IS NULL THEN due_at + interval '1 hour' END
-FROM clock WHERE next_at IS NULL;
+FROM clock WHERE next_at IS NULL
+ON CONFLICT DO NOTHING;  -- some were loaded with their alerts
 INSERT INTO notice (id, agent_id, kind, alert_id, ticket_id, level, rung, count, state, created_at)
 SELECT gen_random_uuid(), agents[1 + abs(hashtext(alert.id::text)) % 12], 'alert', alert.id, ticket_id, 1, 1, 1, 'over', fired_at
 FROM alert, (SELECT array_agg(id) AS agents FROM agent) AS all_of_them;
