@@ -64,7 +64,8 @@ FROM ticket WHERE assignee_id IS NOT NULL;
 INSERT INTO complaint (id, number, ticket_id, stage, stage_since, opened_at, moved_at, promised_at, stalls_at, closed_at)
 SELECT gen_random_uuid(), number, id, CASE WHEN solved_at IS NULL THEN 'investigating' ELSE 'closed' END, created_at, created_at,
        updated_at, created_at + interval '14 days', CASE WHEN solved_at IS NULL THEN updated_at + interval '5 days' END, solved_at
-FROM ticket WHERE number % 100 = 0;
+FROM ticket WHERE number % 100 = 0
+ON CONFLICT DO NOTHING;
 INSERT INTO complaint_step (id, complaint_id, stage, at, note)
 SELECT gen_random_uuid(), id, step.stage, step.at, 'noted' FROM complaint, LATERAL (VALUES ('received', opened_at), ('investigating', moved_at)) AS step (stage, at);
 
