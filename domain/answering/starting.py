@@ -20,10 +20,10 @@ from domain.customers.contacts import (
     IdentityKind,
     add_contact,
     add_identity,
-    identities_like,
     lock_identities,
     normalised,
 )
+from domain.customers.likeness import identities_like
 from domain.customers.survivors import same_person
 from domain.desk.messages import Message
 from domain.desk.survivors import locked

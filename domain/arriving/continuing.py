@@ -9,7 +9,8 @@ from domain.arriving import participants
 from domain.arriving.answered import goes_on, thread_answered
 from domain.arriving.inbound import InboundMessage
 from domain.arriving.placing import buyer, end
-from domain.customers.contacts import Claim, Contact, Identity, IdentityKind, Proof, identities_like
+from domain.customers.contacts import Claim, Contact, Identity, IdentityKind, Proof
+from domain.customers.likeness import identities_like
 from domain.customers.people import Person, nameless, recognise
 from domain.customers.survivors import survivor_of
 from domain.desk.survivors import locked, refreshed

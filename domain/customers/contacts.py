@@ -6,7 +6,7 @@ have become may have it twice. A merged contact stays, and points to the one it 
 
 import re
 import uuid
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -14,33 +14,17 @@ from typing import Any
 
 import idna
 import phonenumbers
-from sqlalchemy import (
-    CompoundSelect,
-    ForeignKey,
-    Index,
-    Integer,
-    Select,
-    any_,
-    bindparam,
-    column,
-    func,
-    select,
-    text,
-    tuple_,
-    union_all,
-)
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import ForeignKey, Index, Integer, Select, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import Mapped, aliased, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column
 
-from domain.abreast import asked, one_at_a_time
+from domain.abreast import one_at_a_time
 from domain.actors import Actor
 from domain.db import INDEXED_NAME, Base, Json, new_id, session_of
 from domain.errors import InvalidInput
 from domain.events import EventKind, record
 from domain.fields import kept_values
 from domain.languages import N_
-from domain.telling import Wanted, known, tell_together
 
 _ADDRESS = re.compile(r'(?:[^\s@,;:()<>\[\]\\"]+|"(?:[^"\\\s]|\\\S)*")@[^\s@,;:()<>\[\]\\"]+')
 
@@ -239,54 +223,6 @@ def name_of(claim: Claim) -> str:
 async def lock_identities(session: AsyncSession, *claims: Claim) -> None:
     """Whoever deals with one of these values next waits until we are done: two first mails of one person make one contact."""
     await one_at_a_time(session, *map(name_of, claims))
-
-
-async def identities_like(session: AsyncSession, claim: Claim) -> list[tuple[Identity, Contact]]:
-    """Every identity with the claim's value, beside the surviving contact it belongs to; the proven one first."""
-    return await asked(session, _like, claim)
-
-
-async def _like(
-    session: AsyncSession, claims: Sequence[Claim]
-) -> Mapping[Claim, list[tuple[Identity, Contact]]]:
-    kinds, scopes, values = zip(*{claim.key for claim in claims}, strict=True)
-    like = {"kinds": list(kinds), "scopes": list(scopes), "values": list(values)}
-    found, people = await tell_together(
-        session, Wanted(_alike, like, Identity), Wanted(_their_people, like, Contact)
-    )
-    by_id = {contact.id: contact for contact in people}
-    by_key: dict[Any, list[tuple[Identity, Contact]]] = {claim.key: [] for claim in claims}
-    for identity in found:
-        if (key := (identity.kind, identity.scope, identity.value)) in by_key:
-            # As they are in the database: what the session knows of them may be older.
-            owner = by_id[identity.contact_id]
-            survivor = by_id[owner.canonical_id or owner.id]
-            by_key[key].append((known(session, identity), known(session, survivor)))
-    return {claim: by_key[claim.key] for claim in claims}
-
-
-_key = (Identity.kind, Identity.scope, Identity.value)
-_keys: Any = (
-    func.unnest(
-        *(
-            bindparam(name, type_=ARRAY(part.type))
-            for name, part in zip(("kinds", "scopes", "values"), _key, strict=True)
-        )
-    )
-    .table_valued(*(column(part.key, part.type) for part in _key), name="key")
-    .render_derived()
-)
-_these_values = tuple_(*_key).in_(select(_keys.c.kind, _keys.c.scope, _keys.c.value))
-_alike = select(Identity).where(_these_values).order_by(Identity.verified_at.is_(None), Identity.created_at)
-_owner = aliased(Contact)
-_owners = select(_owner.id, _owner.canonical_id).where(
-    _owner.id.in_(select(Identity.contact_id).where(_these_values))
-)
-_everybody: CompoundSelect[Any] = union_all(
-    _owners.with_only_columns(_owner.id), _owners.with_only_columns(_owner.canonical_id)
-)
-_their_people = select(Contact).where(Contact.id == any_(func.array(_everybody.scalar_subquery())))
-"""Whose they are, and whom those have become."""
 
 
 def same_value(identity: Identity) -> Select[uuid.UUID]:

@@ -29,9 +29,9 @@ from domain.customers.contacts import (
     Proof,
     add_contact,
     add_identity,
-    identities_like,
     lock_identities,
 )
+from domain.customers.likeness import identities_like
 from domain.customers.mailboxes import Holder, who_writes
 from domain.customers.survivors import survivor_of
 from domain.desk.threads import Thread

@@ -16,16 +16,9 @@ from domain.actors import Actor
 from domain.customers import profiles
 from domain.customers.companies import Company
 from domain.customers.contact_notes import add_note
-from domain.customers.contacts import (
-    Claim,
-    Contact,
-    IdentityKind,
-    Proof,
-    add_contact,
-    identities_like,
-    normalised,
-)
+from domain.customers.contacts import Claim, Contact, IdentityKind, Proof, add_contact, normalised
 from domain.customers.describing import describe
+from domain.customers.likeness import identities_like
 from domain.customers.people import link
 from domain.db import new_id
 from domain.errors import IdentityTaken, InvalidInput, Refused

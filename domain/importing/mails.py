@@ -16,7 +16,8 @@ from domain.actors import SYSTEM
 from domain.arriving import copies
 from domain.arriving.inbound import Arrival, ArrivalState, InboundMessage
 from domain.arriving.writing_down import written
-from domain.customers.contacts import identities_like, lock_identities
+from domain.customers.contacts import lock_identities
+from domain.customers.likeness import identities_like
 from domain.customers.people import Person, recognise
 from domain.customers.survivors import same_person
 from domain.db import new_id

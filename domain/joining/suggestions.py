@@ -28,7 +28,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from domain.abreast import asked
 from domain.actors import Actor
-from domain.customers.contacts import Claim, IdentityKind, identities_like, normalised, phone_number
+from domain.customers.contacts import Claim, IdentityKind, normalised, phone_number
+from domain.customers.likeness import identities_like
 from domain.db import Base, new_id
 from domain.desk.messages import Item
 from domain.desk.threads import Likeness, Placement

@@ -26,7 +26,8 @@ from domain.agents import duty
 from domain.agents.staff import Agent
 from domain.arriving.inbound import CallStep, InboundCall
 from domain.calling.dialled_numbers import called
-from domain.customers.contacts import Claim, identities_like
+from domain.customers.contacts import Claim
+from domain.customers.likeness import identities_like
 from domain.db import Database, database_time
 from domain.desk.survivors import live_tickets
 from domain.ways_in.blocking import blocked_as
