@@ -54,8 +54,8 @@ async def a_moment(orders: dict[str, str], shop: Shop) -> list[Said]:
     opened = replace(house(orders), settings=BUSY)
     await opened.db.open()
     try:
+        words = await _words(opened, shop)
         with overheard(opened.db) as said:
-            words = await _words(opened, shop)
             async with working(opened, _settings(orders)):
                 await _write(opened, shop)
                 await _ask_all(opened, shop, words)

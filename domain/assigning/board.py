@@ -28,7 +28,6 @@ ON_THE_LINE = (
     Call.ended_at.is_(None),
     Call.call_state.in_((CallState.RINGING, CallState.ANSWERED)),
 )
-LONGEST_DAY = timedelta(hours=26)
 
 
 @dataclass(frozen=True)
@@ -49,8 +48,7 @@ async def counters(
 ) -> Counters:
     """Of what this person sees; of one team's tickets, with a team."""
     asked = _counted(sight(actor), of_team=team_id is not None)
-    moments = {"at": at, "since": at - LONGEST_DAY}
-    found = (await connection.execute(asked, {"team_id": team_id, **moments})).one()
+    found = (await connection.execute(asked, {"team_id": team_id, "at": at})).one()
     settled = found.kept + found.broken
     return Counters(
         breached=found.breached,
@@ -65,7 +63,7 @@ async def counters(
     )
 
 
-_AT, _SINCE = (bindparam(name, type_=DateTime(timezone=True)) for name in ("at", "since"))
+_AT: Any = bindparam("at", type_=DateTime(timezone=True))
 _TEAM: Any = bindparam("team_id", type_=Uuid())
 
 
@@ -140,7 +138,7 @@ def _beside(
     stand = select(func.count()).select_from(Alert).where(*stalled, of_seen(Alert.ticket_id))
     yield stand.scalar_subquery().label("stalled")
     promises = select(func.count()).select_from(Clock).where(of_seen(Clock.ticket_id))
-    # Where midnight is only comes out on the way: by itself it would be planned for as if a third of all came after it.
-    met, broken = (and_(of > _SINCE, of >= midnight) for of in (Clock.met_at, Clock.breached_at))
+    # Between two moments that only come out on the way PostgreSQL expects few; after one of them, a third of all.
+    met, broken = (and_(of >= midnight, of < tomorrow) for of in (Clock.met_at, Clock.breached_at))
     yield promises.where(met, Clock.breached_at.is_(None)).scalar_subquery().label("kept")
     yield promises.where(broken).scalar_subquery().label("broken")
