@@ -13,10 +13,10 @@ from pathlib import Path
 from time import perf_counter
 
 import orjson
-import uvloop
 from sqlalchemy import func, select
 
 from api.logs import log_to_stderr
+from api.loops import new_event_loop
 from benchmarks import (
     arrivals,
     deadlines,
@@ -137,7 +137,7 @@ def main() -> None:
     with (
         folder() as data,
         embedded(data, durable=False) as url,
-        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+        asyncio.Runner(loop_factory=new_event_loop) as runner,
     ):
         if chosen.what == "mail":
             table = runner.run(mail.measured(url, data, sizes))

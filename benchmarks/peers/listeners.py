@@ -16,7 +16,8 @@ from time import perf_counter
 from typing import cast
 
 import orjson
-import uvloop
+
+from api import loops
 
 PATIENCE = 20.0
 """Seconds for one event."""
@@ -142,5 +143,4 @@ def _tell(words: str) -> None:
 
 
 if __name__ == "__main__":
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_listen())
+    loops.run(_listen())

@@ -9,9 +9,9 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 import uvicorn
-import uvloop
 from starlette.types import ASGIApp
 
+from api import loops
 from api.logs import log_to_stderr
 
 Orders = dict[str, str]
@@ -21,8 +21,7 @@ def run(peer: Callable[[Orders], Coroutine[Any, Any, None]]) -> None:
     """Does what the line on the standard input orders."""
     log_to_stderr()
     orders: Orders = json.loads(sys.stdin.readline())
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(peer(orders))
+    loops.run(peer(orders))
 
 
 async def dismissed() -> None:

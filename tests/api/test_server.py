@@ -16,6 +16,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from api import graphql_http, server
+from api.commands.serving import bound
 from api.house import House
 from api.server import Patience
 from domain.agents.system_mail import SystemMail, post
@@ -92,6 +93,13 @@ async def test_the_half_open_are_closed(impatient: str, chunks: list[bytes], eve
     said = await said_to(impatient, *chunks, every=every)
 
     assert b"HTTP/1.1 408" in said
+
+
+def test_an_answer_in_two_pieces_does_not_wait_for_the_other_sides_word() -> None:
+    with bound("127.0.0.1", 0) as door, socket.create_connection(door.getsockname()):
+        connection, _ = door.accept()
+        with connection:
+            assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 async def test_who_keeps_a_connection_without_asking_is_let_go_in_silence(impatient: str) -> None:
