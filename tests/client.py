@@ -18,7 +18,8 @@ TLS = httpx.create_ssl_context()
 """Made once: a client that makes its own reads all certificates anew."""
 
 PASSWORD = "a password for tests"
-PASSWORD_HASH = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
+QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+PASSWORD_HASH = QUICK.hash(PASSWORD)
 
 SIGN_IN = """mutation($input: SignInInput!) {
   signIn(input: $input) { accessToken expiresAt viewer { agent { id } } userErrors { code message field } }
@@ -83,7 +84,7 @@ class Client:
     async def connected(self) -> AsyncIterator["Stream"]:
         """A socket that knows who we are."""
         address = self.address.replace("http", "ws") + "/graphql"
-        async with connect(address, subprotocols=["graphql-transport-ws"]) as socket:  # type: ignore[list-item]
+        async with connect(address, subprotocols=["graphql-transport-ws"], max_queue=None) as socket:  # type: ignore[list-item]
             stream = Stream(socket)
             await stream.say(type="connection_init", payload={"authorization": f"Bearer {self.token}"})
             assert (await stream.hear())["type"] == "connection_ack"

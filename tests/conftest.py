@@ -3,10 +3,13 @@
 import asyncio
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack
 from pathlib import Path
+from types import ModuleType
+from typing import cast
 
 import pytest
 from sqlalchemy import text
@@ -16,11 +19,13 @@ from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from api import loops
 from api.logs import log_to_stderr
 from api.memory import settled
+from domain.agents import passwords
 from domain.db import Database
 from domain.keys import Keys
 from domain.migrations import migrate
 from domain.operations.postgres import embedded
 from domain.writing import Writing
+from tests.client import QUICK
 from tests.doors import admin, anybody, ben, door, eve, house, mia, porch  # noqa: F401 - fixtures
 from tests.integrations.mailing import mailing  # noqa: F401 - a fixture
 from tests.two_teams import two_teams  # noqa: F401 - a fixture
@@ -56,6 +61,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     log_to_stderr()
+    # httpx looks for it some five times a request; what is not there is looked for in every folder.
+    sys.modules.setdefault("sniffio", cast(ModuleType, None))
+    passwords._hasher = QUICK
     if hasattr(config, "workerinput") or os.environ.get(SERVER):
         return
     for name in [name for name in os.environ if name.startswith("HEDDLE_")]:

@@ -136,7 +136,9 @@ async def test_the_first_agent_and_channel_come_from_the_command_line(
     db = Database(url)
     await migrate(db)
     async with db.transaction() as session:
-        assert [agent.name for agent in await session.scalars(select(Agent))] == ["Mia"]
+        (mia,) = await session.scalars(select(Agent))
+        assert mia.name == "Mia"
+        assert (mia.password_hash or "").startswith("$argon2id$v=19$m=65536,t=3,p=4$")
         (channel,) = await session.scalars(select(Channel))
         assert (channel.kind, channel.address) == (ChannelKind.PHONE, "+48221234567")
         assert "s3cret" not in str(channel.config)

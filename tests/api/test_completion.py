@@ -32,6 +32,7 @@ from api.completion import CompilingExecutor
 from api.computed import MAY_LIE_READY
 from api.context import plain
 from api.documents import Operation, deciding
+from api.memory import settled
 from api.permissions import Needs
 
 COMBINATIONS = 160
@@ -373,6 +374,7 @@ DOWN = """query($turns: Int!) { step { word(turns: $turns, fails: true)
 @pytest.mark.parametrize("leaves", [False, True])
 async def test_nobody_is_forgotten_where_a_sibling_fails_or_who_asked_has_left(leaves: bool) -> None:
     """Whatever has been begun by then: Python tells of coroutines that nobody awaits."""
+    settled()  # so that garbage is looked for among what is made from now on
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
         for turns in range(30):

@@ -43,7 +43,9 @@ class Visitor:
 
 @asynccontextmanager
 async def visiting(door: str, slug: str = "chat", **headers: str) -> AsyncIterator[Visitor]:
-    async with connect(f"{door.replace('http', 'ws')}/chat/{slug}", additional_headers=headers) as socket:
+    async with connect(
+        f"{door.replace('http', 'ws')}/chat/{slug}", additional_headers=headers, max_queue=None
+    ) as socket:
         yield Visitor(socket)
 
 

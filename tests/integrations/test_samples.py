@@ -109,7 +109,7 @@ LAST_WORD = "I am still here after "
 
 async def _say(door: str, frame: str, name: str) -> None:
     """And a last word after it: on another socket, if this one was closed for it."""
-    async with connect(f"{door.replace('http', 'ws')}/chat/chat") as socket:
+    async with connect(f"{door.replace('http', 'ws')}/chat/chat", max_queue=None) as socket:
         with suppress(ConnectionClosed):
             if '"hello"' not in frame:
                 await _tell(socket, {"type": "hello"}, until="hello")

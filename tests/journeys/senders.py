@@ -32,7 +32,7 @@ WIDGET = SETTINGS[ChannelKind.CHAT]
 PAGE = SETTINGS[ChannelKind.MESSENGER]
 LINE = SETTINGS[ChannelKind.PHONE]
 
-PAUSE = 5.0  # seconds at most between two inputs of one sender
+PAUSE = 2.5  # seconds at most between two inputs of one sender
 AGAIN = 0.2  # seconds until the same input is sent again
 PATIENCE = 5.0  # seconds for an answer
 UNSURE = 0.15  # of the accepted inputs are sent once more

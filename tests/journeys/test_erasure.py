@@ -52,7 +52,7 @@ from domain.feedback.requests import AnsweredBy, SurveyRequest
 from domain.feedback.scales import SurveyKind
 from domain.feedback.surveys import Choice
 from domain.ids import public_id, row_id
-from domain.privacy import dossier, erasure, retention
+from domain.privacy import dossier, erasure, retention, sealing
 from domain.privacy.erasure import ERASURES, Erasure, SealedPart
 from domain.privacy.exports import EXPORTS, ContactExport, Exporter, discard_old
 from domain.privacy.sealing import Sealer
@@ -427,10 +427,18 @@ async def of_others(db: Database, contact_id: uuid.UUID) -> list[Any]:
         return [*items, *await connection.execute(people)]
 
 
-@pytest.mark.parametrize("messages", [300, pytest.param(10_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    ("messages", "piece"), [(60, 25), pytest.param(10_000, sealing.ROWS, marks=pytest.mark.slow)]
+)
 async def test_no_canary_sings_after_an_erasure_and_every_number_stays(
-    shop: Shop, messages: int, capfd: pytest.CaptureFixture[str], tmp_path: Path
+    shop: Shop,
+    messages: int,
+    piece: int,
+    capfd: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(sealing, "ROWS", piece)
     house, folder = shop.house, stored_in(shop.house)
     await other_people(shop)
     await writes_everywhere(shop, messages)
@@ -616,7 +624,8 @@ async def test_who_asked_does_not_confirm_where_it_takes_two_and_may_withdraw(sh
 async def test_an_erasure_whose_worker_dies_goes_on_where_it_was(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await writes_everywhere(shop, 250)
+    monkeypatch.setattr(sealing, "ROWS", 25)
+    await writes_everywhere(shop, 30)
     await shop.admin.do(ASK, contactId=shop.contact, confirm=True)
     dying = Sealer(shop.house.db, shop.house.keys, shop.house.files)
     seal, sealed = dying._seal_rows, 0

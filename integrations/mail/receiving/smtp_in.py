@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from typing import Any
+from typing import Any, cast
 
 import structlog
 from aiosmtpd.lmtp import LMTP
@@ -135,9 +135,7 @@ class Guests:
 
     def dismiss(self) -> None:
         for guest in list(self.here):
-            if isinstance(guest.transport, asyncio.WriteTransport):
-                guest.transport.write(b"421 4.3.2 closing\r\n")
-                guest.transport.close()
+            _goodbye(guest.transport, b"421 4.3.2 closing\r\n")
 
 
 class Smtp(SMTP):
@@ -160,9 +158,14 @@ class Smtp(SMTP):
 
 class _OneTooMany(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.WriteTransport)
-        transport.write(b"421 4.3.2 too many connections\r\n")
-        transport.close()
+        _goodbye(transport, b"421 4.3.2 too many connections\r\n")
+
+
+def _goodbye(transport: asyncio.BaseTransport | None, words: bytes) -> None:
+    if transport:
+        writing = cast(asyncio.WriteTransport, transport)  # uvloop's is none of asyncio's classes
+        writing.write(words)
+        writing.close()
 
 
 class Lmtp(Smtp, LMTP):

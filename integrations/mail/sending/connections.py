@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Self, cast
 from urllib.parse import unquote, urlsplit
 
 import aiosmtplib
@@ -217,8 +217,8 @@ async def _say_goodbye(smtp: aiosmtplib.SMTP) -> None:
 
 def _abort(smtp: aiosmtplib.SMTP) -> None:
     """`close` would wait until the other side has read what it does not read."""
-    if isinstance(smtp.transport, asyncio.WriteTransport):
-        smtp.transport.abort()
+    if smtp.transport:
+        cast(asyncio.WriteTransport, smtp.transport).abort()  # uvloop's is none of asyncio's classes
     smtp.close()
 
 
