@@ -23,7 +23,7 @@ def run(main: Coroutine[Any, Any, T]) -> T:
 
 
 def on_a_loop(command: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, T]:
-    """The command as one that is typed; the others run on asyncio's own loop, which is there without being loaded."""
+    """The command as one that is typed."""
 
     @wraps(command)
     def typed(*args: P.args, **options: P.kwargs) -> T:

@@ -1,11 +1,10 @@
 """One database server for the whole run (HEDDLE_TEST_DATABASE_URL names another), one database for each worker."""
 
-import asyncio
 import os
 import shutil
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import ExitStack
 from pathlib import Path
 from types import ModuleType
@@ -16,7 +15,6 @@ from sqlalchemy import text
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 
-from api import loops
 from api.logs import log_to_stderr
 from api.memory import settled
 from domain.agents import passwords
@@ -73,10 +71,6 @@ def pytest_configure(config: pytest.Config) -> None:
     _server.callback(shutil.rmtree, folder, ignore_errors=True)
     os.environ[SERVER] = _server.enter_context(embedded(folder, durable=False))
     _server.callback(os.environ.pop, SERVER)
-
-
-def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
-    return {"ours": loops.new_event_loop}
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
