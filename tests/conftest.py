@@ -29,6 +29,7 @@ from tests.integrations.mailing import mailing  # noqa: F401 - a fixture
 from tests.two_teams import two_teams  # noqa: F401 - a fixture
 
 SERVER = "HEDDLE_TEST_DATABASE_URL"
+TEMPLATE = "template"
 
 # Most tables are empty: to look takes a tenth of the time of a TRUNCATE of all. One that has grown is truncated.
 WIPE = """
@@ -90,38 +91,50 @@ def pytest_collection_finish() -> None:
 
 
 @pytest.fixture(scope="session")
-def database_url(worker_id: str) -> str:
-    """An address for this worker's own database."""
-    return (
-        make_url(os.environ[SERVER]).set(database=f"test_{worker_id}").render_as_string(hide_password=False)
-    )
+async def database_url(worker_id: str) -> str:
+    """An address for this worker's own database; beside it lies one whose tables are up to date and empty."""
+    url = make_url(os.environ[SERVER]).set(database=f"test_{worker_id}").render_as_string(hide_password=False)
+    template = Database(await empty_database(url, TEMPLATE))
+    await migrate(template)
+    await template.close()
+    return url
 
 
 @pytest.fixture(scope="session")
 async def db(database_url: str) -> AsyncIterator[Database]:
-    await new_database(database_url)
+    await _create(database_url, like=_beside(database_url, TEMPLATE))
     database = Database(database_url)
-    await migrate(database)
     await database.open()
     yield database
     await database.close()
 
 
 async def another_database(url: str, name: str) -> str:
-    """The address of an empty one beside that of the worker, for a test of that name."""
-    beside = make_url(url)
-    address = beside.set(database=f"{beside.database}_{name}").render_as_string(hide_password=False)
-    await new_database(address)
+    """The address of one beside that of the worker, for a test of that name: all tables, and nothing in them."""
+    address = _beside(url, name)
+    await _create(address, like=_beside(url, TEMPLATE))
     return address
 
 
-async def new_database(url: str) -> None:
-    """An empty one at this address, whatever was there before."""
-    name = make_url(url).database
+async def empty_database(url: str, name: str) -> str:
+    """The same without any table."""
+    address = _beside(url, name)
+    await _create(address, like="template1")
+    return address
+
+
+def _beside(url: str, name: str) -> str:
+    own = make_url(url)
+    return own.set(database=f"{own.database}_{name}").render_as_string(hide_password=False)
+
+
+async def _create(url: str, *, like: str) -> None:
+    """Whatever was there before is gone."""
+    name, template = (make_url(one).database if "/" in one else one for one in (url, like))
     server = create_async_engine(os.environ[SERVER], isolation_level="AUTOCOMMIT")
     async with server.connect() as connection:
         await connection.execute(text(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'))
-        await connection.execute(text(f'CREATE DATABASE "{name}"'))
+        await connection.execute(text(f'CREATE DATABASE "{name}" TEMPLATE "{template}"'))
     await server.dispose()
 
 

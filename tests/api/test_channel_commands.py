@@ -10,7 +10,6 @@ from domain.agents.staff import Team
 from domain.audit import AuditEntry
 from domain.db import Database
 from domain.keys import Keys
-from domain.migrations import migrate
 from domain.sla.policies import Calendar
 from domain.ways_in.channels import Channel
 from integrations.phone.line import PhoneLine
@@ -25,7 +24,6 @@ async def test_a_line_is_added_shown_tested_rotated_and_switched_off_and_on(
 ) -> None:
     url = await another_database(database_url, "cli_channels")
     db = Database(url)
-    await migrate(db)
     async with db.transaction() as session:
         session.add(Team(name="Support"))
         session.add(Calendar(name="Shop", hours={"zone": "Europe/Warsaw", "weekly": {}}))

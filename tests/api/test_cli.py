@@ -22,14 +22,13 @@ from domain.db import Database, ring
 from domain.desk.tickets import Ticket
 from domain.ids import public_id
 from domain.keys import Keys
-from domain.migrations import migrate
 from domain.settings import DomainSettings, WrongSetting
 from domain.sla.hours import ALWAYS
 from domain.sla.targets import Metric, Target
 from domain.ways_in.channels import Channel, ChannelKind
 from integrations.mail.mailbox import Mailbox
 from integrations.phone.line import PhoneLine
-from tests.conftest import another_database
+from tests.conftest import another_database, empty_database
 from tests.factories import NOON, a_channel, a_mail, an_agent, receive
 from tests.typing_heddle import heddle
 
@@ -84,7 +83,7 @@ def test_a_wrong_setting_stops_the_start_with_one_sentence_that_names_it(
 async def test_the_first_agent_and_channel_come_from_the_command_line(
     database_url: str, tmp_path: Path
 ) -> None:
-    url = await another_database(database_url, "cli")
+    url = await empty_database(database_url, "cli")
     settings = {"HEDDLE_DATABASE_URL": url, "HEDDLE_SECRET_KEY": SECRET, "HEDDLE_DATA": str(tmp_path)}
 
     added = heddle(
@@ -134,7 +133,6 @@ async def test_the_first_agent_and_channel_come_from_the_command_line(
     assert wrong.returncode == 2
     assert wrong.stderr == "heddle: adress: there is no such setting\n"
     db = Database(url)
-    await migrate(db)
     async with db.transaction() as session:
         (mia,) = await session.scalars(select(Agent))
         assert mia.name == "Mia"
@@ -242,7 +240,7 @@ async def test_what_is_said_in_several_languages_is_set_one_by_one(database_url:
 
 
 async def test_a_shop_moves_from_one_database_to_another(database_url: str, tmp_path: Path) -> None:
-    old, new = [await another_database(database_url, f"cli_{name}") for name in ("old", "new")]
+    old, new = [await empty_database(database_url, f"cli_{name}") for name in ("old", "new")]
     settings = {"HEDDLE_SECRET_KEY": SECRET, "HEDDLE_DATA": str(tmp_path)}
     mia = ("agent", "add", "mia@shop.example", "--name", "Mia", "--password-stdin")
     heddle(*mia, folder=tmp_path, stdin="a good password\n", HEDDLE_DATABASE_URL=old, **settings)
@@ -355,7 +353,6 @@ async def test_a_customer_is_exported_erased_and_unsealed_from_the_command_line(
     url = await another_database(database_url, "contact")
     settings = {"HEDDLE_DATABASE_URL": url, "HEDDLE_SECRET_KEY": SECRET, "HEDDLE_DATA": str(tmp_path)}
     db = Database(url)
-    await migrate(db)
     async with db.transaction() as session:
         mailbox = await a_channel(session, Keys(SECRET), ChannelKind.EMAIL)
         await receive(session, mailbox, a_mail("ada@example.org", "Where is it?"))

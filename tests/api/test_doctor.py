@@ -28,7 +28,7 @@ from domain.ways_in.channels import ChannelKind
 from domain.ways_in.fetching import Box
 from integrations.settings import IntegrationSettings
 from notifications.settings import NotificationSettings
-from tests.conftest import another_database
+from tests.conftest import empty_database
 from tests.doors import stored_in
 from tests.factories import NOON, a_channel
 from tests.two_teams import TwoTeams
@@ -158,7 +158,7 @@ async def test_an_exchange_that_is_not_heard_is_told(settings: Settings, house: 
 
 
 async def test_an_empty_database_is_told_apart(settings: Settings, house: House, database_url: str) -> None:
-    db = Database(await another_database(database_url, "doctor"))
+    db = Database(await empty_database(database_url, "doctor"))
 
     found = [finding async for finding in examine(settings, db, house.keys, house.files)]
     await db.close()

@@ -6,7 +6,7 @@ from sqlalchemy import text
 
 from domain.db import Database
 from domain.migrations import HEAD, differences, upgrade
-from tests.conftest import another_database
+from tests.conftest import empty_database
 
 
 async def test_the_migrations_make_what_the_models_say(db: Database) -> None:
@@ -14,7 +14,7 @@ async def test_the_migrations_make_what_the_models_say(db: Database) -> None:
 
 
 async def test_what_was_written_before_is_as_it_is_written_now(database_url: str) -> None:
-    old = Database(await another_database(database_url, "before"))
+    old = Database(await empty_database(database_url, "before"))
     contact, ticket = uuid.uuid4(), uuid.uuid4()
     tags = ["Mug", "RECLAMACIÓN", unicodedata.normalize("NFD", "reclamación"), " "]
     assigned = """INSERT INTO event (at, kind, actor_kind, ticket_id, data)

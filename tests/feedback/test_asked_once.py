@@ -21,7 +21,6 @@ from domain.feedback.asking import Asker
 from domain.feedback.requests import SurveyRequest
 from domain.feedback.scales import SurveyKind
 from domain.keys import Keys
-from domain.migrations import migrate
 from domain.ways_in.channels import ChannelKind
 from tests.conftest import another_database
 from tests.factories import a_channel, a_mail, receive
@@ -35,7 +34,6 @@ SECRET = "a secret for killed workers that is long enough"
 async def db(database_url: str) -> AsyncIterator[Database]:
     """One of its own: processes write to it."""
     database = Database(await another_database(database_url, "surveys"))
-    await migrate(database)
     yield database
     await database.close()
 

@@ -29,7 +29,7 @@ from domain.privacy import retention
 from domain.settings import DomainSettings, WrongSetting, load
 from domain.ways_in.channels import ChannelKind
 from tests.client import Client
-from tests.conftest import another_database
+from tests.conftest import empty_database
 from tests.doors import answering
 from tests.factories import a_channel, a_mail, a_promise, receive
 
@@ -211,7 +211,7 @@ async def test_backups_and_retention_reach_the_files_wherever_they_lie(
     shop: Shop, keys: Keys, database_url: str, tmp_path: Path
 ) -> None:
     await ada_wrote(shop, page=b"Ada's page")
-    there = Database(await another_database(database_url, "elsewhere"))
+    there = Database(await empty_database(database_url, "elsewhere"))
     folder = Folder(tmp_path / "files")
 
     made = await backup.back_up(shop.house.db, keys, shop.house.files, tmp_path / "backup.zip")

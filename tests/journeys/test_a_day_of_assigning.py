@@ -11,14 +11,12 @@ from benchmarks.assigning.playing import Play
 from benchmarks.assigning.report import holds, table
 from benchmarks.report import written
 from domain.db import Database
-from domain.migrations import migrate
 from tests.conftest import another_database
 
 
 @pytest.fixture
 async def own(database_url: str) -> AsyncIterator[Database]:
     db = Database(await another_database(database_url, "assigning"))
-    await migrate(db)
     yield db
     await db.close()
 

@@ -30,7 +30,7 @@ from domain.ways_in.channels import ChannelKind
 from integrations.courier import Courier
 from integrations.settings import IntegrationSettings
 from tests.client import Client
-from tests.conftest import another_database
+from tests.conftest import empty_database
 from tests.doors import answering
 from tests.factories import NOON, a_channel, a_mail, receive
 from tests.feed import cursor_of
@@ -45,7 +45,7 @@ SEND = "mutation($input: MessageSendInput!) { messageSend(input: $input) { messa
 
 @pytest.fixture
 async def elsewhere(database_url: str, keys: Keys, tmp_path: Path) -> AsyncIterator[House]:
-    db = Database(await another_database(database_url, "elsewhere"))
+    db = Database(await empty_database(database_url, "elsewhere"))
     await db.open()
     yield House(
         db, keys, Folder(tmp_path / "files"), "http://heddle.test", epoch="elsewhere", settings=AT_ONCE

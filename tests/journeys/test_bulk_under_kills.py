@@ -19,7 +19,6 @@ from domain.db import Database, database_time
 from domain.desk.tickets import Ticket
 from domain.events import Event, EventKind
 from domain.ids import public_id
-from domain.migrations import migrate
 from domain.working import bulk, undoing
 from domain.working.changing import Change
 from domain.working.edits import Edit, EditedTicket, EditState, Outcome
@@ -44,7 +43,6 @@ asyncio.run(work())
 @pytest.fixture
 async def db(database_url: str) -> AsyncIterator[Database]:
     database = Database(await another_database(database_url, "bulk"))
-    await migrate(database)
     yield database
     await database.close()
 

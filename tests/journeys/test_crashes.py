@@ -28,7 +28,6 @@ from domain.desk.messages import Call, Item, Message
 from domain.desk.tickets import Ticket
 from domain.events import Event, EventKind
 from domain.keys import Keys
-from domain.migrations import migrate
 from domain.sla.clocks import Clock
 from domain.ways_in.channels import ChannelKind
 from domain.work import DEATHS
@@ -85,7 +84,6 @@ async def test_what_was_accepted_survives_kill_9_and_is_there_once(
 async def db(database_url: str) -> AsyncIterator[Database]:
     """One of its own, with the four channels and a promise: what a process writes is not rolled back."""
     database = Database(await another_database(database_url, "crashes"))
-    await migrate(database)
     async with database.transaction() as session:
         for kind in (ChannelKind.EMAIL, ChannelKind.CHAT, ChannelKind.MESSENGER, ChannelKind.PHONE):
             await a_channel(session, Keys(SECRET), kind)

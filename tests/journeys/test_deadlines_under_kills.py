@@ -7,14 +7,12 @@ import pytest
 
 from benchmarks.deadlines import fill, prove
 from domain.db import Database
-from domain.migrations import migrate
 from tests.conftest import another_database
 
 
 @pytest.fixture
 async def own(database_url: str) -> AsyncIterator[Database]:
     db = Database(await another_database(database_url, "deadlines"))
-    await migrate(db)
     yield db
     await db.close()
 

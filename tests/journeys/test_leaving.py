@@ -12,14 +12,12 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from domain.db import Database
-from domain.migrations import migrate
 from tests.conftest import another_database
 
 
 @pytest.fixture
 async def own(database_url: str) -> AsyncIterator[Database]:
     db = Database(await another_database(database_url, "leaving"))
-    await migrate(db)
     yield db
     await db.close()
 

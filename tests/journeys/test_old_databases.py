@@ -28,7 +28,7 @@ from domain.ways_in.channels import Channel, ChannelKind
 from integrations.courier import Courier
 from integrations.settings import IntegrationSettings
 from tests.client import Client
-from tests.conftest import another_database
+from tests.conftest import empty_database
 from tests.doors import answering
 from tests.factories import a_mail, receive
 
@@ -46,7 +46,7 @@ async def empty(request: pytest.FixtureRequest, database_url: str) -> AsyncItera
             folder.chmod(0o711)
             url = stack.enter_context(embedded(folder, durable=False))
         else:
-            url = await another_database(database_url, "old")
+            url = await empty_database(database_url, "old")
         db = Database(url)
         yield db
         await db.close()

@@ -19,7 +19,6 @@ from domain.db import Database, database_time
 from domain.desk.survivors import locked
 from domain.desk.tickets import Ticket
 from domain.events import Event, EventKind
-from domain.migrations import migrate
 from domain.tagging import renaming
 from domain.tagging.changes import TagChange
 from domain.tagging.tags import Tag
@@ -44,7 +43,6 @@ asyncio.run(work())
 @pytest.fixture
 async def db(database_url: str) -> AsyncIterator[Database]:
     database = Database(await another_database(database_url, "tags"))
-    await migrate(database)
     yield database
     await database.close()
 
