@@ -1,6 +1,7 @@
 """The event loop of what runs for long: uvloop's, but on Windows, for which there is none."""
 
 import asyncio
+import os
 import sys
 from collections.abc import Callable, Coroutine
 from functools import wraps
@@ -9,9 +10,11 @@ from typing import Any, ParamSpec, TypeVar
 if sys.platform == "win32":
     new_event_loop = asyncio.new_event_loop
 else:
+    # uvloop looks names up in libuv's threads, of which there are four: two name servers that are silent would hold up the rest.
+    os.environ.setdefault("UV_THREADPOOL_SIZE", "32")
     from uvloop import new_event_loop
 
-__all__ = ["new_event_loop", "on_a_loop", "run"]
+__all__ = ["new_event_loop", "run", "runs_for_long"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -22,11 +25,11 @@ def run(main: Coroutine[Any, Any, T]) -> T:
         return runner.run(main)
 
 
-def on_a_loop(command: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, T]:
-    """The command as one that is typed."""
+def runs_for_long(command: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, T]:
+    """Runs it here; whoever reads the command line would run it on asyncio's own loop."""
 
     @wraps(command)
-    def typed(*args: P.args, **options: P.kwargs) -> T:
+    def running(*args: P.args, **options: P.kwargs) -> T:
         return run(command(*args, **options))
 
-    return typed
+    return running

@@ -60,9 +60,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     log_to_stderr()
-    # httpx looks for it some five times a request; what is not there is looked for in every folder.
+    # httpx looks for it some five times a request; what is not there is looked for in every folder, and by pytest before that.
     sys.modules.setdefault("sniffio", cast(ModuleType, None))
-    passwords._hasher = QUICK
+    passwords._hasher = QUICK  # how strong the real one is, `tests/api/test_cli.py` asks a process of its own
     if hasattr(config, "workerinput") or os.environ.get(SERVER):
         return
     for name in [name for name in os.environ if name.startswith("HEDDLE_")]:
@@ -102,7 +102,7 @@ async def database_url(worker_id: str) -> str:
 
 @pytest.fixture(scope="session")
 async def db(database_url: str) -> AsyncIterator[Database]:
-    await _create(database_url, like=_beside(database_url, TEMPLATE))
+    await _create(database_url, like=_name(_beside(database_url, TEMPLATE)))
     database = Database(database_url)
     await database.open()
     yield database
@@ -112,7 +112,7 @@ async def db(database_url: str) -> AsyncIterator[Database]:
 async def another_database(url: str, name: str) -> str:
     """The address of one beside that of the worker, for a test of that name: all tables, and nothing in them."""
     address = _beside(url, name)
-    await _create(address, like=_beside(url, TEMPLATE))
+    await _create(address, like=_name(_beside(url, TEMPLATE)))
     return address
 
 
@@ -128,13 +128,17 @@ def _beside(url: str, name: str) -> str:
     return own.set(database=f"{own.database}_{name}").render_as_string(hide_password=False)
 
 
-async def _create(url: str, *, like: str) -> None:
-    """Whatever was there before is gone."""
-    name, template = (make_url(one).database if "/" in one else one for one in (url, like))
+def _name(url: str) -> str | None:
+    return make_url(url).database
+
+
+async def _create(url: str, *, like: str | None) -> None:
+    """A copy of the one of that name. Whatever was there before is gone."""
+    name = _name(url)
     server = create_async_engine(os.environ[SERVER], isolation_level="AUTOCOMMIT")
     async with server.connect() as connection:
         await connection.execute(text(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'))
-        await connection.execute(text(f'CREATE DATABASE "{name}" TEMPLATE "{template}"'))
+        await connection.execute(text(f'CREATE DATABASE "{name}" TEMPLATE "{like}"'))
     await server.dispose()
 
 

@@ -13,14 +13,14 @@ from cyclopts import Parameter
 
 from api.commands.ways_in import announce
 from api.house import House
-from api.loops import on_a_loop
+from api.loops import runs_for_long
 from api.memory import settled
 from api.running import Settings, house_here, load_settings, mail_door
 from api.workers import hired, working
 from domain.settings import WrongSetting
 
 
-@on_a_loop
+@runs_for_long
 async def serve(
     *,
     host: str = "127.0.0.1",
@@ -52,11 +52,11 @@ def bound(host: str, port: int) -> socket.socket:
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         door = socket.create_server((host, port), family=family, backlog=2048)
-    except OSError as failure:
-        raise WrongSetting(
-            f"--port {port}: {host} cannot be listened on there: {failure.strerror}."
-        ) from None
-    # Handed on to each connection: otherwise an answer in two writes may wait 40 ms for the other side's word.
+    except (OSError, OverflowError) as failure:
+        why = getattr(failure, "strerror", None) or failure
+        raise WrongSetting(f"--port {port}: {host} cannot be listened on there: {why}.") from None
+    # Handed on to each connection: otherwise an answer in two writes may wait 40 ms for the other side's word. uvloop sees to it by
+    # itself, asyncio only where a socket says that it is TCP, and this one does not.
     door.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return door
 
@@ -89,7 +89,7 @@ def _when_told(stop: Callable[[], None]) -> None:
         asyncio.get_running_loop().add_signal_handler(sign, stop)
 
 
-@on_a_loop
+@runs_for_long
 async def worker(*, data: Path | None = None) -> None:
     async with house_here(_settings(data)) as (house, settings), working(house, settings):
         async for line in announce(house.db, doors=False, workers=True):

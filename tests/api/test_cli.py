@@ -347,6 +347,18 @@ def test_a_taken_port_stops_the_start_before_anything_begins(
     assert not (tmp_path / "data").exists()
 
 
+def test_a_port_that_is_none_stops_it_too(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["heddle", "serve", "--port", "70000"])
+
+    with pytest.raises(SystemExit) as end:
+        main()
+
+    assert end.value.code == 2
+    assert "cannot be listened on there: " in capsys.readouterr().err
+
+
 async def test_a_customer_is_exported_erased_and_unsealed_from_the_command_line(
     database_url: str, tmp_path: Path
 ) -> None:

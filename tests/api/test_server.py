@@ -95,7 +95,7 @@ async def test_the_half_open_are_closed(impatient: str, chunks: list[bytes], eve
     assert b"HTTP/1.1 408" in said
 
 
-def test_an_answer_in_two_pieces_does_not_wait_for_the_other_sides_word() -> None:
+def test_each_connection_is_told_to_wait_for_nobodys_word_before_it_sends() -> None:
     with bound("127.0.0.1", 0) as door, socket.create_connection(door.getsockname()):
         connection, _ = door.accept()
         with connection:

@@ -51,7 +51,7 @@ async def test_who_is_there_when_it_ends_hears_goodbye(own: Database, tmp_path: 
 
                 process.terminate()
 
-                goodbye = await reader.readline()
+                goodbye = await reader.read()  # to the end of the connection
                 with pytest.raises(ConnectionClosed) as closed:
                     await stream.recv()
             writer.close()

@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from typing import Any, cast
+from typing import Any
 
 import structlog
 from aiosmtpd.lmtp import LMTP
@@ -135,7 +135,7 @@ class Guests:
 
     def dismiss(self) -> None:
         for guest in list(self.here):
-            _goodbye(guest.transport, b"421 4.3.2 closing\r\n")
+            _turn_away(guest.transport, b"421 4.3.2 closing\r\n")
 
 
 class Smtp(SMTP):
@@ -158,14 +158,12 @@ class Smtp(SMTP):
 
 class _OneTooMany(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        _goodbye(transport, b"421 4.3.2 too many connections\r\n")
+        _turn_away(transport, b"421 4.3.2 too many connections\r\n")
 
 
-def _goodbye(transport: asyncio.BaseTransport | None, words: bytes) -> None:
-    if transport:
-        writing = cast(asyncio.WriteTransport, transport)  # uvloop's is none of asyncio's classes
-        writing.write(words)
-        writing.close()
+def _turn_away(transport: Any, words: bytes) -> None:
+    transport.write(words)
+    transport.close()
 
 
 class Lmtp(Smtp, LMTP):

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select, text, update
 
+from api import loops
 from api.house import House
 from domain.arriving.inbound import Arrival
 from domain.ways_in.channels import Channel, ChannelKind
@@ -228,6 +229,23 @@ async def test_only_so_many_are_let_in_and_nobody_stays_for_ever(house: House) -
         bye = await fourth.hears()
 
     assert (turned_away[0][:3], let_in[0][:3], bye[0][:3]) == ("421", "220", "421")
+
+
+async def test_one_too_many_is_turned_away_on_the_loop_that_serves(house: House) -> None:
+    async def turned_away() -> tuple[str, list[str]]:
+        async with at_the_door(house, guests=Guests(most=1)) as relay:
+            first = await relay()
+            await first.hears()
+            second = await relay()
+            said = await second.hears()
+            assert await second.is_left_alone()
+        await asyncio.sleep(0.1)  # until both are closed: this loop does not end before that
+        return type(asyncio.get_running_loop()).__module__, said
+
+    loop, said = await asyncio.to_thread(loops.run, turned_away())
+
+    assert loop.startswith("uvloop")
+    assert said == ["421 4.3.2 too many connections"]
 
 
 async def test_a_relay_that_leaves_in_the_middle_leaves_nothing(house: House) -> None:
