@@ -19,6 +19,8 @@ from api.running import Settings, house_here, load_settings, mail_door
 from api.workers import hired, working
 from domain.settings import WrongSetting
 
+HIGHEST_PORT = 65_535
+
 
 @runs_for_long
 async def serve(
@@ -49,12 +51,15 @@ async def serve(
 
 def bound(host: str, port: int) -> socket.socket:
     """The address is ours before anything else begins."""
+    if not 0 <= port <= HIGHEST_PORT:
+        raise WrongSetting(f"--port {port}: the highest there is, is {HIGHEST_PORT}.")
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         door = socket.create_server((host, port), family=family, backlog=2048)
-    except (OSError, OverflowError) as failure:
-        why = getattr(failure, "strerror", None) or failure
-        raise WrongSetting(f"--port {port}: {host} cannot be listened on there: {why}.") from None
+    except OSError as failure:
+        raise WrongSetting(
+            f"--port {port}: {host} cannot be listened on there: {failure.strerror}."
+        ) from None
     # Handed on to each connection: otherwise an answer in two writes may wait 40 ms for the other side's word. uvloop sees to it by
     # itself, asyncio only where a socket says that it is TCP, and this one does not.
     door.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

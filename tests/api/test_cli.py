@@ -356,7 +356,7 @@ def test_a_port_that_is_none_stops_it_too(
         main()
 
     assert end.value.code == 2
-    assert "cannot be listened on there: " in capsys.readouterr().err
+    assert capsys.readouterr().err == "heddle: --port 70000: the highest there is, is 65535.\n"
 
 
 async def test_a_customer_is_exported_erased_and_unsealed_from_the_command_line(
