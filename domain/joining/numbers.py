@@ -45,6 +45,7 @@ _NO_ORDER = re.compile(
     r"|\b(?:cp|kod pocztowy|postcode|zip|codigo postal|codi postal)[\s.:]*\d{2}-?\d{3}\b"
 )
 """Numbers that stand in signatures."""
+_A_DIGIT = re.compile(r"\d")
 _A_PRICE = r"zl|pln|eur|euros?|€|%"
 SHAPED = [
     (NumberKind.ORDER, r"(?<![\w-])\d{3}-\d{7}-\d{7}(?![\w-])"),  # of Amazon
@@ -71,6 +72,8 @@ LONGEST_TEXT = 20_000
 
 def numbers_in(said: str, masks: Iterable[str] = ()) -> frozenset[CaseNumber]:
     """Of a folded text without its signature. `masks`: how the shop's own order numbers look, such as `ES-####-#####`."""
+    if not _A_DIGIT.search(said):
+        return frozenset()
     found: dict[str, CaseNumber] = {}
     shapes = [(NumberKind.ORDER, _mask(mask)) for mask in masks] + _SHAPED
     for kind, pattern in shapes + _NAMED:
