@@ -95,6 +95,9 @@ class AuditKind(StrEnum):
     NUMBER_SAVED = "number_saved"
     """A number of the shop, and where it stands."""
     NUMBER_DELETED = "number_deleted"
+    POLICY_SAVED = "policy_saved"
+    POLICY_DELETED = "policy_deleted"
+    CALENDAR_SAVED = "calendar_saved"
     TAG_RENAMED = "tag_renamed"
     TAG_REMOVED = "tag_removed"
 

@@ -84,7 +84,7 @@ def _note(row: Any) -> ContactNote:
 async def _note_add(info: Info, input: ContactNoteAddInput) -> ContactNotePayload:
     async def change(session: AsyncSession, actor: Actor, now: datetime) -> Json:
         asked = row_id("Contact", input.contact_id, field="contactId")
-        contact = await access.contact(session, asked, to=actor)
+        contact = await access.contact(session, asked, to=actor, lock=True)
         contact_notes.add_note(session, contact, input.text, by=actor, at=now)
         return {"contact": str(contact.id)}
 

@@ -1,8 +1,9 @@
 """What agents do with tickets: open, hand over, change."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import TypeVar
 
 import strawberry
 from sqlalchemy import select
@@ -130,7 +131,8 @@ async def _ticket_assign(info: Info, input: TicketAssignInput) -> TicketsPayload
         elif input.agent_id:
             to = await _agent(session, input.agent_id, actor, "agentId")
         team, members = await _team(session, input, actor)
-        tickets = [await held(session, id, actor, field="ticketIds") for id in few_tickets(input.ticket_ids)]
+        tickets = await held_tickets(session, input.ticket_ids, actor, field="ticketIds")
+        teams = {ticket.id: ticket.team_id for ticket in tickets}
         before = pictures(tickets)
         for ticket in tickets:
             if input.expected_assignee_id is not None:
@@ -145,13 +147,16 @@ async def _ticket_assign(info: Info, input: TicketAssignInput) -> TicketsPayload
             if input.take_over:
                 await _is_at_it(session, ticket.id, actor, now)
             await clocks.reckon(session, ticket, by=actor, at=now)
-        return await kept_for_undo(info, session, before, actor, now)
+        # Who belongs to the other team does not come back with it, nor is it the former team's to take back.
+        stayed = [pair for pair in before if pair[0].team_id == teams[pair[0].id]]
+        done = await kept_for_undo(info, session, stayed, actor, now)
+        return done | {"tickets": [str(ticket.id) for ticket in tickets]}
 
     try:
         done = await changed(info, input, change)
     except SomebodyElseAssigned as conflict:
         return TicketsPayload(
-            conflict=await _conflict(info, input.ticket_ids),
+            conflict=await _conflict(info, input),
             user_errors=[
                 UserError(
                     code=conflict.code,
@@ -183,18 +188,19 @@ async def _is_at_it(session: AsyncSession, ticket_id: uuid.UUID, actor: Actor, n
         await ledger.acted_on(session, actor.agent_id, alert.id, at=now)
 
 
-async def _conflict(info: Info, ids: list[strawberry.ID]) -> Agent | None:
+async def _conflict(info: Info, input: TicketAssignInput) -> Agent | None:
+    expected = input.expected_assignee_id and input.expected_assignee_id.value
     async with info.context.reading() as reading:
-        found = await tickets_by_id(
-            reading, [row_id("Ticket", id) for id in ids], Selection(assignee=Selection())
-        )
-        return next((ticket.assignee for ticket in found.values() if ticket.assignee), None)
+        ids = [row_id("Ticket", id) for id in input.ticket_ids]
+        found = await tickets_by_id(reading, ids, Selection(assignee=Selection()))
+        assignees = (ticket.assignee for ticket in found.values())
+        return next((one for one in assignees if one and one.id != expected), None)
 
 
 async def _ticket_update(info: Info, input: TicketUpdateInput) -> TicketsPayload:
     async def change(session: AsyncSession, actor: Actor, now: datetime) -> Json:
         policy_id, wish = await _policy(session, input, actor), await asked_change(session, input)
-        tickets = [await held(session, id, actor, field="ids") for id in few_tickets(input.ids)]
+        tickets = await held_tickets(session, input.ids, actor)
         before = pictures(tickets)
         for ticket in tickets:
             if input.policy_id is not None:
@@ -216,11 +222,27 @@ async def _policy(session: AsyncSession, input: TicketUpdateInput, actor: Actor)
     return policy.id
 
 
-def few_tickets(ids: list[strawberry.ID]) -> list[strawberry.ID]:
-    """Always in the same order: two people who change the same tickets do not wait for each other in a circle."""
+AnId = TypeVar("AnId", bound=str)
+
+
+async def held_tickets(
+    session: AsyncSession, ids: list[strawberry.ID], actor: Actor, *, field: str = "ids"
+) -> list[TicketRow]:
+    """Each once: several may have become part of one."""
+    found = [await held(session, id, actor, field=field) for id in few_tickets(ids, field=field)]
+    return list(dict.fromkeys(found))
+
+
+def few_tickets(ids: list[strawberry.ID], *, field: str = "ids") -> list[strawberry.ID]:
+    """In the order in which everybody holds tickets: two people who change the same ones do not wait for each other in a circle."""
     if len(ids) > MOST_AT_ONCE:
-        raise InvalidInput(N_("At most {most} tickets at once."), field=["ids"], most=MOST_AT_ONCE)
-    return sorted(set(ids))
+        raise InvalidInput(N_("At most {most} tickets at once."), field=[field], most=MOST_AT_ONCE)
+    return in_order(ids, field=field)
+
+
+def in_order(ids: Iterable[AnId], *, field: str = "ids") -> list[AnId]:
+    """As the rows lie; the letters of an id are in another order."""
+    return sorted(set(ids), key=lambda id: row_id("Ticket", id, field=field))
 
 
 Pictures = list[tuple[TicketRow, Json]]
@@ -228,7 +250,7 @@ Pictures = list[tuple[TicketRow, Json]]
 
 
 def pictures(tickets: Sequence[TicketRow]) -> Pictures:
-    return [(ticket, edits.picture(ticket)) for ticket in dict.fromkeys(tickets)]
+    return [(ticket, edits.picture(ticket)) for ticket in tickets]
 
 
 async def kept_for_undo(

@@ -9,15 +9,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.agents.staff import Agent, agents_by_id
 from api.context import Info, plain
-from api.desk.handling import TicketsPayload, few_tickets, tickets_payload
-from api.desk.tickets import held
+from api.desk.handling import TicketsPayload, held_tickets, tickets_payload
 from api.errors import OkPayload, UserError
 from api.mutations import changed, mutation
 from api.node import Node
 from api.paging import page_size
-from domain import access
+from domain import access, audit
 from domain.access import may_see
 from domain.actors import Actor
+from domain.audit import AuditKind
 from domain.customers.contacts import Identity, IdentityKind
 from domain.db import Json
 from domain.desk import spam
@@ -158,10 +158,18 @@ async def _sender_unblock(info: Info, input: SenderUnblockInput) -> OkPayload:
 
 async def _mark_spam(info: Info, input: TicketMarkSpamInput) -> TicketsPayload:
     async def change(session: AsyncSession, actor: Actor, now: datetime) -> Json:
-        tickets = [await held(session, id, actor, field="ids") for id in few_tickets(input.ids)]
+        tickets = await held_tickets(session, input.ids, actor)
         for ticket in tickets:
             await spam.mark(session, ticket, by=actor, at=now)
             if input.block_sender:
+                audit.note(
+                    session,
+                    AuditKind.SENDER_BLOCKED,
+                    by=actor,
+                    at=now,
+                    address=info.context.address,
+                    contact_id=ticket.contact_id,
+                )
                 await blocking.block_all(session, await spam.senders_of(session, ticket), by=actor, at=now)
         return {"tickets": [str(ticket.id) for ticket in tickets]}
 
@@ -170,7 +178,7 @@ async def _mark_spam(info: Info, input: TicketMarkSpamInput) -> TicketsPayload:
 
 async def _unmark_spam(info: Info, input: TicketUnmarkSpamInput) -> TicketsPayload:
     async def change(session: AsyncSession, actor: Actor, now: datetime) -> Json:
-        tickets = [await held(session, id, actor, field="ids") for id in few_tickets(input.ids)]
+        tickets = await held_tickets(session, input.ids, actor)
         for ticket in tickets:
             await spam.unmark(session, ticket, by=actor, at=now)
         return {"tickets": [str(ticket.id) for ticket in tickets]}

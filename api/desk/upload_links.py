@@ -86,11 +86,12 @@ async def _start(info: Info, input: FileUploadStartInput) -> FileUploadStartPayl
         upload = await upload_links.begin(
             session, name=input.name, mime=input.mime, bytes=input.bytes, by=actor, at=now
         )
-        return {"id": str(upload.id), "at": now.isoformat()}
+        return {"id": str(upload.id), "at": now.isoformat(), "file": upload.file}
 
     done = await changed(info, input, change)
     upload, at = await _own(info, uuid.UUID(done["id"])), datetime.fromisoformat(done["at"])
-    to = house.files.upload(upload.file, bytes=upload.bytes, mime=upload.mime, at=at)
+    # Where it was awaited, also for who asks once more: the finished file lies elsewhere, and stays as it was looked through.
+    to = house.files.upload(done["file"], bytes=upload.bytes, mime=upload.mime, at=at)
     to = to or _by_our_door(house, upload, at)
     return FileUploadStartPayload(
         upload=FileUpload(

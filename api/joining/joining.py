@@ -10,7 +10,7 @@ from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.context import Info, Reading
-from api.desk.handling import TicketsPayload, tickets_payload
+from api.desk.handling import TicketsPayload, in_order, tickets_payload
 from api.desk.tickets import held
 from api.joining.merging import few
 from api.mutations import changed, mutation
@@ -115,7 +115,7 @@ async def _ticket_merge(info: Info, input: TicketMergeInput) -> TicketsPayload:
     async def change(session: AsyncSession, actor: Actor, now: datetime) -> Json:
         await moves.hold(session)
         fields = {input.primary_id: "primaryId"} | {id: "otherIds" for id in few(input.other_ids)}
-        found = {id: await held(session, id, actor, field=fields[id]) for id in sorted(fields)}
+        found = {id: await held(session, id, actor, field=fields[id]) for id in in_order(fields)}
         others = [found[id] for id in fields if id != input.primary_id]
         move = await merging.merge_tickets(session, found[input.primary_id], others, by=actor, at=now)
         return {"tickets": [str(found[input.primary_id].id)], "move": str(move.id)}

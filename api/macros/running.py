@@ -136,7 +136,8 @@ async def _macro_run(info: Info, input: MacroRunInput) -> MacroRunPayload:
         macro = await access.one(session, Macro, row_id("Macro", input.macro_id, field="macroId"), to=actor)
         sending = await _sending(info, input)
         asked = {
-            id: await held(session, id, actor, field="ticketIds") for id in few_tickets(input.ticket_ids)
+            id: await held(session, id, actor, field="ticketIds")
+            for id in few_tickets(input.ticket_ids, field="ticketIds")
         }
         known = await filling.known_of(session, [*asked.values()])
         if input.identity_id:

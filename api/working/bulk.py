@@ -96,7 +96,7 @@ class ChangeUndoPayload:
 async def _bulk_change(info: Info, input: BulkChangeInput) -> BulkPayload:
     async def change(session: AsyncSession, actor: Actor, now: datetime) -> Json:
         wish = asked_assignee(await asked_change(session, input), input.assignee_id)
-        ids = [row_id("Ticket", id, field="ids") for id in sorted(set(input.ids))]
+        ids = sorted({row_id("Ticket", id, field="ids") for id in input.ids})
         edit = await bulk.begin(session, ids, wish, by=actor, at=now)
         return {"bulk": str(edit.id)}
 

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.agents.staff import Agent, agents_by_id
 from api.context import Info, Reading, by, plain
-from api.desk.handling import TicketsPayload, tickets_payload
+from api.desk.handling import TicketsPayload, in_order, tickets_payload
 from api.desk.tickets import Ticket, held, tickets_by_id
 from api.mutations import changed, mutation
 from api.node import Node
@@ -109,7 +109,7 @@ async def _held_both(
 ) -> tuple[tickets.Ticket, tickets.Ticket]:
     """Held in the order in which everybody holds tickets."""
     fields = {id: "ticketId", other: "otherId"}
-    found = {one: await held(session, one, actor, field=fields[one]) for one in sorted(fields)}
+    found = {one: await held(session, one, actor, field=fields[one]) for one in in_order(fields)}
     return found[id], found[other]
 
 

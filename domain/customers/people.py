@@ -257,7 +257,11 @@ async def link(session: AsyncSession, contact: Contact, claim: Claim, *, by: Act
         if await _holds_unseen(session, identity, by):
             raise IdentityTaken(field=["value"])
         if claim.kind in HANDLES or (not identity.verified_at and await _has_nothing_else(session, owner)):
-            mine = await hand_over(session, identity, contact, JoinCode.LINKED_BY_AGENT, by=by, at=at)
+            proof = None if mine else Proof.AGENT  # what is proven once is not proven twice
+            handed = await hand_over(
+                session, identity, contact, JoinCode.LINKED_BY_AGENT, proof=proof, by=by, at=at
+            )
+            mine = mine or handed
         elif identity.verified_at:
             raise IdentityTaken(field=["value"])
     if mine is None:

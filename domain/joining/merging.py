@@ -17,7 +17,7 @@ from domain.alerting.alerts import UNRESOLVED, Alert
 from domain.arriving.opening import join, open_ticket
 from domain.complaints import settling
 from domain.complaints.complaints import Complaint
-from domain.customers.contacts import Contact, Identity
+from domain.customers.contacts import Contact, Identity, Proof
 from domain.db import Base, one_of
 from domain.desk.messages import Item
 from domain.desk.survivors import live_tickets, locked
@@ -158,9 +158,17 @@ async def dissolve(journal: Journal, ticket: Ticket, into: Ticket) -> None:
 
 
 async def hand_over(
-    session: AsyncSession, identity: Identity, to: Contact, code: JoinCode, *, by: Actor, at: datetime
+    session: AsyncSession,
+    identity: Identity,
+    to: Contact,
+    code: JoinCode,
+    *,
+    proof: Proof | None = None,
+    by: Actor,
+    at: datetime,
 ) -> Identity:
-    """The identity turns out to be `to`'s: its conversations follow, and join that contact's open ticket of the same matter.
+    """The identity turns out to be `to`'s: its conversations follow, and join that contact's open ticket of the same matter. A `proof`
+    says so of `to`, and goes when that is undone.
 
     A ticket all of whose threads were this identity's goes along whole. The contact left without any identity becomes `to`.
     """
@@ -171,6 +179,11 @@ async def hand_over(
     journal = await Journal.begin(session, MoveKind.HAND_OVER, to.id, by=by, at=at)
     threads = list(await session.scalars(select(Thread).where(Thread.identity_id == identity.id)))
     journal.set(identity, always=True, contact_id=to.id)
+    if proof:
+        unproven = {"verified_at": identity.verified_at, "verified_by": identity.verified_by}
+        identity.prove(proof, by=by, at=at)
+        for field, before_it in unproven.items():
+            journal.note(identity, field, before_it)
     for ticket_id in dict.fromkeys(thread.ticket_id for thread in threads):
         moving = [thread for thread in threads if thread.ticket_id == ticket_id]
         ticket = await locked(session, ticket_id)

@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from domain.abreast import asked
+from domain.abreast import asked, one_at_a_time
 from domain.alerting.ladders import Ladder
 from domain.db import Base, Json, new_id
 from domain.desk import tags
@@ -177,6 +177,7 @@ async def save_calendar(
     session: AsyncSession, calendar_id: uuid.UUID | None, name: str, hours: Hours
 ) -> Calendar:
     """In place of what it was; without an id, a new one."""
+    await one_at_a_time(session, "policies")
     name = name.strip()
     if not name:
         raise InvalidInput(N_("This may not be empty."), field=["name"])
@@ -212,7 +213,8 @@ async def save_policy(
     default: bool | None = None,
 ) -> Policy:
     """What is left out stays, or is what a new one begins with."""
-    policy = await session.get(Policy, policy_id) if policy_id else None
+    await one_at_a_time(session, "policies")
+    policy = await session.get(Policy, policy_id, populate_existing=True) if policy_id else None
     if policy is None:
         if policy_id:
             raise NotFound(field=["id"])
@@ -249,6 +251,8 @@ async def save_policy(
         policy.reopen_seconds = reopen_seconds
     if ladder is not None:
         policy.ladder = ladder.to_json()
+    if default is False and policy.is_default:
+        raise InvalidInput(N_("Make another policy the default first."), field=["isDefault"])
     if default is True and not policy.is_default:
         await session.execute(update(Policy).where(Policy.is_default).values(is_default=False))
         policy.is_default = True
@@ -266,6 +270,11 @@ def _stored(target: Target) -> Json:
 
 async def archive_policy(session: AsyncSession, policy: Policy, *, at: datetime) -> None:
     """It promises nothing any more; what it promised once is still told under its name."""
+    await one_at_a_time(session, "policies")
+    await session.refresh(policy)
+    others = select(Policy.id).where(Policy.archived_at.is_(None), Policy.id != policy.id).limit(1)
+    if policy.is_default and await session.scalar(others):
+        raise InvalidInput(N_("Make another policy the default first."), field=["id"])
     policy.archived_at, policy.is_default = at, False
     await session.flush()
 

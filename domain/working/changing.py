@@ -13,7 +13,7 @@ from domain import access
 from domain.actors import Actor
 from domain.agents.staff import Agent
 from domain.db import Json
-from domain.desk.tickets import Ticket, TicketStatus, check
+from domain.desk.tickets import OVER, Ticket, TicketStatus, check
 from domain.errors import InvalidInput, NotFound
 from domain.languages import N_
 from domain.sla import clocks
@@ -92,6 +92,9 @@ async def take_back(session: AsyncSession, edit: Edit, row: EditedTicket, *, by:
         return
     since = {edits.EVERYTHING} if ticket.merged_into_id else await edits.changed_since(session, row, edit)
     back, kept = edits.taken_back(row.changed, since, edits.picture(ticket))
+    if "status" in back and ticket.undecided and back["status"][0] in OVER:
+        del back["status"]
+        kept.append("status")
     if "assignee" in back:
         try:
             to = await _working(session, back["assignee"] and uuid.UUID(back["assignee"]), by)

@@ -91,6 +91,8 @@ async def link(
         return
     if len(shown) >= MOST:
         raise InvalidInput(N_("At most {most} at once."), field=["ticketId"], most=MOST)
+    if len((await session.execute(links_of([other.id]))).all()) >= MOST:
+        raise InvalidInput(N_("At most {most} at once."), field=["otherId"], most=MOST)
     kind, turned = KEPT[as_]
     source, target = (other, ticket) if turned else (ticket, other)
     if kind == LinkKind.RELATED and source.id > target.id:

@@ -11,10 +11,13 @@ from api.house import House
 from domain.actors import SYSTEM
 from domain.agents.staff import Agent, Team
 from domain.arriving.opening import open_ticket
+from domain.customers.contacts import Identity
 from domain.desk.tasks import Task
 from domain.desk.tickets import TicketStatus
 from domain.ids import public_id
-from domain.ways_in.channels import ChannelKind
+from domain.joining.moves import Move
+from domain.joining.undoing import undo
+from domain.ways_in.channels import Channel, ChannelKind
 from tests.client import Client
 from tests.factories import NOON, a_channel, a_mail, a_messenger_message, contacts, receive, tickets
 from tests.feed import cursor_of
@@ -208,3 +211,31 @@ async def test_a_contact_with_many_tickets_and_tasks_takes_none_from_another_on_
         "Zofia": (1, 1),
         "Ada": (100, 100),
     }
+
+
+async def test_an_agents_word_is_given_once_and_goes_with_its_undo(
+    house: House, ben: Client, mia: Client, contact_id: str
+) -> None:
+    async with house.db.transaction() as session:
+        (mailbox,) = await session.scalars(select(Channel))
+        for address in ("ada@example.org", "ada@work.example"):
+            await receive(session, mailbox, a_mail(address, "It is me", verified=False))
+        unproven = {
+            identity.value: public_id("Identity", identity.id)
+            for identity in await session.scalars(select(Identity).where(Identity.verified_at.is_(None)))
+        }
+
+    known = await ben.do(LINK, contactId=contact_id, identityId=unproven["ada@example.org"])
+    new = await mia.do(LINK, contactId=contact_id, identityId=unproven["ada@work.example"])
+
+    assert (known["userErrors"], new["userErrors"]) == ([], [])
+    assert {"channel": "EMAIL", "label": "ada@work.example", "verified": True, "verifiedBy": "AGENT"} in new[
+        "contact"
+    ]["identities"]
+    async with house.db.transaction() as session:
+        moves = (await session.scalars(select(Move).order_by(Move.at.desc(), Move.id.desc()))).all()
+        await undo(session, moves[0].id, by=SYSTEM, at=moves[0].at)
+    async with house.db.transaction() as session:
+        (back,) = await session.scalars(select(Identity).where(Identity.value == "ada@work.example"))
+        assert (back.verified_at, back.verified_by) == (None, None)
+        assert public_id("Contact", back.contact_id) != contact_id

@@ -5,8 +5,10 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from api.house import House
+from domain.audit import AuditEntry, AuditKind
 from domain.db import database_time
 from domain.sla import recounts
 from domain.ways_in.channels import ChannelKind
@@ -287,3 +289,31 @@ async def test_quiet_hours_are_two_times_or_none_and_the_last_level_is_heard_in_
 
     kept = (await mia.ask("{ viewer { alertPrefs { quietFrom quietTo } } }"))["viewer"]["alertPrefs"]
     assert kept == {"quietFrom": None, "quietTo": None}
+
+
+async def test_the_default_policy_stays_as_long_as_there_are_others(mia: Client, house: House) -> None:
+    async with house.db.transaction() as session:
+        await a_promise(session, 3600)
+    calendar = (await mia.do(CALENDAR, name="Office", hours=OFFICE))["calendar"]
+    other = (await mia.do(POLICY, template="COMPLAINT_PL", calendarId=calendar["id"]))["policy"]
+    policies = (await mia.ask("{ policies { id isDefault } }"))["policies"]
+    (default,) = [one["id"] for one in policies if one["isDefault"]]
+
+    refused = await mia.do(POLICY, id=default, isDefault=False)
+    kept = await mia.do(DELETE, id=default)
+    await mia.do(POLICY, id=other["id"], isDefault=True)
+    gone = await mia.do(DELETE, id=default)
+
+    async with house.db.transaction() as session:
+        noted = (await session.scalars(select(AuditEntry).order_by(AuditEntry.seq))).all()
+    of_promises = [one for one in noted if "policy" in one.kind or "calendar" in one.kind]
+    assert [one.kind for one in of_promises] == [
+        AuditKind.CALENDAR_SAVED,
+        AuditKind.POLICY_SAVED,
+        AuditKind.POLICY_SAVED,
+        AuditKind.POLICY_DELETED,
+    ]
+    assert of_promises[1].data == {"template": "complaint_pl", "calendar_id": calendar["id"]}
+    assert [error["field"] for error in refused["userErrors"]] == [["isDefault"]]
+    assert (kept["ok"], [error["code"] for error in kept["userErrors"]]) == (False, ["INVALID"])
+    assert gone["ok"]

@@ -12,6 +12,7 @@ from domain.arriving.opening import open_ticket
 from domain.customers.contacts import add_contact
 from domain.desk.tickets import Ticket
 from domain.ids import public_id, row_id
+from domain.working import links as working_links
 from tests.client import Client
 from tests.factories import NOON
 from tests.two_teams import TwoTeams
@@ -107,3 +108,63 @@ async def test_a_link_to_what_one_may_not_see_is_not_shown_and_cannot_be_made_or
         "NOT_FOUND"
     ]
     assert await eve.refused(UNLINK, id=ids["TicketLink"]) == ["NOT_FOUND"]
+
+
+ASSIGN = """mutation($input: TicketAssignInput!) { ticketAssign(input: $input) {
+  tickets { id } changeId conflict { name } userErrors { code field } } }"""
+NOTES = (
+    "query($id: ID!) { ticket(id: $id) { timeline(first: 50) { edges { node { ... on Note { text } } } } } }"
+)
+
+
+async def test_of_tickets_that_became_one_each_is_handled_once(ben: Client, four: list[str]) -> None:
+    one, two, *_ = four
+    assert (await ben.do(MERGE, primaryId=one, otherIds=[two]))["userErrors"] == []
+
+    asked = {"ticketIds": [one, two], "agentId": ben.agent_id, "expectedAssigneeId": None, "note": "Mine now"}
+    done = await ben.do(ASSIGN, **asked)
+
+    assert (done["tickets"], done["userErrors"]) == ([{"id": one}], [])
+    edges = (await ben.ask(NOTES, id=one))["ticket"]["timeline"]["edges"]
+    assert [edge["node"]["text"] for edge in edges if edge["node"].get("text") == "Mine now"] == ["Mine now"]
+
+
+async def test_a_conflict_names_who_has_one_of_them_unexpectedly(
+    ben: Client, mia: Client, four: list[str]
+) -> None:
+    one, two, *_ = four
+    await ben.do(ASSIGN, ticketIds=[one], agentId=ben.agent_id)
+    await ben.do(ASSIGN, ticketIds=[two], agentId=mia.agent_id)
+
+    late = await mia.do(ASSIGN, ticketIds=[one, two], takeOver=True, expectedAssigneeId=ben.agent_id)
+
+    assert [error["code"] for error in late["userErrors"]] == ["ASSIGNEE_CHANGED"]
+    assert late["conflict"] == {"name": "Mia"}
+
+
+async def test_a_hand_over_to_another_team_is_not_taken_back_by_half(two_teams: TwoTeams) -> None:
+    mia, ids = two_teams.mia, two_teams.ids
+    (team,) = [
+        one["id"] for one in (await mia.ask("{ teams { id name } }"))["teams"] if one["name"] == "Returns"
+    ]
+
+    taken = await mia.do(ASSIGN, ticketIds=[ids["Ticket"]], agentId=mia.agent_id)
+    handed = await mia.do(ASSIGN, ticketIds=[ids["Ticket"]], teamId=team)
+
+    assert handed["tickets"] == taken["tickets"]
+    assert handed["changeId"] is None
+
+
+async def test_neither_end_has_more_links_than_a_page_shows(
+    ben: Client, four: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(working_links, "MOST", 1)
+    one, two, three, _ = four
+    assert (await ben.do(LINK, ticketId=one, otherId=two, kind="RELATED"))["userErrors"] == []
+
+    assert (await ben.do(LINK, ticketId=two, otherId=three, kind="RELATED"))["userErrors"][0]["field"] == [
+        "ticketId"
+    ]
+    assert (await ben.do(LINK, ticketId=three, otherId=two, kind="RELATED"))["userErrors"][0]["field"] == [
+        "otherId"
+    ]

@@ -195,8 +195,8 @@ async def test_from_four_raw_inputs_to_the_phone_and_back(
     alert_id = fired["alert"]["id"]
     (row,) = await until(lambda: _accepted(mia, alert_id))
     assert row["device"] == {"label": "Phone"}
-    acked = await mia.do(ACK, id=alert_id)
-    assert (acked["applied"], acked["alert"]["state"]) == (True, "ACKED")
+    acked = await until(lambda: _acknowledged(mia, ticket))
+    assert acked["alert"]["state"] == "ACKED"
     taken = await mia.do(ASSIGN, ticketIds=[joined["id"]], takeOver=True)
     assert taken["tickets"] == [{"assignee": {"name": "Mia"}}]
 
@@ -262,6 +262,13 @@ async def _count(client: Client, number: int) -> bool:
 async def _accepted(client: Client, alert_id: str) -> list[dict[str, Any]] | None:
     rows: list[dict[str, Any]] = (await client.ask(LEDGER, id=alert_id))["pushHealth"]
     return rows if rows and rows[0]["state"] == "ACCEPTED" and rows[0]["providerId"] else None
+
+
+async def _acknowledged(client: Client, ticket: Ticket) -> dict[str, Any] | None:
+    """Whatever is pressing: a warning may have become a breach meanwhile."""
+    pressing = (await ticket(4) or {}).get("alert")
+    done = pressing and await client.do(ACK, id=pressing["id"])
+    return done if done and done["applied"] else None
 
 
 async def _items(ticket: Ticket) -> list[dict[str, Any]]:
