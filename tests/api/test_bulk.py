@@ -157,6 +157,21 @@ async def test_a_change_is_taken_back_for_ten_seconds_by_who_made_it(
     assert (await ben.do(UPDATE, ids=[one], priority=1))["changeId"] is None, "nothing was changed"
 
 
+async def test_what_a_complaint_keeps_open_is_not_solved_by_taking_a_change_back(
+    house: House, ben: Client, many: list[str]
+) -> None:
+    id, *_ = many
+    await ben.do(UPDATE, ids=[id], status="SOLVED")
+    change = (await ben.do(UPDATE, ids=[id], status="OPEN", priority=1))["changeId"]
+    async with house.db.transaction() as session:
+        (await session.get_one(Ticket, row_id("Ticket", id))).undecided = True
+
+    undone = await ben.do(UNDO, id=change)
+
+    assert undone["kept"] == [{"what": ["status"]}]
+    assert ((await ticket(ben, id))["status"], (await ticket(ben, id))["priority"]) == ("OPEN", 3)
+
+
 async def test_of_two_who_take_the_same_back_one_does(ben: Client, mia: Client, many: list[str]) -> None:
     changed = await ben.do(UPDATE, ids=many[:1], priority=1)
 

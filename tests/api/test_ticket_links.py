@@ -142,16 +142,19 @@ async def test_a_conflict_names_who_has_one_of_them_unexpectedly(
     assert late["conflict"] == {"name": "Mia"}
 
 
-async def test_a_hand_over_to_another_team_is_not_taken_back_by_half(two_teams: TwoTeams) -> None:
-    mia, ids = two_teams.mia, two_teams.ids
-    (team,) = [
-        one["id"] for one in (await mia.ask("{ teams { id name } }"))["teams"] if one["name"] == "Returns"
-    ]
+async def test_a_hand_over_to_another_team_is_not_taken_back_by_half(
+    house: House, two_teams: TwoTeams
+) -> None:
+    house.settings.undo_seconds = 10
+    mia, id = two_teams.mia, two_teams.ids["Ticket"]
+    teams = (await mia.ask("{ teams { id name } }"))["teams"]
+    (returns,) = [one["id"] for one in teams if one["name"] == "Returns"]
 
-    taken = await mia.do(ASSIGN, ticketIds=[ids["Ticket"]], agentId=mia.agent_id)
-    handed = await mia.do(ASSIGN, ticketIds=[ids["Ticket"]], teamId=team)
+    taken = await mia.do(ASSIGN, ticketIds=[id], agentId=mia.agent_id)
+    handed = await mia.do(ASSIGN, ticketIds=[id], teamId=returns)
 
-    assert handed["tickets"] == taken["tickets"]
+    assert taken["tickets"] == handed["tickets"] == [{"id": id}]
+    assert taken["changeId"]
     assert handed["changeId"] is None
 
 

@@ -146,12 +146,13 @@ async def test_a_file_goes_up_by_a_link_and_along_with_an_answer(shop: Shop) -> 
 
 
 async def test_nobody_changes_by_a_link_what_was_finished(shop: Shop) -> None:
-    upload = await shop.started()
+    upload = await shop.started(clientMutationId="photo")
     await shop.lays(upload, b"x" * len(PNG))
     await shop.lays(upload)
     await shop.ben.do(FINISH, id=upload["attachmentId"])
 
     await shop.lays(upload, b"x" * len(PNG))
+    await shop.lays(await shop.started(clientMutationId="photo"), b"x" * len(PNG))
 
     async with shop.house.db.transaction() as session:
         (kept,) = await session.scalars(select(Upload))
