@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import orjson
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.context import Context
@@ -83,6 +84,8 @@ AUDITED = {
             "position",
             "conditions",
             "targets",
+            "pauses",
+            "reopen_seconds",
             "ladder",
         ),
     ),
@@ -107,7 +110,7 @@ def note_mutation(
     at: datetime,
 ) -> None:
     if (audited := AUDITED.get(name)) and not result.get("private"):  # one's own view is one's own business
-        told = {field: str(input[field]) for field in audited.told if input[field] is not None}
+        told = {field: _said(input[field]) for field in audited.told if input[field] is not None}
         told |= result.get("told", {})  # what the input does not say so that it may be kept
         agent_id = uuid.UUID(result["agent"]) if "agent" in result else by.agent_id
         contact_id = uuid.UUID(result["contact"]) if "contact" in result else None
@@ -121,3 +124,7 @@ def note_mutation(
             contact_id=contact_id,
             data=told,
         )
+
+
+def _said(value: Any) -> str:
+    return orjson.dumps(value).decode() if isinstance(value, dict | list) else str(value)

@@ -1,7 +1,7 @@
 """What agents do with tickets: open, hand over, change."""
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TypeVar
 
@@ -237,12 +237,12 @@ def few_tickets(ids: list[strawberry.ID], *, field: str = "ids") -> list[strawbe
     """In the order in which everybody holds tickets: two people who change the same ones do not wait for each other in a circle."""
     if len(ids) > MOST_AT_ONCE:
         raise InvalidInput(N_("At most {most} tickets at once."), field=[field], most=MOST_AT_ONCE)
-    return in_order(ids, field=field)
+    return in_order(dict.fromkeys(ids, field))
 
 
-def in_order(ids: Iterable[AnId], *, field: str = "ids") -> list[AnId]:
-    """As the rows lie; the letters of an id are in another order."""
-    return sorted(set(ids), key=lambda id: row_id("Ticket", id, field=field))
+def in_order(fields: Mapping[AnId, str]) -> list[AnId]:
+    """Ids of tickets, each with the field that names it, as the rows lie; the letters of an id are in another order."""
+    return sorted(fields, key=lambda id: row_id("Ticket", id, field=fields[id]))
 
 
 Pictures = list[tuple[TicketRow, Json]]

@@ -91,7 +91,8 @@ async def _start(info: Info, input: FileUploadStartInput) -> FileUploadStartPayl
     done = await changed(info, input, change)
     upload, at = await _own(info, uuid.UUID(done["id"])), datetime.fromisoformat(done["at"])
     # Where it was awaited, also for who asks once more: the finished file lies elsewhere, and stays as it was looked through.
-    to = house.files.upload(done["file"], bytes=upload.bytes, mime=upload.mime, at=at)
+    file = done.get("file") or new_key(AWAITED)  # results of before did not name it
+    to = house.files.upload(file, bytes=upload.bytes, mime=upload.mime, at=at)
     to = to or _by_our_door(house, upload, at)
     return FileUploadStartPayload(
         upload=FileUpload(

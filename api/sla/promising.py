@@ -190,7 +190,7 @@ async def _policy_save(info: Info, input: PolicySaveInput) -> PolicyPayload:
 
 async def _policy_delete(info: Info, input: PolicyDeleteInput) -> OkPayload:
     async def change(session: AsyncSession, actor: Actor, now: datetime) -> Json:
-        policy = await access.one(session, policies.Policy, row_id("Policy", input.id), to=actor, lock=True)
+        policy = await access.one(session, policies.Policy, row_id("Policy", input.id), to=actor)
         await policies.archive_policy(session, policy, at=now)
         await recounts.recount(session, at=now)
         return {}

@@ -183,7 +183,7 @@ async def hand_over(
         unproven = {"verified_at": identity.verified_at, "verified_by": identity.verified_by}
         identity.prove(proof, by=by, at=at)
         for field, before_it in unproven.items():
-            journal.note(identity, field, before_it)
+            journal.note(identity, field, before_it, anyway=True)
     for ticket_id in dict.fromkeys(thread.ticket_id for thread in threads):
         moving = [thread for thread in threads if thread.ticket_id == ticket_id]
         ticket = await locked(session, ticket_id)

@@ -136,10 +136,10 @@ class Journal:
                 self._write(table, [(row.id, before)], field, value, always)  # type: ignore[attr-defined]
                 setattr(row, field, value)
 
-    def note(self, row: Base, field: str, before: Any) -> None:
-        """What somebody else has set meanwhile."""
+    def note(self, row: Base, field: str, before: Any, *, anyway: bool = False) -> None:
+        """What somebody else has set meanwhile; `anyway`: also what it was already, so that it stays when an earlier move is undone."""
         after = getattr(row, field)
-        if before != after:
+        if anyway or before != after:
             self._write(cast(Table, row.__table__), [(row.id, before)], field, after, True)  # type: ignore[attr-defined]
 
     async def all(

@@ -270,8 +270,10 @@ def _stored(target: Target) -> Json:
 
 async def archive_policy(session: AsyncSession, policy: Policy, *, at: datetime) -> None:
     """It promises nothing any more; what it promised once is still told under its name."""
-    await one_at_a_time(session, "policies")
+    await one_at_a_time(session, "policies")  # before its row: whoever saves one holds them in this order
     await session.refresh(policy)
+    if policy.archived_at:
+        raise NotFound(field=["id"])
     others = select(Policy.id).where(Policy.archived_at.is_(None), Policy.id != policy.id).limit(1)
     if policy.is_default and await session.scalar(others):
         raise InvalidInput(N_("Make another policy the default first."), field=["id"])

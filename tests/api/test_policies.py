@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
+import orjson
 import pytest
 from sqlalchemy import select
 
@@ -314,6 +315,7 @@ async def test_the_default_policy_stays_as_long_as_there_are_others(mia: Client,
         AuditKind.POLICY_DELETED,
     ]
     assert of_promises[1].data == {"template": "complaint_pl", "calendar_id": calendar["id"]}
+    assert orjson.loads(of_promises[0].data["hours"])["timezone"] == "Europe/Warsaw"
     assert [error["field"] for error in refused["userErrors"]] == [["isDefault"]]
     assert (kept["ok"], [error["code"] for error in kept["userErrors"]]) == (False, ["INVALID"])
     assert gone["ok"]

@@ -6,11 +6,12 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.actors import Role
-from domain.customers.contacts import Contact, Identity, IdentityKind
+from domain.customers.contacts import Contact, Identity, IdentityKind, Proof
 from domain.desk.threads import Thread
 from domain.desk.tickets import Ticket
 from domain.joining import undoing
 from domain.joining.merging import hand_over, merge_contacts
+from domain.joining.moves import Move
 from domain.joining.reasons import JoinCode
 from domain.ways_in.channels import Channel
 from tests.factories import NOON, a_mail, a_messenger_message, an_agent, receive, tickets
@@ -84,3 +85,29 @@ async def test_what_began_while_two_were_one_goes_with_who_began_it(
     }  # fmt: skip
     for thread in await session.scalars(select(Thread)):
         assert thread.contact_id == (await session.get_one(Ticket, thread.ticket_id)).contact_id
+
+
+async def test_the_later_of_two_words_proves_it_when_the_earlier_is_undone(
+    session: AsyncSession, mailbox: Channel, page: Channel
+) -> None:
+    mia = (await an_agent(session, "Mia", Role.MANAGER)).as_actor()
+    for name in ("ada", "zofia"):
+        await receive(session, mailbox, a_mail(f"{name}@example.org", f"It is {name}", subject=name))
+    await receive(session, page, a_messenger_message("p1", "Do you have it in green?"))
+    (person,) = await session.scalars(select(Identity).where(Identity.kind == IdentityKind.MESSENGER))
+    person.verified_at, person.verified_by = None, None
+    for name in ("zofia", "ada"):
+        to = await _contact_of(session, f"{name}@example.org")
+        said = {"proof": Proof.AGENT, "by": mia, "at": NOON}
+        await hand_over(session, person, to, JoinCode.LINKED_BY_AGENT, **said)  # type: ignore[arg-type]
+        await session.flush()
+    moves = (await session.scalars(select(Move).order_by(Move.id))).all()
+
+    proven: list[Proof | None] = []
+    for move in moves:
+        await undoing.undo(session, move.id, by=mia, at=NOON)
+        await session.refresh(person)
+        proven.append(person.verified_by)
+
+    assert len(moves) == 2
+    assert proven == [Proof.AGENT, None]
