@@ -37,7 +37,7 @@ from domain.customers.survivors import survivor_of
 from domain.desk.threads import Thread
 from domain.desk.tickets import Ticket
 from domain.errors import IdentityTaken
-from domain.joining.merging import hand_over
+from domain.joining.handing_over import hand_over
 from domain.joining.reasons import REASON_OF_PROOF, JoinCode
 
 Like = dict[Claim, list[tuple[Identity, Contact]]]

@@ -1,4 +1,4 @@
-"""Contacts become one contact, tickets one ticket; and an identity turns out to be somebody else's. Pointers move, rows stay.
+"""Contacts become one contact, tickets one ticket. Pointers move, rows stay.
 
 Each is one move in the journal (`domain.moves`), and can be undone.
 """
@@ -11,28 +11,26 @@ from typing import Any
 from sqlalchemy import select, true, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain import access, shop
+from domain import access
 from domain.actors import Actor
 from domain.alerting.alerts import UNRESOLVED, Alert
 from domain.arriving.opening import join, open_ticket
 from domain.complaints import settling
 from domain.complaints.complaints import Complaint
-from domain.customers.contacts import Contact, Identity, Proof
+from domain.customers.contacts import Contact, Identity
 from domain.db import Base, one_of
 from domain.desk.messages import Item
-from domain.desk.survivors import live_tickets, locked
+from domain.desk.survivors import live_tickets
 from domain.desk.tasks import Task
-from domain.desk.threads import Certainty, Thread, place
+from domain.desk.threads import Thread
 from domain.desk.tickets import Ticket, TicketStatus
 from domain.errors import InvalidInput, NotYours
 from domain.events import EventKind, record
-from domain.joining.cases import case_of, cases_of
 from domain.joining.moves import Journal, Move, MoveKind, hold, reread
 from domain.joining.reasons import JoinCode
 from domain.joining.suggestions import Suggestion
 from domain.languages import N_
 from domain.sla import clocks
-from domain.ways_in.channels import ChannelKind
 
 OF_CONTACTS: tuple[type[Base], ...] = (Identity, Ticket, Thread, Task)
 """What follows a contact; an item follows its thread or its ticket, and notes are read with all that a contact was."""
@@ -157,65 +155,6 @@ async def dissolve(journal: Journal, ticket: Ticket, into: Ticket) -> None:
     )
 
 
-async def hand_over(
-    session: AsyncSession,
-    identity: Identity,
-    to: Contact,
-    code: JoinCode,
-    *,
-    proof: Proof | None = None,
-    by: Actor,
-    at: datetime,
-) -> Identity:
-    """The identity turns out to be `to`'s: its conversations follow, and join that contact's open ticket of the same matter. A `proof`
-    says so of `to`, and goes when that is undone.
-
-    A ticket all of whose threads were this identity's goes along whole. The contact left without any identity becomes `to`.
-    """
-    await hold(session)
-    before = await session.get_one(Contact, identity.contact_id)
-    if to.id in (before.id, before.canonical_id):
-        return identity
-    journal = await Journal.begin(session, MoveKind.HAND_OVER, to.id, by=by, at=at)
-    threads = list(await session.scalars(select(Thread).where(Thread.identity_id == identity.id)))
-    journal.set(identity, always=True, contact_id=to.id)
-    if proof:
-        unproven = {"verified_at": identity.verified_at, "verified_by": identity.verified_by}
-        identity.prove(proof, by=by, at=at)
-        for field, before_it in unproven.items():
-            journal.note(identity, field, before_it, anyway=True)
-    for ticket_id in dict.fromkeys(thread.ticket_id for thread in threads):
-        moving = [thread for thread in threads if thread.ticket_id == ticket_id]
-        ticket = await locked(session, ticket_id)
-        shared = await session.scalar(
-            select(Thread.id)
-            .where(Thread.ticket_id == ticket.id, Thread.id.not_in([thread.id for thread in moving]))
-            .limit(1)
-        )
-        home = await _home(session, ticket, to, code, at) if ticket.is_live() else None
-        if home is None and shared and ticket.is_live():
-            home = await new_ticket(journal, ticket, to, subject=moving[0].subject)
-        elif home is None and shared:
-            continue  # an old matter of several: it stays where it was settled
-        elif home is None:
-            journal.set(ticket, always=True, contact_id=to.id)
-            await journal.all(Thread, Thread.ticket_id == ticket.id, always=True, contact_id=to.id)
-            await settle(session, ticket_ids=[ticket.id])
-            continue
-        for thread in moving:
-            journal.set(thread, always=True, contact_id=to.id)
-            move_thread(journal, thread, home, code, identity=identity)
-        if not shared and home.id != ticket.id:
-            await dissolve(journal, ticket, home)
-        await settle(session, ticket_ids=[home.id])
-        for changed in (ticket, home):
-            await clocks.reckon(session, changed, by=by, at=at)
-    await session.flush()
-    if await session.scalar(select(Identity.id).where(Identity.contact_id == before.id).limit(1)) is None:
-        await become(journal, before, to)  # nobody can ever write to it again
-    return identity
-
-
 async def new_ticket(journal: Journal, source: Ticket, contact: Contact, *, subject: str) -> Ticket:
     """For what leaves `source`; when the move is undone and nothing is left in it, its number leads there."""
     ticket = open_ticket(
@@ -231,23 +170,6 @@ async def new_ticket(journal: Journal, source: Ticket, contact: Contact, *, subj
     ticket.assignee_id = source.assignee_id
     await journal.session.flush()
     return ticket
-
-
-async def _home(
-    session: AsyncSession, ticket: Ticket, to: Contact, code: JoinCode, at: datetime
-) -> Ticket | None:
-    """The open ticket of `to` that is about the same, by the rule for conversations that begin."""
-    moving = await case_of(session, ticket)
-    placement = place(
-        certainty=Certainty.PROVEN,
-        code=code,
-        said=moving.matter,
-        channel=next(iter(moving.channels), ChannelKind.EMAIL),
-        at=moving.last_word_at,
-        cases=[case for case in await cases_of(session, to.id, at=at) if case.ticket_id != ticket.id],
-        windows=(await shop.joining(session)).windows,
-    )
-    return await locked(session, placement.ticket_id) if placement.ticket_id else None
 
 
 def move_thread(

@@ -10,7 +10,8 @@ from domain.customers.contacts import Contact, Identity, IdentityKind, Proof
 from domain.desk.threads import Thread
 from domain.desk.tickets import Ticket
 from domain.joining import undoing
-from domain.joining.merging import hand_over, merge_contacts
+from domain.joining.handing_over import hand_over
+from domain.joining.merging import merge_contacts
 from domain.joining.moves import Move
 from domain.joining.reasons import JoinCode
 from domain.ways_in.channels import Channel
