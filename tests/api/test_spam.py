@@ -9,9 +9,10 @@ from sqlalchemy import select
 from api.house import House
 from domain.arriving import intake
 from domain.arriving.inbound import Arrival, CallStep, Inbound, InboundCall, InboundMessage, Waits, keep
+from domain.audit import AuditEntry, AuditKind
 from domain.customers.contacts import Identity
 from domain.desk.threads import Thread
-from domain.ids import public_id
+from domain.ids import public_id, row_id
 from domain.ways_in.channels import Channel, ChannelKind
 from tests.client import Client
 from tests.factories import a_call_step, a_channel, a_chat, a_messenger_message
@@ -47,6 +48,9 @@ async def test_spam_leaves_the_lists_and_its_sender_is_blocked_until_a_manager_s
     assert [one["isSpam"] for one in await listed(ben, spam=True)] == [True]
     (blocked,) = (await mia.ask(BLOCKED))["blockedSenders"]
     assert (blocked["sender"], blocked["createdBy"]) == ("eve@example.net", {"name": "Ben"})
+    async with mailing.house.db.transaction() as session:
+        noted = select(AuditEntry).where(AuditEntry.kind == AuditKind.SENDER_BLOCKED)
+        assert [one.actor_id for one in await session.scalars(noted)] == [row_id("Agent", ben.agent_id)]
     (ignored,) = (await mia.ask(IGNORED))["arrivals"]
     assert ignored["reason"] == "blocked sender: eve@example.net"
 
