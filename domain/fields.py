@@ -17,7 +17,8 @@ from sqlalchemy import ColumnElement, Index, Numeric, cast, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from domain.customers import profiles
+from domain import naming
+from domain.abreast import one_at_a_time
 from domain.db import Base, Json, new_id
 from domain.errors import InvalidInput, NotFound, Refused
 from domain.languages import N_
@@ -180,7 +181,7 @@ async def save_field(
     if kind not in (None, field.kind):
         raise InvalidInput(N_("The kind of a field stays what it is: make another field."), field=["kind"])
     if label is not None:
-        field.label = profiles.line(label, "label")
+        field.label = naming.line(label, "label")
     if options is not None:
         field.options = list(dict.fromkeys(filter(None, (option.strip() for option in options))))
     if not field.label:
@@ -206,6 +207,7 @@ async def _keep(session: AsyncSession, field: CustomField) -> None:
             CustomField.id != field.id,
         )
         with session.no_autoflush:
+            await one_at_a_time(session, "fields")
             if await session.scalar(others.where(CustomField.label == field.label)):
                 raise InvalidInput(N_("There is a field with this name already."), field=["label"])
             if (

@@ -4,10 +4,14 @@ import re
 from typing import Annotated
 from zoneinfo import available_timezones
 
+import orjson
 from cyclopts import Parameter
 
 from api.commands.columns import print_table
 from api.running import house_here
+from domain import audit
+from domain.actors import SYSTEM
+from domain.audit import AuditKind
 from domain.db import database_time
 from domain.settings import WrongSetting
 from domain.sla import policies, public_holidays, recounts
@@ -33,8 +37,15 @@ async def policy(
     hours = _hours(zone, open, holidays or [])
     read = [_target(target) for target in targets]
     async with house_here() as (house, _), house.db.transaction() as session:
-        await policies.set_default_policy(session, name=name, hours=hours, targets=read)
-        await recounts.recount(session, at=await database_time(session))
+        saved = await policies.set_default_policy(session, name=name, hours=hours, targets=read)
+        now = await database_time(session)
+        told = {"id": str(saved.id), "name": saved.name}
+        told |= {
+            "targets": orjson.dumps(saved.targets).decode(),
+            "hours": orjson.dumps(hours.to_json()).decode(),
+        }
+        audit.note(session, AuditKind.POLICY_SAVED, by=SYSTEM, at=now, data=told)
+        await recounts.recount(session, at=now)
     kept = f", holidays of {', '.join(sorted(hours.holidays))}" if hours.holidays else ", no holidays"
     print(f"The policy {name!r} promises: {', '.join(targets)} ({open}, {zone}{kept}).")
 

@@ -15,10 +15,10 @@ from api.errors import UserError
 from api.mutations import changed, mutation
 from api.node import Node
 from api.paging import PageInfo, by_name_cursor, named_place_of, page_info, page_size
-from domain import access
+from domain import access, naming
 from domain.access import may_see
 from domain.actors import Actor
-from domain.customers import companies, contacts, profiles
+from domain.customers import companies, contacts
 from domain.db import Json, by_name, new_id, one_of
 from domain.ids import public_id, row_id
 
@@ -137,7 +137,7 @@ async def _company_save(info: Info, input: CompanySaveInput) -> CompanyPayload:
             session.add(company)
         said: dict[str, Any] = {}
         if input.name is not None or not input.id:
-            said["name"] = profiles.name(input.name or "")
+            said["name"] = naming.name(input.name or "")
         if input.domains is not None:
             said["domains"] = companies.domains(input.domains)
         if input.note is not None:

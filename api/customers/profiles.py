@@ -12,7 +12,7 @@ from api.customers.contacts import read_contact
 from api.fields import spelled
 from api.joining.linking import ContactPayload
 from api.mutations import changed, mutation
-from domain import access
+from domain import access, naming
 from domain.actors import Actor
 from domain.customers import companies, contacts, profiles
 from domain.customers.describing import describe
@@ -51,7 +51,7 @@ async def _contact_save(info: Info, input: ContactSaveInput) -> ContactPayload:
         if input.id:
             contact = await access.contact(session, row_id("Contact", input.id), to=actor, lock=True)
         else:
-            name, locale = profiles.name(input.name or ""), said.pop("locale", None)
+            name, locale = naming.name(input.name or ""), said.pop("locale", None)
             contact = contacts.add_contact(session, name=name, locale=locale, by=actor, at=now)
             await session.flush()
         await describe(session, contact, by=actor, at=now, **said)
@@ -65,7 +65,7 @@ def _said(input: ContactSaveInput) -> dict[str, Any]:
     """By the contact's columns, in the spelling in which they are kept."""
     said: dict[str, Any] = {}
     if input.name is not None:
-        said["name"] = profiles.name(input.name)
+        said["name"] = naming.name(input.name)
     if input.locale is not None:
         said["locale"] = profiles.locale(input.locale.value) if input.locale.value else None
     if input.timezone is not None:
@@ -75,7 +75,7 @@ def _said(input: ContactSaveInput) -> dict[str, Any]:
     if input.tags is not None:
         said["tags"] = profiles.tags(input.tags)
     if input.city is not None:
-        said["city"] = profiles.line(input.city, "city")
+        said["city"] = naming.line(input.city, "city")
     return said
 
 

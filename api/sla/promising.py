@@ -14,6 +14,7 @@ from domain import access
 from domain.actors import Actor
 from domain.agents import staff
 from domain.alerting.ladders import Ladder, Step, Told, Way
+from domain.customers import profiles
 from domain.db import Json
 from domain.desk.tickets import TicketStatus
 from domain.errors import InvalidInput
@@ -103,8 +104,12 @@ def _read_target(place: int, given: PolicyTargetInput) -> Target:
     length, most = (given.seconds, MOST_SECONDS) if given.days is None else (given.days, MOST_DAYS)
     if length is None or not 1 <= length <= most:
         raise InvalidInput(N_("A target lies between a second and a year."), field=field)
-    if given.priority is not None and not 1 <= given.priority <= 4:
-        raise InvalidInput(N_("A priority is 1 (urgent), 2, 3 or 4 (low)."), field=[*field, "priority"])
+    if given.days is None and given.working_days:
+        raise InvalidInput(
+            N_("Seconds are open time: only days can be working days."), field=[*field, "workingDays"]
+        )
+    if given.priority is not None:
+        _check_priority(given.priority, [*field, "priority"])
     if given.metric == Metric.RESOLUTION and given.channel:
         raise InvalidInput(N_("A resolution has no channel."), field=[*field, "channel"])
     if any(not 0 <= day < (given.days or 0) for day in given.warn_days):
@@ -122,7 +127,19 @@ def _read_target(place: int, given: PolicyTargetInput) -> Target:
     )
 
 
+def _check_priority(given: int, field: list[str]) -> None:
+    if not 1 <= given <= 4:
+        raise InvalidInput(N_("A priority is 1 (urgent), 2, 3 or 4 (low)."), field=field)
+
+
 async def _read_conditions(session: AsyncSession, given: PolicyConditionsInput, actor: Actor) -> Conditions:
+    for priority in given.priorities:
+        _check_priority(priority, ["conditions", "priorities"])
+    try:
+        languages = [profiles.locale(language) for language in given.languages]
+    except InvalidInput as refusal:
+        refusal.field = ["conditions", "languages"]
+        raise
     teams = [row_id("Team", id, field="conditions.teamIds") for id in given.team_ids]
     for team in teams:
         await access.one(session, staff.Team, team, to=actor)
@@ -131,7 +148,7 @@ async def _read_conditions(session: AsyncSession, given: PolicyConditionsInput, 
         teams=tuple(teams),
         priorities=tuple(given.priorities),
         tags=tuple(given.tags),
-        languages=tuple(given.languages),
+        languages=tuple(languages),
     )
 
 

@@ -8,6 +8,8 @@ from sqlalchemy import ForeignKey, Index, Integer, delete, func, or_, select, te
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
+from domain import naming
+from domain.abreast import one_at_a_time
 from domain.actors import SYSTEM, Actor, ActorKind, Role
 from domain.db import Base, new_id, session_of
 from domain.desk.tags import kept
@@ -16,6 +18,8 @@ from domain.events import EventKind, record
 from domain.languages import N_, best_language
 
 MOST_CAPACITY = 1_000
+LONGEST_EMAIL = 254
+"""RFC 5321, section 4.5.3.1.3."""
 
 
 class Team(Base):
@@ -78,15 +82,13 @@ class Agent(Base):
         if self.id == by.agent_id and (left or (role and role != self.role)):
             raise InvalidInput(N_("Ask another admin to change your own rights."), field=["id"])
         if name is not None:
-            if not name.strip():
-                raise InvalidInput(N_("This may not be empty."), field=["name"])
-            self.name = name.strip()
+            self.name = naming.name(name)
         if role:
             self.role = role
         if languages is not None:
             self.languages = sorted({language.strip().lower() for language in languages} - {""})
         if line is not None:
-            self.line = line_called(line) or None
+            self.line = line_called(naming.line(line, "line")) or None
         if skills is not None:
             self.skills = sorted(skill for skill in kept(skills) if skill)
         if left is not None:
@@ -111,9 +113,8 @@ async def put_in_teams(session: AsyncSession, agent: Agent, team_ids: Collection
 
 async def save_team(session: AsyncSession, team_id: uuid.UUID | None, name: str) -> Team:
     """Renames it; without an id, a new one."""
-    name = name.strip()
-    if not name:
-        raise InvalidInput(N_("This may not be empty."), field=["name"])
+    name = naming.name(name)
+    await one_at_a_time(session, "teams")
     if await session.scalar(select(Team.id).where(Team.name == name, Team.id.is_distinct_from(team_id))):
         raise InvalidInput(N_("There is a team with this name already."), field=["name"])
     team = await session.get(Team, team_id) if team_id else Team(id=new_id())
@@ -138,14 +139,14 @@ async def add_agent(
     timezone: str = "Europe/Madrid",
 ) -> Agent:
     email = email.strip()
-    if "@" not in email[1:-1]:
+    if "@" not in email[1:-1] or len(email) > LONGEST_EMAIL:
         raise InvalidInput(N_("This is not an email address."), field=["email"])
     taken = await session.scalar(select(Agent.id).where(func.lower(Agent.email) == email.lower()))
     if taken:
         raise InvalidInput(N_("There is an agent with this email address already."), field=["email"])
     agent = Agent(
         email=email,
-        name=name,
+        name=naming.name(name),
         role=role,
         password_hash=password_hash,
         created_at=at,

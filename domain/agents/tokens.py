@@ -9,6 +9,7 @@ from sqlalchemy import ForeignKey, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
+from domain import naming
 from domain.actors import Actor, ActorKind, Scope
 from domain.chorus import Reads
 from domain.db import Base, new_id, one_of
@@ -45,8 +46,7 @@ def create_token(
     at: datetime,
 ) -> tuple[str, ApiToken]:
     """The token, shown this once, and its row."""
-    if not name.strip():
-        raise InvalidInput(N_("This may not be empty."), field=["name"])
+    name = naming.name(name)
     if not scopes:
         raise InvalidInput(N_("A token needs at least one scope."), field=["scopes"])
     if expires_at and expires_at <= at:
@@ -54,7 +54,7 @@ def create_token(
     token = new_token(PREFIX)
     row = ApiToken(
         id=new_id(),
-        name=name.strip(),
+        name=name,
         token_hash=token_hash(token),
         scopes=sorted(set(scopes)),
         created_by_id=by.agent_id,

@@ -23,6 +23,9 @@ class Transport(StrEnum):
     """The fallback: to the person's address, without a device."""
 
 
+LONGEST_HANDLE = 2000
+"""An index holds it; those of today's push services have some hundreds."""
+
 RECEIPT_WITHIN = timedelta(seconds=60)
 """A push that is not shown by then is taken for not having arrived."""
 
@@ -113,14 +116,19 @@ async def register_device(
         raise InvalidInput(
             N_("Mail goes to your own address: nothing needs registering."), field=["transport"]
         )
-    if not handle.strip():
+    handle = handle.strip()
+    if not handle:
         raise InvalidInput(N_("This may not be empty."), field=["handle"])
+    if len(handle) > LONGEST_HANDLE:
+        raise InvalidInput(
+            N_("This is too long: at most {most} characters."), field=["handle"], most=LONGEST_HANDLE
+        )
     row = insert(Device).values(
         id=new_id(),
         agent_id=owner.id,
         session_id=session_id,
         transport=transport,
-        handle=handle.strip(),
+        handle=handle,
         p256dh=p256dh,
         auth=auth,
         label=label,

@@ -13,30 +13,12 @@ from domain.languages import N_
 
 MOST_TAGS = 50
 LONGEST_TAG = 50
-LONGEST_NAME = 200
 
 _TAG = re.compile(
     r"(?P<language>[a-z]{2,3})(?:-(?P<script>[a-z]{4}))?(?:-(?P<region>[a-z]{2}|[0-9]{3}))?"
     r"(?P<variants>(?:-(?:[a-z0-9]{5,8}|[0-9][a-z0-9]{3}))*)"
 )
 _zones = cache(available_timezones)
-
-
-def line(given: str, field: str) -> str:
-    """Of one line, without blanks around and in a row."""
-    said = " ".join(unicodedata.normalize("NFC", given).split())
-    if len(said) > LONGEST_NAME:
-        raise InvalidInput(
-            N_("This is too long: at most {most} characters."), field=[field], most=LONGEST_NAME
-        )
-    return said
-
-
-def name(given: str) -> str:
-    said = line(given, "name")
-    if not said:
-        raise InvalidInput(N_("This may not be empty."), field=["name"])
-    return said
 
 
 def locale(given: str) -> str:

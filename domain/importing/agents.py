@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from domain import naming
 from domain.actors import Actor, Role
 from domain.agents.staff import MOST_CAPACITY, Agent, Team, TeamMember, add_agent, free_line, line_called
 from domain.customers import profiles
@@ -31,7 +32,7 @@ async def take(
         raise InvalidInput(N_("This person has left: let them come back first."), field=["email"])
     is_new = agent is None
     if agent is None:
-        name = profiles.name(said.get("name", ""))
+        name = naming.name(said.get("name", ""))
         agent = await add_agent(
             session,
             email=email,
@@ -65,7 +66,7 @@ def _said(line: Line) -> dict[str, Any]:
     cells = line.cells
     said: dict[str, Any] = {}
     if name := cells.get("name"):
-        said["name"] = profiles.name(name)
+        said["name"] = naming.name(name)
     if role := cells.get("role"):
         if role.lower() not in set(Role):
             raise InvalidInput(

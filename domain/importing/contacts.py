@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain import fields
+from domain import fields, naming
 from domain.actors import Actor
 from domain.customers import profiles
 from domain.customers.companies import Company
@@ -94,19 +94,19 @@ async def _said(
     said: dict[str, Any] = {}
     parts = (cells.get("first_name"), cells.get("last_name"))
     if name := cells.get("name") or " ".join(filter(None, parts)):
-        said["name"] = profiles.name(name)
+        said["name"] = naming.name(name)
     if language := cells.get("locale"):
         said["locale"] = profiles.locale(language)
     if zone := cells.get("timezone"):
         said["timezone"] = profiles.timezone(zone)
     if city := cells.get("city"):
-        said["city"] = profiles.line(city, "city")
+        said["city"] = naming.line(city, "city")
     if vip := cells.get("is_vip"):
         said["is_vip"] = _switch(vip)
     if tags := cells.get("tags"):
         said["tags"] = profiles.tags([*contact.tags, *several(tags)])
     if company := cells.get("company"):
-        said["company_id"] = await _company(session, profiles.line(company, "company"), by, at)
+        said["company_id"] = await _company(session, naming.line(company, "company"), by, at)
     if line.own:
         said["fields"] = await fields.spelled_by_label(session, FieldSubject.CONTACT, line.own)
     return said

@@ -12,6 +12,8 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
+from domain import naming
+from domain.abreast import one_at_a_time
 from domain.db import Base, Json, new_id
 from domain.errors import InvalidInput, NotFound
 from domain.languages import N_, translate
@@ -196,21 +198,20 @@ async def save_template(
     """In place of what it was; without an id, a new one."""
     if law is not None and (not on_complaint or law not in SHIPPED):
         raise InvalidInput(N_("A law belongs to what complaints make."), field=["law"])
-    if not name.strip() or len(tasks) > MOST_TASKS or not (tasks or on_complaint):
-        field = ["tasks"] if name.strip() else ["name"]
-        raise InvalidInput(
-            N_("A template needs a name, and 1 to {most} tasks."), field=field, most=MOST_TASKS
-        )
+    name = naming.name(name)
+    if len(tasks) > MOST_TASKS or not (tasks or on_complaint):
+        raise InvalidInput(N_("A template has 1 to {most} tasks."), field=["tasks"], most=MOST_TASKS)
+    await one_at_a_time(session, "task templates")
     template = await session.get(TaskTemplate, template_id) if template_id else TaskTemplate(id=new_id())
     if template is None or template.archived_at:
         raise NotFound(field=["id"])
     others = select(TaskTemplate.id).where(TaskTemplate.archived_at.is_(None), TaskTemplate.id != template.id)
-    if await session.scalar(others.where(TaskTemplate.name == name.strip())):
+    if await session.scalar(others.where(TaskTemplate.name == name)):
         raise InvalidInput(N_("There is a template with this name already."), field=["name"])
     of_law = (TaskTemplate.on_complaint, TaskTemplate.law.is_not_distinct_from(law))
     if on_complaint and await session.scalar(others.where(*of_law)):
         raise InvalidInput(N_("Another template is what such complaints make."), field=["onComplaint"])
-    template.name, template.on_complaint, template.law = name.strip(), on_complaint, law
+    template.name, template.on_complaint, template.law = name, on_complaint, law
     template.tasks = [one.to_json() for one in tasks]
     session.add(template)
     await session.flush()

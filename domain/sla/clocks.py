@@ -171,14 +171,12 @@ async def promise_anew(session: AsyncSession, ticket: Ticket, *, by: Actor = SYS
 def _pairs(promises: Sequence[Promise], rows: Sequence[Clock]) -> list[tuple[Promise, Clock | None]]:
     """Each promise with its clock: the one that began with it, or the one that runs for the same."""
     began = {(row.metric, row.is_legal, row.started_at): row for row in rows}
-    running = {(row.metric, row.is_legal): row for row in rows if row.runs}
-    pairs: list[tuple[Promise, Clock | None]] = []
-    for promise in promises:
-        row = began.get((promise.metric, promise.legal, promise.started_at))
-        if row is None and promise.runs:
-            row = running.get((promise.metric, promise.legal))
-        pairs.append((promise, row))
-    return pairs
+    own = [began.get((promise.metric, promise.legal, promise.started_at)) for promise in promises]
+    running = {(row.metric, row.is_legal): row for row in rows if row.runs and row not in own}
+    return [
+        (promise, row or (running.get((promise.metric, promise.legal)) if promise.runs else None))
+        for promise, row in zip(promises, own, strict=True)
+    ]
 
 
 _over = (

@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
+from domain import naming
 from domain.abreast import asked, one_at_a_time
 from domain.alerting.ladders import Ladder
 from domain.db import Base, Json, new_id
@@ -178,9 +179,7 @@ async def save_calendar(
 ) -> Calendar:
     """In place of what it was; without an id, a new one."""
     await one_at_a_time(session, "policies")
-    name = name.strip()
-    if not name:
-        raise InvalidInput(N_("This may not be empty."), field=["name"])
+    name = naming.name(name)
     if await session.scalar(
         select(Calendar.id).where(Calendar.name == name, Calendar.id.is_distinct_from(calendar_id))
     ):
@@ -228,16 +227,19 @@ async def save_policy(
     if policy.archived_at:
         raise NotFound(field=["id"])
     if name is not None:
-        policy.name = name.strip()
+        policy.name = naming.name(name)
         same = Policy.archived_at.is_(None) & (Policy.name == policy.name) & (Policy.id != policy.id)
         with session.no_autoflush:
-            if not policy.name or await session.scalar(select(Policy.id).where(same)):
+            if await session.scalar(select(Policy.id).where(same)):
                 raise InvalidInput(N_("A policy needs a name that no other has."), field=["name"])
     if calendar_id is not None:
         if await session.get(Calendar, calendar_id) is None:
             raise NotFound(field=["calendarId"])
         policy.calendar_id = calendar_id
     if targets is not None:
+        targets = list(targets)
+        if len({(one.metric, one.legal, one.priority, one.channel) for one in targets}) < len(targets):
+            raise InvalidInput(N_("Two targets promise the same thing."), field=["targets"])
         policy.targets = [_stored(target) for target in targets]
     if conditions is not None:
         if "" in conditions.tags:

@@ -101,6 +101,9 @@ async def take_back(session: AsyncSession, edit: Edit, row: EditedTicket, *, by:
             ticket.assign(to=to, by=by, at=at)
         except NotFound:  # they have left meanwhile
             kept.append("assignee")
+    if "policy" in back:
+        ticket.policy_id = back["policy"] and uuid.UUID(back["policy"])
+        await clocks.promise_anew(session, ticket, by=by, at=at)
     _put_back(ticket, back, by=by, at=at)
     await clocks.reckon(session, ticket, by=by, at=at)
     row.state, row.kept = Outcome.KEPT if kept else Outcome.UNDONE, kept

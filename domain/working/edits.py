@@ -109,6 +109,7 @@ def picture(ticket: Ticket) -> Json:
         "status": [str(ticket.status), *times],
         "priority": ticket.priority,
         "assignee": str(ticket.assignee_id) if ticket.assignee_id else None,
+        "policy": str(ticket.policy_id) if ticket.policy_id else None,
         "tags": list(ticket.tags),
         **{f"{FIELD}{id}": value for id, value in ticket.fields.items()},
     }
@@ -152,7 +153,7 @@ def taken_back(changed: Json, since: Collection[str], now: Json) -> tuple[Json, 
             went = [tag for tag in before if tag not in after]
             again = [tag for tag in now["tags"] if tag not in came]
             back[name] = again + [tag for tag in went if tag not in again]
-        elif name in since or EVERYTHING in since:
+        elif name in since or EVERYTHING in since or (name == "policy" and now[name] != after):
             kept.append(name)
         else:
             back[name] = before

@@ -17,6 +17,7 @@ from api.commands.setting_up import _place
 from domain.actors import SYSTEM, Role
 from domain.agents.staff import Agent
 from domain.arriving.opening import open_ticket
+from domain.audit import AuditEntry, AuditKind
 from domain.customers.contacts import Contact, add_contact
 from domain.db import Database, ring
 from domain.desk.tickets import Ticket
@@ -328,6 +329,12 @@ async def test_the_policy_names_the_holidays_that_the_shop_keeps(database_url: s
     assert "first reply  email=4h, chat=90s" in listed.stdout
     assert "(always, Europe/Warsaw, holidays of PL)" in kept.stdout
     assert "(always, Europe/Warsaw, no holidays)" in none.stdout
+    async with Database(url).reading() as connection:
+        noted = (await connection.execute(select(AuditEntry.kind, AuditEntry.data))).all()
+    assert [(kind, len(json.loads(data["targets"]))) for kind, data in noted] == [
+        (AuditKind.POLICY_SAVED, 1),
+        (AuditKind.POLICY_SAVED, 2),
+    ]
 
 
 @pytest.mark.usefixtures("no_settings")

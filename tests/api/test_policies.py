@@ -36,7 +36,9 @@ DELETE = "mutation($input: PolicyDeleteInput!) { policyDelete(input: $input) { o
 TICKETS = (
     """{ tickets { edges { node { id clocks { metric state dueAt targetSeconds policy { name } } } } } }"""
 )
-UPDATE = "mutation($input: TicketUpdateInput!) { ticketUpdate(input: $input) { userErrors { code field } } }"
+UPDATE = """mutation($input: TicketUpdateInput!) { ticketUpdate(input: $input) {
+  changeId userErrors { code field } } }"""
+UNDO = "mutation($input: ChangeUndoInput!) { changeUndo(input: $input) { userErrors { code } } }"
 ASSIGN = "mutation($input: TicketAssignInput!) { ticketAssign(input: $input) { userErrors { code } } }"
 DEFAULT_LADDER = [
     {"level": 0, "afterSeconds": 0, "tells": ["ASSIGNEE"], "ways": ["PUSH"]},
@@ -159,6 +161,38 @@ async def test_a_policy_can_be_chosen_by_hand(mia: Client, house: House) -> None
     assert await clocks(mia) == [("FIRST_REPLY", 3600, "Default")]
 
 
+async def test_a_choice_of_a_policy_is_taken_back_unless_somebody_has_chosen_another(
+    mia: Client, house: House
+) -> None:
+    house.settings.undo_seconds = 10
+    async with house.db.transaction() as session:
+        await a_promise(session, 3600)
+        mailbox = await a_channel(session, house.keys, ChannelKind.EMAIL)
+        await receive(session, mailbox, a_mail("ada@example.org", at=NOON))
+    calendar = (await mia.do(CALENDAR, name="Office", hours=OFFICE))["calendar"]
+    quick, quicker = [
+        await mia.do(
+            POLICY,
+            name=f"In {seconds}",
+            calendarId=calendar["id"],
+            targets=[{"metric": "FIRST_REPLY", "seconds": seconds}],
+            conditions={"tags": ["nobody has it"]},
+        )
+        for seconds in (60, 30)
+    ]
+    (edge,) = (await mia.ask(TICKETS))["tickets"]["edges"]
+    ids = [edge["node"]["id"]]
+
+    chosen = await mia.do(UPDATE, ids=ids, policyId=quick["policy"]["id"])
+    assert (await mia.do(UNDO, id=chosen["changeId"]))["userErrors"] == []
+    assert await clocks(mia) == [("FIRST_REPLY", 3600, "Default")]
+
+    chosen = await mia.do(UPDATE, ids=ids, policyId=quick["policy"]["id"])
+    await mia.do(UPDATE, ids=ids, policyId=quicker["policy"]["id"])
+    assert await mia.refused(UNDO, id=chosen["changeId"]) == ["CHANGED_SINCE"]
+    assert await clocks(mia) == [("FIRST_REPLY", 30, "In 30")]
+
+
 async def test_a_policy_saved_last_hides_no_legal_clock_and_a_legal_clock_no_other(
     mia: Client, house: House
 ) -> None:
@@ -223,6 +257,17 @@ async def test_an_assignment_opens_a_ticket_and_stops_the_clocks_that_pause_whil
         ({"ladder": {"steps": []}}, ["ladder"]),
         ({"ladder": {"steps": [{"level": 1, "afterSeconds": 0}]}}, ["ladder"]),
         ({"name": " "}, ["name"]),
+        ({"name": "ż" * 201}, ["name"]),
+        (
+            {"targets": [{"metric": "RESOLUTION", "days": 2}, {"metric": "RESOLUTION", "days": 3}]},
+            ["targets"],
+        ),
+        (
+            {"targets": [{"metric": "RESOLUTION", "seconds": 60, "workingDays": True}]},
+            ["targets", "0", "workingDays"],
+        ),
+        ({"conditions": {"priorities": [0]}}, ["conditions", "priorities"]),
+        ({"conditions": {"languages": ["polski"]}}, ["conditions", "languages"]),
     ],
 )
 async def test_a_policy_that_makes_no_sense_is_refused_by_its_field(

@@ -367,6 +367,32 @@ async def test_a_ticket_that_others_were_merged_into_loses_no_time(
     assert {(clock.is_legal, clock.started_at) for clock in found} == {(False, NOON), (True, NOON)}
 
 
+async def test_a_window_made_shorter_gives_what_was_reopened_a_clock_of_its_own(
+    session: AsyncSession, mailbox: Channel
+) -> None:
+    policy = await policies.set_default_policy(
+        session, name="Default", hours=ALWAYS, targets=[Target(Metric.RESOLUTION, 36_000)]
+    )
+    await receive(session, mailbox, a_mail(ADA, at=NOON))
+    (ticket,) = await tickets(session)
+    ben = (await an_agent(session, "Ben")).as_actor()
+    for minutes, status in ((60, TicketStatus.SOLVED), (120, TicketStatus.OPEN)):
+        ticket.change(by=ben, at=NOON + minutes * MINUTE, status=status)
+        await session.flush()
+        await reckon(session, ticket, at=NOON + minutes * MINUTE)
+    policy.reopen_seconds = 60
+
+    await reckon(session, ticket, at=NOON + 121 * MINUTE)
+
+    found = await session.scalars(
+        select(Clock).where(Clock.ticket_id == ticket.id).order_by(Clock.started_at)
+    )
+    assert [(clock.started_at, clock.met_at, clock.runs) for clock in found] == [
+        (NOON, NOON + 60 * MINUTE, False),
+        (NOON + 120 * MINUTE, None, True),
+    ]
+
+
 async def test_a_legal_deadline_warns_as_a_complaint_and_each_warning_takes_the_place_of_the_last(
     session: AsyncSession, mailbox: Channel
 ) -> None:
