@@ -90,7 +90,8 @@ class Hours:
     def last_day(self, start: datetime, days: int, *, working: bool) -> date:
         """The day that is so many days after the day of `start`, which is not counted.
 
-        Working days are Monday to Friday without public holidays; days on which the shop chooses to stay closed count.
+        Working days are Monday to Friday without public holidays; days on which the shop chooses to stay closed count. Where it
+        keeps those of several countries, no law knows them all: only a day that is one in each is none, for earlier is safe.
         """
         day = start.astimezone(self.zone).date()
         while days > 0:
@@ -107,6 +108,11 @@ class Hours:
         while not self._is_working_day(day):
             day -= timedelta(days=1)
         return day
+
+    def open_day(self, day: date, *, after: date) -> date:
+        """The last day until then on which the shop opens; where none is after the other, `day` itself."""
+        days = (day - timedelta(days=back) for back in range((day - after).days))
+        return next((one for one in days if any(self._stretches(one))), day)
 
     def end_of(self, day: date) -> datetime:
         return self._moment(day + timedelta(days=1), MIDNIGHT, fold=0)
@@ -177,7 +183,7 @@ class Hours:
             day += timedelta(days=1)
 
     def _stretches(self, day: date) -> Iterator[Interval]:
-        if day not in self.closed and not self._is_holiday(day):
+        if day not in self.closed and not any(self._keep(day)):
             for begin, end in self.weekly.get(day.weekday(), ()):
                 if end == MIDNIGHT:
                     # Where the clocks go back at midnight, the day is over when it first strikes.
@@ -186,10 +192,11 @@ class Hours:
                     yield self._moment(day, begin, fold=0), self._moment(day, end, fold=1)
 
     def _is_working_day(self, day: date) -> bool:
-        return day.weekday() < 5 and not self._is_holiday(day)
+        return day.weekday() < 5 and not (self.holidays and all(self._keep(day)))
 
-    def _is_holiday(self, day: date) -> bool:
-        return any(day in public_holidays.days(code, day.year) for code in self.holidays)
+    def _keep(self, day: date) -> Iterator[bool]:
+        """Is it a public holiday? For each of those whose the shop keeps."""
+        return (day in public_holidays.days(code, day.year) for code in self.holidays)
 
     def _moment(self, day: date, at: time, *, fold: int) -> datetime:
         """The UTC moment of a wall time: of a repeated hour the first (fold 0) or the last (fold 1); a time the

@@ -33,7 +33,7 @@ class Target:
     working: bool = False
     """Of the days, do only working days count?"""
     warn_days: tuple[int, ...] = ()
-    """So many days before the last one, in the morning, somebody is told."""
+    """So many days before the last one, in the morning, somebody is told; earlier where the shop does not open that day."""
     priority: int | None = None
     channel: ChannelKind | None = None
 
@@ -47,8 +47,10 @@ class Target:
         """When it is due, and when to warn before. Raises NeverOpen."""
         if self.legal:
             last = hours.last_day(start, self.days, working=self.working)
-            mornings = [hours.morning_of(last - timedelta(days=before)) for before in self.warn_days]
-            return hours.end_of(last), sorted(moment for moment in mornings if moment > start)
+            first = hours.last_day(start, 0, working=False)
+            days = {hours.open_day(last - timedelta(days=before), after=first) for before in self.warn_days}
+            mornings = sorted(hours.morning_of(day) for day in days)
+            return hours.end_of(last), [moment for moment in mornings if moment > start]
         at_risk = int(max(self.seconds * AT_RISK_SHARE, self.seconds - AT_RISK_SECONDS))
         return hours.add(start, self.seconds, breaks), [hours.add(start, at_risk, breaks)]
 

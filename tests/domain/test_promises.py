@@ -176,16 +176,18 @@ def test_at_risk_is_the_later_of_three_quarters_and_a_quarter_of_an_hour_before(
 WARSAW = Hours.from_json(
     {
         "zone": "Europe/Warsaw",
-        "weekly": {"mon": [["10:00", "18:00"]]},
+        "weekly": {day: [["10:00", "18:00"]] for day in ("mon", "tue", "wed", "thu", "fri")},
         "holidays": ["PL"],
         "closed": ["2026-12-31"],
     }
 )
 
 
-def legal(days: int, start: datetime, *, working: bool = False) -> tuple[datetime, list[datetime]]:
+def legal(
+    days: int, start: datetime, *, working: bool = False, hours: Hours = WARSAW
+) -> tuple[datetime, list[datetime]]:
     return Target(Metric.RESOLUTION, days=days, working=working, warn_days=(7, 3, 1)).moments(
-        WARSAW, start, ()
+        hours, start, ()
     )
 
 
@@ -195,7 +197,16 @@ def test_a_polish_complaint_is_due_at_the_end_of_the_fourteenth_day() -> None:
 
     assert due == datetime(2026, 12, 16, 23, tzinfo=UTC)
     mornings = [moment.astimezone(ZoneInfo("Europe/Warsaw")) for moment in warnings]
-    assert [(one.day, one.hour) for one in mornings] == [(9, 9), (13, 9), (15, 9)]
+    assert [(one.day, one.hour) for one in mornings] == [(9, 10), (11, 10), (15, 10)]  # the 13th is a Sunday
+
+
+def test_two_warnings_of_one_day_are_one_and_a_closed_day_is_better_than_none() -> None:
+    """Due on Monday the 14th: the days before, and the third before that, are no days on which the shop opens."""
+    _, warnings = legal(14, datetime(2026, 11, 30, 12, tzinfo=UTC))
+    _, (saturday_is_too_late,) = legal(3, datetime(2026, 12, 11, 12, tzinfo=UTC))
+
+    assert [one.day for one in warnings] == [7, 11]
+    assert saturday_is_too_late == datetime(2026, 12, 13, 8, tzinfo=UTC)
 
 
 def test_a_spanish_complaint_counts_working_days_and_the_shops_own_closed_days_count_too() -> None:
@@ -203,6 +214,16 @@ def test_a_spanish_complaint_counts_working_days_and_the_shops_own_closed_days_c
     due, _ = legal(15, datetime(2026, 12, 18, 12, tzinfo=UTC), working=True)
 
     assert due == datetime(2027, 1, 14, 23, tzinfo=UTC)
+
+
+def test_of_two_countries_only_the_holidays_of_both_make_a_term_longer() -> None:
+    """Spain works on Christmas Eve; Christmas, New Year and Epiphany are of both."""
+    both = replace(WARSAW, holidays=frozenset({"PL", "ES"}))
+
+    due, _ = legal(15, datetime(2026, 12, 18, 12, tzinfo=UTC), working=True, hours=both)
+
+    assert due == datetime(2027, 1, 13, 23, tzinfo=UTC)
+    assert not both.is_open(datetime(2026, 12, 24, 12, tzinfo=UTC))
 
 
 def test_a_warning_for_a_day_that_has_passed_is_none() -> None:
