@@ -4,7 +4,7 @@ Nodes are the objects that an answer may hold. A list counts as many as its `fir
 longer there is the clock.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -29,6 +29,7 @@ from graphql import (
 )
 
 from domain.errors import OverLimit
+from domain.working import bulk
 
 TOKENS = 1000
 DEPTH = 8
@@ -36,6 +37,8 @@ ALIASES = 15
 NODES = 5000
 LIST = 100
 """Entries of a list among the variables."""
+LONGER_LISTS = {"bulkChange": bulk.MOST}
+"""By the field at the root."""
 SECONDS = 5.0
 PLAIN_LIST = 10
 
@@ -63,16 +66,21 @@ class Size:
                 raise OverLimit(limit=limit, value=value, most=most)
 
 
-def check_variables(said: Any) -> None:
+def check_variables(said: Any, fields: Iterable[str]) -> None:
+    """Of an operation with these fields at its root."""
+    _check_lists(said, max((LONGER_LISTS.get(field, LIST) for field in fields), default=LIST))
+
+
+def _check_lists(said: Any, most: int) -> None:
     match said:
         case list():
-            if len(said) > LIST:
-                raise OverLimit(limit="list", value=len(said), most=LIST)
+            if len(said) > most:
+                raise OverLimit(limit="list", value=len(said), most=most)
             for one in said:
-                check_variables(one)
+                _check_lists(one, most)
         case dict():
             for one in said.values():
-                check_variables(one)
+                _check_lists(one, most)
 
 
 def size_of(

@@ -72,7 +72,8 @@ async def _seen(context: Context, id: uuid.UUID) -> Ticket:
 async def _chat_typing(info: Info, input: ChatTypingInput) -> OkPayload:
     async with info.context.house.db.transaction() as session:
         await begin_request(session)
-        ticket = await _seen(info.context, row_id("Ticket", input.ticket_id, field="ticketId"))
+        id = row_id("Ticket", input.ticket_id, field="ticketId")
+        ticket = await access.ticket(session, id, to=info.context.actor)
         keys = select(Thread.key).where(
             Thread.ticket_id == ticket.id, Thread.key.is_not(None), Thread.ended_at.is_(None)
         )

@@ -52,7 +52,11 @@ async def conversation_with(
     if kind is None:
         raise CannotReply(field=["identityId"])
     if threads:
-        return known(session, threads[0]), known(session, channels[0])
+        thread, channel = known(session, threads[0]), known(session, channels[0])
+        if kind == ChannelKind.SMS and thread.ended_at:
+            await texting.make_room(session, channel, to.value, at=at)
+            thread.ended_at = None
+        return thread, channel
     channel = by_channel or await _begins_by(session, ticket, to, kind)
     if kind == ChannelKind.SMS:
         await texting.make_room(session, channel, to.value, at=at)

@@ -159,8 +159,10 @@ def _before(ticket: Ticket, after: TicketStatus | None) -> Json:
     """What `withdrawing` puts back."""
     if after is None or after == ticket.status:
         return {}
-    solved_at = ticket.solved_at.isoformat() if ticket.solved_at else None
-    return {"status": [ticket.status, after], "solved_at": solved_at}
+    solved_at, snoozed_until = (
+        time and time.isoformat() for time in (ticket.solved_at, ticket.snoozed_until)
+    )
+    return {"status": [ticket.status, after], "solved_at": solved_at, "snoozed_until": snoozed_until}
 
 
 async def newer_than(session: AsyncSession, ticket: Ticket, seq: int, reader: Actor) -> list[uuid.UUID]:

@@ -12,7 +12,7 @@ from domain.actors import Actor
 from domain.answering import uploads
 from domain.desk.messages import DeliveryState, Direction, Message
 from domain.desk.survivors import locked
-from domain.desk.tickets import Ticket, TicketStatus
+from domain.desk.tickets import OVER, Ticket, TicketStatus
 from domain.errors import AlreadyLeft, NotAllowed, NotFound
 from domain.events import Event, EventKind
 from domain.sla import clocks
@@ -65,7 +65,7 @@ async def withdraw(session: AsyncSession, message_id: uuid.UUID, *, by: Actor, a
 async def _put_back(
     session: AsyncSession, message: Message, ticket: Ticket, *, by: Actor, at: datetime
 ) -> None:
-    """The status that the answer had set, unless somebody has set another since."""
+    """The status from before the answer set another, unless somebody has set one since."""
     told = await session.scalar(
         select(Event.data).where(
             Event.item_id == message.id,
@@ -74,9 +74,16 @@ async def _put_back(
             Event.kind == EventKind.MESSAGE_QUEUED,
         )
     )
-    before, after = (told or {}).get("status", (None, None))
-    if before is None or ticket.status != after:
+    if not told or "status" not in told:
         return
-    ticket.change(by=by, at=at, status=TicketStatus(before))
-    if told and told["solved_at"]:
-        ticket.solved_at = datetime.fromisoformat(told["solved_at"])
+    before, after = map(TicketStatus, told["status"])
+    if ticket.status != after or (ticket.undecided and before in OVER):
+        return
+    solved_at, snoozed_until = (told.get(name) for name in ("solved_at", "snoozed_until"))
+    ticket.stand_again(
+        before,
+        solved_at=solved_at and datetime.fromisoformat(solved_at),
+        snoozed_until=snoozed_until and datetime.fromisoformat(snoozed_until),
+        by=by,
+        at=at,
+    )

@@ -20,7 +20,7 @@ from domain.arriving.opening import open_thread
 from domain.customers.contacts import Identity, IdentityKind
 from domain.customers.survivors import same_person
 from domain.db import Json, ring
-from domain.desk.messages import OUTBOX, Direction, Message
+from domain.desk.messages import OUTBOX, DeliveryState, Direction, Message
 from domain.desk.threads import Placement, Thread
 from domain.desk.tickets import Ticket
 from domain.errors import ChannelOff, InvalidInput, NoMailbox
@@ -124,7 +124,11 @@ async def _taking_part(session: AsyncSession, thread: Thread) -> list[str]:
     """The addresses that our mails in it went to."""
     mails = await session.scalars(
         select(Message.mail)
-        .where(Message.thread_id == thread.id, Message.direction == Direction.OUT)
+        .where(
+            Message.thread_id == thread.id,
+            Message.direction == Direction.OUT,
+            Message.delivery.is_distinct_from(DeliveryState.UNDONE),
+        )
         .order_by(Message.seq)
     )
     return list(dict.fromkeys(one.address for mail in mails for one in recipients(mail)))

@@ -122,6 +122,14 @@ async def test_what_cannot_be_changed_is_listed_and_what_makes_no_sense_is_refus
     assert await eve.refused(BULK, ids=[ids["CallTicket"], never_there], priority=1) == ["NOT_FOUND"]
 
 
+async def test_five_hundred_are_taken_and_one_more_is_too_many(ben: Client) -> None:
+    ids = [public_id("Ticket", uuid.uuid4()) for _ in range(501)]
+
+    assert await ben.refused(BULK, ids=ids[:500], status="SOLVED") == ["NOT_FOUND"]
+    with pytest.raises(AssertionError, match="OVER_LIMIT"):
+        await ben.refused(BULK, ids=ids, status="SOLVED")
+
+
 def _tomorrow() -> str:
     return (datetime.now(UTC) + timedelta(days=1)).isoformat()
 

@@ -1,7 +1,7 @@
 """Answering with copies and files, taking back, writing first, and passing on."""
 
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -43,6 +43,8 @@ TICKET = """query($id: ID!) { ticket(id: $id) { status preview channels
   clocks { metric state } replyChannels { label }
   timeline(first: 20, kinds: [MESSAGE]) { edges { node { ... on Message { id text side direction senderVerified author } } } }
 } }"""
+
+UPDATE = "mutation($input: TicketUpdateInput!) { ticketUpdate(input: $input) { userErrors { code } } }"
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"0" * 100
 
@@ -244,6 +246,23 @@ async def test_an_answer_is_taken_back_with_its_words_and_files(
     assert [part.get_filename() for part in mail.message.iter_attachments()] == ["photo.png"]
     assert mail.message["In-Reply-To"] == "<ada-1@example.org>"
     assert await ben.refused(UNDO, id=better["message"]["id"]) == ["ALREADY_LEFT"]
+
+
+async def test_a_ticket_whose_answer_is_taken_back_sleeps_on(
+    house: House, ben: Client, mailbox: Channel
+) -> None:
+    house.settings.undo_seconds = 10
+    asks = await asked(house, ben)
+    until = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+    await ben.do(UPDATE, ids=[asks["ticketId"]], pendingUntil=until)
+    sent = await ben.do(SEND, **asks, after="SOLVED")
+
+    undone = await ben.do(UNDO, id=sent["message"]["id"])
+
+    assert undone["ticket"]["status"] == "PENDING"
+    async with house.db.transaction() as session:
+        (ticket,) = await tickets(session)
+        assert (ticket.snoozed_until, ticket.solved_at) == (datetime.fromisoformat(until), None)
 
 
 async def test_a_colleague_cannot_take_an_answer_back_and_a_manager_can(
@@ -490,6 +509,22 @@ async def test_a_side_conversation_goes_on(
     assert "> In Lublin." in (mail.message.get_body(("plain",)) or mail.message).get_content()
     async with house.db.transaction() as session:
         assert len((await session.scalars(select(Thread).where(Thread.side))).all()) == 1
+
+
+async def test_who_a_mail_was_taken_back_from_takes_no_part_in_a_side_conversation(
+    house: House, ben: Client, mailbox: Channel, sink: SmtpSink
+) -> None:
+    house.settings.undo_seconds = 10
+    asks = await asked(house, ben)
+    (edge,) = (await ben.ask(TICKET, id=asks["ticketId"]))["ticket"]["timeline"]["edges"]
+    first = await ben.do(FORWARD, id=edge["node"]["id"], to=["carrier@example.net"], text="Where is it?")
+    id = first["message"]["id"]
+    wrong = await ben.do(FORWARD, id=id, to=["wrong@example.net"], text="Their number is 600 100 200.")
+    await ben.do(UNDO, id=wrong["message"]["id"])
+
+    again = await ben.do(FORWARD, id=id, text="Please hurry.")
+
+    assert [one["address"] for one in again["message"]["recipients"]] == ["carrier@example.net"]
 
 
 async def test_nothing_is_passed_on_to_the_customer_or_to_ourselves(

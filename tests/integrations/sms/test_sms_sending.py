@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import select, update
 
 from api.house import House
+from domain.actors import SYSTEM
 from domain.answering.delivery_problems import Problem
 from domain.answering.replies import send
 from domain.arriving.inbound import InboundMessage
@@ -19,6 +20,8 @@ from domain.customers.consents import ConsentWord, Wish
 from domain.customers.contacts import Claim, Contact, Identity, IdentityKind
 from domain.desk.messages import OUTBOX, DeliveryState, Message
 from domain.desk.survivors import locked
+from domain.desk.threads import Thread
+from domain.desk.tickets import Ticket, TicketStatus
 from domain.errors import GoesOnElsewhere, RecipientStopped, TooManySegments
 from domain.ways_in import channels
 from domain.ways_in.channels import Channel, ChannelKind
@@ -56,7 +59,7 @@ class Shop:
     async def answers(self, text: str = "On its way.", **others: Any) -> Message:
         """Ben answers the one ticket."""
         async with self.house.db.transaction() as session:
-            (ticket,) = await tickets(session)
+            ticket, *_ = await tickets(session)
             ticket = await locked(session, others.pop("ticket_id", ticket.id))
             identity = (await session.scalars(select(Identity).where(Identity.value == ADA))).one()
             ben = await an_agent(session, others.pop("name", "Ben"))
@@ -273,6 +276,29 @@ async def test_a_number_has_one_conversation_at_a_time(house: House, far: SmsSta
             )  # fmt: skip
 
     assert refusal.value.values == {"number": first.number}
+
+
+async def test_a_closed_tickets_conversation_is_not_taken_up_beside_a_later_one(
+    house: House, far: SmsStandIn
+) -> None:
+    """Ada's answer would go to the later one."""
+    shop = await a_shop(house, far, "twilio")
+    async with house.db.transaction() as session:
+        (closed,) = await tickets(session)
+        closed.change(by=SYSTEM, at=NOON, status=TicketStatus.CLOSED)
+        await receive(session, shop.channel, a_text("And my other parcel?", at=NOON + timedelta(days=60)))
+        _, later = await tickets(session)
+
+    with pytest.raises(GoesOnElsewhere) as refusal:
+        await shop.answers(ticket_id=closed.id)
+    assert refusal.value.values == {"number": later.number}
+
+    async with house.db.transaction() as session:
+        (await session.get_one(Ticket, later.id)).change(by=SYSTEM, at=NOON, status=TicketStatus.CLOSED)
+    answered = await shop.answers(ticket_id=closed.id, name="Bo")
+    async with house.db.transaction() as session:
+        open_ones = await session.scalars(select(Thread.id).where(Thread.ended_at.is_(None)))
+        assert open_ones.all() == [answered.thread_id]
 
 
 async def test_words_about_consent_hold_by_their_own_time(house: House, far: SmsStandIn) -> None:
