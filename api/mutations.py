@@ -8,13 +8,14 @@ from typing import Any
 
 import orjson
 import strawberry
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.audited import note_mutation
 from api.context import Info
 from api.errors import UserErrors
 from domain.actors import Actor
-from domain.db import Json, begin_request
+from domain.db import Json, begin_request, collided
 from domain.errors import InvalidInput
 from domain.languages import N_
 from domain.once import once
@@ -27,7 +28,8 @@ LONGEST_MUTATION_ID = 100
 
 
 async def changed(info: Info, input: Any, change: Change, *, by: Actor | None = None) -> Json:
-    """Makes the change in one transaction, once per `clientMutationId`; the result names the rows it touched.
+    """Makes the change in one transaction, once per `clientMutationId`; the result names the rows it touched. `change` is called again
+    where it collided with another's.
 
     `by`: whoever it is that asks, where no session says so.
     """
@@ -37,16 +39,31 @@ async def changed(info: Info, input: Any, change: Change, *, by: Actor | None = 
         raise InvalidInput(N_("A clientMutationId has 1 to 100 characters."), field=["clientMutationId"])
     values = asdict(input)
     asked = orjson.dumps([info.field_name, values], option=orjson.OPT_SORT_KEYS, default=str).decode()
-    async with info.context.house.db.transaction() as session:
-        now = await begin_request(session)
 
-        async def make() -> Json:
-            result = await change(session, actor, now)
-            note_mutation(session, info.context, info.field_name, values, result, actor, now)
-            return result
+    async def make(session: AsyncSession, now: datetime) -> Json:
+        result = await change(session, actor, now)
+        note_mutation(session, info.context, info.field_name, values, result, actor, now)
+        return result
 
-        result = await once(
-            session, info.context.house.keys, make, by=actor, client_mutation_id=id, asked=asked, at=now
-        )
+    async def tried() -> tuple[Json, datetime]:
+        async with info.context.house.db.transaction() as session:
+            now = await begin_request(session)
+            result = await once(
+                session,
+                info.context.house.keys,
+                partial(make, session, now),
+                by=actor,
+                client_mutation_id=id,
+                asked=asked,
+                at=now,
+            )
+        return result, now
+
+    try:
+        result, now = await tried()
+    except DBAPIError as failure:
+        if not collided(failure):
+            raise
+        result, now = await tried()
     info.context.changed(now)
     return result

@@ -36,7 +36,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.dialects.postgresql.base import ischema_names
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DisconnectionError, NoReferencedTableError
+from sqlalchemy.exc import DBAPIError, DisconnectionError, NoReferencedTableError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapper, Session, object_session
 from sqlalchemy.sql.elements import SQLCoreOperations
@@ -272,6 +272,15 @@ async def database_time(session: AsyncSession | AsyncConnection) -> datetime:
 
 
 _now = select(func.now())
+
+
+UNIQUE_VIOLATION = "23505"
+
+
+def collided(failure: DBAPIError) -> bool:
+    """Two did the same at once, or waited for each other: who tries again finds what the other has done."""
+    state = getattr(failure.orig, "sqlstate", None) or ""
+    return state == UNIQUE_VIOLATION or state.startswith("40")
 
 
 async def begin_request(session: AsyncSession) -> datetime:

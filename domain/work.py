@@ -20,13 +20,12 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from domain.db import database_time, first_id, one_of_given
+from domain.db import collided, database_time, first_id, one_of_given
 from domain.operations.installation import nothing_is_held
 from domain.telling import tell
 
 DEATHS = 3
 LONGEST_WAIT = 3600.0
-UNIQUE_VIOLATION = "23505"
 
 
 class Work:
@@ -246,7 +245,7 @@ def passes(failure: Exception) -> bool:
     if not isinstance(failure, DBAPIError):
         return False
     state = getattr(failure.orig, "sqlstate", None)
-    return state is None or state == UNIQUE_VIOLATION or state[:2] in ("08", "40", "53", "55", "57", "58")
+    return state is None or collided(failure) or state[:2] in ("08", "53", "55", "57", "58")
 
 
 def back_off(attempt: int) -> float:

@@ -28,6 +28,7 @@ from domain.db import Json, one_of
 from domain.desk import messages
 from domain.desk.messages import CallOutcome, CallState, Direction
 from domain.desk.survivors import locked
+from domain.errors import NotFound
 from domain.gathering import gathered
 from domain.ids import public_id, row_id
 from domain.ways_in.channels import Channel
@@ -263,6 +264,8 @@ async def _call_update(info: Info, input: CallUpdateInput) -> CallPayload:
 
     async def change(session: AsyncSession, actor: Actor, now: datetime) -> Json:
         seen = await access.one(session, messages.Item, row_id("Call", input.id), to=actor)
+        if not isinstance(seen, messages.Call):
+            raise NotFound(field=["id"])
         ticket = await locked(session, seen.ticket_id)
         call = await session.get_one(messages.Call, seen.id, populate_existing=True)
         outcome = call.outcome if input.outcome is None else input.outcome.value

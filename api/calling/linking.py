@@ -17,7 +17,7 @@ from domain.customers.survivors import survivor_of
 from domain.db import Json
 from domain.desk import messages, threads
 from domain.desk.tickets import Ticket
-from domain.errors import InvalidInput
+from domain.errors import InvalidInput, NotFound
 from domain.ids import row_id
 from domain.joining import moves, splitting
 from domain.languages import N_
@@ -39,6 +39,8 @@ async def _call_link(info: Info, input: CallLinkInput) -> CallPayload:
         await moves.hold(session)
         id = row_id("Call", input.call_id, field="callId")
         call = await access.one(session, messages.Item, id, to=actor)
+        if not isinstance(call, messages.Call):
+            raise NotFound(field=["callId"])
         thread = await session.get_one(threads.Thread, call.thread_id)
         to = await _meant(session, input, call, actor, now)
         if to and to.id != call.ticket_id:

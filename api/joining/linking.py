@@ -16,6 +16,7 @@ from domain.customers.contacts import Claim, IdentityKind, normalised
 from domain.db import Json
 from domain.errors import InvalidInput, NotFound
 from domain.ids import row_id
+from domain.joining import moves
 from domain.languages import N_
 from domain.ways_in import channels
 from domain.ways_in.channels import ChannelKind
@@ -54,6 +55,7 @@ class LinkPayload:
 
 async def _identity_link(info: Info, input: IdentityLinkInput) -> ContactPayload:
     async def change(session: AsyncSession, actor: Actor, now: datetime) -> Json:
+        await moves.hold(session)
         contact = await access.contact(
             session, row_id("Contact", input.contact_id, field="contactId"), to=actor, lock=True
         )

@@ -50,7 +50,7 @@ async def merge_contacts(
     """`chosen`: what the survivor is to have, by field, where they differ."""
     await hold(session)
     for contact in (primary, *others):
-        await session.refresh(contact, with_for_update=True)
+        await session.refresh(contact, with_for_update={"key_share": True})
         await sees_all_of(session, contact, by, field="otherIds")
     if not others or any(contact.canonical_id for contact in (primary, *others)):
         raise InvalidInput(

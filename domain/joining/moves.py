@@ -150,7 +150,9 @@ class Journal:
         await self.session.flush()
         columns = [table.c[field] for field in values]
         found = (
-            await self.session.execute(select(table.c.id, *columns).where(*conditions).with_for_update())
+            await self.session.execute(
+                select(table.c.id, *columns).where(*conditions).with_for_update(key_share=True)
+            )
         ).all()
         for place, (field, value) in enumerate(values.items(), start=1):
             self._write(

@@ -10,10 +10,10 @@ from domain.arriving import participants
 from domain.customers.survivors import survivor_of
 from domain.db import new_id
 from domain.desk.messages import Item
-from domain.desk.survivors import locked
+from domain.desk.survivors import held_with
 from domain.desk.threads import Thread
 from domain.desk.tickets import Ticket
-from domain.errors import InvalidInput
+from domain.errors import InvalidInput, NotFound
 from domain.joining.merging import move_thread, new_ticket, settle
 from domain.joining.moves import Journal, Move, MoveKind, hold
 from domain.joining.reasons import JoinCode
@@ -32,8 +32,7 @@ async def move(
 ) -> Move:
     """`to` none: a new ticket. `after`: the item of the thread from which on it moves; the rest stays."""
     await hold(session)
-    await session.refresh(thread, with_for_update=True)
-    source = await locked(session, thread.ticket_id)
+    source = await held_with(session, thread)
     if to is not None and to.id == source.id:
         raise InvalidInput(N_("It is in this ticket already."), field=["ticketId"])
     journal = await Journal.begin(session, MoveKind.THREAD_MOVE, thread.contact_id, by=by, at=at)
@@ -41,7 +40,7 @@ async def move(
         thread = await _split(journal, thread, after)
     contact = await survivor_of(session, thread.contact_id)
     if contact is None:
-        raise LookupError(f"thread {thread.id} has no contact")
+        raise NotFound(field=["threadId"])
     target = to or await new_ticket(journal, source, contact, subject=thread.subject)
     if thread.joined_proof is None:  # whose it was, was a guess as well
         journal.set(thread, always=True, contact_id=target.contact_id)

@@ -5,8 +5,9 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select, update
+from sqlalchemy import exists, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
 from domain import access
 from domain.actors import Actor
@@ -21,7 +22,7 @@ from domain.desk.tickets import Ticket, TicketStatus
 from domain.errors import AlreadyUndone, NotFound, TooLateToUndo
 from domain.events import EventKind, record
 from domain.joining.merging import sees_all_of, settle
-from domain.joining.moves import UNDO_WITHIN, Move, MoveKind, hold
+from domain.joining.moves import UNDO_WITHIN, Move, MoveKind, Step, hold
 from domain.joining.putting_back import put_back
 from domain.sla import clocks
 
@@ -59,10 +60,10 @@ async def undo(
     before = set(await session.scalars(select(Thread.ticket_id).where(Thread.move_id == move.id)))
     part = await session.get(Thread, move.thread_id) if move.thread_id else None
     was_live = part is not None and part.ended_at is None
-    if part:
-        part.ended_at = part.ended_at or at
     changed = await put_back(session, move, at=at, by_id=by.agent_id)
     if part:
+        part.ended_at = part.ended_at or at
+        await session.flush()  # of the two that are one again, only one goes on
         before.add(await _rejoin(session, part, is_live=was_live))
     tickets = before | changed.get("ticket", set()) | ({move.ticket_id} if move.ticket_id else set())
     for model, rows in ((Thread, changed.get("thread", set())), (Item, changed.get("item", set()))):
@@ -70,7 +71,7 @@ async def undo(
     people = changed.get("contact", set()) | {move.contact_id}
     await settle(session, ticket_ids=tickets, contact_ids=people)
     await settling.settle(session, tickets, by=by, at=at)
-    tickets |= await _tidy(session, at)
+    tickets |= await _tidy(session, move, tickets, at)
     found = await session.scalars(select(Ticket).where(one_of(Ticket.id, tickets)).order_by(Ticket.id))
     concerned = found.all()
     for ticket in concerned:
@@ -106,12 +107,22 @@ async def _is_undone(session: AsyncSession, part: Thread) -> bool:
     return await session.scalar(split) is not None
 
 
-async def _tidy(session: AsyncSession, at: datetime) -> set[uuid.UUID]:
-    """A ticket that an undone move made is there as long as it holds something; those that have changed."""
+async def _tidy(
+    session: AsyncSession, move: Move, concerned: Collection[uuid.UUID], at: datetime
+) -> set[uuid.UUID]:
+    """A ticket that an undone move made is there as long as it holds something; those that have changed. One that somebody has merged
+    since stays where it is."""
     made = await session.scalars(
         select(Ticket)
         .join(Move, Move.id == Ticket.split_by_id)
-        .where(Move.undone_at.is_not(None))
+        .where(
+            Move.undone_at.is_not(None),
+            (Ticket.split_by_id == move.id)
+            | one_of(Ticket.id, concerned)
+            | one_of(Ticket.split_from_id, concerned)
+            | one_of(Ticket.merged_into_id, concerned),
+            ~_merged_by_a_move,
+        )
         .order_by(Ticket.id)
         .with_for_update(of=Ticket, key_share=True)
         .execution_options(populate_existing=True)
@@ -131,6 +142,19 @@ async def _tidy(session: AsyncSession, at: datetime) -> set[uuid.UUID]:
         changed.add(ticket.id)
     await session.flush()
     return changed
+
+
+_standing = aliased(Move)
+_merged_by_a_move = exists(
+    select(Step.id)
+    .join(_standing, _standing.id == Step.move_id)
+    .where(
+        Step.row_id == Ticket.id,
+        Step.field == "merged_into_id",
+        Step.after.is_not(None),
+        _standing.undone_at.is_(None),
+    )
+)
 
 
 async def _holds_something(session: AsyncSession, ticket: Ticket) -> bool:

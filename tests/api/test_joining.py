@@ -8,10 +8,13 @@ import pytest
 from sqlalchemy import func, select, text, update
 
 from api.house import House
+from domain.actors import SYSTEM
 from domain.agents.staff import Agent, Team, TeamMember
+from domain.answering.replies import queued
 from domain.arriving.inbound import Inbound
 from domain.customers.contacts import Contact
 from domain.desk.messages import Message
+from domain.desk.survivors import locked
 from domain.desk.threads import Thread
 from domain.desk.tickets import Ticket
 from domain.ids import row_id
@@ -37,6 +40,7 @@ TICKET = f"query($id: ID!) {{ ticket(id: $id) {{ {MATTER} }} }}"
 MERGE_TICKETS = f"mutation($input: TicketMergeInput!) {{ ticketMerge(input: $input) {{ tickets {{ {MATTER} }} mergeId {ERRORS} }} }}"
 MOVE = f"mutation($input: ThreadMoveInput!) {{ threadMove(input: $input) {{ tickets {{ {MATTER} }} mergeId {ERRORS} }} }}"
 UNDO = f"mutation($input: JoinUndoInput!) {{ joinUndo(input: $input) {{ tickets {{ {MATTER} }} {ERRORS} }} }}"
+NOTE = "mutation($input: NoteAddInput!) { noteAdd(input: $input) { userErrors { code } } }"
 OPEN = "mutation($input: TicketCreateInput!) { ticketCreate(input: $input) { ticket { id } userErrors { code } } }"
 DISMISS = f"mutation($input: SuggestionDismissInput!) {{ suggestionDismiss(input: $input) {{ tickets {{ id }} {ERRORS} }} }}"
 TWO = (
@@ -195,6 +199,39 @@ async def test_who_waits_for_another_move_holds_no_row_meanwhile(
     assert await asyncio.gather(*asked) == [[], []]
 
 
+@pytest.mark.parametrize("what", ["move", "split", "undo", "merge of contacts"])
+async def test_who_moves_a_conversation_waits_for_who_writes_in_it(
+    house: House, ben: Client, two_adas: tuple[str, str], what: str
+) -> None:
+    """Whoever writes holds the ticket, and adds to its conversation and its contact only then."""
+    home, work = two_adas
+    parcel, invoice = await inbox(ben)
+    thread, item = parcel["threads"][0]["id"], parcel["timeline"]["edges"][0]["node"]["id"]
+    asked: dict[str, tuple[str, dict[str, Any]]] = {
+        "move": (MOVE, {"threadId": thread, "ticketId": invoice["id"]}),
+        "split": (MOVE, {"fromItemId": item, "ticketId": invoice["id"]}),
+        "merge of contacts": (MERGE, {"primaryId": work, "otherIds": [home]}),
+    }
+    if what == "undo":
+        moved = await ben.do(MOVE, fromItemId=item, ticketId=invoice["id"])
+        asked["undo"] = (UNDO, {"eventId": moved["mergeId"]})
+    waiting = select(func.count()).select_from(text("pg_locks")).where(text("NOT granted"))
+    async with house.db.transaction() as session:
+        for ticket in (await session.scalars(select(Ticket))).all():
+            await locked(session, ticket.id)
+        mutation, given = asked[what]
+        task = asyncio.create_task(ben.refused(mutation, **given))
+        while not await session.scalar(waiting):
+            await asyncio.sleep(0.02)
+
+        for written_in in (await session.scalars(select(Thread))).all():
+            written_in.read_seq += 1
+            session.add(queued(written_in, text="On its way.", by=SYSTEM, at=NOON))
+        await session.flush()
+
+    assert await task == []
+
+
 async def test_a_contact_does_not_become_itself(ben: Client, two_adas: tuple[str, str]) -> None:
     home, work = two_adas
     assert await ben.refused(MERGE, primaryId=home, otherIds=[home]) == ["INVALID"]
@@ -351,6 +388,26 @@ async def test_a_merge_and_a_move_within_it_are_undone_in_either_order(house: Ho
 
     assert texts(await read(ben, invoice)) == ["The invoice of 200200, please"]
     assert texts(await read(ben, mug)) == ["How do I return a mug?"]
+
+
+async def test_an_undo_leaves_alone_what_somebody_merged_meanwhile(house: House, ben: Client) -> None:
+    """The ticket that a move had made stays for its note; where it was merged since, it stays as well."""
+    await said(house, a_mail("ada@example.org", "Where is order 100100?", subject="Order 100100"))
+    chat = a_chat("s1", "Any news of 100100?", email="ada@example.org", at=NOON + timedelta(minutes=5))
+    await said(house, chat, kind=ChannelKind.CHAT)
+    await said(house, a_mail("zofia@example.org", "How do I return a mug?", subject="Mug"))
+    order, mug = await inbox(ben)
+    thread = order["threads"][1]["id"]
+    moved = await ben.do(MOVE, threadId=thread)
+    own = moved["tickets"][0]["id"]
+    await ben.do(NOTE, ticketId=own, text="The courier called.")
+    await ben.do(UNDO, eventId=moved["mergeId"])
+    await ben.do(MERGE_TICKETS, primaryId=mug["id"], otherIds=[own])
+
+    again = await ben.do(MOVE, threadId=thread)
+    assert await ben.refused(UNDO, eventId=again["mergeId"]) == []
+
+    assert (await read(ben, own))["id"] == mug["id"]
 
 
 async def test_a_conversation_gets_a_ticket_of_its_own(house: House, ben: Client) -> None:
