@@ -171,7 +171,11 @@ def _agents(model: type[Base], actor: Actor) -> ColumnElement[bool]:
         return exists().where(*its, tickets)
     if model is Participant:
         return exists().where(Thread.id == Participant.thread_id, Ticket.id == Thread.ticket_id, tickets)
-    if model in (Thread, Item, Measurement, SurveyRequest, Complaint):
+    if model is SurveyRequest:  # stays where it was asked, and is shown with what that became
+        asked_about = aliased(Ticket)
+        became = func.coalesce(asked_about.merged_into_id, asked_about.id)
+        return exists().where(asked_about.id == SurveyRequest.ticket_id, Ticket.id == became, tickets)
+    if model in (Thread, Item, Measurement, Complaint):
         return exists().where(Ticket.id == model.ticket_id, tickets)
     raise LookupError(f"the door does not know {model.__name__}")
 

@@ -45,9 +45,8 @@ async def _participant_accept(info: Info, input: ParticipantAcceptInput) -> Tick
 async def _participant_remove(info: Info, input: ParticipantRemoveInput) -> TicketPayload:
     async def change(session: AsyncSession, actor: Actor, now: datetime) -> Json:
         id = row_id("Participant", input.id)
-        participant = await access.one(session, participants.Participant, id, to=actor, lock=True)
-        thread = await session.get_one(threads.Thread, participant.thread_id)
-        await session.delete(participant)
+        participant = await access.one(session, participants.Participant, id, to=actor)
+        thread = await participants.remove(session, participant, by=actor, at=now)
         return {"ticket": str(thread.ticket_id)}
 
     done = await changed(info, input, change)

@@ -49,6 +49,10 @@ RATED = {
     SurveyKind.CSAT: N_("The customer rated our help: {score} of {most}."),
     SurveyKind.NPS: N_("The customer said how likely a recommendation is: {score} of {most}."),
 }
+PARTICIPANTS = {
+    True: N_("{who} let somebody else take part in the conversation."),
+    False: N_("{who} let somebody take part in the conversation no more."),
+}
 CHANGED = N_("The customer changed the answer: {score} of {most}.")
 
 
@@ -69,6 +73,8 @@ def sentence(event: Any, names: Mapping[uuid.UUID | None, str], locale: str) -> 
             return _assigned(event, who, names, locale)
         case EventKind.TICKET_CHANGED if "team" in event.data:
             return translate(locale, N_("{who} moved the ticket to another team."), who=who)
+        case EventKind.TICKET_CHANGED if "participant" in event.data:
+            return translate(locale, PARTICIPANTS[event.data["accepted"]], who=who)
         case EventKind.TICKET_LINKED if event.data["link"] is None:
             return translate(locale, N_("{who} took away a link to another ticket."), who=who)
         case EventKind.FEEDBACK_GIVEN:

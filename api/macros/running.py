@@ -6,7 +6,7 @@ from time import monotonic
 from typing import Any
 
 import strawberry
-from sqlalchemy import update
+from sqlalchemy import inspect, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api import limits
@@ -135,23 +135,20 @@ async def _macro_run(info: Info, input: MacroRunInput) -> MacroRunPayload:
     async def change(session: AsyncSession, actor: Actor, now: datetime) -> Json:
         macro = await access.one(session, Macro, row_id("Macro", input.macro_id, field="macroId"), to=actor)
         sending = await _sending(info, input)
-        asked = {
-            id: await held(session, id, actor, field="ticketIds")
-            for id in few_tickets(input.ticket_ids, field="ticketIds")
-        }
-        known = await filling.known_of(session, [*asked.values()])
+        asked: dict[TicketRow, strawberry.ID] = {}
+        for id in few_tickets(input.ticket_ids, field="ticketIds"):
+            asked.setdefault(await held(session, id, actor, field="ticketIds"), id)
+        known = await filling.known_of(session, [*asked])
         if input.identity_id:
             to = await _identity(session, input.identity_id)
-            for ticket in asked.values():
+            for ticket in asked:
                 known[ticket.id] = await filling.reached_by(session, ticket, known[ticket.id], to)
         agent = await session.get_one(Agent, actor.agent_id)
         until = monotonic() + ENOUGH
         done: dict[str, Json] = {}
         refused: list[Json] = []
-        for id, ticket in asked.items():
+        for ticket, id in asked.items():
             key = str(ticket.id)
-            if key in done:  # the same matter by another id
-                continue
             try:
                 if monotonic() > until:
                     raise running.NotReached
@@ -162,12 +159,20 @@ async def _macro_run(info: Info, input: MacroRunInput) -> MacroRunPayload:
                     done[key] = _done(ran)
             except Refused as refusal:
                 refused.append(_refused(refusal, number=input.ticket_ids.index(id)))
+                await _reread(session)
         if done:
             used = update(Macro).where(Macro.id == macro.id).values(used=Macro.used + len(done))
             await session.execute(used.execution_options(synchronize_session=False))
         return {"done": done, "refused": refused}
 
     return await _payload(info, await changed(info, input, change))
+
+
+async def _reread(session: AsyncSession) -> None:
+    """What was changed before a refusal has expired with it, and is not read again by itself: the agent, whom the next ticket needs."""
+    for row in list(session.identity_map.values()):
+        if inspect(row).expired:
+            await session.refresh(row)
 
 
 async def _sending(info: Info, input: MacroRunInput) -> Sending | None:

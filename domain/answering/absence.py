@@ -14,6 +14,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
+from domain.abreast import one_at_a_time
 from domain.actors import SYSTEM
 from domain.agents.staff import Agent
 from domain.answering.carrying import mailbox_for, thread_with
@@ -70,7 +71,7 @@ class Absences:
             now = await database_time(session)
             channel = await session.get_one(Channel, held.channel_id)
             unread = await _unread(session, held)
-            if not unread or ticket is None or channel.disabled_at:
+            if not unread or ticket is None:
                 await lease.settle(session)
                 return
             if held.is_here(at=now):
@@ -150,7 +151,7 @@ async def _mail(
     await session.flush()
     if not to.verified_at:
         once = insert(UnprovenMail).values(id=new_id(), address=without_plus(to.value), item_id=message.id)
-        await session.execute(once.on_conflict_do_nothing())
+        await session.execute(once.on_conflict_do_nothing())  # who has answered may get more than one
     message.tell(EventKind.MESSAGE_QUEUED, by=SYSTEM, at=at)
     ring(session, OUTBOX.topic)
     return message
@@ -189,8 +190,9 @@ async def _may_be_mailed(session: AsyncSession, identity: Identity, ticket: Tick
     answered = await thread_with(session, ticket, identity, ChannelKind.EMAIL)
     if answered and answered[0].last_inbound_at:
         return True
-    had = select(UnprovenMail.address).where(UnprovenMail.address == without_plus(identity.value))
-    return await session.scalar(had) is None
+    address = without_plus(identity.value)
+    await one_at_a_time(session, f"unproven mail\n{address}")
+    return await session.scalar(select(UnprovenMail.id).where(UnprovenMail.address == address)) is None
 
 
 async def _conversation(

@@ -20,8 +20,10 @@ from domain.arriving.ourselves import ours_among
 from domain.customers.contacts import Identity, IdentityKind
 from domain.customers.mailboxes import mail_address
 from domain.db import Base, new_id, one_of
+from domain.desk.survivors import held_with
 from domain.desk.threads import Thread
-from domain.errors import InvalidInput
+from domain.errors import InvalidInput, NotFound
+from domain.events import EventKind, record
 from domain.languages import N_
 
 MOST = 20
@@ -102,7 +104,7 @@ async def accept(
         raise InvalidInput(N_("This is not an email address."), field=["address"])
     if await ours_among(session, [address]):
         raise InvalidInput(N_("This is an address of the shop itself."), field=["address"])
-    await session.refresh(thread, with_for_update={"key_share": True})
+    await held_with(session, thread)
     accepted = select(func.count()).where(
         Participant.thread_id == thread.id, Participant.accepted_at.is_not(None)
     )
@@ -122,7 +124,35 @@ async def accept(
     participant.name = name or participant.name
     if participant.accepted_at is None:
         participant.accepted_at, participant.accepted_by_id = at, by.agent_id
+        _tell(session, thread, participant, accepted=True, by=by, at=at)
     return participant
+
+
+async def remove(session: AsyncSession, participant: Participant, *, by: Actor, at: datetime) -> Thread:
+    """They take part no more; the conversation."""
+    thread = await session.get_one(Thread, participant.thread_id)
+    await held_with(session, thread)
+    if await session.get(Participant, participant.id, populate_existing=True) is None:
+        raise NotFound(field=["id"])
+    await session.delete(participant)
+    if participant.accepted_at:
+        _tell(session, thread, participant, accepted=False, by=by, at=at)
+    return thread
+
+
+def _tell(
+    session: AsyncSession,
+    thread: Thread,
+    participant: Participant,
+    *,
+    accepted: bool,
+    by: Actor,
+    at: datetime,
+) -> None:
+    record(
+        session, EventKind.TICKET_CHANGED, by=by, at=at, ticket_id=thread.ticket_id, contact_id=thread.contact_id,
+        thread_id=thread.id, data={"participant": str(participant.id), "accepted": accepted},
+    )  # fmt: skip
 
 
 async def copy(session: AsyncSession, thread: Thread, to: Thread) -> None:

@@ -115,7 +115,7 @@ TERMS = {
         "a piece of the number of an order, a parcel or an invoice",
         by_words=True,
     ),
-    "number": Term(Numbers(), conditions.has_number, "the ticket's own"),
+    "number": Term(Numbers(largest=2**63 - 1), conditions.has_number, "the ticket's own"),
     "age": Term(Times(days=False), conditions.opened, "since it was opened: `>2d` is more than two days"),
     "created": Term(Times(), conditions.opened, "when it was opened: `>2026-11-01` is after that day, `<3d` within three days"),
     "updated": Term(Times(), conditions.updated, "when something happened last"),

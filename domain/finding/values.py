@@ -67,6 +67,8 @@ class Compared:
 @dataclass(frozen=True)
 class Numbers:
     names: Mapping[str, int] = ()  # type: ignore[assignment]
+    largest: int = 2**31 - 1
+    """That its column holds: what is larger finds as much."""
 
     def read(self, key: str, word: str, span: Span) -> Compared:
         sign, rest = _signed(word)
@@ -76,7 +78,7 @@ class Numbers:
             if self.names:
                 raise UnknownValue(*span, word, nearest=nearest(rest, self.names), term=key)
             raise NotANumber(*span, word, term=key)
-        return Compared(sign or "=", int(rest))
+        return Compared(sign or "=", min(int(rest), self.largest))
 
     def spelled(self, word: str) -> str:
         return word.lower()

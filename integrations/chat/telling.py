@@ -29,6 +29,8 @@ log = structlog.get_logger()
 
 LOOK_AGAIN = 20.0
 """Seconds after which the table is read even if nobody rang, and the far end hears that we are there."""
+AT_ONCE = 200
+"""Messages that are read together; a conversation may have thousands."""
 
 
 class Telling:
@@ -39,6 +41,7 @@ class Telling:
         self._key = key
         self._shown = shown
         self._read = 0
+        self._more = False
 
     async def frames(self) -> AsyncGenerator[Frame | None, None]:
         """None now and then, when there is nothing to tell. They end when the channel is switched off."""
@@ -53,6 +56,8 @@ class Telling:
                 changed.clear()
                 for frame in await self._news():
                     yield frame
+                if self._more:
+                    continue
                 await _first(rung, types, changed)
                 if types.is_set():
                     types.clear()
@@ -73,7 +78,8 @@ class Telling:
                 async with self._db.transaction() as session:
                     await is_here(session, self._channel.id, self._key)
                 async with self._db.reading() as connection:
-                    return [*await self._messages(connection), *await self._read_mark(connection)]
+                    messages = await self._messages(connection)
+                    return messages if self._more else messages + await self._read_mark(connection)
             except (SQLAlchemyError, OSError) as failure:
                 log.warning("chat_waits_for_the_database", error=type(failure).__name__)
                 await asyncio.sleep(1)
@@ -95,8 +101,10 @@ class Telling:
                 .outerjoin(Agent, Agent.id == Message.agent_id)
                 .where(may_see(Message, theirs), Message.seq > self._shown)
                 .order_by(Message.seq)
+                .limit(AT_ONCE)
             )
         ).all()
+        self._more = len(rows) == AT_ONCE
         files: dict[Any, list[Frame]] = {}
         surveys = await surveys_of(connection, rows)
         if rows:

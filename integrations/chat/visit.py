@@ -119,7 +119,10 @@ class Visit:
         id, text = message_id(frame), message_text(frame, may_be_empty=bool(files))
         answers = read_answers(self.widget, frame.get("answers"))
         self._turn_to(frame)
-        raw = orjson.dumps({name: said for name, said in frame.items() if name != "session"})
+        try:
+            raw = orjson.dumps({name: said for name, said in frame.items() if name != "session"})
+        except orjson.JSONEncodeError:
+            raise BadFrame("not_json", "a frame is not nested that deep") from None
         external_id = f"{self.key}:{id}"
         async with self._db.transaction() as session:
             row = await self._held(session)

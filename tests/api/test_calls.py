@@ -208,6 +208,18 @@ async def test_eve_hears_nothing_of_another_teams_call_though_her_telephone_ring
     assert await eve.refused(UPDATE, id=id, notes="Mine.") == ["NOT_FOUND"]
 
 
+async def test_a_note_is_no_call(house: House, ben: Client, line: Channel) -> None:
+    await hear(house, line, a_call_step("c1", CallStep.RINGING))
+    async with house.db.transaction() as session:
+        (ticket,) = await tickets(session)
+        note = ticket.note("She called.", by=SYSTEM, at=NOON)
+        await session.flush()
+        named = {"Call": public_id("Call", note.id), "Ticket": public_id("Ticket", ticket.id)}
+
+    assert await ben.refused(UPDATE, id=named["Call"], notes="Mine.") == ["NOT_FOUND"]
+    assert await ben.refused(LINK, callId=named["Call"], ticketId=named["Ticket"]) == ["NOT_FOUND"]
+
+
 @pytest.mark.parametrize("on_shift", [True, False])
 async def test_where_the_pbx_names_nobody_it_rings_for_the_team_on_shift(
     house: House, ben: Client, line: Channel, on_shift: bool

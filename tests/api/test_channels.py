@@ -97,6 +97,13 @@ async def test_a_channel_is_made_with_a_key_that_is_shown_once_and_opens_its_doo
     assert shown["health"]["lastInboundAt"]
 
 
+async def test_of_two_who_make_the_same_channel_one_does_and_the_other_is_told(admin: Client) -> None:
+    """Each looks whether it is there before either has written it."""
+    made = await asyncio.gather(*(admin.do(CREATE, kind="CHAT", name="Widget") for _ in range(4)))
+
+    assert sorted([error["code"] for error in one["userErrors"]] for one in made) == [[], *[["INVALID"]] * 3]
+
+
 @pytest.mark.parametrize(
     ("settings", "field", "said"),
     [

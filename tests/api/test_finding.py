@@ -195,6 +195,21 @@ async def test_search_shows_where_in_few_statements(house: House, shop: None, be
     assert (error["extensions"]["code"], error["extensions"]["start"]) == ("QUERY_QUOTE_OPEN", 0)
 
 
+@pytest.mark.parametrize("word", ["priority:>99999999999", "csat:<=3000000000", "number:999999999999999"])
+async def test_a_number_that_no_ticket_has_finds_none_and_breaks_no_view(
+    shop: None, ben: Client, word: str
+) -> None:
+    assert (await ben.do(SAVE, name="Odd", query=word))["userErrors"] == []
+
+    found = await ben.ask(
+        "query($word: String) { tickets(filter: {query: $word}) { totalCount } }", word=word
+    )
+    views = (await ben.ask(VIEWS))["views"]
+
+    assert found["tickets"]["totalCount"] == 0
+    assert [one["count"] for one in views if one["name"] == "Odd"] == [0]
+
+
 async def test_a_webhook_hears_of_tickets_that_meet_its_filter(
     house: House, shop: None, admin: Client
 ) -> None:

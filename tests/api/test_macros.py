@@ -220,6 +220,29 @@ async def test_a_reply_leaves_where_nothing_came_in_between(
         assert sent.delivery == DeliveryState.UNDONE
 
 
+async def test_a_ticket_that_cannot_be_handled_so_keeps_no_other_from_it(
+    house: House, ben: Client, mailbox: Channel
+) -> None:
+    """Ben has taken the first before its status is refused: that is taken back, and he is asked for his name again."""
+    actions = [{"assign": {"whom": "ME"}}, {"status": "SOLVED"}]
+    macro, named = (
+        await saved(ben, bodies=bodies(en="{{agent.first_name}}"), actions=actions),
+        await ids(house),
+    )
+    async with house.db.transaction() as session:
+        (await ticket_of(session, "Ada")).undecided = True
+
+    ran = await ben.do(RUN, macroId=macro, ticketIds=[named["Ada"], named["Zofia"]])
+
+    assert [(one["code"], one["field"]) for one in ran["userErrors"]] == [
+        ("COMPLAINT_UNDECIDED", ["ticketIds", "0"])
+    ]
+    assert [(one["status"], one["assignee"]) for one in ran["tickets"]] == [("SOLVED", {"name": "Ben"})]
+    assert [one["words"]["text"] for one in ran["replies"]] == ["Ben"]
+    async with house.db.transaction() as session:
+        assert (await ticket_of(session, "Ada")).assignee_id is None
+
+
 async def test_without_send_the_words_are_for_the_editor(house: House, ben: Client, mailbox: Channel) -> None:
     macro = await saved(ben, bodies=bodies(es="Hola {{order.number}}"), actions=[{"priority": 1}])
     ada = (await ids(house))["Ada"]

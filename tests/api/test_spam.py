@@ -98,6 +98,12 @@ async def test_an_agent_accepts_who_was_noted_and_removes_them_again(mailing: Ma
     assert (zofia["address"], zofia["acceptedBy"]) == ("zofia@example.com", {"name": "Ben"})
     assert (await ben.do(REMOVE, id=zofia["id"]))["userErrors"] == []
     assert [thread["participants"] for thread in (await listed(ben))[0]["threads"]] == [[]]
+    told = "{ tickets { edges { node { timeline(first: 2, kinds: [EVENT]) { edges { node { ... on SystemEvent { text } } } } } } } }"
+    ((edge,),) = [(await ben.ask(told))["tickets"]["edges"]]
+    assert [one["node"]["text"] for one in edge["node"]["timeline"]["edges"]] == [
+        "Ben let somebody take part in the conversation no more.",
+        "Ben let somebody else take part in the conversation.",
+    ]
 
 
 SAID: dict[ChannelKind, Inbound] = {

@@ -10,9 +10,10 @@ from sqlalchemy import select, update
 from api.house import House
 from domain.actors import SYSTEM, ActorKind
 from domain.agents.sign_in import actor_by_id
+from domain.agents.staff import Team
 from domain.alerting.notices import Notice, NoticeKind
 from domain.customers.contacts import Contact
-from domain.db import database_time
+from domain.db import database_time, new_id
 from domain.desk.survivors import locked
 from domain.desk.tickets import Ticket
 from domain.events import Event, EventKind
@@ -104,6 +105,28 @@ async def test_agents_read_what_was_said_of_their_own_tickets_and_managers_all(
     assert (page["totalCount"], page["pageInfo"]["hasNextPage"]) == (2, True)
     assert [one["edges"][0]["node"]["score"] for one in (page, rest)] == [5, 1]
     assert [edge["node"]["words"] for edge in bad["edges"]] == ["Bad."]
+
+
+async def test_what_was_said_of_a_ticket_is_shown_with_what_that_became_or_not_at_all(
+    after: Afterwards, ticket: Ticket, mailbox: Channel, ben: Client, mia: Client
+) -> None:
+    async with after.house.db.transaction() as session:
+        await receive(session, mailbox, a_mail("ada@example.org", OTHER, subject="Invoice 333-444"))
+    _, second = await after.tickets()
+    await after.is_answered(await (await as_client(after, ben)).asked(ticket), 2, "Bad.")
+    assert len((await ben.ask(FEEDBACK))["feedback"]["edges"]) == 1
+
+    async with after.house.db.transaction() as session:
+        into, part = await locked(session, second.id), await locked(session, ticket.id)
+        team = Team(id=new_id(), name="Invoices")
+        session.add(team)
+        await session.flush()
+        into.team_id = team.id
+        await merging.merge_tickets(session, into, [part], by=SYSTEM, at=await database_time(session))
+        into.assignee_id = None
+
+    assert (await ben.ask(FEEDBACK))["feedback"]["edges"] == []
+    assert len((await mia.ask(FEEDBACK))["feedback"]["edges"]) == 1
 
 
 async def test_a_bad_answer_is_told_once_to_who_has_the_ticket_and_a_manager(

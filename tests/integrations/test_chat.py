@@ -12,13 +12,17 @@ from structlog.testing import capture_logs
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from api.house import House
+from domain.actors import SYSTEM
+from domain.answering.replies import queued
 from domain.arriving.inbound import Arrival
 from domain.customers.contacts import Contact, Identity, IdentityKind
 from domain.db import ring
+from domain.desk.messages import DeliveryState
 from domain.desk.threads import Thread
 from domain.ways_in.channels import ChannelKind
 from integrations.chat import socket
-from tests.factories import a_channel
+from integrations.chat.telling import AT_ONCE
+from tests.factories import NOON, a_channel
 from tests.integrations.chatting import KEY, answer, placed, signed, visiting
 
 
@@ -61,6 +65,27 @@ async def test_who_comes_back_with_the_session_sees_what_came_meanwhile_and_noth
         await visitor.say(type="hello", session=session, seq=theirs["seq"])
         await answer(house, "Still there?")
         assert (await visitor.hear())["text"] == "Still there?"
+
+
+async def test_a_long_conversation_is_told_to_its_end(door: str, house: House) -> None:
+    """More than is read at once."""
+    async with visiting(door) as visitor:
+        session = (await visitor.say(type="hello"))["session"]
+        await visitor.say(type="message", id="m1", text="0")
+    await placed(house)
+    async with house.db.transaction() as transaction:
+        thread = (await transaction.scalars(select(Thread))).one()
+        for number in range(1, 2 * AT_ONCE + 1):
+            said = queued(thread, text=str(number), by=SYSTEM, at=NOON)
+            said.delivery, said.due_at = DeliveryState.SENT, None
+            transaction.add(said)
+            await transaction.flush()
+
+    async with visiting(door) as visitor:
+        await visitor.say(type="hello", session=session)
+        heard = [(await visitor.hear("message"))["text"] for _ in range(2 * AT_ONCE + 1)]
+
+    assert heard == [str(number) for number in range(2 * AT_ONCE + 1)]
 
 
 async def test_a_session_nobody_was_given_is_a_new_one(door: str) -> None:
@@ -147,8 +172,10 @@ async def test_an_odd_frame_is_answered_with_what_is_wrong(
 
         assert (await visitor.say(**frame))["code"] == code
 
-        await visitor.socket.send("not json")
-        assert (await visitor.hear())["code"] == "not_json"
+        nested = f'{{"type": "message", "id": "1", "text": "x", "more": {"[" * 300 + "]" * 300}}}'
+        for text in ("not json", nested):
+            await visitor.socket.send(text)
+            assert (await visitor.hear())["code"] == "not_json"
         assert (await visitor.say(type="message", id="1", text="Still here"))["type"] == "ack"
 
 

@@ -238,6 +238,17 @@ async def test_another_visitor_who_names_the_same_address_does_not_make_us_write
     assert len(await told(house)) == 1
 
 
+async def test_what_was_answered_before_the_chat_was_switched_off_is_mailed(door: str, house: House) -> None:
+    await asks(door, house, identity=signed())
+    await answer(house, "Yes.")
+    async with house.db.transaction() as session:
+        chats = update(Channel).where(Channel.kind == ChannelKind.CHAT)
+        await session.execute(chats.values(disabled_at=await database_time(session)))
+    await left(house)
+
+    assert len(await told(house)) == 1
+
+
 async def test_the_mail_leaves_from_the_mailbox_with_a_signed_reply_address(door: str, house: House) -> None:
     await asks(door, house, identity=signed())
     await answer(house, "Yes.")
