@@ -172,9 +172,9 @@ def _agents(model: type[Base], actor: Actor) -> ColumnElement[bool]:
     if model is Participant:
         return exists().where(Thread.id == Participant.thread_id, Ticket.id == Thread.ticket_id, tickets)
     if model is SurveyRequest:  # stays where it was asked, and is shown with what that became
-        asked_about = aliased(Ticket)
-        became = func.coalesce(asked_about.merged_into_id, asked_about.id)
-        return exists().where(asked_about.id == SurveyRequest.ticket_id, Ticket.id == became, tickets)
+        former = aliased(Ticket)
+        survives = Ticket.id == func.coalesce(former.merged_into_id, former.id)
+        return exists().where(former.id == SurveyRequest.ticket_id, survives, tickets)
     if model in (Thread, Item, Measurement, Complaint):
         return exists().where(Ticket.id == model.ticket_id, tickets)
     raise LookupError(f"the door does not know {model.__name__}")
