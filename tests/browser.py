@@ -34,10 +34,14 @@ class Page:
         self._socket = socket
         self._asked = 0
         self._session = ""
+        self._own: dict[str, str] = {}
         self.events: list[dict[str, Any]] = []
 
     async def open(self) -> None:
-        target = await self.say("Target.createTarget", url="about:blank")
+        """With cookies and workers of its own, that are gone with the socket."""
+        context = await self.say("Target.createBrowserContext", disposeOnDetach=True)
+        self._own = {"browserContextId": context["browserContextId"]}
+        target = await self.say("Target.createTarget", url="about:blank", **self._own)
         attached = await self.say("Target.attachToTarget", targetId=target["targetId"], flatten=True)
         self._session = attached["sessionId"]
         for domain in ("Page", "Runtime", "Log", "ServiceWorker"):
@@ -60,6 +64,9 @@ class Page:
                 assert "error" not in frame, frame
                 return dict(frame["result"])
             self.events.append(frame)
+
+    async def may_notify(self, origin: str) -> None:
+        await self.say("Browser.grantPermissions", origin=origin, permissions=["notifications"], **self._own)
 
     async def go(self, address: str) -> None:
         """To another page, even where only what stands behind the # is new."""
@@ -118,7 +125,16 @@ WRONG = ("Log.entryAdded", "Runtime.exceptionThrown")
 
 
 @asynccontextmanager
-async def browsing(language: str = "en") -> AsyncIterator[Page]:
+async def browsing(browser: str) -> AsyncIterator[Page]:
+    async with connect(browser, max_size=None) as socket:
+        page = Page(socket)
+        await page.open()
+        yield page
+
+
+@pytest.fixture(scope="session")
+async def browser() -> AsyncIterator[str]:
+    """The address of one that runs as long as the tests."""
     assert CHROMIUM
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         process = await asyncio.create_subprocess_exec(
@@ -128,18 +144,14 @@ async def browsing(language: str = "en") -> AsyncIterator[Page]:
             "--disable-gpu",
             "--no-first-run",
             "--disable-background-networking",
-            f"--accept-lang={language}",
+            "--accept-lang=en",
             f"--user-data-dir={folder}",
             "--remote-debugging-port=0",
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.DEVNULL,
         )
         try:
-            address = await _address(Path(folder) / "DevToolsActivePort")
-            async with connect(address, max_size=None) as socket:
-                page = Page(socket)
-                await page.open()
-                yield page
+            yield await _address(Path(folder) / "DevToolsActivePort")
         finally:
             process.terminate()
             await process.wait()

@@ -9,8 +9,10 @@ ANSWER = "document.querySelector('.result-window')?.innerText"
 
 
 @in_a_browser
-async def test_our_screens_operations_are_tabs_by_subject(two_teams: TwoTeams, door: str) -> None:
-    async with browsing() as page:
+async def test_our_screens_operations_are_tabs_by_subject(
+    two_teams: TwoTeams, door: str, browser: str
+) -> None:
+    async with browsing(browser) as page:
         await page.go(f"{door}/graphql")
         await page.write("#email", "mia@shop.example")
         await page.write("#password", PASSWORD)

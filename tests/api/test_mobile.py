@@ -131,8 +131,8 @@ async def test_every_file_that_a_script_names_is_served(anybody: Client) -> None
 
 
 @pytest.fixture
-async def phone() -> AsyncIterator[Page]:
-    async with browsing() as page:
+async def phone(browser: str) -> AsyncIterator[Page]:
+    async with browsing(browser) as page:
         yield page
         assert page.complaints() == []
 
@@ -386,7 +386,7 @@ async def test_a_browser_that_rings_is_a_device_until_it_is_switched_off(
 ) -> None:
     vapid = VapidKey(ec.generate_private_key(ec.SECP256R1()))
     async with answering(replace(house, vapid=vapid)) as address:
-        await phone.say("Browser.grantPermissions", origin=address, permissions=["notifications"])
+        await phone.may_notify(address)
         await phone.go(f"{address}/m/alerts")
         await _sign_in(phone, "ben")
         await phone.value(SUBSCRIBE)
@@ -409,7 +409,7 @@ async def test_a_browser_at_which_somebody_else_signs_in_rings_no_more_for_who_h
 ) -> None:
     vapid = VapidKey(ec.generate_private_key(ec.SECP256R1()))
     async with answering(replace(house, vapid=vapid)) as address:
-        await phone.say("Browser.grantPermissions", origin=address, permissions=["notifications"])
+        await phone.may_notify(address)
         await phone.go(f"{address}/m/alerts")
         await _sign_in(phone, "ben")
         await phone.value(SUBSCRIBE)
@@ -467,7 +467,7 @@ async def test_a_push_is_shown_and_confirmed_by_the_worker_and_by_the_page_it_op
     d, r = public_id("Delivery", delivery_id), receipt_token(house.keys, delivery_id)
     link = f"http://heddle.test/m/a/{two_teams.ids['Alert']}"
     address = two_teams.ben.address
-    await phone.say("Browser.grantPermissions", origin=address, permissions=["notifications"])
+    await phone.may_notify(address)
     await phone.go(f"{address}/m/alerts")
     await phone.until("document.readyState === 'complete'")
     await phone.value(

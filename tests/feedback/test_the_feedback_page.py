@@ -151,7 +151,7 @@ async def test_a_link_is_asked_so_often_in_a_minute(
 @in_a_browser
 @pytest.mark.parametrize("scale", [Scale.FIVE, Scale.THUMBS, Scale.TEN])
 async def test_it_is_one_tap_on_a_phone(
-    after: Afterwards, ticket: Ticket, door: str, tmp_path: Path, scale: Scale
+    after: Afterwards, ticket: Ticket, door: str, browser: str, scale: Scale
 ) -> None:
     if scale == Scale.TEN:
         await after.survey(SurveyKind.NPS, sample_percent=100)
@@ -160,7 +160,7 @@ async def test_it_is_one_tap_on_a_phone(
     path = path_of(after.house, await after.asked(ticket))
     best = 10 if scale == Scale.TEN else 5
 
-    async with browsing() as page:
+    async with browsing(browser) as page:
         await page.go(f"{door}{path}?score={best}")
         await page.until("!!document.querySelector('button') && document.readyState === 'complete'")
         for scheme in ("light", "dark") if SCREENSHOTS else ():
