@@ -33,12 +33,12 @@ File = tuple[Attachment, bytes]
 def compose(letter: Letter, mailbox: Mailbox, keys: Keys, files: Sequence[File] = ()) -> bytes:
     message, mail = letter.message, letter.message.mail or {}
     composed = EmailMessage(policy=BODY)
-    composed["From"] = address(_sender_name(letter, mailbox), mailbox.address)
-    for header in ("To", "Cc"):
-        if named := _addresses(mail.get(header.lower()) or _addressee(letter, header)):
-            composed[header] = named
+    composed["From"] = address(_sender_name(letter, mailbox), mailbox.place())
+    for whom in ("To", "Cc"):
+        if named := _addresses(mail.get(whom.lower()) or _addressee(letter, whom)):
+            composed[whom] = named
     composed["Reply-To"] = address("", answer_address(letter, mailbox, keys))
-    composed["Subject"] = one_line(mail.get("subject") or "")
+    composed["Subject"] = header(mail.get("subject") or "")
     composed["Date"] = format_datetime(message.at)
     composed["Message-ID"] = f"<{message.external_id}>"
     references = [reference for reference in mail.get("references", ()) if _is_message_id(reference)]
@@ -73,7 +73,7 @@ def envelope_sender(letter: Letter, mailbox: Mailbox, keys: Keys) -> str:
     """Where a bounce goes: to its own conversation; of what no person wrote, to nobody (RFC 3834)."""
     if _is_of_nobody(letter.message):
         return ""
-    return answer_address(letter, mailbox, keys) if mailbox.signed_sender else mailbox.address
+    return answer_address(letter, mailbox, keys) if mailbox.signed_sender else mailbox.place()
 
 
 def _is_of_nobody(message: Message) -> bool:
@@ -86,7 +86,12 @@ def answer_address(letter: Letter, mailbox: Mailbox, keys: Keys) -> str:
 
 def address(name: str, whole: str) -> Address:
     local, _, domain = whole.rpartition("@")
-    return Address(one_line(name), local, domain)
+    return Address(header(name), local, domain)
+
+
+def header(text: str) -> str:
+    """As a header may say it: what looks like an encoded word is decoded when it is set, line breaks and all."""
+    return one_line(text).replace("=?", "= ?")
 
 
 def _say(
@@ -125,7 +130,7 @@ def _attach(composed: EmailMessage, attachment: Attachment, content: bytes) -> N
     if kind in ("multipart", "message"):  # these must not be encoded, so any relay may change them
         kind, subtype = "application", "octet-stream"
     composed.add_attachment(
-        content, maintype=kind, subtype=subtype, filename=one_line(attachment.name) or "file"
+        content, maintype=kind, subtype=subtype, filename=header(attachment.name) or "file"
     )
 
 
@@ -140,8 +145,8 @@ def _addresses(named: Iterable[Sequence[str]]) -> list[Address]:
     return [address(name, whole) for name, whole in named]
 
 
-def _addressee(letter: Letter, header: str) -> list[list[str]]:
-    return [["", letter.to.value]] if header == "To" and letter.to else []
+def _addressee(letter: Letter, whom: str) -> list[list[str]]:
+    return [["", letter.to.value]] if whom == "To" and letter.to else []
 
 
 def _sender_name(letter: Letter, mailbox: Mailbox) -> str:
@@ -156,4 +161,8 @@ def _tag(language: str) -> str:
 
 
 def _is_message_id(reference: str) -> bool:
-    return reference.isascii() and not any(letter in "<> \t\r\n" for letter in reference)
+    return (
+        reference.isascii()
+        and "=?" not in reference
+        and not any(letter in "<> \t\r\n" for letter in reference)
+    )

@@ -38,7 +38,7 @@ async def send(letter: Letter, means: Means, *, relays: Relays) -> Handed:
 
 def check_sendable(address: str) -> None:
     # aiosmtplib looks for an address in what it is given; in one that is plain it finds that one.
-    if not (address.isascii() and is_plain(address)):
+    if not (address.isascii() and is_plain(address)) or "=?" in address:
         raise SendRefused(f"{address} is no address that mail can be sent to"[:300])
 
 

@@ -10,8 +10,7 @@ from domain.db import Database, database_time
 from domain.hands import work
 from domain.keys import Keys
 from domain.work import Lease
-from integrations.mail.reading.words import one_line
-from integrations.mail.sending.compose import BODY, POLICY, address
+from integrations.mail.sending.compose import BODY, POLICY, address, header
 from integrations.mail.sending.connections import Relays, Server
 from integrations.mail.sending.smtp import check_sendable, hand_over
 from integrations.outbound import RecipientBusy, SendRefused
@@ -58,7 +57,7 @@ def _compose(mail: SystemMail, *, sender: str, to: str, subject: str, text: str)
     composed = EmailMessage(policy=BODY)
     composed["From"] = address("Heddle", sender)
     composed["To"] = address("", to)
-    composed["Subject"] = one_line(subject)
+    composed["Subject"] = header(subject)
     composed["Date"] = format_datetime(mail.created_at)
     composed["Message-ID"] = f"<{mail.id.hex}@{sender.rpartition('@')[2]}>"
     composed["Auto-Submitted"] = "auto-generated"

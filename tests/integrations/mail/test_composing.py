@@ -2,9 +2,11 @@
 
 import email
 import email.policy
+from base64 import b64encode
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from typing import Any
+from urllib.parse import quote
 
 import dkim
 import pytest
@@ -27,8 +29,8 @@ from integrations.mail.mailbox import Mailbox
 from integrations.mail.sending.body import html
 from integrations.mail.sending.compose import compose, envelope_sender
 from integrations.mail.sending.connections import Relays
-from integrations.mail.sending.smtp import send
-from integrations.outbound import Letter, Means
+from integrations.mail.sending.smtp import check_sendable, send
+from integrations.outbound import Letter, Means, SendRefused
 from integrations.settings import IntegrationSettings
 
 KEYS = Keys("k" * 32)
@@ -121,6 +123,47 @@ def test_nothing_that_somebody_wrote_becomes_a_header_or_a_recipient() -> None:
     assert [one.addr_spec for one in built["From"].addresses] == ["help@shop.example"]
     assert [one.addr_spec for one in built["To"].addresses] == ["ada@example.org"]
     assert built["Content-Language"] is None
+
+
+@pytest.mark.parametrize("encoded", ["=?us-ascii?q?", "=?utf-8?b?", "=\u202a?utf-8?q?"])
+def test_no_encoded_word_that_somebody_wrote_becomes_a_header_or_a_body(encoded: str) -> None:
+    """The library decodes such a word when a header is set, with the line breaks in it."""
+    injected = "a\r\nBcc: eve@example.net\r\n\r\n<a href=https://evil.example>"
+    base64 = "?b?" in encoded
+    words = b64encode(injected.encode()).decode() if base64 else quote(injected).replace("%", "=")
+    attack = f"{encoded}{words}?="
+    mail = {
+        "subject": attack,
+        "references": [attack.replace("\u202a", ""), f"<{attack}", "good@example.org"],
+        "cc": [[attack, "zofia@example.org"]],
+    }
+    letter = a_letter(
+        agent=Agent(name=attack), mail=mail, below=said_by_ada("Where?", mail={"subject": attack})
+    )
+
+    raw = compose(letter, a_mailbox(sender_name=attack), KEYS, [_a_file(attack)])
+
+    built = email.message_from_bytes(raw, policy=email.policy.compat32)
+    assert built["Bcc"] is None
+    assert built["References"] == "<good@example.org>"
+    assert b"\nBcc" not in raw.partition(b"\r\n\r\n")[0]
+    (*_, file) = built.walk()
+    assert file.keys() == ["Content-Type", "Content-Transfer-Encoding", "Content-Disposition", "MIME-Version"]
+
+
+def test_nothing_is_sent_to_an_address_that_is_an_encoded_word() -> None:
+    with pytest.raises(SendRefused):
+        check_sendable("=?us-ascii?q?a=0D=0ABcc:eve?=@example.org")
+
+
+@pytest.mark.parametrize("signed_sender", [True, False])
+def test_a_mailbox_of_an_international_domain_writes_in_its_plain_name(signed_sender: bool) -> None:
+    mailbox = a_mailbox(address="kontakt@żółw.example", signed_sender=signed_sender)
+
+    raw = compose(a_letter(), mailbox, KEYS)
+
+    assert b"<kontakt@xn--w-uga1v8h.example>" in raw
+    assert envelope_sender(a_letter(), mailbox, KEYS).endswith("@xn--w-uga1v8h.example")
 
 
 @pytest.mark.parametrize(
