@@ -15,7 +15,7 @@ from domain.complaints.opening import check_promise
 from domain.complaints.refusals import CountsAsAccepted
 from domain.complaints.stages import UNDECIDED, Outcome, Remedy, Stage
 from domain.complaints.stalling import watch
-from domain.desk.tickets import Ticket
+from domain.desk.tickets import Ticket, TicketStatus
 from domain.errors import InvalidInput
 from domain.events import EventKind
 from domain.languages import N_
@@ -56,6 +56,8 @@ async def advance(
         raise InvalidInput(N_("What was decided is said when it is decided."), field=["outcome"])
     complaint.may_go(to, locale=by.locale)
     complaint.go(to, "\n\n".join(said for said in (decision.words, note) if said.strip()), by=by, at=at)
+    if complaint.is_undecided and not ticket.is_live():
+        ticket.change(by=by, at=at, status=TicketStatus.OPEN)
     ticket.undecided = complaint.is_undecided
     ticket.updated_at = at
     await clocks.reckon(session, ticket, by=by, at=at)

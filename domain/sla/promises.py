@@ -123,11 +123,9 @@ def promised_by_law(
 
 
 def until_decided(facts: Iterable[Fact], decided_at: datetime | None) -> list[Fact]:
-    """As a law sees them: who was told the decision has their answer, and what becomes of the ticket then is the shop's affair."""
-    if decided_at is None:
-        return list(facts)
-    before = [fact for fact in facts if fact.status is None or fact.at < decided_at]
-    return [*before, Fact(decided_at, Deed.STATUS_SET, status=TicketStatus.SOLVED)]
+    """As a law sees a complaint's: who was told the decision has their answer, and what becomes of the ticket is the shop's affair."""
+    said = [fact for fact in facts if fact.status is None]
+    return [*said, Fact(decided_at, Deed.STATUS_SET, status=TicketStatus.SOLVED)] if decided_at else said
 
 
 def complained_at(facts: Iterable[Fact], *, at: datetime, opened_at: datetime) -> datetime:

@@ -38,8 +38,9 @@ async def promises_of(
         since = history.legal_since or complained_at(facts, at=at, opened_at=opened_at)
         ticket.legal_since = since
         complaint = await complaint_of(session, ticket.id)
-        heard = until_decided(facts, complaint.decided_at if complaint else None)
-        found += promised_by_law(heard, laws, since=since, priority=ticket.priority)
+        if complaint:
+            facts = until_decided(facts, complaint.decided_at or complaint.closed_at)
+        found += promised_by_law(facts, laws, since=since, priority=ticket.priority)
     return found
 
 

@@ -171,6 +171,53 @@ async def test_a_decision_that_is_taken_back_lets_the_days_run_on(
     assert (complaint.outcome, complaint.decided_at, ticket.undecided) == (None, None, True)
 
 
+@pytest.mark.parametrize("days", [4, 12])  # 12: later than the policy takes a reopened ticket for the same one
+async def test_a_ticket_that_was_solved_is_open_again_when_the_decision_is_taken_back(
+    session: AsyncSession, ticket: Ticket, ben: Agent, days: int
+) -> None:
+    complaint, by = await complain(session, ticket, ben), ben.as_actor()
+    await go(session, complaint, Stage.DECIDED, YES, by=by, at=NOON + 3 * A_DAY)
+    ticket.change(by=by, at=NOON + 3 * A_DAY, status=TicketStatus.SOLVED)
+    await clocks.reckon(session, ticket, at=NOON + 3 * A_DAY)
+
+    await go(session, complaint, Stage.INVESTIGATING, by=by, at=NOON + days * A_DAY)
+
+    clock = await legal_clock(session, ticket)
+    assert clock.runs
+    assert (clock.due_at, clock.next_at is None) == (POLISH_DUE, False)
+    assert (ticket.status, ticket.undecided) == (TicketStatus.OPEN, True)
+
+
+async def test_a_complaint_about_a_solved_ticket_is_due_by_the_word_that_complained(
+    session: AsyncSession, ticket: Ticket, ben: Agent
+) -> None:
+    by = ben.as_actor()
+    ticket.change(by=by, at=NOON + 2 * A_DAY, status=TicketStatus.SOLVED)
+    await clocks.reckon(session, ticket, at=NOON + 2 * A_DAY)
+
+    complaint = await open_complaint(session, ticket, law=PL, by=by, at=NOON + 12 * A_DAY)
+    clock = await legal_clock(session, ticket)
+    assert (clock.started_at, clock.due_at, clock.runs) == (ticket.legal_since, POLISH_DUE, True)
+    await go(session, complaint, Stage.DECIDED, YES, by=by, at=NOON + 13 * A_DAY)
+
+    assert (await legal_clock(session, ticket)).met_at == NOON + 13 * A_DAY
+
+
+async def test_what_the_customer_withdrew_is_not_waited_for_until_they_think_better_of_it(
+    session: AsyncSession, ticket: Ticket, ben: Agent
+) -> None:
+    complaint, by = await complain(session, ticket, ben), ben.as_actor()
+
+    await go(session, complaint, Stage.CLOSED, Decision(Outcome.WITHDRAWN), by=by, at=NOON + A_DAY)
+    assert (await legal_clock(session, ticket)).met_at == NOON + A_DAY
+    ticket.change(by=by, at=NOON + A_DAY, status=TicketStatus.SOLVED)
+    await go(session, complaint, Stage.INVESTIGATING, by=by, at=NOON + 2 * A_DAY)
+
+    clock = await legal_clock(session, ticket)
+    assert (clock.runs, clock.due_at) == (True, POLISH_DUE)
+    assert ticket.status == TicketStatus.OPEN
+
+
 async def test_a_customer_who_objects_opens_it_again_and_the_laws_answer_stays_given(
     session: AsyncSession, ticket: Ticket, ben: Agent
 ) -> None:

@@ -10,7 +10,16 @@ from hypothesis import strategies as st
 
 from domain.desk.tickets import TicketStatus
 from domain.sla.hours import ALWAYS, Hours
-from domain.sla.promises import Deed, Fact, Promise, Terms, complained_at, promised, promised_by_law
+from domain.sla.promises import (
+    Deed,
+    Fact,
+    Promise,
+    Terms,
+    complained_at,
+    promised,
+    promised_by_law,
+    until_decided,
+)
 from domain.sla.targets import REPLIES, Metric, Target, choose
 from domain.ways_in.channels import ChannelKind
 
@@ -259,6 +268,18 @@ def test_a_law_takes_no_notice_of_what_was_before_the_complaint() -> None:
         (Metric.RESOLUTION, after(400), after(401)),
         (Metric.FIRST_REPLY, after(400), after(401)),
     ]
+
+
+def test_a_law_hears_of_a_complaints_decision_and_of_no_solved_ticket() -> None:
+    solved = [asks(0), becomes(TicketStatus.SOLVED, 2), becomes(TicketStatus.OPEN, 400)]
+
+    def read(decided_at: datetime | None) -> list[tuple[datetime, datetime | None]]:
+        heard = until_decided(solved, decided_at)
+        found = promised_by_law(heard, [COMPLAINT], since=MONDAY, priority=3)
+        return [(promise.started_at, promise.met_at) for promise in found]
+
+    assert read(None) == [(MONDAY, None)]
+    assert read(after(500)) == [(MONDAY, after(500))]
 
 
 def test_a_complaint_began_with_the_customers_last_word_before_it_was_seen_to_be_one() -> None:
