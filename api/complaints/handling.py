@@ -19,7 +19,7 @@ from domain import access
 from domain.actors import Actor
 from domain.agents import staff
 from domain.complaints import complaints, moving, opening
-from domain.complaints.laws import LAWS
+from domain.complaints.laws import LAWS, likely_law
 from domain.complaints.moving import Left
 from domain.complaints.stages import Outcome, Remedy, Stage
 from domain.db import Json
@@ -86,10 +86,11 @@ async def _complaint_open(info: Info, input: ComplaintOpenInput) -> ComplaintPay
     async def change(session: AsyncSession, actor: Actor, now: datetime) -> Json:
         if input.template is not None and input.template not in LAWS:
             raise InvalidInput(N_("This is no law on complaints."), field=["template"])
+        ticket = await held(session, input.ticket_id, actor)
         complaint = await opening.open_complaint(
             session,
-            await held(session, input.ticket_id, actor),
-            law=input.template,
+            ticket,
+            law=input.template or await likely_law(session, ticket),
             promised_at=input.promised_at,
             note=input.note,
             by=actor,

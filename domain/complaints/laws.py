@@ -27,11 +27,14 @@ async def law_tags(session: AsyncSession, ticket: Ticket) -> Collection[str]:
     return tags_of(complaint.template) if complaint else ()
 
 
+def tagged_law(ticket: Ticket) -> Template | None:
+    return next((law for law in LAWS if not set(tags_of(law)).isdisjoint(ticket.tags)), None)
+
+
 async def likely_law(session: AsyncSession, ticket: Ticket) -> Template | None:
     """By the ticket's tags; otherwise the one that the shop has set up, and of several that of the customer's language."""
-    for law in LAWS:
-        if not set(tags_of(law)).isdisjoint(ticket.tags):
-            return law
+    if law := tagged_law(ticket):
+        return law
     set_up = _set_up([policy for policy, _ in await policies_in_order(session)])
     if len(set_up) < 2:
         return next(iter(set_up), None)

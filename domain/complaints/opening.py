@@ -9,7 +9,7 @@ from domain import shop
 from domain.actors import SYSTEM, Actor, ActorKind
 from domain.complaints.complaints import Complaint, complaint_of
 from domain.complaints.decision_dates import LEGAL, due_at, hours_for, legal_date
-from domain.complaints.laws import likely_law, tags_of
+from domain.complaints.laws import tagged_law, tags_of
 from domain.complaints.refusals import AlreadyComplaint, LawNotSetUp
 from domain.complaints.stages import Stage
 from domain.complaints.stalling import watch
@@ -39,12 +39,11 @@ async def open_complaint(
     promised_at: datetime | None = None,
     note: str = "",
 ) -> Complaint:
-    """The ticket is held. Without a law, the one that is set up for it; where none is, the shop's own promise."""
+    """The ticket is held. Without a law, what a policy of the shop's own holds it to in days, or the shop's promise."""
     if ticket.spam_at:
         raise IsSpam(field=["ticketId"])
     if await complaint_of(session, ticket.id):
         raise AlreadyComplaint(field=["ticketId"])
-    law = law or await likely_law(session, ticket)
     complaint = Complaint(
         id=new_id(),
         number=ticket.number,
@@ -114,4 +113,4 @@ async def notice(session: AsyncSession, event: Event) -> None:
     if await session.scalar(runs) is None or await complaint_of(session, ticket.id):
         return
     by = Actor(ActorKind.AGENT, event.actor_id) if event.actor_kind == ActorKind.AGENT else SYSTEM
-    await open_complaint(session, ticket, by=by, at=await database_time(session))
+    await open_complaint(session, ticket, law=tagged_law(ticket), by=by, at=await database_time(session))

@@ -21,10 +21,10 @@ from domain.desk.tickets import Ticket, TicketStatus
 from domain.errors import InvalidInput, Undecided
 from domain.events import Event, EventKind
 from domain.privacy.retention import due
-from domain.sla import clocks
+from domain.sla import clocks, policies
 from domain.sla.clocks import Clock
 from domain.sla.hours import Hours
-from domain.sla.targets import Metric
+from domain.sla.targets import Metric, Target
 from domain.sla.templates import Template
 from domain.ways_in.channels import Channel, ChannelKind
 from tests.complaining import POLISH_DUE, WEEK, a_ticket, go, open_tasks, under_the_law
@@ -286,13 +286,16 @@ async def test_a_late_answer_says_what_the_law_has_decided(
     assert (await legal_clock(session, ticket)).breached_at == POLISH_DUE
 
 
-async def test_a_tag_makes_a_complaint_too(session: AsyncSession, ticket: Ticket, ben: Agent) -> None:
-    ticket.change(by=ben.as_actor(), at=NOON, add_tags=["reklamacja"])
+async def tag(session: AsyncSession, ticket: Ticket, name: str, ben: Agent) -> Event:
+    ticket.change(by=ben.as_actor(), at=NOON, add_tags=[name])
     await clocks.reckon(session, ticket, at=NOON)
     await session.flush()
-    tagged = (
-        await session.scalars(select(Event).where(Event.kind == EventKind.TICKET_CHANGED).order_by(Event.seq))
-    ).all()[-1]
+    changes = select(Event).where(Event.kind == EventKind.TICKET_CHANGED).order_by(Event.seq)
+    return (await session.scalars(changes)).all()[-1]
+
+
+async def test_a_tag_makes_a_complaint_too(session: AsyncSession, ticket: Ticket, ben: Agent) -> None:
+    tagged = await tag(session, ticket, "reklamacja", ben)
 
     for _ in range(2):
         await notice(session, tagged)
@@ -300,6 +303,32 @@ async def test_a_tag_makes_a_complaint_too(session: AsyncSession, ticket: Ticket
     complaint = await complaint_of(session, ticket.id)
     assert complaint
     assert (complaint.template, complaint.opened_by_id) == (PL, ben.id)
+    assert len(await open_tasks(session, ticket)) == 3
+
+
+async def test_a_tag_of_a_policy_of_the_shops_own_brings_no_law_that_is_set_up_beside_it(
+    session: AsyncSession, mailbox: Channel, ben: Agent
+) -> None:
+    await under_the_law(session, PL)
+    hours = await session.scalar(select(policies.Policy.calendar_id).where(policies.Policy.name == PL))
+    await policies.save_policy(
+        session,
+        None,
+        name="Reklamace",
+        calendar_id=hours,
+        targets=[Target(Metric.RESOLUTION, days=30)],
+        conditions=policies.Conditions(tags=("reklamace",)),
+    )
+    ticket = await a_ticket(session, mailbox)
+
+    await notice(session, await tag(session, ticket, "reklamace", ben))
+
+    complaint, legal = await complaint_of(session, ticket.id), await legal_date(session, ticket.id)
+    assert complaint
+    assert legal
+    assert (complaint.template, ticket.tags) == (None, ["reklamace"])
+    assert legal.due_at == datetime(2026, 4, 1, 22, tzinfo=UTC)
+    assert outcome_of(complaint, legal.due_at, at=legal.due_at + A_DAY) is None
     assert len(await open_tasks(session, ticket)) == 3
 
 
