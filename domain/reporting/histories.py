@@ -17,9 +17,9 @@ from domain.desk.threads import Thread
 from domain.desk.tickets import Ticket, TicketStatus
 from domain.events import Event, EventKind
 from domain.sla.clocks import Clock
+from domain.sla.facts import SETS_STATUS
 from domain.ways_in.channels import Channel
 
-CHANGES = (EventKind.TICKET_ASSIGNED, EventKind.TICKET_CHANGED, EventKind.TICKET_REOPENED)
 MOVES = (EventKind.TICKET_MERGED, EventKind.MOVE_UNDONE)
 SLOW_CLOCK = timedelta(days=1)
 """Of a provider: what it says may be older than the ticket."""
@@ -97,7 +97,7 @@ async def _fill(session: AsyncSession, found: dict[uuid.UUID, History]) -> None:
             Event.ticket_id, Event.seq, Event.at, Event.kind, Event.actor_kind, Event.actor_id, Event.data,
             Event.data["status"][1].astext.label("status"),
         )
-        .where(one_of(Event.ticket_id, found), Event.at >= since, Event.kind.in_((*CHANGES, *MOVES)))
+        .where(one_of(Event.ticket_id, found), Event.at >= since, Event.kind.in_((*SETS_STATUS, *MOVES)))
         .order_by(Event.seq),
     ):  # fmt: skip
         found[row.ticket_id].events.append(row)

@@ -20,6 +20,7 @@ from domain.events import Event, EventKind, Reader
 from domain.reporting.histories import histories
 from domain.reporting.measurements import Measurement
 from domain.reporting.measuring import Found, Spent, measured
+from domain.sla.facts import SETS_STATUS
 from domain.sla.hours import ALWAYS, Hours
 from domain.sla.policies import Calendar, Policy
 
@@ -28,8 +29,7 @@ log = structlog.get_logger()
 READER = "statistics"
 
 TELLING = frozenset({
-    EventKind.TICKET_OPENED, EventKind.TICKET_ASSIGNED, EventKind.TICKET_CHANGED, EventKind.TICKET_REOPENED,
-    EventKind.TICKET_MERGED, EventKind.THREAD_JOINED, EventKind.MOVE_UNDONE, EventKind.MESSAGE_RECEIVED,
+    *SETS_STATUS, EventKind.TICKET_OPENED, EventKind.TICKET_MERGED, EventKind.THREAD_JOINED, EventKind.MOVE_UNDONE, EventKind.MESSAGE_RECEIVED,
     EventKind.MESSAGE_QUEUED, EventKind.MESSAGE_DELIVERED, EventKind.MESSAGE_READ, EventKind.MESSAGE_FAILED,
     EventKind.MESSAGE_UNDONE, EventKind.CALL_CHANGED, EventKind.SLA_BREACHED, EventKind.SLA_MET, EventKind.SLA_CHANGED,
     EventKind.COMPLAINT_OPENED, EventKind.COMPLAINT_ADVANCED,

@@ -17,9 +17,9 @@ from domain.desk.messages import Direction, ItemKind
 from domain.desk.tickets import OVER, TicketStatus
 from domain.reporting.changes import assignees, statuses, teams
 from domain.reporting.courses import Course
-from domain.reporting.histories import CHANGES, MOVES, History
+from domain.reporting.histories import MOVES, History
 from domain.reporting.measurements import STAGES, Measured
-from domain.sla.facts import began_by_machine, facts_in
+from domain.sla.facts import SETS_STATUS, began_by_machine, facts_in
 from domain.sla.hours import ALWAYS, Interval
 from domain.sla.promises import Deed, Fact, Terms, promised
 from domain.sla.targets import REPLIES, Metric, Target
@@ -56,7 +56,7 @@ Spent = tuple[Interval, ...]
 
 
 def measured(history: History) -> list[tuple[Found, Spent]]:
-    changes = [event for event in history.events if event.kind in CHANGES]
+    changes = [event for event in history.events if event.kind in SETS_STATUS]
     facts = facts_in(history.began_at, history.items, changes)
     first = next((row for row in history.items if row.kind == ItemKind.MESSAGE), None)
     return [] if began_by_machine(first, facts) else list(_Measuring(history, facts, changes).all())

@@ -34,6 +34,7 @@ from domain.sla import clocks, deadlines, policies
 from domain.sla.hours import Hours
 from domain.sla.targets import Metric, Target
 from domain.ways_in.channels import Channel, ChannelKind
+from domain.working import snoozing
 from tests.factories import a_call_step, a_channel, a_chat, a_mail, an_agent, receive
 
 BEGIN = datetime(2026, 2, 12, 7, tzinfo=UTC)
@@ -63,6 +64,8 @@ class Days:
             (16, self._assign),
             (10, self._status),
             (4, self._slip),
+            (4, self._snooze),
+            (4, self._wake),
             (3, self._team),
             (3, self._merge),
             (3, self._split),
@@ -199,6 +202,14 @@ class Days:
         by = self._by()[1]
         ticket.change(by=by, at=self.now, status=status)
         await clocks.reckon(session, ticket, by=by, at=self.now)
+
+    async def _snooze(self, session: AsyncSession) -> None:
+        ticket, by = await self._some(session), self._by()[1]
+        ticket.snooze(self.now + timedelta(days=self._random.randint(1, 4)), by=by, at=self.now)
+        await clocks.reckon(session, ticket, by=by, at=self.now)
+
+    async def _wake(self, session: AsyncSession) -> None:
+        await snoozing.wake_due(session, at=self.now)
 
     async def _team(self, session: AsyncSession) -> None:
         ticket, by = await self._some(session), self._by()[1]

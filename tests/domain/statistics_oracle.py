@@ -23,6 +23,7 @@ from domain.events import Event
 from domain.sla.clocks import Clock
 
 WARSAW = ZoneInfo("Europe/Warsaw")
+SETS_STATUS = ("ticket_changed", "ticket_assigned", "ticket_snoozed", "ticket_woke")
 
 
 @dataclass
@@ -99,7 +100,7 @@ class _Story:
         for event in self.events:
             if event.kind == "ticket_reopened":
                 change = (event.at, "?", "open", event)
-            elif event.kind in ("ticket_changed", "ticket_assigned") and "status" in event.data:
+            elif event.kind in SETS_STATUS and "status" in event.data:
                 change = (event.at, *event.data["status"], event)
             else:
                 continue
@@ -183,7 +184,7 @@ class _Story:
         for event in self.events:
             if event.kind == "ticket_reopened":
                 steps.append((event.at, 0, event.seq, "reopened", None))
-            elif event.kind in ("ticket_changed", "ticket_assigned") and "status" in event.data:
+            elif event.kind in SETS_STATUS and "status" in event.data:
                 over = _over(event.data["status"][1])
                 steps.append((event.at, 2, event.seq, "over" if over else "taken up", None))
         waiting = dropped = None

@@ -127,6 +127,28 @@ async def test_what_the_shop_takes_up_again_within_a_minute_was_not_solved(
     assert total == {"solved": 1, "reopened": 1, "backlog": 2}
 
 
+async def test_a_ticket_that_sleeps_is_in_nobodys_hand_and_a_solved_one_that_is_put_to_sleep_comes_back(
+    session: AsyncSession, mailbox: Channel
+) -> None:
+    ben = await an_agent(session, "Ben")
+    by = ben.as_actor()
+    await receive(session, mailbox, a_mail("ada@example.org"))
+    (ticket,) = await tickets(session)
+    ticket.assign(to=ben, by=by, at=NOON)
+    ticket.snooze(NOON + 4 * HOUR, by=by, at=NOON + HOUR)
+    ticket.wake(by=SYSTEM, at=NOON + 4 * HOUR)
+    ticket.change(by=by, at=NOON + 5 * HOUR, status=TicketStatus.SOLVED)
+    ticket.snooze(NOON + 9 * HOUR, by=by, at=NOON + 7 * HOUR)
+    ticket.wake(by=SYSTEM, at=NOON + 9 * HOUR)
+
+    solved = Period(DAY.begin, NOON + 6 * HOUR, DAY.zone)
+    until_then, _ = await counted(session, "backlog", "reopened", period=solved)
+    total, _ = await counted(session, "solved", "handle_p50", "reopened", "backlog")
+
+    assert until_then == {"backlog": 0, "reopened": 0}
+    assert total == {"solved": 1, "handle_p50": 2 * 3600, "reopened": 1, "backlog": 1}
+
+
 async def test_tickets_that_became_one_count_once_from_when_the_first_was_opened_until_that_is_undone(
     session: AsyncSession, mailbox: Channel
 ) -> None:
