@@ -90,9 +90,15 @@ class Complaint(Base):
         before, self.stage = self.stage, to
         self.stage_since = self.moved_at = at
         self.closed_at = at if to == Stage.CLOSED else None
-        if before == Stage.DECIDED and to == Stage.INVESTIGATING:
-            self.outcome = self.decided_at = None
+        if to == Stage.INVESTIGATING and (before == Stage.DECIDED or self.decided_at is None):
+            self._take_back()
         self.tell(EventKind.COMPLAINT_ADVANCED, note, by=by, at=at, before=before)
+
+    def _take_back(self) -> None:
+        """What was decided, or withdrawn, stands in the steps alone."""
+        self.outcome = self.decided_at = None
+        self.decision = ""
+        self.award(None, None, None)
 
     def award(self, remedy: Remedy | None, amount: Decimal | None, currency: str | None) -> None:
         """What the customer gets."""

@@ -1,6 +1,7 @@
 """A complaint from the first word to its end: the law's date, the decision, what stalls, and what silence means."""
 
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import pytest
 from sqlalchemy import select
@@ -171,7 +172,34 @@ async def test_a_decision_that_is_taken_back_lets_the_days_run_on(
     assert (complaint.outcome, complaint.decided_at, ticket.undecided) == (None, None, True)
 
 
-@pytest.mark.parametrize("days", [4, 12])  # 12: later than the policy takes a reopened ticket for the same one
+async def test_of_a_decision_that_is_taken_back_only_the_history_tells(
+    session: AsyncSession, ticket: Ticket, ben: Agent
+) -> None:
+    complaint, by = await complain(session, ticket, ben), ben.as_actor()
+    paid = Decision(
+        Outcome.ACCEPTED, Remedy.REFUND, Decimal("129.90"), "PLN", words="The price is paid back."
+    )
+    await go(session, complaint, Stage.DECIDED, paid, by=by, at=NOON + A_DAY)
+
+    await go(session, complaint, Stage.INVESTIGATING, by=by, at=NOON + 2 * A_DAY)
+
+    assert (complaint.remedy, complaint.amount, complaint.currency, complaint.decision) == (
+        None,
+        None,
+        None,
+        "",
+    )
+    steps = (await session.scalars(select(ComplaintStep).order_by(ComplaintStep.at, ComplaintStep.id))).all()
+    assert [(step.outcome, step.note) for step in steps] == [
+        (None, ""),
+        (Outcome.ACCEPTED, "The price is paid back."),
+        (None, ""),
+    ]
+
+
+@pytest.mark.parametrize(
+    "days", [4, 12]
+)  # 12: later than the policy takes a reopened ticket for the same one
 async def test_a_ticket_that_was_solved_is_open_again_when_the_decision_is_taken_back(
     session: AsyncSession, ticket: Ticket, ben: Agent, days: int
 ) -> None:
@@ -215,7 +243,8 @@ async def test_what_the_customer_withdrew_is_not_waited_for_until_they_think_bet
 
     clock = await legal_clock(session, ticket)
     assert (clock.runs, clock.due_at) == (True, POLISH_DUE)
-    assert ticket.status == TicketStatus.OPEN
+    assert (ticket.status, complaint.outcome) == (TicketStatus.OPEN, None)
+    assert outcome_of(complaint, POLISH_DUE, at=POLISH_DUE) == Outcome.DEEMED_ACCEPTED
 
 
 async def test_a_customer_who_objects_opens_it_again_and_the_laws_answer_stays_given(
