@@ -23,6 +23,7 @@ from domain.desk.tickets import Ticket
 from domain.errors import InvalidInput, NotFound
 from domain.ids import row_id
 from domain.languages import N_
+from domain.planning import series
 from domain.sla.policies import default_hours
 
 
@@ -68,7 +69,7 @@ async def _task_save(info: Info, input: TaskSaveInput) -> TaskPayload:
         _remind(task, input)
         if input.repeat is not None:
             asked = input.repeat.value
-            if task.series_id and task.repeats is None:
+            if asked and not await series.is_newest(session, task):
                 raise InvalidInput(N_("The newest of the series says how it comes again."), field=["repeat"])
             zone = await _zone(session, actor) if asked else ""
             task.repeat(repeating.asked(asked, due_at=task.due_at, zone=zone) if asked else None)

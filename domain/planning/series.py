@@ -41,6 +41,14 @@ async def go_on(session: AsyncSession, *, at: datetime | None = None) -> int:
     return len(tasks)
 
 
+async def is_newest(session: AsyncSession, task: Task) -> bool:
+    """Of its series, or alone: it says how it comes again."""
+    if task.series_id is None:
+        return True
+    later = (Task.series_id == task.series_id, Task.created_at > task.created_at)
+    return not await session.scalar(select(exists().where(*later)))
+
+
 async def _another_is_open(session: AsyncSession, task: Task) -> bool:
     another = (Task.series_id == task.series_id, Task.id != task.id, Task.done_at.is_(None))
     return bool(await session.scalar(select(exists().where(*another))))

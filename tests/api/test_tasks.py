@@ -1,6 +1,9 @@
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from api.house import House
+from domain.planning.series import go_on
 from domain.ways_in.channels import ChannelKind
 from tests.client import Client
 from tests.factories import a_channel, a_mail, receive
@@ -51,3 +54,38 @@ async def test_a_task_needs_a_title_and_a_ticket_that_is_there(ben: Client, tick
     assert await ben.refused(SAVE, ticketId=ticket_id, title=" ") == ["INVALID"]
     assert await ben.refused(SAVE, title="Alone", ticketId="VGlja2V0OjE") == ["NOT_FOUND"]
     assert await ben.refused(SAVE, title="Alone") == []
+
+
+REPEAT = """mutation($input: TaskSaveInput!) { taskSave(input: $input) {
+  task { id repeat { every } } userErrors { code field } } }"""
+DAILY = {"every": "DAY", "timezone": "Europe/Warsaw"}
+
+
+async def test_a_task_whose_repeating_was_ended_can_come_again(ben: Client) -> None:
+    due = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+    task = (await ben.do(REPEAT, title="Count the till", dueAt=due, repeat=DAILY))["task"]
+
+    ended = await ben.do(REPEAT, id=task["id"], repeat=None)
+    again = await ben.do(REPEAT, id=task["id"], repeat=DAILY)
+
+    assert ended["task"]["repeat"] is None
+    assert again["task"]["repeat"] == {"every": "DAY"}
+
+
+async def test_only_the_newest_of_a_series_says_how_it_comes_again_and_of_others_nothing_is_ended(
+    house: House, ben: Client
+) -> None:
+    due = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+    first = (await ben.do(REPEAT, title="Count the till", dueAt=due, repeat=DAILY))["task"]
+    await ben.do(REPEAT, id=first["id"], done=True)
+    async with house.db.transaction() as session:
+        assert await go_on(session) == 1
+
+    assert await ben.refused(REPEAT, id=first["id"], repeat=DAILY) == ["INVALID"]
+    assert await ben.refused(REPEAT, id=first["id"], title="Count it", repeat=None) == []
+
+    listed = (await ben.ask("{ tasks { id title repeat { every } } }"))["tasks"]
+    assert {(one["title"], one["repeat"] is None) for one in listed} == {
+        ("Count it", True),
+        ("Count the till", False),
+    }
