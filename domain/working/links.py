@@ -1,7 +1,7 @@
 """Tickets that have to do with each other and stay two: related, one waits for the other, one is part of the other.
 
 A link stays at the ticket at which it was made. After a merge it is read with the survivor's, and undoing the merge undoes
-nothing here.
+nothing here: so a ticket may come to two parents, of which one is to be unlinked.
 """
 
 import uuid
@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, Select, Uuid, func, literal, select, text, union_all
+from sqlalchemy import ForeignKey, Index, Select, Uuid, func, literal, select, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, aliased, mapped_column
 
@@ -67,7 +67,6 @@ class TicketLink(Base):
     __tablename__ = "ticket_link"
     __table_args__ = (
         Index("uq_ticket_link", "from_id", "to_id", "kind", unique=True),
-        Index("uq_ticket_link_parent", "to_id", unique=True, postgresql_where=text("kind = 'parent_of'")),
         Index("ix_ticket_link_to", "to_id"),
     )
 
@@ -83,7 +82,7 @@ async def link(
     session: AsyncSession, ticket: Ticket, other: Ticket, as_: LinkRole, *, by: Actor, at: datetime
 ) -> None:
     """`as_`: what `other` is to `ticket`. One that is there already stays as it is."""
-    await one_at_a_time(session, "links")  # a circle is made by two links
+    await one_at_a_time(session, "links")  # a circle, and a second parent, is made by two links
     if ticket.id == other.id:
         raise InvalidInput(N_("A ticket cannot be linked to itself."), field=["otherId"])
     shown = (await session.execute(links_of([ticket.id]))).all()

@@ -93,6 +93,23 @@ async def test_after_a_merge_links_are_the_survivors_and_undoing_it_gives_them_b
     assert {id: await links(ben, id) for id in four} == before
 
 
+async def test_a_parent_that_became_part_of_its_child_leaves_room_for_another(
+    ben: Client, four: list[str]
+) -> None:
+    child, parent, other, third = four
+    await ben.do(LINK, ticketId=child, otherId=parent, kind="PARENT")
+    merged = await ben.do(MERGE, primaryId=child, otherIds=[parent])
+
+    assert await ben.refused(LINK, ticketId=child, otherId=other, kind="PARENT") == []
+    assert await ben.refused(LINK, ticketId=child, otherId=third, kind="PARENT") == ["INVALID"]
+    assert [kind for kind, _ in await links(ben, child)] == ["PARENT"]
+    await ben.do(UNDO, eventId=merged["mergeId"])
+
+    assert [kind for kind, _ in await links(ben, child)] == ["PARENT", "PARENT"]
+    assert [kind for kind, _ in await links(ben, parent)] == ["CHILD"]
+    assert await ben.refused(LINK, ticketId=parent, otherId=child, kind="PARENT") == ["INVALID"]
+
+
 async def test_a_link_to_what_one_may_not_see_is_not_shown_and_cannot_be_made_or_taken_away(
     house: House, two_teams: TwoTeams
 ) -> None:

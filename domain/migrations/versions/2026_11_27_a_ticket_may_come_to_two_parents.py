@@ -1,0 +1,10 @@
+"""a ticket may come to two parents"""
+
+from alembic import op
+
+revision = '0ff7c26767d5'
+down_revision = '4e6d20b7a9c1'
+
+
+def upgrade() -> None:
+    op.drop_index('uq_ticket_link_parent', table_name='ticket_link')
