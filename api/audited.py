@@ -91,6 +91,10 @@ AUDITED = {
     ),
     "policyDelete": Audited(AuditKind.POLICY_DELETED, ("id",)),
     "calendarSave": Audited(AuditKind.CALENDAR_SAVED, ("id", "name", "hours")),
+    "taskTemplateSave": Audited(
+        AuditKind.TASK_TEMPLATE_SAVED, ("id", "name", "tasks", "on_complaint", "law")
+    ),
+    "taskTemplateArchive": Audited(AuditKind.TASK_TEMPLATE_ARCHIVED, ("id",)),
     "tagRename": Audited(AuditKind.TAG_RENAMED, ("tag", "into")),
     "tagRemove": Audited(AuditKind.TAG_REMOVED, ("tag",)),
     "contactFieldSave": Audited(AuditKind.CONTACT_FIELD_SAVED, ("id", "label", "kind", "options")),

@@ -100,6 +100,8 @@ class AuditKind(StrEnum):
     CALENDAR_SAVED = "calendar_saved"
     TAG_RENAMED = "tag_renamed"
     TAG_REMOVED = "tag_removed"
+    TASK_TEMPLATE_SAVED = "task_template_saved"
+    TASK_TEMPLATE_ARCHIVED = "task_template_archived"
 
 
 class AuditEntry(Base):

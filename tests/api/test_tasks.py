@@ -1,8 +1,11 @@
 from datetime import UTC, datetime, timedelta
 
+import orjson
 import pytest
+from sqlalchemy import select
 
 from api.house import House
+from domain.audit import AuditEntry, AuditKind
 from domain.planning.series import go_on
 from domain.ways_in.channels import ChannelKind
 from tests.client import Client
@@ -89,3 +92,27 @@ async def test_only_the_newest_of_a_series_says_how_it_comes_again_and_of_others
         ("Count it", True),
         ("Count the till", False),
     }
+
+
+TEMPLATE = """mutation($input: TaskTemplateSaveInput!) { taskTemplateSave(input: $input) {
+  template { id } userErrors { code } } }"""
+ARCHIVE = "mutation($input: TaskTemplateArchiveInput!) { taskTemplateArchive(input: $input) { ok userErrors { code } } }"
+
+
+async def test_who_says_what_a_complaint_makes_is_in_the_audit(house: House, mia: Client) -> None:
+    planned = [{"title": "Write to Ada", "amount": 1}]
+    saved = await mia.do(TEMPLATE, name="Ours", tasks=planned, onComplaint=True, law="COMPLAINT_PL")
+    id = saved["template"]["id"]
+    await mia.do(ARCHIVE, id=id)
+
+    async with house.db.transaction() as session:
+        noted = (await session.scalars(select(AuditEntry).order_by(AuditEntry.seq))).all()
+    first, last = [one for one in noted if "template" in one.kind]
+    assert (first.kind, last.kind) == (AuditKind.TASK_TEMPLATE_SAVED, AuditKind.TASK_TEMPLATE_ARCHIVED)
+    assert (first.data["name"], first.data["on_complaint"], first.data["law"]) == (
+        "Ours",
+        "True",
+        "complaint_pl",
+    )
+    assert orjson.loads(first.data["tasks"])[0]["title"] == "Write to Ada"
+    assert last.data == {"id": id}
