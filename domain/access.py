@@ -294,6 +294,8 @@ async def contact(session: AsyncSession, id: uuid.UUID, *, to: Actor, lock: bool
         select(func.coalesce(Contact.canonical_id, Contact.id)).where(Contact.id == id)
     )
     found = await one(session, Contact, survivor, to=to, lock=lock)
+    if found.canonical_id:  # while this waited
+        found = await one(session, Contact, found.canonical_id, to=to, lock=lock)
     if found.erased_at:
         raise NotFound
     return found

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.context import Info
 from api.desk.tasks import Task, tasks_where
+from api.desk.tickets import held
 from api.errors import UserError
 from api.mutations import changed, mutation
 from api.planning import repeating
@@ -19,7 +20,6 @@ from domain.actors import Actor
 from domain.agents import staff
 from domain.db import Json, new_id
 from domain.desk import tasks
-from domain.desk.tickets import Ticket
 from domain.errors import InvalidInput, NotFound
 from domain.ids import row_id
 from domain.languages import N_
@@ -90,14 +90,11 @@ async def _task(session: AsyncSession, input: TaskSaveInput, actor: Actor, now: 
     if input.id:
         return await access.one(session, tasks.Task, row_id("Task", input.id), to=actor, lock=True)
     ticket = contact = None
-    if input.ticket_id:
-        asked = row_id("Ticket", input.ticket_id, field="ticketId")
-        ticket = await access.one(session, Ticket, asked, to=actor)
-        if ticket.merged_into_id:
-            ticket = await access.one(session, Ticket, ticket.merged_into_id, to=actor)
-    if input.contact_id:
+    if input.contact_id:  # before the ticket: who merges contacts holds them in this order too
         asked = row_id("Contact", input.contact_id, field="contactId")
-        contact = await access.contact(session, asked, to=actor)
+        contact = await access.contact(session, asked, to=actor, lock=True)
+    if input.ticket_id:
+        ticket = await held(session, input.ticket_id, actor)
     task = tasks.Task(
         id=new_id(),
         title="",

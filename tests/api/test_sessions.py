@@ -214,7 +214,7 @@ async def test_a_refresh_token_that_is_used_at_this_moment_has_an_owner(
     async with house.db.transaction() as first:
         row = await refresh_owner(first, token)
         second = asyncio.create_task(_owner(house, token))
-        while not await _somebody_waits(house):
+        while not await somebody_waits(house):
             await asyncio.sleep(0.01)
         await refreshed(first, row, token, at=row.seen_at)
 
@@ -226,7 +226,7 @@ async def _owner(house: House, token: str) -> uuid.UUID:
         return (await refresh_owner(session, token)).id
 
 
-async def _somebody_waits(house: House) -> bool:
+async def somebody_waits(house: House) -> bool:
     async with house.db.transaction() as session:
         waiting = (
             "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"

@@ -1,3 +1,4 @@
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 import orjson
@@ -5,11 +6,20 @@ import pytest
 from sqlalchemy import select
 
 from api.house import House
+from domain.actors import SYSTEM
+from domain.arriving.opening import open_ticket
 from domain.audit import AuditEntry, AuditKind
+from domain.customers.contacts import Contact, add_contact
+from domain.db import database_time
+from domain.desk.tasks import Task
+from domain.desk.tickets import Ticket
+from domain.ids import public_id
+from domain.joining.merging import merge_contacts, merge_tickets
 from domain.planning.series import go_on
 from domain.ways_in.channels import ChannelKind
+from tests.api.test_sessions import somebody_waits
 from tests.client import Client
-from tests.factories import a_channel, a_mail, receive
+from tests.factories import NOON, a_channel, a_mail, receive
 
 SAVE = """mutation($input: TaskSaveInput!) { taskSave(input: $input) {
   task { id title done dueAt assignee { name } ticket { number } contact { name } } userErrors { code field } } }"""
@@ -116,3 +126,35 @@ async def test_who_says_what_a_complaint_makes_is_in_the_audit(house: House, mia
     )
     assert orjson.loads(first.data["tasks"])[0]["title"] == "Write to Ada"
     assert last.data == {"id": id}
+
+
+@pytest.mark.parametrize("about", ["ticketId", "contactId"])
+async def test_a_task_that_is_made_while_its_ticket_or_contact_becomes_another_goes_along(
+    house: House, ben: Client, ticket_id: str, about: str
+) -> None:
+    async with house.db.transaction() as session:
+        ticket = (await session.scalars(select(Ticket))).one()
+        ada = await session.get_one(Contact, ticket.contact_id)
+        zofia = add_contact(session, name="Zofia", locale=None, by=SYSTEM, at=NOON)
+        await session.flush()
+        hers = open_ticket(session, zofia, subject="The same", by=SYSTEM, at=NOON)
+    ids = {"ticketId": ticket_id, "contactId": public_id("Contact", ada.id)}
+
+    async with house.db.transaction() as session:
+        at = await database_time(session)
+        ticket, hers = await session.get_one(Ticket, ticket.id), await session.get_one(Ticket, hers.id)
+        ada, zofia = await session.get_one(Contact, ada.id), await session.get_one(Contact, zofia.id)
+        if about == "ticketId":
+            await merge_tickets(session, hers, [ticket], by=SYSTEM, at=at)
+        else:
+            await merge_contacts(session, zofia, [ada], by=SYSTEM, at=at)
+        await session.flush()
+        saved = asyncio.create_task(ben.do(SAVE, title="Call her", **{about: ids[about]}))
+        while not (saved.done() or await somebody_waits(house)):
+            await asyncio.sleep(0.02)
+
+    assert (await saved)["userErrors"] == []
+    async with house.db.transaction() as session:
+        task = (await session.scalars(select(Task))).one()
+    found = {"ticketId": task.ticket_id, "contactId": task.contact_id}
+    assert found[about] == {"ticketId": hers.id, "contactId": zofia.id}[about]
