@@ -35,7 +35,7 @@ from domain.ways_in.office_hours import hours_of, opens_at
 OF_ADDRESS, OF_ADDRESS_WITHIN = 3, timedelta(hours=24)
 OF_DOMAIN, OF_DOMAIN_WITHIN = 20, timedelta(hours=1)
 STALE = timedelta(days=1)
-"""Of a mail that was long on its way, as after a change of mailboxes: whoever wrote it does not wait for this."""
+"""Of what was long on its way, as mails are after a change of mailboxes: whoever wrote it does not wait for this."""
 
 SUBJECT = N_("We have received your message")
 TEXT = N_(

@@ -6,7 +6,7 @@ from sqlalchemy import ColumnElement, case, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.actors import SYSTEM
-from domain.answering.addressing import Role, after, recipients
+from domain.answering.addressing import Role, after, has_failed, recipients
 from domain.arriving.afterwards import InboundBounce
 from domain.customers.contacts import Identity
 from domain.customers.mailboxes import mail_address
@@ -43,10 +43,11 @@ async def receive(session: AsyncSession, bounce: InboundBounce) -> str | None:
     # One mail says it once, however many reports of it there are.
     if addressee and recipient in ("", addressee.value) and bounce.status in NO_SUCH_PERSON and not is_known:
         _count(addressee, at=bounce.at)
-    if addressee and recipient != addressee.value and recipient in _named(message.mail):
+    if recipient in _named(message.mail):
         message.mail = after(message.mail, taken=(), refused={recipient: said})
-        message.last_error = f"{recipient}: {said}"[:LONGEST]
-        return None
+        if not has_failed(message.mail):  # others have it
+            message.last_error = f"{recipient}: {said}"[:LONGEST]
+            return None
     if message.delivery == DeliveryState.FAILED:
         return "a bounce of a mail that is known to have failed"
     message.last_error, message.due_at = said, None

@@ -2,17 +2,21 @@
 
 from datetime import datetime
 
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.actors import customer
+from domain.answering.addressing import recipients
 from domain.arriving import participants
 from domain.arriving.answered import goes_on, thread_answered
 from domain.arriving.inbound import InboundMessage
 from domain.arriving.placing import buyer, end
 from domain.customers.contacts import Claim, Contact, Identity, IdentityKind, Proof
 from domain.customers.likeness import identities_like
+from domain.customers.mailboxes import mail_address
 from domain.customers.people import Person, nameless, recognise
 from domain.customers.survivors import survivor_of
+from domain.desk.messages import DeliveryState, Direction, Message
 from domain.desk.survivors import locked, refreshed
 from domain.desk.threads import Thread
 from domain.joining.matters import Matter
@@ -63,7 +67,7 @@ async def _participant(
     """Who answers a mail from the very address we wrote to, or from another that is proven to be the same contact's.
 
     With the token that only our mail had, the very address is proof by itself; not in what a machine answers, for then nobody
-    there has said that it was they who asked.
+    there has said that it was they who asked, nor once a mail of ours went to others as well, who have the token too.
     """
     first = said.claims[0]
     if said.thread_key or answered.identity_id is None:
@@ -74,12 +78,25 @@ async def _participant(
         return None
     if (addressee.kind, addressee.scope, addressee.value) != first.key:
         return await _by_another_address(session, first, answered, contact, at=at)
-    proof = first.proof or (Proof.REPLY_ADDRESS if said.thread_number and not said.from_ourselves else None)
+    proof = first.proof
+    if proof is None and said.thread_number and not said.from_ourselves:
+        proof = None if await _others_have_it(session, answered, addressee) else Proof.REPLY_ADDRESS
     known = any(identity.verified_at for identity, _ in await identities_like(session, first))
     if proof and not known and not said.automatic:
         addressee.prove(proof, by=customer(contact.id), at=at)
     addressee.used(at=at)
     return Person(contact, addressee, proof, known=True)
+
+
+async def _others_have_it(session: AsyncSession, thread: Thread, addressee: Identity) -> bool:
+    sent = select(Message.mail).where(
+        Message.thread_id == thread.id,
+        Message.direction == Direction.OUT,
+        Message.mail.is_not(None),
+        Message.delivery.is_distinct_from(DeliveryState.UNDONE),
+    )
+    mails = await session.scalars(sent)
+    return any(mail_address(one.address) != addressee.value for mail in mails for one in recipients(mail))
 
 
 async def _same_number(

@@ -11,7 +11,7 @@ from domain.arriving.answered import goes_on
 from domain.arriving.inbound import InboundMessage
 from domain.arriving.opening import open_thread, open_ticket
 from domain.customers.contacts import Contact, Identity, IdentityKind, Proof, same_value
-from domain.customers.mailboxes import is_office, marketplace_of
+from domain.customers.mailboxes import is_office, marketplace_of, reads_nothing
 from domain.customers.people import Person
 from domain.customers.survivors import same_person, survivor_of
 from domain.desk.messages import Direction, Message
@@ -163,8 +163,11 @@ def _certainty(said: InboundMessage, person: Person) -> Certainty:
     if person.proof is None:
         is_number = person.identity is not None and person.identity.kind == IdentityKind.PHONE
         return Certainty.CALLER if is_number and person.known else Certainty.NONE
-    if person.proof == Proof.MAIL_AUTHENTICATED and is_office(said.claims[0].value):
-        return Certainty.OFFICE
+    if person.proof == Proof.MAIL_AUTHENTICATED:
+        if reads_nothing(said.claims[0].value):  # a form's mails are of many people
+            return Certainty.NONE
+        if is_office(said.claims[0].value):
+            return Certainty.OFFICE
     return Certainty.PROVEN
 
 

@@ -28,6 +28,8 @@ class Box(Base):
     __tablename__ = "fetched_box"
 
     channel_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("channel.id"), primary_key=True)
+    place: Mapped[str | None]
+    """The server, the account and the folder whose UIDs these are."""
     uid_validity: Mapped[int | None] = mapped_column(BigInteger)
     """None before it was first seen. Another one than the server's: all UIDs mean something else now."""
     last_uid: Mapped[int] = mapped_column(BigInteger, default=0)
@@ -50,9 +52,12 @@ class Box(Base):
     again_at: Mapped[datetime | None]
     """Not before then."""
 
-    def met(self, *, uid_validity: int, uid_next: int, days: int, at: datetime) -> None:
+    def met(self, *, place: str, uid_validity: int, uid_next: int, days: int, at: datetime) -> None:
         """The server's box has been opened. A new one is read from now on, or from `days` ago; one that the server has
-        numbered anew is read again, as far back as it was ours."""
+        numbered anew is read again, as far back as it was ours. Many servers give all boxes the same UIDVALIDITY."""
+        if self.place not in (None, place):
+            self.uid_validity = None
+        self.place = place
         if uid_validity == self.uid_validity:
             return
         if self.uid_validity is None:

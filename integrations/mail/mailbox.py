@@ -80,6 +80,11 @@ class Mailbox(ChannelSettings):
     def place(self) -> str:
         return normalised(IdentityKind.EMAIL, self.address)
 
+    @property
+    def box(self) -> str:
+        """Which one is fetched."""
+        return f"{self.imap_user} {self.imap_url} {self.imap_folder}"
+
     def doors(self, slug: str) -> dict[str, str]:
         raw = f"/hooks/mail/{slug}"
         return {

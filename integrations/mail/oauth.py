@@ -3,6 +3,7 @@
 https://datatracker.ietf.org/doc/html/rfc6749#section-6
 """
 
+import asyncio
 import uuid
 from dataclasses import dataclass
 from hashlib import sha256
@@ -42,6 +43,8 @@ class _Token:
 
 _tokens: dict[bytes, _Token] = {}
 """By what the channel's settings say, in this process."""
+_asking: dict[bytes, asyncio.Lock] = {}
+"""A refresh token that is shown twice at once is dead at some providers."""
 
 
 async def access_token(mailbox: Mailbox, *, fresh: bool = False) -> str:
@@ -50,8 +53,12 @@ async def access_token(mailbox: Mailbox, *, fresh: bool = False) -> str:
     known = _tokens.get(name)
     if known and not fresh and monotonic() < known.good_until:
         return known.access
-    refresh = known.refresh if known else mailbox.oauth_refresh_token.get_secret_value()
-    token = _tokens[name] = await _ask(mailbox, refresh)
+    async with _asking.setdefault(name, asyncio.Lock()):
+        newest = _tokens.get(name)
+        if newest and newest is not known:  # somebody else has asked meanwhile
+            return newest.access
+        refresh = newest.refresh if newest else mailbox.oauth_refresh_token.get_secret_value()
+        token = _tokens[name] = await _ask(mailbox, refresh)
     return token.access
 
 
@@ -64,7 +71,8 @@ async def keep_newest(db: Database, keys: Keys, channel_id: uuid.UUID, mailbox: 
     newer = mailbox.model_copy(update={"oauth_refresh_token": SecretStr(known.refresh)})
     async with db.transaction() as session:
         await channels.change_secret(session, keys, channel_id, "oauth_refresh_token", known.refresh)
-    _tokens[_name(newer)] = _tokens.pop(_name(mailbox))
+    if token := _tokens.pop(_name(mailbox), None):  # unless another mail has seen to it
+        _tokens[_name(newer)] = token
     return newer
 
 

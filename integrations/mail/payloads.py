@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 
+from domain.arriving.acknowledging import STALE
 from domain.arriving.afterwards import InboundBounce
 from domain.arriving.inbound import (
     Arrival,
@@ -26,6 +27,7 @@ from integrations.mail.addresses import recipient, thread_number
 from integrations.mail.mailbox import Mailbox
 from integrations.mail.reading import parse, reader
 from integrations.mail.reading.address_lists import unquoted
+from integrations.mail.reading.words import one_line
 
 HANDED_OVER = ("imap", "webhook")
 """Ways of an arrival on which the box's own server, or who knows the webhook's secret, gave it to us."""
@@ -39,7 +41,7 @@ def read(channel: Channel, keys: Keys, arrival: Arrival) -> Iterator[Inbound | U
     if withheld := arrival.envelope.get("withheld"):
         raise Unreadable(f"its server does not hand over mail {arrival.envelope['uid']}: {withheld}")
     try:
-        mail = reader.read(arrival.raw)
+        mail = reader.read(_as_delivered(arrival))
     except parse.Unreadable as reason:
         raise Unreadable(str(reason)) from None
     mailbox = Mailbox.of(channel, keys)
@@ -76,6 +78,15 @@ def read(channel: Channel, keys: Keys, arrival: Arrival) -> Iterator[Inbound | U
         thread_number=number,
         answerable=_may_be_answered(arrival, mail),
     )
+
+
+def _as_delivered(arrival: Arrival) -> bytes:
+    """With its envelope's sender on top, as whoever delivers a mail writes it (RFC 5321, section 4.4): the one who handed it over to
+    us was no such, and wrote none, or believed another's."""
+    sender = arrival.envelope.get("from")
+    if sender is None or arrival.raw.startswith((b"From ", b">From ")):
+        return arrival.raw
+    return f"Return-Path: <{one_line(sender).strip('<>')}>\r\n".encode() + arrival.raw
 
 
 def message_of(
@@ -131,10 +142,12 @@ def _bounced(
 
 
 def _may_be_answered(arrival: Arrival, mail: parse.Mail) -> bool:
-    """By ourselves: not a list or a machine, nor who is silent about where bounces go or asks for no such answers."""
+    """By ourselves: not a list or a machine, nor who is silent about where bounces go or asks for no such answers; nor what was
+    written long ago, and was found in a box."""
+    is_old = mail.date is not None and arrival.received_at - mail.date >= STALE
     suppressed = mail.headers.get("x-auto-response-suppress", "none").strip().lower() not in ("", "none")
     returns_nowhere = arrival.envelope.get("from") in ("", "<>")
-    return mail.automatic == "none" and not returns_nowhere and not suppressed
+    return mail.automatic == "none" and not returns_nowhere and not suppressed and not is_old
 
 
 def _is_form(mailbox: Mailbox, address: str) -> bool:

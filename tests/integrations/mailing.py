@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from email.message import EmailMessage
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from sqlalchemy import select
 
 from api.house import House
+from domain.actors import SYSTEM
 from domain.agents.staff import Agent
 from domain.answering.replies import send
 from domain.arriving.inbound import Arrival
@@ -19,7 +21,7 @@ from domain.db import database_time
 from domain.desk.messages import Direction, Message
 from domain.desk.survivors import locked
 from domain.desk.threads import Thread
-from domain.desk.tickets import Ticket
+from domain.desk.tickets import Ticket, TicketStatus
 from domain.ways_in.channels import ChannelKind
 from integrations.mail.addresses import reply_address
 from integrations.mail.receiving.smtp_in import listen
@@ -88,6 +90,11 @@ class Mailing:
                 session, self.house.keys, held, to=identity, text=text, by=ben.as_actor(),
                 at=await database_time(session), last_seen_seq=10**15,
             )  # fmt: skip
+
+    async def solved(self, ticket: Ticket, *, ago: timedelta) -> None:
+        async with self.house.db.transaction() as session:
+            held = await locked(session, ticket.id)
+            held.change(by=SYSTEM, at=await database_time(session) - ago, status=TicketStatus.SOLVED)
 
     async def tickets(self) -> list[Ticket]:
         async with self.house.db.transaction() as session:

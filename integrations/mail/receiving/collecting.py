@@ -1,12 +1,14 @@
 """Collects what lies in a box that is open: portion by portion, each committed with the cursor.
 
-A mail on which the server dies costs a few tries: then only its headers are asked for, and then nothing of it.
+A mail on which the server dies costs a few tries: then only its headers are asked for, and then nothing of it. That it is the mail,
+and not the server, another mail proves that is handed over.
 """
 
 import uuid
 from dataclasses import dataclass
+from datetime import timedelta
 
-from domain.db import Database
+from domain.db import Database, database_time
 from domain.ways_in import fetching
 from domain.ways_in.channels import Channel
 from domain.ways_in.fetching import Box, Fetched
@@ -21,7 +23,8 @@ LOOKED_AT = 200
 SEARCHED = 50_000
 """UIDs among which is searched at once: an answer of a million letters is too long for imaplib."""
 WHOLE, HEADERS = 3, 5
-"""After so many tries in vain only a mail's headers are asked for, and then nothing of it."""
+"""After so many tries in vain, and one more for which the server was proven to be well, only a mail's headers are asked for, and then
+nothing of it."""
 
 
 @dataclass
@@ -54,11 +57,12 @@ class Collector:
         under_way: UnderWay,
         *,
         largest: int,
+        patience: float,
     ) -> None:
         self._db, self._channel, self._me = db, channel, holder
         self._hand, self._box, self._opened = hand, box, opened
         self._under_way = under_way
-        self._largest = largest
+        self._largest, self._patience = largest, patience
 
     async def collect(self) -> bool:
         """Whatever came after the cursor; was there anything?"""
@@ -80,22 +84,37 @@ class Collector:
             row = await self._row()
             is_careful = row.tries > 0 or uids[0] <= self._under_way.careful_until
             asked = uids[: 1 if is_careful else LOOKED_AT]
-            self._under_way.until = asked[-1]
-            if row.tries >= HEADERS:
+            gives_up = row.tries >= WHOLE and await self._is_the_mail(uids, row)
+            counts = gives_up or row.tries < WHOLE
+            self._under_way.until = asked[-1] if counts else None
+            if gives_up and row.tries >= HEADERS:
                 await self._advance([_withheld(asked[0], self._opened, row)], to=asked[0])
             else:
                 mails = await self._hand.do(self._box.look_at, asked)
                 if older_than_we:
                     mails = await self._ours(mails, row)
-                largest = self._largest if row.tries < WHOLE else -1
+                largest = -1 if gives_up and row.tries > WHOLE else self._largest
                 for some in _portions(mails, self._largest):
-                    self._under_way.until = some[-1].uid
+                    self._under_way.until = some[-1].uid if counts else None
                     fetched = await self._hand.do(self._box.fetch, some, self._opened, largest=largest)
                     await self._advance(fetched, to=some[-1].uid)
                 if not mails or mails[-1].uid != asked[-1]:
                     await self._advance([], to=asked[-1])
             self._under_way.until = None
             uids = uids[len(asked) :]
+
+    async def _is_the_mail(self, uids: list[int], row: Box) -> bool:
+        """On which the server dies, and not a bad hour of the server's. Where none lies behind it, nobody waits while we do."""
+        async with self._db.transaction() as session:
+            failing = await database_time(session) - row.failing_since if row.failing_since else timedelta()
+        if failing.total_seconds() >= self._patience:
+            return True
+        behind = uids[1:LOOKED_AT]
+        others = await self._hand.do(self._box.look_at, behind) if behind else []
+        if not others:
+            return False
+        smallest = min(others, key=lambda mail: mail.size)
+        return bool(await self._hand.do(self._box.fetch, [smallest], self._opened, largest=self._largest))
 
     async def _ours(self, mails: list[Waiting], row: Box) -> list[Waiting]:
         """Of what was there when the box was first seen, or was numbered anew: not too old, and not here already."""

@@ -35,6 +35,8 @@ class Pace(holding.Pace):
     recheck: float = 60.0
     """After which a box is searched though nothing was heard of it."""
     read: float = READ
+    patience: float = 3600.0
+    """For which a mail is asked for, behind which no other lies, before it is given up."""
 
 
 class Fetcher:
@@ -102,6 +104,7 @@ class _Reader:
                 await fetching.signed_in(session, self._channel.id, by=self._me)
                 row = await fetching.locked(session, self._channel.id, by=self._me)
                 row.met(
+                    place=self.settings.box,
                     uid_validity=opened.uid_validity,
                     uid_next=opened.uid_next,
                     days=self.settings.imap_since_days,
@@ -109,7 +112,15 @@ class _Reader:
                 )
             can_wait, wait = await hand.do(box.can_wait), 0.0
             collector = Collector(
-                self._db, self._channel, self._me, hand, box, opened, self._under_way, largest=self._largest
+                self._db,
+                self._channel,
+                self._me,
+                hand,
+                box,
+                opened,
+                self._under_way,
+                largest=self._largest,
+                patience=self._pace.patience,
             )
             while True:
                 found = await collector.collect()

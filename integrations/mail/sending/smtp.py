@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from functools import partial
 
 import aiosmtplib
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
 from domain.answering.addressing import left_to_send
 from integrations.mail.mailbox import Mailbox
@@ -14,6 +16,8 @@ from integrations.mail.refusals import without_secrets
 from integrations.mail.sending.compose import File, compose, envelope_sender
 from integrations.mail.sending.connections import Relays, Server
 from integrations.outbound import Handed, Letter, Means, SendFailed, SendRefused
+
+log = structlog.get_logger()
 
 OF_US = (aiosmtplib.SMTPAuthenticationError, aiosmtplib.SMTPConnectResponseError, aiosmtplib.SMTPHeloError)
 NOT_LET_IN = (530, 534, 535, 538)
@@ -33,7 +37,15 @@ async def send(letter: Letter, means: Means, *, relays: Relays) -> Handed:
         return await hand_over(raw, sender=sender, to=to, server=server, relays=relays)
     finally:
         if server.token:
-            await keep_newest(means.db, means.keys, letter.channel.id, mailbox)
+            await _keep_token(letter, means, mailbox)
+
+
+async def _keep_token(letter: Letter, means: Means, mailbox: Mailbox) -> None:
+    """What became of the mail stands, whatever becomes of the token."""
+    try:
+        await keep_newest(means.db, means.keys, letter.channel.id, mailbox)
+    except (SQLAlchemyError, OSError) as failure:
+        log.warning("token_not_kept", channel=letter.channel.slug, error=type(failure).__name__)
 
 
 def check_sendable(address: str) -> None:

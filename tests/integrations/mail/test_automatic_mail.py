@@ -1,7 +1,8 @@
 """Machines that write, what we answer by ourselves, and what nobody wants: raw mails through the door."""
 
 import asyncio
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 
 import aiosmtplib
 import pytest
@@ -16,6 +17,7 @@ from domain.arriving.acknowledging import Acknowledgement, acknowledge
 from domain.arriving.afterwards import InboundBounce
 from domain.arriving.inbound import ARRIVALS, Arrival, ArrivalState
 from domain.arriving.repetition import MOST
+from domain.arriving.sides import pass_on
 from domain.customers.contacts import Identity
 from domain.db import database_time
 from domain.desk import spam
@@ -219,6 +221,28 @@ async def test_a_mail_that_is_late_has_not_failed_and_one_of_several_recipients_
     assert (kept.mail or {})["refused"] == {"zofia@example.com": "5.1.1 550 no such user"}
 
 
+async def test_of_two_who_were_asked_one_that_bounces_leaves_the_other(mailing: Mailing) -> None:
+    await mailing.comes(ADA, "It came broken.")
+    (ticket,) = await mailing.tickets()
+    (said,) = await mailing.received(ticket)
+    async with mailing.house.db.transaction() as session:
+        passed_on = await pass_on(
+            session, mailing.house.keys, await locked(session, ticket.id), said,
+            to=["one@carrier.example", "two@carrier.example"], text="Where is it?", with_files=False,
+            by=(await mailing.agent("Ben")).as_actor(), at=await database_time(session),
+        )  # fmt: skip
+    ours = (str(passed_on.external_id),)
+
+    async def delivery() -> DeliveryState | None:
+        async with mailing.house.db.transaction() as session:
+            return (await session.get_one(Message, passed_on.id)).delivery
+
+    await bounced(mailing, "5.1.1", "one@carrier.example", message_ids=ours)
+    assert await delivery() == DeliveryState.QUEUED
+    await bounced(mailing, "5.1.1", "two@carrier.example", message_ids=ours)
+    assert await delivery() == DeliveryState.FAILED
+
+
 async def test_a_bounces_status_is_told_once(mailing: Mailing) -> None:
     await mailing.comes(ADA, "It came broken.")
     (ticket,) = await mailing.tickets()
@@ -310,6 +334,36 @@ async def test_nobody_but_a_person_is_acknowledged(mailing: Mailing) -> None:
     await mailing.comes("MAILER-DAEMON <mailer-daemon@g.example>", "10")
 
     assert await sent_by_itself(mailing) == []
+
+
+async def test_what_lay_in_a_box_for_days_is_not_acknowledged(mailing: Mailing) -> None:
+    await acknowledging(mailing)
+
+    for days in (2, 0):
+        at = datetime.now(UTC) - timedelta(days=days)
+        await mailing.comes(
+            ADA, f"{days} days ago.", subject=f"Order {71300 + days}", Date=format_datetime(at)
+        )
+
+    (told,) = await sent_by_itself(mailing)
+    _, today = await mailing.tickets()
+    assert told.ticket_id == today.id
+
+
+async def test_a_machine_is_known_by_the_envelope_of_what_it_sends(mailing: Mailing) -> None:
+    """Whoever delivers writes it down: by SMTP that is us. What the mail says of it itself is anybody's word."""
+    await mailing.comes(ADA, "It came broken.")
+    (ticket,) = await mailing.tickets()
+    await mailing.answered(ticket)
+    await mailing.solved(ticket, ago=timedelta(hours=1))
+
+    await mailing.comes(ADA, "I am at sea.", await mailing.signed(ticket), envelope="", subject="Holiday")
+    await mailing.comes(ADA, "It broke again.", subject="Another mug 71399", Return_Path="<>")
+
+    same, other = await mailing.tickets()
+    assert (same.id, same.status) == (ticket.id, TicketStatus.SOLVED)
+    assert [one.automatic for one in await mailing.received(same)] == [False, True]
+    assert [one.automatic for one in await mailing.received(other)] == [False]
 
 
 async def test_an_address_is_acknowledged_three_times_a_day_and_a_domain_twenty_times_an_hour(

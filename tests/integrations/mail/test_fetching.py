@@ -27,7 +27,7 @@ from integrations.mail.receiving.fetching import Pace
 from integrations.settings import IntegrationSettings
 from notifications.settings import NotificationSettings
 from tests.dovecot import Dovecot, dovecot, with_dovecot
-from tests.factories import messages, tickets
+from tests.factories import NOON, messages, tickets
 from tests.fetching import (
     HELP,
     a_mail,
@@ -201,6 +201,20 @@ async def test_a_box_that_was_numbered_anew_is_read_again_and_nothing_is_shown_t
     assert sorted(subjects(await kept(house))) == orders(1, 2, 3, 4, 5)
     whole = re.findall(rb"UID FETCH ([\d,]+) \(BODY\.PEEK\[\]\)", b"".join(line.said))
     assert sum(len(uids.split(b",")) for uids in whole) == 2, "what is here already is not fetched again"
+
+
+def test_another_account_or_folder_is_another_box_though_it_is_numbered_alike() -> None:
+    box = Box(last_uid=0, older_until=0, tries=0)
+    met = {"uid_validity": 1, "days": 0, "at": NOON}
+    box.met(place="help imaps://one INBOX", uid_next=25_001, **met)
+    assert box.last_uid == 25_000
+    box.last_uid = 25_100
+
+    box.met(place="help imaps://one INBOX", uid_next=25_101, **met)
+    assert box.last_uid == 25_100
+    box.met(place="help imaps://two INBOX", uid_next=300, **met)
+
+    assert (box.last_uid, box.since) == (299, NOON), "what lies there already is left"
 
 
 async def test_two_workers_never_fetch_the_same_box(house: House, server: Dovecot) -> None:

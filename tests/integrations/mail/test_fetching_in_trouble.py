@@ -81,7 +81,7 @@ async def test_a_mail_on_which_the_server_dies_is_passed_over_and_shown(
     async with wire(server.port) as line:
         line.cuts = [(b"poison", 1000)]
         await a_mailbox(house, f"imap://127.0.0.1:{line.port}")
-        async with fetching(house), opening(house):
+        async with fetching(house, replace(QUICK, patience=0.5)), opening(house):
             await as_many(house, 7, seconds=20)
             server.put(a_mail(7))
             arrivals = await as_many(house, 8)
@@ -92,6 +92,22 @@ async def test_a_mail_on_which_the_server_dies_is_passed_over_and_shown(
     failed = [arrival for arrival in await kept(house) if arrival.state == ArrivalState.FAILED]
     assert [arrival.envelope["uid"] for arrival in failed] == [7]
     assert "does not hand over mail 7" in str(failed[0].last_error)
+
+
+@pytest.mark.parametrize("behind", [0, 2])
+async def test_while_the_server_hands_over_no_mail_none_is_taken_for_the_one_it_dies_on(
+    house: House, server: Dovecot, behind: int
+) -> None:
+    server.put(*mails(*range(1 + behind)))
+    async with wire(server.port) as line:
+        line.cuts = [(b"Where is it?", 8)]
+        await a_mailbox(house, f"imap://127.0.0.1:{line.port}")
+        async with fetching(house):
+            arrivals = await as_many(house, 1 + behind, seconds=20)
+
+    assert line.connections > 8
+    assert subjects(arrivals) == orders(*range(1 + behind))
+    assert all(b"Where is it?" in arrival.raw for arrival in arrivals)
 
 
 async def test_a_line_that_falls_silent_is_given_up_and_another_is_taken(

@@ -18,12 +18,13 @@ from domain.actors import SYSTEM
 from domain.alerting import outages
 from domain.alerting.alerts import Alert, AlertKind, AlertState
 from domain.db import database_time
-from domain.ways_in.channels import Channel
+from domain.ways_in.channels import Channel, ChannelKind
 from domain.ways_in.fetching import Box
 from integrations.mail import oauth
 from integrations.mail.mailbox import Mailbox
 from tests.client import Client
 from tests.dovecot import PASSWORD, dovecot, with_dovecot
+from tests.factories import a_channel
 from tests.fetching import QUICK, a_mail, a_mailbox, as_many, fails, fetching, until, works
 from tests.wire import wire
 
@@ -206,6 +207,25 @@ async def test_a_token_is_asked_for_once_until_it_ends(tokens: TokenServer) -> N
 
     assert got == ["token1"] * 3
     assert await oauth.access_token(mailbox, fresh=True) == "token2"
+
+
+async def test_two_who_need_a_token_at_once_ask_once_and_both_keep_it(
+    house: House, tokens: TokenServer
+) -> None:
+    """Some providers let a refresh token die that is shown twice."""
+    tokens.rotates = True
+    async with house.db.transaction() as session:
+        channel = await a_channel(session, house.keys, ChannelKind.EMAIL, **tokens.settings())
+        mailbox = Mailbox.of(channel, house.keys)
+
+    got = await asyncio.gather(*(oauth.access_token(mailbox) for _ in range(2)))
+    kept = await asyncio.gather(
+        *(oauth.keep_newest(house.db, house.keys, channel.id, mailbox) for _ in range(2))
+    )
+
+    assert (got, len(tokens.asked)) == (["token1"] * 2, 1)
+    assert {one.oauth_refresh_token.get_secret_value() for one in kept} == {"refresh token 1"}
+    assert await oauth.access_token(kept[0]) == "token1"
 
 
 @pytest.mark.parametrize(

@@ -6,13 +6,12 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
-from domain.actors import SYSTEM
 from domain.arriving import intake, participants
 from domain.arriving.inbound import Arrival, ArrivalState
 from domain.customers.contacts import Claim, Contact, Identity, IdentityKind
 from domain.customers.people import link
 from domain.db import database_time, new_id
-from domain.desk.survivors import locked
+from domain.desk.messages import Message
 from domain.desk.threads import Thread
 from domain.desk.tickets import Ticket, TicketStatus
 from domain.joining.matters import is_called_otherwise
@@ -35,12 +34,6 @@ async def suggested(mailing: Mailing, ticket: Ticket) -> list[tuple[SuggestionCo
             .order_by(Suggestion.score.desc())
         )
         return [(code, number) for code, number in found]
-
-
-async def solved(mailing: Mailing, ticket: Ticket, *, ago: timedelta) -> None:
-    async with mailing.house.db.transaction() as session:
-        held = await locked(session, ticket.id)
-        held.change(by=SYSTEM, at=await database_time(session) - ago, status=TicketStatus.SOLVED)
 
 
 @pytest.mark.parametrize(
@@ -256,7 +249,7 @@ async def test_the_ccd_person_who_answers_first_is_not_the_customer_until_an_age
     await mailing.comes(ZOFIA, "I saw it too.", subject="RE: Broken mug", In_Reply_To="<first@mail.example>")
     _, zofias = await mailing.tickets()
     assert (SuggestionCode.ANSWERS_ITS_MAIL, adas.number) in await suggested(mailing, zofias)
-    await solved(mailing, adas, ago=timedelta(hours=1))
+    await mailing.solved(adas, ago=timedelta(hours=1))
 
     thread = await mailing.thread(adas)
     async with mailing.house.db.transaction() as session:
@@ -277,6 +270,36 @@ async def test_the_ccd_person_who_answers_first_is_not_the_customer_until_an_age
         assert (await session.get_one(Ticket, adas.id)).status == TicketStatus.OPEN
         kept = await session.scalars(select(Identity.value).where(Identity.contact_id == adas.contact_id))
         assert kept.all() == ["ada@example.org"]
+
+
+@pytest.mark.parametrize("field", ["cc", "bcc"])
+async def test_who_got_a_copy_of_our_answer_does_not_prove_to_be_the_customer(
+    mailing: Mailing, field: str
+) -> None:
+    """They have the signed address too, and may write anything into From."""
+    await mailing.comes(ADA, "It came broken.", verified=False)
+    (ticket,) = await mailing.tickets()
+    answer = await mailing.answered(ticket)
+    async with mailing.house.db.transaction() as session:
+        sent = await session.get_one(Message, answer.id)
+        sent.mail = {**(sent.mail or {}), field: [["", "eve@example.net"]]}
+
+    await mailing.comes(ADA, "Send it to my new address.", await mailing.signed(ticket), verified=False)
+
+    assert [one.sender_verified for one in await mailing.received(ticket)] == [False, False]
+    async with mailing.house.db.transaction() as session:
+        (ada,) = await session.scalars(select(Identity))
+    assert ada.verified_at is None
+
+
+async def test_forms_that_a_service_sends_are_a_ticket_each(mailing: Mailing) -> None:
+    """Always from one address, which is proven, and under one subject."""
+    for name in ("Ada", "Jordi"):
+        await mailing.comes(
+            "Forms <noreply@forms.example>", f"Name: {name}\nMy mug broke.", subject="New submission"
+        )
+
+    assert len(await mailing.tickets()) == 2
 
 
 async def test_somebody_else_at_the_signed_address_is_shown_and_noted_not_accepted(mailing: Mailing) -> None:
@@ -424,7 +447,7 @@ async def test_a_changed_subject_on_a_ticket_solved_days_ago_is_a_new_matter_lin
 ) -> None:
     await mailing.comes(ADA, "It came broken, order 71304.", id="first")
     (old,) = await mailing.tickets()
-    await solved(mailing, old, ago=timedelta(days=days))
+    await mailing.solved(old, ago=timedelta(days=days))
 
     await mailing.comes(
         ADA, "Order 71304, by the way.", await mailing.signed(old), subject=subject,
