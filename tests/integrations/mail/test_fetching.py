@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import func, select, update
@@ -205,7 +206,7 @@ async def test_a_box_that_was_numbered_anew_is_read_again_and_nothing_is_shown_t
 
 def test_another_account_or_folder_is_another_box_though_it_is_numbered_alike() -> None:
     box = Box(last_uid=0, older_until=0, tries=0)
-    met = {"uid_validity": 1, "days": 0, "at": NOON}
+    met: dict[str, Any] = {"uid_validity": 1, "days": 0, "at": NOON}
     box.met(place="help imaps://one INBOX", uid_next=25_001, **met)
     assert box.last_uid == 25_000
     box.last_uid = 25_100
