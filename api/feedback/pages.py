@@ -22,6 +22,7 @@ from starlette.routing import Route
 
 from api.house import House
 from domain.buckets import Buckets
+from domain.customers.contacts import Contact
 from domain.db import database_time
 from domain.desk.messages import Item
 from domain.desk.tickets import Ticket
@@ -123,9 +124,10 @@ async def _asked(session: AsyncSession, id: uuid.UUID, token: str) -> Asked | No
         select(SurveyRequest, Survey, Ticket.number, Channel)
         .join(Survey, Survey.id == SurveyRequest.survey_id)
         .join(Ticket, Ticket.id == SurveyRequest.ticket_id)
+        .join(Contact, Contact.id == Ticket.contact_id)
         .join(Item, Item.id == SurveyRequest.item_id)
         .join(Channel, Channel.id == channel_id)
-        .where(SurveyRequest.id == id)
+        .where(SurveyRequest.id == id, Contact.erased_at.is_(None))
     )
     row = found.one_or_none()
     now = await database_time(session)

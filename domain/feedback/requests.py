@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from domain.actors import customer
+from domain.customers.contacts import Contact
 from domain.db import Base, new_id, session_of
 from domain.desk.survivors import locked
 from domain.desk.tickets import Ticket
@@ -138,9 +139,12 @@ SURVEYS = Queue(SurveyRequest, topic="surveys", outward=True)
 
 
 async def held_request(session: AsyncSession, id: uuid.UUID) -> tuple[SurveyRequest, Ticket] | None:
-    """With the ticket that it is about now, which is held first, as whoever adds to a timeline does."""
+    """With the ticket that it is about now, which is held first, as whoever adds to a timeline does. None of whom was erased."""
     ticket_id = await session.scalar(select(SurveyRequest.ticket_id).where(SurveyRequest.id == id))
     if ticket_id is None:
         return None
     ticket = await locked(session, ticket_id)
-    return await session.get_one(SurveyRequest, id, with_for_update=True, populate_existing=True), ticket
+    request = await session.get_one(SurveyRequest, id, with_for_update=True, populate_existing=True)
+    # Asked once it is held: who is erased from now on has what it says taken too.
+    erased = select(Contact.erased_at).join(Ticket, Ticket.contact_id == Contact.id).where(Ticket.id == ticket_id)
+    return None if await session.scalar(erased) else (request, ticket)

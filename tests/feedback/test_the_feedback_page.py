@@ -1,22 +1,27 @@
 """The page behind the link: to look changes nothing, to post is one tap, and a bad link says nothing."""
 
 import os
+import uuid
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import func, update
+from sqlalchemy.ext.asyncio import AsyncSession
 
+from api.feedback import pages
 from api.house import House
+from domain.customers.contacts import Contact
 from domain.db import new_id
 from domain.desk.tickets import Ticket, TicketStatus
 from domain.feedback.links import token_of
-from domain.feedback.requests import SurveyRequest, Unasked
+from domain.feedback.requests import SurveyRequest, Unasked, held_request
 from domain.feedback.scales import Scale, SurveyKind
 from tests.browser import browsing, in_a_browser
 from tests.client import Client
 from tests.feedback.afterwards import Afterwards
+from tests.privacy.erasing import erased
 
 SCREENSHOTS = os.environ.get("SCREENSHOTS", "")
 
@@ -78,6 +83,37 @@ async def test_bad_links_of_all_kinds_get_one_and_the_same_page(
     assert {page.status_code for page in pages} == {404}
     assert len({page.text for page in pages}) == 1
     assert (await after.requests())[0].score is None
+
+
+async def test_the_link_of_who_was_erased_takes_no_words(
+    after: Afterwards, ticket: Ticket, anybody: Client, admin: Client
+) -> None:
+    path = path_of(after.house, await after.asked(ticket))
+    await erased(after.house, admin, ticket.contact_id)
+
+    shown = await anybody.http.get(path)
+    posted = await anybody.http.post(path, data={"score": "1", "words": "I am Ada"})
+
+    assert (shown.status_code, posted.status_code) == (404, 404)
+    (request,) = await after.requests()
+    assert (request.score, request.words) == (None, "")
+
+
+async def test_who_is_erased_while_they_answer_is_not_heard(
+    after: Afterwards, ticket: Ticket, anybody: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = path_of(after.house, await after.asked(ticket))
+
+    async def held_when_erased(session: AsyncSession, id: uuid.UUID) -> Any:
+        async with after.house.db.transaction() as another:
+            await another.execute(update(Contact).values(erased_at=func.now()))
+        return await held_request(session, id)
+
+    monkeypatch.setattr(pages, "held_request", held_when_erased)
+    await anybody.http.post(path, data={"score": "1", "words": "I am Ada"})
+
+    (request,) = await after.requests()
+    assert (request.score, request.words) == (None, "")
 
 
 async def test_an_answer_may_be_changed_for_seven_days(
