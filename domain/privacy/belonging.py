@@ -80,9 +80,10 @@ def mails_of(contact_id: uuid.UUID) -> ColumnElement[bool]:
 
 
 def steps_of(contact_id: uuid.UUID) -> ColumnElement[bool]:
-    """What was overwritten when contacts became one, or tickets: names and tags."""
+    """What was overwritten when contacts became one, or tickets, or a conversation was moved: names, tags and evidence."""
     people = select(Contact.id).where(same_person(Contact.id, contact_id))
-    return or_(among(Step.row_id, people), among(Step.row_id, tickets_of(contact_id)))
+    threads = select(Thread.id).where(same_person(Thread.contact_id, contact_id))
+    return or_(*(among(Step.row_id, rows) for rows in (people, tickets_of(contact_id), threads)))
 
 
 def suggested(contact_id: uuid.UUID) -> ColumnElement[bool]:

@@ -27,7 +27,7 @@ TAKEN = {
     ),
     "contact_note": N_("notes about the person"),
     "move_step": N_(
-        "what names and tags were before contacts or tickets became one: that cannot be undone any more"
+        "what names, tags and evidence were before contacts or tickets became one or conversations were moved: that cannot be undone any more"
     ),
     "suggestion": N_("addresses and numbers for which tickets were suggested"),
     "named_number": N_("orders and parcels that messages named"),
