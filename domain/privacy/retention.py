@@ -75,12 +75,16 @@ class Due:
 async def save(
     session: AsyncSession, channel_id: uuid.UUID, *, originals_days: int | None, texts_days: int | None
 ) -> None:
-    for days, name in ((originals_days, "originalsDays"), (texts_days, "textsDays")):
-        if days is not None and not 1 <= days <= MOST_DAYS:
-            raise InvalidInput(N_("Days are 1 to {most}, or nothing."), field=[name], most=MOST_DAYS)
+    _may_be(originals_days, texts_days)
     chosen = {"originals_days": originals_days, "texts_days": texts_days, "texts_until": None}
     row = insert(Retention).values(channel_id=channel_id, **chosen)
     await session.execute(row.on_conflict_do_update(index_elements=["channel_id"], set_=chosen))
+
+
+def _may_be(originals_days: int | None, texts_days: int | None) -> None:
+    for days, name in ((originals_days, "originalsDays"), (texts_days, "textsDays")):
+        if days is not None and not 1 <= days <= MOST_DAYS:
+            raise InvalidInput(N_("Days are 1 to {most}, or nothing."), field=[name], most=MOST_DAYS)
 
 
 def _old_originals(channel_id: uuid.UUID, before: datetime) -> Select[uuid.UUID]:
@@ -158,6 +162,7 @@ async def due(
     async def count(ids: Select[uuid.UUID]) -> int:
         return int(await connection.scalar(select(func.count()).select_from(ids.subquery())) or 0)
 
+    _may_be(originals_days, texts_days)
     originals = texts = 0
     if originals_days is not None:
         originals = await count(_old_originals(channel_id, at - timedelta(days=originals_days)))
