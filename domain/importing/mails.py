@@ -30,6 +30,7 @@ from domain.joining.cases import note_numbers
 from domain.joining.matters import matter_of
 from domain.joining.reasons import JoinCode
 from domain.joining.suggestions import phones_in
+from domain.privacy import retention
 from domain.ways_in.blocking import blocked_as
 from domain.ways_in.channels import Channel
 
@@ -72,6 +73,8 @@ async def bring(
         contact_id=ticket.contact_id,
         item_id=message.id,
     )
+    await session.flush()
+    await retention.look_again(session, [ticket.id])
     return None
 
 

@@ -30,6 +30,7 @@ from domain.joining.moves import Journal, Move, MoveKind, hold, reread
 from domain.joining.reasons import JoinCode
 from domain.joining.suggestions import Suggestion
 from domain.languages import N_
+from domain.privacy import retention
 from domain.sla import clocks
 
 OF_CONTACTS: tuple[type[Base], ...] = (Identity, Ticket, Thread, Task)
@@ -200,6 +201,7 @@ async def settle(
 ) -> None:
     """Items stand where their threads do, and those without a thread are of their ticket's contact."""
     await session.flush()
+    await retention.look_again(session, ticket_ids)
     concerned = one_of(Thread.ticket_id, ticket_ids) | one_of(Thread.contact_id, contact_ids)
     await session.execute(
         update(Item)

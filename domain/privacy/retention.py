@@ -7,7 +7,7 @@ as long as the shop keeps what was erased sealed. Rows, times and states stay.
 """
 
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -40,6 +40,7 @@ from domain.db import Base, Database, Json, database_time, one_of
 from domain.desk import scans
 from domain.desk.files import Files
 from domain.desk.messages import Attachment, Item
+from domain.desk.threads import Thread
 from domain.desk.tickets import REOPENS_WITHIN, Ticket, TicketStatus
 from domain.errors import InvalidInput
 from domain.feedback.requests import SurveyRequest
@@ -172,6 +173,30 @@ async def due(
         texts = await count(_old_texts(channel_id, before, at, None, evidence_days))
         texts += await count(_old_feedback(channel_id, before, at))
     return Due(originals, texts)
+
+
+async def look_again(session: AsyncSession, ticket_ids: Collection[uuid.UUID]) -> None:
+    """After words came to tickets otherwise than by being said: those that were settled long ago have been seen to already.
+
+    Whoever empties the channel meanwhile is waited for, or waits.
+    """
+    settled = (
+        select(Thread.channel_id, func.min(Ticket.solved_at).label("at"))
+        .join(Ticket, Ticket.id == Thread.ticket_id)
+        .where(one_of(Ticket.id, ticket_ids), Ticket.solved_at.is_not(None))
+        .group_by(Thread.channel_id)
+        .subquery()
+    )
+    concerned = await session.execute(
+        select(Retention, settled.c.at)
+        .join(settled, settled.c.channel_id == Retention.channel_id)
+        .order_by(Retention.channel_id)
+        .with_for_update(of=Retention)
+        .execution_options(populate_existing=True)
+    )
+    for kept, first in concerned:
+        if kept.texts_until and first < kept.texts_until - REOPENS_WITHIN:
+            kept.texts_until = None
 
 
 async def apply(db: Database, files: Files) -> dict[uuid.UUID, Due]:
