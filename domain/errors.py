@@ -25,6 +25,7 @@ Refused                      an expected refusal: reaches the caller as a user e
 │   ├── ChangedSince         by somebody else, all that was to be taken back
 │   ├── AlreadyLeft          an answer, when somebody wants it back
 │   ├── AlreadyUndone
+│   ├── BeingErased          nothing of theirs is joined or undone any more
 │   ├── AlreadyCalling
 │   ├── TagsChanging         on their tickets, one after another
 │   └── MutationIdReused
@@ -180,6 +181,11 @@ class AlreadyLeft(Conflict):
 class AlreadyUndone(Conflict):
     code = "ALREADY_UNDONE"
     sentence = N_("Somebody has undone this already.")
+
+
+class BeingErased(Conflict):
+    code = "BEING_ERASED"
+    sentence = N_("This customer is being erased: nothing of theirs is joined or undone any more.")
 
 
 class AlreadyCalling(Conflict):

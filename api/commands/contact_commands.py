@@ -20,6 +20,7 @@ from domain.customers.contacts import Contact, Identity
 from domain.db import database_time
 from domain.errors import NotFound
 from domain.ids import public_id, typed
+from domain.joining import moves
 from domain.privacy import dossier, erasure, erasure_plan, retention
 from domain.privacy.erasure import Erasure
 from domain.privacy.retention import Retention
@@ -59,6 +60,8 @@ async def erase(
     """Says what an erasure would take and what it would leave; with --confirm takes it."""
     async with house_here() as (house, _):
         async with house.db.transaction() as session:
+            if confirm:
+                await moves.hold(session)  # before any row, as whoever makes contacts one
             found = await _found(session, who)
             days, two = await shop.erasing(session)
             plan = await erasure_plan.plan(await session.connection(), found.id)

@@ -24,6 +24,7 @@ from domain.customers.contacts import Contact
 from domain.db import Json
 from domain.errors import NotAllowed, NotFound
 from domain.ids import public_id, row_id
+from domain.joining import moves
 from domain.languages import translate
 from domain.privacy import erasure, erasure_plan
 from domain.privacy.erasure import ErasureState, state_of
@@ -159,6 +160,8 @@ async def _contact_erase(info: Info, input: ContactEraseInput) -> ErasurePayload
     async def change(session: AsyncSession, actor: Actor, now: datetime) -> Json:
         if input.confirm and actor.role != Role.ADMIN:
             raise NotAllowed(field=["confirm"])
+        if input.confirm:
+            await moves.hold(session)  # before any row, as whoever makes contacts one
         id = row_id("Contact", input.contact_id, field="contactId")
         contact = await access.contact(session, id, to=actor)
         asked = await erasure.ask(session, contact, by=actor, at=now)

@@ -146,5 +146,7 @@ async def held_request(session: AsyncSession, id: uuid.UUID) -> tuple[SurveyRequ
     ticket = await locked(session, ticket_id)
     request = await session.get_one(SurveyRequest, id, with_for_update=True, populate_existing=True)
     # Asked once it is held: who is erased from now on has what it says taken too.
-    erased = select(Contact.erased_at).join(Ticket, Ticket.contact_id == Contact.id).where(Ticket.id == ticket_id)
+    erased = (
+        select(Contact.erased_at).join(Ticket, Ticket.contact_id == Contact.id).where(Ticket.id == ticket_id)
+    )
     return None if await session.scalar(erased) else (request, ticket)

@@ -15,6 +15,7 @@ from domain.joining.cases import case_of, cases_of
 from domain.joining.merging import become, dissolve, move_thread, new_ticket, settle
 from domain.joining.moves import Journal, MoveKind, hold
 from domain.joining.reasons import JoinCode
+from domain.privacy.erasure import is_under_way
 from domain.sla import clocks
 from domain.ways_in.channels import ChannelKind
 
@@ -32,7 +33,8 @@ async def hand_over(
     """The identity turns out to be `to`'s: its conversations follow, and join that contact's open ticket of the same matter. A `proof`
     says so of `to`, and goes when that is undone.
 
-    A ticket all of whose threads were this identity's goes along whole. The contact left without any identity becomes `to`.
+    A ticket all of whose threads were this identity's goes along whole. The contact left without any identity becomes `to`, unless
+    it is being erased.
     """
     await hold(session)
     before = await session.get_one(Contact, identity.contact_id)
@@ -73,7 +75,8 @@ async def hand_over(
         for changed in (ticket, home):
             await clocks.reckon(session, changed, by=by, at=at)
     await session.flush()
-    if await session.scalar(select(Identity.id).where(Identity.contact_id == before.id).limit(1)) is None:
+    left = await session.scalar(select(Identity.id).where(Identity.contact_id == before.id).limit(1))
+    if left is None and not await is_under_way(session, [before.id]):
         await become(journal, before, to)  # nobody can ever write to it again
     return identity
 

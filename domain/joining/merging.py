@@ -24,13 +24,14 @@ from domain.desk.survivors import live_tickets
 from domain.desk.tasks import Task
 from domain.desk.threads import Thread
 from domain.desk.tickets import Ticket, TicketStatus
-from domain.errors import InvalidInput, NotYours
+from domain.errors import BeingErased, InvalidInput, NotYours
 from domain.events import EventKind, record
 from domain.joining.moves import Journal, Move, MoveKind, hold, reread
 from domain.joining.reasons import JoinCode
 from domain.joining.suggestions import Suggestion
 from domain.languages import N_
 from domain.privacy import retention
+from domain.privacy.erasure import is_under_way
 from domain.sla import clocks
 
 OF_CONTACTS: tuple[type[Base], ...] = (Identity, Ticket, Thread, Task)
@@ -59,6 +60,8 @@ async def merge_contacts(
         )
     if primary.id in [other.id for other in others]:
         raise InvalidInput(N_("A contact cannot become itself."), field=["otherIds"])
+    if await is_under_way(session, [contact.id for contact in (primary, *others)]):
+        raise BeingErased(field=["otherIds"])
     journal = await Journal.begin(session, MoveKind.CONTACT_MERGE, primary.id, by=by, at=at)
     for other in others:
         await become(journal, other, primary)

@@ -19,11 +19,12 @@ from domain.desk.messages import Item
 from domain.desk.survivors import locked
 from domain.desk.threads import Thread
 from domain.desk.tickets import Ticket, TicketStatus
-from domain.errors import AlreadyUndone, NotFound, TooLateToUndo
+from domain.errors import AlreadyUndone, BeingErased, NotFound, TooLateToUndo
 from domain.events import EventKind, record
 from domain.joining.merging import sees_all_of, settle
 from domain.joining.moves import UNDO_WITHIN, Move, MoveKind, Step, hold
 from domain.joining.putting_back import put_back
+from domain.privacy.erasure import is_under_way
 from domain.sla import clocks
 
 
@@ -54,8 +55,12 @@ async def undo(
     if at > move.undo_until:
         raise TooLateToUndo(field=[field], days=UNDO_WITHIN.days)
     contact = await session.get_one(Contact, move.contact_id)
-    if contact.erased_at:
+    whose = {contact.id, *await _whose_it_was(session, move)}
+    erased = select(Contact.id).where(one_of(Contact.id, whose), Contact.erased_at.is_not(None))
+    if await session.scalar(erased.limit(1)) is not None:
         raise NotFound(field=[field])
+    if await is_under_way(session, whose):
+        raise BeingErased(field=[field])
     await sees_all_of(session, contact, by, field=field)
     before = set(await session.scalars(select(Thread.ticket_id).where(Thread.move_id == move.id)))
     part = await session.get(Thread, move.thread_id) if move.thread_id else None
@@ -84,6 +89,11 @@ async def undo(
             data={"move": str(move.id), "kind": move.kind},
         )  # fmt: skip
     return Undone(move.contact_id, [ticket.id for ticket in concerned if ticket.merged_into_id is None])
+
+
+async def _whose_it_was(session: AsyncSession, move: Move) -> set[uuid.UUID]:
+    before = select(Step.before).where(Step.move_id == move.id, Step.field == "contact_id")
+    return {uuid.UUID(id) for id in await session.scalars(before.distinct()) if id}
 
 
 async def _rejoin(session: AsyncSession, part: Thread, *, is_live: bool) -> uuid.UUID:

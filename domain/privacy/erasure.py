@@ -11,7 +11,7 @@ With a period of 0 days nothing is kept at all. How the rows are emptied: `domai
 import base64
 import secrets
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -27,7 +27,7 @@ from domain.actors import SYSTEM, Actor
 from domain.audit import AuditKind
 from domain.customers.contacts import Contact
 from domain.customers.survivors import same_person
-from domain.db import Base, Database, Json, new_id, ring
+from domain.db import Base, Database, Json, new_id, one_of, ring
 from domain.desk.tickets import Ticket
 from domain.errors import Conflict, InvalidInput, Undecided
 from domain.keys import Keys
@@ -178,6 +178,16 @@ async def ask(session: AsyncSession, contact: Contact, *, by: Actor, at: datetim
         .with_for_update()
     )
     return found.one()
+
+
+async def is_under_way(session: AsyncSession, contact_ids: Collection[uuid.UUID]) -> bool:
+    """Confirmed and not done, of one of these or of whom they became. Whoever asks holds the moves (`domain/joining/moves.py`), as
+    whoever confirms does: so nobody becomes somebody else in between."""
+    people = select(func.coalesce(Contact.canonical_id, Contact.id)).where(one_of(Contact.id, contact_ids))
+    under_way = select(Erasure.id).where(
+        Erasure.contact_id.in_(people), Erasure.confirmed_at.is_not(None), Erasure.sealed_at.is_(None)
+    )
+    return await session.scalar(under_way.limit(1)) is not None
 
 
 async def waits_for_decision(session: AsyncSession, contact_id: uuid.UUID) -> bool:
