@@ -27,6 +27,7 @@ from domain.desk.messages import Attachment
 from domain.desk.threads import Thread
 from domain.events import Event
 from domain.joining import reasons
+from domain.privacy import batches
 from domain.privacy.holdings import HOLDINGS, Holding
 from domain.ways_in.channels import Channel, ChannelKind
 
@@ -62,9 +63,11 @@ async def write(db: Database, files: Files, contact_id: uuid.UUID, out: BinaryIO
             async for said in _Person(db, contact_id).told():
                 await asyncio.to_thread(entry.write, said)
         originals, attachments = _holding(Arrival), _holding(Attachment)
+        async with db.reading() as connection:
+            psids = await batches.psids_of(connection, contact_id)
         async for rows in _pages(db, originals, contact_id, ["id"], PAGE):
             for row in rows:
-                await _write_original(db, archive, row.id)
+                await _write_original(db, archive, row.id, psids)
         async for rows in _pages(db, attachments, contact_id, ["id", "name", "file"], PAGE):
             for row in rows:
                 await _write_attachment(files, archive, row)
@@ -75,7 +78,7 @@ def _holding(model: type[Any]) -> Holding:
     return found
 
 
-async def _write_original(db: Database, archive: zipfile.ZipFile, id: uuid.UUID) -> None:
+async def _write_original(db: Database, archive: zipfile.ZipFile, id: uuid.UUID, psids: set[str]) -> None:
     one = select(func.length(Arrival.raw).label("bytes"), Channel.kind)
     async with db.reading() as connection:
         found = await connection.execute(
@@ -83,6 +86,13 @@ async def _write_original(db: Database, archive: zipfile.ZipFile, id: uuid.UUID)
         )
         row = found.one()
     if not row.bytes:
+        return
+    if row.kind == ChannelKind.MESSENGER:
+        async with db.reading() as connection:
+            raw = (await connection.execute(select(Arrival.raw).where(Arrival.id == id))).scalar_one()
+        theirs, _ = batches.parted(raw, psids)
+        if theirs:
+            archive.writestr(original(id, row.kind), theirs)
         return
     with archive.open(original(id, row.kind), "w", force_zip64=True) as entry:
         for begin in range(1, row.bytes + 1, PIECE):
