@@ -47,7 +47,7 @@ class ErasurePlan:
     open_tickets: int = strawberry.field(description="They are closed first.")
     stored_bytes: BigInt = strawberry.field(description="Of attached files.")
     shared_originals: int = strawberry.field(
-        description="Of the originals, those in which other people's messages came too; these stay as messages."
+        description="Of the originals, those in which other people's messages came too; these stay in them."
     )
     sealed_days: int = strawberry.field(description="How long it would be kept sealed; 0: destroyed at once.")
 

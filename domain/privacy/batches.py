@@ -9,10 +9,13 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 from sqlalchemy import Select, select, union
+from sqlalchemy.ext.asyncio import AsyncSession
 
+from domain.arriving.inbound import Arrival
 from domain.chorus import Reads
 from domain.customers.contacts import Identity, IdentityKind
 from domain.customers.survivors import same_person
+from domain.db import one_of
 from domain.desk.threads import Thread
 from domain.ways_in.channels import Channel, ChannelKind
 
@@ -40,6 +43,19 @@ def talked_as(contact_id: uuid.UUID) -> Select[Any]:
             same_person(Thread.contact_id, contact_id),
         )
     )
+
+
+async def shared(
+    session: AsyncSession, ids: Collection[uuid.UUID], psids: Collection[str]
+) -> dict[uuid.UUID, tuple[bytes, bytes]]:
+    """Of these originals, those in which others' events came: what is the person's, and the rest."""
+    posted = (
+        select(Arrival.id, Arrival.raw)
+        .join(Channel, Channel.id == Arrival.channel_id)
+        .where(one_of(Arrival.id, ids), Channel.kind == ChannelKind.MESSENGER, Arrival.raw != b"")
+    )
+    parts = {id: parted(raw, psids) for id, raw in await session.execute(posted)}
+    return {id: (theirs, rest) for id, (theirs, rest) in parts.items() if rest}
 
 
 def parted(raw: bytes, psids: Collection[str]) -> tuple[bytes, bytes]:

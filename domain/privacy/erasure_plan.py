@@ -97,7 +97,7 @@ class Plan:
     """They are closed first."""
     stored_bytes: int
     shared_originals: int
-    """In which others' messages came as well: these are kept as messages."""
+    """In which others' messages came as well: these stay in them."""
 
 
 async def plan(connection: Reads, contact_id: uuid.UUID) -> Plan:

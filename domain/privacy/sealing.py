@@ -2,7 +2,7 @@
 before the worker dies.
 
 First the person is shut out of what was (tickets closed, conversations ended, identities gone), so that nothing is added
-behind the back of what follows; then table by table; then the stored files; then the originals that became no message.
+behind the back of what follows; then table by table; then the stored files; then the originals that became no message of theirs.
 """
 
 import base64
@@ -24,7 +24,7 @@ from domain import audit
 from domain.actors import SYSTEM, Actor, ActorKind
 from domain.arriving.inbound import Arrival
 from domain.audit import AuditKind
-from domain.customers.contacts import Claim, Identity, lock_identities
+from domain.customers.contacts import Claim, Identity, IdentityKind, lock_identities
 from domain.customers.survivors import same_person
 from domain.db import Database, database_time, first_id, one_of
 from domain.desk import scans
@@ -36,7 +36,7 @@ from domain.desk.tickets import Ticket, TicketStatus
 from domain.events import EventKind, happened, record, record_all
 from domain.hands import work
 from domain.keys import Keys
-from domain.privacy import traces
+from domain.privacy import batches, traces
 from domain.privacy.belonging import items_of, tasks_of
 from domain.privacy.erasure import ERASURES, Erasure, keep_sealed, waits_for_decision
 from domain.privacy.exports import ContactExport
@@ -94,7 +94,8 @@ class Sealer:
         named = sorted(Claim(kind, value, None, scope).key for kind, scope, value in identities)
         await lock_identities(session, *(Claim(kind, value, None, scope) for kind, scope, value in named))
         looked_for = [(kind, value) for kind, _, value in named] + await traces.calls_of(session, id)
-        erasure.looked_for = self._keys.encrypt({"named": looked_for})
+        talked = list(await session.scalars(batches.talked_as(id)))
+        erasure.looked_for = self._keys.encrypt({"named": looked_for, "talked": talked})
         await _close(session, id, by=by, at=now)
         for holding in AT_ONCE:
             reached = NOTHING
@@ -127,20 +128,37 @@ class Sealer:
         ).all()
         if not rows:
             return rows
-        await self._seal_rows(session, erasure, holding, rows)
+        shared = await batches.shared(session, ids, self._psids(erasure)) if holding.model is Arrival else {}
+        whole = [row for row in rows if row.id not in shared]
+        chosen = one_of(table.c.id, [row.id for row in whole])
+        await self._seal_rows(session, erasure, holding, whole)
         if values := holding.values(erasure.contact_id):
             await session.execute(update(table).where(chosen).values(values))
         else:
             await session.execute(delete(table).where(chosen))
+        for id, (theirs, rest) in shared.items():
+            await self._take_part(session, erasure, id, theirs, rest)
+        taken = len(whole) + sum(bool(theirs) for theirs, _ in shared.values())
         name = str(table.name)
-        erasure.emptied = erasure.emptied | {name: erasure.emptied.get(name, 0) + len(rows)}
+        erasure.emptied = erasure.emptied | {name: erasure.emptied.get(name, 0) + taken}
         return rows
+
+    async def _take_part(
+        self, session: AsyncSession, erasure: Erasure, id: uuid.UUID, theirs: bytes, rest: bytes
+    ) -> None:
+        """What others sent stays where it is, and is still read if that had failed or is to be done."""
+        if not theirs:
+            return
+        if key := erasure.key(self._keys):
+            await self._seal_piece(session, erasure, key, id, theirs)
+        # Why it could not be read may quote the person.
+        await session.execute(update(Arrival).where(Arrival.id == id).values(raw=rest, last_error=None))
 
     async def _seal_rows(
         self, session: AsyncSession, erasure: Erasure, holding: Holding, rows: Sequence[Row[Any]]
     ) -> None:
         key = erasure.key(self._keys)
-        if key is None or not holding.sealed:
+        if key is None or not holding.sealed or not rows:
             return
         lines = b"\n".join(
             orjson.dumps({str(name): value for name, value in row._mapping.items()}, default=_written)
@@ -162,11 +180,16 @@ class Sealer:
     async def _seal_large(
         self, session: AsyncSession, erasure: Erasure, key: bytes, column: Column[Any], id: uuid.UUID
     ) -> None:
-        head, begin = orjson.dumps({"original": str(id)}), 1
-        where = column.table.c.id == id
+        begin, where = 1, column.table.c.id == id
         while piece := await session.scalar(select(func.substring(column, begin, SIZE)).where(where)):
-            await keep_sealed(session, erasure, key, zlib.compress(head + b"\n" + piece, 1))
+            await self._seal_piece(session, erasure, key, id, piece)
             begin += SIZE
+
+    async def _seal_piece(
+        self, session: AsyncSession, erasure: Erasure, key: bytes, id: uuid.UUID, piece: bytes
+    ) -> None:
+        head = orjson.dumps({"original": str(id)})
+        await keep_sealed(session, erasure, key, zlib.compress(head + b"\n" + piece, 1))
 
     async def _files_of(self, session: AsyncSession, erasure: Erasure) -> bool:
         """The bytes go before the row forgets where they were: whoever dies in between finds them again."""
@@ -185,8 +208,8 @@ class Sealer:
         return found
 
     async def _unread(self, session: AsyncSession, erasure: Erasure) -> bool:
-        """Originals from before the erasure that no item came of (`domain/privacy/traces.py`)."""
-        named = self._keys.decrypt(erasure.looked_for)["named"] if erasure.looked_for else []
+        """Originals from before the erasure that no item of theirs came of (`domain/privacy/traces.py`)."""
+        named = self._looked_for(erasure, "named")
         before = first_id(erasure.confirmed_at) if erasure.confirmed_at else NOTHING
         span = (Arrival.id > (erasure.reached_id or NOTHING), Arrival.id < before)
         ids = (
@@ -201,6 +224,14 @@ class Sealer:
             reached = rows[-1].id
         erasure.reached_id = ids[-1]
         return True
+
+    def _looked_for(self, erasure: Erasure, what: str) -> list[Any]:
+        return self._keys.decrypt(erasure.looked_for).get(what, []) if erasure.looked_for else []
+
+    def _psids(self, erasure: Erasure) -> set[str]:
+        named = self._looked_for(erasure, "named")
+        known = {value for kind, value in named if kind == IdentityKind.MESSENGER}
+        return known.union(self._looked_for(erasure, "talked"))
 
     async def _sealed(self, session: AsyncSession, erasure: Erasure, *, at: datetime) -> None:
         erasure.sealed_at, erasure.looked_for = at, None

@@ -1,4 +1,4 @@
-"""Originals that became no message and name a person all the same: a receipt, the end of a call, what could not be read.
+"""Originals that became no message of a person's and name them all the same: a receipt, the end of a call, what could not be read.
 
 No column says whose they are. They are looked through for the person's addresses, numbers and calls.
 """
@@ -40,8 +40,8 @@ async def calls_of(session: AsyncSession, contact_id: uuid.UUID) -> list[Named]:
 async def among(
     session: AsyncSession, first: uuid.UUID, last: uuid.UUID, named: Sequence[Named]
 ) -> Sequence[uuid.UUID]:
-    """Of the originals from the first to the last, those that nobody's message came of and that name the person. What
-    still waits to be read becomes somebody's message first."""
+    """Of the originals from the first to the last that name the person, those that nobody's message came of, and Meta's, where
+    it may be another's. What still waits to be read becomes somebody's message first."""
     words = func.concat(
         Arrival.external_id, " ", func.encode(Arrival.raw, "escape"), cast(Arrival.envelope, Text)
     )
@@ -51,7 +51,11 @@ async def among(
         .where(
             Arrival.id.between(first, last),
             Arrival.due_at.is_(None),
-            ~exists(select(Item.id).where(Item.arrival_id == Arrival.id)),
+            Channel.kind.in_({channel for kind, _ in named for channel in CHANNELS_OF[kind]}),
+            or_(
+                Channel.kind == ChannelKind.MESSENGER,
+                ~exists(select(Item.id).where(Item.arrival_id == Arrival.id)),
+            ),
         )
         .cte("loose")
         .prefix_with("MATERIALIZED")  # read once, not once for each of what is looked for
