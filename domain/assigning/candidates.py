@@ -11,6 +11,7 @@ from domain.actors import Role
 from domain.agents.presence import Activity, standings
 from domain.agents.staff import Agent, TeamMember
 from domain.assigning.choosing import Candidate, Job, best_first, levelled
+from domain.assigning.handing_back import is_out_of_reach
 from domain.assigning.policies import AssignmentPolicy, Terms
 from domain.assigning.workload import weighed, workloads
 from domain.chorus import Reads, side_by_side
@@ -73,7 +74,7 @@ def spoken(locale: str | None) -> str | None:
 
 
 async def candidates(
-    connection: Reads, team_id: uuid.UUID | None, who: ColumnElement[bool], *, at: datetime
+    connection: Reads, team_id: uuid.UUID | None, terms: Terms, who: ColumnElement[bool], *, at: datetime
 ) -> list[Candidate]:
     """Of those agents, as they stand now."""
     belongs = exists().where(TeamMember.agent_id == Agent.id, TeamMember.team_id == team_id)
@@ -111,6 +112,7 @@ async def candidates(
             on_shift=present[row.id].on_shift,
             on_screen=present[row.id].on_screen,
             away=present[row.id].away,
+            reachable=not is_out_of_reach(present[row.id], terms, at=at),
             busy=present[row.id].activity != Activity.IDLE,
         )
         for row in rows
@@ -139,7 +141,7 @@ async def suggested(
     found, people = await side_by_side(
         connection,
         waiting(connection, replace(terms, by_language=True), Ticket.id == ticket_id, at=at),
-        candidates(connection, ticket.team_id, others & _sees(ticket.team_id), at=at),
+        candidates(connection, ticket.team_id, terms, others & _sees(ticket.team_id), at=at),
     )
     job = found[0].job if found else Job()
     there = [one for one in people if one.on_shift and not one.away]

@@ -49,6 +49,8 @@ class Candidate:
     on_shift: bool = True
     on_screen: bool = True
     away: bool = False
+    reachable: bool = True
+    """Not gone for so long that their team takes from them whatever a customer waits for."""
     busy: bool = False
     """On the telephone, or writing up a call."""
 
@@ -56,8 +58,8 @@ class Candidate:
         return self.used + weight <= self.capacity
 
     def is_there(self, job: Job) -> bool:
-        """A mail may wait for who is on shift; a chat is for who sits before a screen and has an ear free."""
-        present = self.on_shift and not self.away
+        """A mail may wait for who is on shift and can be reached; a chat is for who sits before a screen and has an ear free."""
+        present = self.on_shift and not self.away and self.reachable
         return present and (not job.is_live or (self.on_screen and not self.busy))
 
     def given(self, job: Job, *, at: datetime) -> "Candidate":

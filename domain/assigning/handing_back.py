@@ -69,16 +69,20 @@ def why_taken(
     holder: Standing, terms: Terms, *, is_live: bool, is_waited_for: bool, at: datetime
 ) -> Because | None:
     """Why a ticket does not stay with whoever has it; None: it does."""
-    out_of_reach = terms.unreachable_after
-    if is_live and out_of_reach is not None and not holder.on_screen:
+    if is_live and terms.unreachable_after is not None and not holder.on_screen:
         return Because.UNREACHABLE
     if not is_waited_for:
         return None
-    if holder.presence == Presence.OFFLINE and _since(holder.gone_since, out_of_reach, at):
+    if is_out_of_reach(holder, terms, at=at):
         return Because.UNREACHABLE
     if not holder.on_shift and _since(holder.off_shift_since, terms.off_shift_after, at):
         return Because.OFF_SHIFT
     return None
+
+
+def is_out_of_reach(one: Standing, terms: Terms, *, at: datetime) -> bool:
+    """For so long that a mail does not stay with them; nor is it given to them."""
+    return one.presence == Presence.OFFLINE and _since(one.gone_since, terms.unreachable_after, at)
 
 
 def _since(moment: datetime | None, wait: timedelta | None, at: datetime) -> bool:

@@ -16,7 +16,7 @@ from domain.actors import SYSTEM
 from domain.agents.staff import Agent, TeamMember
 from domain.assigning import handing_back
 from domain.assigning.candidates import Waiting, candidates, waiting
-from domain.assigning.choosing import AssignmentMode, Candidate, Chosen, Nobody, choose
+from domain.assigning.choosing import AssignmentMode, Candidate, Chosen, Job, Nobody, choose
 from domain.assigning.policies import LIGHTEST, TOPIC, AssignmentPolicy, Terms
 from domain.assigning.workload import COUNTS
 from domain.db import database_time, one_of
@@ -70,7 +70,8 @@ async def _give(session: AsyncSession, team_id: uuid.UUID, terms: Terms, *, at: 
     )
     agents = {agent.id: agent for agent in held}
     people = {
-        one.agent_id: one for one in await candidates(session, team_id, one_of(Agent.id, agents), at=at)
+        one.agent_id: one
+        for one in await candidates(session, team_id, terms, one_of(Agent.id, agents), at=at)
     }
     if not _any_free(people.values()):
         return 0, True
@@ -91,7 +92,7 @@ async def _give(session: AsyncSession, team_id: uuid.UUID, terms: Terms, *, at: 
 
 
 def _any_free(people: Iterable[Candidate]) -> bool:
-    return any(one.on_shift and not one.away and one.has_room(LIGHTEST) for one in people)
+    return any(one.is_there(Job()) and one.has_room(LIGHTEST) for one in people)
 
 
 async def _assign(

@@ -276,6 +276,45 @@ async def test_a_waiting_customer_of_who_is_off_shift_is_given_to_who_is_there(
     assert mail.assignee_id == bo.id
 
 
+async def test_what_is_taken_from_who_cannot_be_reached_waits_for_who_can(
+    session: AsyncSession, mailbox: Channel, team: Team
+) -> None:
+    mailbox.team_id = team.id
+    ben = await on_shift(session, "Ben", team)
+    quarter = timedelta(minutes=15)
+    await policies.save(session, team, Terms(mode=AssignmentMode.ROUND_ROBIN, unreachable_after=quarter))
+    (mail,) = await mails(session, mailbox, "ada")
+    await look(session)
+    assert mail.assignee_id == ben.id
+
+    await look(session, NOON + quarter)
+
+    assert mail.assignee_id is None
+    policy = await session.get_one(AssignmentPolicy, team.id, populate_existing=True)
+    assert policy.due_at == NOON + quarter + handing_out.LOOK_AGAIN
+    await opens_screen(session, ben, NOON + 2 * quarter)
+    await look(session, NOON + 2 * quarter)
+    assert mail.assignee_id == ben.id
+
+
+async def test_what_is_taken_from_who_cannot_be_reached_goes_to_a_colleague_who_can(
+    session: AsyncSession, mailbox: Channel, team: Team
+) -> None:
+    mailbox.team_id = team.id
+    ben = await on_shift(session, "Ben", team)
+    quarter = timedelta(minutes=15)
+    await policies.save(session, team, Terms(mode=AssignmentMode.BY_LOAD, unreachable_after=quarter))
+    (mail,) = await mails(session, mailbox, "ada")
+    await look(session)
+    assert mail.assignee_id == ben.id
+    bo = await on_shift(session, "Bo", team, capacity=1)
+    await opens_screen(session, bo, NOON + quarter)
+
+    await look(session, NOON + quarter)
+
+    assert mail.assignee_id == bo.id
+
+
 async def test_a_ticket_on_which_the_customer_does_not_wait_stays_with_whoever_has_it(
     session: AsyncSession, mailbox: Channel, team: Team
 ) -> None:
