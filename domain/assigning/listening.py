@@ -19,6 +19,8 @@ OF_TICKETS = (
     EventKind.TICKET_ASSIGNED,
     EventKind.TICKET_CHANGED,
     EventKind.TICKET_REOPENED,
+    EventKind.TICKET_SNOOZED,
+    EventKind.TICKET_WOKE,
     EventKind.TICKET_MERGED,
     EventKind.MOVE_UNDONE,
     EventKind.THREAD_JOINED,

@@ -384,6 +384,8 @@ async def test_a_queue_is_looked_at_when_somebody_comes_or_something_is_freed(
     await policies.save(session, team, IN_TURN)
     (mail,) = await mails(session, mailbox, "ada")
     mail.assign(to=ben, by=SYSTEM, at=NOON)
+    mail.snooze(NOON + timedelta(hours=1), by=SYSTEM, at=NOON)
+    await snoozing.wake_due(session, at=NOON + timedelta(hours=1))
     await session.flush()
     seen = {}
     for event in (await session.scalars(select(Event).order_by(Event.seq))).all():
@@ -397,6 +399,8 @@ async def test_a_queue_is_looked_at_when_somebody_comes_or_something_is_freed(
     assert seen[EventKind.TICKET_OPENED]
     assert seen[EventKind.AGENT_CHANGED]
     assert seen[EventKind.MESSAGE_RECEIVED]
+    assert seen[EventKind.TICKET_SNOOZED]
+    assert seen[EventKind.TICKET_WOKE]
     assert not seen[EventKind.CONTACT_OPENED]
 
 
