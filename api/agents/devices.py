@@ -156,7 +156,7 @@ async def _device_register(info: Info, input: DeviceRegisterInput) -> DevicePayl
             at=now,
         )
         if actor.agent_id:
-            await notices.try_again(session, actor.agent_id)
+            await notices.try_again(session, actor.agent_id, device_id)
         return {"device": str(device_id)}
 
     done = await changed(info, input, change)

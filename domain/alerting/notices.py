@@ -278,16 +278,19 @@ async def look_again(session: AsyncSession, notice_id: uuid.UUID) -> None:
     ring(session, TOPIC)
 
 
-async def try_again(session: AsyncSession, agent_id: uuid.UUID) -> None:
-    """A device has come: what rings still and was not seen by this person has another way."""
+async def try_again(session: AsyncSession, agent_id: uuid.UUID, device_id: uuid.UUID) -> None:
+    """A device has come: what rings still and was not seen by this person has another way, unless it was tried there."""
     firing = select(Alert.id).where(Alert.id == Notice.alert_id, Alert.state == AlertState.FIRING)
+    tried = select(Delivery.id).where(Delivery.notice_id == Notice.id, Delivery.device_id == device_id)
     await session.execute(
         update(Notice)
         .where(
             Notice.agent_id == agent_id,
             Notice.kind == NoticeKind.ALERT,
             Notice.state == NoticeState.UNSEEN,
+            Notice.ways.contains([Way.PUSH]),
             firing.exists(),
+            ~tried.exists(),
         )
         .values(state=NoticeState.TRYING, next_at=func.now())
     )

@@ -2,17 +2,20 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from datetime import timedelta
 
 import httpx
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from api.house import House
 from demo.farends import smtp
 from domain.actors import Role
+from domain.agents.staff import Agent
 from domain.agents.system_mail import SYSTEM_MAIL
 from domain.alerting.devices import Transport
-from domain.alerting.notices import PUSHES, Delivery, DeliveryStage
+from domain.alerting.notices import PUSHES, Delivery, DeliveryStage, Notice
+from domain.db import database_time
 from domain.events import any_pending
 from domain.following import begin, read_on
 from domain.sla.deadlines import fire_due
@@ -22,6 +25,7 @@ from integrations.mail.sending.system import SystemPost
 from integrations.settings import IntegrationSettings
 from notifications import dispatch
 from notifications.deliver import Pusher
+from notifications.pursuit import pursue
 from notifications.fcm import Fcm
 from notifications.settings import NotificationSettings
 from tests.client import Client
@@ -112,6 +116,32 @@ async def test_the_managers_phone_has_a_delivery_in_the_ledger(
     ]
     assert (await ben.ask(HEALTH))["pushHealth"] == []
     assert (await ben.ask(HEALTH, alertId=alert["id"]))["pushHealth"] == []
+
+
+@pytest.mark.usefixtures("broken")
+async def test_who_opens_the_app_again_has_nobody_else_rung(house: House, mia: Client) -> None:
+    await mia.do(REGISTER, **PHONE)
+    async with house.db.transaction() as session:
+        for name in ("Olga", "Piotr"):
+            await an_agent(session, name, Role.ADMIN)
+    await told(house)
+    async with house.db.transaction() as session:
+        for minutes in (1, 2):  # the mail, then Olga
+            await pursue(session, at=await database_time(session) + timedelta(minutes=minutes))
+    told_before = await _told(house)
+
+    await mia.do(REGISTER, **PHONE)
+    async with house.db.transaction() as session:
+        await pursue(session)
+
+    assert told_before == ["Mia", "Olga"]
+    assert await _told(house) == told_before
+
+
+async def _told(house: House) -> list[str]:
+    named = select(Agent.name).join(Notice, Notice.agent_id == Agent.id).order_by(Notice.id)
+    async with house.db.reading() as connection:
+        return list(await connection.scalars(named))
 
 
 async def test_a_phone_registered_by_somebody_else_leaves_its_former_owner_who_gets_mail(

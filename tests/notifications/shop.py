@@ -150,8 +150,8 @@ async def register(
     *,
     at: datetime = NOON,
     session_id: uuid.UUID | None = None,
-) -> None:
-    await register_device(
+) -> uuid.UUID:
+    return await register_device(
         session, owner=owner.as_actor(), transport=Transport.FCM, handle=handle, label=handle, locale="en",
         timezone="Europe/Madrid", at=at, session_id=session_id,
     )  # fmt: skip

@@ -19,7 +19,7 @@ from domain.alerting import ledger, notices
 from domain.alerting.alert_preferences import AlertPreferences, Privacy, Silence
 from domain.alerting.alerts import Alert, AlertKind
 from domain.alerting.devices import Device, Fitness, fitness
-from domain.alerting.ladders import DEFAULT
+from domain.alerting.ladders import DEFAULT, Step, Told, Way
 from domain.alerting.notices import DeliveryStage, Notice, NoticeKind, NoticeState
 from domain.db import database_time
 from domain.operations import installation
@@ -308,8 +308,20 @@ async def test_a_device_that_comes_later_is_rung_for_what_rings_still_and_was_no
     await shop.told()
     async with shop.db.transaction() as session:
         await session.execute(update(Notice).values(state=NoticeState.UNSEEN, next_at=None))
-        await register(session, shop.mia, "watch:1", at=NOON + 2 * A_MINUTE)
-        await notices.try_again(session, shop.mia.id)
+        watch = await register(session, shop.mia, "watch:1", at=NOON + 2 * A_MINUTE)
+        await notices.try_again(session, shop.mia.id, watch)
         await pursue(session)
 
     assert await shop.deliveries() == [("Mia", "phone:1"), ("Mia", "watch:1")]
+
+
+async def test_a_device_that_comes_later_changes_nothing_about_what_goes_by_mail_only(shop: Shop) -> None:
+    await shop.ladder(Step(1, 0, (Told.MANAGER_ON_SHIFT,), ways=(Way.EMAIL,)))
+    await shop.told()
+    async with shop.db.transaction() as session:
+        await session.execute(update(Notice).values(state=NoticeState.UNSEEN, next_at=None))
+        watch = await register(session, shop.mia, "watch:1", at=NOON + 2 * A_MINUTE)
+        await notices.try_again(session, shop.mia.id, watch)
+        await pursue(session)
+
+    assert await shop.deliveries() == [("Mia", "mail")]
