@@ -118,8 +118,10 @@ class Hours:
         return self._moment(day + timedelta(days=1), MIDNIGHT, fold=0)
 
     def morning_of(self, day: date) -> datetime:
-        """When the shop opens; on a day on which it does not, nine o'clock."""
-        return next((begin for begin, _ in self._stretches(day)), self._moment(day, time(9), fold=0))
+        """When the shop opens, or stands open, from seven on; on a day on which it does not, nine o'clock."""
+        seven = self._moment(day, time(7), fold=0)
+        awake = (max(begin, seven) for begin, end in self._stretches(day) if end > seven)
+        return next(awake, self._moment(day, time(9), fold=0))
 
     def evening_of(self, day: date) -> datetime:
         """When the shop closes; on a day on which it does not open, five in the afternoon."""

@@ -24,7 +24,7 @@ from domain.events import Event, EventKind
 from domain.privacy.retention import due
 from domain.sla import clocks, policies
 from domain.sla.clocks import Clock
-from domain.sla.hours import Hours
+from domain.sla.hours import ALWAYS, Hours
 from domain.sla.targets import Metric, Target
 from domain.sla.templates import Template
 from domain.ways_in.channels import Channel, ChannelKind
@@ -435,6 +435,12 @@ def test_days_are_working_days_and_a_day_for_the_next_step_comes_first(
     step_at = at(next_step) if next_step else None
 
     assert stalls_at(OFFICE, moved_at=at(moved), next_step_at=step_at, days=days) == at(stalls)
+
+
+def test_a_shop_that_is_always_open_is_told_in_the_morning_too() -> None:
+    moved = datetime(2026, 3, 2, 12, tzinfo=UTC)
+
+    assert stalls_at(ALWAYS, moved_at=moved, next_step_at=None, days=3) == datetime(2026, 3, 6, 7, tzinfo=UTC)
 
 
 async def test_the_words_of_a_complaint_outlive_the_channels_days(

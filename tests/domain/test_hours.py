@@ -218,6 +218,25 @@ def test_around_the_clock_a_second_is_a_second() -> None:
     assert ALWAYS.is_open(start)
 
 
+@pytest.mark.parametrize(
+    ("periods", "begins"),
+    [
+        ([], "09:00"),
+        ([(time(10), time(14)), (time(16), time(20))], "10:00"),
+        ([(time.min, MIDNIGHT)], "07:00"),
+        ([(time(6), time(14))], "07:00"),
+        ([(time.min, time(2)), (time(18), MIDNIGHT)], "18:00"),  # a bar
+        ([(time.min, time(2))], "09:00"),
+    ],
+)
+def test_the_morning_begins_when_the_shop_opens_but_not_before_seven(
+    periods: list[tuple[time, time]], begins: str
+) -> None:
+    hours = Hours(WARSAW, {day: periods for day in range(7)})
+
+    assert hours.morning_of(date(2026, 3, 29)) == warsaw(f"2026-03-29T{begins}")
+
+
 def test_hours_that_never_open_promise_nothing_and_do_not_loop() -> None:
     never = Hours(WARSAW, {})
 
