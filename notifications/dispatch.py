@@ -12,7 +12,7 @@ from domain.access import who_may_see
 from domain.actors import ActorKind
 from domain.agents.staff import Agent
 from domain.alerting import notices
-from domain.alerting.alert_preferences import preferences_of
+from domain.alerting.alert_preferences import AlertPreferences, Silence, preferences_of
 from domain.alerting.alerts import UNRESOLVED, Alert, AlertKind, AlertState
 from domain.alerting.devices import Transport
 from domain.alerting.ladders import Ladder, Step, Told, Way
@@ -81,8 +81,12 @@ async def _tell_of_alert(session: AsyncSession, event: Event) -> None:
             level=step.level, rung=rung, created_at=now,
         )  # fmt: skip
         reached += await tell(session, notice, alert, ladder, step.ways, at=now)
-    if not reached:
-        await tell_next(session, alert, step.ways, rung=rung, level=step.level, event_seq=event.seq, at=now)
+    if reached or await tell_next(
+        session, alert, step.ways, rung=rung, level=step.level, event_seq=event.seq, at=now
+    ):
+        return
+    if alert.warns:
+        await _mail_who_is_quiet(session, event, at=now)
 
 
 async def _owner_of(session: AsyncSession, alert: Alert) -> uuid.UUID | None:
@@ -91,6 +95,22 @@ async def _owner_of(session: AsyncSession, alert: Alert) -> uuid.UUID | None:
         return None
     complaint = await complaint_of(session, alert.ticket_id)
     return complaint.owner_id if complaint else None
+
+
+async def _mail_who_is_quiet(session: AsyncSession, event: Event, *, at: datetime) -> None:
+    """The first whose quiet hours it has found: a warning climbs no further, and no digest tells of it."""
+    notice = await session.scalar(
+        select(Notice)
+        .where(
+            Notice.alert_id == event.alert_id, Notice.event_seq == event.seq, Notice.because == Silence.QUIET
+        )
+        .order_by(Notice.id)
+        .limit(1)
+    )
+    if notice:
+        notice.state, notice.because = NoticeState.TRYING, None
+        preferences = await preferences_of(session, notice.agent_id)
+        await _begin(session, notice, preferences, (Way.EMAIL,), at=at)
 
 
 async def tell(
@@ -112,11 +132,22 @@ async def tell(
         notice.end(NoticeState.SILENCED, silence)
         session.add(notice)
         return False
-    if preferences.group_storms and await _is_storm(session, agent.id, at=at):
+    await _begin(session, notice, preferences, ways, at=at)
+    return True
+
+
+async def _begin(
+    session: AsyncSession,
+    notice: Notice,
+    preferences: AlertPreferences,
+    ways: Collection[Way],
+    *,
+    at: datetime,
+) -> None:
+    if preferences.group_storms and await _is_storm(session, notice.agent_id, at=at):
         await _fold(session, notice, ways, at=at)
     else:
         await notices.begin(session, notice, ways, at=at)
-    return True
 
 
 async def tell_next(
