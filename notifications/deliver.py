@@ -7,7 +7,7 @@ from sqlalchemy import func, update
 
 from domain.alerting import notices
 from domain.alerting.devices import Device, Transport, remove_devices
-from domain.alerting.notices import PUSHES, Delivery, DeliveryStage
+from domain.alerting.notices import PUSHES, RECEIPTS, Delivery, DeliveryStage
 from domain.db import Database, database_time
 from domain.hands import work
 from domain.keys import Keys
@@ -36,6 +36,9 @@ class Pusher:
 
     async def deliver(self, delivery: Delivery, lease: Lease[Delivery]) -> None:
         async with self._db.transaction() as session:
+            if delivery.stage in RECEIPTS:  # it was seen, though nobody has said that it was taken
+                await lease.settle(session)
+                return
             told = await told_by(session, delivery)
             if isinstance(told, Told) and delivery.transport == Transport.EMAIL:
                 await lease.settle(session, stage=DeliveryStage.SENT, sent_at=func.now())
@@ -47,7 +50,7 @@ class Pusher:
         async with self._db.transaction() as session:
             await session.execute(
                 update(Delivery)
-                .where(Delivery.id == delivery.id)
+                .where(Delivery.id == delivery.id, Delivery.stage.not_in(RECEIPTS))
                 .values(stage=DeliveryStage.SENT, sent_at=func.now())
             )
         push = push_of(told, self._keys, self._base_url)
@@ -71,7 +74,8 @@ class Pusher:
     async def _failed(self, lease: Lease[Delivery], failed: Failed) -> None:
         log.warning("push_failed", id=str(lease.id), code=failed.code)
         async with self._db.transaction() as session:
-            row = await lease.settle(session, stage=DeliveryStage.FAILED, error=failed.code)
+            row = await lease.settle(session, error=failed.code)
+            row.fail()
             if failed.device_gone:
                 now = await database_time(session)
                 await remove_devices(session, Device.id == row.device_id, because=failed.code, at=now)

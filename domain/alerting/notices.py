@@ -159,8 +159,13 @@ class Delivery(Work, Base):
     error: Mapped[str | None]
     """Why it failed, as a code of the push service's."""
 
+    def fail(self) -> None:
+        """Unless a device has said that it has it."""
+        if self.stage not in RECEIPTS:
+            self.stage = DeliveryStage.FAILED
+
     async def give_up(self, session: AsyncSession, *, at: datetime) -> None:
-        self.stage = DeliveryStage.FAILED
+        self.fail()
 
 
 PUSHES = Queue(Delivery, topic="pushes", outward=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from firebase_admin._http_client import DEFAULT_HTTPX_RETRY_CONFIG
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from demo.farends.fcm import Fault
@@ -20,7 +20,7 @@ from domain.alerting.alert_preferences import AlertPreferences, Privacy, Silence
 from domain.alerting.alerts import Alert, AlertKind
 from domain.alerting.devices import Device, Fitness, fitness
 from domain.alerting.ladders import DEFAULT, Step, Told, Way
-from domain.alerting.notices import DeliveryStage, Notice, NoticeKind, NoticeState
+from domain.alerting.notices import Delivery, DeliveryStage, Notice, NoticeKind, NoticeState
 from domain.db import database_time
 from domain.operations import installation
 from notifications import fcm
@@ -206,6 +206,54 @@ async def test_a_phone_whose_receipt_is_quicker_than_googles_answer_is_well_all_
         )
         == Fitness.WELL
     )
+
+
+async def test_a_push_that_was_shown_is_not_sent_again_because_google_did_not_answer(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(DEFAULT_HTTPX_RETRY_CONFIG, "backoff_factor", 0)  # the library's own tries
+    await shop.told()
+    shop.far_end.misbehave("truncated", 9)
+    await shop.ring()
+    rung = len(shop.far_end.pushed)
+    async with shop.db.transaction() as session:
+        delivery = await shop.delivery()
+        await ledger.receive_receipt(session, delivery.id, DeliveryStage.SHOWN, at=NOON)
+        again = update(Delivery).where(Delivery.due_at.is_not(None))
+        await session.execute(again.values(due_at=func.now(), attempts=0))
+
+    await shop.ring()
+
+    row = await shop.delivery()
+    assert (row.stage, row.due_at, row.error) == (DeliveryStage.SHOWN, None, None)
+    assert len(shop.far_end.pushed) == rung
+
+
+async def test_a_push_that_was_shown_has_not_failed_whatever_google_says_later(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await shop.told()
+    answer, may_answer = shop.far_end.answer, threading.Event()
+
+    def answers_late(request: Request) -> Answer:
+        if request.path.endswith(":send"):
+            may_answer.wait(10)
+        return answer(request)
+
+    monkeypatch.setattr(shop.far_end, "answer", answers_late)
+    shop.far_end.misbehave("invalid", 1)
+    ringing = asyncio.create_task(shop.ring())
+    async with asyncio.timeout(10):
+        while (await shop.delivery()).stage != SENT:
+            await asyncio.sleep(0.01)
+    async with shop.db.transaction() as session:
+        await ledger.receive_receipt(session, (await shop.delivery()).id, DeliveryStage.SHOWN, at=NOON)
+    may_answer.set()
+    await ringing
+
+    row = await shop.delivery()
+    assert (row.stage, row.error) == (DeliveryStage.SHOWN, "INVALID_ARGUMENT")
+    assert await shop.notices() == [("Mia", NoticeState.SEEN, None)]
 
 
 async def test_receipts_only_go_forward_and_may_come_twice(shop: Shop) -> None:
