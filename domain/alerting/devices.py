@@ -4,7 +4,7 @@ import uuid
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import ColumnElement, ForeignKey, Index, exists, select, text, update
+from sqlalchemy import ColumnElement, ForeignKey, Index, delete, exists, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
@@ -156,6 +156,14 @@ async def remove_devices(
         update(Device)
         .where(*which, Device.removed_at.is_(None))
         .values(removed_at=at, removed_because=because)
+    )
+
+
+async def forget_sign_ins(session: AsyncSession, *, before: datetime) -> None:
+    """Those that began before then. One that only ran out is kept as long as a device rings by it."""
+    rings = exists().where(Device.session_id == SignIn.id, Device.removed_at.is_(None))
+    await session.execute(
+        delete(SignIn).where(SignIn.created_at < before, SignIn.ended_at.is_not(None) | ~rings)
     )
 
 

@@ -8,8 +8,9 @@ from sqlalchemy import delete, func
 from sqlalchemy.exc import SQLAlchemyError
 
 from domain import following
-from domain.agents.sign_in import LONGEST, SignIn
+from domain.agents.sign_in import LONGEST
 from domain.agents.tries import FORGOTTEN, Try
+from domain.alerting import devices
 from domain.answering import uploads
 from domain.arriving.parts import KEPT_FOR as PARTS_KEPT_FOR
 from domain.arriving.parts import TextPart
@@ -46,7 +47,7 @@ async def run(db: Database, files: Files) -> None:
                     delete(TextPart).where(TextPart.created_at < func.now() - PARTS_KEPT_FOR)
                 )
                 await session.execute(delete(Post).where(Post.created_at < func.now() - KEPT_FOR))
-                await session.execute(delete(SignIn).where(SignIn.created_at < func.now() - 2 * LONGEST))
+                await devices.forget_sign_ins(session, before=now - 2 * LONGEST)
                 await channels.forget_retired(session)
                 await early_calls.forget(session, at=now)
                 await erasure.destroy_due(session, at=now)

@@ -25,8 +25,8 @@ from integrations.mail.sending.system import SystemPost
 from integrations.settings import IntegrationSettings
 from notifications import dispatch
 from notifications.deliver import Pusher
-from notifications.pursuit import pursue
 from notifications.fcm import Fcm
+from notifications.pursuit import pursue
 from notifications.settings import NotificationSettings
 from tests.client import Client
 from tests.doors import answering

@@ -15,7 +15,7 @@ from demo.farends.server import Answer, Request
 from domain.agents import sign_in
 from domain.agents.sign_in import Ended, SessionKind, SignIn
 from domain.agents.staff import Agent
-from domain.alerting import ledger, notices
+from domain.alerting import devices, ledger, notices
 from domain.alerting.alert_preferences import AlertPreferences, Privacy, Silence
 from domain.alerting.alerts import Alert, AlertKind
 from domain.alerting.devices import Device, Fitness, fitness
@@ -134,6 +134,30 @@ async def test_signing_out_silences_the_device_in_the_same_moment(shop: Shop) ->
     await shop.ring()
 
     assert ((await shop.delivery()).error, shop.far_end.pushed) == ("DEVICE_REMOVED", [])
+
+
+@pytest.mark.parametrize("ended", [False, True])
+async def test_a_phone_whose_session_ran_out_long_ago_rings_on_until_it_is_ended(
+    shop: Shop, ended: bool
+) -> None:
+    async with shop.db.transaction() as session:
+        here, _ = sign_in.begin(
+            session, shop.mia.id, SessionKind.APP, device_label=None, address=None, at=NOON
+        )
+        sign_in.begin(session, shop.mia.id, SessionKind.WEB, device_label=None, address=None, at=NOON)
+        await session.flush()
+        await register(session, shop.mia, "phone:1", at=NOON + A_MINUTE, session_id=here.id)
+        if ended:
+            here.end(Ended.ENDED, at=NOON)
+
+    async with shop.db.transaction() as session:
+        await devices.forget_sign_ins(session, before=NOON + timedelta(days=1))
+    await shop.told()
+
+    rings = "tablet:1" if ended else "phone:1"
+    assert await shop.deliveries() == [("Mia", rings)]
+    async with shop.db.transaction() as session:
+        assert list(await session.scalars(select(SignIn.id))) == ([] if ended else [here.id])
 
 
 async def test_an_acknowledged_alert_is_delivered_no_more(shop: Shop) -> None:
