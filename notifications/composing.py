@@ -13,6 +13,7 @@ from domain.alerting.alert_preferences import preferences_of
 from domain.alerting.alerts import OF_CHANNELS, Alert, AlertKind
 from domain.alerting.devices import RINGS, Device
 from domain.alerting.notices import Delivery, Notice, NoticeKind
+from domain.alerting.refusals import LASTS, Refusal, refusal_of
 from domain.customers.contacts import Contact
 from domain.db import database_time
 from domain.desk.tasks import Task
@@ -26,7 +27,6 @@ from domain.sla.hours import Hours
 from domain.sla.policies import Calendar, Policy
 from domain.ways_in.channels import Channel
 from notifications.push import Action, Push, Urgency
-from notifications.refusals import LASTS, Refusal, refusal_of
 from notifications.wording import Matter, Words, words
 
 ALERT_LASTS = timedelta(minutes=15)

@@ -8,6 +8,7 @@ from sqlalchemy import func, update
 from domain.alerting import notices
 from domain.alerting.devices import Device, Transport, remove_devices
 from domain.alerting.notices import PUSHES, RECEIPTS, Delivery, DeliveryStage
+from domain.alerting.refusals import Refusal
 from domain.db import Database, database_time
 from domain.hands import work
 from domain.keys import Keys
@@ -15,7 +16,6 @@ from domain.work import Lease, TryLater
 from notifications.composing import Told, push_of, told_by
 from notifications.mail import send_by_mail
 from notifications.push import Accepted, Carrier, Failed, Urgency
-from notifications.refusals import Refusal
 
 log = structlog.get_logger()
 

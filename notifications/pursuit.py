@@ -9,10 +9,10 @@ from domain.alerting import notices
 from domain.alerting.alerts import Alert
 from domain.alerting.ladders import Way
 from domain.alerting.notices import TOPIC, Notice, NoticeState
+from domain.alerting.refusals import Refusal, refusal_of
 from domain.operations.installation import nothing_is_held
 from domain.wheel import NOW, Wheel
 from notifications.dispatch import tell_next
-from notifications.refusals import Refusal, refusal_of
 
 BATCH = 100
 

@@ -37,7 +37,14 @@ class SystemMail(Work, Base):
     async def give_up(self, session: AsyncSession, *, at: datetime) -> None:
         self.sealed = None
         if self.delivery_id:
-            await ledger.mail_failed(session, self.delivery_id, error=self.last_error)
+            said = ": ".join(filter(None, ("MAIL_REFUSED", self.last_error)))
+            await ledger.mail_failed(session, self.delivery_id, error=said)
+
+    async def withdraw(self, session: AsyncSession, why: str) -> None:
+        """It is not to go any more."""
+        self.sealed = None
+        if self.delivery_id:
+            await ledger.mail_failed(session, self.delivery_id, error=why)
 
     async def left(self, session: AsyncSession, *, at: datetime) -> None:
         """The relay has it."""

@@ -77,8 +77,7 @@ async def mail_left(session: AsyncSession, delivery_id: uuid.UUID, *, at: dateti
     )
 
 
-async def mail_failed(session: AsyncSession, delivery_id: uuid.UUID, *, error: str | None) -> None:
-    """Nobody will try again; `error` is what the relay said last."""
+async def mail_failed(session: AsyncSession, delivery_id: uuid.UUID, *, error: str) -> None:
+    """Nobody will try again."""
     failed = update(Delivery).where(Delivery.id == delivery_id, Delivery.stage == DeliveryStage.SENT)
-    said = ": ".join(filter(None, ("MAIL_REFUSED", error)))
-    await session.execute(failed.values(stage=DeliveryStage.FAILED, error=said))
+    await session.execute(failed.values(stage=DeliveryStage.FAILED, error=error))

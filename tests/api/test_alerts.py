@@ -6,13 +6,13 @@ from datetime import timedelta
 
 import httpx
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 
 from api.house import House
 from demo.farends import smtp
 from domain.actors import Role
 from domain.agents.staff import Agent
-from domain.agents.system_mail import SYSTEM_MAIL
+from domain.agents.system_mail import SYSTEM_MAIL, SystemMail
 from domain.alerting.devices import Transport
 from domain.alerting.notices import PUSHES, Delivery, DeliveryStage, Notice
 from domain.db import database_time
@@ -181,6 +181,34 @@ async def test_a_mail_is_told_as_sent_when_the_relay_has_taken_it(
     assert (queued["state"], queued["sentAt"], queued["error"]) == ("CREATED", None, None)
     assert (mail["state"], mail["error"], mail["attempts"]) == (state, error, 1)
     assert (mail["sentAt"] is None) == (state == "CREATED")
+
+
+@pytest.mark.parametrize("why", ["OVER", "AGENT_LEFT"])
+async def test_a_mail_that_waited_for_the_relay_does_not_go_when_nobody_is_to_be_told_any_more(
+    mia: Client, ben: Client, house: House, broken: None, why: str
+) -> None:
+    async with smtp.SmtpSink() as relay:
+        relay.misbehave("greylist")
+        await told(house)
+        await _one(house, PUSHES, Pusher(house.db, house.keys, house.base_url, {}).deliver)
+        settings = IntegrationSettings(smtp_url=f"smtp://{relay.host}:{relay.port}")
+        await _one(house, SYSTEM_MAIL, SystemPost(house.db, house.keys, settings).send)
+        if why == "OVER":
+            (alert,) = (await ben.ask(ALERTS))["alerts"]
+            await ben.do(ACK, id=alert["id"])
+        async with house.db.transaction() as session:
+            if why == "AGENT_LEFT":
+                await session.execute(update(Agent).where(Agent.name == "Mia").values(left_at=func.now()))
+            await session.execute(update(SystemMail).values(due_at=func.now()))
+
+        await _one(house, SYSTEM_MAIL, SystemPost(house.db, house.keys, settings).send)
+
+    assert list(relay.mails) == []
+    async with house.db.transaction() as session:
+        delivery = (await session.scalars(select(Delivery))).one()
+        mail = (await session.scalars(select(SystemMail))).one()
+    assert (delivery.stage, delivery.error) == (DeliveryStage.FAILED, why)
+    assert (mail.sealed, mail.due_at, mail.sent_at) == (None, None, None)
 
 
 async def _one(house: House, queue: Queue[Row], do: Callable[[Row, Lease[Row]], Awaitable[None]]) -> None:

@@ -13,10 +13,10 @@ from domain.alerting import notices
 from domain.alerting.alerts import Alert
 from domain.alerting.ladders import Step, Way
 from domain.alerting.notices import Notice, NoticeKind, NoticeState
+from domain.alerting.refusals import LASTS
 from domain.db import database_time, new_id
 from domain.desk.tasks import Task
 from domain.desk.tickets import Ticket
-from notifications.refusals import LASTS
 from tests.factories import NOON, an_agent, tickets
 from tests.notifications.shop import A_MINUTE, Shop, register
 

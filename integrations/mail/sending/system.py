@@ -6,6 +6,7 @@ from email.utils import format_datetime
 import structlog
 
 from domain.agents.system_mail import SYSTEM_MAIL, SystemMail
+from domain.alerting.refusals import refusal_of_mail
 from domain.db import Database, database_time
 from domain.hands import work
 from domain.keys import Keys
@@ -32,6 +33,10 @@ class SystemPost:
         await work(self._db, SYSTEM_MAIL, self.send)
 
     async def send(self, mail: SystemMail, lease: Lease[SystemMail]) -> None:
+        async with self._db.transaction() as session:
+            if refusal := await refusal_of_mail(session, mail):
+                await (await lease.settle(session, last_error=None)).withdraw(session, refusal)
+                return
         said = self._keys.decrypt(mail.sealed or b"")
         sender = self._settings.mail_from
         try:

@@ -9,8 +9,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.access import who_may_see
 from domain.agents.staff import Agent
+from domain.agents.system_mail import SystemMail
 from domain.alerting.alerts import Alert, AlertState
-from domain.alerting.notices import Notice, NoticeKind
+from domain.alerting.notices import Delivery, Notice, NoticeKind, NoticeState
+from domain.db import database_time
 from domain.desk.tasks import Task
 from domain.desk.tickets import Ticket
 
@@ -52,11 +54,25 @@ async def refusal_of(session: AsyncSession, notice: Notice, *, at: datetime) -> 
     return None
 
 
+async def refusal_of_mail(session: AsyncSession, mail: SystemMail) -> Refusal | None:
+    """Of what the relay did not take for a while. Only a digest grows old by that: the next one comes."""
+    if mail.delivery_id is None:
+        return None
+    brings = select(Notice).join(Delivery, Delivery.notice_id == Notice.id)
+    notice = (await session.scalars(brings.where(Delivery.id == mail.delivery_id))).one()
+    is_digest = notice.kind == NoticeKind.DIGEST
+    return await refusal_of(
+        session, notice, at=await database_time(session) if is_digest else mail.created_at
+    )
+
+
 async def _is_over(session: AsyncSession, notice: Notice, *, at: datetime) -> bool:
     if notice.kind in LASTS and at > notice.created_at + LASTS[notice.kind]:
         return True
     match notice.kind:
         case NoticeKind.ALERT:
+            if notice.state == NoticeState.OVER:  # it may fire anew, which is told anew
+                return True
             fires = select(Alert.id).where(Alert.id == notice.alert_id, Alert.state == AlertState.FIRING)
             return await session.scalar(fires) is None
         case NoticeKind.STORM:
