@@ -1,13 +1,13 @@
 """What a manager must know now: why, who should do what about it, and who has."""
 
 import uuid
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Any
 
 import strawberry
-from sqlalchemy import ColumnElement, Select, exists, select
+from sqlalchemy import ColumnElement, Select, case, exists, select
 
 from api.agents.staff import Agent, agents_by_id, agents_where
 from api.alerting.alert_history import AlertEvent, histories_of
@@ -97,13 +97,23 @@ class Alert(Node):
 MOST_SUGGESTED = 10
 NEWEST = (alerts.Alert.fired_at.desc(), alerts.Alert.id.desc())
 URGENT = (alerts.Alert.level.desc(), *NEWEST)
+PRESSING = (
+    case({state: place for place, state in enumerate(UNRESOLVED)}, value=alerts.Alert.state),
+    alerts.Alert.level.desc(),
+    alerts.Alert.fired_at.asc(),
+    alerts.Alert.id.asc(),
+)
 
 
 async def alerts_where(
-    reading: Reading, *conditions: ColumnElement[bool], selection: Selection, limit: int | None = None
+    reading: Reading,
+    *conditions: ColumnElement[bool],
+    selection: Selection,
+    order: Sequence[ColumnElement[Any]] = NEWEST,
+    limit: int | None = None,
 ) -> list[Alert]:
-    """What this person sees, newest first."""
-    return await _load(reading, _seen(reading, *conditions).order_by(*NEWEST).limit(limit), selection)
+    """What this person sees, newest first unless they are wanted in another order."""
+    return await _load(reading, _seen(reading, *conditions).order_by(*order).limit(limit), selection)
 
 
 async def pressing_alerts(
@@ -270,7 +280,11 @@ async def _alerts(info: Info, states: list[AlertState] | None = None, first: int
     asked = states if states is not None else [AlertState.FIRING]
     async with info.context.reading() as reading:
         return await alerts_where(
-            reading, alerts.Alert.state.in_(asked), selection=wanted(info), limit=page_size(first)
+            reading,
+            alerts.Alert.state.in_(asked),
+            selection=wanted(info),
+            order=NEWEST if AlertState.RESOLVED in asked else PRESSING,
+            limit=page_size(first),
         )
 
 
@@ -285,6 +299,7 @@ async def _alert(info: Info, id: strawberry.ID) -> Alert | None:
 class AlertQueries:
     alerts: list[Alert] = strawberry.field(
         resolver=_alerts,
-        description="Newest first; those that fire unless other states are asked for; at most 100.",
+        description="Those that fire unless other states are asked for; at most 100. What fires before what somebody has, the "
+        "highest level first, then what has fired for longest; with resolved ones all are told newest first.",
     )
     alert: Alert | None = strawberry.field(resolver=_alert)

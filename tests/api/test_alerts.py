@@ -13,9 +13,10 @@ from demo.farends import smtp
 from domain.actors import Role
 from domain.agents.staff import Agent
 from domain.agents.system_mail import SYSTEM_MAIL, SystemMail
+from domain.alerting.alerts import Alert, AlertKind, AlertState
 from domain.alerting.devices import Transport
 from domain.alerting.notices import PUSHES, Delivery, DeliveryStage, Notice
-from domain.db import database_time
+from domain.db import database_time, new_id
 from domain.events import any_pending
 from domain.following import begin, read_on
 from domain.sla.deadlines import fire_due
@@ -30,9 +31,10 @@ from notifications.pursuit import pursue
 from notifications.settings import NotificationSettings
 from tests.client import Client
 from tests.doors import answering
-from tests.factories import a_channel, a_mail, a_promise, an_agent, receive
+from tests.factories import NOON, a_channel, a_mail, a_promise, an_agent, receive
 
 ALERTS = "query($states: [AlertState!]) { alerts(states: $states) { id kind state level ticket { number } ackedBy { name } } }"
+FIRST = "query($states: [AlertState!], $first: Int!) { alerts(states: $states, first: $first) { state level firedAt } }"
 ACK = """mutation($input: AlertAckInput!) { alertAck(input: $input) {
   applied alert { state ackedBy { name } } userErrors { code } } }"""
 REGISTER = """mutation($input: DeviceRegisterInput!) { deviceRegister(input: $input) {
@@ -74,6 +76,37 @@ async def told(house: House) -> None:
         async with house.db.transaction() as session:
             pending = await any_pending(session)
             await read_on(session, dispatch.NAME, dispatch.dispatch)
+
+
+FIRES = [(AlertState.FIRING, 3, 60), (AlertState.FIRING, 3, 5), (AlertState.FIRING, 0, 90)]
+HELD = [(AlertState.ACKED, 3, 99), (AlertState.SNOOZED, 1, 1)]
+OVER = [(AlertState.RESOLVED, 1, 0)]
+
+
+@pytest.mark.parametrize(
+    ("states", "first", "told"),
+    [
+        (None, 2, FIRES[:2]),
+        (["SNOOZED", "ACKED", "FIRING"], 5, [*FIRES, *HELD]),
+        (["RESOLVED", "FIRING"], 3, [*OVER, FIRES[1], FIRES[0]]),
+    ],
+)
+async def test_the_most_pressing_alerts_come_first_and_with_resolved_ones_the_newest(
+    house: House, mia: Client, states: list[str] | None, first: int, told: list[tuple[AlertState, int, int]]
+) -> None:
+    async with house.db.transaction() as session:
+        for state, level, minutes in reversed([*FIRES, *HELD, *OVER]):
+            alert = Alert(
+                id=new_id(), kind=AlertKind.CHANNEL_DOWN, state=state, level=level, about_id=new_id(),
+                fired_at=NOON - timedelta(minutes=minutes),
+            )  # fmt: skip
+            session.add(alert)
+
+    found = (await mia.ask(FIRST, states=states, first=first))["alerts"]
+
+    assert [(one["state"], one["level"], one["firedAt"]) for one in found] == [
+        (state.name, level, (NOON - timedelta(minutes=minutes)).isoformat()) for state, level, minutes in told
+    ]
 
 
 @pytest.mark.usefixtures("broken")
