@@ -37,12 +37,12 @@ class Porch:
     """Where the doors of one worker's tests stand, one after the other: a server takes 0.15 s to close."""
 
     def __init__(self) -> None:
-        self._app: ASGIApp | None = None
+        self.app: ASGIApp | None = None
         self._server = serving_at(self, Patience(), port=0)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        assert self._app, "nobody lives here yet"
-        await self._app(scope, receive, send)
+        assert self.app, "nobody lives here yet"
+        await self.app(scope, receive, send)
 
     @asynccontextmanager
     async def built(self) -> AsyncIterator["Porch"]:
@@ -51,7 +51,7 @@ class Porch:
 
     @asynccontextmanager
     async def of(self, house: House) -> AsyncIterator[str]:
-        self._app = application(house)
+        self.app = application(house)
         yield self._address
         if begun := self._server.server_state.tasks:
             _, late = await asyncio.wait(begun, timeout=1)

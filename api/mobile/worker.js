@@ -47,13 +47,13 @@ async function receipt(data, event) {
   for (const wait of WAITS) {
     await new Promise((done) => setTimeout(done, wait));
     try {
-      await fetch("/push/receipt", {
+      const { status } = await fetch("/push/receipt", {
         method: "POST",
         credentials: "omit",
         headers: { "Content-Type": "application/json" },
         body,
       });
-      return;
+      if (status < 500 && status !== 429) return;
     } catch {
       // no network yet
     }

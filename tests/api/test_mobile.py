@@ -13,6 +13,9 @@ import pyotp
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from sqlalchemy import select, update
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.house import House
 from api.mobile import assets
@@ -23,7 +26,7 @@ from notifications.composing import receipt_token
 from notifications.vapid import VapidKey
 from tests.browser import Page, browsing, in_a_browser
 from tests.client import PASSWORD, Client
-from tests.doors import answering
+from tests.doors import Porch, answering
 from tests.two_teams import TwoTeams
 
 ALERT = """query($id: ID!) { alert(id: $id) {
@@ -456,8 +459,9 @@ async def test_who_has_a_second_factor_is_asked_for_its_code(ben: Client, phone:
 
 @in_a_browser
 async def test_a_push_is_shown_and_confirmed_by_the_worker_and_by_the_page_it_opens(
-    two_teams: TwoTeams, house: House, phone: Page
+    two_teams: TwoTeams, house: House, phone: Page, porch: Porch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Though the proxy before us is busy whenever a receipt comes for the first time."""
     async with house.db.transaction() as session:
         mine = Notice.agent_id == row_id("Agent", two_teams.ben.agent_id)
         found = await session.scalars(
@@ -482,6 +486,8 @@ async def test_a_push_is_shown_and_confirmed_by_the_worker_and_by_the_page_it_op
         "data": {"v": "1", "k": "sla_breached", "d": d, "r": r},
     }
 
+    busy = Busy(porch.app)
+    monkeypatch.setattr(porch, "app", busy)
     await _push(phone, address, notification)
     assert (await _settled(two_teams.ben, "shownAt"))["openedAt"] is None
     assert await phone.value(SHOWN) == ["Ticket 1: first reply overdue", "ack"]
@@ -494,6 +500,33 @@ async def test_a_push_is_shown_and_confirmed_by_the_worker_and_by_the_page_it_op
 
     assert await _settled(two_teams.ben, "openedAt")
     assert await phone.value("location.hash") == ""
+    assert busy.refused == {"shown": 503, "opened": 429}
+    (complaint,) = phone.complaints()
+    assert "429" in complaint
+    phone.events.clear()
+
+
+class Busy:
+    """A proxy that lets each kind of receipt through the second time it comes."""
+
+    def __init__(self, app: ASGIApp | None) -> None:
+        self._app = app
+        self.refused: dict[str, int] = {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        assert self._app
+        if scope["type"] == "http" and scope["path"] == "/push/receipt":
+            body = await Request(scope, receive).body()
+            event = orjson.loads(body)["event"]
+            if event not in self.refused:
+                self.refused[event] = 503 if event == "shown" else 429
+                return await Response(status_code=self.refused[event])(scope, receive, send)
+
+            async def again() -> Message:
+                return {"type": "http.request", "body": body, "more_body": False}
+
+            return await self._app(scope, again, send)
+        await self._app(scope, receive, send)
 
 
 SHOWN = """navigator.serviceWorker.ready.then((registration) => registration.getNotifications())
