@@ -272,11 +272,15 @@ def _maybe_sent(message: Message, channel: Channel, *, at: datetime) -> datetime
 
 
 async def _remember(session: AsyncSession, lease: Lease[Message], message: Message, **known: Any) -> None:
-    """In the message's particulars; what is none is forgotten."""
-    before = message.particulars or {}
+    """In the particulars as they are now, which an echo may have written to meanwhile; what is none is forgotten. Of what that
+    echo told nothing is doubtful."""
+    row = await lease.hold(session)
+    before = row.particulars or {}
+    if receipts.parts_of(before).keys() > receipts.parts_of(message.particulars).keys():
+        known[MAYBE] = None
     after = {key: value for key, value in (before | known).items() if value is not None}
     if after != before:
-        await lease.hold(session, particulars=after)
+        row.particulars = after
 
 
 async def _is_anothers(session: AsyncSession, message: Message, external_id: str) -> bool:

@@ -154,7 +154,7 @@ async def _is_there(
         and (one.get("message") or "").split() == text.split()
         and _since(one.get("created_time"), letter.message.at - SKEW)
     ]
-    known = await _known(letter, said, means)
+    known = await _known(letter, said, means, part=part)
     if fresh := [id for id in said if id not in known]:
         return fresh[-1]  # Graph lists the newest first
     if letter.at - tried_at < SETTLES:
@@ -169,13 +169,13 @@ def _since(created: Any, at: datetime) -> bool:
         return False
 
 
-async def _known(letter: Letter, ids: list[str], means: Means) -> set[str]:
-    """Those of other messages: the same words may have been said twice."""
+async def _known(letter: Letter, ids: list[str], means: Means, *, part: int) -> set[str | None]:
+    """Those of other messages, and of this one's other parts: the same words may have been said twice."""
     if not ids:
         return set()
     async with means.db.transaction() as session:
         found = await session.execute(
-            select(Message.external_id, Message.particulars["mids"]).where(
+            select(Message.id, Message.external_id, Message.particulars).where(
                 Message.channel_id == letter.channel.id,
                 or_(
                     Message.external_id.in_(ids),
@@ -183,4 +183,10 @@ async def _known(letter: Letter, ids: list[str], means: Means) -> set[str]:
                 ),
             )
         )
-        return {id for own, mids in found for id in (own, *(mids or ())) if id}
+        known = set[str | None]()
+        for id, own, particulars in found:
+            parts = parts_of(particulars)
+            of_it = {own, *(one["id"] for one in parts.values())}
+            told = parts.get(str(part)) if id == letter.message.id else None  # by an echo, just now
+            known |= of_it - {told["id"]} if told else of_it
+        return known

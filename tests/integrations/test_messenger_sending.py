@@ -1,5 +1,6 @@
 """Answers on their way to Messenger, through the real library, to a Graph API in all moods: what the agent sees each time."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
@@ -274,6 +275,43 @@ async def test_an_echo_may_be_quicker_than_the_answer_to_the_call(page: Messagin
     async with page.house.db.transaction() as session:
         told = await session.scalars(select(Event.kind).where(Event.kind == EventKind.MESSAGE_SENT))
         assert len(told.all()) == 1
+
+
+async def test_a_silence_does_not_undo_what_the_echo_told_meanwhile(
+    page: Messaging, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("integrations.messenger.graph.TIMEOUT", (3.0, 1.0))
+    await page.answers("Look:", files=[("mug.png", "image/png", b"\x89PNG-mug")])
+    page.graph.misbehave("timeout_after_success")
+
+    async with asyncio.TaskGroup() as both:
+        trying = both.create_task(page.carried())
+        await page.graph.next_sent()
+        await page.comes(echo_of(page, 0))
+    message = await page.carried()
+
+    assert trying.result().delivery == DeliveryState.QUEUED
+    assert [one.text for one in page.graph.sent] == ["Look:", None]
+    assert message.delivery == DeliveryState.SENT
+    assert message.external_id == page.graph.sent[0].message_id
+
+
+async def test_an_echo_may_come_just_before_the_conversation_is_looked_at(
+    page: Messaging, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("integrations.messenger.graph.TIMEOUT", (3.0, 0.3))
+    queued = await page.answers()
+    page.graph.misbehave("timeout_after_success")
+    await page.carried()
+    await page.time_passes(queued, seconds=60)
+    async with page.house.db.transaction() as session:
+        ((message, lease),) = await OUTBOX.claim(session, 5)
+    await page.comes(echo_of(page, 0))
+
+    await page.courier.carry(message, lease)
+
+    assert len(page.graph.sent) == 1
+    assert (await page.message(queued.id)).delivery == DeliveryState.SENT
 
 
 def echo_of(page: Messaging, place: int) -> messenger_events.Event:
