@@ -31,7 +31,7 @@ from domain.hands import work
 from domain.keys import Keys
 from domain.ways_in import channels
 from domain.ways_in.channels import Channel, ChannelKind
-from domain.work import Lease, TryLater
+from domain.work import Lease, LeaseLost, TryLater
 from integrations.mail.sending import smtp
 from integrations.mail.sending.connections import Relays
 from integrations.messenger import client as messenger
@@ -128,7 +128,13 @@ class Courier:
         except Exception as bug:
             await self._note_failure(letter, MaybeSent(type(bug).__name__), lease)
             raise
-        await self._note(letter, handed, lease)
+        try:
+            await self._note(letter, handed, lease)
+        except (LeaseLost, RecipientBusy):
+            raise
+        except BaseException:  # cancelled too: its time was up while it waited for a lock
+            await self._doubt(letter, lease)
+            raise
 
     async def _handed(self, letter: Letter) -> Handed:
         try:
@@ -136,6 +142,14 @@ class Courier:
                 return await self._senders[letter.channel.kind](letter, self._means)
         except TimeoutError as failure:
             raise MaybeSent("it took too long", problem=Problem.DOWN) from failure
+
+    async def _doubt(self, letter: Letter, lease: Lease[Message]) -> None:
+        """The provider has it, and no row says so: whoever tries again asks first."""
+        if letter.channel.kind in REPEATED:
+            return
+        async with self._db.transaction() as session:
+            since = await database_time(session)
+            await _remember(session, lease, letter.message, **{MAYBE: since.isoformat()})
 
     async def _note_failure(self, letter: Letter, failure: SendFailed, lease: Lease[Message]) -> None:
         message = letter.message
@@ -156,34 +170,12 @@ class Courier:
                     )
 
     async def _note(self, letter: Letter, handed: Handed, lease: Lease[Message]) -> None:
-        if handed.part is not None:
-            await self._note_part(letter, handed, handed.part, lease)
+        if handed.part is None:
+            await self._note_recipients(letter, handed, lease)
             return
-        await self._note_recipients(letter, handed, lease)
-
-    async def _note_part(self, letter: Letter, handed: Handed, part: int, lease: Lease[Message]) -> None:
-        """Unless its echo was quicker."""
         async with self._db.transaction() as session:
-            await channels.sends(session, letter.channel.id)
-            now = await database_time(session)
-            thread = await receipts.hold(session, letter.thread)
-            row = await session.get_one(
-                Message, letter.message.id, with_for_update=True, populate_existing=True
-            )
-            if row.due_at is None:
-                return
-            id = handed.external_id or ""
-            kept = {key: value for key, value in (row.particulars or {}).items() if key != "problem"}
-            written: Json = {"particulars": receipts.with_part(kept, part, id, at=now), "last_error": None}
-            if row.external_id is None and not await _is_anothers(session, row, id):
-                written["external_id"] = id
-            if handed.more:
-                await lease.hold(session, **written)
-                await lease.go_on(session)
-                return
-            row = await lease.settle(session, **written)
-            row.sent(at=now)
-            receipts.as_told(thread, row, at=now)
+            await _note_part(session, letter, handed, handed.part, lease)
+            await channels.sends(session, letter.channel.id)  # last, as where its echo is read
 
     async def _note_recipients(self, letter: Letter, handed: Handed, lease: Lease[Message]) -> None:
         """What became of it, recipient by recipient: who has it is not sent it again."""
@@ -254,6 +246,29 @@ class Courier:
                 below=below,
                 links=links,
             )
+
+
+async def _note_part(
+    session: AsyncSession, letter: Letter, handed: Handed, part: int, lease: Lease[Message]
+) -> None:
+    """Unless its echo was quicker."""
+    now = await database_time(session)
+    thread = await receipts.hold(session, letter.thread)
+    row = await session.get_one(Message, letter.message.id, with_for_update=True, populate_existing=True)
+    if row.due_at is None:
+        return
+    id = handed.external_id or ""
+    kept = {key: value for key, value in (row.particulars or {}).items() if key != "problem"}
+    written: Json = {"particulars": receipts.with_part(kept, part, id, at=now), "last_error": None}
+    if row.external_id is None and not await _is_anothers(session, row, id):
+        written["external_id"] = id
+    if handed.more:
+        await lease.hold(session, **written)
+        await lease.go_on(session)
+        return
+    row = await lease.settle(session, **written)
+    row.sent(at=now)
+    receipts.as_told(thread, row, at=now)
 
 
 async def _give_up(db: Database, lease: Lease[Message], message: Message, refusal: SendRefused) -> None:

@@ -21,12 +21,15 @@ from domain.desk.messages import OUTBOX, DeliveryState, Message
 from domain.desk.threads import Thread
 from domain.errors import TextTooLong, WindowClosed
 from domain.events import Event, EventKind
+from domain.hands import work
+from domain.ways_in import channels
 from domain.ways_in.channels import Channel, ChannelKind
 from integrations.courier import try_anew
 from integrations.messenger import client
 from integrations.messenger.refusals import TRIES
 from tests.factories import a_channel, a_promise
 from tests.integrations.messaging import ADA, PAGE, PAGE_ID, Messaging, at_work, lately
+from tests.locks import cut_off_who_waits, who_waits
 
 
 @pytest.fixture
@@ -312,6 +315,63 @@ async def test_an_echo_may_come_just_before_the_conversation_is_looked_at(
 
     assert len(page.graph.sent) == 1
     assert (await page.message(queued.id)).delivery == DeliveryState.SENT
+
+
+async def test_what_left_and_could_not_be_written_down_is_not_sent_again(
+    page: Messaging, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("domain.hands.back_off", lambda attempt: 0.01)
+    queued = await page.answers()
+
+    async with page.house.db.transaction() as session:
+        await session.execute(select(Thread).with_for_update(key_share=True))
+        working = asyncio.create_task(work(page.house.db, OUTBOX, page.courier.carry, poll=0.02))
+        await cut_off_who_waits(page.house)
+    async with asyncio.timeout(10):
+        while (message := await page.message(queued.id)).due_at:
+            await asyncio.sleep(0.02)
+    working.cancel()
+    await asyncio.gather(working, return_exceptions=True)
+
+    (sent,) = page.graph.sent
+    assert (message.delivery, message.external_id) == (DeliveryState.SENT, sent.message_id)
+
+
+async def test_who_waits_too_long_to_write_down_what_left_asks_before_sending_it_again(
+    page: Messaging,
+) -> None:
+    queued = await page.answers()
+
+    async with page.house.db.transaction() as session:
+        ((message, lease),) = await OUTBOX.claim(session, 5)
+    async with page.house.db.transaction() as session:
+        await session.execute(select(Thread).with_for_update(key_share=True))
+        carrying = asyncio.create_task(page.courier.carry(message, lease))
+        await who_waits(page.house)
+        carrying.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await carrying
+    await page.set(Message, due_at=lately(), deaths=0)
+    await page.carried()
+
+    assert len(page.graph.sent) == 1
+    assert (await page.message(queued.id)).delivery == DeliveryState.SENT
+
+
+async def test_an_answer_and_its_echo_do_not_wait_for_each_other(page: Messaging) -> None:
+    """Both say that a channel carries again."""
+    await page.answers()
+    await page.set(Channel, failing_since=lately(), last_error="500")
+
+    async with page.house.db.transaction() as echo:
+        await echo.execute(select(Thread).with_for_update(key_share=True))
+        carrying = asyncio.create_task(page.carried())
+        await who_waits(page.house)
+        await channels.sends(echo, (await page.channel()).id)
+    message = await carrying
+
+    assert message.delivery == DeliveryState.SENT
+    assert (await page.channel()).failing_since is None
 
 
 def echo_of(page: Messaging, place: int) -> messenger_events.Event:

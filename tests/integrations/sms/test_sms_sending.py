@@ -1,5 +1,6 @@
 """Text messages of ours, to providers in all moods."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -23,6 +24,7 @@ from domain.desk.survivors import locked
 from domain.desk.threads import Thread
 from domain.desk.tickets import Ticket, TicketStatus
 from domain.errors import GoesOnElsewhere, RecipientStopped, TooManySegments
+from domain.hands import work
 from domain.ways_in import channels
 from domain.ways_in.channels import Channel, ChannelKind
 from domain.work import TryLater
@@ -31,6 +33,7 @@ from integrations.settings import IntegrationSettings
 from integrations.sms import posting
 from tests.factories import NOON, a_channel, an_agent, receive, tickets
 from tests.integrations.sms.provider import Fault, SmsStandIn
+from tests.locks import cut_off_who_waits
 
 ADA = "+34600100200"
 PROVIDERS = ("twilio", "infobip", "vonage")
@@ -201,6 +204,30 @@ async def test_a_message_of_which_nobody_knows_is_asked_for_and_not_doubled(
     there = ["0"] if provider == "vonage" else ["0", "1", "2"]
     assert [one.text for one in far.sent] == there
     assert far.asked == (0 if provider == "vonage" else 3)
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+async def test_a_message_that_left_and_could_not_be_written_down_is_not_doubled(
+    house: House, far: SmsStandIn, provider: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("domain.hands.back_off", lambda attempt: 0.01)
+    shop = await a_shop(house, far, provider)
+    message = await shop.answers()
+
+    async with house.db.transaction() as session:
+        await channels.fails_to_send(session, shop.channel.id, error="HTTP 500")
+    async with house.db.transaction() as session:
+        await session.execute(select(Channel).with_for_update(key_share=True))
+        working = asyncio.create_task(work(house.db, OUTBOX, shop.courier.carry, poll=0.02))
+        await cut_off_who_waits(house)
+    async with asyncio.timeout(10):
+        while (message := await shop.now(message)).due_at:
+            await asyncio.sleep(0.02)
+    working.cancel()
+    await asyncio.gather(working, return_exceptions=True)
+
+    assert len(far.sent) == 1
+    assert message.delivery == (FAILS if provider == "vonage" else DeliveryState.SENT)
 
 
 async def test_twilio_may_have_the_same_words_from_another_message_of_ours(
