@@ -202,18 +202,38 @@ def _ascii(domain: str) -> str:
         return domain.lower()
 
 
+SHORTEST = 7
+"""Digits without a country. Fewer are an extension, unless that country has such numbers."""
+
+
 def phone_number(value: str, *, region: str | None) -> str | None:
     """In E.164; none for what is not a possible number (`anonymous`, `unknown`, an extension)."""
-    digits = value.strip()
-    if digits.isdigit() and len(digits) > 9 and not digits.startswith("0"):
-        digits = f"+{digits}"  # PBXs write 48600100200
+    written = value.strip()
+    national = _possible(written, region)
+    if not written.isdigit():
+        return _in_e164(national)
+    if len(written) < SHORTEST and national and not phonenumbers.is_valid_number(national):
+        return None
+    if len(written) <= 9 or written.startswith("0"):
+        return _in_e164(national)
+    whole = _possible(f"+{written}", None)  # PBXs write 48600100200
+    # It may be in use as both. Where a national number begins with 0, or one is longer than any, it has its country.
+    begins_with_0 = region and phonenumbers.ndd_prefix_for_region(region, True) == "0"
+    both = (whole, national) if begins_with_0 or len(written) > 10 else (national, whole)
+    in_use = (one for one in both if one and phonenumbers.is_valid_number(one))
+    return _in_e164(next(in_use, whole or national))
+
+
+def _possible(written: str, region: str | None) -> phonenumbers.PhoneNumber | None:
     try:
-        parsed = phonenumbers.parse(digits, region)
+        parsed = phonenumbers.parse(written, region)
     except phonenumbers.NumberParseException:
         return None
-    if not phonenumbers.is_possible_number(parsed):
-        return None
-    return str(phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164))
+    return parsed if phonenumbers.is_possible_number(parsed) else None
+
+
+def _in_e164(number: phonenumbers.PhoneNumber | None) -> str | None:
+    return str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)) if number else None
 
 
 def name_of(claim: Claim) -> str:
