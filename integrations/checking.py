@@ -14,6 +14,7 @@ from integrations.mail import checking as mail
 from integrations.messenger import checking as messenger
 from integrations.outbound import Means
 from integrations.phone import checking as phone
+from integrations.setting_up import SEALED
 from integrations.sms import checking as sms
 
 Check = Callable[[Channel, Means], Awaitable[list[Finding]]]
@@ -34,8 +35,7 @@ async def findings_of(channel: Channel, means: Means) -> list[Finding]:
         KINDS[channel.kind].of(channel, means.keys)
         return [*switched, *await CHECKS[channel.kind](channel, means)]
     except InvalidToken:
-        closed = N_("Its credentials were sealed with another HEDDLE_SECRET_KEY: give them anew.")
-        return [*switched, Finding("settings", False, closed)]
+        return [*switched, Finding("settings", False, SEALED)]
     except ValidationError as problem:
         named = ".".join(str(part) for part in problem.errors(include_input=False)[0]["loc"])
         wrong = N_("A setting is missing or wrong: {name}.")

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from cryptography.fernet import InvalidToken
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.actors import Actor
+from domain.db import Json
 from domain.errors import InvalidInput
 from domain.keys import Keys
 from domain.languages import N_
@@ -24,6 +26,7 @@ from integrations.channel_settings import (
 
 GRACE = timedelta(days=1)
 LONGEST_GRACE = timedelta(days=30)
+SEALED = N_("Its credentials were sealed with another HEDDLE_SECRET_KEY: give them anew.")
 
 
 @dataclass(frozen=True)
@@ -76,10 +79,9 @@ async def set_up(
         channel.change(by=by, at=at, name=_called(name))
     if not said:
         return
-    before = KINDS[channel.kind].of(channel, keys)
-    kept = before.config() | before.secrets()
+    kept, place = as_kept(channel, keys, said)
     read = read_settings(channel.kind, otherwise(channel.kind, kept, said))
-    if read.place() != before.place():
+    if read.place() != place:
         raise InvalidInput(
             N_("A channel keeps its address: another address is another channel."), field=["settings"]
         )
@@ -106,11 +108,23 @@ async def rotate(
     if not value and not setting.is_ours:
         raise InvalidInput(N_("{name} comes from its provider: say the new one."), field=["value"], name=name)
     made = None if value else new_secret()
-    before = KINDS[channel.kind].of(channel, keys)
-    kept = before.config() | before.secrets()
-    read = read_settings(channel.kind, otherwise(channel.kind, kept, {name: value or made}))
+    said = {name: value or made}
+    kept, _ = as_kept(channel, keys, said)
+    read = read_settings(channel.kind, otherwise(channel.kind, kept, said))
     channel.rotate(session, keys, name, read.secrets()[name], keep_for=keep_for, by=by, at=at)
     return made
+
+
+def as_kept(channel: Channel, keys: Keys, said: Mapping[str, Any]) -> tuple[Json, str | None]:
+    """Its settings, and its address. Secrets that another HEDDLE_SECRET_KEY sealed are all said anew, so that none is lost by the
+    way."""
+    try:
+        before = KINDS[channel.kind].of(channel, keys)
+    except InvalidToken:
+        if channel.secrets_set_at.keys() - said.keys():
+            raise InvalidInput(SEALED, field=["settings"]) from None
+        return channel.config, channel.address
+    return before.config() | before.secrets(), before.place()
 
 
 def _called(name: str) -> str:

@@ -24,6 +24,7 @@ from integrations.channel_settings import read_settings
 from integrations.messenger import connecting
 from integrations.messenger.connecting import Connection
 from integrations.messenger.page import MessengerPage
+from integrations.setting_up import as_kept
 
 
 @strawberry.input(
@@ -97,12 +98,12 @@ async def _kept(
         .where(channels.Channel.kind == ChannelKind.MESSENGER, channels.Channel.address == connection.page_id)
         .with_for_update()
     )
+    made_up = {"page_id": connection.page_id, "verify_token": secrets.token_urlsafe(24)}
     if known is not None:
-        before = MessengerPage.of(known, keys)
-        page = read_settings(ChannelKind.MESSENGER, before.config() | before.secrets() | said)
+        before, _ = as_kept(known, keys, made_up | said)
+        page = read_settings(ChannelKind.MESSENGER, made_up | before | said)
         known.set_up(session, keys, config=page.config(), secrets=page.secrets(), by=by, at=at)
         return known
-    made_up = {"page_id": connection.page_id, "verify_token": secrets.token_urlsafe(24)}
     page = read_settings(ChannelKind.MESSENGER, made_up | said)
     name = input.name.strip() or connection.name or connection.page_id
     added = await add_channel(

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Self
 
+from cryptography.fernet import InvalidToken
 from sqlalchemy import ForeignKey, Index, func, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
@@ -90,7 +91,9 @@ class Channel(Base):
         by: Actor,
         at: datetime,
     ) -> None:
-        before = self.config | (keys.decrypt(self.secrets) if self.secrets else {})
+        before = self.config | _opened(self.secrets, keys)
+        if not _opened(self.retired, keys):
+            self.retired = self.retired_until = None
         said = config | secrets
         self.config, self.secrets = config, keys.encrypt(secrets) if secrets else None
         if self.refused_at:  # by its old settings: whether it carries with these, the next answer shows
@@ -114,8 +117,8 @@ class Channel(Base):
         at: datetime,
     ) -> None:
         """The secret before is accepted for so long; with nothing, no earlier one from now on."""
-        secrets = keys.decrypt(self.secrets) if self.secrets else {}
-        retired = {one: [*kept] for one, kept in retired_in(self.retired, keys).items()}
+        secrets = _opened(self.secrets, keys)
+        retired = _retired(_opened(self.retired, keys))
         before = [Retired(secrets[name], at + keep_for)] if secrets.get(name) and keep_for else []
         retired[name] = [*retired.get(name, ()), *before] if keep_for else []
         lasting = {one: [kept for kept in those if kept.until > at] for one, those in retired.items()}
@@ -148,8 +151,19 @@ class Retired:
 
 
 def retired_in(sealed: bytes | None, keys: Keys) -> dict[str, list[Retired]]:
-    kept = keys.decrypt(sealed) if sealed else {}
+    return _retired(keys.decrypt(sealed) if sealed else {})
+
+
+def _retired(kept: Json) -> dict[str, list[Retired]]:
     return {name: [Retired.from_json(one) for one in those] for name, those in kept.items()}
+
+
+def _opened(sealed: bytes | None, keys: Keys) -> Json:
+    """None of what was sealed with another HEDDLE_SECRET_KEY: it is given anew."""
+    try:
+        return keys.decrypt(sealed) if sealed else {}
+    except InvalidToken:
+        return {}
 
 
 _SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,60}\Z")

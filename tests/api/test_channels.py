@@ -23,6 +23,7 @@ from domain.desk.messages import OUTBOX, DeliveryState, Message
 from domain.desk.tickets import Ticket
 from domain.events import Event, EventKind
 from domain.ids import public_id
+from domain.keys import Keys
 from domain.sla.policies import Calendar
 from domain.ways_in.channels import Channel, forget_retired
 from integrations.mailroom import Mailroom
@@ -336,6 +337,47 @@ async def test_a_providers_secret_is_given_and_no_other_is_made_for_it(admin: Cl
     assert (given["newSecrets"], given["userErrors"]) == ([], [])
     assert refused == [["value"], ["secret"], ["secret"]]
     assert too_long == ["INVALID"]
+
+
+async def sealed_with_another_key(house: House) -> None:
+    another = Keys("a key that was lost a long time ago")
+    async with house.db.transaction() as session:
+        sealed = another.encrypt({"key": [["first", "2126-01-01T00:00:00+00:00"]]})
+        await session.execute(update(Channel).values(secrets=another.encrypt({"key": "x"}), retired=sealed))
+
+
+async def test_a_channel_that_was_sealed_with_another_key_works_again_with_a_new_one(
+    house: House, admin: Client, anybody: Client
+) -> None:
+    id, _ = await a_line(admin)
+    await sealed_with_another_key(house)
+
+    rotated = await admin.do(ROTATE, id=id, secret="key", graceSeconds=3600)
+
+    assert rotated["userErrors"] == []
+    assert await rings(anybody, rotated["newSecrets"][0]["value"]) == 200
+    assert await rings(anybody, "first") == 401
+
+
+async def test_of_a_channel_that_was_sealed_with_another_key_every_secret_is_said_anew(
+    house: House, admin: Client
+) -> None:
+    given = [{"name": "imap_password", "value": "second"}, {"name": "webhook_token", "value": "a" * 32}]
+    settings = [ADDRESS, {"name": "imap_url", "value": "imaps://imap.shop.example"}, *given]
+    id = (await admin.do(CREATE, **MAIL, settings=settings))["channel"]["id"]
+    await sealed_with_another_key(house)
+
+    half = await admin.do(UPDATE, id=id, settings=given[:1])
+    whole = await admin.do(UPDATE, id=id, settings=given)
+
+    (error,) = half["userErrors"]
+    assert (error["code"], error["field"]) == ("INVALID", ["settings"])
+    assert "give them anew" in error["message"]
+    assert whole["userErrors"] == []
+    assert {one["name"] for one in whole["channel"]["secrets"] if one["isSet"]} == {
+        "imap_password",
+        "webhook_token",
+    }
 
 
 async def test_a_lost_answer_shows_the_same_new_secret_again(admin: Client) -> None:

@@ -11,6 +11,9 @@ from demo.farends.graph import Page
 from domain.desk.messages import Attachment, Message
 from domain.desk.threads import Thread
 from domain.ids import public_id
+from domain.keys import Keys
+from domain.ways_in.channels import Channel
+from integrations.messenger.page import MessengerPage
 from tests.client import Client
 from tests.integrations.messaging import ADA, PAGE_ID, Messaging, at_work, lately
 
@@ -69,6 +72,23 @@ async def test_connecting_again_gives_the_page_its_new_token(admin: Client, page
     assert (done["channel"]["slug"], done["channel"]["isHealthy"]) == ("messenger", True)
     assert done["verifyToken"] == "verify-token"
     assert (await page.message(queued.id)).external_id
+
+
+async def test_connecting_again_mends_a_page_that_was_sealed_with_another_key(
+    house: House, admin: Client, page: Messaging
+) -> None:
+    await page.set(Channel, secrets=Keys("a key that was lost a long time ago").encrypt({"page_token": "x"}))
+
+    done = await admin.do(CONNECT, pageToken="page-token", appSecret="app-secret")
+
+    assert done["userErrors"] == []
+    assert done["verifyToken"]
+    kept = MessengerPage.of(await page.channel(), house.keys)
+    assert kept.secrets() == {
+        "page_token": "page-token",
+        "app_secret": "app-secret",
+        "verify_token": done["verifyToken"],
+    }
 
 
 @pytest.mark.parametrize(

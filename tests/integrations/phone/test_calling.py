@@ -20,6 +20,7 @@ from domain.customers.contacts import Identity, IdentityKind
 from domain.db import new_id
 from domain.desk.messages import Call, CallState
 from domain.ids import public_id, row_id
+from domain.keys import Keys
 from domain.ways_in.blocking import BlockedSender
 from domain.ways_in.channels import Channel, ChannelKind
 from integrations.phone.dialler import Dialler
@@ -128,6 +129,19 @@ async def test_at_twilio_the_agents_telephone_rings_then_the_customers_and_it_is
     assert (kept.call_state, kept.cause) == (CallState.ENDED, "completed")
     assert public_id("Call", kept.id) == call["id"]
     assert kept.agent_id == row_id("Agent", ben.agent_id)
+
+
+async def test_a_line_that_cannot_be_read_keeps_no_other_from_calling(house: House, ben: Client) -> None:
+    desk = await a_desk(house, ben, await voice.a_line(house))
+    async with house.db.transaction() as session:
+        other: Channel = await a_channel(
+            session, house.keys, ChannelKind.PHONE, slug="old", number="+48221110000"
+        )
+        other.secrets = Keys("a key that was lost a long time ago").encrypt({"key": "x"})
+
+    begun = await desk.calls()
+
+    assert (begun["userErrors"], begun["call"]["state"]) == ([], "RINGING")
 
 
 @pytest.mark.parametrize(
