@@ -4,11 +4,12 @@ import asyncio
 import re
 import socket
 from collections.abc import AsyncIterator
-from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
 CONNECTING = 5.0
+LOOKING = 60.0
+"""Seconds, from the first byte of a file to the answer: within what the queue gives it."""
 LONGEST_ANSWER = 4096
 
 _VERDICT = re.compile(r"stream: (?:(OK)|(.+) FOUND)")
@@ -45,10 +46,11 @@ async def _asked(address: str, command: str, parts: AsyncIterator[bytes] | None)
         raise ScannerDown(f"it does not answer ({failure or 'in time'})") from failure
     with wire:
         try:
-            await _send(wire, command, parts)
-            said = await _answer(wire)
-        except ConnectionError as failure:
-            raise ScannerDown(f"it broke off ({type(failure).__name__})") from failure
+            async with asyncio.timeout(LOOKING):
+                await _send(wire, command, parts)
+                said = await _answer(wire)
+        except TimeoutError as failure:
+            raise ScannerDown("it does not answer (in time)") from failure
     return said.rstrip(b"\0\n").decode("utf-8", "replace").strip()
 
 
@@ -72,21 +74,36 @@ async def _connected(address: str) -> socket.socket:
 
 async def _send(wire: socket.socket, command: str, parts: AsyncIterator[bytes] | None) -> None:
     """Stops where the other end has heard enough: its answer says why."""
-    loop = asyncio.get_running_loop()
-    with suppress(ConnectionError):
-        await loop.sock_sendall(wire, command.encode() + b"\0")
-        if parts is None:
+    if not await _hears(wire, command.encode() + b"\0") or parts is None:
+        return
+    async for part in parts:
+        if not await _hears(wire, len(part).to_bytes(4) + part):
             return
-        async for part in parts:
-            await loop.sock_sendall(wire, len(part).to_bytes(4) + part)
-        await loop.sock_sendall(wire, (0).to_bytes(4))
+    await _hears(wire, (0).to_bytes(4))
+
+
+async def _hears(wire: socket.socket, said: bytes) -> bool:
+    try:
+        await asyncio.get_running_loop().sock_sendall(wire, said)
+    except ConnectionError:
+        return False
+    except OSError as failure:
+        raise _broken_off(failure) from failure
+    return True
 
 
 async def _answer(wire: socket.socket) -> bytes:
     said = b""
     while b"\0" not in said and len(said) < LONGEST_ANSWER:
-        piece = await asyncio.get_running_loop().sock_recv(wire, LONGEST_ANSWER)
+        try:
+            piece = await asyncio.get_running_loop().sock_recv(wire, LONGEST_ANSWER)
+        except OSError as failure:
+            raise _broken_off(failure) from failure
         if not piece:
             break
         said += piece
     return said
+
+
+def _broken_off(failure: OSError) -> ScannerDown:
+    return ScannerDown(f"it broke off ({type(failure).__name__})")

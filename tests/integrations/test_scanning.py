@@ -1,5 +1,7 @@
 """Files are looked through before anybody gets them: by a real scanner where there is one, and by one in all moods."""
 
+import asyncio
+import errno
 from collections.abc import AsyncIterator, Iterator
 from email.message import EmailMessage
 from pathlib import Path
@@ -205,19 +207,45 @@ async def test_a_file_that_is_too_large_for_the_scanner_is_not_asked_for_again(
         assert (await session.scalars(select(Scan.due_at))).all() == [None]
 
 
-async def test_a_scanner_that_hangs_holds_nobody_up(house: House, ben: Client, scanner: ClamdStandIn) -> None:
-    import asyncio
-
+@pytest.mark.parametrize(
+    ("required", "state"), [pytest.param(True, "WAITING"), pytest.param(False, "UNSCANNED")]
+)
+async def test_a_scanner_that_hangs_is_one_that_is_down(
+    house: House,
+    ben: Client,
+    scanner: ClamdStandIn,
+    monkeypatch: pytest.MonkeyPatch,
+    required: bool,
+    state: str,
+) -> None:
+    monkeypatch.setattr("integrations.scanning.clamd.LOOKING", 0.3)
     await a_mail_with(house, photo=PHOTO)
     scanner.misbehave("hang")
 
-    with pytest.raises(TimeoutError):
-        async with asyncio.timeout(0.3):  # the queue's is longer
-            await looked_through(house, scanner.url)
+    put_off = await looked_through(house, scanner.url, required=required)
+    hanging = (await shown(ben))["photo.png"]
+    await looked_through(house, scanner.url, required=required)
 
-    assert (await shown(ben))["photo.png"]["scan"] == "WAITING"
-    await looked_through(house, scanner.url)
+    assert put_off == ["it does not answer (in time)"]
+    assert (hanging["scan"], hanging["url"] is None) == (state, required)
     assert (await shown(ben))["photo.png"]["scan"] == "CLEAN"
+
+
+async def test_a_scanner_whose_machine_goes_is_down_and_a_file_that_goes_is_not(
+    scanner: ClamdStandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def gone() -> AsyncIterator[bytes]:
+        yield b"hello"
+        raise FileNotFoundError("the file")
+
+    async def never(*_: Any) -> bytes:
+        raise OSError(errno.EHOSTUNREACH, "No route to host")
+
+    with pytest.raises(FileNotFoundError):
+        await look_through(scanner.url, gone())
+    monkeypatch.setattr(asyncio.get_running_loop(), "sock_recv", never)
+    with pytest.raises(ScannerDown):
+        await look_through(scanner.url, pieces(b"hello"))
 
 
 async def test_what_we_send_waits_too_and_an_infected_file_never_leaves(
