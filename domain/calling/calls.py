@@ -1,7 +1,7 @@
 """Calls: placed on a ticket as their steps come, swept when their end never does."""
 
 import uuid
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -12,7 +12,7 @@ from domain.agents.staff import agents_called
 from domain.alerting import alerts
 from domain.alerting.alerts import Alert, AlertKind
 from domain.alerting.firing import Cause, fire
-from domain.arriving.inbound import Arrival, CallStep, InboundAttachment, InboundCall
+from domain.arriving.inbound import Arrival, CallStep, InboundAttachment, InboundCall, Waits
 from domain.calling import call_backs, dialled_numbers, dials, early_calls
 from domain.calling.call_placing import begin
 from domain.calling.call_steps import Line, Told, standing, told
@@ -32,8 +32,12 @@ from domain.ways_in.blocking import blocked_as
 from domain.ways_in.channels import Channel
 from domain.work import Lease, TryLater
 
+LOOKS_AGAIN = timedelta(seconds=15)
 
-async def receive(session: AsyncSession, channel: Channel, arrival: Arrival, step: InboundCall) -> str | None:
+
+async def receive(
+    session: AsyncSession, channel: Channel, arrival: Arrival, step: InboundCall
+) -> str | Waits | None:
     """Why nothing came of it, where nothing did."""
     await _alone(session, channel.id, step.call_id)
     call = await _called(session, channel.id, step.call_id) or await _asked_for(session, channel, step)
@@ -41,6 +45,8 @@ async def receive(session: AsyncSession, channel: Channel, arrival: Arrival, ste
     if call is None:
         if not _says_who(step):
             await early_calls.remember(session, channel.id, step.call_id, said, at=arrival.received_at)
+            if step.recording and (until := await _waits_for_its_call(session, arrival)):
+                return Waits(until)
             return "the step that says who calls has not come yet"
         if step.claim and not step.outgoing and (blocked := await blocked_as(session, step.claim)):
             return f"blocked sender: {blocked}"
@@ -55,6 +61,13 @@ async def receive(session: AsyncSession, channel: Channel, arrival: Arrival, ste
     by = customer(call.contact_id)
     await _hear(session, channel, call, ticket, said, begins=begins, by=by, at=step.at)
     return None
+
+
+async def _waits_for_its_call(session: AsyncSession, arrival: Arrival) -> datetime | None:
+    """As long again as it has waited, within the time for which its other steps are kept."""
+    now = await database_time(session)
+    waited = now - arrival.received_at
+    return now + max(LOOKS_AGAIN, waited) if waited < early_calls.FORGOTTEN else None
 
 
 async def _alone(session: AsyncSession, channel_id: uuid.UUID | None, call_id: str | None) -> None:

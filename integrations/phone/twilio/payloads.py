@@ -5,7 +5,7 @@ which comes back in the addresses that we gave along. https://www.twilio.com/doc
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -118,7 +118,10 @@ def _status(told: Told) -> InboundCall | Unread:
                 return told.step(CallStep.ANSWERED, agent=to)
             return Unread("our own greeting took it, which is no answer")
         case "completed" | "busy" | "no-answer" | "failed" | "canceled":
-            return told.step(CallStep.ENDED, cause=status)
+            if told.leg:
+                return told.step(CallStep.ENDED, cause=status)
+            # Who calls is said here too: its first webhook may never have come through.
+            return replace(rings(told), step=CallStep.ENDED, cause=status)
         case _:
             return Unread(f"a status of a call that is not known: {status}")
 

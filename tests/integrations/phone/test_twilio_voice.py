@@ -11,12 +11,12 @@ from xml.etree.ElementTree import Element
 from zoneinfo import ZoneInfo
 
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.house import House
 from domain.agents.staff import Agent
-from domain.arriving.inbound import Arrival
+from domain.arriving.inbound import ARRIVALS, Arrival, ArrivalState
 from domain.calling.dialled_numbers import DialledNumber
 from domain.customers.contacts import IdentityKind
 from domain.db import new_id
@@ -47,6 +47,7 @@ from tests.voice import (
     recording_url,
     sid,
 )
+from tests.working_off import worked_off
 
 SOUND = b"ID3 the voice of Ada"
 
@@ -60,16 +61,27 @@ def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
 async def read(house: House) -> list[Arrival]:
     """All that arrived, once somebody has read it."""
 
-    async def arrivals() -> list[Arrival]:
-        async with house.db.transaction() as session:
-            return list(await session.scalars(select(Arrival).order_by(Arrival.id)))
-
     async def opened() -> bool:
-        return all(one.due_at is None for one in await arrivals())
+        return all(one.due_at is None for one in await arrivals(house))
 
     async with running(Mailroom(house.db, house.keys, house.files).run()):
         await until(opened, 30)
-    return await arrivals()
+    return await arrivals(house)
+
+
+async def arrivals(house: House) -> list[Arrival]:
+    async with house.db.transaction() as session:
+        return list(await session.scalars(select(Arrival).order_by(Arrival.id)))
+
+
+async def read_once(house: House, *, but: Arrival | None = None) -> None:
+    """What is due now; `but`: which somebody else has."""
+    async with house.db.transaction() as session:
+        await session.execute(update(Arrival).where(Arrival.due_at.is_not(None)).values(due_at=func.now()))
+        if but:
+            later = update(Arrival).where(Arrival.id == but.id)
+            await session.execute(later.values(due_at=func.now() + timedelta(hours=1)))
+    await worked_off(house, ARRIVALS, Mailroom(house.db, house.keys, house.files).open)
 
 
 async def the_call(house: House) -> Call:
@@ -135,6 +147,22 @@ async def test_a_call_rings_those_who_are_there_and_what_becomes_of_it_is_told_i
     assert kept.agent_id is not None
     assert kept.answered_at is not None
     assert kept.ended_at is not None
+
+
+@pytest.mark.parametrize("status", ["completed", "no-answer"])
+@pytest.mark.parametrize(("caller", "number"), [(ADAS, ADAS), ("+266696687", "")])
+async def test_a_call_of_which_only_the_end_comes_through_is_a_missed_one(
+    anybody: Client, house: House, caller: str, number: str, status: str
+) -> None:
+    await a_line(house)
+
+    await Voice(anybody, caller=caller).says(f"{HOOK}/status", CallStatus=status)
+    await read(house)
+
+    kept = await the_call(house)
+    assert (kept.call_state, kept.cause, kept.number, kept.dialled) == (
+        CallState.MISSED, status, number, OURS,
+    )  # fmt: skip
 
 
 async def test_the_telephones_of_the_settings_ring_in_the_dialled_numbers_language(
@@ -221,6 +249,46 @@ async def test_a_voicemail_is_fetched_with_the_accounts_credentials_and_deleted_
     (_, consent) = (kept.steps or {})["consent"]
     assert consent.startswith("was told and stayed, ")
     assert "Se graba para que podamos" in consent
+
+
+async def test_a_voicemail_waits_for_a_call_whose_first_word_is_read_later(
+    anybody: Client, house: House
+) -> None:
+    await a_line(house, ring="+48700800900", voicemail="true")
+    call = Voice(anybody)
+    dial = one(await call.says(), "Dial")
+    record = one(await call.says(str(dial.get("action")), DialCallStatus="no-answer"), "Record")
+    url = "https://api.twilio.com/2010-04-01/Accounts/AC/Recordings/RE1"
+    told = {"RecordingUrl": url, "RecordingSid": "RE1", "RecordingStatus": "completed"}
+    await call.says(str(record.get("recordingStatusCallback")), **told)
+    first, *_ = await arrivals(house)
+
+    await read_once(house, but=first)
+    *_, early = await arrivals(house)
+    await read_once(house)
+    await read_once(house)
+    *_, late = await arrivals(house)
+
+    assert (early.due_at is None, late.due_at, late.state) == (False, None, ArrivalState.PLACED)
+    assert [file.source_url for file in await files_of(house, await the_call(house))] == [f"{url}.mp3"]
+
+
+async def test_a_recording_of_a_call_that_never_comes_is_not_waited_for_for_ever(
+    anybody: Client, house: House
+) -> None:
+    await a_line(house, ring="+48700800900", voicemail="true")
+    call = Voice(anybody)
+    dial = one(await call.says(), "Dial")
+    record = one(await call.says(str(dial.get("action")), DialCallStatus="no-answer"), "Record")
+    async with house.db.transaction() as session:
+        await session.execute(delete(Arrival))
+    await call.says(str(record.get("recordingStatusCallback")), RecordingUrl="https://x", RecordingSid="RE1")
+    async with house.db.transaction() as session:
+        await session.execute(update(Arrival).values(received_at=func.now() - timedelta(days=1)))
+
+    (recorded,) = await read(house)
+
+    assert recorded.state == ArrivalState.IGNORED
 
 
 async def fetched(house: House, twilio: TwilioFarEnd) -> None:
