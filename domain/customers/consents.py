@@ -85,32 +85,29 @@ def _moment(said: Json) -> tuple[datetime, bool]:
 
 
 async def heed(session: AsyncSession, channel_id: uuid.UUID, number: str, said: ConsentWord) -> bool:
-    """Writes down what was said; false for a yes to what nobody refused, which is a word like any other."""
-    row = await _held(session, channel_id, number, makes=said.wish == Wish.STOP or said.by != Says.CUSTOMER)
-    if row is None:
-        return False
+    """Writes down what was said; false for a yes to what nobody has refused so far, which is a word like any other."""
+    row = await _held(session, channel_id, number)
     if any(one["id"] == said.id for one in row.history):
         return True
-    if said.wish == Wish.START and said.by == Says.CUSTOMER and row.stopped_at is None:
-        return False
-    row.add(said)
-    return True
+    unasked = said.wish == Wish.START and said.by == Says.CUSTOMER and row.stopped_at is None
+    row.add(said)  # an unasked yes too: the no that it answers may come late
+    return not unasked
 
 
-async def _held(session: AsyncSession, channel_id: uuid.UUID, number: str, *, makes: bool) -> Consent | None:
+async def _held(session: AsyncSession, channel_id: uuid.UUID, number: str) -> Consent:
     """Whoever writes to it next waits until we are done."""
-    if makes:
-        await session.execute(
-            insert(Consent)
-            .values(id=new_id(), channel_id=channel_id, number=number, history=[])
-            .on_conflict_do_nothing(index_elements=["channel_id", "number"])
-        )
-    return await session.scalar(
+    await session.execute(
+        insert(Consent)
+        .values(id=new_id(), channel_id=channel_id, number=number, history=[])
+        .on_conflict_do_nothing(index_elements=["channel_id", "number"])
+    )
+    found = await session.scalars(
         select(Consent)
         .where(Consent.channel_id == channel_id, Consent.number == number)
         .with_for_update()
         .execution_options(populate_existing=True)
     )
+    return found.one()
 
 
 async def stopped_at(session: AsyncSession, channel_id: uuid.UUID, number: str) -> datetime | None:

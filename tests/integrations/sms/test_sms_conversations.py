@@ -214,7 +214,7 @@ async def test_a_start_takes_it_back_and_is_a_word_like_any_other_to_who_never_s
     assert [bool(message.automatic) for message in await texting.messages()] == [False, True, True]
     async with house.db.transaction() as session:
         consent = (await session.scalars(select(Consent))).one()
-    assert (consent.stopped_at, len(consent.history)) == (None, 2)
+    assert (consent.stopped_at, len(consent.history)) == (None, 3)
     await answer(texting)
 
 

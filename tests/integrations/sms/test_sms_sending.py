@@ -344,3 +344,18 @@ async def test_words_about_consent_hold_by_their_own_time(house: House, far: Sms
     assert found == [NOON, None, None, None, None]
     assert [one["word"] for one in row.history] == ["stop", "baja", "alta"]
     assert row.started_at == start.at
+
+
+async def test_a_yes_that_is_read_before_the_no_it_answers_is_the_last_word(
+    house: House, far: SmsStandIn
+) -> None:
+    shop = await a_shop(house, far, "twilio")
+    start = a_text("START", wish=Wish.START, word="start", at=NOON + timedelta(minutes=5))
+    stop = a_text("STOP", wish=Wish.STOP, word="stop", at=NOON)
+    async with house.db.transaction() as session:
+        await receive(session, shop.channel, start)
+        await receive(session, shop.channel, stop)
+
+    await shop.answers()
+
+    assert (await shop.carried()).delivery == DeliveryState.SENT
