@@ -32,7 +32,7 @@ class IntegrationSettings(HeddleSettings):
     webhooks_private: bool = False
     scan_url: str | None = None
     scan_required: bool = True
-    media_hosts: str = "fbcdn.net,fbsbx.com,facebook.com,twilio.com,twiliocdn.com"
+    media_hosts: str = "fbcdn.net,fbsbx.com,facebook.com,twilio.com,twiliocdn.com,nexmo.com,vonage.com"
 
     @field_validator("smtp_in_port", "lmtp_port", mode="before")
     @classmethod

@@ -3,6 +3,8 @@
 from itertools import permutations
 from typing import Any
 
+import httpx
+import orjson
 import pytest
 from sqlalchemy import select, update
 
@@ -14,7 +16,7 @@ from domain.arriving.inbound import Arrival, ArrivalState
 from domain.customers.consents import Consent, Wish
 from domain.customers.contacts import Claim, Contact, Identity, IdentityKind, add_identity
 from domain.db import database_time
-from domain.desk.messages import Attachment, Direction, Message
+from domain.desk.messages import FETCHES, Attachment, Direction, Message
 from domain.desk.survivors import locked
 from domain.desk.threads import Thread
 from domain.desk.tickets import TicketStatus
@@ -25,11 +27,13 @@ from domain.sla.clocks import Clock
 from domain.ways_in.blocking import BlockedSender
 from domain.ways_in.channels import Channel, ChannelKind
 from integrations.channel_settings import read_settings
+from integrations.media import Media
+from integrations.settings import IntegrationSettings
 from integrations.sms.twilio.media import credentials_for
 from integrations.sms.words import wish_of
 from tests.client import Client
 from tests.factories import NOON, a_channel, a_mail, a_promise, an_agent, receive, set_channel, tickets
-from tests.integrations.sms.telling import ADA, OURS, Texting
+from tests.integrations.sms.telling import ADA, OURS, Texting, bearing
 
 PROVIDERS = ("twilio", "infobip", "vonage")
 
@@ -327,6 +331,29 @@ async def test_pictures_come_along_to_be_fetched(house: House, texting: Texting)
         attached = (await session.scalars(select(Attachment))).one()
     assert (attached.name, attached.mime, attached.source_url) == ("media-1.jpg", "image/jpeg", url)
     assert await texting.shown() == [["STOP"]]  # with a picture it is no word by itself
+
+
+async def test_a_picture_that_vonage_keeps_is_fetched_there(house: House, vonage: Texting) -> None:
+    url = "https://api-us.nexmo.com/v3/media/1b456509-974c-458b-aafa-45fc48a4d976"
+    said = {
+        "message_uuid": "aaaaaaaa-bbbb-4ccc-8ddd-0123456789ab", "channel": "mms", "message_type": "image",
+        "from": ADA.removeprefix("+"), "to": "48732100200", "timestamp": "2026-11-05T11:55:00Z", "image": {"url": url},
+    }  # fmt: skip
+    body = orjson.dumps(said)
+    assert await vonage.post("/hooks/sms/sms", body, bearing(body)) == 200
+    await vonage.opened()
+    media = Media(house.db, house.keys, house.files, IntegrationSettings())
+    async with house.db.transaction() as session:
+        ((picture, lease),) = await FETCHES.claim(session, 1)
+
+    far_end = httpx.MockTransport(lambda request: httpx.Response(200, content=b"a picture"))
+    async with httpx.AsyncClient(transport=far_end) as media._http:
+        await media.fetch(picture, lease)
+
+    async with house.db.transaction() as session:
+        kept = await session.get_one(Attachment, picture.id)
+    assert picture.source_url == url
+    assert await house.files.get(kept.file or "") == b"a picture"
 
 
 @pytest.mark.parametrize(
