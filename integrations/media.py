@@ -17,7 +17,7 @@ from domain.events import EventKind
 from domain.hands import work
 from domain.keys import Keys
 from domain.ways_in.channels import Channel, ChannelKind
-from domain.work import Lease, LeaseLost, TryLater
+from domain.work import Lease, TryLater
 from integrations.phone.twilio.recordings import Recordings
 from integrations.settings import IntegrationSettings
 from integrations.sms.twilio.media import credentials_for
@@ -72,11 +72,20 @@ class Media:
                 await scans.ask(session, self._files, [file])
                 item = (await session.execute(select(Item).where(Item.id == attachment.item_id))).scalar_one()
                 item.tell(EventKind.ATTACHMENT_FETCHED, by=SYSTEM, at=await database_time(session))
-        except LeaseLost:  # somebody else has fetched it, or its person was erased meanwhile
-            await self._files.delete(file)
+        except (
+            BaseException
+        ):  # somebody else has fetched it, its person was erased meanwhile, the database went
+            await self._let_go_of(file)
             raise
         if recordings and recordings.are_deleted:
             await self._let_go(recordings, url, lease)
+
+    async def _let_go_of(self, file: str) -> None:
+        """Bytes that no row names would be nobody's to erase. Whether one does is asked: a commit may have lost only its answer."""
+        async with self._db.transaction() as session:
+            if await session.scalar(select(Attachment.id).where(Attachment.file == file)):
+                return
+        await self._files.delete(file)
 
     async def _account(
         self, attachment: Attachment, url: str

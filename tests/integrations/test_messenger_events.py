@@ -1,26 +1,34 @@
 """What Meta posts, opened by a worker: what an agent sees afterwards, in whatever order it came."""
 
+import asyncio
 import random
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
+import httpx
 import pytest
 from sqlalchemy import select
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.house import House
 from demo.farends import messenger_events as meta
 from domain.arriving.inbound import Arrival, ArrivalState
 from domain.customers.contacts import Contact
 from domain.customers.name_lookups import NAME_LOOKUPS, NameLookup
+from domain.desk.files import Folder
 from domain.desk.messages import FETCHES, Attachment, DeliveryState, Message
 from domain.desk.revisions import AwaitedMessage, edited_at, reactions_of, unsent_at
 from domain.desk.threads import Thread
 from domain.events import Event, EventKind
+from domain.work import Lease
 from integrations.media import Media
 from integrations.messenger.profiles import Profiles
 from tests.fetching import running
 from tests.integrations.messaging import ADA, PAGE_ID, Messaging, at_work, lately
+from tests.locks import cut_off_who_waits
 
 SECOND = timedelta(seconds=1)
 
@@ -185,6 +193,53 @@ async def test_stickers_and_photos_are_fetched_and_an_address_that_has_expired_s
     assert (refused.file, refused.last_error) == (None, "files are not fetched from 192.0.2.1")
     assert await told(page, EventKind.ATTACHMENT_LOST) == [EventKind.ATTACHMENT_LOST] * 2
     assert FETCHES.topic == "attachments"
+
+
+async def claimed_photo(page: Messaging) -> tuple[Media, Attachment, Lease[Attachment]]:
+    await page.comes(meta.photo_message(ADA, PAGE_ID, page.graph.media_url("mug.png")))
+    async with page.house.db.transaction() as session:
+        ((photo, lease),) = await FETCHES.claim(session, 1)
+    return Media(page.house.db, page.house.keys, page.house.files, page.settings), photo, lease
+
+
+def stored(page: Messaging) -> int:
+    assert isinstance(page.house.files, Folder)
+    return sum(one.is_file() for one in page.house.files.folder.rglob("*"))
+
+
+async def test_of_a_photo_that_could_not_be_written_down_nothing_stays(page: Messaging) -> None:
+    media, photo, lease = await claimed_photo(page)
+
+    async with page.house.db.transaction() as session, httpx.AsyncClient() as media._http:
+        await session.get_one(Attachment, photo.id, with_for_update=True)
+        fetching = asyncio.create_task(media.fetch(photo, lease))
+        await cut_off_who_waits(page.house)
+        with pytest.raises(DBAPIError):
+            await fetching
+
+    assert stored(page) == 0
+
+
+async def test_a_photo_that_a_row_names_stays_though_nobody_heard_of_the_commit(
+    page: Messaging, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    media, photo, lease = await claimed_photo(page)
+    transaction = page.house.db.transaction
+
+    @asynccontextmanager
+    async def loses_its_answer() -> AsyncIterator[AsyncSession]:
+        async with transaction() as session:
+            yield session
+            tells = bool(session.info.get("rings"))
+        if tells:
+            raise ConnectionError
+
+    monkeypatch.setattr(page.house.db, "transaction", loses_its_answer)
+    async with httpx.AsyncClient() as media._http:
+        with pytest.raises(ConnectionError):
+            await media.fetch(photo, lease)
+
+    assert stored(page) == 1
 
 
 async def names(page: Messaging) -> list[str]:
