@@ -39,18 +39,22 @@ async def in_time(name: str, asked: Awaitable[Finding]) -> Finding:
         return Finding(name, False, N_("No answer within {seconds} seconds."), {"seconds": int(DEADLINE)})
 
 
-async def let_in(url: str, **shown: Any) -> Finding:
+async def let_in(url: str | httpx.URL, **shown: Any) -> Finding:
     """Does a provider take the credentials? Asked for something that changes nothing; `shown` as httpx has it."""
     try:
         async with httpx.AsyncClient() as http:
             answer = await http.get(url, **shown)
     except (httpx.HTTPError, httpx.InvalidURL) as failure:
-        silent = N_("The provider cannot be asked: {said}.")
-        return Finding("account", False, silent, {"said": str(failure) or type(failure).__name__})
+        return unasked(failure)
     if answer.is_success:
         return Finding("account", True, N_("The provider knows the account."))
     refused = N_("The provider does not take the credentials: HTTP {status}.")
     return Finding("account", False, refused, {"status": answer.status_code})
+
+
+def unasked(failure: Exception) -> Finding:
+    silent = N_("The provider cannot be asked: {said}.")
+    return Finding("account", False, silent, {"said": str(failure) or type(failure).__name__})
 
 
 async def heard(channel: Channel, means: Means) -> Finding:

@@ -1,8 +1,8 @@
 """Does a number for text messages work? Its provider says whether it knows the account."""
 
 from domain.ways_in.channels import Channel
-from integrations.findings import Finding, heard, in_time, let_in
-from integrations.outbound import Means
+from integrations.findings import Finding, heard, in_time, let_in, unasked
+from integrations.outbound import Means, SendRefused
 from integrations.sms.infobip import client as infobip
 from integrations.sms.number import SmsNumber
 from integrations.twilio import account_url, sign_in
@@ -19,7 +19,11 @@ async def _account(number: SmsNumber, means: Means) -> Finding:
             address = account_url(means.settings.twilio_url, number) + ".json"
             return await let_in(address, auth=sign_in(number))
         case "infobip":
-            return await let_in(f"{number.base_url}/account/1/balance", headers=infobip.who(number))
+            try:
+                there = await infobip.at(number, "/account/1/balance", means)
+            except (SendRefused, ConnectionError) as failure:
+                return unasked(failure)
+            return await let_in(**there)
         case "vonage":
             keys = {"api_key": number.api_key, "api_secret": number.api_secret}
             shown = {name: key.get_secret_value() for name, key in keys.items()}

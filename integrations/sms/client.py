@@ -24,7 +24,7 @@ async def send(letter: Letter, means: Means) -> Handed:
                 return Handed(sid)
             return Handed(await twilio.send(letter, number, to.value, means))
         case "infobip":
-            if letter.maybe_sent and await infobip.find(letter, number):
+            if letter.maybe_sent and await infobip.find(letter, number, means):
                 return Handed(str(message.id))
             return Handed(await infobip.send(letter, number, to.value, means))
         case "vonage":

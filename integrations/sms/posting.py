@@ -21,7 +21,7 @@ class Answered:
         return self.status < 300
 
 
-async def call(method: str, url: str, **options: Any) -> Answered:
+async def call(method: str, url: str | httpx.URL, **options: Any) -> Answered:
     """Raises SendFailed for what passes, MaybeSent where nobody knows whether the provider has acted on it."""
     try:
         async with httpx.AsyncClient(timeout=TIMEOUT) as http:

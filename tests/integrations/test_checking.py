@@ -126,7 +126,7 @@ async def test_a_provider_says_whether_it_knows_the_account(
     house: House, kind: ChannelKind, settings: dict[str, Any], secret: str
 ) -> None:
     async with Provider() as provider:
-        outside = {"twilio_url": provider.url, "vonage_url": provider.url}
+        outside = {"twilio_url": provider.url, "vonage_url": provider.url, "webhooks_private": True}
         at = {"base_url": provider.url} if settings["provider"] == "infobip" else {}
         told = [
             (await found(house, kind, outside=outside, slug=slug, number=number, **at, **settings, **{secret: key}))
@@ -134,7 +134,11 @@ async def test_a_provider_says_whether_it_knows_the_account(
                 ("a", "+48221112233", "the right secret"), ("b", "+48221112234", "another"),
             )
         ]  # fmt: skip
-    silent = {"twilio_url": "http://127.0.0.1:9", "vonage_url": "http://127.0.0.1:9"}
+    silent = {
+        "twilio_url": "http://127.0.0.1:9",
+        "vonage_url": "http://127.0.0.1:9",
+        "webhooks_private": True,
+    }
     nowhere = {"base_url": "http://127.0.0.1:9"} if at else {}
     unasked = await found(
         house,
@@ -150,6 +154,23 @@ async def test_a_provider_says_whether_it_knows_the_account(
     assert [one["account"][0] for one in (*told, unasked)] == [True, False, False]
     assert "HTTP 401" in told[1]["account"][1]
     assert "another" not in str(told[1]["account"])
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+async def test_nobody_is_asked_within_our_own_network(house: House, scheme: str) -> None:
+    async with Provider() as provider:
+        told = await found(
+            house,
+            SMS,
+            provider="infobip",
+            base_url=provider.url.replace("http", scheme),
+            api_key="the right secret",
+            token="a token of the shop",
+        )
+
+    ok, said = told["account"]
+    assert not ok
+    assert ("private network" if scheme == "https" else "https://") in said
 
 
 async def test_an_exchange_that_is_not_there_is_told(house: House) -> None:

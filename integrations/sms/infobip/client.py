@@ -10,6 +10,7 @@ from integrations.outbound import AwaitsWord, Letter, MaybeSent, Means, SendFail
 from integrations.sms.infobip.payloads import reason
 from integrations.sms.number import SmsNumber
 from integrations.sms.posting import call, not_let_in, refused, unsure
+from integrations.subscribers.addresses import target_of
 
 TAKEN = ("PENDING", "DELIVERED")
 TWICE = "REJECTED_DUPLICATE_MESSAGE_ID"
@@ -34,7 +35,7 @@ async def send(letter: Letter, number: SmsNumber, to: str, means: Means) -> str:
         "notifyContentType": "application/json",
     }
     answer = await call(
-        "POST", f"{number.base_url}/sms/2/text/advanced", json={"messages": [one]}, headers=who(number)
+        "POST", **await _judged(number, "/sms/2/text/advanced", means), json={"messages": [one]}
     )
     if not answer.is_good:
         raise refused(answer.status, _problem(answer.said) or f"HTTP {answer.status}")
@@ -53,11 +54,12 @@ async def send(letter: Letter, number: SmsNumber, to: str, means: Means) -> str:
     raise SendRefused(reason(status))
 
 
-async def find(letter: Letter, number: SmsNumber) -> bool:
+async def find(letter: Letter, number: SmsNumber, means: Means) -> bool:
     """Did an earlier try arrive there?"""
     asked = {"messageId": str(letter.message.id)}
+    there = await _judged(number, "/sms/1/logs", means)
     try:
-        answer = await call("GET", f"{number.base_url}/sms/1/logs", params=asked, headers=who(number))
+        answer = await call("GET", **there, params=asked)
     except SendFailed as failure:
         raise AwaitsWord(str(failure), problem=failure.problem) from failure
     if not answer.is_good:
@@ -65,8 +67,21 @@ async def find(letter: Letter, number: SmsNumber) -> bool:
     return bool(answer.said.get("results"))
 
 
-def who(number: SmsNumber) -> dict[str, str]:
-    return {"Authorization": f"App {number.api_key.get_secret_value()}"}
+async def at(number: SmsNumber, path: str, means: Means) -> dict[str, Any]:
+    """What a request there is made of. The address is typed in by whoever sets the number up: raises SendRefused for one in our own
+    network, ConnectionError for one that is not known."""
+    target = await target_of(number.base_url + path, private=means.settings.webhooks_private)
+    headers = {"Authorization": f"App {number.api_key.get_secret_value()}", "Host": target.host}
+    return {"url": target.url, "headers": headers, "extensions": {"sni_hostname": target.name}}
+
+
+async def _judged(number: SmsNumber, path: str, means: Means) -> dict[str, Any]:
+    try:
+        return await at(number, path, means)
+    except SendRefused as refusal:
+        raise not_let_in(str(refusal)) from refusal
+    except ConnectionError as failure:
+        raise SendFailed(str(failure), problem=Problem.DOWN) from failure
 
 
 def _bare(address: str | None) -> str:

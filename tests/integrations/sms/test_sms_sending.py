@@ -104,13 +104,15 @@ async def far() -> AsyncIterator[SmsStandIn]:
         yield far
 
 
-async def a_shop(house: House, far: SmsStandIn, provider: str, **others: Any) -> Shop:
+async def a_shop(
+    house: House, far: SmsStandIn, provider: str, *, private: bool = True, **others: Any
+) -> Shop:
     """Ada has written to it by text message."""
-    settings = IntegrationSettings(twilio_url=far.url, vonage_url=far.url)
+    settings = IntegrationSettings(twilio_url=far.url, vonage_url=far.url, webhooks_private=private)
     courier = Courier(house.db, house.keys, house.files, settings, base_url="https://help.shop.example")
     told = {"provider": provider, **SETTINGS[provider], **others}
     if provider == "infobip":
-        told["base_url"] = far.url
+        told = {"base_url": far.url, **told}
     async with house.db.transaction() as session:
         channel = await a_channel(session, house.keys, ChannelKind.SMS, **told)
         await receive(session, channel, a_text("Where is my parcel?"))
@@ -181,6 +183,19 @@ async def test_each_refusal_has_its_own_end(house: House, far: SmsStandIn, provi
         await shop.put_aside()
 
     assert ends == [(state, True, state == FAILS) for *_, state, _ in REFUSALS[provider]]
+
+
+async def test_nothing_is_sent_within_our_own_network_and_the_answer_waits(
+    house: House, far: SmsStandIn
+) -> None:
+    shop = await a_shop(house, far, "infobip", private=False, base_url=far.url.replace("http", "https"))
+    await shop.answers()
+
+    done = await shop.carried()
+
+    assert list(far.sent) == []
+    assert (done.delivery, done.last_error) == (WAITS, "127.0.0.1 lies in a private network")
+    assert await shop.health() == done.last_error
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
