@@ -224,7 +224,8 @@ async def _in_transaction(connection: AsyncConnection, work: Callable[[AsyncConn
     try:
         return await work(connection)
     finally:
-        await connection.exec_driver_sql("ROLLBACK")
+        if not connection.invalidated:  # as one is whose reader left in the middle of a statement
+            await connection.exec_driver_sql("ROLLBACK")
 
 
 Reads = Chorus | AsyncConnection | AsyncSession

@@ -262,3 +262,19 @@ async def test_who_needs_the_connection_alone_has_it_alone(db: Database) -> None
         mood, fine = await asyncio.gather(chorus.alone(work), chorus.scalar(select(literal("fine"))))
 
     assert (mood, fine) == ("alone", "fine")
+
+
+async def test_who_is_asked_alone_may_be_ended_too(db: Database) -> None:
+    chorus = Chorus(db)
+
+    async def sleep(connection: Any) -> None:
+        await connection.execute(select(func.pg_sleep(10)))
+
+    async with asyncio.timeout(2):
+        async with chorus:
+            forgotten = asyncio.create_task(chorus.alone(sleep))
+            await asyncio.sleep(0.05)
+        with pytest.raises(asyncio.CancelledError):
+            await forgotten
+
+    assert db.connections_in_use() == 0
