@@ -39,6 +39,8 @@ class Context:
     """An agent's."""
     selections: Selections = field(default_factory=dict)
     operation: Operation | None = None
+    paid: int = 0
+    """Operations of this request that were taken from its rate."""
     executor: Any = None
     """Of a subscription: what resolves its events."""
     connection_params: dict[str, Any] | None = None
@@ -62,6 +64,12 @@ class Context:
     def permit(self) -> None:
         for rule in self.operation.needs.rules if self.operation else ():
             rule.check(self.somebody)
+
+    def pay(self, operations: int) -> None:
+        """As many in all: what was paid before counts."""
+        rates, owed = self.house.rates, operations - self.paid
+        rates.take(self.principal, owed, signed_in=self.somebody is not None)
+        self.paid = operations
 
     @property
     def principal(self) -> str:

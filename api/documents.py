@@ -17,15 +17,18 @@ from graphql import (
     ValidationRule,
     VariableNode,
     Visitor,
+    validate,
     visit,
 )
 from strawberry.extensions import SchemaExtension
 from strawberry.types import ExecutionContext
 
 from api import limits
+from api.errors import MOST, shown
 from api.limits import Size
 from api.permissions import Needs, needs_of
 from api.selection import Selections
+from domain.errors import Refused
 
 KEPT = 500
 
@@ -75,7 +78,28 @@ class Documents(SchemaExtension):
             execution.validation_rules = ()
             execution.context.selections = known.selections
         else:
+            self._pay()
             execution.validation_rules += (StorableText,)
+        yield
+
+    def _pay(self) -> None:
+        """To read a document costs most when it turns out to be wrong: one operation is paid before."""
+        context = self.execution_context.context
+        try:
+            context.pay(1)
+        except Refused as refusal:
+            raise shown(GraphQLError(str(refusal), original_error=refusal), context.locale) from None
+
+    def on_validate(self) -> Iterator[None]:
+        """Strawberry goes on to the hundredth error, and each is looked up among all names there are."""
+        execution = self.execution_context
+        if execution.validation_rules and execution.graphql_document:
+            execution.pre_execution_errors = validate(
+                execution.schema._schema,
+                execution.graphql_document,
+                execution.validation_rules,
+                max_errors=MOST,
+            )
         yield
 
     def on_execute(self) -> Iterator[None]:

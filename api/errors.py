@@ -22,6 +22,11 @@ log = structlog.get_logger()
 NOT_OURS = MissingQueryError | CannotGetOperationTypeError | InvalidOperationTypeError
 """What Strawberry says of a request without a query, or with an operation that is not in it."""
 
+MOST = 10
+"""Errors of a document or its variables that are told."""
+LONGEST = 300
+"""Letters of a message: it may quote a name that is as long as the body."""
+
 _SUGGESTION = re.compile(r" Did you mean .*\?$")
 """Who is not signed in is not told what there is."""
 
@@ -101,10 +106,13 @@ class Errors(SchemaExtension):
     def _show(self, result: Any) -> None:
         if errors := getattr(result, "errors", None):
             context = self.execution_context.context
-            result.errors = [shown(error, context.locale) for error in errors]
-            if context.somebody is None:
-                for error in result.errors:
+            told = errors if errors[0].path else errors[:MOST]
+            result.errors = [shown(error, context.locale) for error in told]
+            for error in result.errors:
+                if context.somebody is None:
                     error.message = _SUGGESTION.sub("", error.message)
+                if len(error.message) > LONGEST:
+                    error.message = error.message[:LONGEST] + "…"
 
 
 def shown(error: GraphQLError, locale: str) -> GraphQLError:

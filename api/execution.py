@@ -45,7 +45,7 @@ class Admitted(SchemaExtension):
         size = self._size(operation, variables)
         size.check()
         limits.check_variables(variables, operation.needs.fields)
-        context.house.rates.take(context.principal, size.roots, signed_in=context.somebody is not None)
+        context.pay(size.roots)
         # What comes without a session may be a sign-in: then it is asked once it is known whose.
         if context.somebody or execution.operation_type is not OperationType.MUTATION:
             context.permit()

@@ -18,6 +18,7 @@ class AskedAnew(SchemaExtension):
                 somebody=await context.still(),
                 selections={},
                 operation=None,
+                paid=0,
                 loaders={},
                 chorus=None,
                 keeps=False,

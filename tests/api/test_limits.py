@@ -189,6 +189,37 @@ async def test_a_flood_is_told_when_to_come_again(house: House, ben: Client) -> 
     assert error["extensions"]["code"] == "TOO_MANY_TRIES"
 
 
+async def test_a_wrong_document_counts_against_the_rate(house: House, anybody: Client) -> None:
+    object.__setattr__(house, "rates", Rates(per_minute=10, anonymous_per_minute=3))
+    wrong = ["{ nothing }", "{ server", "query($n: Int) { serverTime }"]
+
+    before = [(await anybody.errors(query))[0].get("extensions") for query in wrong]
+    (error,) = await anybody.errors("{ nothing else }")
+
+    assert before == [None] * 3
+    assert error["extensions"]["code"] == "TOO_MANY_TRIES"
+
+
+async def test_a_new_document_costs_no_more_than_one_that_is_known(house: House, ben: Client) -> None:
+    object.__setattr__(house, "rates", Rates(per_minute=4, anonymous_per_minute=4))
+    query = "query CostsTwo { a: serverTime b: serverTime }"
+
+    answers = [(await ben.post(query)).json() for _ in range(3)]
+
+    assert ["errors" in answer for answer in answers] == [False, False, True]
+
+
+async def test_of_a_wrong_document_few_errors_are_told_in_few_words(anybody: Client) -> None:
+    asked = " ".join(f"a{number}: serverTime @include(if: $x{number})" for number in range(90))
+
+    answer = await anybody.post(f"query {'long' * 14_000} {{ {asked} }}")
+
+    errors = answer.json()["errors"]
+    assert len(errors) == 10
+    assert all(error["message"].startswith("Variable '$x") for error in errors)
+    assert len(answer.content) < 10_000
+
+
 async def test_a_document_that_was_sent_may_be_named(ben: Client) -> None:
     query = "query Named { viewer { role } }"
 
