@@ -86,7 +86,7 @@ async def _password_change(info: Info, input: PasswordChangeInput) -> OkPayload:
         if row.password_hash != checked:
             raise WrongCredentials(field=["currentPassword"])
         row.password_hash = hashed
-        await tries.succeeded(session, house.keys, account=row.email)
+        await tries.succeeded(session, house.keys, account=row.email, address=context.address)
         await invitations.spend_all(session, row.id, at=now)
         await sign_in.end_all(session, row.id, Ended.PASSWORD, at=now, but=context.session_id)
         return {}

@@ -94,7 +94,7 @@ async def _sign_in(info: Info, input: SignInInput) -> SessionPayload:
         if (await session.get_one(staff.Agent, agent_id, with_for_update=True)).password_hash != checked:
             raise WrongCredentials
         await second_factor.prove(session, house.keys, agent_id, input.totp, at=now)
-        await tries.succeeded(session, house.keys, account=input.email)
+        await tries.succeeded(session, house.keys, account=input.email, address=context.address)
         kind = SessionKind.WEB if input.web else SessionKind.APP
         row, given = sign_in.begin(
             session, agent_id, kind, device_label=input.device_label, address=context.address, at=now

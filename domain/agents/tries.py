@@ -1,6 +1,7 @@
 """Tries to sign in, counted in the database: guessing is slowed for an account and for an address.
 
-A try counts before it is checked, so that a thousand at once are a thousand. Success takes back the account's.
+A try counts before it is checked, so that a thousand at once are a thousand. Success takes back the account's,
+and of the address's as many: it gives back no guess at another account.
 """
 
 import math
@@ -57,8 +58,17 @@ async def count(
         tried.last_at, tried.not_before = at, at + _wait(over) if over >= 0 else None
 
 
-async def succeeded(session: AsyncSession, keys: Keys, *, account: str) -> None:
-    await session.execute(delete(Try).where(Try.key == _key(keys, Guessed.ACCOUNT, account)))
+async def succeeded(session: AsyncSession, keys: Keys, *, account: str, address: str | None = None) -> None:
+    """`address`: where these tries were counted too."""
+    mine = delete(Try).where(Try.key == _key(keys, Guessed.ACCOUNT, account)).returning(Try.count)
+    needed = await session.scalar(mine)
+    if not needed or address is None:
+        return
+    tried = await session.get(Try, _key(keys, Guessed.ADDRESS, address), with_for_update=True)
+    if tried:
+        tried.count = max(0, tried.count - needed)
+        if tried.count < FREE[Guessed.ADDRESS]:
+            tried.not_before = None
 
 
 async def _held(session: AsyncSession, key: bytes, at: datetime) -> Try:

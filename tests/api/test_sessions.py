@@ -393,3 +393,23 @@ async def test_who_signs_in_starts_anew_with_tries(ben: Client, anybody: Client)
         assert await anybody.refused(SIGN_IN, email="ben@shop.example", password=f"guess {number}") == [
             "WRONG_CREDENTIALS"
         ]
+
+
+async def test_people_behind_one_address_sign_in_as_often_as_they_like(ben: Client, anybody: Client) -> None:
+    for _ in range(FREE[Guessed.ADDRESS] // 2 + 1):
+        assert await anybody.refused(SIGN_IN, email="ben@shop.example", password="mistyped") == [
+            "WRONG_CREDENTIALS"
+        ]
+        assert await anybody.refused(SIGN_IN, email="ben@shop.example", password=PASSWORD) == []
+
+
+@pytest.mark.usefixtures("unhurried")
+async def test_who_signs_in_gets_back_no_guess_at_others(ben: Client, anybody: Client) -> None:
+    codes = []
+    for number in range(FREE[Guessed.ADDRESS] + 1):
+        codes += await anybody.refused(SIGN_IN, email=f"{number}@shop.example", password="a guess")
+        if number % 10 == 0 and number < FREE[Guessed.ADDRESS]:
+            assert await anybody.refused(SIGN_IN, email="ben@shop.example", password=PASSWORD) == []
+
+    assert codes.count("WRONG_CREDENTIALS") == FREE[Guessed.ADDRESS]
+    assert codes[-1] == "TOO_MANY_TRIES"
