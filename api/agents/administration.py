@@ -13,8 +13,9 @@ from api.errors import UserError
 from api.mutations import changed, mutation
 from domain import access, shop
 from domain.actors import Actor, Role
-from domain.agents import staff
+from domain.agents import invitations, sign_in, staff
 from domain.agents.invitations import Purpose
+from domain.agents.sign_in import Ended
 from domain.complaints import stalling
 from domain.db import Json
 from domain.ids import row_id
@@ -176,6 +177,9 @@ async def _agent_update(info: Info, input: AgentUpdateInput) -> AgentPayload:
             skills=input.skills,
             left=input.left,
         )
+        if input.left:  # for good: who comes back signs in anew
+            await sign_in.end_all(session, agent.id, Ended.ENDED, at=now)
+            await invitations.spend_all(session, agent.id, at=now)
         if input.capacity is not None:
             agent.set_capacity(input.capacity.value)
         if input.team_ids is not None:

@@ -91,7 +91,8 @@ async def _sign_in(info: Info, input: SignInInput) -> SessionPayload:
     agent_id, checked = known.id, known.password_hash
 
     async def change(session: AsyncSession, actor: Actor, now: datetime) -> Json:
-        if (await session.get_one(staff.Agent, agent_id, with_for_update=True)).password_hash != checked:
+        agent = await session.get_one(staff.Agent, agent_id, with_for_update=True)
+        if agent.password_hash != checked or agent.left_at:
             raise WrongCredentials
         await second_factor.prove(session, house.keys, agent_id, input.totp, at=now)
         await tries.succeeded(session, house.keys, account=input.email, address=context.address)

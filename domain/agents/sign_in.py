@@ -53,7 +53,7 @@ class SessionKind(StrEnum):
 class Ended(StrEnum):
     SIGNED_OUT = "signed_out"
     ENDED = "ended"
-    """By its owner, from another session."""
+    """By its owner, from another session; or its owner left the shop."""
     REUSED = "reused"
     """A refresh token came twice."""
     PASSWORD = "password"

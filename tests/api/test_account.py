@@ -29,6 +29,8 @@ BEGIN = "mutation($input: SecondFactorBeginInput!) { secondFactorBegin(input: $i
 CONFIRM = """mutation($input: SecondFactorCodeInput!) {
   secondFactorConfirm(input: $input) { recoveryCodes userErrors { code } }
 }"""
+UPDATE = "mutation($input: AgentUpdateInput!) { agentUpdate(input: $input) { userErrors { code field } } }"
+REFRESH = "mutation($input: SessionRefreshInput!) { sessionRefresh(input: $input) { accessToken userErrors { code } } }"
 REMOVE = "mutation($input: SecondFactorCodeInput!) { secondFactorRemove(input: $input) { ok userErrors { code } } }"
 
 NEW = "an entirely new one"
@@ -141,6 +143,28 @@ async def test_who_is_invited_chooses_a_password_in_their_language(
     assert await anybody.refused(SET, token=_token(mail), password=NEW) == []
 
     assert await anybody.refused(SIGN_IN, email="bo@shop.example", password=NEW) == []
+
+
+async def test_who_left_and_comes_back_signs_in_anew(
+    house: House, admin: Client, ben: Client, anybody: Client, letterbox: Letterbox
+) -> None:
+    phone = await anybody.ask(
+        SIGN_IN.replace("accessToken", "accessToken refreshToken"),
+        input={"email": "ben@shop.example", "password": PASSWORD, "clientMutationId": "1"},
+    )
+    await anybody.refused(RESET, email="ben@shop.example")
+    ((_, _, mail),) = await letterbox.empty()
+
+    assert await admin.refused(UPDATE, id=ben.agent_id, left=True) == []
+    assert await admin.refused(UPDATE, id=ben.agent_id, left=False) == []
+
+    assert (await ben.errors(VIEWER))[0]["extensions"]["code"] == "UNAUTHENTICATED"
+    (error,) = await anybody.errors(
+        REFRESH, input={"refreshToken": phone["signIn"]["refreshToken"], "clientMutationId": "2"}
+    )
+    assert error["extensions"]["code"] == "UNAUTHENTICATED"
+    assert await anybody.refused(SET, token=_token(mail), password=NEW) == ["LINK_USED_UP"]
+    assert await anybody.refused(SIGN_IN, email="ben@shop.example", password=PASSWORD) == []
 
 
 async def test_what_was_mailed_cannot_be_read_in_the_database(
