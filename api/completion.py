@@ -17,6 +17,9 @@ from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 from api.awaiting import put_away
 from api.compiling import Compiling, Part
 
+KEPT = 200
+"""Of one operation: `@include` makes many of one selection, by its variables."""
+
 
 class CompilingExecutor(StrawberryGraphQLCoreExecutionContext):
     def __init__(self, *args: Any, **options: Any) -> None:
@@ -68,6 +71,8 @@ class CompilingExecutor(StrawberryGraphQLCoreExecutionContext):
         decided = tuple(self.variable_values.coerced.get(name) for name in operation.deciding)
         key = (type.name, decided, *(id(one.node) for one in fields))
         if key not in operation.completers:
+            if len(operation.completers) >= KEPT:
+                operation.completers.clear()
             operation.completers[key] = Compiling(self).part(type, fields)
         found: Part | None = operation.completers[key]
         return found

@@ -28,7 +28,7 @@ from graphql import (
 from strawberry.schema.config import StrawberryConfig
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
-from api.completion import CompilingExecutor
+from api.completion import KEPT, CompilingExecutor
 from api.computed import MAY_LIE_READY
 from api.context import plain
 from api.documents import Operation, deciding
@@ -367,6 +367,24 @@ class Stairs:
 
 
 STAIRS = strawberry.Schema(Stairs)._schema
+
+
+async def test_of_one_document_no_more_functions_are_kept_than_are_used() -> None:
+    names = [f"v{number}" for number in range(9)]
+    declared = ", ".join(f"${name}: Boolean!" for name in names)
+    asked = " ".join(f"{name}: name @include(if: ${name})" for name in names)
+    operation = _operation(f"query({declared}) {{ zoo {{ dog {{ name {asked} }} }} }}")
+    root = SimpleNamespace(zoo=plain(Zoo, {"dog": plain(Dog, {"name": "Rex"})}))
+
+    for number in range(KEPT + 60):
+        chosen = {name: bool(number >> place & 1) for place, name in enumerate(names)}
+        answer = await _answer(CompilingExecutor, operation, root, chosen)
+        shown = [name for name in names if chosen[name]]
+        assert answer.data == {"zoo": {"dog": dict.fromkeys(["name", *shown], "Rex")}}
+
+    assert 0 < len(operation.completers) <= KEPT
+
+
 DOWN = """query($turns: Int!) { step { word(turns: $turns, fails: true)
     deeper { steps { one: word(turns: 1) two: word(turns: 1) deeper { one: word(turns: 1) two: word(turns: 1) } } } } }"""
 
