@@ -77,11 +77,11 @@ async def unread_since(connection: AsyncConnection) -> dict[str, datetime | None
     return found
 
 
-async def skip(session: AsyncSession, until: datetime, *, but: Collection[str] = ()) -> None:
-    """Readers leave out what was recorded before then; some read all of it."""
+async def skip(session: AsyncSession, until: datetime, *, only: Collection[str]) -> None:
+    """These readers leave out what was recorded before then."""
     last = select(Event.xid, Event.seq).where(Event.recorded_at < until)
     place = (await session.execute(last.order_by(Event.xid.desc(), Event.seq.desc()).limit(1))).one_or_none()
-    skipping = select(Reader).where(Reader.name.not_in(but)).with_for_update()
+    skipping = select(Reader).where(Reader.name.in_(only)).with_for_update()
     for reader in (await session.scalars(skipping)).all():
         if place and (reader.xid, reader.seq) < tuple(place):
             reader.xid, reader.seq = place

@@ -6,14 +6,17 @@ import socket
 import subprocess
 import sys
 import zipfile
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import func, select, update
 
 from api.cli import main
 from api.commands.promising import _hours, _target
 from api.commands.setting_up import _place
+from api.workers import HEED
+from domain import following
 from domain.actors import SYSTEM, Role
 from domain.agents.staff import Agent
 from domain.arriving.opening import open_ticket
@@ -21,14 +24,19 @@ from domain.audit import AuditEntry, AuditKind
 from domain.customers.contacts import Contact, add_contact
 from domain.db import Database, ring
 from domain.desk.tickets import Ticket
+from domain.events import Event, EventKind, Reader, record
+from domain.finding import indexing
 from domain.ids import public_id
 from domain.keys import Keys
+from domain.operations import installation
+from domain.reporting import keeping
 from domain.settings import DomainSettings, WrongSetting
 from domain.sla.hours import ALWAYS
 from domain.sla.targets import Metric, Target
 from domain.ways_in.channels import Channel, ChannelKind
 from integrations.mail.mailbox import Mailbox
 from integrations.phone.line import PhoneLine
+from integrations.subscribers import posting as subscribers
 from tests.conftest import another_database, empty_database
 from tests.factories import NOON, a_channel, a_mail, an_agent, receive
 from tests.typing_heddle import heddle
@@ -259,6 +267,33 @@ async def test_a_shop_moves_from_one_database_to_another(database_url: str, tmp_
     db = Database(new)
     async with db.transaction() as session:
         assert [agent.name for agent in await session.scalars(select(Agent))] == ["Mia"]
+    await db.close()
+
+
+async def test_what_is_given_up_after_a_restore_is_what_would_leave(
+    database_url: str, tmp_path: Path
+) -> None:
+    url = await another_database(database_url, "cli")
+    db = Database(url)
+    async with db.transaction() as session:
+        record(session, EventKind.AGENT_ADDED, by=SYSTEM, at=NOON, data={})
+        for name in (*HEED, subscribers.READER, keeping.READER, indexing.READER):
+            await following.begin(session, name, following.FROM_THE_FIRST)
+        await installation.restored(await session.connection())
+        await session.execute(update(Event).values(recorded_at=func.now() - timedelta(seconds=1)))
+
+    settings = {"HEDDLE_DATABASE_URL": url, "HEDDLE_SECRET_KEY": SECRET, "HEDDLE_DATA": str(tmp_path)}
+    heddle("release", "--discard", folder=tmp_path, **settings)
+
+    async with db.transaction() as session:
+        at_the_first = select(Reader.name).where(Reader.seq == 0)
+        assert set(await session.scalars(at_the_first)) == {
+            "promises",
+            "assigning",
+            "complaints",
+            "finding",
+            "statistics",
+        }
     await db.close()
 
 
