@@ -65,6 +65,11 @@ class Context:
         for rule in self.operation.needs.rules if self.operation else ():
             rule.check(self.somebody)
 
+    def becomes(self, somebody: Actor | None) -> None:
+        """Of a stream: it goes on for whoever they are now, if they may ask for it still."""
+        self.somebody = somebody
+        self.permit()
+
     def pay(self, operations: int) -> None:
         """As many in all: what was paid before counts."""
         rates, owed = self.house.rates, operations - self.paid

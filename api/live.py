@@ -50,8 +50,8 @@ async def _stream(
                         yield listener.told(ChangeBatch.of(context.house, listener.reached))
                     else:
                         await listener.wait()
-            context.somebody = who.actor
-            async with context.reading() as reading:  # refused to whose session has ended
+            context.becomes(who.actor)
+            async with context.reading() as reading:
                 listener.reached = await events.newest_place(reading.connection)
             yield ChangeBatch.of(context.house, listener.reached, reset_required=True)
 

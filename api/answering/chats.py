@@ -55,7 +55,8 @@ async def _visitor_typing(info: Info, ticket_id: strawberry.ID) -> AsyncGenerato
         while True:
             await heard(rung, POLL)
             if monotonic() - checked >= POLL:
-                context.somebody, checked = await context.still(), monotonic()
+                context.becomes(await context.still())
+                checked = monotonic()
                 await _seen(context, id)
             if rung.is_set():
                 rung.clear()

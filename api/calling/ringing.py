@@ -39,7 +39,7 @@ async def _stream(info: Info) -> AsyncGenerator[RingingChanged, None]:
     with context.house.db.bell.listening(CALLS.topic) as rung, context.watched(rung) as who:
         while True:
             rung.clear()
-            context.somebody = who.actor
+            context.becomes(who.actor)
             news: RingingChanged | None = None
             try:
                 async with context.reading() as reading:

@@ -101,7 +101,7 @@ async def _ticket_presence(info: Info, ticket_id: strawberry.ID) -> AsyncGenerat
         with bell.listening(news_of_viewers(id)) as rung, context.watched(rung) as who:
             while True:
                 rung.clear()
-                context.somebody = who.actor
+                context.becomes(who.actor)
                 async with context.reading() as reading:
                     seen = select(Ticket.id).where(Ticket.id == id, may_see(Ticket, reading.actor))
                     if await reading.connection.scalar(seen) is None:

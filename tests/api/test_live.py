@@ -205,6 +205,32 @@ async def test_who_loses_a_team_is_told_to_ask_anew_and_hears_no_more_of_it(
                     assert "Not for Ben" not in str(await stream.next())
 
 
+FOR_MANAGERS = "alert { channel { address } }"
+
+
+@pytest.mark.parametrize(
+    "subscription",
+    [
+        f"subscription($since: Cursor!) {{ changes(since: $since) {{ cursor changes {{ ... on TicketChanged {{ ticket {{ {FOR_MANAGERS} }} }} }} }} }}",
+        f"subscription {{ callRinging {{ calls {{ openTickets {{ {FOR_MANAGERS} }} }} }} }}",
+    ],
+)
+async def test_a_stream_ends_for_who_may_ask_for_its_fields_no_more(
+    house: House, admin: Client, mia: Client, subscription: str
+) -> None:
+    given = {"since": await cursor_of(house, mia)} if "$since" in subscription else {}
+    async with asyncio.timeout(15), mia.listening(subscription, **given) as stream:
+        if not given:
+            assert await stream.next() == {"callRinging": {"calls": []}}
+
+        await admin.do(AGENT, id=mia.agent_id, role="AGENT")
+        while "errors" not in (said := await stream.hear())["payload"]:
+            pass
+
+        assert [error["extensions"]["code"] for error in said["payload"]["errors"]] == ["NOT_ALLOWED"]
+        assert (await stream.hear())["type"] == "complete"
+
+
 async def test_a_ticket_given_to_somebody_else_leaves_the_lists_of_who_may_not_see_it_then(
     house: House, two_teams: TwoTeams
 ) -> None:
