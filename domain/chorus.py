@@ -122,6 +122,15 @@ class Chorus:
         found: T = await self._asked(work=work)
         return found
 
+    async def alone_with_rows(self, work: Callable[[AsyncSession], Awaitable[T]]) -> T:
+        """The same where rows with their verbs are read."""
+
+        async def within(connection: AsyncConnection) -> T:
+            async with AsyncSession(connection, expire_on_commit=False) as session:
+                return await work(session)
+
+        return await self.alone(within)
+
     async def _asked(self, *asked: Any, **work: Any) -> Any:
         if self.has_ended:
             raise self._failure

@@ -165,8 +165,12 @@ async def _preview(
             languages=", ".join(LANGUAGES),
         )
     house = info.context.house
-    async with house.db.transaction() as session:
-        survey = await access.one(session, surveys.Survey, row_id("Survey", id), to=info.context.actor)
+    async with info.context.reading() as reading:
+
+        async def read(session: AsyncSession) -> surveys.Survey:
+            return await access.one(session, surveys.Survey, row_id("Survey", id), to=reading.actor)
+
+        survey = await reading.connection.alone_with_rows(read)
     text = wording.asked(survey, channel, language, 1)
     if channel != ChannelKind.CHAT:
         shown = SurveyRequest(id=EXAMPLE, kind=survey.kind, scale=survey.scale, language=language)

@@ -100,18 +100,22 @@ class MacroRunPayload:
 async def _macro_preview(
     info: Info, macro_id: strawberry.ID, ticket_id: strawberry.ID, identity_id: strawberry.ID | None = None
 ) -> MacroPreview | None:
-    actor = info.context.actor
     async with info.context.reading() as reading:
-        now = reading.at
-    async with info.context.house.db.transaction() as session:
-        macro = await access.one(session, Macro, row_id("Macro", macro_id, field="macroId"), to=actor)
-        ticket = await access.one(session, TicketRow, row_id("Ticket", ticket_id, field="ticketId"), to=actor)
-        agent = await session.get_one(Agent, actor.agent_id)
-        known = (await filling.known_of(session, [ticket]))[ticket.id]
-        if identity_id:
-            to = await _identity(session, identity_id)
-            known = await filling.reached_by(session, ticket, known, to)
-        words = running.words_of(macro, known, agent, at=now)
+        actor, now = reading.actor, reading.at
+
+        async def read(session: AsyncSession) -> tuple[Words | None, filling.Known]:
+            macro = await access.one(session, Macro, row_id("Macro", macro_id, field="macroId"), to=actor)
+            ticket = await access.one(
+                session, TicketRow, row_id("Ticket", ticket_id, field="ticketId"), to=actor
+            )
+            agent = await session.get_one(Agent, actor.agent_id)
+            known = (await filling.known_of(session, [ticket]))[ticket.id]
+            if identity_id:
+                to = await _identity(session, identity_id)
+                known = await filling.reached_by(session, ticket, known, to)
+            return running.words_of(macro, known, agent, at=now), known
+
+        words, known = await reading.connection.alone_with_rows(read)
     if words is None:
         return None
     by_text_message = known.channel is not None and known.channel.kind == ChannelKind.SMS
@@ -132,9 +136,11 @@ async def _identity(session: AsyncSession, id: str) -> Identity:
 
 
 async def _macro_run(info: Info, input: MacroRunInput) -> MacroRunPayload:
+    is_too_old = await _is_too_old(info, input)  # asked here: the change holds another connection
+
     async def change(session: AsyncSession, actor: Actor, now: datetime) -> Json:
         macro = await access.one(session, Macro, row_id("Macro", input.macro_id, field="macroId"), to=actor)
-        sending = await _sending(info, input)
+        sending = _sending(info, input, is_too_old)
         asked: dict[TicketRow, strawberry.ID] = {}
         for id in few_tickets(input.ticket_ids, field="ticketIds"):
             asked.setdefault(await held(session, id, actor, field="ticketIds"), id)
@@ -175,7 +181,15 @@ async def _reread(session: AsyncSession) -> None:
             await session.refresh(row)
 
 
-async def _sending(info: Info, input: MacroRunInput) -> Sending | None:
+async def _is_too_old(info: Info, input: MacroRunInput) -> bool:
+    """The cursor. What was made already is told again nevertheless."""
+    if not input.send or input.change_cursor is None:
+        return False
+    async with info.context.reading() as reading:
+        return await too_old(reading, place(info.context.house, input.change_cursor))
+
+
+def _sending(info: Info, input: MacroRunInput, is_too_old: bool) -> Sending | None:
     if not input.send:
         if input.identity_id:
             raise InvalidInput(N_("This goes with `send` only."), field=["identityId"])
@@ -185,9 +199,8 @@ async def _sending(info: Info, input: MacroRunInput) -> Sending | None:
     if input.change_cursor is None:
         raise InvalidInput(N_("To send, say up to where you have read."), field=["changeCursor"])
     seen = place(info.context.house, input.change_cursor)
-    async with info.context.reading() as reading:
-        if await too_old(reading, seen):
-            raise SomebodyAnswered(field=["changeCursor"])
+    if is_too_old:
+        raise SomebodyAnswered(field=["changeCursor"])
     return Sending(info.context.house.keys, seen, undo_for(info))
 
 

@@ -1,9 +1,12 @@
 """Macros and canned texts: kept, shown in the customer's language, and put to work."""
 
+import asyncio
+from contextlib import AsyncExitStack
+from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import func, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.house import House
@@ -15,6 +18,7 @@ from domain.desk.messages import DeliveryState, Message
 from domain.desk.tickets import Ticket
 from domain.events import Event, EventKind
 from domain.ids import public_id, row_id
+from domain.once import Done
 from domain.planning.templates import Planned, TaskTemplate, save_template
 from domain.ways_in.channels import Channel, ChannelKind
 from tests.client import Client
@@ -263,6 +267,57 @@ async def test_without_send_the_words_are_for_the_editor(house: House, ben: Clie
     async with house.db.transaction() as session:
         assert (await ticket_of(session, "Ada")).priority == 1
         assert len((await session.scalars(select(Message))).all()) == 2
+
+
+async def test_nobody_waits_for_a_connection_while_holding_another(
+    house: House, ben: Client, mailbox: Channel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One of each kind is left: a run that holds up a preview, or a preview a run, holds up both for ever."""
+    macro = await saved(ben, bodies=bodies(en="It is done."))
+    ada, read_to = (await ids(house))["Ada"], await cursor_of(house, ben)
+    run = {"macroId": macro, "ticketIds": [ada], "send": True, "changeCursor": read_to}
+    monkeypatch.setattr(house.db.readers, "_free", asyncio.Semaphore(1))
+    pool: Any = house.db.engine.pool
+    async with AsyncExitStack() as others:
+        for _ in range(pool.size() + pool._max_overflow - 1):
+            other = await others.enter_async_context(house.db.reading())
+        mine = {"actor_id": row_id("Agent", ben.agent_id), "client_mutation_id": "run"}
+        await other.execute(insert(Done).values(**mine, input_hash=b"", at=NOON))
+
+        running = asyncio.create_task(ben.do(RUN, **run, clientMutationId="run"))
+        while not await somebody_waits(house):
+            await asyncio.sleep(0.01)
+        asked = asyncio.create_task(ben.ask(PREVIEW, macro=macro, ticket=ada))
+        await asyncio.wait((asked,), timeout=1)
+        await other.rollback()
+
+        assert (await running)["userErrors"] == []
+        assert (await asked)["macroPreview"]["text"] == "It is done."
+
+
+async def somebody_waits(house: House) -> bool:
+    waiting = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    async with house.db.asking() as connection:
+        return (await connection.execute(text(waiting))).first() is not None
+
+
+async def test_a_run_that_was_made_is_told_again_when_its_cursor_is_too_old(
+    house: House, ben: Client, mailbox: Channel
+) -> None:
+    macro = await saved(ben, bodies=bodies(en="It is done."))
+    run = {
+        "macroId": macro,
+        "ticketIds": [(await ids(house))["Ada"]],
+        "send": True,
+        "changeCursor": await cursor_of(house, ben),
+    }
+    first = await ben.do(RUN, **run, clientMutationId="again")
+
+    async with house.db.transaction() as session:
+        await session.execute(update(Event).values(recorded_at=func.now() - timedelta(days=8)))
+
+    assert await ben.do(RUN, **run, clientMutationId="again") == first
+    assert await ben.refused(RUN, **run) == ["SOMEBODY_ANSWERED"]
 
 
 async def test_a_macro_for_another_channel_is_not_sent(house: House, ben: Client, mailbox: Channel) -> None:

@@ -21,6 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.exc import DBAPIError, NoResultFound
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.agents.staff import Agent
 from domain.chorus import Chorus
@@ -264,17 +265,38 @@ async def test_who_needs_the_connection_alone_has_it_alone(db: Database) -> None
     assert (mood, fine) == ("alone", "fine")
 
 
-async def test_who_is_asked_alone_may_be_ended_too(db: Database) -> None:
+@pytest.mark.parametrize("how", ["alone", "alone_with_rows"])
+async def test_who_is_asked_alone_may_be_ended_too(db: Database, how: str) -> None:
     chorus = Chorus(db)
 
-    async def sleep(connection: Any) -> None:
-        await connection.execute(select(func.pg_sleep(10)))
+    async def sleep(reads: Any) -> None:
+        await reads.execute(select(func.pg_sleep(10)))
 
     async with asyncio.timeout(2):
         async with chorus:
-            forgotten = asyncio.create_task(chorus.alone(sleep))
+            forgotten = asyncio.create_task(getattr(chorus, how)(sleep))
             await asyncio.sleep(0.05)
         with pytest.raises(asyncio.CancelledError):
             await forgotten
 
     assert db.connections_in_use() == 0
+
+
+async def test_who_reads_rows_alone_leaves_nothing_behind(db: Database) -> None:
+    chorus, setting = Chorus(db), select(func.current_setting("heddle.mood", True))
+
+    async def read(session: AsyncSession) -> None:
+        await session.execute(select(func.set_config("heddle.mood", "alone", True)))
+        assert await session.scalar(setting) == "alone"
+        assert await session.get(Agent, uuid.uuid4()) is None
+
+    async def break_off(session: AsyncSession) -> None:
+        await session.execute(select(literal(1) / literal_column("0")))
+
+    async with chorus:
+        await chorus.alone_with_rows(read)
+        with pytest.raises(DBAPIError):
+            await chorus.alone_with_rows(break_off)
+
+        assert await chorus.scalar(setting) in (None, "")
+        assert await chorus.alone_with_rows(lambda session: session.scalar(select(literal("fine")))) == "fine"

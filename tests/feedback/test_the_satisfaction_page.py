@@ -1,6 +1,8 @@
 """What docs/satisfaction.md says to paste, pasted; and what surveys refuse."""
 
 import json
+from contextlib import AsyncExitStack
+from typing import Any
 
 import pytest
 
@@ -79,3 +81,15 @@ async def test_what_is_left_out_stays_and_null_is_the_usual_delay(mia: Client) -
     assert usual["survey"]["questions"][1]["own"] is False
     assert preview["surveyPreview"]["subject"] == "¿Qué le ha parecido nuestra ayuda?"
     assert preview["surveyPreview"]["text"].count("http://heddle.test/feedback/") == 6
+
+
+async def test_a_preview_waits_for_nobody_who_writes(house: House, mia: Client) -> None:
+    kept = (await mia.do(SAVE, kind="CSAT", enabled=True))["survey"]
+    pool: Any = house.db.engine.pool
+
+    async with AsyncExitStack() as writers:
+        for _ in range(pool.size() + pool._max_overflow):
+            await writers.enter_async_context(house.db.reading())
+        preview = await mia.ask(PREVIEW, id=kept["id"], language="en", channel="EMAIL")
+
+    assert preview["surveyPreview"]["text"]
