@@ -22,12 +22,16 @@ import asyncpg
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from domain.answering.uploads import Upload
 from domain.db import HISTORY, Base, Database
 from domain.desk.files import Files
+from domain.desk.messages import Attachment
 from domain.desk.tickets import NUMBERS
+from domain.importing.imports import Import
 from domain.keys import Keys
 from domain.migrations import HEAD, knows_revision, upgrade
 from domain.operations.installation import restored
+from domain.privacy.exports import ContactExport
 from domain.settings import WrongSetting
 
 FORMAT = 1
@@ -48,6 +52,9 @@ FOREIGN_KEYS = """
     SELECT conrelid::regclass::text AS owner, conname, pg_get_constraintdef(oid) AS definition FROM pg_constraint
     WHERE contype = 'f' AND connamespace = current_schema()::regnamespace AND conparentid = 0"""
 
+
+STORED: dict[type[Base], bool] = {Attachment: False, Import: False, Upload: True, ContactExport: True}
+"""Whose `file` is the key of stored bytes; is it known before these are there, until `finished_at`?"""
 
 UNREADABLE = (
     zipfile.BadZipFile, zlib.error, KeyError, ValueError, TypeError, OSError, EOFError, RuntimeError, NotImplementedError,
@@ -122,7 +129,7 @@ async def _write_tables(connection: asyncpg.Connection, archive: zipfile.ZipFile
 async def _write_files(
     connection: asyncpg.Connection, files: Files, archive: zipfile.ZipFile, manifest: Manifest
 ) -> None:
-    for (key,) in await connection.fetch("SELECT DISTINCT file FROM attachment WHERE file IS NOT NULL"):
+    for (key,) in await connection.fetch(_stored(manifest.columns)):
         try:
             content = await files.get(key)
         except FileNotFoundError:
@@ -132,6 +139,17 @@ async def _write_files(
         await asyncio.to_thread(archive.writestr, name, content)
         manifest.sha256[name] = hashlib.sha256(content).hexdigest()
         manifest.files += 1
+
+
+def _stored(there: dict[str, list[str]]) -> str:
+    """The keys. An older database does not have all of these tables and columns."""
+    said = []
+    for model, is_early in STORED.items():
+        table, columns = model.__tablename__, there.get(model.__tablename__, [])
+        if "file" in columns:
+            unfinished = " AND finished_at IS NOT NULL" if is_early and "finished_at" in columns else ""
+            said.append(f"SELECT file FROM {_quoted(table)} WHERE file IS NOT NULL{unfinished}")
+    return " UNION ".join(said)
 
 
 def read_manifest(source: Path) -> Manifest:

@@ -18,10 +18,13 @@ from api.settings import ApiSettings
 from demo.farends import SmtpSink
 from domain import events
 from domain.actors import SYSTEM, Role
+from domain.answering.uploads import Upload
 from domain.db import Database
 from domain.desk.files import Folder
 from domain.desk.messages import OUTBOX
 from domain.events import Event, EventKind, Reader, record
+from domain.ids import row_id
+from domain.importing.imports import Import
 from domain.keys import Keys
 from domain.migrations import migrate
 from domain.operations import backup, installation
@@ -38,9 +41,12 @@ from tests.journeys.test_old_databases import rows
 
 CHANGES = "query($since: Cursor!) { changes(since: $since) { cursor resetRequired changes { __typename } } }"
 LIVE = "subscription($since: Cursor!) { changes(since: $since) { resetRequired changes { __typename } } }"
-TICKETS = "{ tickets(first: 50) { edges { node { id seq contact { identities { id } } } } } }"
+TICKETS = "{ tickets(first: 50) { edges { node { id seq contact { id identities { id } } } } } }"
 AT_ONCE = ApiSettings.model_construct(undo_seconds=0)
 SEND = "mutation($input: MessageSendInput!) { messageSend(input: $input) { message { id } userErrors { code } } }"
+DRAFT = "mutation($input: DraftSaveInput!) { draftSave(input: $input) { userErrors { code } } }"
+IMPORT = "mutation($input: ImportStartInput!) { importStart(input: $input) { userErrors { code } } }"
+EXPORT = "mutation($input: ContactExportInput!) { contactExport(input: $input) { userErrors { code } } }"
 
 
 @pytest.fixture
@@ -129,6 +135,42 @@ async def test_a_backup_under_load_is_whole_and_sends_nothing_twice(
 
         assert "After all that" in mail.raw.decode()
         assert set(message_ids(before, after).values()) == {1}
+
+
+async def test_files_that_are_sent_with_nothing_yet_are_in_it(
+    house: House, ben: Client, admin: Client, elsewhere: House, tmp_path: Path
+) -> None:
+    async with house.db.transaction() as session:
+        mailbox = await a_channel(session, house.keys, ChannelKind.EMAIL)
+        await receive(session, mailbox, a_mail("ada@example.org", "Hello"))
+    (ticket,) = (await ben.ask(TICKETS))["tickets"]["edges"]
+    file = await uploaded(ben, b"for a draft")
+    draft = {"ticketId": ticket["node"]["id"], "body": "Look", "attachmentIds": [file]}
+    assert (await ben.ask(DRAFT, input=draft))["draftSave"]["userErrors"] == []
+    sheet = await uploaded(admin, b"email\nzofia@example.org\n")
+    assert await admin.refused(IMPORT, kind="CONTACTS", fileId=sheet) == []
+    assert await admin.refused(EXPORT, contactId=ticket["node"]["contact"]["id"]) == []
+    async with house.db.transaction() as session:
+        awaited = {"name": "a.pdf", "mime": "application/pdf", "bytes": 7, "file": "uploads/awaited"}
+        session.add(Upload(**awaited, agent_id=row_id("Agent", ben.agent_id), created_at=NOON))
+
+    made = await backup.back_up(house.db, house.keys, house.files, tmp_path / "backup.zip")
+    await backup.restore(elsewhere.db, elsewhere.keys, elsewhere.files, tmp_path / "backup.zip")
+
+    assert (made.files, made.missing) == (2, [])
+    async with elsewhere.db.transaction() as session:
+        keys = [*await session.scalars(select(Upload.file).where(Upload.finished_at.is_not(None)))]
+        keys += await session.scalars(select(Import.file))
+    assert [await elsewhere.files.get(str(key)) for key in keys] == [
+        b"for a draft",
+        b"email\nzofia@example.org\n",
+    ]
+
+
+async def uploaded(client: Client, content: bytes) -> str:
+    headers = {"authorization": f"Bearer {client.token}"}
+    kept = await client.http.post("/files", params={"name": "a.bin"}, content=content, headers=headers)
+    return str(kept.json()["id"])
 
 
 async def test_what_was_not_sent_when_the_old_house_ended_is_sent_once(
