@@ -364,8 +364,10 @@ async def test_the_policy_names_the_holidays_that_the_shop_keeps(database_url: s
     assert "first reply  email=4h, chat=90s" in listed.stdout
     assert "(always, Europe/Warsaw, holidays of PL)" in kept.stdout
     assert "(always, Europe/Warsaw, no holidays)" in none.stdout
-    async with Database(url).reading() as connection:
+    db = Database(url)
+    async with db.reading() as connection:
         noted = (await connection.execute(select(AuditEntry.kind, AuditEntry.data))).all()
+    await db.close()
     assert [(kind, len(json.loads(data["targets"]))) for kind, data in noted] == [
         (AuditKind.POLICY_SAVED, 1),
         (AuditKind.POLICY_SAVED, 2),
