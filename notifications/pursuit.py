@@ -12,7 +12,7 @@ from domain.alerting.notices import TOPIC, Notice, NoticeState
 from domain.alerting.refusals import Refusal, refusal_of
 from domain.operations.installation import nothing_is_held
 from domain.wheel import NOW, Wheel
-from notifications.dispatch import tell_next
+from notifications.alerting import tell_next
 
 BATCH = 100
 

@@ -44,7 +44,8 @@ from domain.privacy.exports import ContactExport
 from domain.webhooks import Post, tell
 from domain.working.drafts import Draft
 from domain.working.edits import EditedTicket
-from notifications.dispatch import dispatch, tell_next
+from notifications.alerting import tell_next
+from notifications.dispatch import dispatch
 from tests.api.test_permissions import MUTATIONS, Asking, Principal, _mutation
 from tests.client import Client
 from tests.two_teams import TwoTeams
