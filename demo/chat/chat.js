@@ -156,7 +156,9 @@ function refused({ id, code, retryAfter, fields = [] }) {
   if (retryAfter) return note(say("later"));
   note(say(knows(`refused_${code}`) ? `refused_${code}` : "refused_other"));
   if (!fields.length) return;
-  text.value ||= conversation.takeBack(id).text;
+  const { text: words, files: taken = [] } = conversation.takeBack(id);
+  text.value = [text.value, words].filter(Boolean).join("\n");
+  choose([...chosen, ...taken]);
   shown.get(id).remove();
   shown.delete(id);
   ask(true);

@@ -116,7 +116,18 @@ class Visit:
         self, frame: Frame, files: tuple[File, ...] = (), form: tuple[bytes, str] | None = None
     ) -> Frame:
         """`form`: the body as it came and its boundary, where the message has files."""
-        id, text = message_id(frame), message_text(frame, may_be_empty=bool(files))
+        id = message_id(frame)
+        try:
+            await self._keep(id, frame, files, form)
+        except BadFrame as bad:
+            bad.said["id"] = id
+            raise
+        return {"type": "ack", "id": id}
+
+    async def _keep(
+        self, id: str, frame: Frame, files: tuple[File, ...], form: tuple[bytes, str] | None
+    ) -> None:
+        text = message_text(frame, may_be_empty=bool(files))
         answers = read_answers(self.widget, frame.get("answers"))
         self._turn_to(frame)
         try:
@@ -138,24 +149,23 @@ class Visit:
             if kept is None:
                 if not await self._was_said(session, external_id, envelope["said"]):
                     raise BadFrame(
-                        "id_reused", "another message was sent under this id: a new one needs its own", id=id
+                        "id_reused", "another message was sent under this id: a new one needs its own"
                     )
-                return {"type": "ack", "id": id}
-            await self._let_in(session, row, id, len(files))
+                return
+            await self._let_in(session, row, len(files))
         self._page = None
-        return {"type": "ack", "id": id}
 
-    async def _let_in(self, session: AsyncSession, row: Visitor, id: str, files: int) -> None:
+    async def _let_in(self, session: AsyncSession, row: Visitor, files: int) -> None:
         """Raises for whom may not write, or not now: then nothing is kept."""
         if not self.widget.anonymous and not row.identity:
-            raise BadFrame("identify_first", "visitors of this channel have to be identified", id=id)
+            raise BadFrame("identify_first", "visitors of this channel have to be identified")
         if row.wrote_at is None:
             check_complete(self.widget, row.answers, row.identity)
         try:
             row.writes(files=files, room=self.widget.room(), at=await database_time(session))
         except TooMany as much:
             raise BadFrame(
-                f"too_many_{much}", "wait a while, then send it again", id=id, retryAfter=much.seconds
+                f"too_many_{much}", "wait a while, then send it again", retryAfter=much.seconds
             ) from None
 
     def _envelope(self, row: Visitor) -> Json:

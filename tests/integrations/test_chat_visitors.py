@@ -233,8 +233,9 @@ async def test_what_is_asked_before_is_answered_once_and_proves_nothing(
         assert (await ada.greets(session=greeting["session"]))["fields"] == []
     await placed(house)
 
-    assert (missing["code"], missing["fields"]) == ("answers_needed", ["email"])
+    assert (missing["code"], missing["fields"], missing["id"]) == ("answers_needed", ["email"], "m1")
     assert (wrong["code"], sorted(wrong["fields"])) == ("bad_answer", ["about", "email", "odd"])
+    assert wrong["id"] == "m1"
     async with house.db.transaction() as session:
         assert (await session.scalars(select(Contact.name))).one() == "Ada"
         proven = {one.kind: one.verified_at for one in await session.scalars(select(Identity))}

@@ -241,6 +241,34 @@ async def test_a_first_message_brings_what_was_asked_the_page_and_a_photo(shop: 
     assert await shown.evaluate("document.images[0].naturalWidth") == 1
 
 
+async def test_what_was_answered_wrongly_goes_back_to_where_it_was_written_with_its_files(shop: Shop) -> None:
+    page = shop.page
+    phone = {"name": "phone", "label": {"en": "Phone"}, "type": "phone", "required": True}
+    async with shop.house.db.transaction() as session:
+        await set_channel(session, "chat", fields=[phone])
+    await shop.open()
+    await page.get_by_label("Phone").fill("none")
+    await shop.network.go_down()
+    await expect(page.get_by_text("No connection")).to_be_visible()
+    await shop.write("The handle is broken.")
+    await page.get_by_label("Attach files").set_input_files(
+        {"name": "handle.png", "mimeType": "image/png", "buffer": PHOTO}
+    )
+    await shop.write("Here it is.")
+    await page.get_by_label("Your message").fill("Hello?")
+
+    shop.network.is_down = False
+
+    await shop.shows()
+    await expect(page.locator("#chat-note")).to_have_text(re.compile("answer"))
+    written = await page.get_by_label("Your message").input_value()
+    assert sorted(written.splitlines()) == ["Hello?", "Here it is.", "The handle is broken."]
+    await page.get_by_label("Phone").fill("+48 600 100 200")
+    await page.get_by_role("button", name="Send").click()
+    await shop.has(written)
+    await expect(page.get_by_role("button", name="handle.png")).to_be_enabled()
+
+
 async def test_each_side_sees_that_the_other_is_writing_and_the_visitor_what_was_read(shop: Shop) -> None:
     page = shop.page
     await shop.open()
