@@ -13,10 +13,11 @@ const PAUSE = 500; // milliseconds between two tries, doubled each time
 const LONGEST_PAUSE = 30_000;
 const ASLEEP = 60_000; // milliseconds in the background after which a phone may have closed the line without a word
 const TYPING = 3_000; // milliseconds between two frames that say that the visitor is writing
+const MOST_FAILED = 3; // uploads of one message on a line that works, before it counts as refused
 const GATHER = 100; // milliseconds in which messages that come together are acknowledged together
 
 export class Conversation {
-  messages = new Map(); // by id: {id, from, text, at, state: sending | sent | read | refused, held?, seq?, author?, files?}
+  messages = new Map(); // by id: {id, from, text, at, state: sending | sent | read | refused, held?, failed?, seq?, author?, files?}
   #address;
   #identity;
   #locale;
@@ -182,11 +183,22 @@ export class Conversation {
     try {
       const headers = { Authorization: `Bearer ${this.#kept.get("session")}` };
       const answer = await fetch(`${this.#address}/files`, { method: "POST", headers, body: form });
-      const tooLarge = { type: "error", code: "too_large", id }; // said by something between us and Heddle, in words of its own
-      this.#heard(answer.status === 413 ? tooLarge : await answer.json());
+      const tooLarge = { type: "error", code: "too_large" }; // said by something between us and Heddle, in words of its own
+      const said = answer.status === 413 ? tooLarge : await answer.json();
+      if (!said.type) throw new Error(`${answer.url}: ${answer.status}`);
+      this.#heard({ id, ...said });
     } catch {
-      if (this.#line === line) this.#lost();
+      if (this.#line === line) this.#notUploaded(id, line);
     }
+  }
+
+  /** A line that is lost meanwhile sends it by itself when it is back. */
+  #notUploaded(id, line) {
+    const failed = (this.messages.get(id)?.failed ?? 0) + 1;
+    this.#change(id, { failed });
+    if (failed === MOST_FAILED) return this.#wrong({ id, code: "other" });
+    const isStill = () => this.#line === line && this.messages.get(id)?.state === "sending";
+    setTimeout(() => isStill() && this.#send(this.messages.get(id)), PAUSE * 4 ** failed);
   }
 
   #sendAll() {

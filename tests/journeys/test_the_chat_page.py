@@ -269,6 +269,50 @@ async def test_what_was_answered_wrongly_goes_back_to_where_it_was_written_with_
     await expect(page.get_by_role("button", name="handle.png")).to_be_enabled()
 
 
+async def test_files_that_cannot_be_sent_are_given_up_and_the_chat_goes_on(shop: Shop) -> None:
+    page = shop.page
+    sockets, failed = [], []
+    page.on("websocket", lambda socket: sockets.append(socket.url))
+    page.on("requestfailed", lambda request: failed.append(request.url))
+    shop.network.refused = [b"POST /chat/chat/files"]
+    await shop.open()
+    await shop.write("The handle is broken.")
+    await shop.has("The handle is broken.")
+    await page.get_by_label("Attach files").set_input_files(
+        {"name": "handle.png", "mimeType": "image/png", "buffer": PHOTO}
+    )
+
+    await shop.write("Here it is.")
+
+    await expect(page.locator("#chat-messages small")).to_have_text(
+        [re.compile("sent$"), re.compile("not sent$")]
+    )
+    await expect(page.get_by_text("That could not be sent.")).to_be_visible()
+    await shop.write("Do you see it?")
+    await shop.has("The handle is broken.", "Do you see it?")
+    assert (len(sockets), len(failed)) == (1, 3)
+
+
+async def test_a_photo_that_comes_too_soon_is_sent_when_heddle_takes_it(shop: Shop) -> None:
+    page = shop.page
+    too_soon = {"type": "error", "code": "too_many_files", "message": "wait a while", "retryAfter": 1}
+    await page.route(
+        "**/chat/chat/files",
+        lambda route: route.fulfill(status=429, json=too_soon, headers={"Access-Control-Allow-Origin": "*"}),
+        times=1,
+    )
+    await shop.open()
+    await page.get_by_label("Attach files").set_input_files(
+        {"name": "handle.png", "mimeType": "image/png", "buffer": PHOTO}
+    )
+
+    await shop.write("Here it is.")
+
+    await expect(page.get_by_text("That is a lot at once.")).to_be_visible()
+    await shop.has("Here it is.")
+    await expect(page.get_by_role("button", name="handle.png")).to_be_enabled()
+
+
 async def test_each_side_sees_that_the_other_is_writing_and_the_visitor_what_was_read(shop: Shop) -> None:
     page = shop.page
     await shop.open()
