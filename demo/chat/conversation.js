@@ -242,7 +242,9 @@ export class Conversation {
 
   #welcomed(hello) {
     const before = this.#kept.get("session");
+    const read = Number(this.#kept.get("read") ?? 0);
     if (before && before !== hello.session) this.#another();
+    else if (read) this.#line.say({ type: "read", seq: read }); // what was said of it may have been lost with the line
     this.#kept.set("session", hello.session);
     if (hello.identified) this.#kept.set("identified", "yes");
     this.#greeted = true;

@@ -337,6 +337,21 @@ async def test_each_side_sees_that_the_other_is_writing_and_the_visitor_what_was
     await shop.delivered("READ")
 
 
+async def test_what_was_read_is_said_again_where_it_was_lost_with_the_line(shop: Shop) -> None:
+    page = shop.page
+    await page.goto(f"{page.url}?transport=sse")
+    await shop.open()
+    await shop.write(FIRST)
+    await shop.has(FIRST)
+    shop.network.refused = [b"POST /chat/chat/read"]
+    async with page.expect_event("requestfailed", lambda request: request.url.endswith("/read")):
+        await shop.answer(SECOND)
+
+    shop.network.refused = []
+
+    await shop.delivered("READ")
+
+
 async def test_the_chat_is_used_by_keyboard_alone(shop: Shop) -> None:
     page = shop.page
     await page.get_by_role("button", name="Chat with us").focus()
