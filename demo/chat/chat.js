@@ -16,6 +16,7 @@ const text = part("text");
 const narrow = matchMedia("(max-width: 599px)");
 const shown = new Map(); // what stands in the list, by the message's id
 const places = new WeakMap(); // the seq of what stands in the list
+const opening = new Map(); // {tab, button} of the files whose link was asked for, by id
 let chosen = []; // files
 let asking = ""; // the names of the questions before the first message
 let started = false;
@@ -123,6 +124,9 @@ addEventListener("beforeunload", (event) => {
 
 function line(isOpen) {
   part("state").textContent = isOpen ? "" : say("offline");
+  if (isOpen) return;
+  for (const { tab } of opening.values()) tab?.close();
+  opening.clear();
 }
 
 function hello({ open, opensAt, mayWrite, fields, refused: why }) {
@@ -240,12 +244,25 @@ function linked(words) {
 /** A button, because a link lives only ten minutes: it is asked for when it is wanted. What is on its way has no id yet. */
 function attached({ id, name, size, bytes }) {
   const button = make("button", { type: "button", disabled: !id }, `${name} (${weight(size ?? bytes)})`);
-  button.addEventListener("click", () => conversation.link(id));
+  button.addEventListener("click", () => {
+    if (!conversation.link(id)) return;
+    opening.get(id)?.tab?.close();
+    const tab = window.open("", "_blank"); // now: Safari lets none be opened once the link is here
+    if (tab) tab.opener = null;
+    opening.set(id, { tab, button });
+  });
   return button;
 }
 
-function openFile({ url }) {
-  window.open(url, "_blank", "noopener");
+function openFile({ id, url }) {
+  if (!opening.has(id)) return; // clicked twice
+  const { tab, button } = opening.get(id);
+  opening.delete(id);
+  if (tab) return (tab.location = url);
+  const link = make("a", { href: url, target: "_blank", rel: "noopener" }, button.textContent);
+  link.addEventListener("click", () => setTimeout(() => link.replaceWith(button))); // the next one is asked for anew
+  button.replaceWith(link);
+  link.focus();
 }
 
 function weight(bytes) {

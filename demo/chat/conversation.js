@@ -107,9 +107,10 @@ export class Conversation {
     this.#line.say({ type: "read", seq: this.#seq });
   }
 
-  /** A link lives ten minutes; this one is new, and comes as on.file. */
+  /** A link lives ten minutes; this one is new, and comes as on.file. Could it be asked for? */
   link(id) {
     if (this.#greeted) this.#line.say({ type: "file", id });
+    return this.#greeted;
   }
 
   /** Presses a button of a survey. What was taken comes as on.rating. */

@@ -234,11 +234,24 @@ async def test_a_first_message_brings_what_was_asked_the_page_and_a_photo(shop: 
         "attachments": [{"name": "handle.png", "mime": "image/png"}],
     }
     await expect(page.get_by_label("Your e-mail")).to_be_hidden()
+    await page.evaluate(AS_SAFARI)
     async with page.expect_popup() as opened:
         await page.get_by_role("button", name="handle.png").click()
     shown = await opened.value
-    await shown.wait_for_load_state()
+    await shown.wait_for_url("**/chat/chat/files/**")
     assert await shown.evaluate("document.images[0].naturalWidth") == 1
+    assert await shown.evaluate("window.opener") is None
+    await page.evaluate("void (window.open = () => null)")
+    await page.get_by_role("button", name="handle.png").click()
+    async with page.expect_popup() as opened:
+        await page.get_by_role("link", name="handle.png").click()
+    await (await opened.value).wait_for_url("**/chat/chat/files/**")
+    await expect(page.get_by_role("button", name="handle.png")).to_be_enabled()
+
+
+AS_SAFARI = """void (window.whole = window.open,
+  window.open = (...asked) => window.event?.type === "click" ? window.whole(...asked) : null)"""
+"""A tab is opened by a click, not by what comes of it."""
 
 
 async def test_what_was_answered_wrongly_goes_back_to_where_it_was_written_with_its_files(shop: Shop) -> None:
