@@ -50,7 +50,7 @@ export function lateness({ clock, ticket, firedAt }) {
 }
 
 export function state(alert) {
-  const time = alert.ackExpiresAt ?? alert.snoozedUntil ?? alert.resolvedAt;
+  const time = { ACKED: alert.ackExpiresAt, SNOOZED: alert.snoozedUntil, RESOLVED: alert.resolvedAt }[alert.state];
   const name = alert.ackedBy?.name ?? say("somebody");
   return say(`state_${alert.state.toLowerCase()}`, { name, time: time && moment(time) });
 }

@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.house import House
 from api.mobile import assets
+from domain.alerting import alerts
 from domain.alerting.notices import Delivery, DeliveryStage, Notice
 from domain.desk.tickets import Ticket
 from domain.ids import public_id, row_id
@@ -27,6 +28,7 @@ from notifications.vapid import VapidKey
 from tests.browser import Page, browsing, in_a_browser
 from tests.client import PASSWORD, Client
 from tests.doors import Porch, answering
+from tests.factories import NOON
 from tests.two_teams import TwoTeams
 
 ALERT = """query($id: ID!) { alert(id: $id) {
@@ -185,6 +187,22 @@ async def test_who_opens_an_alert_signs_in_and_acknowledges_and_takes_over_in_on
     assert (await _alert(two_teams.mia, id))["ticket"]["assignee"] == {"name": "Ben"}
     assert await phone.value("document.documentElement.scrollWidth") == 390
     assert await phone.value(SMALL) == []
+
+
+@in_a_browser
+async def test_an_alert_that_was_acknowledged_says_when_it_was_settled(
+    two_teams: TwoTeams, house: House, phone: Page
+) -> None:
+    id = two_teams.ids["Alert"]
+    await two_teams.mia.do(ACK, id=id)
+    async with house.db.transaction() as session:
+        await alerts.resolve(session, at=NOON)
+    await phone.go(f"{two_teams.ben.address}/m/a/{id}")
+
+    await _sign_in(phone, "ben")
+
+    noon = await phone.value(f"import('/m/telling.js').then(({{ moment }}) => moment('{NOON.isoformat()}'))")
+    assert f"Settled at {noon}" in await phone.text()
 
 
 SMALL = """[...document.querySelectorAll("button, a, input")].filter((one) => one.checkVisibility()
