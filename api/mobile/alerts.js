@@ -48,7 +48,7 @@ function entry(alert) {
   const { ticket } = alert;
   return make(
     "a",
-    { class: `card level-${Math.min(alert.level, 3)} ${alert.state.toLowerCase()}`, href: `/m/a/${alert.id}` },
+    { id: `alert-${alert.id}`, class: `card level-${Math.min(alert.level, 3)} ${alert.state.toLowerCase()}`, href: `/m/a/${alert.id}` },
     make("span", { class: "level" }, say("level", { level: alert.level })),
     make("strong", {}, title(alert)),
     make("span", { class: "clock" }, lateness(alert)),

@@ -357,6 +357,20 @@ async def test_all_alerts_lead_to_their_pages(two_teams: TwoTeams, phone: Page) 
 
 
 @in_a_browser
+async def test_who_moves_by_keyboard_stays_where_they_are_while_the_list_is_read_anew(
+    two_teams: TwoTeams, phone: Page
+) -> None:
+    await phone.go(f"{two_teams.ben.address}/m/alerts")
+    await _sign_in(phone, "ben")
+    await phone.value("void (window.before = document.querySelector('.alerts a')).focus()")
+
+    await phone.value("void document.dispatchEvent(new Event('visibilitychange'))")
+
+    await phone.until("!window.before.isConnected")
+    assert await phone.value("document.activeElement === document.querySelector('.alerts a')")
+
+
+@in_a_browser
 async def test_a_ticket_is_given_to_who_is_suggested_the_alert_is_snoozed_and_the_customer_called(
     two_teams: TwoTeams, phone: Page
 ) -> None:
