@@ -122,6 +122,11 @@ class Page:
 
 
 WRONG = ("Log.entryAdded", "Runtime.exceptionThrown")
+LOSE_THE_NEXT_ANSWER = """void (window.whole = window.fetch, window.fetch = async (...asked) => {
+  await window.whole(...asked);
+  throw new TypeError("lost");
+})"""
+"""Until `window.fetch = window.whole`."""
 
 
 @asynccontextmanager

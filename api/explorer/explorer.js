@@ -21,7 +21,7 @@ const WHERE_WE_ARE = `query WhereWeAre {
 const NEW_TAB = "{\n  viewer {\n    role\n    agent {\n      name\n    }\n  }\n}\n";
 
 const TOKEN = "heddle-explorer-token";
-const NEXT = "heddle-explorer-refresh"; // the refresh token, and until when the access token is good
+const NEXT = "heddle-explorer-refresh"; // the refresh as it is sent until an answer came, and until when the access token is good
 const NAME = "heddle-explorer-name";
 const SUBJECT = "heddle-explorer-subject";
 
@@ -84,16 +84,16 @@ async function signIn(event) {
 
 function keep({ accessToken, refreshToken, expiresAt }) {
   sessionStorage.setItem(TOKEN, accessToken);
-  sessionStorage.setItem(NEXT, JSON.stringify({ refreshToken, until: Date.parse(expiresAt) }));
+  sessionStorage.setItem(NEXT, JSON.stringify({ input: { refreshToken, clientMutationId: uuid() }, until: Date.parse(expiresAt) }));
 }
 
 let refreshing = null;
 
 /** The token, a new one when the old one is about to end. Several questions at once share one refresh. */
 async function freshToken() {
-  const { refreshToken, until } = JSON.parse(sessionStorage.getItem(NEXT) ?? "{}");
-  if (!refreshToken || Date.now() < until - 30_000) return sessionStorage.getItem(TOKEN);
-  refreshing ??= post({ query: REFRESH, variables: { input: { refreshToken, clientMutationId: uuid() } } })
+  const { input, until } = JSON.parse(sessionStorage.getItem(NEXT) ?? "{}");
+  if (!input || Date.now() < until - 30_000) return sessionStorage.getItem(TOKEN);
+  refreshing ??= post({ query: REFRESH, variables: { input } })
     .then(({ answer }) => answer.data?.sessionRefresh?.accessToken && keep(answer.data.sessionRefresh))
     .finally(() => (refreshing = null));
   await refreshing;
@@ -203,8 +203,8 @@ async function whereWeAre() {
 function fetcher(asked, { headers, documentAST }) {
   const question = withFreshIds(asked);
   const operation = documentAST && GraphiQL.GraphQL.getOperationAST(documentAST, question.operationName);
-  if (operation?.operation === "subscription") return live(question, headers);
-  return ask(question, headers).catch(({ message }) => ({ errors: [{ message }] })); // without the stack
+  const run = operation?.operation === "subscription" ? live : ask;
+  return run(question, headers).catch(({ message }) => ({ errors: [{ message }] })); // without the stack
 }
 
 /** Each run is a request of its own: "UUID" stands for a new clientMutationId. */
@@ -236,8 +236,8 @@ async function post(question, headers = {}) {
  * One subscription on one socket, in the shape of an Observable. Not GraphiQL's own client: that one retries a refused
  * token for half a minute. https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md
  */
-function live(question, headers = {}) {
-  const token = sessionStorage.getItem(TOKEN);
+async function live(question, headers = {}) {
+  const token = await freshToken();
   const mine = !authorization(headers);
   const payload = { authorization: authorization(headers) ?? `Bearer ${token}` };
   return {

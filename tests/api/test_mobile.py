@@ -25,7 +25,7 @@ from domain.desk.tickets import Ticket
 from domain.ids import public_id, row_id
 from notifications.composing import receipt_token
 from notifications.vapid import VapidKey
-from tests.browser import Page, browsing, in_a_browser
+from tests.browser import LOSE_THE_NEXT_ANSWER, Page, browsing, in_a_browser
 from tests.client import PASSWORD, Client
 from tests.doors import Porch, answering
 from tests.factories import NOON
@@ -324,12 +324,6 @@ async def test_a_tap_whose_answer_was_lost_is_one_change_when_it_is_tapped_again
 
     await phone.until("document.querySelector('#said').textContent.startsWith('Escalated')")
     assert (await _alert(two_teams.mia, id))["level"] == level + 1
-
-
-LOSE_THE_NEXT_ANSWER = """void (window.whole = window.fetch, window.fetch = async (...asked) => {
-  await window.whole(...asked);
-  throw new TypeError("lost");
-})"""
 
 
 @in_a_browser
