@@ -5,13 +5,15 @@
 const QUERY = "mutation SetPassword($input: PasswordSetInput!) { passwordSet(input: $input) { ok userErrors { message } } }";
 const form = document.querySelector("form");
 const said = document.querySelector("[role=status]");
+let input = {}; // sent again as it was while no other password is typed: its answer may have been lost
 
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
   const button = form.querySelector("button");
   button.disabled = true;
   said.textContent = "";
-  const input = { token: location.hash.slice(1), password: form.password.value, clientMutationId: uuid() };
+  const typed = { token: location.hash.slice(1), password: form.password.value };
+  if (input.token !== typed.token || input.password !== typed.password) input = { ...typed, clientMutationId: uuid() };
   try {
     const response = await fetch("/graphql", {
       method: "POST",

@@ -16,6 +16,7 @@ from domain.agents.system_mail import SYSTEM_MAIL
 from domain.db import database_time
 from integrations.mail.sending.system import SystemPost
 from integrations.settings import IntegrationSettings
+from tests.browser import LOSE_THE_NEXT_ANSWER, browsing, in_a_browser
 from tests.client import PASSWORD, SIGN_IN, Client
 
 VIEWER = "{ viewer { hasSecondFactor email agent { name } } }"
@@ -187,6 +188,33 @@ async def test_the_page_behind_the_link_speaks_the_readers_language(anybody: Cli
     assert "Tria una contrasenya" in answer.text
     assert "script-src 'self'" in answer.headers["content-security-policy"]
     assert (await anybody.http.get("/auth/password.js")).status_code == 200
+
+
+@in_a_browser
+async def test_a_password_whose_answer_was_lost_is_saved_once_when_it_is_sent_again(
+    ben: Client, anybody: Client, letterbox: Letterbox, browser: str
+) -> None:
+    await anybody.do(RESET, email="ben@shop.example")
+    ((_, _, mail),) = await letterbox.empty()
+    async with browsing(browser) as page:
+        await page.go(f"{ben.address}/auth/password#{_token(mail)}")
+        await page.write("#password", "short")
+        await page.value("void document.querySelector('#password').removeAttribute('minlength')")
+        await page.tap("button")
+        await page.until(f"{SAID}.startsWith('A password needs')")
+        await page.write("#password", NEW)
+        await page.value(LOSE_THE_NEXT_ANSWER)
+        await page.tap("button")
+        await page.until(f"{SAID}.startsWith('That did not work')")
+        await page.value("void (window.fetch = window.whole)")
+
+        await page.tap("button")
+
+        await page.until(f"{SAID}.startsWith('The password is saved.')")
+    assert await anybody.refused(SIGN_IN, email="ben@shop.example", password=NEW) == []
+
+
+SAID = "document.querySelector('[role=status]').textContent"
 
 
 async def _with_second_factor(client: Client) -> tuple[pyotp.TOTP, list[str]]:
