@@ -21,6 +21,7 @@ from tests.client import Client
 from tests.papers import DOCS, code
 from tests.reading import LONGEST, NODE, Reader, a_token, with_node
 from tests.two_teams import TwoTeams
+from tests.wire import wire
 
 SAVE = """mutation($input: WebhookSaveInput!) {
   webhookSave(input: $input) { webhook { id } secret userErrors { code } } }"""
@@ -119,3 +120,18 @@ async def test_the_wallboard_shows_what_waits_and_what_happens(two_teams: TwoTea
 
     assert re.fullmatch(r"\d+ wait, [1-9]\d* ring\n", first)
     assert again == first
+
+
+async def test_the_wallboard_outlives_a_heddle_that_is_away(two_teams: TwoTeams, door: str) -> None:
+    token = await a_token(two_teams.admin)
+    async with wire(int(door.rpartition(":")[2])) as line:
+        line.is_down = True
+        address = {"HEDDLE_URL": f"http://127.0.0.1:{line.port}", "HEDDLE_TOKEN": token}
+
+        async with running(sys.executable, "wallboard.py", folder=DOCS / "api", **address) as said:
+            away = (await said.readline()).decode()
+            line.is_down = False
+            back = (await said.readline()).decode()
+
+    assert away.startswith("? ")
+    assert "wait," in back
