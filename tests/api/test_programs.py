@@ -1,6 +1,7 @@
 """The programs that docs/api gives along: receivers of webhooks, and the wallboard."""
 
 import asyncio
+import json
 import os
 import re
 import socket
@@ -29,6 +30,8 @@ TEST = (
     "mutation($input: WebhookInput!) { webhookTest(input: $input) { delivery { id } userErrors { code } } }"
 )
 STATES = "query($id: ID!) { webhookDeliveries(webhookId: $id) { state } }"
+UPDATE = "mutation($input: TicketUpdateInput!) { ticketUpdate(input: $input) { userErrors { code } } }"
+TICKETS = "{ tickets(first: 100) { edges { node { id number status } } } }"
 NOTE = "mutation($input: NoteAddInput!) { noteAdd(input: $input) { userErrors { code } } }"
 
 
@@ -135,3 +138,24 @@ async def test_the_wallboard_outlives_a_heddle_that_is_away(two_teams: TwoTeams,
 
     assert away.startswith("? ")
     assert "wait," in back
+
+
+async def test_the_copy_of_the_change_feed_is_whole_and_stays_right_over_a_stop(
+    two_teams: TwoTeams, anybody: Client, tmp_path: Path
+) -> None:
+    anybody.token = await a_token(two_teams.admin)
+    reader = Reader(anybody, two_teams.admin, tmp_path, {})
+    (client,) = [one for one in code("api/README.md") if one.file == "heddle.py"]
+    (sample,) = [one for one in code("api/change-feed.md") if one.language == "python"]
+    reader.saved(client)
+    one_a_page = replace(sample, text=sample.text.replace("first: 100", "first: 1"))
+
+    for status in ("PENDING", "OPEN"):
+        await two_teams.ben.do(UPDATE, ids=[two_teams.ids["Ticket"]], status=status)
+        assert await reader.runs(one_a_page) == ""
+
+        found = (await anybody.ask(TICKETS))["tickets"]["edges"]
+        assert len(found) > 1
+        copy = json.loads((tmp_path / "copy.json").read_text())
+        assert copy["tickets"] == {edge["node"]["id"]: edge["node"] for edge in found}
+        assert copy["tickets"][two_teams.ids["Ticket"]]["status"] == status
