@@ -86,17 +86,20 @@ class Complaint(Base):
                 N_("Without a decision only what the customer withdrew is closed."), field=["outcome"]
             )
 
-    def go(self, to: Stage, note: str, *, by: Actor, at: datetime) -> None:
+    def go(self, to: Stage, note: str, *, answered: bool, by: Actor, at: datetime) -> None:
+        """`answered`: a decision of earlier was closed, and keeps the law's date whatever becomes of a later one."""
         before, self.stage = self.stage, to
         self.stage_since = self.moved_at = at
         self.closed_at = at if to == Stage.CLOSED else None
-        if to == Stage.INVESTIGATING and (before == Stage.DECIDED or self.decided_at is None):
-            self._take_back()
+        if to == Stage.INVESTIGATING and (before == Stage.DECIDED or self.outcome == Outcome.WITHDRAWN):
+            self._take_back(answered)
         self.tell(EventKind.COMPLAINT_ADVANCED, note, by=by, at=at, before=before)
 
-    def _take_back(self) -> None:
+    def _take_back(self, answered: bool) -> None:
         """What was decided, or withdrawn, stands in the steps alone."""
-        self.outcome = self.decided_at = None
+        self.outcome = None
+        if not answered:
+            self.decided_at = None
         self.decision = ""
         self.award(None, None, None)
 

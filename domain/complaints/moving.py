@@ -6,10 +6,11 @@ from datetime import datetime
 from decimal import Decimal
 from enum import Enum
 
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.actors import Actor
-from domain.complaints.complaints import Complaint
+from domain.complaints.complaints import Complaint, ComplaintStep
 from domain.complaints.decision_dates import counts_as_accepted, legal_date
 from domain.complaints.opening import check_promise
 from domain.complaints.refusals import CountsAsAccepted
@@ -20,6 +21,7 @@ from domain.errors import InvalidInput
 from domain.events import EventKind
 from domain.languages import N_
 from domain.sla import clocks
+from domain.sla.promises import Deed
 
 
 @dataclass(frozen=True)
@@ -55,13 +57,36 @@ async def advance(
     elif decision != NOTHING:
         raise InvalidInput(N_("What was decided is said when it is decided."), field=["outcome"])
     complaint.may_go(to, locale=by.locale)
-    complaint.go(to, "\n\n".join(said for said in (decision.words, note) if said.strip()), by=by, at=at)
+    if to == Stage.INVESTIGATING and complaint.closed_at and complaint.decided_at is None:
+        ticket.legal_since = await _complained_again(session, ticket, complaint.closed_at)
+    words = "\n\n".join(said for said in (decision.words, note) if said.strip())
+    answered = complaint.decided_at is not None and await _was_closed(session, complaint)
+    complaint.go(to, words, answered=answered, by=by, at=at)
     if complaint.is_undecided and not ticket.is_live():
         ticket.change(by=by, at=at, status=TicketStatus.OPEN)
     ticket.undecided = complaint.is_undecided
     ticket.updated_at = at
     await clocks.reckon(session, ticket, by=by, at=at)
     await watch(session, complaint, by=by, at=at)
+
+
+async def _complained_again(session: AsyncSession, ticket: Ticket, withdrawn_at: datetime) -> datetime | None:
+    """What was withdrawn binds nobody: the law's days run from the first word after it. Without one, nobody has complained anew,
+    and a click wins no time."""
+    history = await clocks.history_of(session, ticket)
+    words = [fact.at for fact in history.facts if fact.deed == Deed.CUSTOMER_SPOKE and fact.at > withdrawn_at]
+    return min(words, default=ticket.legal_since)
+
+
+async def _was_closed(session: AsyncSession, complaint: Complaint) -> bool:
+    """With a decision, to which the customer objected."""
+    closed = select(ComplaintStep.id).where(
+        ComplaintStep.complaint_id == complaint.id,
+        ComplaintStep.stage == Stage.CLOSED,
+        ComplaintStep.outcome.is_not(None),
+        ComplaintStep.outcome != Outcome.WITHDRAWN,
+    )
+    return await session.scalar(closed.limit(1)) is not None
 
 
 async def _decide(

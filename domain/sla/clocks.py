@@ -214,22 +214,36 @@ class _Hand:
             row = Clock(id=new_id(), ticket_id=self._ticket.id, metric=promise.metric)
             self._session.add(row)
         ran = not began and row.runs
-        timed = (promise.due_at, promise.warn_at, promise.paused_since)
-        before = (row.due_at, row.warn_at, row.paused_since)
+        stays = ran and (row.due_at, row.paused_since) == (promise.due_at, promise.paused_since)
+        warned = self._passed(row.warn_at) if ran else []
+        warns_otherwise = stays and row.warn_at != promise.warn_at
         target, terms = promise.first.target, promise.first.terms
         row.started_at, row.policy_id = promise.started_at, terms.policy_id
         row.channel, row.is_legal = promise.first.channel, target.legal
         row.target_seconds = target.days * DAY or target.seconds
-        row.due_at, row.warn_at, row.paused_since = timed
+        row.due_at, row.warn_at, row.paused_since = promise.due_at, promise.warn_at, promise.paused_since
         row.met_at, row.ended_at = promise.met_at, promise.ended_at
         if not promise.runs:
             self._stop(row, ran=ran)
-        elif not ran or timed != before:
+        elif not stays:
             self._start(row, ran=ran)
+        elif warns_otherwise:
+            self._look_ahead(row, warned)
         else:
             return row
         self.moved = True
         return row
+
+    def _look_ahead(self, row: Clock, warned: Sequence[datetime]) -> None:
+        """To its next moment. Another one for what was told already tells nobody anything."""
+        if row.next_at and row.next_at > self._at:
+            passed = self._passed(row.warn_at)
+            ahead = min(moment for moment in (*row.warn_at, row.due_at) if moment > self._at)
+            row.next_at = passed[-1] if len(passed) > len(warned) else ahead
+            ring(self._session, TOPIC)
+
+    def _passed(self, warnings: Sequence[datetime]) -> list[datetime]:
+        return [moment for moment in warnings if moment <= self._at]
 
     def _start(self, row: Clock, *, ran: bool) -> None:
         """It runs from here; an alert for a moment that is no longer the right one is over."""
@@ -237,7 +251,7 @@ class _Hand:
             row.breached_at = None
         if ran:
             self._quiet.append(row.id)
-        passed = [moment for moment in row.warn_at if moment <= self._at]
+        passed = self._passed(row.warn_at)
         row.next_at = (
             None if row.paused_since
             else row.due_at if row.due_at <= self._at

@@ -197,8 +197,10 @@ class Hours:
         return day.weekday() < 5 and not (self.holidays and all(self._keep(day)))
 
     def _keep(self, day: date) -> Iterator[bool]:
-        """Is it a public holiday? For each of those whose the shop keeps."""
-        return (day in public_holidays.days(code, day.year) for code in self.holidays)
+        """Is it a public holiday? For each country whose the shop keeps, in one of its regions."""
+        for country in {code.partition("-")[0] for code in self.holidays}:
+            codes = (code for code in self.holidays if code.partition("-")[0] == country)
+            yield any(day in public_holidays.days(code, day.year) for code in codes)
 
     def _moment(self, day: date, at: time, *, fold: int) -> datetime:
         """The UTC moment of a wall time: of a repeated hour the first (fold 0) or the last (fold 1); a time the

@@ -18,7 +18,7 @@ from domain.keys import Keys
 from domain.sla import clocks, policies
 from domain.sla.clocks import Clock, ClockState, clock_state, reckon
 from domain.sla.deadlines import WHEEL, fire_due
-from domain.sla.hours import ALWAYS
+from domain.sla.hours import ALWAYS, DAYS, Hours
 from domain.sla.policies import Conditions
 from domain.sla.targets import Metric, Target
 from domain.ways_in.channels import Channel, ChannelKind
@@ -391,6 +391,30 @@ async def test_a_window_made_shorter_gives_what_was_reopened_a_clock_of_its_own(
         (NOON, NOON + 60 * MINUTE, False),
         (NOON + 120 * MINUTE, None, True),
     ]
+
+
+async def test_another_moment_for_a_warning_that_was_told_tells_it_no_second_time(
+    session: AsyncSession, mailbox: Channel
+) -> None:
+    early, late = (
+        Hours.from_json({"zone": "UTC", "weekly": {day: [[opens, "17:00"]] for day in DAYS}})
+        for opens in ("08:00", "09:00")
+    )
+    targets = [Target(Metric.RESOLUTION, days=14, warn_days=(7, 3, 1))]
+    await policies.set_default_policy(session, name="Complaints", hours=early, targets=targets)
+    await receive(session, mailbox, a_mail(ADA, at=NOON))
+    (ticket,) = await tickets(session)
+    await fire_due(session, at=NOON + timedelta(days=8))
+    told = await alerts(session)
+
+    await policies.set_default_policy(session, name="Complaints", hours=late, targets=targets)
+    await reckon(session, ticket, at=NOON + timedelta(days=8))
+    await fire_due(session, at=NOON + timedelta(days=8))
+
+    assert len(told) == 1
+    assert await alerts(session) == told
+    await fire_due(session, at=NOON + timedelta(days=12))
+    assert len(await alerts(session)) == 2
 
 
 async def test_a_legal_deadline_warns_as_a_complaint_and_each_warning_takes_the_place_of_the_last(

@@ -29,7 +29,7 @@ from domain.sla.targets import Metric, Target
 from domain.sla.templates import Template
 from domain.ways_in.channels import Channel, ChannelKind
 from tests.complaining import POLISH_DUE, WEEK, a_ticket, go, open_tasks, under_the_law
-from tests.factories import NOON, an_agent
+from tests.factories import NOON, a_mail, an_agent, receive
 
 A_DAY = timedelta(days=1)
 PL, ES = Template.COMPLAINT_PL, Template.COMPLAINT_ES
@@ -245,6 +245,43 @@ async def test_what_the_customer_withdrew_is_not_waited_for_until_they_think_bet
     assert (clock.runs, clock.due_at) == (True, POLISH_DUE)
     assert (ticket.status, complaint.outcome) == (TicketStatus.OPEN, None)
     assert outcome_of(complaint, POLISH_DUE, at=POLISH_DUE) == Outcome.DEEMED_ACCEPTED
+
+
+async def test_who_complains_anew_after_withdrawing_has_the_laws_days_from_that_word(
+    session: AsyncSession, mailbox: Channel, ticket: Ticket, ben: Agent
+) -> None:
+    complaint, by = await complain(session, ticket, ben), ben.as_actor()
+    await go(session, complaint, Stage.CLOSED, Decision(Outcome.WITHDRAWN), by=by, at=NOON + A_DAY)
+    again = NOON + 7 * A_DAY
+    await receive(
+        session, mailbox, a_mail("ada@example.org", "It leaks again.", subject="The kettle", at=again)
+    )
+
+    await go(session, complaint, Stage.INVESTIGATING, by=by, at=again + A_DAY)
+
+    date = await legal_date(session, ticket.id)
+    assert date
+    assert date.due_at == POLISH_DUE + 7 * A_DAY
+    assert outcome_of(complaint, date.due_at, at=POLISH_DUE) is None
+
+
+async def test_the_first_answer_stays_given_whatever_becomes_of_a_later_one(
+    session: AsyncSession, ticket: Ticket, ben: Agent
+) -> None:
+    complaint, by = await complain(session, ticket, ben), ben.as_actor()
+    told_at = NOON + A_DAY
+    await go(session, complaint, Stage.DECIDED, Decision(Outcome.REJECTED), by=by, at=told_at)
+    await go(session, complaint, Stage.CLOSED, by=by, at=NOON + 2 * A_DAY)
+    await go(session, complaint, Stage.INVESTIGATING, by=by, at=NOON + 30 * A_DAY)
+
+    await go(session, complaint, Stage.DECIDED, YES, by=by, at=NOON + 32 * A_DAY)
+    await go(session, complaint, Stage.INVESTIGATING, by=by, at=NOON + 33 * A_DAY)
+    assert (complaint.decided_at, complaint.outcome) == (told_at, None)
+    assert (await legal_clock(session, ticket)).met_at == told_at
+
+    await go(session, complaint, Stage.CLOSED, Decision(Outcome.WITHDRAWN), by=by, at=NOON + 34 * A_DAY)
+    await go(session, complaint, Stage.INVESTIGATING, by=by, at=NOON + 35 * A_DAY)
+    assert (complaint.decided_at, complaint.outcome) == (told_at, None)
 
 
 async def test_a_customer_who_objects_opens_it_again_and_the_laws_answer_stays_given(

@@ -2,7 +2,7 @@
 
 import uuid
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from hypothesis import given
@@ -231,7 +231,11 @@ def test_of_two_countries_only_the_holidays_of_both_make_a_term_longer() -> None
 
     due, _ = legal(15, datetime(2026, 12, 18, 12, tzinfo=UTC), working=True, hours=both)
 
+    regional = replace(WARSAW, holidays=frozenset({"ES", "ES-CT"}))
+    feast = date(2026, 9, 11)
+
     assert due == datetime(2027, 1, 13, 23, tzinfo=UTC)
+    assert regional.day_before(datetime(2026, 9, 12, 12, tzinfo=UTC), 0, working=True) < feast
     assert not both.is_open(datetime(2026, 12, 24, 12, tzinfo=UTC))
 
 

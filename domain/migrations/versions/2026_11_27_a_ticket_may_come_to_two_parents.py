@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = '0ff7c26767d5'
-down_revision = '4e6d20b7a9c1'
+down_revision = 'fbe789090345'
 
 
 def upgrade() -> None:
