@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 import strawberry
+import structlog
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -21,6 +22,8 @@ from domain.languages import N_
 from domain.once import once
 
 mutation = partial(strawberry.mutation, extensions=[UserErrors()])
+
+log = structlog.get_logger()
 
 Change = Callable[[AsyncSession, Actor, datetime], Awaitable[Json]]
 
@@ -64,6 +67,7 @@ async def changed(info: Info, input: Any, change: Change, *, by: Actor | None = 
     except DBAPIError as failure:
         if not collided(failure):
             raise
+        log.info("mutation_collided", field=info.field_name)
         result, now = await tried()
     info.context.changed(now)
     return result

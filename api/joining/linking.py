@@ -12,7 +12,7 @@ from api.mutations import changed, mutation
 from domain import access
 from domain.actors import Actor
 from domain.customers import contacts, people
-from domain.customers.contacts import Claim, IdentityKind, normalised
+from domain.customers.contacts import Claim, IdentityKind, lock_identities, normalised
 from domain.db import Json
 from domain.errors import InvalidInput, NotFound
 from domain.ids import row_id
@@ -55,11 +55,12 @@ class LinkPayload:
 
 async def _identity_link(info: Info, input: IdentityLinkInput) -> ContactPayload:
     async def change(session: AsyncSession, actor: Actor, now: datetime) -> Json:
+        claim = await _claim(session, actor, input)
+        await lock_identities(session, claim)  # before the moves, as what arrives does
         await moves.hold(session)
         contact = await access.contact(
             session, row_id("Contact", input.contact_id, field="contactId"), to=actor, lock=True
         )
-        claim = await _claim(session, actor, input)
         await people.link(session, contact, claim, by=actor, at=now)
         return {"contact": str(contact.id)}
 

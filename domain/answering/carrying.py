@@ -125,7 +125,7 @@ _latest = (
     select(Thread)
     .join(Channel, Channel.id == Thread.channel_id)
     .where(_goes_on, Thread.side.is_(False), Channel.kind == bindparam("kind"), Channel.disabled_at.is_(None))
-    .order_by(Thread.last_inbound_at.desc().nulls_last(), Thread.id)
+    .order_by(Thread.ended_at.is_not(None), Thread.last_inbound_at.desc().nulls_last(), Thread.id)
     .limit(1)
 )
 _its_channel = select(Channel).where(

@@ -16,6 +16,7 @@ from domain.customers.likeness import identities_like
 from domain.customers.mailboxes import mail_address
 from domain.customers.people import Person, nameless, recognise
 from domain.customers.survivors import survivor_of
+from domain.db import one_of
 from domain.desk.messages import DeliveryState, Direction, Message
 from domain.desk.survivors import locked, refreshed
 from domain.desk.threads import Thread
@@ -89,8 +90,15 @@ async def _participant(
 
 
 async def _others_have_it(session: AsyncSession, thread: Thread, addressee: Identity) -> bool:
+    """Also by a mail that went out before the conversation was split."""
+    parts = {thread.id}
+    while (
+        later := set(await session.scalars(select(Thread.id).where(one_of(Thread.split_from_id, parts))))
+        - parts
+    ):
+        parts |= later
     sent = select(Message.mail).where(
-        Message.thread_id == thread.id,
+        one_of(Message.thread_id, parts),
         Message.direction == Direction.OUT,
         Message.mail.is_not(None),
         Message.delivery.is_distinct_from(DeliveryState.UNDONE),

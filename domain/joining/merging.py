@@ -121,7 +121,8 @@ async def dissolve(journal: Journal, ticket: Ticket, into: Ticket) -> None:
     journal.move.ticket_id = into.id
     await journal.all(Thread, Thread.ticket_id == ticket.id, ticket_id=into.id)
     await journal.all(Item, Item.ticket_id == ticket.id, Item.thread_id.is_(None), ticket_id=into.id)
-    await journal.all(Task, Task.ticket_id == ticket.id, ticket_id=into.id)
+    while await journal.all(Task, Task.ticket_id == ticket.id, ticket_id=into.id):
+        pass  # while it waited for one, the next of its series may have been made
     await journal.all(Complaint, Complaint.ticket_id == ticket.id, ticket_id=into.id)
     about_calls = (Alert.ticket_id == ticket.id, Alert.clock_id.is_(None), Alert.state.in_(UNRESOLVED))
     await journal.all(Alert, *about_calls, ticket_id=into.id)

@@ -9,6 +9,8 @@ from sqlalchemy import DateTime, Uuid, select, true, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.db import Base, one_of
+from domain.desk.threads import Thread
+from domain.desk.tickets import Ticket
 from domain.joining.moves import Move, Step, Taken, after_undo, as_json, home, reread
 
 BECAME = {"ticket": "merged_into_id", "contact": "canonical_id"}
@@ -34,6 +36,7 @@ async def put_back(session: AsyncSession, move: Move, *, at: datetime, by_id: uu
     """The rows that have changed."""
     await session.flush()
     steps = (await session.scalars(select(Step).where(Step.move_id == move.id))).all()
+    await _hold_tickets(session, steps)
     touched = {(step.of, step.field, step.row_id) for step in steps}
     fields = {
         key: taken for key, taken in (await _taken(session, touched)).items() if key[:2] not in POINTERS
@@ -58,6 +61,18 @@ async def put_back(session: AsyncSession, move: Move, *, at: datetime, by_id: uu
                     await _write(session, changed, of, field, row_id, as_json(now), as_json(value))
     await reread(session)
     return changed
+
+
+async def _hold_tickets(session: AsyncSession, steps: Sequence[Step]) -> None:
+    """Before what hangs on them: whoever writes in a conversation holds its ticket first."""
+    named = {
+        id for step in steps if POINTERS.get((step.of, step.field)) == "ticket" for id in _ids(step, "ticket")
+    }
+    named |= {step.row_id for step in steps if step.of == "ticket"}
+    threads = {step.row_id for step in steps if step.of == "thread"}
+    theirs = select(Thread.ticket_id).where(one_of(Thread.id, threads))
+    held = select(Ticket.id).where(one_of(Ticket.id, named) | Ticket.id.in_(theirs)).order_by(Ticket.id)
+    await session.execute(held.with_for_update(key_share=True))
 
 
 def _ids(step: Step, target: str) -> set[uuid.UUID]:
@@ -151,14 +166,19 @@ async def _pointing_to(
         concerned |= one_of(table.c.id, ids)
     by_itself = table.c.thread_id.is_(None) if of == "item" else true()
     rows = await session.execute(
-        select(table.c.id, table.c[field]).where(concerned, by_itself).order_by(table.c.id).with_for_update()
+        select(table.c.id, table.c[field])
+        .where(concerned, by_itself)
+        .order_by(table.c.id)
+        .with_for_update(key_share=True)
     )
     return rows.all()
 
 
 async def _read(session: AsyncSession, of: str, field: str, row_id: uuid.UUID) -> Any:
     table = Base.metadata.tables[of]
-    return await session.scalar(select(table.c[field]).where(table.c.id == row_id).with_for_update())
+    return await session.scalar(
+        select(table.c[field]).where(table.c.id == row_id).with_for_update(key_share=True)
+    )
 
 
 async def _write(

@@ -54,15 +54,17 @@ class Box(Base):
 
     def met(self, *, place: str, uid_validity: int, uid_next: int, days: int, at: datetime) -> None:
         """The server's box has been opened. A new one is read from now on, or from `days` ago; one that the server has
-        numbered anew is read again, as far back as it was ours. Many servers give all boxes the same UIDVALIDITY."""
+        numbered anew is read again, as far back as it was ours. Many servers give all boxes the same UIDVALIDITY. What may be
+        the old one by another name, after it could not be opened for a while, is read from then on."""
         if self.place not in (None, place):
             self.uid_validity = None
         self.place = place
         if uid_validity == self.uid_validity:
             return
+        goes_back = self.uid_validity is not None or self.failing_since is not None or days > 0
         if self.uid_validity is None:
-            self.since = at - timedelta(days=days)
-        self.last_uid = 0 if self.uid_validity is not None or days else max(0, uid_next - 1)
+            self.since = (self.failing_since or at) - timedelta(days=days)
+        self.last_uid = 0 if goes_back else max(0, uid_next - 1)
         self.older_until = max(0, uid_next - 1)
         self.uid_validity, self.tries = uid_validity, 0
 

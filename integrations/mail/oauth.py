@@ -5,7 +5,7 @@ https://datatracker.ietf.org/doc/html/rfc6749#section-6
 
 import asyncio
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from time import monotonic
 
@@ -71,8 +71,9 @@ async def keep_newest(db: Database, keys: Keys, channel_id: uuid.UUID, mailbox: 
     newer = mailbox.model_copy(update={"oauth_refresh_token": SecretStr(known.refresh)})
     async with db.transaction() as session:
         await channels.change_secret(session, keys, channel_id, "oauth_refresh_token", known.refresh)
-    if token := _tokens.pop(_name(mailbox), None):  # unless another mail has seen to it
-        _tokens[_name(newer)] = token
+    _tokens[_name(newer)] = known
+    # Who still has the settings from before uses it up: the refresh token that stands there is dead.
+    _tokens[_name(mailbox)] = replace(known, refresh=mailbox.oauth_refresh_token.get_secret_value())
     return newer
 
 

@@ -1,11 +1,13 @@
 """Merging, moving and taking back by GraphQL; and what may belong together, for a person to say."""
 
 import asyncio
+from collections.abc import Coroutine
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import func, select, text, update
+from structlog.testing import capture_logs
 
 from api.house import House
 from domain.actors import SYSTEM
@@ -215,12 +217,18 @@ async def test_who_moves_a_conversation_waits_for_who_writes_in_it(
     if what == "undo":
         moved = await ben.do(MOVE, fromItemId=item, ticketId=invoice["id"])
         asked["undo"] = (UNDO, {"eventId": moved["mergeId"]})
+    with capture_logs() as logs:
+        await _written_in_while(house, ben.refused(asked[what][0], **asked[what][1]))
+
+    assert [one["event"] for one in logs if one["event"] == "mutation_collided"] == []
+
+
+async def _written_in_while(house: House, mutation: Coroutine[Any, Any, list[str]]) -> None:
     waiting = select(func.count()).select_from(text("pg_locks")).where(text("NOT granted"))
     async with house.db.transaction() as session:
         for ticket in (await session.scalars(select(Ticket))).all():
             await locked(session, ticket.id)
-        mutation, given = asked[what]
-        task = asyncio.create_task(ben.refused(mutation, **given))
+        task = asyncio.create_task(mutation)
         while not await session.scalar(waiting):
             await asyncio.sleep(0.02)
 

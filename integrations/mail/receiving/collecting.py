@@ -4,6 +4,7 @@ A mail on which the server dies costs a few tries: then only its headers are ask
 and not the server, another mail proves that is handed over.
 """
 
+import random
 import uuid
 from dataclasses import dataclass
 from datetime import timedelta
@@ -104,17 +105,16 @@ class Collector:
             uids = uids[len(asked) :]
 
     async def _is_the_mail(self, uids: list[int], row: Box) -> bool:
-        """On which the server dies, and not a bad hour of the server's. Where none lies behind it, nobody waits while we do."""
+        """On which the server dies, and not a bad hour of the server's. Where none lies behind it, nobody waits while we do; where
+        none of those does come, it is one of many for a day."""
         async with self._db.transaction() as session:
             failing = await database_time(session) - row.failing_since if row.failing_since else timedelta()
-        if failing.total_seconds() >= self._patience:
-            return True
         behind = uids[1:LOOKED_AT]
         others = await self._hand.do(self._box.look_at, behind) if behind else []
-        if not others:
-            return False
-        smallest = min(others, key=lambda mail: mail.size)
-        return bool(await self._hand.do(self._box.fetch, [smallest], self._opened, largest=self._largest))
+        if not others or failing.total_seconds() >= 24 * self._patience:
+            return failing.total_seconds() >= self._patience
+        another = random.choice(others)  # not always the same: it may be as bad
+        return bool(await self._hand.do(self._box.fetch, [another], self._opened, largest=self._largest))
 
     async def _ours(self, mails: list[Waiting], row: Box) -> list[Waiting]:
         """Of what was there when the box was first seen, or was numbered anew: not too old, and not here already."""

@@ -217,6 +217,12 @@ def test_another_account_or_folder_is_another_box_though_it_is_numbered_alike() 
 
     assert (box.last_uid, box.since) == (299, NOON), "what lies there already is left"
 
+    box.failing_since = NOON - timedelta(days=2)
+    box.met(place="help imaps://renamed INBOX", uid_next=310, **met)
+    assert (box.last_uid, box.since) == (0, box.failing_since), (
+        "but not what came while it could not be opened"
+    )
+
 
 async def test_two_workers_never_fetch_the_same_box(house: House, server: Dovecot) -> None:
     server.put(*mails(*range(30)))

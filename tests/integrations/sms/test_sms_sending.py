@@ -25,6 +25,7 @@ from domain.desk.threads import Thread
 from domain.desk.tickets import Ticket, TicketStatus
 from domain.errors import GoesOnElsewhere, RecipientStopped, TooManySegments
 from domain.hands import work
+from domain.joining.merging import merge_tickets
 from domain.ways_in import channels
 from domain.ways_in.channels import Channel, ChannelKind
 from domain.work import TryLater
@@ -341,6 +342,25 @@ async def test_a_closed_tickets_conversation_is_not_taken_up_beside_a_later_one(
     async with house.db.transaction() as session:
         open_ones = await session.scalars(select(Thread.id).where(Thread.ended_at.is_(None)))
         assert open_ones.all() == [answered.thread_id]
+
+
+async def test_of_two_conversations_of_one_ticket_the_one_that_goes_on_carries_the_answer(
+    house: House, far: SmsStandIn
+) -> None:
+    shop = await a_shop(house, far, "twilio")
+    async with house.db.transaction() as session:
+        (first,) = await tickets(session)
+        first.change(by=SYSTEM, at=NOON, status=TicketStatus.CLOSED)
+        await receive(session, shop.channel, a_text("And my other parcel?", at=NOON + timedelta(days=60)))
+        _, second = await tickets(session)
+        live = await session.scalar(select(Thread).where(Thread.ticket_id == second.id))
+        assert live
+        live.last_inbound_at = None  # as where the shop began it
+        await merge_tickets(session, second, [first], by=SYSTEM, at=NOON)
+
+    answered = await shop.answers(ticket_id=second.id)
+
+    assert answered.thread_id == live.id
 
 
 async def test_words_about_consent_hold_by_their_own_time(house: House, far: SmsStandIn) -> None:
