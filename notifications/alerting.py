@@ -109,7 +109,7 @@ async def _begin(
     *,
     at: datetime,
 ) -> None:
-    if preferences.group_storms and await _is_storm(session, notice.agent_id, at=at):
+    if preferences.group_storms and await _is_storm(session, notice, at=at):
         await _fold(session, notice, ways, at=at)
     else:
         await notices.begin(session, notice, ways, at=at)
@@ -144,11 +144,13 @@ async def tell_next(
     return False
 
 
-async def _is_storm(session: AsyncSession, agent_id: uuid.UUID, *, at: datetime) -> bool:
+async def _is_storm(session: AsyncSession, notice: Notice, *, at: datetime) -> bool:
+    """Were there so many before this one?"""
     recent = await session.scalars(
         select(Notice.id)
         .where(
-            Notice.agent_id == agent_id,
+            Notice.agent_id == notice.agent_id,
+            Notice.id != notice.id,
             Notice.kind == NoticeKind.ALERT,
             Notice.state != NoticeState.SILENCED,
             Notice.created_at > at - STORM_WITHIN,

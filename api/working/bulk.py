@@ -35,7 +35,7 @@ class BulkFailure:
 
 @strawberry.type(
     description="What was not taken back, because somebody has changed it since, or because one does not see the ticket any more: "
-    "`status`, `priority`, `assignee`, `tags`, or the id of a field."
+    "`status`, `priority`, `assignee`, `policy`, `tags`, or the id of a field."
 )
 class KeptChange:
     ticket_id: strawberry.ID

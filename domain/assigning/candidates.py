@@ -128,7 +128,7 @@ ON_SHIFT = N_("On shift; open tickets: {count}")
 async def suggested(
     connection: Reads, ticket_id: uuid.UUID, *, at: datetime, most: int
 ) -> list[tuple[Candidate, str]]:
-    """Who could take it over, and a sentence why: on shift, not away, and allowed to see it; in the order in which the house would
+    """Who could take it over, and a sentence why: on shift, not away or out of reach, and allowed to see it; in the order in which the house would
     choose, full or not."""
     asked = (
         select(Ticket.team_id, Ticket.assignee_id, AssignmentPolicy.terms)
@@ -144,7 +144,7 @@ async def suggested(
         candidates(connection, ticket.team_id, terms, others & _sees(ticket.team_id), at=at),
     )
     job = found[0].job if found else Job()
-    there = [one for one in people if one.on_shift and not one.away]
+    there = [one for one in people if one.is_there(Job())]
     return [
         (one, SPEAKS if job.language and one.speaks(job) else ON_SHIFT)
         for one in best_first(job, there, terms.rules)[:most]

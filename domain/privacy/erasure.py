@@ -83,6 +83,8 @@ class Erasure(Work, Base):
         self, session: AsyncSession, keys: Keys, *, by: Actor, at: datetime, days: int, takes_two: bool
     ) -> None:
         if self.confirmed_at:
+            if self.due_at is None and self.sealed_at is None:  # it was given up
+                self._begin(session)
             return
         if await waits_for_decision(session, self.contact_id):
             raise Undecided(field=["confirm"])
@@ -94,6 +96,9 @@ class Erasure(Work, Base):
         if days:
             made = base64.b64encode(secrets.token_bytes(32)).decode()
             self.wrapped_key = keys.encrypt({"key": made})
+        self._begin(session)
+
+    def _begin(self, session: AsyncSession) -> None:
         self.due_at = func.now()
         ring(session, ERASURES.topic)
 

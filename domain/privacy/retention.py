@@ -196,7 +196,7 @@ async def look_again(session: AsyncSession, ticket_ids: Collection[uuid.UUID]) -
     )
     for kept, first in concerned:
         if kept.texts_until and first < kept.texts_until - REOPENS_WITHIN:
-            kept.texts_until = None
+            kept.texts_until = first + REOPENS_WITHIN
 
 
 async def apply(db: Database, files: Files) -> dict[uuid.UUID, Due]:
