@@ -287,9 +287,13 @@ async def test_an_answer_that_was_taken_back_stops_nobody_elses(
     assert (await ben.do(SEND, **seen))["userErrors"] == []
 
 
+@pytest.mark.parametrize(
+    ("cc", "proof"), [([], Proof.REPLY_ADDRESS), (["carrier@example.net"], None)], ids=["alone", "a copy"]
+)
 async def test_the_shop_writes_first_and_the_customers_answer_joins(
-    house: House, ben: Client, mailbox: Channel, sink: SmtpSink
+    house: House, ben: Client, mailbox: Channel, sink: SmtpSink, cc: list[str], proof: Proof | None
 ) -> None:
+    """Who answers proves to be the customer, unless a copy went to somebody who has the signed address too."""
     done = await ben.do(
         START,
         address="Zofia@Example.com",
@@ -297,7 +301,7 @@ async def test_the_shop_writes_first_and_the_customers_answer_joins(
         channelId=_public("Channel", mailbox.id),
         subject="Your order 1001",
         text="It will be late.",
-        cc=["carrier@example.net"],
+        cc=cc,
     )
     mail = await carried(house, sink)
 
@@ -312,7 +316,7 @@ async def test_the_shop_writes_first_and_the_customers_answer_joins(
         "name": "Zofia",
         "identities": [{"label": "Zofia@Example.com", "verified": False, "verifiedBy": None}],
     }
-    assert mail.recipients == ["zofia@example.com", "carrier@example.net"]
+    assert mail.recipients == ["zofia@example.com", *cc]
     assert mail.message["Subject"] == f"[#{ticket['number']}] Your order 1001"
     assert mail.message["In-Reply-To"] is None
 
@@ -326,7 +330,7 @@ async def test_the_shop_writes_first_and_the_customers_answer_joins(
         identity = (
             await session.scalars(select(Identity).where(Identity.value == "zofia@example.com"))
         ).one()
-        assert identity.verified_by == Proof.REPLY_ADDRESS
+        assert identity.verified_by == proof
 
 
 async def test_who_is_known_is_written_to_as_who_they_are(
