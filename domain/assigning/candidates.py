@@ -128,8 +128,8 @@ ON_SHIFT = N_("On shift; open tickets: {count}")
 async def suggested(
     connection: Reads, ticket_id: uuid.UUID, *, at: datetime, most: int
 ) -> list[tuple[Candidate, str]]:
-    """Who could take it over, and a sentence why: on shift, not away or out of reach, and allowed to see it; in the order in which the house would
-    choose, full or not."""
+    """Who could take it over, and a sentence why: on shift, not away or out of reach, and allowed to see it; in the order in which the
+    house would choose, full or not."""
     asked = (
         select(Ticket.team_id, Ticket.assignee_id, AssignmentPolicy.terms)
         .outerjoin(AssignmentPolicy, AssignmentPolicy.team_id == Ticket.team_id)

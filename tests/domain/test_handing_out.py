@@ -14,6 +14,7 @@ from domain.agents.presence import Attendance, Presence
 from domain.agents.sign_in import Ended, SessionKind, SignIn
 from domain.agents.staff import Agent, Team, TeamMember
 from domain.assigning import handing_back, handing_out, listening, policies
+from domain.assigning.candidates import suggested
 from domain.assigning.choosing import AssignmentMode
 from domain.assigning.policies import AssignmentPolicy, SkillRule, Terms
 from domain.customers.contacts import Contact
@@ -290,6 +291,7 @@ async def test_what_is_taken_from_who_cannot_be_reached_waits_for_who_can(
     await look(session, NOON + quarter)
 
     assert mail.assignee_id is None
+    assert await suggested(await session.connection(), mail.id, at=NOON + quarter, most=5) == []
     policy = await session.get_one(AssignmentPolicy, team.id, populate_existing=True)
     assert policy.due_at == NOON + quarter + handing_out.LOOK_AGAIN
     await opens_screen(session, ben, NOON + 2 * quarter)

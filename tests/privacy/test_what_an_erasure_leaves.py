@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from api.house import House
 from domain.actors import SYSTEM
@@ -77,6 +77,19 @@ async def test_who_is_being_erased_becomes_nobody_else(
     async with house.db.transaction() as session:
         said = {item.contact_id: item.text for item in await session.scalars(select(Item))}
     assert said == {ada.id: "", at_work.id: "The invoice, please"}
+
+
+async def test_an_erasure_that_was_given_up_is_taken_up_when_it_is_confirmed_again(
+    house: House, admin: Client, ada: Contact
+) -> None:
+    await confirmed(admin, ada.id)
+    async with house.db.transaction() as session:
+        await session.execute(update(Erasure).values(due_at=None))
+
+    await confirmed(admin, ada.id)
+    await sealed(house)
+
+    assert await tables_that_say(house, "7788991") == set()
 
 
 async def test_nobody_is_taken_out_of_who_is_being_erased(

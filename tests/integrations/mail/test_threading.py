@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
+from domain.actors import SYSTEM
 from domain.arriving import intake, participants
 from domain.arriving.inbound import Arrival, ArrivalState
 from domain.customers.contacts import Claim, Contact, Identity, IdentityKind
@@ -14,6 +15,7 @@ from domain.db import database_time, new_id
 from domain.desk.messages import Message
 from domain.desk.threads import Thread
 from domain.desk.tickets import Ticket, TicketStatus
+from domain.joining import splitting
 from domain.joining.matters import is_called_otherwise
 from domain.joining.merging import merge_tickets
 from domain.joining.reasons import SuggestionCode
@@ -287,6 +289,24 @@ async def test_who_got_a_copy_of_our_answer_does_not_prove_to_be_the_customer(
     await mailing.comes(ADA, "Send it to my new address.", await mailing.signed(ticket), verified=False)
 
     assert [one.sender_verified for one in await mailing.received(ticket)] == [False, False]
+    async with mailing.house.db.transaction() as session:
+        (ada,) = await session.scalars(select(Identity))
+    assert ada.verified_at is None
+
+
+async def test_a_copy_is_remembered_though_the_conversation_was_split_since(mailing: Mailing) -> None:
+    await mailing.comes(ADA, "It came broken.", verified=False)
+    (ticket,) = await mailing.tickets()
+    signed = await mailing.signed(ticket)
+    answer = await mailing.answered(ticket)
+    async with mailing.house.db.transaction() as session:
+        sent = await session.get_one(Message, answer.id)
+        sent.mail = {**(sent.mail or {}), "cc": [["", "eve@example.net"]]}
+        thread = await session.get_one(Thread, sent.thread_id)
+        await splitting.move(session, thread, None, by=SYSTEM, at=await database_time(session), after=sent)
+
+    await mailing.comes(ADA, "Send it to my new address.", signed, verified=False)
+
     async with mailing.house.db.transaction() as session:
         (ada,) = await session.scalars(select(Identity))
     assert ada.verified_at is None
