@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.commands.columns import print_table
 from api.running import house_here
-from domain import audit
+from domain import audit, naming
 from domain.actors import SYSTEM
 from domain.agents.staff import Agent, Team, TeamMember, account, put_in_teams, save_team
 from domain.assigning import policies
@@ -67,7 +67,7 @@ async def set_team(
 ) -> None:
     """Makes a team, or says how its work is handed out; what is left out stays."""
     async with house_here() as (house, _), house.db.transaction() as session:
-        found = await session.scalar(select(Team).where(Team.name == name.strip()))
+        found = await session.scalar(select(Team).where(Team.name == naming.name(name)))
         kept = found or await save_team(session, None, name)
         before = (await policies.terms_of(session, [kept.id])).get(kept.id, Terms())
         given: Json = {

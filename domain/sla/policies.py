@@ -287,6 +287,7 @@ async def set_default_policy(
     session: AsyncSession, *, name: str, hours: Hours, targets: Iterable[Target]
 ) -> Policy:
     """One policy and its calendar, in place of what had that name."""
+    name = naming.name(name)
     calendar_id = await session.scalar(select(Calendar.id).where(Calendar.name == name))
     calendar = await save_calendar(session, calendar_id, name, hours)
     policy_id = await session.scalar(

@@ -358,7 +358,7 @@ async def test_the_policy_names_the_holidays_that_the_shop_keeps(database_url: s
     policy = ("policy", "--zone", "Europe/Warsaw", "email=4h")
 
     kept = heddle(*policy, "--holidays", "PL", folder=tmp_path, **settings)
-    none = heddle(*policy, "chat=90s", folder=tmp_path, **settings)
+    none = heddle(*policy, "chat=90s", "--name", " Default ", folder=tmp_path, **settings)
     listed = heddle("policy", folder=tmp_path, **settings)
 
     assert "first reply  email=4h, chat=90s" in listed.stdout
