@@ -7,9 +7,7 @@ known: `Message.particulars` has `maybe_sent`, and the next letter says so to it
 import asyncio
 import uuid
 from collections.abc import Awaitable, Callable
-from datetime import datetime
 from functools import partial
-from typing import Any
 
 import structlog
 from sqlalchemy import func, or_, select, update
@@ -18,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from domain.agents.staff import Agent
-from domain.answering import receipts, reply_windows
+from domain.answering import reply_windows
 from domain.answering.addressing import after, has_failed, is_out
 from domain.answering.delivery_problems import Problem
 from domain.customers.contacts import Contact, Identity
@@ -35,6 +33,7 @@ from domain.work import Lease, LeaseLost, TryLater
 from integrations.mail.sending import smtp
 from integrations.mail.sending.connections import Relays
 from integrations.messenger import client as messenger
+from integrations.noting import MAYBE, REPEATED, maybe_sent, note_part, remember
 from integrations.outbound import (
     AwaitsWord,
     ChannelRefused,
@@ -52,8 +51,6 @@ from integrations.sms import client as sms
 
 log = structlog.get_logger()
 
-MAYBE = "maybe_sent"
-
 Sender = Callable[[Letter, Means], Awaitable[Handed]]
 
 
@@ -65,9 +62,6 @@ def senders(relays: Relays) -> dict[ChannelKind, Sender]:
         ChannelKind.SMS: sms.send,
     }
 
-
-REPEATED = (ChannelKind.EMAIL,)
-"""Where the same message sent twice is one: its id is known to the far side."""
 
 LONGEST = OUTBOX.longest - 5
 """Seconds of one try, so that what became of it can still be written down."""
@@ -116,7 +110,7 @@ class Courier:
             return
         if letter.maybe_sent and MAYBE not in (message.particulars or {}):  # a worker died over it
             async with self._db.transaction() as session:
-                await _remember(session, lease, message, **{MAYBE: letter.maybe_sent.isoformat()})
+                await remember(session, lease, message, **{MAYBE: letter.maybe_sent.isoformat()})
         try:
             handed = await self._handed(letter)
         except SendRefused as refusal:
@@ -149,7 +143,7 @@ class Courier:
             return
         async with self._db.transaction() as session:
             since = await database_time(session)
-            await _remember(session, lease, letter.message, **{MAYBE: since.isoformat()})
+            await remember(session, lease, letter.message, **{MAYBE: since.isoformat()})
 
     async def _note_failure(self, letter: Letter, failure: SendFailed, lease: Lease[Message]) -> None:
         message = letter.message
@@ -157,7 +151,7 @@ class Courier:
             known: Json = {"problem": failure.problem}
             if isinstance(failure, MaybeSent) and letter.channel.kind not in REPEATED:
                 known[MAYBE] = (await database_time(session)).isoformat()
-            await _remember(session, lease, message, **known)
+            await remember(session, lease, message, **known)
             match failure:
                 case RecipientBusy():
                     await channels.sends(session, letter.channel.id)
@@ -174,7 +168,7 @@ class Courier:
             await self._note_recipients(letter, handed, lease)
             return
         async with self._db.transaction() as session:
-            await _note_part(session, letter, handed, handed.part, lease)
+            await note_part(session, letter, handed, handed.part, lease)
             await channels.sends(session, letter.channel.id)  # last, as where its echo is read
 
     async def _note_recipients(self, letter: Letter, handed: Handed, lease: Lease[Message]) -> None:
@@ -240,7 +234,7 @@ class Courier:
                 agent,
                 at=at,
                 last_inbound_at=await reply_windows.last_word_at(session, thread),
-                maybe_sent=_maybe_sent(message, channel, at=at),
+                maybe_sent=maybe_sent(message, channel, at=at),
                 language="" if thread.side else locale or "",
                 attachments=theirs,
                 below=below,
@@ -248,62 +242,11 @@ class Courier:
             )
 
 
-async def _note_part(
-    session: AsyncSession, letter: Letter, handed: Handed, part: int, lease: Lease[Message]
-) -> None:
-    """Unless its echo was quicker."""
-    now = await database_time(session)
-    thread = await receipts.hold(session, letter.thread)
-    row = await session.get_one(Message, letter.message.id, with_for_update=True, populate_existing=True)
-    if row.due_at is None:
-        return
-    id = handed.external_id or ""
-    kept = {key: value for key, value in (row.particulars or {}).items() if key != "problem"}
-    written: Json = {"particulars": receipts.with_part(kept, part, id, at=now), "last_error": None}
-    if row.external_id is None and not await _is_anothers(session, row, id):
-        written["external_id"] = id
-    if handed.more:
-        await lease.hold(session, **written)
-        await lease.go_on(session)
-        return
-    row = await lease.settle(session, **written)
-    row.sent(at=now)
-    receipts.as_told(thread, row, at=now)
-
-
 async def _give_up(db: Database, lease: Lease[Message], message: Message, refusal: SendRefused) -> None:
     log.warning("message_refused", id=str(message.id))
     async with db.transaction() as session:
-        await _remember(session, lease, message, problem=refusal.problem)
+        await remember(session, lease, message, problem=refusal.problem)
         await lease.give_up(session, error=str(refusal))
-
-
-def _maybe_sent(message: Message, channel: Channel, *, at: datetime) -> datetime | None:
-    """Remembered from an earlier try; or whoever tried died over it, no later than its lease ran out."""
-    if said := (message.particulars or {}).get(MAYBE):
-        return datetime.fromisoformat(said)
-    died = message.deaths > 1 and channel.kind not in REPEATED
-    return at - OUTBOX.lease if died else None
-
-
-async def _remember(session: AsyncSession, lease: Lease[Message], message: Message, **known: Any) -> None:
-    """In the particulars as they are now, which an echo may have written to meanwhile; what is none is forgotten. Of what that
-    echo told nothing is doubtful."""
-    row = await lease.hold(session)
-    before = row.particulars or {}
-    if receipts.parts_of(before).keys() > receipts.parts_of(message.particulars).keys():
-        known[MAYBE] = None
-    after = {key: value for key, value in (before | known).items() if value is not None}
-    if after != before:
-        row.particulars = after
-
-
-async def _is_anothers(session: AsyncSession, message: Message, external_id: str) -> bool:
-    """An echo without our mark was taken for what somebody wrote in the provider's own inbox."""
-    other = select(Message.id).where(
-        Message.channel_id == message.channel_id, Message.external_id == external_id, Message.id != message.id
-    )
-    return await session.scalar(other) is not None
 
 
 async def try_anew(session: AsyncSession) -> None:
