@@ -47,7 +47,7 @@ async def test_what_is_asked_of_given_rows_again_and_again_is_planned_once(
 async def _planned(house: House) -> Counter[str]:
     """How often each statement was planned for its values."""
     planned: Counter[str] = Counter()
-    for reader in house.db.readers.all:
+    for reader in [one for one in house.db.readers.all if one.is_open]:
         kept = await reader.driver.fetch("SELECT statement, custom_plans FROM pg_prepared_statements")
         planned.update({one["statement"]: one["custom_plans"] for one in kept})
     return planned

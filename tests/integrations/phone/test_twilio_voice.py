@@ -296,9 +296,8 @@ async def fetched(house: House, twilio: TwilioFarEnd) -> None:
 
     async def done() -> bool:
         async with house.db.transaction() as session:
-            await session.execute(
-                update(Attachment).where(Attachment.failures > 0).values(due_at=func.now() - timedelta(1))
-            )
+            failed = Attachment.failures > 0, Attachment.deaths == 0
+            await session.execute(update(Attachment).where(*failed).values(due_at=func.now() - timedelta(1)))
             return await session.scalar(select(Attachment.id).where(Attachment.due_at.is_not(None))) is None
 
     async with running(Media(house.db, house.keys, house.files, settings).run()):
