@@ -23,7 +23,7 @@ from domain.planning.templates import Planned, TaskTemplate, save_template
 from domain.ways_in.channels import Channel, ChannelKind
 from tests.client import Client
 from tests.factories import NOON, a_channel, a_mail, a_promise, a_text_message, receive, set_channel
-from tests.feed import cursor_of
+from tests.feed import all_told, cursor_of
 
 MACRO = """{ id name shortcut channels locale body visibility used team { name }
   actions { assign { whom agent { name } } status priority addTags removeTags note task { title dueIn } } }"""
@@ -315,6 +315,7 @@ async def test_a_run_that_was_made_is_told_again_when_its_cursor_is_too_old(
 
     async with house.db.transaction() as session:
         await session.execute(update(Event).values(recorded_at=func.now() - timedelta(days=8)))
+    await all_told(house)
 
     assert await ben.do(RUN, **run, clientMutationId="again") == first
     assert await ben.refused(RUN, **run) == ["SOMEBODY_ANSWERED"]
