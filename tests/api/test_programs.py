@@ -19,6 +19,7 @@ from domain.webhooks import POSTS
 from integrations.settings import IntegrationSettings
 from integrations.subscribers.posting import Subscribers
 from tests.client import Client
+from tests.feed import all_told
 from tests.papers import DOCS, code
 from tests.reading import LONGEST, NODE, Reader, a_token, with_node
 from tests.two_teams import TwoTeams
@@ -141,7 +142,7 @@ async def test_the_wallboard_outlives_a_heddle_that_is_away(two_teams: TwoTeams,
 
 
 async def test_the_copy_of_the_change_feed_is_whole_and_stays_right_over_a_stop(
-    two_teams: TwoTeams, anybody: Client, tmp_path: Path
+    house: House, two_teams: TwoTeams, anybody: Client, tmp_path: Path
 ) -> None:
     anybody.token = await a_token(two_teams.admin)
     reader = Reader(anybody, two_teams.admin, tmp_path, {})
@@ -152,6 +153,7 @@ async def test_the_copy_of_the_change_feed_is_whole_and_stays_right_over_a_stop(
 
     for status in ("PENDING", "OPEN"):
         await two_teams.ben.do(UPDATE, ids=[two_teams.ids["Ticket"]], status=status)
+        await all_told(house)
         assert await reader.runs(one_a_page) == ""
 
         found = (await anybody.ask(TICKETS))["tickets"]["edges"]
