@@ -126,6 +126,8 @@ async def _agent(session: AsyncSession, id: str, actor: Actor, field: str) -> st
 async def _ticket_assign(info: Info, input: TicketAssignInput) -> TicketsPayload:
     async def change(session: AsyncSession, actor: Actor, now: datetime) -> Json:
         to = None
+        if input.take_over and input.agent_id:
+            raise InvalidInput(N_("With `takeOver` it goes to yourself: leave this out."), field=["agentId"])
         if input.take_over:
             to = await access.one(session, staff.Agent, actor.agent_id, to=actor)
         elif input.agent_id:

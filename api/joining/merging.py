@@ -96,7 +96,7 @@ async def candidates_of(
     reading: Reading, ids: Collection[uuid.UUID], selection: Selection
 ) -> dict[uuid.UUID, list[MergeCandidate]]:
     """By contact, those whom this person sees."""
-    found = await duplicates.duplicates_of(reading.connection, ids)
+    found = await duplicates.duplicates_of(reading.connection, ids, to=reading.actor)
     others = {one.contact_id for group in found.values() for one in group}
     seen, people = await gathered(
         seen_contacts(reading, others), contacts_now(reading, others, selection.below("contact"))

@@ -4,15 +4,16 @@ import uuid
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
+from functools import lru_cache
 from math import prod
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, Select, and_, func, literal, select
+from sqlalchemy import ColumnElement, ForeignKey, Index, Select, and_, exists, func, literal, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, aliased, mapped_column
 
+from domain.access import may_see, sight
 from domain.actors import Actor
 from domain.chorus import Reads, side_by_side
 from domain.customers.contacts import Contact, Identity, IdentityKind
@@ -64,12 +65,12 @@ async def are_two(
 
 
 async def duplicates_of(
-    connection: Reads, contact_ids: Collection[uuid.UUID]
+    connection: Reads, contact_ids: Collection[uuid.UUID], *, to: Actor
 ) -> dict[uuid.UUID, list[Duplicate]]:
-    """By contact, the likeliest first; of contacts that still stand."""
+    """By contact, the likeliest first; of contacts that still stand. What `to` may not read speaks for nothing."""
     found: dict[tuple[uuid.UUID, uuid.UUID], dict[DuplicateCode, str]] = {}
     given = {"ids": list(contact_ids)}
-    asked = (connection.execute(query, given) for query in (_apart, *_likenesses()))
+    asked = (connection.execute(query, given) for query in (_apart, *_likenesses(sight(to))))
     kept_apart, *told_by = await side_by_side(connection, *asked)
     apart = {frozenset(pair) for pair in kept_apart}
     for rows in told_by:
@@ -91,12 +92,12 @@ def _duplicate(other: uuid.UUID, reasons: dict[DuplicateCode, str]) -> Duplicate
     return Duplicate(other, round(score, 2), tuple(strongest))
 
 
-@cache
-def _likenesses() -> tuple[Select[*tuple[Any, ...]], ...]:
-    return tuple(_alike())
+@lru_cache(1000)
+def _likenesses(viewer: Actor) -> tuple[Select[*tuple[Any, ...]], ...]:
+    return tuple(_alike(viewer))
 
 
-def _alike() -> Iterator[Select[*tuple[Any, ...]]]:
+def _alike(viewer: Actor) -> Iterator[Select[*tuple[Any, ...]]]:
     mine, other = aliased(Identity), aliased(Identity)
     standing = aliased(Contact)
     for kind, code in (
@@ -132,6 +133,8 @@ def _alike() -> Iterator[Select[*tuple[Any, ...]]]:
             one_of_given(my_item.contact_id),
             my_number.kind.in_((NumberKind.ORDER, NumberKind.TRACKING)),
             their_item.contact_id != my_item.contact_id,
+            _is_read_by(viewer, my_item),
+            _is_read_by(viewer, their_item),
             standing.canonical_id.is_(None),
         )
         .distinct()
@@ -152,6 +155,10 @@ def _alike() -> Iterator[Select[*tuple[Any, ...]]]:
         )
         .limit(MOST_WITH_ONE_VALUE * MOST)
     )
+
+
+def _is_read_by(viewer: Actor, item: Any) -> ColumnElement[bool]:
+    return exists().where(Item.id == item.id, may_see(Item, viewer))
 
 
 _apart = select(TwoPeople.one_id, TwoPeople.other_id).where(

@@ -101,6 +101,15 @@ async def test_of_two_who_claim_at_once_one_has_it_and_the_other_is_told_who(
     assert {one["conflict"]["name"] for one in lost} == set(won)
 
 
+async def test_who_takes_it_over_names_nobody_else(house: House, support: str, ben: Client, mia: Client) -> None:
+    id = await only_ticket(house)
+
+    taken = await ben.do(ASSIGN, ticketIds=[id], takeOver=True, agentId=mia.agent_id)
+
+    assert [(error["code"], error["field"]) for error in taken["userErrors"]] == [("INVALID", ["agentId"])]
+    assert taken["tickets"] == []
+
+
 async def test_in_another_team_a_ticket_is_kept_by_its_members_alone_and_lost_from_sight_by_others(
     house: House, two_teams: TwoTeams
 ) -> None:

@@ -538,6 +538,25 @@ async def test_a_suggestion_of_a_ticket_that_one_does_not_see_is_not_shown(
     assert await ben.refused(DISMISS, id=suggestion["id"]) == ["NOT_FOUND"]
 
 
+async def test_a_number_in_a_ticket_that_one_does_not_see_makes_nobody_the_same_person(
+    house: House, ben: Client, mia: Client
+) -> None:
+    await said(house, a_mail("ada@example.org", "Where is order 100100?", subject="Parcel"))
+    await said(house, a_mail("zofia@example.org", "About order 100100", subject="Returned"))
+    await said(house, a_mail("zofia@example.org", "Another matter", subject="Invoice"))
+    async with house.db.transaction() as session:
+        team = Team(name="Returns")
+        session.add(team)
+        await session.flush()
+        await session.execute(update(Ticket).where(Ticket.subject == "Returned").values(team_id=team.id))
+    people = {ticket["contact"]["id"] for ticket in await inbox(mia)}
+
+    for id in people:
+        (told,) = (await mia.ask(CANDIDATES, id=id))["contact"]["mergeCandidates"]
+        assert told["reasons"] == ["Both wrote about 100100."]
+        assert (await ben.ask(CANDIDATES, id=id))["contact"]["mergeCandidates"] == []
+
+
 async def test_who_may_be_one_person_is_told_with_reasons_and_dismissed_for_good(
     house: House, ben: Client
 ) -> None:
