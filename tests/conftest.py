@@ -80,6 +80,9 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    items.sort(
+        key=lambda item: "journeys" not in item.path.parts
+    )  # the longest first, so that none is left over at the end
     if config.getoption("--slow"):
         return
     for item in items:

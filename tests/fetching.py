@@ -78,12 +78,12 @@ async def kept(house: House) -> list[Arrival]:
         return list(await session.scalars(select(Arrival).order_by(Arrival.id)))
 
 
-async def as_many(house: House, many: int, seconds: float = 10) -> list[Arrival]:
+async def as_many(house: House, many: int) -> list[Arrival]:
     async def all_here() -> list[Arrival]:
         here = await kept(house)
         return here if len(here) >= many else []
 
-    return list(await until(all_here, seconds))
+    return list(await until(all_here))
 
 
 async def the_box(house: House) -> Box:

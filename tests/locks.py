@@ -13,7 +13,7 @@ WAITING = text(
 
 async def who_waits(house: House) -> int:
     """Once somebody does."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while True:
             async with house.db.reading() as connection:
                 if pid := await connection.scalar(WAITING):

@@ -73,7 +73,7 @@ async def only_ticket(house: House) -> str:
 async def changes(client: Client, since: str, *topics: str, until: str) -> list[dict[str, Any]]:
     """All that is told, as soon as something of that type is among it."""
     told: list[dict[str, Any]] = []
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not any(change["__typename"] == until for change in told):
             batch = (await client.ask(CHANGES, since=since, topics=list(topics)))["changes"]
             told, since = told + batch["changes"], batch["cursor"]
@@ -101,7 +101,9 @@ async def test_of_two_who_claim_at_once_one_has_it_and_the_other_is_told_who(
     assert {one["conflict"]["name"] for one in lost} == set(won)
 
 
-async def test_who_takes_it_over_names_nobody_else(house: House, support: str, ben: Client, mia: Client) -> None:
+async def test_who_takes_it_over_names_nobody_else(
+    house: House, support: str, ben: Client, mia: Client
+) -> None:
     id = await only_ticket(house)
 
     taken = await ben.do(ASSIGN, ticketIds=[id], takeOver=True, agentId=mia.agent_id)

@@ -30,7 +30,7 @@ SIGN_OUT = "mutation($input: SignOutInput!) { signOut(input: $input) { ok } }"
 
 async def caught_up(client: Client, since: str, **arguments: Any) -> dict[str, Any]:
     """The next batch that says something: an older transaction, even another test's, may hold the feed back."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while True:
             batch: dict[str, Any] = (await client.ask(CHANGES, since=since, **arguments))["changes"]
             if batch["changes"] or batch["resetRequired"]:
@@ -76,7 +76,7 @@ async def test_small_batches_tell_the_same_as_a_large_one(house: House, ben: Cli
 async def test_a_stream_tells_what_happens_to_who_may_see_it(house: House, ben: Client, mia: Client) -> None:
     since = await cursor_of(house, ben)
     async with (
-        asyncio.timeout(10),
+        asyncio.timeout(30),
         ben.listening(LIVE, since=since) as bens,
         mia.listening(LIVE, since=since) as mias,
     ):
@@ -104,7 +104,7 @@ async def test_a_stream_tells_what_happens_to_who_may_see_it(house: House, ben: 
 
 async def test_a_stream_ends_with_its_session(house: House, ben: Client) -> None:
     since = await cursor_of(house, ben)
-    async with asyncio.timeout(10), ben.listening(LIVE, since=since) as stream:
+    async with asyncio.timeout(30), ben.listening(LIVE, since=since) as stream:
         await ben.do(SIGN_OUT)
 
         said = await stream.hear()

@@ -466,7 +466,7 @@ async def test_an_open_chat_is_ended_when_its_channel_is_switched_off(
         await admin.do(DISABLE, id=made["channel"]["id"])
 
         with pytest.raises(ConnectionClosed):
-            await asyncio.wait_for(socket.recv(), 10)
+            await asyncio.wait_for(socket.recv(), 30)
 
 
 async def test_what_opens_a_ticket_in_a_channel_goes_to_its_team(

@@ -308,7 +308,7 @@ async def test_an_address_says_how_far_to_trust_the_line(database_url: str, tmp_
     db = Database(address)
     await db.open()
     with db.bell.listening("a topic") as rung:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while not rung.is_set():
                 async with db.transaction() as session:
                     ring(session, "a topic")

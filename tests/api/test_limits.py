@@ -107,7 +107,7 @@ async def test_a_fragment_bomb_is_measured_at_once(ben: Client) -> None:
         f"fragment F{number} on Ticket {{ ...F{number + 1} ...F{number + 1} id }}" for number in range(40)
     )
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         assert await ben.ask(bomb + " fragment F40 on Ticket { id }")
 
 
@@ -157,7 +157,7 @@ async def test_who_is_not_signed_in_learns_nothing_about_the_schema(ben: Client,
 
 
 async def test_limits_hold_on_a_socket_too(ben: Client) -> None:
-    async with asyncio.timeout(10), ben.connected() as stream:
+    async with asyncio.timeout(30), ben.connected() as stream:
         await stream.ask("1", nested(6))
 
         said = await stream.hear()

@@ -61,7 +61,7 @@ async def test_server_sent_events_tell_the_same_as_a_socket_and_go_on_where_they
     house: House, ben: Client
 ) -> None:
     since = await cursor_of(house, ben)
-    async with asyncio.timeout(10), ben.listening(LIVE, since=since) as stream:
+    async with asyncio.timeout(30), ben.listening(LIVE, since=since) as stream:
         async with ben.events(LIVE, since=since) as told:
             await a_mail_arrives(house)
             first = (await anext(told))["changes"]
@@ -74,7 +74,7 @@ async def test_server_sent_events_tell_the_same_as_a_socket_and_go_on_where_they
 
 
 async def test_a_frame_is_text_as_browsers_expect(ben: Client) -> None:
-    async with asyncio.timeout(10), ben.connected() as stream:
+    async with asyncio.timeout(30), ben.connected() as stream:
         await stream.ask("1", "{ serverTime }")
 
         assert isinstance(await stream._socket.recv(), str)
@@ -162,7 +162,7 @@ async def test_a_stream_with_nothing_to_tell_says_where_it_is(
     monkeypatch.setattr(audiences, "QUIET", 0.1)
     since = await cursor_of(house, ben)
 
-    async with asyncio.timeout(10), ben.listening(LIVE, since=since) as stream:
+    async with asyncio.timeout(30), ben.listening(LIVE, since=since) as stream:
         batch = (await stream.next())["changes"]
         assert batch["changes"] == []
         await a_mail_arrives(house)
@@ -178,7 +178,7 @@ async def test_events_end_with_their_session(house: House, ben: Client) -> None:
     headers = {"authorization": f"Bearer {ben.token}", "accept": "text/event-stream"}
 
     async with (
-        asyncio.timeout(10),
+        asyncio.timeout(30),
         ben.http.stream("POST", "/graphql/stream", json=asked, headers=headers) as answer,
     ):
         await ben.do(SIGN_OUT)
@@ -192,7 +192,7 @@ async def test_who_loses_a_team_is_told_to_ask_anew_and_hears_no_more_of_it(
     house: House, two_teams: TwoTeams
 ) -> None:
     since = await cursor_of(house, two_teams.ben)
-    async with asyncio.timeout(15), two_teams.ben.listening(LIVE, since=since) as stream:
+    async with asyncio.timeout(30), two_teams.ben.listening(LIVE, since=since) as stream:
         await two_teams.admin.do(AGENT, id=two_teams.ben.agent_id, teamIds=[])
         while not (batch := (await stream.next())["changes"])["resetRequired"]:
             pass
@@ -219,7 +219,7 @@ async def test_a_stream_ends_for_who_may_ask_for_its_fields_no_more(
     house: House, admin: Client, mia: Client, subscription: str
 ) -> None:
     given = {"since": await cursor_of(house, mia)} if "$since" in subscription else {}
-    async with asyncio.timeout(15), mia.listening(subscription, **given) as stream:
+    async with asyncio.timeout(30), mia.listening(subscription, **given) as stream:
         if not given:
             assert await stream.next() == {"callRinging": {"calls": []}}
 
@@ -238,7 +238,7 @@ async def test_a_ticket_given_to_somebody_else_leaves_the_lists_of_who_may_not_s
         await session.execute(update(Ticket).values(assignee_id=row_id("Agent", two_teams.eve.agent_id)))
     since = await cursor_of(house, two_teams.eve)
 
-    async with asyncio.timeout(15), two_teams.eve.listening(LIVE, since=since) as stream:
+    async with asyncio.timeout(30), two_teams.eve.listening(LIVE, since=since) as stream:
         await two_teams.mia.do(
             ASSIGN, ticketIds=[two_teams.ids["Ticket"]], agentId=two_teams.ben.agent_id, takeOver=True
         )
@@ -258,7 +258,7 @@ async def test_a_task_given_to_somebody_else_leaves_the_lists_too(
     )
     since = await cursor_of(house, ben)
 
-    async with asyncio.timeout(15), ben.listening(LIVE, since=since) as stream:
+    async with asyncio.timeout(30), ben.listening(LIVE, since=since) as stream:
         await mia.do(TASK, id=made["task"]["id"], assigneeId=mia.agent_id)
         changes = (await stream.next())["changes"]["changes"]
 
@@ -269,7 +269,7 @@ async def test_a_cursor_from_the_future_is_told_to_reset(house: House, ben: Clie
     """As after a database was brought back by a copy of its disk."""
     future = cursor(house, (2**40, 1))
 
-    async with asyncio.timeout(10), ben.listening(LIVE, since=future) as stream:
+    async with asyncio.timeout(30), ben.listening(LIVE, since=future) as stream:
         assert (await stream.next())["changes"]["resetRequired"]
     assert (await ben.ask(CHANGES, since=future))["changes"]["resetRequired"]
 

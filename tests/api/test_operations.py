@@ -79,7 +79,7 @@ async def test_every_operation_is_answered_in_few_statements_and_by_indexes(
 async def _answer(client: Client, one: Sample, values: dict[str, str]) -> dict[str, Any]:
     variables = json.loads(filled(json.dumps(one.variables), values | {"UUID": str(uuid.uuid4())}))
     if _kind(one) == OperationType.SUBSCRIPTION:
-        async with asyncio.timeout(10), client.listening(one.query, **variables) as stream:
+        async with asyncio.timeout(30), client.listening(one.query, **variables) as stream:
             return {"data": await stream.next()}
     return dict((await client.post(one.query, variables)).json())
 

@@ -139,7 +139,7 @@ async def test_a_change_comes_by_the_feed_and_stands_in_the_history(
     query = """query($since: Cursor!) { changes(since: $since, topics: [CONTACTS]) { changes {
         ... on ContactChanged { contact { city } } } } }"""
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not (seen := (await ben.ask(query, since=since))["changes"]["changes"]):
             await asyncio.sleep(0.02)
 

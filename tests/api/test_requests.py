@@ -78,7 +78,7 @@ async def test_a_query_that_cannot_be_read_is_not_our_mistake(anybody: Client, q
 
 async def test_a_body_that_is_too_large_is_refused_before_all_of_it_came(door: str) -> None:
     address = httpx.URL(door)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         reader, writer = await asyncio.open_connection(address.host, address.port)
         head = "POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9999999\r\n\r\n"
         writer.write(head.encode() + b" " * (graphql_http.LARGEST_BODY + 1))
@@ -180,7 +180,7 @@ async def test_what_is_no_operation_is_the_callers_mistake_on_a_stream_too(
 
     assert '"errors"' in said
     assert "INTERNAL" not in said
-    async with asyncio.timeout(10), ben.connected() as stream:
+    async with asyncio.timeout(30), ben.connected() as stream:
         await stream.say(type="subscribe", id="1", payload={"query": "", **asked})
         try:
             heard = str(await stream.hear())

@@ -46,7 +46,7 @@ def a_peer(receive_buffer: int) -> Iterator[socket.socket]:
 async def said_to(address: str, *chunks: bytes, every: float = 0.0) -> bytes:
     """All that comes until the connection is closed."""
     url = httpx.URL(address)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         reader, writer = await asyncio.open_connection(url.host, url.port)
 
         async def speak() -> None:
@@ -141,7 +141,7 @@ async def test_headers_behind_a_body_are_headers_too(door: str) -> None:
     assert b" 200 OK" in await said_to(door, chunked + whole + GET + b"Connection: close\r\n\r\n")
     flood = [b"0\r\nX: ", *[b"a" * 65536] * 200]
     url = httpx.URL(door)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         _, writer = await asyncio.open_connection(url.host, url.port)
         with pytest.raises(ConnectionError):  # noqa: PT012
             for part in [chunked, *flood]:
@@ -180,7 +180,7 @@ async def test_who_does_not_let_a_connection_be_closed_is_not_waited_for(house: 
             await loop.sock_sendall(
                 deaf, b"GET /schema.graphql HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
             )
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(30):
                 while not server_has_closed(deaf):
                     await asyncio.sleep(0.05)
 
@@ -321,7 +321,7 @@ async def test_a_socket_that_never_says_who_it_is_is_closed(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(graphql_http, "INIT_WAIT", timedelta(seconds=0.2))
-    async with asyncio.timeout(10), answering(house) as door, connect(_graphql(door), **SOCKET) as socket:
+    async with asyncio.timeout(30), answering(house) as door, connect(_graphql(door), **SOCKET) as socket:
         with pytest.raises(ConnectionClosed) as closed:
             await socket.recv()
 
@@ -333,7 +333,7 @@ async def test_a_socket_that_never_says_who_it_is_is_closed(
     "frame", ["x", "null", "[]", "[" * 3000, '{"type": 5}', '{"type": "subscribe"}', b"bytes"]
 )
 async def test_a_frame_that_says_nothing_ends_the_socket(ben: Client, frame: str | bytes) -> None:
-    async with asyncio.timeout(10), ben.connected() as stream:
+    async with asyncio.timeout(30), ben.connected() as stream:
         await stream._socket.send(frame)
         with pytest.raises(ConnectionClosed) as closed:
             await stream.hear()
@@ -343,7 +343,7 @@ async def test_a_frame_that_says_nothing_ends_the_socket(ben: Client, frame: str
 
 
 async def test_a_frame_is_of_64_kib_at_most(ben: Client) -> None:
-    async with asyncio.timeout(10), ben.connected() as stream:
+    async with asyncio.timeout(30), ben.connected() as stream:
         await stream.ask("1", "{ serverTime }" + " " * 70_000)
         with pytest.raises(ConnectionClosed) as closed:
             await stream.hear()

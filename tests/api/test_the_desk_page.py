@@ -28,7 +28,7 @@ async def test_a_shop_works_on_tickets_as_the_page_says(house: House, two_teams:
             variables = variables.replace(f'"{word}"', f'"{id}"')
         who = two_teams.admin if one.name == "SaveTicketField" else two_teams.ben
         if one.document.startswith("subscription"):
-            async with asyncio.timeout(10), who.listening(one.document, **json.loads(variables)) as stream:
+            async with asyncio.timeout(30), who.listening(one.document, **json.loads(variables)) as stream:
                 answers[one.name] = await stream.next()
             continue
         if one.name == "ManyChanged":

@@ -207,7 +207,7 @@ async def test_who_leaves_lets_the_others_sing_on(db: Database) -> None:
 async def test_with_the_last_reader_the_connection_goes_back_and_nobody_waits_for_ever(db: Database) -> None:
     chorus = Chorus(db)
 
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(8):
         async with chorus:
             forgotten = asyncio.create_task(chorus.scalar(select(func.pg_sleep(10))))
             await asyncio.sleep(0.05)
@@ -272,7 +272,7 @@ async def test_who_is_asked_alone_may_be_ended_too(db: Database, how: str) -> No
     async def sleep(reads: Any) -> None:
         await reads.execute(select(func.pg_sleep(10)))
 
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(8):
         async with chorus:
             forgotten = asyncio.create_task(getattr(chorus, how)(sleep))
             await asyncio.sleep(0.05)

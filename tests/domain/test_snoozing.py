@@ -59,7 +59,7 @@ async def test_an_earlier_time_wakes_the_wheel(clean: Database, keys: Keys) -> N
         now = datetime.now(UTC)
         ticket.snooze(now + timedelta(seconds=0.3), by=SYSTEM, at=now)
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while await _status(clean) != TicketStatus.OPEN:
             await asyncio.sleep(0.02)
     turning.cancel()

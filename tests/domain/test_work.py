@@ -89,7 +89,7 @@ async def test_a_hand_goes_on_when_its_lease_was_lost_and_then_the_work_failed(w
         done.append(row.external_id)
 
     working = asyncio.create_task(work(waiting, ARRIVALS, do, poll=0.02, batch=3))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while len(done) < 3:
             await asyncio.sleep(0.02)
     assert not working.done()
@@ -113,7 +113,7 @@ async def test_not_now_is_tried_again_and_a_bug_is_given_up(
             await lease.settle(session, state=ArrivalState.PLACED)
 
     working = asyncio.create_task(work(waiting, ARRIVALS, do, poll=0.02))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while ArrivalState.WAITING in await states(waiting):
             await asyncio.sleep(0.02)
     working.cancel()
@@ -141,7 +141,7 @@ async def test_what_cannot_be_done_together_is_done_alone_and_the_hand_goes_on(
             await lease.settle(session, state=ArrivalState.PLACED)
 
     working = asyncio.create_task(work(waiting, ARRIVALS, place, batch=10, together=together))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while await states(waiting) != [ArrivalState.PLACED] * 3:
             await asyncio.sleep(0.02)
 

@@ -76,7 +76,7 @@ class Afterwards:
 
     async def hears(self) -> None:
         """All of the history, also what an older transaction somewhere else still holds back."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while True:
                 async with self.house.db.transaction() as session:
                     pending = await events.any_pending(session)

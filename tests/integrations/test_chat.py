@@ -249,7 +249,7 @@ async def test_a_socket_on_which_nobody_says_hello_is_closed(
         await ada.say(type="hello")
         assert (await eve.say(type="typing"))["code"] == "hello_first"
 
-        await asyncio.wait_for(eve.socket.wait_closed(), 5)
+        await asyncio.wait_for(eve.socket.wait_closed(), 30)
 
         assert eve.socket.close_code == socket.POLICY_VIOLATION
         assert (await ada.say(type="message", id="m1", text="Hello?"))["type"] == "ack"

@@ -115,7 +115,7 @@ async def test_the_visitor_sees_what_an_agent_has_read_without_an_answer(
         async with ada.stream() as frames:
             (mine,) = await messages_of(frames, 1)
             await ben.ask(READS, input={"ticketId": await ticket_id(house), "seq": mine["seq"]})
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(30):
                 read = await anext(frames)
 
         assert (read["type"], read["seq"]) == ("read", mine["seq"])

@@ -327,7 +327,7 @@ async def test_what_left_and_could_not_be_written_down_is_not_sent_again(
         await session.execute(select(Thread).with_for_update(key_share=True))
         working = asyncio.create_task(work(page.house.db, OUTBOX, page.courier.carry, poll=0.02))
         await cut_off_who_waits(page.house)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while (message := await page.message(queued.id)).due_at:
             await asyncio.sleep(0.02)
     working.cancel()

@@ -126,7 +126,7 @@ async def _say(door: str, frame: str, name: str) -> None:
 async def _tell(socket: ClientConnection, frame: dict[str, Any], *, until: str, **said: Any) -> None:
     await socket.send(orjson.dumps(frame).decode())
     while True:
-        heard = orjson.loads(await asyncio.wait_for(socket.recv(), 10))
+        heard = orjson.loads(await asyncio.wait_for(socket.recv(), 30))
         if heard["type"] == until and said.items() <= heard.items():
             return
 

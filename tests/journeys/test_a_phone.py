@@ -133,7 +133,7 @@ class Phone:
         return await self._client.do(DOCUMENTS[document], **input)
 
 
-async def until(look: Callable[[], Awaitable[Any]], seconds: float = 10) -> Any:
+async def until(look: Callable[[], Awaitable[Any]], seconds: float = 30) -> Any:
     """What `look` sees, once it sees something."""
     async with asyncio.timeout(seconds):
         while not (seen := await look()):
@@ -151,10 +151,10 @@ async def test_a_phone_rings_says_so_answers_offline_catches_up_and_is_silent_on
 
     # A promise breaks: the phone shows what comes, perhaps a warning before, and Mia opens the push.
     await somebody_writes(world, "ada@example.org")
-    rung = await world.fcm.next_push(timeout=10)
+    rung = await world.fcm.next_push(timeout=30)
     while rung.data["k"] != "sla_breached":
         assert (rung.data["k"], await phone.reports(rung, "shown")) == ("sla_at_risk", 204)
-        rung = await world.fcm.next_push(timeout=10)
+        rung = await world.fcm.next_push(timeout=30)
     assert rung.handle == "mias-phone:1"
     assert rung.data.keys() == KEYS
     assert rung.data["v"] == "1"
@@ -198,9 +198,9 @@ async def test_a_phone_rings_says_so_answers_offline_catches_up_and_is_silent_on
     rang = len(world.fcm.pushed)
     await phone.signs_out()
     await somebody_writes(world, "zofia@example.org")
-    mail = await world.smtp.next_mail(timeout=10)
+    mail = await world.smtp.next_mail(timeout=30)
     while "overdue" not in mail.message["Subject"]:
-        mail = await world.smtp.next_mail(timeout=10)
+        mail = await world.smtp.next_mail(timeout=30)
     assert mail.recipients == ["mia@shop.example"]
     assert len(world.fcm.pushed) == rang
     latest = (await mia.ask("{ pushHealth(first: 1) { transport device { label } } }"))["pushHealth"]

@@ -120,7 +120,7 @@ async def test_a_backup_under_load_is_whole_and_sends_nothing_twice(
             Client(door, elsewhere.db, "Bo", Role.MANAGER) as bo,
         ):
             assert (await bo.ask(CHANGES, since=since))["changes"]["resetRequired"]
-            async with asyncio.timeout(10), bo.listening(LIVE, since=since) as stream:
+            async with asyncio.timeout(30), bo.listening(LIVE, since=since) as stream:
                 assert (await stream.next())["changes"]["resetRequired"]
             await answer(bo, (await bo.ask(TICKETS))["tickets"]["edges"][0]["node"], "After all that")
             await asyncio.sleep(1)
@@ -215,7 +215,7 @@ async def test_readers_of_the_feed_go_on_where_they_were(
 
     await backup.restore(elsewhere.db, elsewhere.keys, elsewhere.files, tmp_path / "backup.zip")
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while await unread(elsewhere, "late") != [5]:  # another test may hold the feed back
             await asyncio.sleep(0.05)
     assert await unread(elsewhere, "early") == [2, 3, 4, 5]

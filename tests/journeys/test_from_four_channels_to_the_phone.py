@@ -87,7 +87,7 @@ async def world(house: House) -> AsyncIterator[World]:
         yield World(house, graph, fcm, smtp, {"hostname": host, "port": port, "start_tls": False})
 
 
-async def until(look: Callable[[], Awaitable[Any]], seconds: float = 15) -> Any:
+async def until(look: Callable[[], Awaitable[Any]], seconds: float = 30) -> Any:
     """What `look` sees, once it sees something."""
     async with asyncio.timeout(seconds):
         while not (seen := await look()):
@@ -219,9 +219,9 @@ async def test_from_four_raw_inputs_to_the_phone_and_back(
     refused = await mia.do(SEND, ticketId=now["id"], identityId=reach["PHONE"], text="?", lastSeenSeq=10**15)
     assert [error["code"] for error in refused["userErrors"]] == ["CANNOT_REPLY"]
 
-    message = await world.graph.next_sent(timeout=10)
+    message = await world.graph.next_sent(timeout=30)
     assert (message.to, message.text, message.messaging_type) == ("p1", "By MESSENGER", "RESPONSE")
-    mail = await world.smtp.next_mail(timeout=10)
+    mail = await world.smtp.next_mail(timeout=30)
     assert (mail.recipients, mail.message["In-Reply-To"], mail.message["References"]) == (
         [ADA],
         "<first@example.org>",

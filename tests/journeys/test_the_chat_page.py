@@ -64,7 +64,7 @@ class Shop:
         await self.page.get_by_role("button", name="Send").click()
 
     async def ticket(self) -> dict[str, Any]:
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(30):
             while not (found := (await self.ben.ask(TICKETS))["tickets"]["edges"]):
                 await asyncio.sleep(0.05)
         (edge,) = found
@@ -76,12 +76,12 @@ class Shop:
         return [edge["node"]["text"] for edge in reversed(edges) if "text" in edge["node"]]
 
     async def has(self, *said: str) -> None:
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(30):
             while await self.said() != list(said):
                 await asyncio.sleep(0.05)
 
     async def delivered(self, state: str) -> None:
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(30):
             while [state] != [
                 edge["node"]["delivery"]
                 for edge in (await self.ticket())["timeline"]["edges"]

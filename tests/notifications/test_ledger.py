@@ -267,7 +267,7 @@ async def test_a_push_that_was_shown_has_not_failed_whatever_google_says_later(
     monkeypatch.setattr(shop.far_end, "answer", answers_late)
     shop.far_end.misbehave("invalid", 1)
     ringing = asyncio.create_task(shop.ring())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while (await shop.delivery()).stage != SENT:
             await asyncio.sleep(0.01)
     async with shop.db.transaction() as session:

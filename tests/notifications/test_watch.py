@@ -74,11 +74,11 @@ async def test_a_listener_that_does_not_answer_stops_nothing(
         watching = asyncio.create_task(
             watch.run(clean, NotificationSettings(heartbeat_url=f"{listener.url}/a-secret-path"))
         )
-        await listener.beats.next(timeout=10)
+        await listener.beats.next(timeout=30)
         async with clean.transaction() as session:
             await session.execute(update(Audited).values(at=Audited.at - EVERY))
 
-        assert await listener.beats.next(timeout=10) == "/a-secret-path"
+        assert await listener.beats.next(timeout=30) == "/a-secret-path"
         watching.cancel()
         await asyncio.gather(watching, return_exceptions=True)
 

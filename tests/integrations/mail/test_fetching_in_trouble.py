@@ -82,7 +82,7 @@ async def test_a_mail_on_which_the_server_dies_is_passed_over_and_shown(
         line.cuts = [(b"poison", 1000)]
         await a_mailbox(house, f"imap://127.0.0.1:{line.port}")
         async with fetching(house, replace(QUICK, patience=0.5)), opening(house):
-            await as_many(house, 7, seconds=20)
+            await as_many(house, 7)
             server.put(a_mail(7))
             arrivals = await as_many(house, 8)
             await until(lambda: is_failed(house))
@@ -103,7 +103,7 @@ async def test_while_the_server_hands_over_no_mail_none_is_taken_for_the_one_it_
         line.cuts = [(b"Where is it?", 8)]
         await a_mailbox(house, f"imap://127.0.0.1:{line.port}")
         async with fetching(house):
-            arrivals = await as_many(house, 1 + behind, seconds=20)
+            arrivals = await as_many(house, 1 + behind)
 
     assert line.connections > 8
     assert subjects(arrivals) == orders(*range(1 + behind))

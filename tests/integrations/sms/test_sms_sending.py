@@ -236,7 +236,7 @@ async def test_a_message_that_left_and_could_not_be_written_down_is_not_doubled(
         await session.execute(select(Channel).with_for_update(key_share=True))
         working = asyncio.create_task(work(house.db, OUTBOX, shop.courier.carry, poll=0.02))
         await cut_off_who_waits(house)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while (message := await shop.now(message)).due_at:
             await asyncio.sleep(0.02)
     working.cancel()
