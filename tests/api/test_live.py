@@ -239,9 +239,7 @@ async def test_a_ticket_given_to_somebody_else_leaves_the_lists_of_who_may_not_s
     since = await cursor_of(house, two_teams.eve)
 
     async with asyncio.timeout(30), two_teams.eve.listening(LIVE, since=since) as stream:
-        await two_teams.mia.do(
-            ASSIGN, ticketIds=[two_teams.ids["Ticket"]], agentId=two_teams.ben.agent_id, takeOver=True
-        )
+        await two_teams.mia.do(ASSIGN, ticketIds=[two_teams.ids["Ticket"]], agentId=two_teams.ben.agent_id)
         changes = (await stream.next())["changes"]["changes"]
 
     assert [change for change in changes if change["__typename"] == "Removed"] == [
