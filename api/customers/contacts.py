@@ -7,7 +7,7 @@ from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Annotated, Any
 
 import strawberry
-from sqlalchemy import Select, Uuid, func, select
+from sqlalchemy import Select, func, select
 
 from api.columns import Columns
 from api.computed import computed
@@ -108,18 +108,10 @@ def _standing(actor: Actor) -> Select[Any]:
 async def contacts_by_id(
     reading: Reading, ids: Collection[uuid.UUID], selection: Selection
 ) -> dict[uuid.UUID, Contact]:
-    """By the id asked for: of a merged contact, the one it became. It asks no door: a ticket that is seen shows its
-    contact, and for other ids there is `seen_contacts`."""
-    rows = await reading.connection.execute(_STANDS, {"ids": list(ids)})
-    stands = {row.id: row.stands for row in rows}
+    """Those this person sees, by the id asked for: of a merged contact, the one it became."""
+    stands = await seen_contacts(reading, ids)
     found = await contacts_now(reading, set(stands.values()), selection)
     return {id: found[standing] for id, standing in stands.items()}
-
-
-_row = contacts.Contact.__table__.c
-_STANDS = select(_row.id, func.coalesce(_row.canonical_id, _row.id, type_=Uuid()).label("stands")).where(
-    one_of_given(_row.id)
-)
 
 
 async def contacts_now(

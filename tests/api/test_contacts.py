@@ -26,6 +26,7 @@ CONTACT = """query($id: ID!, $first: Int, $before: String) { contact(id: $id) {
   id name identities { id channel label verified } openTickets { number }
   timeline(first: $first, before: $before) { edges { cursor node { __typename ... on Message { text } } } pageInfo { hasNextPage endCursor } }
 } }"""
+NODE = "query($id: ID!) { node(id: $id) { ... on Contact { name } } }"
 LINK = """mutation($input: IdentityLinkInput!) { identityLink(input: $input) {
   contact { identities { channel label verified verifiedBy } } userErrors { code field } } }"""
 
@@ -172,6 +173,8 @@ async def test_a_merged_contact_shows_its_survivor_only_to_who_may_see_that_one(
     for asked in (stranger, vip):
         assert (await mia.ask(CONTACT, id=asked))["contact"]["name"] == "Vip"
         assert (await ben.ask(CONTACT, id=asked))["contact"] is None
+        assert (await mia.ask(NODE, id=asked))["node"] == {"name": "Vip"}
+        assert (await ben.ask(NODE, id=asked))["node"] is None
     tasks = (await ben.ask("{ tasks { title contact { name } } }"))["tasks"]
     assert {task["title"]: task["contact"] for task in tasks} == {"Bens own": None, "Call her": None}
     removed = {"__typename": "Removed", "typename": "Contact", "id": stranger, "replacedBy": vip}
