@@ -101,9 +101,8 @@ async def _password_reset_request(info: Info, input: PasswordResetRequestInput) 
     house = context.house
     async with house.db.transaction() as session:
         now = await database_time(session)
-        await tries.count(
-            session, house.keys, account=f"reset {input.email}", address=context.address, at=now
-        )
+        account = f"reset {input.email.strip()}"
+        await tries.count(session, house.keys, account=account, address=context.address, at=now)
 
     async def change(session: AsyncSession, actor: Actor, now: datetime) -> Json:
         if agent := await staff.account(session, input.email):
