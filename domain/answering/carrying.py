@@ -54,12 +54,12 @@ async def conversation_with(
     if threads:
         thread, channel = known(session, threads[0]), known(session, channels[0])
         if kind == ChannelKind.SMS and thread.ended_at:
-            await texting.make_room(session, channel, to.value, at=at)
+            await texting.make_room(session, channel, to.value, by=by, at=at)
             thread.ended_at = None
         return thread, channel
     channel = by_channel or await _begins_by(session, ticket, to, kind)
     if kind == ChannelKind.SMS:
-        await texting.make_room(session, channel, to.value, at=at)
+        await texting.make_room(session, channel, to.value, by=by, at=at)
     thread = open_thread(
         session,
         ticket,

@@ -6,13 +6,14 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from domain import access
 from domain.actors import Actor
 from domain.answering.segments import segments_of
 from domain.customers import consents
 from domain.customers.consents import Consent, ConsentWord, Says, Wish
 from domain.desk.threads import Thread
 from domain.desk.tickets import Ticket
-from domain.errors import GoesOnElsewhere, NotAgreed, RecipientStopped, TooManySegments
+from domain.errors import GoesOnElsewhere, NotAgreed, NotYours, RecipientStopped, TooManySegments
 from domain.ways_in.channels import Channel, ChannelKind
 
 SETTING = "most_segments"
@@ -43,15 +44,18 @@ async def texted(session: AsyncSession, number: str) -> Channel | None:
     )
 
 
-async def make_room(session: AsyncSession, channel: Channel, number: str, *, at: datetime) -> None:
-    """A number has one conversation with ours at a time: who answers cannot say which is meant."""
+async def make_room(session: AsyncSession, channel: Channel, number: str, *, by: Actor, at: datetime) -> None:
+    """A number has one conversation with ours at a time: who answers cannot say which is meant. On which ticket it goes on is
+    told to who sees that one."""
     found = await session.execute(
-        select(Thread, Ticket)
+        select(Thread, Ticket, access.may_see(Ticket, by))
         .join(Ticket, Ticket.id == Thread.ticket_id)
         .where(Thread.channel_id == channel.id, Thread.key == number, Thread.ended_at.is_(None))
     )
-    for thread, ticket in found:
+    for thread, ticket, is_seen in found:
         if ticket.takes_more(at=at):
+            if not is_seen:
+                raise NotYours(field=["identityId"])
             raise GoesOnElsewhere(field=["identityId"], number=ticket.number)
         thread.ended_at = at
     await session.flush()

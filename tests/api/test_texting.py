@@ -8,6 +8,7 @@ from sqlalchemy import select
 
 from api.house import House
 from domain.actors import SYSTEM
+from domain.agents.staff import Team
 from domain.arriving.inbound import InboundMessage
 from domain.customers.consents import Consent, Wish
 from domain.customers.contacts import Claim, Contact, IdentityKind
@@ -25,7 +26,7 @@ TICKET = """query($id: ID!) { ticket(id: $id) { replyChannels { id channel label
 SEND = """mutation($input: MessageSendInput!) { messageSend(input: $input) {
   message { id delivery channel } userErrors { code field message } } }"""
 START = """mutation($input: ConversationStartInput!) { conversationStart(input: $input) {
-  message { text delivery channel } ticket { id } userErrors { code field } } }"""
+  message { text delivery channel } ticket { id } userErrors { code field message } } }"""
 SEGMENTS = "query($text: String!) { smsSegments(text: $text) { encoding segments charactersLeft reason } }"
 
 
@@ -103,6 +104,27 @@ async def test_the_shop_writes_first_only_to_who_agreed_and_never_to_who_stopped
     async with house.db.transaction() as session:
         kept = await session.scalar(select(Consent.history).where(Consent.number == ZOFIA))
     assert [(one["wish"], one["by"]) for one in kept or []] == [("start", "agent"), ("stop", "customer")]
+
+
+async def test_who_does_not_see_the_ticket_on_which_a_number_is_answered_is_not_told_which(
+    house: House, number: Channel, mia: Client, eve: Client
+) -> None:
+    async with house.db.transaction() as session:
+        team = Team(name="Vip")
+        session.add(team)
+        await session.flush()
+        (ticket,) = await tickets(session)
+        ticket.team_id = team.id
+    opening = {
+        "address": ADA, "channelId": public_id("Channel", number.id), "subject": "Your parcel", "text": "It is here.", "agreed": True,
+    }  # fmt: skip
+
+    seen, unseen = [(await client.do(START, **opening))["userErrors"][0] for client in (mia, eve)]
+
+    assert seen["code"] == "CANNOT_REPLY"
+    assert str(ticket.number) in seen["message"]
+    assert unseen == {"code": "NOT_YOURS", "field": ["identityId"], "message": unseen["message"]}
+    assert not any(letter.isdigit() for letter in unseen["message"])
 
 
 async def test_whoever_is_erased_is_still_not_written_to(house: House, number: Channel) -> None:
