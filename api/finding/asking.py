@@ -18,7 +18,7 @@ async def asked(
     for text, field in written:
         try:
             query = parse(text)
-            await check(reading.connection, query)
+            await check(reading.connection, query, by=reading.actor)
         except WrongQuery as refusal:
             refusal.field = [field] if within is None else [within, field]
             raise

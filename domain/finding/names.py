@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import literal, select, union_all
 
-from domain.actors import Actor, ActorKind, Scope
+from domain.actors import SYSTEM, Actor, ActorKind, Scope
 from domain.agents.staff import Agent, Team
 from domain.chorus import Reads
 from domain.finding.conditions import Asking
@@ -28,12 +28,17 @@ def _knows_contacts(actor: Actor) -> bool:
     return actor.kind != ActorKind.TOKEN or Scope.CONTACTS_READ in actor.scopes
 
 
+def _knows_staff(actor: Actor) -> bool:
+    return actor.kind != ActorKind.TOKEN or Scope.STAFF_READ in actor.scopes
+
+
 def _speaks_of_days(query: Query) -> bool:
     return any(TERMS[one.key].values == Times() for one in asked_in(query))
 
 
-async def check(connection: Reads, query: Query, *, nobody_asks: bool = False) -> None:
-    """Refuses names that nobody has, and `me` where a program asks; points at them."""
+async def check(connection: Reads, query: Query, *, by: Actor = SYSTEM, nobody_asks: bool = False) -> None:
+    """Refuses names that nobody has, and `me` where a program asks; points at them. To a token that may not read who works
+    here, nobody has a name: it shall not guess them."""
     named = [
         (term.names, one.key, value, span)
         for one in asked_in(query)
@@ -46,7 +51,7 @@ async def check(connection: Reads, query: Query, *, nobody_asks: bool = False) -
     asked = [(of, key, value, span) for of, key, value, span in named if value not in _also(key)]
     if not asked:
         return
-    known = await _known(connection)
+    known = await _known(connection) if _knows_staff(by) else {"agent": [], "team": []}
     for of, key, value, span in asked:
         names = known[of]
         if value.lower() not in {name.lower() for name in names}:

@@ -55,6 +55,21 @@ async def test_a_token_that_reads_no_customers_cannot_guess_them_by_asking_for_t
     assert said
 
 
+async def test_a_token_that_reads_no_staff_is_told_no_names_or_addresses_of_theirs(
+    two_teams: TwoTeams,
+) -> None:
+    made = await two_teams.admin.do(TOKEN, name="Till", scopes=["TICKETS_READ"])
+
+    async with Client(two_teams.admin.address) as till:
+        till.token = made["secret"]
+        told = [
+            (await till.errors(NUMBERS, asked=guess))[0]["message"]
+            for guess in ("assignee:ben@shop", "mentions:bem", "team:suport")
+        ]
+
+    assert not [name for name in ("ben@shop.example", "Ben", "Support") if name in str(told)]
+
+
 async def test_a_word_of_any_letters_and_any_length_is_looked_for(two_teams: TwoTeams) -> None:
     for word in ("漢" * 990, "order:" + "漢" * 900, "contact:" + "漢" * 900, "😀a" * 490, "ﷺ" * 50):
         assert (await two_teams.ben.ask(SEARCH, text=word))["search"] == []
