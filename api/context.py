@@ -19,6 +19,7 @@ from api.house import House
 from api.selection import Selection, Selections
 from api.watch import Shown, Watched, still
 from domain.actors import Actor
+from domain.addresses import counted_as
 from domain.chorus import Chorus
 from domain.errors import NotSignedIn
 from domain.gathering import gathered
@@ -80,7 +81,7 @@ class Context:
     def principal(self) -> str:
         """Whose rate it is."""
         if self.somebody is None:
-            return f"address {self.address}"
+            return f"address {counted_as(self.address)}"
         return f"{self.somebody.kind} {self.somebody.id}"
 
     @property

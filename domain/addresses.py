@@ -26,6 +26,17 @@ def is_public(address: Ip) -> bool:
     )
 
 
+def counted_as(address: str | None) -> str:
+    """By whom somebody who comes from there is counted: who has one address of IPv6 has all 2^64 of its network."""
+    try:
+        known = ipaddress.ip_address(address or "")
+    except ValueError:
+        return address or ""
+    if isinstance(known, ipaddress.IPv4Address):
+        return str(known)
+    return str(known.ipv4_mapped or ipaddress.IPv6Network((int(known), 64), strict=False))
+
+
 def _carried(address: Ip) -> ipaddress.IPv4Address | None:
     """The IPv4 address to which this one leads."""
     if isinstance(address, ipaddress.IPv4Address):

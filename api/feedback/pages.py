@@ -21,6 +21,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from api.house import House
+from domain.addresses import counted_as
 from domain.buckets import Buckets
 from domain.customers.contacts import Contact
 from domain.db import database_time
@@ -111,7 +112,7 @@ def routes(house: House) -> list[Route]:
 
 
 def _address(request: Request) -> str:
-    return request.client.host if request.client else ""
+    return counted_as(request.client.host if request.client else None)
 
 
 async def _style(request: Request) -> Response:

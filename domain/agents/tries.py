@@ -13,6 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
+from domain.addresses import counted_as
 from domain.db import Base
 from domain.errors import TooManyTries
 from domain.keys import Keys
@@ -78,6 +79,8 @@ async def _held(session: AsyncSession, key: bytes, at: datetime) -> Try:
 
 
 def _key(keys: Keys, guessed: Guessed, name: str) -> bytes:
+    if guessed == Guessed.ADDRESS:
+        name = counted_as(name)
     return keys.sign("sign-in-try", guessed, name.strip().lower()).encode()
 
 

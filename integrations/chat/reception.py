@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from time import monotonic
 
+from domain.addresses import counted_as
 from domain.buckets import Buckets
 from domain.db import Database
 from domain.keys import Keys
@@ -37,7 +38,7 @@ class Reception:
 
     def begins(self, channel: Channel, widget: ChatWidget, address: str | None) -> None:
         """Somebody without a session comes in."""
-        who = f"{channel.slug} {address}"
+        who = f"{channel.slug} {counted_as(address)}"
         if seconds := self._sessions.take(who, 1, per_minute=widget.sessions_per_minute):
             raise BadFrame("too_many_sessions", "too many new sessions from this address", retryAfter=seconds)
 

@@ -13,6 +13,7 @@ from demo.farends import SmtpSink
 from domain.agents.invitations import PasswordLink
 from domain.agents.second_factor import SecondFactor
 from domain.agents.system_mail import SYSTEM_MAIL
+from domain.agents.tries import FREE, Guessed
 from domain.db import database_time
 from integrations.mail.sending.system import SystemPost
 from integrations.settings import IntegrationSettings
@@ -130,6 +131,21 @@ async def test_a_mailbox_may_be_flooded_with_resets_no_more_than_passwords_guess
     codes = [await anybody.refused(RESET, email=f"{' ' * spaces}ben@shop.example") for spaces in range(12)]
 
     assert codes[-1] == ["TOO_MANY_TRIES"]
+
+
+async def test_a_whole_network_of_ipv6_counts_as_one_address(anybody: Client) -> None:
+    async def codes(addresses: list[str]) -> list[str]:
+        refused = []
+        for number, address in enumerate(addresses):
+            input = {"email": f"{number}@example.org", "clientMutationId": address}
+            answer = await anybody.post(RESET, {"input": input}, **{"x-forwarded-for": address})
+            refused += answer.json()["data"]["passwordResetRequest"]["userErrors"]
+        return [error["code"] for error in refused]
+
+    neighbours = [f"2001:db8:0:1::{number:x}" for number in range(FREE[Guessed.ADDRESS] + 1)]
+
+    assert await codes(neighbours) == ["TOO_MANY_TRIES"]
+    assert await codes(["2001:db8:0:2::1", "192.0.2.1"]) == []
 
 
 async def test_who_is_invited_chooses_a_password_in_their_language(
