@@ -5,9 +5,10 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain import shop
-from domain.actors import Actor
+from domain import access, shop
+from domain.actors import Actor, ActorKind
 from domain.customers.contacts import Contact, Identity, Proof
+from domain.customers.survivors import same_person
 from domain.desk.survivors import locked
 from domain.desk.threads import Certainty, Thread, place
 from domain.desk.tickets import Ticket
@@ -56,7 +57,7 @@ async def hand_over(
             .where(Thread.ticket_id == ticket.id, Thread.id.not_in([thread.id for thread in moving]))
             .limit(1)
         )
-        home = await _home(session, ticket, to, code, at) if ticket.is_live() else None
+        home = await _home(session, ticket, to, code, by=by, at=at) if ticket.is_live() else None
         if home is None and shared and ticket.is_live():
             home = await new_ticket(journal, ticket, to, subject=moving[0].subject)
         elif home is None and shared:
@@ -82,17 +83,23 @@ async def hand_over(
 
 
 async def _home(
-    session: AsyncSession, ticket: Ticket, to: Contact, code: JoinCode, at: datetime
+    session: AsyncSession, ticket: Ticket, to: Contact, code: JoinCode, *, by: Actor, at: datetime
 ) -> Ticket | None:
-    """The open ticket of `to` that is about the same, by the rule for conversations that begin."""
+    """The open ticket of `to` that is about the same, by the rule for conversations that begin. Nobody's word brings anything into
+    a ticket that they do not see."""
     moving = await case_of(session, ticket)
+    cases = [case for case in await cases_of(session, to.id, at=at) if case.ticket_id != ticket.id]
+    if by.kind in (ActorKind.AGENT, ActorKind.TOKEN):
+        theirs = select(Ticket.id).where(same_person(Ticket.contact_id, to.id), access.may_see(Ticket, by))
+        seen = set(await session.scalars(theirs))
+        cases = [case for case in cases if case.ticket_id in seen]
     placement = place(
         certainty=Certainty.PROVEN,
         code=code,
         said=moving.matter,
         channel=next(iter(moving.channels), ChannelKind.EMAIL),
         at=moving.last_word_at,
-        cases=[case for case in await cases_of(session, to.id, at=at) if case.ticket_id != ticket.id],
+        cases=cases,
         windows=(await shop.joining(session)).windows,
     )
     return await locked(session, placement.ticket_id) if placement.ticket_id else None

@@ -11,9 +11,10 @@ from api.house import House
 from domain.actors import SYSTEM
 from domain.agents.staff import Agent, Team
 from domain.arriving.opening import open_ticket
-from domain.customers.contacts import Identity
+from domain.customers.contacts import Contact, Identity, IdentityKind
 from domain.desk.tasks import Task
-from domain.desk.tickets import TicketStatus
+from domain.desk.threads import Thread
+from domain.desk.tickets import Ticket, TicketStatus
 from domain.ids import public_id
 from domain.joining.moves import Move
 from domain.joining.undoing import undo
@@ -22,6 +23,7 @@ from tests.client import Client
 from tests.factories import NOON, a_channel, a_mail, a_messenger_message, contacts, receive, tickets
 from tests.feed import cursor_of
 
+LATER = NOON + timedelta(days=1, hours=1)
 CONTACT = """query($id: ID!, $first: Int, $before: String) { contact(id: $id) {
   id name identities { id channel label verified } openTickets { number }
   timeline(first: $first, before: $before) { edges { cursor node { __typename ... on Message { text } } } pageInfo { hasNextPage endCursor } }
@@ -116,6 +118,35 @@ async def test_an_agents_word_links_a_number_and_brings_a_stranger_home(
     again = (await ben.ask(CONTACT, id=stranger["id"], first=10))["contact"]
     assert again["id"] == contact_id
     assert sorted(texts(again)) == ["It is Ada", "Second matter"]
+
+
+async def test_an_agents_word_brings_nothing_into_a_ticket_that_they_do_not_see(
+    house: House, ben: Client, contact_id: str
+) -> None:
+    """Ada's order is Returns' matter; a stranger, whom Ben takes for her, names it too."""
+    async with house.db.transaction() as session:
+        page = await a_channel(session, house.keys, ChannelKind.MESSENGER)
+        (mailbox,) = await session.scalars(select(Channel).where(Channel.kind == ChannelKind.EMAIL))
+        returns = (await session.scalars(select(Team.id))).one()
+        await receive(session, mailbox, a_mail("ada@example.org", "Where is order 100100?", at=LATER))
+        (theirs,) = await session.scalars(select(Ticket).where(Ticket.team_id.is_(None)))
+        theirs.team_id, hidden = returns, theirs.id
+        ada = await session.get_one(Contact, theirs.contact_id)
+        open_ticket(session, ada, subject="An invoice", by=SYSTEM, at=LATER)
+        await receive(session, page, a_messenger_message("p1", "Where is order 100100?", at=LATER))
+        (stranger,) = await session.scalars(select(Identity).where(Identity.kind == IdentityKind.MESSENGER))
+        opened = select(Ticket).where(Ticket.contact_id == stranger.contact_id)
+        (await session.scalars(opened)).one().change(by=SYSTEM, at=LATER, priority=1, add_tags=["evil"])
+        named = public_id("Identity", stranger.id)
+
+    linked = await ben.do(LINK, contactId=contact_id, identityId=named)
+
+    assert linked["userErrors"] == []
+    async with house.db.transaction() as session:
+        theirs = await session.get_one(Ticket, hidden)
+        assert (theirs.priority, theirs.tags) == (3, [])
+        kinds = select(Channel.kind).join(Thread, Thread.channel_id == Channel.id)
+        assert set(await session.scalars(kinds.where(Thread.ticket_id == hidden))) == {ChannelKind.EMAIL}
 
 
 @pytest.mark.parametrize(
