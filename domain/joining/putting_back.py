@@ -65,14 +65,19 @@ async def put_back(session: AsyncSession, move: Move, *, at: datetime, by_id: uu
 
 async def _hold_tickets(session: AsyncSession, steps: Sequence[Step]) -> None:
     """Before what hangs on them: whoever writes in a conversation holds its ticket first."""
-    named = {
-        id for step in steps if POINTERS.get((step.of, step.field)) == "ticket" for id in _ids(step, "ticket")
-    }
-    named |= {step.row_id for step in steps if step.of == "ticket"}
+    named = tickets_of(steps)
     threads = {step.row_id for step in steps if step.of == "thread"}
     theirs = select(Thread.ticket_id).where(one_of(Thread.id, threads))
     held = select(Ticket.id).where(one_of(Ticket.id, named) | Ticket.id.in_(theirs)).order_by(Ticket.id)
     await session.execute(held.with_for_update(key_share=True))
+
+
+def tickets_of(steps: Sequence[Step]) -> set[uuid.UUID]:
+    """That were changed, or to which something pointed before or afterwards."""
+    named = {
+        id for step in steps if POINTERS.get((step.of, step.field)) == "ticket" for id in _ids(step, "ticket")
+    }
+    return named | {step.row_id for step in steps if step.of == "ticket"}
 
 
 def _ids(step: Step, target: str) -> set[uuid.UUID]:

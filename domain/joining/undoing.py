@@ -5,7 +5,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import exists, select, update
+from sqlalchemy import exists, select, true, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
@@ -19,11 +19,11 @@ from domain.desk.messages import Item
 from domain.desk.survivors import locked
 from domain.desk.threads import Thread
 from domain.desk.tickets import Ticket, TicketStatus
-from domain.errors import AlreadyUndone, BeingErased, NotFound, TooLateToUndo
+from domain.errors import AlreadyUndone, BeingErased, NotFound, NotYours, TooLateToUndo
 from domain.events import EventKind, record
 from domain.joining.merging import sees_all_of, settle
 from domain.joining.moves import UNDO_WITHIN, Move, MoveKind, Step, hold
-from domain.joining.putting_back import put_back
+from domain.joining.putting_back import put_back, tickets_of
 from domain.privacy.erasure import is_under_way
 from domain.sla import clocks
 
@@ -62,6 +62,7 @@ async def undo(
     if await is_under_way(session, whose):
         raise BeingErased(field=[field])
     await sees_all_of(session, contact, by, field=field)
+    await _sees_tickets_of(session, move, by, field=field)
     before = set(await session.scalars(select(Thread.ticket_id).where(Thread.move_id == move.id)))
     part = await session.get(Thread, move.thread_id) if move.thread_id else None
     was_live = part is not None and part.ended_at is None
@@ -191,6 +192,16 @@ def _tell(session: AsyncSession, move: Move, *, by: Actor, at: datetime, ticket:
             session, EventKind.MOVE_UNDONE, by=by, at=at, ticket_id=ticket.id, contact_id=ticket.contact_id,
             data=data,
         )  # fmt: skip
+
+
+async def _sees_tickets_of(session: AsyncSession, move: Move, by: Actor, *, field: str) -> None:
+    """Those of another contact too."""
+    steps = (await session.scalars(select(Step).where(Step.move_id == move.id))).all()
+    unseen = select(Ticket.id).where(
+        one_of(Ticket.id, tickets_of(steps)), access.may_see(Ticket, by).is_not(true())
+    )
+    if await session.scalar(unseen.limit(1)) is not None:
+        raise NotYours(field=[field])
 
 
 async def _sees(session: AsyncSession, move: Move, by: Actor) -> bool:

@@ -285,6 +285,22 @@ async def test_who_does_not_see_all_of_a_contact_neither_merges_it_nor_takes_it_
     assert await mia.refused(UNMERGE, mergeId=merged["mergeId"]) == []
 
 
+async def test_who_does_not_see_all_tickets_of_a_merge_does_not_take_it_back(
+    house: House, ben: Client, mia: Client, two_adas: tuple[str, str]
+) -> None:
+    home, work = await inbox(mia)
+    async with house.db.transaction() as session:
+        team = Team(name="Returns")
+        session.add(team)
+        await session.flush()
+        (await session.get_one(Ticket, row_id("Ticket", work["id"]))).team_id = team.id
+    merged = await mia.do(MERGE_TICKETS, primaryId=home["id"], otherIds=[work["id"]])
+
+    assert await ben.refused(UNDO, eventId=merged["mergeId"]) == ["NOT_YOURS"]
+    assert len((await read(mia, home["id"]))["threads"]) == 2
+    assert await mia.refused(UNDO, eventId=merged["mergeId"]) == []
+
+
 async def test_a_contact_whose_tickets_are_all_of_another_team_is_not_found(
     house: House, ben: Client, two_adas: tuple[str, str]
 ) -> None:
