@@ -154,9 +154,12 @@ def _agents(model: type[Base], actor: Actor) -> ColumnElement[bool]:
         )
         return exists().where(*is_theirs, _contacts(became, tickets))
     if model is Company:
-        person = aliased(Contact)
-        works_there = (person.company_id == Company.id, person.canonical_id.is_(None))
-        return or_(exists().where(*works_there, _contacts(person, tickets)), ~exists().where(*works_there))
+        person, became = aliased(Contact), aliased(Contact)
+        works_there = person.company_id == Company.id
+        survives = became.id == func.coalesce(person.canonical_id, person.id)
+        return or_(
+            exists().where(works_there, survives, _contacts(became, tickets)), ~exists().where(works_there)
+        )
     if model is Dial:
         return exists().where(Item.id == Dial.call_id, Ticket.id == Item.ticket_id, tickets)
     if model is Attachment:

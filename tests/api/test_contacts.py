@@ -32,6 +32,9 @@ NODE = "query($id: ID!) { node(id: $id) { ... on Contact { name } } }"
 LINK = """mutation($input: IdentityLinkInput!) { identityLink(input: $input) {
   contact { identities { channel label verified verifiedBy } } userErrors { code field } } }"""
 
+COMPANY = "mutation($input: CompanySaveInput!) { companySave(input: $input) { company { id } userErrors { code } } }"
+COMPANIES = "{ companies { edges { node { name } } } }"
+SAVE = "mutation($input: ContactSaveInput!) { contactSave(input: $input) { userErrors { code } } }"
 TASK = "mutation($input: TaskSaveInput!) { taskSave(input: $input) { userErrors { code } } }"
 REMOVED = """query($since: Cursor!) { changes(since: $since) { changes { __typename
   ... on Removed { typename id replacedBy } ... on ContactChanged { contact { name } } } } }"""
@@ -195,6 +198,9 @@ async def test_a_merged_contact_shows_its_survivor_only_to_who_may_see_that_one(
             ticket.team_id = team.id
         stranger, vip = (public_id("Contact", contact.id) for contact in await contacts(session))
     (unnamed,) = (await mia.ask(CONTACT, id=stranger))["contact"]["identities"]
+    for id, name in ((stranger, "Acme"), (vip, "Bemol")):
+        firm = (await mia.do(COMPANY, name=name))["company"]["id"]
+        await mia.do(SAVE, id=id, companyId=firm)
     since = await cursor_of(house, mia)
     await ben.do(TASK, title="Bens own", assigneeId=ben.agent_id)
     await mia.do(TASK, title="Call her", assigneeId=ben.agent_id, contactId=vip)
@@ -206,6 +212,8 @@ async def test_a_merged_contact_shows_its_survivor_only_to_who_may_see_that_one(
         assert (await ben.ask(CONTACT, id=asked))["contact"] is None
         assert (await mia.ask(NODE, id=asked))["node"] == {"name": "Vip"}
         assert (await ben.ask(NODE, id=asked))["node"] is None
+    assert (await ben.ask(COMPANIES))["companies"]["edges"] == []
+    assert len((await mia.ask(COMPANIES))["companies"]["edges"]) == 2
     tasks = (await ben.ask("{ tasks { title contact { name } } }"))["tasks"]
     assert {task["title"]: task["contact"] for task in tasks} == {"Bens own": None, "Call her": None}
     removed = {"__typename": "Removed", "typename": "Contact", "id": stranger, "replacedBy": vip}
