@@ -85,18 +85,25 @@ form.addEventListener("submit", (event) => {
   const { website, ...answers } = Object.fromEntries([...new FormData(form)].filter(([name, value]) => name && value));
   const page = { url: location.href, title: document.title, referrer: document.referrer };
   conversation.write(written, chosen, { page, ...(Object.keys(answers).length && { answers }), ...(website && { website }) });
-  text.value = "";
+  put("");
   choose([]);
   ask(false);
   text.focus();
 });
-text.addEventListener("input", () => conversation.typing());
+text.addEventListener("input", () => {
+  conversation.draft = text.value;
+  conversation.typing();
+});
 text.addEventListener("keydown", (event) => {
   const isPlain = event.key === "Enter" && !event.shiftKey && !event.isComposing;
   if (!isPlain || matchMedia("(pointer: coarse)").matches) return; // on a phone Enter is a new line
   event.preventDefault();
   form.requestSubmit();
 });
+
+function put(words) {
+  text.value = conversation.draft = words;
+}
 
 part("attach").addEventListener("change", ({ target }) => {
   choose([...chosen, ...target.files]);
@@ -161,7 +168,7 @@ function refused({ id, code, retryAfter, fields = [] }) {
   note(say(knows(`refused_${code}`) ? `refused_${code}` : "refused_other"));
   if (!fields.length) return;
   const { text: words, files: taken = [] } = conversation.takeBack(id);
-  text.value = [text.value, words].filter(Boolean).join("\n");
+  put([text.value, words].filter(Boolean).join("\n"));
   choose([...chosen, ...taken]);
   shown.get(id).remove();
   shown.delete(id);
@@ -183,6 +190,7 @@ function note(words) {
 // Messages
 
 function emptied() {
+  text.value = conversation.draft;
   part("messages").replaceChildren();
   shown.clear();
   for (const message of conversation.messages.values()) show(message);

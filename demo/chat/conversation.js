@@ -23,6 +23,7 @@ export class Conversation {
   #locale;
   #on;
   #kept;
+  #tab; // kept for this tab alone
   #onlyEvents;
   #open; // the way tried last
   #hadSocket = false; // did one come about on this page?
@@ -47,13 +48,23 @@ export class Conversation {
     this.#locale = locale;
     this.#on = on;
     this.#onlyEvents = onlyEvents;
-    this.#kept = new Kept(`heddle:${channel}:`);
+    this.#kept = new Kept(`heddle:${channel}:`, "localStorage");
+    this.#tab = new Kept(`heddle:${channel}:`, "sessionStorage");
     for (const message of this.#kept.outbox()) this.messages.set(message.id, message);
   }
 
   /** Was anything said here before? */
   get begun() {
     return Boolean(this.#kept.get("session")) || this.messages.size > 0;
+  }
+
+  /** What is being written: it is there again on the shop's next page. */
+  get draft() {
+    return this.#tab.get("draft") ?? "";
+  }
+
+  set draft(text) {
+    this.#tab.set("draft", text);
   }
 
   get unread() {
@@ -124,7 +135,7 @@ export class Conversation {
     this.#connecting = true;
     try {
       const identity = await this.#identity();
-      if (!identity && this.#kept.get("identified")) this.#leave();
+      if (!identity && (this.#kept.get("identified") || this.#tab.get("identified"))) this.#leave();
       this.#open = this.#way();
       const line = this.#open(this.#address, {
         heard: (frame) => this.#line === line && this.#heard(frame),
@@ -208,9 +219,12 @@ export class Conversation {
 
   /** Who was signed in is not any more: the conversation was theirs, and so is what they had not sent. */
   #leave() {
-    const headers = { Authorization: `Bearer ${this.#kept.get("session")}` };
-    fetch(`${this.#address}/logout`, { method: "POST", headers, keepalive: true }).catch(() => {});
-    this.#kept.forget();
+    if (this.#kept.get("identified")) { // else another tab has left before us
+      const headers = { Authorization: `Bearer ${this.#kept.get("session")}` };
+      fetch(`${this.#address}/logout`, { method: "POST", headers, keepalive: true }).catch(() => {});
+      this.#kept.forget();
+    }
+    this.#tab.forget();
     this.#empty(() => true);
   }
 
@@ -247,7 +261,7 @@ export class Conversation {
     if (before && before !== hello.session) this.#another();
     else if (read) this.#line.say({ type: "read", seq: read }); // what was said of it may have been lost with the line
     this.#kept.set("session", hello.session);
-    if (hello.identified) this.#kept.set("identified", "yes");
+    if (hello.identified) for (const place of [this.#kept, this.#tab]) place.set("identified", "yes");
     this.#greeted = true;
     this.#hadSocket ||= this.#open === socketLine;
     this.#tries = 0;
@@ -294,7 +308,10 @@ export class Conversation {
   /** Heddle does not go on with the session that was kept here. */
   #another() {
     const wasSomebodys = this.#kept.get("identified");
-    if (wasSomebodys) this.#kept.forget();
+    if (wasSomebodys) {
+      this.#kept.forget();
+      this.#tab.forget();
+    }
     this.#empty(({ seq }) => seq || wasSomebodys);
   }
 

@@ -4,9 +4,10 @@ export class Kept {
   #prefix;
   #place;
 
-  constructor(prefix) {
+  /** `where`: localStorage, or sessionStorage for what is of one tab. */
+  constructor(prefix, where) {
     this.#prefix = prefix;
-    this.#place = storage();
+    this.#place = storage(where);
   }
 
   get(name) {
@@ -43,11 +44,12 @@ export class Kept {
   }
 }
 
-function storage() {
+function storage(where) {
   try {
-    localStorage.setItem("heddle", "");
-    localStorage.removeItem("heddle");
-    return localStorage;
+    const place = window[where];
+    place.setItem("heddle", "");
+    place.removeItem("heddle");
+    return place;
   } catch {
     return Object.create({
       getItem(name) { return this[name] ?? null; },

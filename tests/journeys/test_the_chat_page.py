@@ -208,6 +208,45 @@ async def test_who_signs_in_at_the_shop_is_known_and_who_signs_out_leaves_nothin
     await shop.shows("Hello?")
 
 
+async def test_what_is_being_written_is_there_on_the_next_page_until_it_is_sent_or_its_writer_signs_out(
+    shop: Shop,
+) -> None:
+    page, written = shop.page, shop.page.get_by_label("Your message")
+    await shop.open()
+    await written.fill("The handle")
+    await page.goto(f"{page.url}?product=bowl")
+    await shop.open()
+    await expect(written).to_have_value("The handle")
+    await page.get_by_role("button", name="Close the chat").click()
+    await page.get_by_role("button", name="Sign in as Ada").click()
+    await expect(page.get_by_role("button", name="Sign out, Ada")).to_be_visible()
+    await shop.open()
+    await expect(written).to_have_value("The handle")
+    await shop.write("The handle is broken.")
+    await shop.has("The handle is broken.")
+    await page.reload()
+    await shop.open()
+    await expect(written).to_have_value("")
+
+    await written.fill("And the lid")
+    another = await page.context.new_page()
+    await another.goto(page.url)
+    await another.get_by_role("button", name="Chat with us").click()
+    await expect(another.get_by_text("The handle is broken.")).to_be_visible()
+    await another.get_by_label("Your message").fill("And the saucer")
+    await page.get_by_role("button", name="Close the chat").click()
+    await page.get_by_role("button", name="Sign out, Ada").click()
+    await expect(page.get_by_role("button", name="Sign in as Ada")).to_be_visible()
+    await shop.open()
+
+    await expect(page.get_by_text("We are here")).to_be_visible()
+    await expect(written).to_have_value("")
+    await another.reload()
+    await another.get_by_role("button", name="Chat with us").click()
+    await expect(another.get_by_text("We are here")).to_be_visible()
+    await expect(another.get_by_label("Your message")).to_have_value("")
+
+
 async def test_a_first_message_brings_what_was_asked_the_page_and_a_photo(shop: Shop) -> None:
     page = shop.page
     email = {"name": "email", "label": {"en": "Your e-mail"}, "type": "email", "required": True}
