@@ -72,7 +72,7 @@ class _Page:
             h.head[h.meta(charset="utf-8"), h.title[title], h.style[Markup(STYLE)]],
             h.body[
                 h.h1[title],
-                h.p[self._case.complaint.subject],
+                h.p(".words")[self._case.complaint.subject],
                 h.p(".made")[made],
                 h.section[h.h2[self._say(N_("The case"))], h.table(".facts")[self._facts()]],
                 self._decision(),

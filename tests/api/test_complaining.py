@@ -16,6 +16,7 @@ from domain.desk.messages import Attachment, Item, ItemKind
 from domain.desk.tickets import Ticket
 from domain.sla.templates import Template
 from domain.ways_in.channels import ChannelKind
+from tests.browser import browsing, in_a_browser
 from tests.client import Client
 from tests.complaining import under_the_law
 from tests.factories import a_channel, a_mail, receive
@@ -150,6 +151,46 @@ async def test_the_case_file_says_all_of_it_and_runs_nothing_that_a_customer_wro
     assert "default-src 'none'" in policy
     assert "sandbox" in policy
     assert "unsafe" not in policy
+
+
+@in_a_browser
+async def test_a_case_is_read_in_the_direction_of_who_wrote_and_stays_on_the_sheet(
+    house: House, ben: Client, ticket_id: str, complaint_id: str, browser: str
+) -> None:
+    async with house.db.transaction() as session:
+        letter = {"author": "דוד לוי", "text": "איפה ההזמנה שלי 1042?"}
+        await session.execute(update(Item).where(Item.kind == ItemKind.MESSAGE).values(letter))
+        await session.execute(update(Ticket).values(subject="m" * 200))
+    path, _ = await case(ben, ticket_id)
+
+    async with browsing(browser) as page:
+        await page.go(f"{ben.address}{path}")
+        await page.until("!!document.querySelector('article .words')")
+        day, question, wide = await page.value(DRAWN)
+
+    assert day > 0, "the date begins where the name ends"
+    assert question < 1, "the question mark stands at the left end"
+    assert wide == 0
+
+
+DRAWN = r"""(() => {
+  const box = (node, from, to) => {
+    const range = new Range();
+    range.setStart(node, from);
+    range.setEnd(node, to);
+    return range.getBoundingClientRect();
+  };
+  const name = document.querySelector("article.in header b");
+  const rest = name.nextSibling;
+  const day = rest.data.search(/\d/);
+  const words = document.querySelector("article.in .words").firstChild;
+  const end = words.data.indexOf("?");
+  return [
+    box(rest, day, day + 1).left - name.getBoundingClientRect().right,
+    box(words, end, end + 1).right - box(words, 0, end).left,
+    document.documentElement.scrollWidth - innerWidth,
+  ];
+})()"""
 
 
 async def test_a_link_is_for_who_asked_for_what_was_asked_and_dies_with_the_permission(
