@@ -69,7 +69,12 @@ class _Page:
             N_("Made on {when}. Times are those of {zone}."), when=self._when(self._at), zone=self._zone.key
         )
         return h.html(lang=self._locale)[
-            h.head[h.meta(charset="utf-8"), h.title[title], h.style[Markup(STYLE)]],
+            h.head[
+                h.meta(charset="utf-8"),
+                h.meta(name="viewport", content="width=device-width, initial-scale=1"),
+                h.title[title],
+                h.style[Markup(STYLE)],
+            ],
             h.body[
                 h.h1[title],
                 h.p(".words")[self._case.complaint.subject],

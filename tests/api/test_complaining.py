@@ -173,6 +173,20 @@ async def test_a_case_is_read_in_the_direction_of_who_wrote_and_stays_on_the_she
     assert wide == 0
 
 
+@in_a_browser
+async def test_a_case_is_read_on_a_phone(
+    ben: Client, ticket_id: str, complaint_id: str, browser: str
+) -> None:
+    path, _ = await case(ben, ticket_id)
+
+    async with browsing(browser) as page:
+        await page.go(f"{ben.address}{path}")
+        await page.until("!!document.querySelector('article .words')")
+        wide = await page.value("document.documentElement.scrollWidth")
+
+    assert wide == 390
+
+
 DRAWN = r"""(() => {
   const box = (node, from, to) => {
     const range = new Range();
