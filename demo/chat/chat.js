@@ -20,6 +20,8 @@ const opening = new Map(); // {tab, button} of the files whose link was asked fo
 let chosen = []; // files
 let asking = ""; // the names of the questions before the first message
 let started = false;
+let height = 0; // of what is seen of the conversation, and
+let wasLow = true; // whether the newest message was in view then
 
 const conversation = new Conversation(
   {
@@ -56,7 +58,7 @@ part("open").addEventListener("click", () => {
   part("open").ariaExpanded = "true";
   start();
   text.focus();
-  log.scrollTop = log.scrollHeight;
+  showNewest();
   seen();
 });
 part("close").addEventListener("click", () => panel.close());
@@ -198,7 +200,7 @@ function emptied() {
 
 function show(message) {
   const { id, from, seq, state, files } = message;
-  const isLow = log.scrollHeight - log.scrollTop - log.clientHeight < 80;
+  const follows = isLow();
   const isNew = !shown.has(id);
   if (isNew) shown.set(id, bubble(message));
   const item = shown.get(id);
@@ -208,8 +210,24 @@ function show(message) {
   item.classList.toggle("refused", state === "refused");
   place(item, seq ?? Infinity);
   if (from === "agent" && isNew) part("typing").textContent = "";
-  if (isLow || (isNew && from === "visitor")) log.scrollTop = log.scrollHeight;
+  if (follows || (isNew && from === "visitor")) showNewest();
   seen();
+}
+
+/** A keyboard that opens, or a longer text, takes its room from the conversation: what was in view stays so. */
+new ResizeObserver(() => {
+  height = log.clientHeight;
+  if (wasLow) showNewest();
+  wasLow = isLow();
+}).observe(log);
+log.addEventListener("scroll", () => (wasLow = isLow(height))); // told late: it may be less high already
+
+function isLow(seen = log.clientHeight) {
+  return log.scrollHeight - log.scrollTop - seen < 80;
+}
+
+function showNewest() {
+  log.scrollTop = log.scrollHeight;
 }
 
 function bubble({ from, text: words, files, survey }) {

@@ -404,6 +404,29 @@ async def test_what_was_read_is_said_again_where_it_was_lost_with_the_line(shop:
     await shop.delivered("READ")
 
 
+async def test_the_newest_message_stays_in_view_when_a_keyboard_opens_or_files_are_chosen(shop: Shop) -> None:
+    page = shop.page
+    newest = page.locator("#chat-messages > li").last
+    await shop.open()
+    await shop.write(f"{FIRST}\n" * 30)
+    await shop.answer(SECOND)
+    await expect(newest).to_contain_text("three")
+    await expect(newest).to_be_in_viewport(ratio=1)
+
+    await page.get_by_label("Attach files").set_input_files(
+        {"name": "handle.png", "mimeType": "image/png", "buffer": PHOTO}
+    )
+    await expect(newest).to_be_in_viewport(ratio=1)
+    for height in (700, 560, 844, 480):
+        await page.set_viewport_size({"width": 390, "height": height})
+    await expect(newest).to_be_in_viewport(ratio=1)
+
+    await page.locator("#chat-log").evaluate("(log) => void (log.scrollTop = 100)")
+    await page.set_viewport_size({"width": 390, "height": 400})
+    await expect(page.locator("#chat-log")).to_have_js_property("scrollTop", 100)
+    await page.get_by_role("button", name="Remove handle.png").click()
+
+
 async def test_the_chat_is_used_by_keyboard_alone(shop: Shop) -> None:
     page = shop.page
     await page.get_by_role("button", name="Chat with us").focus()
