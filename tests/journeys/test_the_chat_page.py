@@ -427,6 +427,25 @@ async def test_the_newest_message_stays_in_view_when_a_keyboard_opens_or_files_a
     await page.get_by_role("button", name="Remove handle.png").click()
 
 
+async def test_words_run_from_right_to_left_where_they_are_written_so(shop: Shop) -> None:
+    await shop.open()
+    await shop.write("איפה ההזמנה שלי 1042?")
+    await shop.shows("איפה ההזמנה שלי 1042?")
+
+    mark, words = await shop.page.locator("#chat-messages p").evaluate(DRAWN)
+
+    assert mark < words + 1, "the question mark stands at the left end"
+
+
+DRAWN = """({ firstChild: words }) => [words.length - 1, 0].map((start) => {
+  const range = new Range();
+  range.setStart(words, start);
+  range.setEnd(words, start ? words.length : words.length - 1);
+  const box = range.getBoundingClientRect();
+  return start ? box.right : box.left;
+})"""
+
+
 async def test_the_chat_is_used_by_keyboard_alone(shop: Shop) -> None:
     page = shop.page
     await page.get_by_role("button", name="Chat with us").focus()
