@@ -28,22 +28,32 @@ export function showing(read, draw) {
         wasThere = false;
       } else {
         tell(say("not_read"), { bad: true });
-        part("said").append(" ", make("button", { type: "button", click: again }, say("try_again")));
+        part("said").append(" ", make("button", { id: "again", type: "button", click: again }, say("try_again")));
       }
       return false;
     }
   }
 
   function redraw() {
-    const focused = document.activeElement?.id;
+    const focused = document.activeElement;
     showPlace(last.viewer, [...draw(last), make("p", { class: "quiet" }, say("as_of", { time: moment(now()) }))]);
-    if (focused) part(focused)?.focus({ preventScroll: true });
+    goOn(focused);
+  }
+
+  /** Who moves by keyboard stays where they were: at what took its place, or at the heading where nothing did. */
+  function goOn(focused) {
+    if (!focused || focused.isConnected) return;
+    const heading = part("place").querySelector("h1");
+    if (heading) heading.tabIndex = -1;
+    (part(focused.id) ?? heading)?.focus({ preventScroll: true });
   }
 
   async function again() {
     const isWriting = document.activeElement?.tagName === "INPUT";
     if (document.hidden || isWriting || isBusy || !part("door").hidden) return;
+    const focused = document.activeElement;
     if ((await refresh()) && part("said").classList.contains("bad")) tell("");
+    goOn(focused);
   }
 
   async function doing(act) {

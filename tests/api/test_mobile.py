@@ -365,6 +365,34 @@ async def test_who_moves_by_keyboard_stays_where_they_are_while_the_list_is_read
 
 
 @in_a_browser
+async def test_who_moves_by_keyboard_goes_on_from_the_heading_when_what_they_pressed_is_gone(
+    two_teams: TwoTeams, phone: Page
+) -> None:
+    await phone.go(f"{two_teams.ben.address}/m/a/{two_teams.ids['Alert']}")
+    await _sign_in(phone, "ben")
+
+    await phone.value("void document.querySelector('#ack').focus()")
+    await phone.tap("#ack")
+    await phone.until("document.querySelector('#said').textContent.startsWith('Acknowledged: yours until')")
+    acknowledged = await phone.value("document.activeElement.tagName")
+    await phone.value(
+        "void (window.whole = window.fetch, window.fetch = () => Promise.reject(new TypeError()))"
+    )
+    await phone.value("void document.dispatchEvent(new Event('visibilitychange'))")
+    await phone.until("document.querySelector('#again')?.checkVisibility()")
+    await phone.value("void (window.before = document.querySelector('#again')).focus()")
+    await phone.tap("#again")
+    await phone.until("!window.before.isConnected")
+    failed = await phone.until("document.activeElement.id")
+    await phone.value("void (window.fetch = window.whole)")
+    await phone.tap("#again")
+    await phone.until("document.querySelector('#said').textContent === ''")
+
+    assert (acknowledged, failed) == ("H1", "again")
+    assert await phone.value("document.activeElement.tagName") == "H1"
+
+
+@in_a_browser
 async def test_a_ticket_is_given_to_who_is_suggested_the_alert_is_snoozed_and_the_customer_called(
     two_teams: TwoTeams, phone: Page
 ) -> None:
