@@ -32,6 +32,7 @@ async def page(request: Request) -> Response:
         "label": translate(locale, N_("New password, at least {count} characters"), count=SHORTEST),
         "button": translate(locale, N_("Save the password")),
         "done": translate(locale, N_("The password is saved. You can sign in with it now.")),
+        "sign_in": translate(locale, N_("Sign in")),
         "failed": translate(locale, N_("That did not work: are you online?")),
     }
     shown = PAGE.substitute(

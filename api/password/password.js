@@ -5,6 +5,7 @@
 const QUERY = "mutation SetPassword($input: PasswordSetInput!) { passwordSet(input: $input) { ok userErrors { message } } }";
 const form = document.querySelector("form");
 const said = document.querySelector("[role=status]");
+const goOn = document.getElementById("go-on");
 let input = {}; // sent again as it was while no other password is typed: its answer may have been lost
 
 form.addEventListener("submit", async (event) => {
@@ -26,6 +27,8 @@ form.addEventListener("submit", async (event) => {
       form.hidden = true;
       history.replaceState(null, "", location.pathname);
       said.textContent = form.dataset.done;
+      goOn.hidden = false;
+      goOn.focus();
     } else {
       said.textContent = [...(data?.passwordSet?.userErrors ?? []), ...(errors ?? [])].map(({ message }) => message).join(" ");
     }

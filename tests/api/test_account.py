@@ -227,6 +227,9 @@ async def test_a_password_whose_answer_was_lost_is_saved_once_when_it_is_sent_ag
         await page.tap("button")
 
         await page.until(f"{SAID}.startsWith('The password is saved.')")
+        assert await page.value("document.activeElement.innerText") == "Sign in"
+        await page.tap("#go-on")
+        await page.until("document.querySelector('#email')?.checkVisibility()")
     assert await anybody.refused(SIGN_IN, email="ben@shop.example", password=NEW) == []
 
 
