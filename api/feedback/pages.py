@@ -51,7 +51,8 @@ HEADERS = {
 }
 OF_LINK, OF_ADDRESS = 20, 120
 """Requests in a minute: with one link, and from one address."""
-LARGEST_BODY = 16 * 1024
+LARGEST_BODY = 32 * 1024
+"""The longest words fit in every script: a letter of three bytes is nine in a form."""
 
 OVER = N_("This link is no longer valid.")
 TOO_OFTEN = N_("That was too often. Please wait a minute.")

@@ -16,7 +16,7 @@ from domain.customers.contacts import Contact
 from domain.db import new_id
 from domain.desk.tickets import Ticket, TicketStatus
 from domain.feedback.links import token_of
-from domain.feedback.requests import SurveyRequest, Unasked, held_request
+from domain.feedback.requests import LONGEST_WORDS, SurveyRequest, Unasked, held_request
 from domain.feedback.scales import Scale, SurveyKind
 from tests.browser import browsing, in_a_browser
 from tests.client import Client
@@ -137,6 +137,18 @@ async def test_an_answer_may_be_changed_for_seven_days(
     assert (await after.requests())[0].score == 4
     assert "<form" not in shown.text
     assert "Dziękujemy za odpowiedź." in shown.text
+
+
+async def test_as_much_as_the_page_lets_one_write_is_taken_in_every_script(
+    after: Afterwards, ticket: Ticket, anybody: Client
+) -> None:
+    path = path_of(after.house, await after.asked(ticket))
+    words = "好" * LONGEST_WORDS
+
+    answered = await anybody.http.post(path, data={"score": "5", "words": words})
+
+    assert answered.status_code == 303
+    assert (await after.requests())[0].words == words
 
 
 @pytest.mark.parametrize("given", [{}, {"score": "6"}, {"score": "0"}, {"score": "-1"}, {"score": "4.0"}, {"score": "\N{SUPERSCRIPT TWO}"}, {"words": "x"}])  # fmt: skip
