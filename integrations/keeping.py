@@ -88,6 +88,8 @@ class ChannelSettings(BaseModel):
 
     OURS: ClassVar[frozenset[str]] = frozenset()
     """Secrets that we make: one that is needed is made with the channel, and each is made anew when it is asked for."""
+    SHOWN_AT: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    """By the setting that says where it is: the secrets that are shown there. Whoever says another place knows them."""
 
     @classmethod
     def ours_of_a_new_one(cls, said: Mapping[str, Any]) -> frozenset[str]:

@@ -23,6 +23,7 @@ from integrations.channel_settings import (
     settings_of,
     with_ours,
 )
+from integrations.keeping import ChannelSettings
 
 GRACE = timedelta(days=1)
 LONGEST_GRACE = timedelta(days=30)
@@ -85,6 +86,10 @@ async def set_up(
         raise InvalidInput(
             N_("A channel keeps its address: another address is another channel."), field=["settings"]
         )
+    for name in sorted(_shown_elsewhere(read, kept) - said.keys()):
+        raise InvalidInput(
+            N_("{name} would be shown at another place: give it anew."), field=["settings", name], name=name
+        )
     channel.set_up(session, keys, config=read.config(), secrets=read.secrets(), by=by, at=at)
 
 
@@ -125,6 +130,13 @@ def as_kept(channel: Channel, keys: Keys, said: Mapping[str, Any]) -> tuple[Json
             raise InvalidInput(SEALED, field=["settings"]) from None
         return channel.config, channel.address
     return before.config() | before.secrets(), before.place()
+
+
+def _shown_elsewhere(read: ChannelSettings, kept: Json) -> set[str]:
+    """Secrets that were told before. Nobody shall learn one by pointing it at a server of theirs."""
+    after = read.config()
+    moved = [place for place in read.SHOWN_AT if after[place] and after[place] != kept.get(place)]
+    return {name for place in moved for name in read.SHOWN_AT[place] if kept.get(name)}
 
 
 def _called(name: str) -> str:

@@ -1,6 +1,7 @@
 """What a mailbox needs to be told: where its mail comes from, whose word counts, how its answers leave, and which it gives itself."""
 
 import ipaddress
+from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 from urllib.parse import urlsplit
 
@@ -17,6 +18,11 @@ SHORTEST_TOKEN = 16
 
 class Mailbox(ChannelSettings):
     OURS: ClassVar[frozenset[str]] = frozenset({"webhook_token"})
+    SHOWN_AT: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "imap_url": ("imap_password", "oauth_refresh_token"),
+        "smtp_url": ("smtp_password", "oauth_refresh_token"),
+        "oauth_token_url": ("oauth_client_secret", "oauth_refresh_token"),
+    }
 
     address: str
     """What customers write to. It stays: another address is another channel."""

@@ -18,6 +18,9 @@ _DIALLED = re.compile(r"[+0-9A-Za-z@.:_*#-]{1,64}\Z")
 
 class PhoneLine(TwilioAccount, Exchange, ChannelSettings):
     OURS: ClassVar[frozenset[str]] = frozenset({"key"})
+    SHOWN_AT: ClassVar[Mapping[str, tuple[str, ...]]] = dict.fromkeys(
+        ("ami_host", "ami_port"), ("ami_secret",)
+    )
 
     @classmethod
     def ours_of_a_new_one(cls, said: Mapping[str, Any]) -> frozenset[str]:

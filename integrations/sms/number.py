@@ -18,6 +18,7 @@ NOTHING = SecretStr("")
 
 class SmsNumber(ChannelSettings):
     OURS: ClassVar[frozenset[str]] = frozenset({"token"})
+    SHOWN_AT: ClassVar[Mapping[str, tuple[str, ...]]] = {"base_url": ("api_key",)}
 
     @classmethod
     def ours_of_a_new_one(cls, said: Mapping[str, Any]) -> frozenset[str]:

@@ -519,7 +519,41 @@ async def test_who_shows_a_wrong_key_is_noted_once_a_minute_and_the_test_tells_o
     assert wrong[0]["message"].startswith("Lo último que llegó (")
 
 
+EXCHANGE = {
+    "number": "+48221234567",
+    "provider": "asterisk",
+    "ami_host": "pbx.shop.example",
+    "ami_user": "heddle",
+    "ami_secret": "known to the exchange",
+}
 CANARY = "c4n4ry-s3cret-that-nobody-may-see-again-0123456789"
+
+
+async def test_a_secret_is_shown_at_another_place_only_where_it_is_said_anew(admin: Client) -> None:
+    boxes = [{"name": name, "value": CANARY} for name in ("imap_password", "smtp_password")]
+    places = [
+        {"name": "imap_url", "value": "imaps://imap.shop.example"},
+        {"name": "smtp_url", "value": "smtps://smtp.shop.example"},
+    ]
+    made = await admin.do(CREATE, **MAIL, settings=[ADDRESS, *places, *boxes])
+    id = made["channel"]["id"]
+    line = [{"name": name, "value": value} for name, value in EXCHANGE.items()]
+    phone = (await admin.do(CREATE, kind="PHONE", name="Line", settings=line))["channel"]["id"]
+
+    for channel, name, value, secret in (
+        (id, "imap_url", "imaps://imap.eve.example", "imap_password"),
+        (id, "smtp_url", "smtps://smtp.eve.example", "smtp_password"),
+        (phone, "ami_host", "pbx.eve.example", "ami_secret"),
+    ):
+        elsewhere = {"name": name, "value": value}
+        refused = await admin.do(UPDATE, id=channel, settings=[elsewhere])
+        assert [(error["code"], error["field"]) for error in refused["userErrors"]] == [
+            ("INVALID", ["settings", secret])
+        ]
+        said = await admin.do(UPDATE, id=channel, settings=[elsewhere, {"name": secret, "value": "anew"}])
+        assert said["userErrors"] == []
+    for settings in ([places[0] | {"value": "imaps://imap.eve.example"}], [places[1] | {"value": ""}]):
+        assert (await admin.do(UPDATE, id=id, settings=settings))["userErrors"] == []
 
 
 async def test_a_secret_is_never_seen_again_through_any_door(
