@@ -102,6 +102,7 @@ class Notice(Base):
         Index("ix_notice_alert", "alert_id"),
         Index("ix_notice_agent", "agent_id", "created_at"),
         Index("ix_notice_ticket", "ticket_id", postgresql_where=text("ticket_id IS NOT NULL")),
+        Index("ix_notice_task", "task_id", postgresql_where=text("task_id IS NOT NULL")),
         Index("ix_notice_next", "next_at", postgresql_where=text("next_at IS NOT NULL")),
         Index("ix_notice_storm", "folded_into_id", postgresql_where=text("folded_into_id IS NOT NULL")),
         Index("ix_notice_asleep", "id", postgresql_where=text("state = 'trying' AND next_at IS NULL")),

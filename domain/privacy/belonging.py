@@ -74,9 +74,11 @@ def posts_of(contact_id: uuid.UUID) -> Select[Any]:
 
 
 def mails_of(contact_id: uuid.UUID) -> ColumnElement[bool]:
-    """To people of the shop, about the person's tickets: at the setting FULL they name the customer."""
-    about = select(Delivery.id).join(Notice, Notice.id == Delivery.notice_id)
-    return SystemMail.delivery_id.in_(about.where(Notice.ticket_id.in_(tickets_of(contact_id))))
+    """To people of the shop, about the person's tickets and tasks: at the setting FULL they name the customer."""
+    told = select(Delivery.id).join(Notice, Notice.id == Delivery.notice_id)
+    tasks = select(Task.id).where(tasks_of(contact_id))
+    about = or_(among(Notice.ticket_id, tickets_of(contact_id)), among(Notice.task_id, tasks))
+    return SystemMail.delivery_id.in_(told.where(about))
 
 
 def steps_of(contact_id: uuid.UUID) -> ColumnElement[bool]:

@@ -31,6 +31,7 @@ from domain import webhooks
 from domain.actors import Role
 from domain.agents import system_mail
 from domain.agents.staff import Agent
+from domain.agents.system_mail import SystemMail
 from domain.alerting.alerts import Alert, AlertKind
 from domain.alerting.devices import Transport
 from domain.alerting.firing import Cause, fire
@@ -308,13 +309,15 @@ async def spoken_of(shop: Shop) -> None:
         for post in (await session.scalars(select(Post))).all():
             said = {"milliseconds": 5, "status": 500, "error": None, "answer": "no canary here"}
             session.add(Attempt(post_id=post.id, at=NOON, **said))
-        await _mail_to_mia(session, house, ticket.id)
+        alone = select(Task.id).where(Task.contact_id.is_not(None), Task.ticket_id.is_(None))
+        for about in ({"ticket_id": ticket.id}, {"task_id": (await session.scalars(alone)).one()}):
+            await _mail_to_mia(session, house, **about)
         await _was_asked(session, ticket.id, row_id("Agent", mia.agent_id))
 
 
-async def _mail_to_mia(session: Any, house: House, ticket_id: uuid.UUID) -> None:
+async def _mail_to_mia(session: Any, house: House, **about: uuid.UUID) -> None:
     mia = (await session.scalars(select(Agent.id).where(Agent.name == "Mia"))).one()
-    notice = Notice(id=new_id(), agent_id=mia, ticket_id=ticket_id, created_at=NOON)
+    notice = Notice(id=new_id(), agent_id=mia, created_at=NOON, **about)
     session.add(notice)
     await session.flush()
     delivery = Delivery(
@@ -467,6 +470,7 @@ async def test_no_canary_sings_after_an_erasure_and_every_number_stays(
     assert await of_others(house.db, shop.contact_id) == others
     async with house.db.transaction() as session:
         row = (await session.scalars(select(Erasure))).one()
+        assert set(await session.scalars(select(SystemMail.sealed))) == {None}
         tags = await session.scalars(select(Ticket.tags).where(Ticket.contact_id == shop.contact_id))
         assert [word for one in tags for word in one] == ["refund"], "what nobody else's ticket has is gone"
         parts = (await session.execute(select(func.count(), func.max(func.length(SealedPart.sealed))))).one()
