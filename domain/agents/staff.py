@@ -11,6 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from domain import naming
 from domain.abreast import one_at_a_time
 from domain.actors import SYSTEM, Actor, ActorKind, Role
+from domain.customers import profiles
 from domain.db import Base, new_id, session_of
 from domain.desk.tags import kept
 from domain.errors import InvalidInput, NotFound
@@ -151,7 +152,7 @@ async def add_agent(
         password_hash=password_hash,
         created_at=at,
         locale=best_language(locale),
-        timezone=timezone,
+        timezone=profiles.timezone(timezone),
     )
     session.add(agent)
     await session.flush()

@@ -70,6 +70,12 @@ def _token(text: str) -> str:
     return str(token)
 
 
+async def test_nobody_is_invited_into_a_time_zone_that_there_is_not(admin: Client) -> None:
+    refused = await admin.do(INVITE, email="zofia@shop.example", name="Zofia", timezone="Mars/Phobos")
+
+    assert refused["userErrors"] == [{"code": "INVALID", "field": ["timezone"]}]
+
+
 async def test_changing_the_password_ends_all_other_sessions(ben: Client, anybody: Client) -> None:
     other = await anybody.do(SIGN_IN, email="ben@shop.example", password=PASSWORD)
 
