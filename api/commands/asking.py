@@ -81,6 +81,9 @@ async def _whoever(house: House, email: str | None) -> Actor:
 async def _answer(
     house: House, actor: Actor, document: str, variables: dict[str, Any], operation: str | None
 ) -> dict[str, Any]:
+    from strawberry.exceptions import MissingQueryError
+    from strawberry.schema.exceptions import CannotGetOperationTypeError
+
     from api.context import Context  # a second's import that no other command needs
     from api.schema import schema
 
@@ -90,12 +93,17 @@ async def _answer(
         takes_one = "clientMutationId" in getattr(schema._schema.get_type(kind), "fields", ())
         if takes_one and isinstance(given := variables.get(name), dict):
             _make_up(given)
-    result = await schema.execute(
-        document,
-        variable_values=variables,
-        context_value=Context(house, actor.locale, somebody=actor),
-        operation_name=operation,
-    )
+    try:
+        result = await schema.execute(
+            document,
+            variable_values=variables,
+            context_value=Context(house, actor.locale, somebody=actor),
+            operation_name=operation,
+        )
+    except (MissingQueryError, CannotGetOperationTypeError):
+        if operation:
+            raise WrongSetting(f"--operation {operation}: what is asked has none of this name.") from None
+        raise WrongSetting("Nothing is asked: give a query or a mutation.") from None
     answer: dict[str, Any] = {"data": getattr(result, "data", None)}
     if errors := getattr(result, "errors", None):
         answer["errors"] = [error.formatted for error in errors]

@@ -179,6 +179,33 @@ async def test_whatever_the_api_can_is_typed(database_url: str, tmp_path: Path) 
     assert (nobody.returncode, "nobody of this address" in nobody.stderr) == (2, True)
 
 
+@pytest.mark.parametrize(
+    ("document", "options", "sentence"),
+    [
+        ("", (), "Nothing is asked: give a query or a mutation."),
+        ("fragment Name on Team { name }", (), "Nothing is asked: give a query or a mutation."),
+        (
+            "query Teams { teams { name } }",
+            ("--operation", "Team"),
+            "--operation Team: what is asked has none of this name.",
+        ),
+    ],
+)
+async def test_who_asks_nothing_is_told_so(
+    database_url: str, tmp_path: Path, document: str, options: tuple[str, ...], sentence: str
+) -> None:
+    url = await another_database(database_url, "cli")
+    db = Database(url)
+    async with db.transaction() as session:
+        await an_agent(session, "Admin", Role.ADMIN)
+    await db.close()
+    settings = {"HEDDLE_DATABASE_URL": url, "HEDDLE_SECRET_KEY": SECRET, "HEDDLE_DATA": str(tmp_path)}
+
+    asked = heddle("ask", "-", *options, folder=tmp_path, stdin=document, **settings)
+
+    assert (asked.returncode, asked.stderr) == (2, f"heddle: {sentence}\n")
+
+
 async def test_a_mailbox_is_set_up_otherwise_from_the_command_line(database_url: str, tmp_path: Path) -> None:
     url = await another_database(database_url, "cli")
     settings = {"HEDDLE_DATABASE_URL": url, "HEDDLE_SECRET_KEY": SECRET, "HEDDLE_DATA": str(tmp_path)}
