@@ -100,6 +100,9 @@ async def back_up(db: Database, keys: Keys, files: Files, target: Path) -> Manif
                 await _write_tables(connection, archive, manifest)
                 await _write_files(connection, files, archive, manifest)
             archive.writestr(MANIFEST, json.dumps(asdict(manifest), indent=1))
+    except OSError as failure:
+        os.unlink(target)
+        raise NoBackup(f"{target} was not made: {failure}.") from None
     except BaseException:
         os.unlink(target)
         raise

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import random
+import resource
 import zipfile
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -272,6 +273,22 @@ async def test_what_cannot_be_restored_is_refused_in_a_sentence(
     with pytest.raises(NoBackup, match="cannot be written"):
         await backup.back_up(house.db, house.keys, house.files, good)
     await backup.restore(elsewhere.db, other, elsewhere.files, good, any_key=True)
+
+
+async def test_a_backup_for_which_there_is_no_room_is_refused_in_a_sentence_and_leaves_nothing(
+    house: House, tmp_path: Path
+) -> None:
+    file = tmp_path / "backup.zip"
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4_000, before[1]))
+    try:
+        with pytest.raises(NoBackup, match=f"{file} was not made: .*File too large"):
+            await backup.back_up(house.db, house.keys, house.files, file)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+    assert not file.exists()
 
 
 def _changed(source: Path, target: Path, **changes: str) -> None:
