@@ -70,7 +70,12 @@ def database_url(settings: DomainSettings) -> Iterator[str]:
     if settings.database_url:
         yield settings.database_url
         return
-    settings.data.mkdir(parents=True, exist_ok=True)
+    try:
+        settings.data.mkdir(parents=True, exist_ok=True)
+    except OSError as failure:
+        raise WrongSetting(
+            f"HEDDLE_DATA is wrong: {settings.data} is no folder and cannot be made one ({failure.strerror})."
+        ) from None
     with embedded(settings.data) as url:
         yield url
 

@@ -67,6 +67,8 @@ SECRET = "a secret of the command line's tests"
         ({"HEDDLE_GRAPH_URL": "graph"}, "HEDDLE_GRAPH_URL is wrong"),
         ({"HEDDLE_FCM_URL": "fcm"}, "HEDDLE_FCM_URL is wrong"),
         ({"HEDDLE_FCM_CREDENTIALS": "/nowhere.json"}, "HEDDLE_FCM_CREDENTIALS is wrong"),
+        ({"HEDDLE_DATA": "/dev/null"}, "HEDDLE_DATA is wrong: /dev/null is no folder"),
+        ({"HEDDLE_DATA": "/dev/null/heddle"}, "HEDDLE_DATA is wrong: /dev/null/heddle is no folder"),
     ],
 )
 @pytest.mark.usefixtures("no_settings")
