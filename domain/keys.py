@@ -10,6 +10,7 @@ import hmac
 import json
 import os
 import secrets
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -67,18 +68,34 @@ def open_keys(settings: DomainSettings) -> Keys:
         raise WrongSetting(
             "HEDDLE_SECRET_KEY is missing: with HEDDLE_DATABASE_URL set, every process needs the same key."
         )
-    return Keys(_kept(settings.data / "secret_key"))
+    file = settings.data / "secret_key"
+    kept = _kept(file)
+    if not kept:
+        raise WrongSetting(f"{file} is empty: put the secret key there that was used here before.")
+    return Keys(kept)
 
 
 def _kept(file: Path) -> str:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return file.read_text().strip()
-    with os.fdopen(handle, "w") as out:
-        out.write(secrets.token_urlsafe(48))
+    if not file.exists():
+        _make(file)
     return file.read_text().strip()
+
+
+def _make(file: Path) -> None:
+    """Whole or not at all: the disk may be full, and a worker may start at the same moment."""
+    unborn = file.with_name(f"secret_key.{secrets.token_hex(4)}")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with os.fdopen(os.open(unborn, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
+            out.write(secrets.token_urlsafe(48))
+            out.flush()
+            os.fsync(out.fileno())
+        with suppress(FileExistsError):  # the other one was first
+            os.link(unborn, file)
+    except OSError as failure:
+        raise WrongSetting(f"The secret key cannot be kept in {file}: {failure.strerror}.") from None
+    finally:
+        unborn.unlink(missing_ok=True)
 
 
 def new_token(prefix: str = "") -> str:
