@@ -102,10 +102,16 @@ def _hours(zone: str, written: str, holidays: list[str]) -> Hours:
             weekly |= {day: [["00:00", "24:00"]] for day in DAYS}
             return Hours.from_json(stored)
         for part in written.split(","):
-            days, span = part.split()
-            first, _, last = days.partition("-")
-            for day in DAYS[DAYS.index(first) : DAYS.index(last or first) + 1]:
-                weekly.setdefault(day, []).append(span.split("-"))
+            days, _, span = part.strip().partition(" ")
+            for day in _days(days):
+                weekly.setdefault(day, []).append(span.strip().split("-"))
         return Hours.from_json(stored)
     except ValueError as problem:
         raise WrongSetting(f'--open {written!r} should be like "mon-fri 09:00-17:00": {problem}') from None
+
+
+def _days(written: str) -> tuple[str, ...]:
+    first, _, last = written.partition("-")
+    if first in DAYS and (last or first) in DAYS[DAYS.index(first) :]:
+        return DAYS[DAYS.index(first) : DAYS.index(last or first) + 1]
+    raise ValueError(f"{written!r} are no days of a week: write mon, or mon-fri, from mon to sun")

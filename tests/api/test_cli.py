@@ -372,8 +372,11 @@ def test_targets_and_opening_hours_are_read_as_people_write_them() -> None:
     for wrong in ("x", "4", "fax=4h", "=4h4"):
         with pytest.raises(WrongSetting):
             _target(wrong)
-    for wrong in ("mon", "mon 9-5", "mon-fri 18:00-09:00", "someday 09:00-10:00"):
+    for wrong in ("mon", "mon 9-5", "mon-fri 18:00-09:00"):
         with pytest.raises(WrongSetting):
+            _hours("UTC", wrong, [])
+    for wrong in ("someday 09:00-10:00", "sat-mon 09:00-10:00", "", "mon 09:00-10:00,"):
+        with pytest.raises(WrongSetting, match="no days of a week"):
             _hours("UTC", wrong, [])
 
 
