@@ -16,7 +16,7 @@ from domain.db import database_time
 from domain.settings import WrongSetting
 from domain.sla import policies, public_holidays, recounts
 from domain.sla.hours import Hours
-from domain.sla.targets import Metric, Target
+from domain.sla.targets import MOST_SECONDS, Metric, Target
 from domain.ways_in.channels import ChannelKind
 
 
@@ -81,6 +81,8 @@ def _target(written: str) -> Target:
     if not match or (kind and kind not in set(ChannelKind)):
         raise WrongSetting(f"{written!r} should be like 4h, email=4h or chat=60s")
     seconds = int(match[1]) * UNITS[match[2]]
+    if not 1 <= seconds <= MOST_SECONDS:
+        raise WrongSetting(f"{written!r}: a target lies between a second and a year.")
     return Target(Metric.FIRST_REPLY, seconds, channel=ChannelKind(kind) if kind else None)
 
 

@@ -22,11 +22,10 @@ from domain.ids import row_id
 from domain.languages import N_, translate
 from domain.sla import policies, recounts
 from domain.sla.policies import Conditions
-from domain.sla.targets import Metric, Target
+from domain.sla.targets import MOST_SECONDS, Metric, Target
 from domain.sla.templates import SUGGESTED, Template
 from domain.ways_in.channels import ChannelKind
 
-MOST_SECONDS = 366 * 86_400
 MOST_DAYS = 366
 
 

@@ -20,6 +20,7 @@ class Metric(StrEnum):
 
 
 REPLIES = (Metric.FIRST_REPLY, Metric.NEXT_REPLY)
+MOST_SECONDS = 366 * 86_400
 
 
 @dataclass(frozen=True)

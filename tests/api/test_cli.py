@@ -369,7 +369,7 @@ def test_targets_and_opening_hours_are_read_as_people_write_them() -> None:
     assert _hours("Europe/Madrid", "always", ["ES-CT"]).holidays == {"ES-CT"}
     with pytest.raises(WrongSetting, match="no holidays are known"):
         _hours("Europe/Madrid", "always", ["XX"])
-    for wrong in ("x", "4", "fax=4h", "=4h4"):
+    for wrong in ("x", "4", "fax=4h", "=4h4", "chat=0s", "email=8785h"):
         with pytest.raises(WrongSetting):
             _target(wrong)
     for wrong in ("mon", "mon 9-5", "mon-fri 18:00-09:00"):
