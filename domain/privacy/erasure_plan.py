@@ -41,6 +41,8 @@ TAKEN = {
     "visitor": N_(
         "what the person's browsers told the chat: who was signed in, and what was answered before"
     ),
+    "dial": N_("which calls to the person were asked for here, and what became of asking"),
+    "tag": N_("from the list of tags, those that nobody else's ticket has"),
     "search_entry": N_("by which words the person, their tickets and what they said are found"),
     "unproven_mail": N_("to which claimed address a chat's answer was mailed"),
     "thread": N_("subjects and keys of conversations, and the evidence why each was joined"),
@@ -59,7 +61,7 @@ TAKEN = {
     "webhook_post": N_("events about the person on their way to subscribers"),
     "system_mail": N_("mail to the shop's people that waits and names the person"),
 }
-"""By table, in words; a table without words is told by its name."""
+"""By table, in words."""
 
 KEPT = {
     "tickets": N_(
@@ -108,7 +110,7 @@ async def plan(connection: Reads, contact_id: uuid.UUID) -> Plan:
     for holding in HOLDINGS:
         table = holding.table
         rows = await count(select(func.count()).select_from(table).where(holding.theirs(contact_id)))
-        taken.append(Share(table.name, rows, TAKEN.get(table.name, table.name)))
+        taken.append(Share(table.name, rows, TAKEN[table.name]))
     theirs = Attachment.item_id.in_(select(_item.id).where(same_person(_item.contact_id, contact_id)))
     live = (
         same_person(Ticket.contact_id, contact_id),

@@ -11,6 +11,7 @@ from domain.actors import Actor, ActorKind, Role, Scope
 from domain.customers.contacts import Contact, Identity
 from domain.db import XID8, Base
 from domain.privacy.erasure import SealedPart
+from domain.privacy.erasure_plan import TAKEN
 from domain.privacy.holdings import HARMLESS, HOLDINGS
 
 WORDLESS = (BigInteger, Boolean, DateTime, Enum, Integer, Uuid, XID8)
@@ -52,6 +53,10 @@ def test_every_column_that_can_hold_words_is_emptied_or_harmless() -> None:
         "  * does it not: add it to HARMLESS, with why.\n"
         "Then plant a canary there in tests/journeys/test_erasure.py."
     )
+
+
+def test_what_an_erasure_takes_is_told_in_words() -> None:
+    assert {holding.table.name for holding in HOLDINGS} == TAKEN.keys()
 
 
 def test_no_list_names_a_column_that_is_gone() -> None:
