@@ -85,6 +85,10 @@ async def mail(
             raise WrongSetting(f"{folder or path}: {failure.strerror}.") from None
         except SERVER_FAILS as failure:
             raise WrongSetting(f"{folder}: {failure}") from None
+    if path and not brought and not left_out:
+        raise WrongSetting(
+            f"{path}: there is no mail in it; an mbox, a Maildir and a folder of .eml files are read."
+        )
     told = (
         f"{brought} mails brought along, {left_out.total()} left out, {left_out[HERE]} of them here already."
     )

@@ -208,6 +208,26 @@ async def test_who_asks_nothing_is_told_so(
     assert (asked.returncode, asked.stderr) == (2, f"heddle: {sentence}\n")
 
 
+async def test_an_older_mailbox_without_mails_is_told(database_url: str, tmp_path: Path) -> None:
+    url = await another_database(database_url, "cli")
+    db = Database(url)
+    async with db.transaction() as session:
+        slug = (await a_channel(session, Keys(SECRET), ChannelKind.EMAIL)).slug
+    await db.close()
+    settings = {"HEDDLE_DATABASE_URL": url, "HEDDLE_SECRET_KEY": SECRET, "HEDDLE_DATA": str(tmp_path)}
+    (tmp_path / "mails.csv").write_text("email;name\nada@example.org;Ada\n")
+    (tmp_path / "profile").mkdir()
+
+    said = [
+        heddle("import", "mail", name, "--channel", slug, folder=tmp_path, **settings)
+        for name in ("mails.csv", "profile")
+    ]
+
+    assert [one.returncode for one in said] == [2, 2]
+    assert "mails.csv: there is no mail in it" in said[0].stderr
+    assert "profile: there is no mail in it" in said[1].stderr
+
+
 async def test_a_mailbox_is_set_up_otherwise_from_the_command_line(database_url: str, tmp_path: Path) -> None:
     url = await another_database(database_url, "cli")
     settings = {"HEDDLE_DATABASE_URL": url, "HEDDLE_SECRET_KEY": SECRET, "HEDDLE_DATA": str(tmp_path)}
