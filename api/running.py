@@ -45,6 +45,7 @@ ROOMS = (DomainSettings, ApiSettings, IntegrationSettings, NotificationSettings)
 def unknown_settings() -> Iterator[tuple[str, str | None]]:
     """HEDDLE_… names that are set and mean nothing, and what each may have been meant to be."""
     known = {f"HEDDLE_{name.upper()}" for room in ROOMS for name in room.model_fields}
+    known |= {"HEDDLE_URL", "HEDDLE_TOKEN"}  # of the programs that docs/api shows
     known.add("HEDDLE_TEST_DATABASE_URL")  # of the test suite
     given = {
         name.upper() for name in (*os.environ, *dotenv_values(".env")) if name.upper().startswith("HEDDLE_")

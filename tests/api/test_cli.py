@@ -371,10 +371,14 @@ async def test_a_mistyped_setting_is_told_with_what_it_may_have_meant(
     url = await another_database(database_url, "cli_doctor")
     settings = {"HEDDLE_DATABASE_URL": url, "HEDDLE_SECRET_KEY": SECRET, "HEDDLE_DATA": str(tmp_path)}
 
+    settings |= {"HEDDLE_URL": "http://localhost:8000", "HEDDLE_TOKEN": "hd_…"}  # as the README sets them
+
     migrated = heddle("migrate", folder=tmp_path, HEDDLE_SMPT_URL="smtp://x", **settings)
     seen = heddle("doctor", folder=tmp_path, HEDDLE_SMPT_URL="smtp://x", **settings)
 
     assert '"did_you_mean": "HEDDLE_SMTP_URL"' in migrated.stderr
+    assert "HEDDLE_TOKEN" not in migrated.stderr
+    assert "no HEDDLE_URL" not in seen.stdout
     assert "there is no HEDDLE_SMPT_URL: did you mean HEDDLE_SMTP_URL?" in seen.stdout
     assert "✓ tables" in seen.stdout
     assert seen.returncode == 1, "no relay answers at localhost:25"
