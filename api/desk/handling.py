@@ -100,7 +100,7 @@ async def _ticket_create(info: Info, input: TicketCreateInput) -> TicketPayload:
         if not input.subject.strip():
             raise InvalidInput(N_("This may not be empty."), field=["subject"])
         contact = await access.contact(
-            session, row_id("Contact", input.contact_id, field="contactId"), to=actor
+            session, row_id("Contact", input.contact_id, field="contactId"), to=actor, lock=True
         )
         ticket = open_ticket(session, contact, subject=input.subject.strip(), by=actor, at=now)
         await session.flush()

@@ -24,7 +24,7 @@ from domain.customers.contacts import (
     normalised,
 )
 from domain.customers.likeness import identities_like
-from domain.customers.survivors import same_person
+from domain.customers.survivors import held_contact, same_person
 from domain.desk.messages import Message
 from domain.desk.survivors import locked
 from domain.desk.tickets import LIVE, Ticket, TicketStatus
@@ -71,9 +71,7 @@ async def start(
         raise ChannelOff(field=["channelId"], name=channel.name)
     if to.kind == IdentityKind.PHONE:
         await texting.agree(session, channel, to.value, agreed=opening.agreed, by=by, at=at)
-    contact = await session.get_one(Contact, to.contact_id)
-    if contact.canonical_id:
-        contact = await session.get_one(Contact, contact.canonical_id)
+    contact = await held_contact(session, to.contact_id)
     ticket = open_ticket(
         session,
         contact,
@@ -105,6 +103,7 @@ async def start(
 
 async def only_ticket_of(session: AsyncSession, contact: Contact, *, by: Actor, at: datetime) -> Ticket:
     """The contact's only open one that the agent sees, held; otherwise a new one, which is the agent's."""
+    contact = await held_contact(session, contact.id)
     open_ones = await session.scalars(
         select(Ticket)
         .where(

@@ -19,9 +19,11 @@ from domain.desk.messages import Message
 from domain.desk.survivors import locked
 from domain.desk.threads import Thread
 from domain.desk.tickets import Ticket
-from domain.ids import row_id
+from domain.ids import public_id, row_id
+from domain.joining.merging import merge_contacts
 from domain.joining.moves import Move, hold
 from domain.ways_in.channels import Channel, ChannelKind
+from tests.api.test_sessions import somebody_waits
 from tests.client import Client
 from tests.factories import NOON, a_channel, a_chat, a_mail, receive
 
@@ -44,6 +46,7 @@ MOVE = f"mutation($input: ThreadMoveInput!) {{ threadMove(input: $input) {{ tick
 UNDO = f"mutation($input: JoinUndoInput!) {{ joinUndo(input: $input) {{ tickets {{ {MATTER} }} {ERRORS} }} }}"
 NOTE = "mutation($input: NoteAddInput!) { noteAdd(input: $input) { userErrors { code } } }"
 OPEN = "mutation($input: TicketCreateInput!) { ticketCreate(input: $input) { ticket { id } userErrors { code } } }"
+START = "mutation($input: ConversationStartInput!) { conversationStart(input: $input) { ticket { id } userErrors { code } } }"
 DISMISS = f"mutation($input: SuggestionDismissInput!) {{ suggestionDismiss(input: $input) {{ tickets {{ id }} {ERRORS} }} }}"
 TWO = (
     f"mutation($input: MergeDismissInput!) {{ mergeDismiss(input: $input) {{ contact {{ id }} {ERRORS} }} }}"
@@ -238,6 +241,28 @@ async def _written_in_while(house: House, mutation: Coroutine[Any, Any, list[str
         await session.flush()
 
     assert await task == []
+
+
+@pytest.mark.parametrize("what", [OPEN, START])
+async def test_what_an_agent_opens_while_two_contacts_become_one_is_the_survivors(
+    house: House, ben: Client, two_adas: tuple[str, str], what: str
+) -> None:
+    home, work = two_adas
+    async with house.db.transaction() as session:
+        mailbox = public_id("Channel", (await session.scalars(select(Channel.id))).one())
+    by_mail = {"channelId": mailbox} if what == START else {}
+
+    async with house.db.transaction() as session:
+        one, other = [await session.get_one(Contact, row_id("Contact", id)) for id in two_adas]
+        await merge_contacts(session, one, [other], by=SYSTEM, at=NOON)
+        asked = asyncio.create_task(
+            ben.refused(what, contactId=work, subject="Mug", text="She called.", **by_mail)
+        )
+        while not (asked.done() or await somebody_waits(house)):
+            await asyncio.sleep(0.02)
+
+    assert await asked == []
+    assert [ticket["contact"]["id"] for ticket in await inbox(ben)] == [home] * 3
 
 
 async def test_a_contact_does_not_become_itself(ben: Client, two_adas: tuple[str, str]) -> None:

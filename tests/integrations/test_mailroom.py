@@ -11,18 +11,23 @@ from sqlalchemy import select
 from api.house import House
 from demo.farends import GraphStandIn, messenger_events
 from domain.abreast import one_at_a_time
+from domain.actors import SYSTEM
 from domain.arriving import copies
 from domain.arriving.inbound import ARRIVALS, Arrival, ArrivalState, keep
+from domain.customers.contacts import Contact
 from domain.desk.messages import Attachment, Message
 from domain.desk.threads import Thread
+from domain.joining.merging import merge_contacts
 from domain.joining.reasons import JoinCode
 from domain.ways_in.channels import Channel, ChannelKind
 from integrations.mail.addresses import recipient, reply_address
 from integrations.mail.receiving.smtp_in import listen
 from integrations.mailroom import Mailroom
 from tests.doors import stored_in
-from tests.factories import SETTINGS, a_channel, messages, tickets
+from tests.factories import NOON, SETTINGS, a_channel, contacts, messages, receive, tickets
+from tests.factories import a_mail as authentic_mail
 from tests.fetching import opening, until
+from tests.locks import who_waits
 
 HELP = SETTINGS[ChannelKind.EMAIL]["address"]
 PAGE_ID = SETTINGS[ChannelKind.MESSENGER]["page_id"]
@@ -290,3 +295,33 @@ async def test_a_mail_that_takes_long_holds_up_no_chat(mailbox: Channel, house: 
             assert not await is_placed(ChannelKind.EMAIL)
             await holding.commit()
             await until(lambda: is_placed(ChannelKind.EMAIL))
+
+
+async def test_a_mail_that_comes_while_its_contact_becomes_another_is_the_survivors(
+    house: House, mailbox: Channel, smtp: dict[str, Any]
+) -> None:
+    async with house.db.transaction() as session:
+        for address in ("ada@work.example", "ada@example.org"):
+            await receive(
+                session, mailbox, authentic_mail(address, subject=f"From {address}", sender_name="Ada")
+            )
+        work, home = await contacts(session)
+
+    async with opening(house):
+        async with house.db.transaction() as session:
+            one, other = [await session.get_one(Contact, contact.id) for contact in (home, work)]
+            await merge_contacts(session, one, [other], by=SYSTEM, at=NOON)
+            raw = authenticated(
+                a_mail("How do I return a mug?", sender="ada@work.example"), domain="work.example"
+            )
+            await deliver(smtp, raw)
+            await who_waits(house)
+        await until(lambda: all_opened(house))
+
+    async with house.db.transaction() as session:
+        assert [ticket.contact_id for ticket in await tickets(session)] == [home.id] * 3
+
+
+async def all_opened(house: House) -> bool:
+    async with house.db.transaction() as session:
+        return await session.scalar(select(Arrival.id).where(Arrival.due_at.is_not(None))) is None
