@@ -6,11 +6,12 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain.actors import Actor
+from domain.actors import Actor, customer
 from domain.alerting import alerts
 from domain.alerting.alerts import Alert
 from domain.customers.contacts import Identity
-from domain.desk.messages import DeliveryState, Message
+from domain.db import first_id
+from domain.desk.messages import DeliveryState, Direction, Item, Message
 from domain.desk.threads import Thread
 from domain.desk.tickets import Ticket
 from domain.events import EventKind
@@ -36,9 +37,30 @@ async def mark(session: AsyncSession, ticket: Ticket, *, by: Actor, at: datetime
 
 
 async def unmark(session: AsyncSession, ticket: Ticket, *, by: Actor, at: datetime) -> None:
-    if ticket.spam_at:
+    """What the customer has said meanwhile reopens it now."""
+    if since := ticket.spam_at:
         ticket.set_spam(False, by=by, at=at)
+        if await _was_written_to(session, ticket, since):
+            ticket.customer_wrote(by=customer(ticket.contact_id), at=at)
         await clocks.reckon(session, ticket, by=by, at=at)
+
+
+async def _was_written_to(session: AsyncSession, ticket: Ticket, since: datetime) -> bool:
+    said = (
+        select(_item.id)
+        .join(Thread, Thread.id == _item.thread_id)
+        .where(
+            _item.ticket_id == ticket.id,
+            _item.direction == Direction.IN,
+            _item.automatic.is_not(True),
+            _item.id > first_id(since),
+            Thread.side.is_(False),
+        )
+    )
+    return await session.scalar(said.limit(1)) is not None
+
+
+_item = Item.__table__.c
 
 
 async def senders_of(session: AsyncSession, ticket: Ticket) -> Sequence[Identity]:

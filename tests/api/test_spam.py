@@ -2,6 +2,7 @@
 
 import uuid
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import select
@@ -16,7 +17,7 @@ from domain.ids import public_id, row_id
 from domain.ways_in.channels import Channel, ChannelKind
 from tests.client import Client
 from tests.factories import a_call_step, a_channel, a_chat, a_messenger_message
-from tests.integrations.mailing import EVE, ZOFIA, Mailing
+from tests.integrations.mailing import ADA, EVE, ZOFIA, Mailing
 
 TICKETS = "query($filter: TicketFilter) { tickets(filter: $filter, first: 5) { edges { node { id isSpam preview threads { participants { id address acceptedAt acceptedBy { name } } } } } } }"
 MARK = "mutation($input: TicketMarkSpamInput!) { ticketMarkSpam(input: $input) { tickets { isSpam } userErrors { code } } }"
@@ -60,6 +61,25 @@ async def test_spam_leaves_the_lists_and_its_sender_is_blocked_until_a_manager_s
     assert [one["preview"] for one in await listed(ben)] == ["Only today."]
     assert (await ben.do(UNMARK, ids=[ticket["id"]]))["tickets"] == [{"isSpam": False}]
     assert len(await listed(ben)) == 2
+
+
+@pytest.mark.parametrize("writes_again", [True, False])
+async def test_who_was_no_spam_and_wrote_again_meanwhile_is_not_left_in_a_solved_ticket(
+    mailing: Mailing, ben: Client, writes_again: bool
+) -> None:
+    await mailing.comes(ADA, "Is this still to be had?")
+    (ticket,) = await mailing.tickets()
+    await mailing.solved(ticket, ago=timedelta(minutes=1))
+    id = public_id("Ticket", ticket.id)
+    await ben.do(MARK, ids=[id])
+    if writes_again:
+        await mailing.comes(ADA, "I ordered it!", subject="Re: Broken mug", To=await mailing.signed(ticket))
+
+    await ben.do(UNMARK, ids=[id])
+
+    read = "query($id: ID!) { ticket(id: $id) { status unreadCount } }"
+    shown = (await ben.ask(read, id=id))["ticket"]
+    assert (shown["status"], shown["unreadCount"]) == (("OPEN", 2) if writes_again else ("SOLVED", 0))
 
 
 @pytest.mark.parametrize(
