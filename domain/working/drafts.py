@@ -88,6 +88,9 @@ async def save(
             where=Draft.written_at <= begun.excluded.written_at,
         ).returning(Draft.id)
     )
+    if kept and not says:
+        thrown_away = {"ticket": ticket.id, "agent": by.agent_id, "now": values["written_at"]}
+        await tell(session, _emptied_until, thrown_away)
     return kept is not None
 
 
@@ -99,8 +102,12 @@ async def _is_theirs(session: AsyncSession, identity_id: uuid.UUID, ticket: Tick
 
 
 async def is_sent(session: AsyncSession, ticket_id: uuid.UUID, *, by: Actor, at: datetime) -> None:
-    """What was written has become an answer."""
-    await tell(session, _emptied, {"ticket": ticket_id, "agent": by.agent_id, "now": at})
+    """What was written has become an answer: also what a late request tells of only now."""
+    if by.agent_id is None:
+        return
+    sent = {"ticket": ticket_id, "agent": by.agent_id, "now": at}
+    await tell(session, _emptied, sent)
+    await tell(session, _remembered, sent | {"id": new_id()})
 
 
 _nothing: Json = {"identity_id": None, "body": "", "cc": [], "bcc": [], "files": []}
@@ -110,6 +117,14 @@ _emptied = (
         same_matter(Draft.ticket_id, bindparam("ticket", type_=Uuid())), Draft.agent_id == bindparam("agent")
     )
     .values(**_nothing, written_at=bindparam("now"))
+)
+_emptied_until = _emptied.where(Draft.written_at <= bindparam("now"))
+_sent = insert(Draft).values(
+    id=bindparam("id"), ticket_id=bindparam("ticket"), agent_id=bindparam("agent"), **_nothing,
+    written_at=bindparam("now"),
+)  # fmt: skip
+_remembered = _sent.on_conflict_do_update(
+    index_elements=["ticket_id", "agent_id"], set_={**_nothing, "written_at": _sent.excluded.written_at}
 )
 
 

@@ -90,6 +90,20 @@ async def test_it_survives_a_refusal_and_is_gone_when_the_answer_is_sent(
         assert await session.scalar(select(func.count()).select_from(Draft)) == 0
 
 
+async def test_what_was_sent_before_its_draft_came_is_no_draft(two_teams: TwoTeams) -> None:
+    """A phone in a lift: its first request is lost, the answer leaves, and then it is sent again."""
+    mia, ticket, mail = two_teams.mia, two_teams.ids["Ticket"], two_teams.ids["Identity"]
+    typed = datetime.now(UTC).isoformat()
+    answer = {"ticketId": ticket, "identityId": mail}
+    sent = await mia.do(SEND, **answer, text="You get 40 € back.", lastSeenSeq=0, force=True)
+    assert sent["userErrors"] == []
+
+    assert not await saved(mia, **answer, body="You get 40 € back.", writtenAt=typed)
+    assert await body(mia, ticket) is None
+    assert await saved(mia, **answer, body="It is on its way.")
+    assert await body(mia, ticket) == "It is on its way."
+
+
 async def test_nobody_else_sees_it_and_it_is_for_the_tickets_own_customer(two_teams: TwoTeams) -> None:
     ben, ticket = two_teams.ben, two_teams.ids["Ticket"]
     caller = await two_teams.mia.ask(DRAFT, id=two_teams.ids["CallTicket"])
@@ -125,3 +139,5 @@ async def test_after_a_merge_the_newest_of_ones_drafts_is_on_the_survivor(
     assert await body(ben, ids["Ticket"]) == "Newer"
     await saved(ben, ticketId=ids["CallTicket"], body="Of both")
     assert await body(ben, ids["Ticket"]) == "Of both"
+    await saved(ben, ticketId=ids["Ticket"], body="")
+    assert await body(ben, ids["Ticket"]) is None, "none of those before it comes back"
