@@ -109,7 +109,7 @@ def is_unread(_: Asking) -> ColumnElement[bool]:
 
 
 def _answered_until() -> ColumnElement[int]:
-    """The newest item of the same ticket that answers: written by a person of the shop, not lost or taken back."""
+    """The newest item of the same ticket that answers: a person's word to the customer, not lost or taken back."""
     answer = Item.__table__.alias("answer")
     return func.coalesce(
         select(func.max(answer.c.seq))
@@ -120,6 +120,8 @@ def _answered_until() -> ColumnElement[int]:
             answer.c.automatic.is_not(True),
             answer.c.delivery.is_distinct_from(DeliveryState.FAILED),
             answer.c.delivery.is_distinct_from(DeliveryState.UNDONE),
+            # Not as EXISTS: by an anti-join the newest is found among all of them only.
+            select(Thread.side).where(Thread.id == answer.c.thread_id).scalar_subquery().is_not(True),
         )
         .correlate(Item.__table__)
         .scalar_subquery(),

@@ -412,6 +412,19 @@ async def test_a_message_is_passed_on_beside_the_conversation_with_the_customer(
     assert [clock["metric"] for clock in shown["clocks"] if clock["state"] != "MET"] == ["FIRST_REPLY"]
 
 
+async def test_what_is_written_to_somebody_else_answers_no_customer(
+    house: House, ben: Client, mailbox: Channel
+) -> None:
+    asks = await asked(house, ben)
+    (edge,) = (await ben.ask(TICKET, id=asks["ticketId"]))["ticket"]["timeline"]["edges"]
+    await ben.do(FORWARD, id=edge["node"]["id"], to=["carrier@example.net"], text="Where is it?")
+    unanswered = '{ tickets(filter: { query: "is:unread" }) { edges { node { unreadCount } } } }'
+
+    assert (await ben.ask(unanswered))["tickets"]["edges"] == [{"node": {"unreadCount": 1}}]
+    await ben.do(SEND, **asks)
+    assert (await ben.ask(unanswered))["tickets"]["edges"] == []
+
+
 async def test_what_comes_back_beside_is_not_the_customers_word(
     house: House, ben: Client, mailbox: Channel, sink: SmtpSink
 ) -> None:
