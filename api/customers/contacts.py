@@ -161,7 +161,8 @@ async def _read(reading: Reading, people: dict[uuid.UUID, Contact], selection: S
         person = people[row.row_id]
         vars(person).update(vars(row))
         if "company" in selection:
-            person.company = companies[person.company_id] if person.company_id else None
+            # None of a contact that is not to be shown either: whether it is, is asked at the same time.
+            person.company = companies.get(person.company_id) if person.company_id else None
         if fields:
             person.fields = values_of(person.kept_fields, fields, ContactFieldValue)
     return [row.row_id for row in rows]

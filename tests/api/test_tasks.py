@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 
 import orjson
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from api.house import House
 from domain.actors import SYSTEM
@@ -13,13 +13,14 @@ from domain.customers.contacts import Contact, add_contact
 from domain.db import database_time
 from domain.desk.tasks import Task
 from domain.desk.tickets import Ticket
-from domain.ids import public_id
+from domain.ids import public_id, row_id
 from domain.joining.merging import merge_contacts, merge_tickets
 from domain.planning.series import go_on
 from domain.ways_in.channels import ChannelKind
 from tests.api.test_sessions import somebody_waits
 from tests.client import Client
 from tests.factories import NOON, a_channel, a_mail, receive
+from tests.two_teams import TwoTeams
 
 SAVE = """mutation($input: TaskSaveInput!) { taskSave(input: $input) {
   task { id title done dueAt assignee { name } ticket { number } contact { name } } userErrors { code field } } }"""
@@ -158,3 +159,14 @@ async def test_a_task_that_is_made_while_its_ticket_or_contact_becomes_another_g
         task = (await session.scalars(select(Task))).one()
     found = {"ticketId": task.ticket_id, "contactId": task.contact_id}
     assert found[about] == {"ticketId": hers.id, "contactId": zofia.id}[about]
+
+
+async def test_a_task_shows_who_sees_it_nothing_of_a_contact_of_another_team(
+    house: House, two_teams: TwoTeams
+) -> None:
+    async with house.db.transaction() as session:
+        await session.execute(update(Task).values(assignee_id=row_id("Agent", two_teams.ids["Eve"])))
+
+    shown = (await two_teams.eve.ask("{ tasks { title contact { company { name } } } }"))["tasks"]
+
+    assert {"title": "Call Ada", "contact": None} in shown
