@@ -167,17 +167,14 @@ def _agents(model: type[Base], actor: Actor) -> ColumnElement[bool]:
     if model is Alert:
         return and_(Alert.ticket_id.is_not(None), exists().where(Ticket.id == Alert.ticket_id, tickets))
     if model is TicketLink:
-        ends = (TicketLink.from_id, TicketLink.to_id)
-        return and_(*(exists().where(Ticket.id == end, tickets) for end in ends))
+        return and_(*(_became_seen(end, tickets) for end in (TicketLink.from_id, TicketLink.to_id)))
     if model is ComplaintStep:
         its = (Complaint.id == ComplaintStep.complaint_id, Ticket.id == Complaint.ticket_id)
         return exists().where(*its, tickets)
     if model is Participant:
         return exists().where(Thread.id == Participant.thread_id, Ticket.id == Thread.ticket_id, tickets)
-    if model is SurveyRequest:  # stays where it was asked, and is shown with what that became
-        former = aliased(Ticket)
-        survives = Ticket.id == func.coalesce(former.merged_into_id, former.id)
-        return exists().where(former.id == SurveyRequest.ticket_id, survives, tickets)
+    if model is SurveyRequest:
+        return _became_seen(SurveyRequest.ticket_id, tickets)
     if model in (Thread, Item, Measurement, Complaint):
         return exists().where(Ticket.id == model.ticket_id, tickets)
     raise LookupError(f"the door does not know {model.__name__}")
@@ -192,6 +189,13 @@ def _tickets(actor: Actor) -> ColumnElement[bool]:
     if actor.sees_all_teams:
         return true()
     return or_(Ticket.team_id.is_(None), Ticket.team_id.in_(actor.teams), _own(Ticket.assignee_id, actor))
+
+
+def _became_seen(ticket_id: Any, tickets: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Of what stays at the ticket where it was made, and is shown with what that became."""
+    former = aliased(Ticket)
+    survives = Ticket.id == func.coalesce(former.merged_into_id, former.id)
+    return exists().where(former.id == ticket_id, survives, tickets)
 
 
 def _contacts(contact: Any, tickets: ColumnElement[bool]) -> ColumnElement[bool]:

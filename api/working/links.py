@@ -18,6 +18,7 @@ from domain import access
 from domain.actors import Actor
 from domain.db import Json
 from domain.desk import tickets
+from domain.desk.survivors import became
 from domain.ids import public_id, row_id
 from domain.working import links
 from domain.working.links import LinkRole
@@ -96,8 +97,10 @@ async def _ticket_unlink(info: Info, input: TicketUnlinkInput) -> TicketsPayload
         link = await access.one(
             session, links.TicketLink, row_id("TicketLink", input.id), to=actor, lock=True
         )
-        ends = public_id("Ticket", link.from_id), public_id("Ticket", link.to_id)
-        both = await _held_both(session, *ends, actor)
+        ends = (link.from_id, link.to_id)
+        now_part_of = await became(session, ends)
+        source, target = (public_id("Ticket", now_part_of.get(id, id)) for id in ends)
+        both = await _held_both(session, source, target, actor)
         await links.unlink(session, link, *both, by=actor, at=now)
         return {"tickets": [str(ticket.id) for ticket in both]}
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, Select, Uuid, func, literal, select, union_all
+from sqlalchemy import ForeignKey, Index, Select, Uuid, delete, func, literal, select, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, aliased, mapped_column
 
@@ -109,7 +109,13 @@ async def link(
 async def unlink(
     session: AsyncSession, link: TicketLink, ticket: Ticket, other: Ticket, *, by: Actor, at: datetime
 ) -> None:
-    await session.delete(link)
+    """`link` leads from what is `ticket` now to what is `other`; the same that a merge has brought goes with it."""
+    shown = (await session.execute(links_of([ticket.id]))).all()
+    mine = role(link.kind, towards=False)
+    same = [
+        one.id for one in shown if one.other_id == other.id and role(one.kind, towards=one.towards) == mine
+    ]
+    await session.execute(delete(TicketLink).where(one_of(TicketLink.id, [link.id, *same])))
     _tell(session, ticket, other, by=by, at=at, link=None)
 
 

@@ -4,10 +4,11 @@ import asyncio
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from api.house import House
 from domain.actors import SYSTEM
+from domain.agents.staff import Team
 from domain.arriving.opening import open_ticket
 from domain.customers.contacts import add_contact
 from domain.desk.tickets import Ticket
@@ -91,6 +92,26 @@ async def test_after_a_merge_links_are_the_survivors_and_undoing_it_gives_them_b
     assert len(await links(ben, three)) == 1
     assert await ben.refused(UNDO, eventId=merged["mergeId"]) == []
     assert {id: await links(ben, id) for id in four} == before
+
+
+async def test_what_a_merge_brought_twice_or_from_another_team_is_unlinked_at_once(
+    house: House, ben: Client, mia: Client, four: list[str]
+) -> None:
+    one, two, three, _ = four
+    for ticket, other in ((one, three), (three, two)):
+        await ben.do(LINK, ticketId=ticket, otherId=other, kind="RELATED")
+    async with house.db.transaction() as session:
+        returns = Team(name="Returns")
+        session.add(returns)
+        await session.flush()
+        await session.execute(
+            update(Ticket).where(Ticket.id == row_id("Ticket", one)).values(team_id=returns.id)
+        )
+    await mia.do(MERGE, primaryId=two, otherIds=[one])
+    (shown,) = (await ben.ask(LINKS, id=two))["ticket"]["links"]
+
+    assert await ben.refused(UNLINK, id=shown["id"]) == []
+    assert await links(ben, two) == await links(ben, three) == []
 
 
 async def test_a_parent_that_became_part_of_its_child_leaves_room_for_another(
