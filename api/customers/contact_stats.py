@@ -94,11 +94,12 @@ def _tickets(actor: Actor) -> Select[Any]:
     )
     average = func.sum(ratings.c.total) / func.nullif(func.sum(ratings.c.answers), 0)
     stands = Ticket.merged_into_id.is_(None)
+    is_open = (stands, Ticket.status.in_(LIVE), Ticket.spam_at.is_(None))
     return (
         select(
             everybody.c.counted_at,
             func.count().filter(stands).label("tickets"),
-            func.count().filter(stands, Ticket.status.in_(LIVE)).label("open_tickets"),
+            func.count().filter(*is_open).label("open_tickets"),
             func.count().filter(stands, or_(is_legal, complained)).label("complaints"),
             cast(func.round(average, 2), Float).label("csat_avg"),
         )

@@ -63,6 +63,18 @@ async def test_spam_leaves_the_lists_and_its_sender_is_blocked_until_a_manager_s
     assert len(await listed(ben)) == 2
 
 
+async def test_a_ticket_that_is_spam_is_no_open_one_of_its_contact(mailing: Mailing, ben: Client) -> None:
+    await mailing.comes(EVE, "Buy my watches.")
+    (ticket,) = await listed(ben)
+    (contact,) = (await ben.ask("{ contacts { edges { node { id } } } }"))["contacts"]["edges"]
+
+    await ben.do(MARK, ids=[ticket["id"]])
+
+    query = "query($id: ID!) { contact(id: $id) { openTickets { id } stats { tickets openTickets } } }"
+    shown = (await ben.ask(query, id=contact["node"]["id"]))["contact"]
+    assert (shown["openTickets"], shown["stats"]) == ([], {"tickets": 1, "openTickets": 0})
+
+
 @pytest.mark.parametrize("writes_again", [True, False])
 async def test_who_was_no_spam_and_wrote_again_meanwhile_is_not_left_in_a_solved_ticket(
     mailing: Mailing, ben: Client, writes_again: bool
