@@ -18,7 +18,7 @@ from domain.arriving.opening import join, open_ticket
 from domain.complaints import settling
 from domain.complaints.complaints import Complaint
 from domain.customers.contacts import Contact, Identity
-from domain.db import Base, one_of
+from domain.db import Base, Json, one_of
 from domain.desk.messages import Item
 from domain.desk.survivors import live_tickets
 from domain.desk.tasks import Task
@@ -135,8 +135,10 @@ async def dissolve(journal: Journal, ticket: Ticket, into: Ticket) -> None:
         assignee_id=into.assignee_id or ticket.assignee_id,
         fields=ticket.fields | into.fields,
     )
-    if ticket.is_live() and not into.is_live():
-        journal.set(into, status=TicketStatus.OPEN, solved_at=None)
+    status: Json = {}
+    if (ticket.is_live() and not into.is_live()) or (_waits(ticket) and not _waits(into)):
+        status = {"status": [into.status, TicketStatus.OPEN]}
+        journal.set(into, status=TicketStatus.OPEN, solved_at=None, snoozed_until=None)
     journal.set(ticket, always=True, merged_into_id=into.id)
     journal.set(ticket, status=TicketStatus.CLOSED, solved_at=journal.at, snoozed_until=None)
     ticket.updated_at = into.updated_at = journal.at
@@ -156,8 +158,13 @@ async def dissolve(journal: Journal, ticket: Ticket, into: Ticket) -> None:
         at=journal.at,
         ticket_id=into.id,
         contact_id=into.contact_id,
-        data={"merged": str(ticket.id), "move": str(journal.move.id)},
+        data={"merged": str(ticket.id), "move": str(journal.move.id), **status},
     )
+
+
+def _waits(ticket: Ticket) -> bool:
+    """It is the shop's turn."""
+    return ticket.status in (TicketStatus.NEW, TicketStatus.OPEN)
 
 
 async def new_ticket(journal: Journal, source: Ticket, contact: Contact, *, subject: str) -> Ticket:

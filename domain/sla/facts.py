@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Row, bindparam, func, select
+from sqlalchemy import Row, Uuid, and_, bindparam, cast, exists, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.db import Json, one_of, one_of_given
@@ -15,6 +15,7 @@ from domain.desk.messages import CallState, DeliveryState, Direction, Item, Item
 from domain.desk.threads import Thread
 from domain.desk.tickets import Ticket, TicketStatus
 from domain.events import Event, EventKind
+from domain.joining.moves import Move
 from domain.sla.policies import Policy
 from domain.sla.promises import Deed, Fact
 from domain.telling import Wanted, tell_together
@@ -48,9 +49,14 @@ SAID = (
     # What is said on the side, with somebody else, is neither the customer's word nor an answer.
     .where(one_of_given(_item.ticket_id), _item.kind != ItemKind.NOTE, Thread.side.is_not(True))
 )  # fmt: skip
+_stands = exists().where(Move.id == cast(Event.data["move"].astext, Uuid), Move.undone_at.is_(None))
 CHANGED = select(
     Event.ticket_id, Event.seq, Event.at, Event.kind, Event.data["status"][1].astext.label("status")
-).where(one_of_given(Event.ticket_id), Event.at >= bindparam("since"), one_of(Event.kind, SETS_STATUS))
+).where(
+    one_of_given(Event.ticket_id),
+    Event.at >= bindparam("since"),
+    one_of(Event.kind, SETS_STATUS) | and_(Event.kind == EventKind.TICKET_MERGED, _stands),
+)
 MERGED = (
     select(
         Ticket.merged_into_id.label("ticket_id"),

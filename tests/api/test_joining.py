@@ -15,17 +15,19 @@ from domain.agents.staff import Agent, Team, TeamMember
 from domain.answering.replies import queued
 from domain.arriving.inbound import Inbound
 from domain.customers.contacts import Contact
+from domain.db import database_time
 from domain.desk.messages import Message
 from domain.desk.survivors import locked
 from domain.desk.threads import Thread
-from domain.desk.tickets import Ticket
+from domain.desk.tickets import Ticket, TicketStatus
 from domain.ids import public_id, row_id
 from domain.joining.merging import merge_contacts
 from domain.joining.moves import Move, hold
+from domain.sla import clocks
 from domain.ways_in.channels import Channel, ChannelKind
 from tests.api.test_sessions import somebody_waits
 from tests.client import Client
-from tests.factories import NOON, a_channel, a_chat, a_mail, receive
+from tests.factories import NOON, a_channel, a_chat, a_mail, a_promise, receive
 
 ERRORS = "userErrors { code field message }"
 WHOSE = "id name locale city tags identities { label } openTickets { id }"
@@ -44,6 +46,7 @@ TICKET = f"query($id: ID!) {{ ticket(id: $id) {{ {MATTER} }} }}"
 MERGE_TICKETS = f"mutation($input: TicketMergeInput!) {{ ticketMerge(input: $input) {{ tickets {{ {MATTER} }} mergeId {ERRORS} }} }}"
 MOVE = f"mutation($input: ThreadMoveInput!) {{ threadMove(input: $input) {{ tickets {{ {MATTER} }} mergeId {ERRORS} }} }}"
 UNDO = f"mutation($input: JoinUndoInput!) {{ joinUndo(input: $input) {{ tickets {{ {MATTER} }} {ERRORS} }} }}"
+PROMISED = "query($id: ID!) { ticket(id: $id) { status snoozedUntil clocks { metric state } } }"
 NOTE = "mutation($input: NoteAddInput!) { noteAdd(input: $input) { userErrors { code } } }"
 OPEN = "mutation($input: TicketCreateInput!) { ticketCreate(input: $input) { ticket { id } userErrors { code } } }"
 START = "mutation($input: ConversationStartInput!) { conversationStart(input: $input) { ticket { id } userErrors { code } } }"
@@ -340,6 +343,36 @@ async def test_a_contact_whose_tickets_are_all_of_another_team_is_not_found(
 
     assert await ben.refused(MERGE, primaryId=home, otherIds=[work]) == ["NOT_FOUND"]
     assert (await ben.ask(PREVIEW, primary=home, others=[work]))["mergePreview"] is None
+
+
+@pytest.mark.parametrize("aside", [TicketStatus.SOLVED, TicketStatus.PENDING, "asleep"])
+async def test_who_waits_in_a_ticket_waits_in_the_one_that_it_becomes_part_of(
+    house: House, ben: Client, aside: str
+) -> None:
+    async with house.db.transaction() as session:
+        await a_promise(session)
+    await said(
+        house, a_mail("ada@example.org", "Where is it?", subject="Parcel", at=NOON - timedelta(hours=1))
+    )
+    await said(house, a_mail("zofia@example.com", "And mine?", subject="Mug", at=NOON))
+    parcel, mug = [ticket["id"] for ticket in await inbox(ben)]
+    async with house.db.transaction() as session:
+        now, first = await database_time(session), await session.get_one(Ticket, row_id("Ticket", parcel))
+        if aside == "asleep":
+            first.snooze(now + timedelta(days=9), by=SYSTEM, at=now)
+        else:
+            first.change(by=SYSTEM, at=now, status=TicketStatus(aside))
+        await session.flush()
+        await clocks.reckon(session, first, at=now)
+    before = (await ben.ask(PROMISED, id=parcel))["ticket"]
+
+    merge = (await ben.do(MERGE_TICKETS, primaryId=parcel, otherIds=[mug]))["mergeId"]
+
+    waits = (await ben.ask(PROMISED, id=parcel))["ticket"]
+    assert (waits["status"], waits["snoozedUntil"]) == ("OPEN", None)
+    assert [clock["state"] for clock in waits["clocks"]] == ["BREACHED"]
+    await ben.do(UNDO, eventId=merge)
+    assert (await ben.ask(PROMISED, id=parcel))["ticket"] == before
 
 
 async def test_tickets_become_one_and_later_mail_reaches_it(house: House, ben: Client) -> None:
