@@ -23,7 +23,7 @@ from domain.desk.messages import Item
 from domain.desk.survivors import live_tickets
 from domain.desk.tasks import Task
 from domain.desk.threads import Thread
-from domain.desk.tickets import Ticket, TicketStatus
+from domain.desk.tickets import OURS, Ticket, TicketStatus
 from domain.errors import BeingErased, InvalidInput, NotYours
 from domain.events import EventKind, record
 from domain.joining.moves import Journal, Move, MoveKind, hold, reread
@@ -136,7 +136,7 @@ async def dissolve(journal: Journal, ticket: Ticket, into: Ticket) -> None:
         fields=ticket.fields | into.fields,
     )
     status: Json = {}
-    if (ticket.is_live() and not into.is_live()) or (_waits(ticket) and not _waits(into)):
+    if (ticket.is_live() and not into.is_live()) or (ticket.status in OURS and into.status not in OURS):
         status = {"status": [into.status, TicketStatus.OPEN]}
         journal.set(into, status=TicketStatus.OPEN, solved_at=None, snoozed_until=None)
     journal.set(ticket, always=True, merged_into_id=into.id)
@@ -160,11 +160,6 @@ async def dissolve(journal: Journal, ticket: Ticket, into: Ticket) -> None:
         contact_id=into.contact_id,
         data={"merged": str(ticket.id), "move": str(journal.move.id), **status},
     )
-
-
-def _waits(ticket: Ticket) -> bool:
-    """It is the shop's turn."""
-    return ticket.status in (TicketStatus.NEW, TicketStatus.OPEN)
 
 
 async def new_ticket(journal: Journal, source: Ticket, contact: Contact, *, subject: str) -> Ticket:

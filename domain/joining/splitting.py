@@ -12,13 +12,15 @@ from domain.db import new_id
 from domain.desk.messages import Item
 from domain.desk.survivors import held_with
 from domain.desk.threads import Thread
-from domain.desk.tickets import Ticket
+from domain.desk.tickets import OURS, Ticket, TicketStatus
 from domain.errors import InvalidInput, NotFound
+from domain.events import EventKind, record
 from domain.joining.merging import move_thread, new_ticket, settle
 from domain.joining.moves import Journal, Move, MoveKind, hold
 from domain.joining.reasons import JoinCode
 from domain.languages import N_
 from domain.sla import clocks
+from domain.sla.facts import waits_in
 
 
 async def move(
@@ -47,10 +49,22 @@ async def move(
     move_thread(journal, thread, target, JoinCode.MOVED_BY_AGENT)
     journal.move.contact_id = thread.contact_id
     await settle(session, ticket_ids=[source.id, target.id])
+    if source.status in OURS and target.status not in OURS and await waits_in(session, thread):
+        _open(journal, target)
     for changed in (source, target):
         changed.updated_at = at
         await clocks.reckon(session, changed, by=by, at=at)
     return journal.move
+
+
+def _open(journal: Journal, ticket: Ticket) -> None:
+    """What came to it waits for an answer."""
+    status = [ticket.status, TicketStatus.OPEN]
+    journal.set(ticket, status=TicketStatus.OPEN, solved_at=None, snoozed_until=None)
+    record(
+        journal.session, EventKind.TICKET_CHANGED, by=journal.by, at=journal.at, ticket_id=ticket.id,
+        contact_id=ticket.contact_id, data={"status": status, "move": str(journal.move.id)},
+    )  # fmt: skip
 
 
 async def _split(journal: Journal, thread: Thread, first: Item) -> Thread:

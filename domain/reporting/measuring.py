@@ -14,7 +14,7 @@ from sqlalchemy import Row
 
 from domain.complaints.stages import Stage
 from domain.desk.messages import Direction, ItemKind
-from domain.desk.tickets import OVER, TicketStatus
+from domain.desk.tickets import OURS, OVER, TicketStatus
 from domain.reporting.changes import assignees, statuses, teams
 from domain.reporting.courses import Course
 from domain.reporting.histories import MOVES, History
@@ -23,9 +23,6 @@ from domain.sla.facts import SETS_STATUS, began_by_machine, facts_in
 from domain.sla.hours import ALWAYS, Interval
 from domain.sla.promises import Deed, Fact, Terms, promised
 from domain.sla.targets import REPLIES, Metric, Target
-
-OURS = (TicketStatus.NEW, TicketStatus.OPEN)
-"""It is the shop's turn."""
 
 EVERY_REPLY = Terms(uuid.UUID(int=0), tuple(Target(metric, seconds=1) for metric in REPLIES), ALWAYS)
 """What promises a reply to every word finds every reply."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Row, Uuid, and_, bindparam, cast, exists, func, select
+from sqlalchemy import Row, Uuid, bindparam, cast, exists, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.db import Json, one_of, one_of_given
@@ -17,7 +17,7 @@ from domain.desk.tickets import Ticket, TicketStatus
 from domain.events import Event, EventKind
 from domain.joining.moves import Move
 from domain.sla.policies import Policy
-from domain.sla.promises import Deed, Fact
+from domain.sla.promises import Deed, Fact, is_waited_for
 from domain.telling import Wanted, tell_together
 from domain.ways_in.channels import Channel, ChannelKind
 
@@ -38,7 +38,7 @@ NOW = 2**62
 """In a ticket's history, after all that is there."""
 
 _item = Item.__table__.c
-SAID = (
+_said = (
     select(
         _item.ticket_id, _item.seq, _item.kind, _item.at, _item.direction, _item.automatic, _item.delivery, _item.call_state,
         _item.answered_at, _item.ended_at, Channel.kind.label("channel"),
@@ -47,15 +47,19 @@ SAID = (
         Item.__table__.outerjoin(Channel, Channel.id == _item.channel_id).outerjoin(Thread, Thread.id == _item.thread_id)
     )
     # What is said on the side, with somebody else, is neither the customer's word nor an answer.
-    .where(one_of_given(_item.ticket_id), _item.kind != ItemKind.NOTE, Thread.side.is_not(True))
+    .where(_item.kind != ItemKind.NOTE, Thread.side.is_not(True))
 )  # fmt: skip
-_stands = exists().where(Move.id == cast(Event.data["move"].astext, Uuid), Move.undone_at.is_(None))
+SAID = _said.where(one_of_given(_item.ticket_id))
+_said_in = _said.where(_item.thread_id == bindparam("thread"))
+_move = Event.data["move"].astext
+_stands = or_(_move.is_(None), exists().where(Move.id == cast(_move, Uuid), Move.undone_at.is_(None)))
 CHANGED = select(
     Event.ticket_id, Event.seq, Event.at, Event.kind, Event.data["status"][1].astext.label("status")
 ).where(
     one_of_given(Event.ticket_id),
     Event.at >= bindparam("since"),
-    one_of(Event.kind, SETS_STATUS) | and_(Event.kind == EventKind.TICKET_MERGED, _stands),
+    one_of(Event.kind, (*SETS_STATUS, EventKind.TICKET_MERGED)),
+    _stands,
 )
 MERGED = (
     select(
@@ -72,6 +76,12 @@ async def facts_of(session: AsyncSession, ticket: Ticket) -> list[Fact]:
     asked = {"ids": [ticket.id], "since": ticket.created_at - SLOW}
     said, changed = await tell_together(session, Wanted(SAID, asked), Wanted(CHANGED, asked))
     return facts_in(ticket.created_at, said.all(), changed.all())
+
+
+async def waits_in(session: AsyncSession, thread: Thread) -> bool:
+    """Is the customer's word the last in this conversation?"""
+    said: Any = (await session.execute(_said_in, {"thread": thread.id})).all()
+    return is_waited_for(facts_in(thread.joined_at, said, []))
 
 
 @dataclass(frozen=True)

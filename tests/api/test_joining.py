@@ -346,8 +346,9 @@ async def test_a_contact_whose_tickets_are_all_of_another_team_is_not_found(
 
 
 @pytest.mark.parametrize("aside", [TicketStatus.SOLVED, TicketStatus.PENDING, "asleep"])
-async def test_who_waits_in_a_ticket_waits_in_the_one_that_it_becomes_part_of(
-    house: House, ben: Client, aside: str
+@pytest.mark.parametrize("how", ["merged", "moved"])
+async def test_who_waits_in_a_ticket_waits_in_the_one_that_takes_their_words(
+    house: House, ben: Client, aside: str, how: str
 ) -> None:
     async with house.db.transaction() as session:
         await a_promise(session)
@@ -355,24 +356,30 @@ async def test_who_waits_in_a_ticket_waits_in_the_one_that_it_becomes_part_of(
         house, a_mail("ada@example.org", "Where is it?", subject="Parcel", at=NOON - timedelta(hours=1))
     )
     await said(house, a_mail("zofia@example.com", "And mine?", subject="Mug", at=NOON))
-    parcel, mug = [ticket["id"] for ticket in await inbox(ben)]
+    parcel, mug = await inbox(ben)
     async with house.db.transaction() as session:
-        now, first = await database_time(session), await session.get_one(Ticket, row_id("Ticket", parcel))
+        now, first = (
+            await database_time(session),
+            await session.get_one(Ticket, row_id("Ticket", parcel["id"])),
+        )
         if aside == "asleep":
             first.snooze(now + timedelta(days=9), by=SYSTEM, at=now)
         else:
             first.change(by=SYSTEM, at=now, status=TicketStatus(aside))
         await session.flush()
         await clocks.reckon(session, first, at=now)
-    before = (await ben.ask(PROMISED, id=parcel))["ticket"]
+    before = (await ben.ask(PROMISED, id=parcel["id"]))["ticket"]
 
-    merge = (await ben.do(MERGE_TICKETS, primaryId=parcel, otherIds=[mug]))["mergeId"]
+    if how == "merged":
+        done = await ben.do(MERGE_TICKETS, primaryId=parcel["id"], otherIds=[mug["id"]])
+    else:
+        done = await ben.do(MOVE, threadId=mug["threads"][0]["id"], ticketId=parcel["id"])
 
-    waits = (await ben.ask(PROMISED, id=parcel))["ticket"]
+    waits = (await ben.ask(PROMISED, id=parcel["id"]))["ticket"]
     assert (waits["status"], waits["snoozedUntil"]) == ("OPEN", None)
     assert [clock["state"] for clock in waits["clocks"]] == ["BREACHED"]
-    await ben.do(UNDO, eventId=merge)
-    assert (await ben.ask(PROMISED, id=parcel))["ticket"] == before
+    await ben.do(UNDO, eventId=done["mergeId"])
+    assert (await ben.ask(PROMISED, id=parcel["id"]))["ticket"] == before
 
 
 async def test_tickets_become_one_and_later_mail_reaches_it(house: House, ben: Client) -> None:
