@@ -26,7 +26,7 @@ from domain.planning import series
 from domain.privacy.exports import Exporter
 from domain.privacy.sealing import Sealer
 from domain.reporting import keeping
-from domain.sla import clocks, deadlines, recounts
+from domain.sla import deadlines, reckoning, recounts
 from domain.tagging import renaming
 from domain.working import bulk, snoozing
 from integrations.courier import Courier
@@ -54,7 +54,7 @@ WHEELS = (deadlines.WHEEL, pursuit.WHEEL, handing_out.WHEEL, snoozing.WHEEL, ser
 
 HEED: dict[str, following.Take] = {
     dispatch.NAME: dispatch.dispatch,
-    clocks.READER: clocks.mend,
+    reckoning.READER: reckoning.mend,
     listening.READER: listening.listen,
     opening.READER: opening.notice,
     solving.READER: solving.heed,

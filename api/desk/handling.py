@@ -28,7 +28,7 @@ from domain.desk.tickets import Ticket as TicketRow
 from domain.errors import InvalidInput, NotFound, SomebodyElseAssigned
 from domain.ids import public_id, row_id
 from domain.languages import N_
-from domain.sla import clocks, policies
+from domain.sla import policies, reckoning
 from domain.working import changing, edits
 from domain.working.noting import add_note
 
@@ -109,7 +109,7 @@ async def _ticket_create(info: Info, input: TicketCreateInput) -> TicketPayload:
             await add_note(session, ticket, input.text, by=actor, at=now)
         if input.assignee_id:
             ticket.assign(to=await _agent(session, input.assignee_id, actor, "assigneeId"), by=actor, at=now)
-        await clocks.reckon(session, ticket, by=actor, at=now)
+        await reckoning.reckon(session, ticket, by=actor, at=now)
         return {"ticket": str(ticket.id)}
 
     done = await changed(info, input, change)
@@ -148,7 +148,7 @@ async def _ticket_assign(info: Info, input: TicketAssignInput) -> TicketsPayload
                 await add_note(session, ticket, input.note, by=actor, at=now)
             if input.take_over:
                 await _is_at_it(session, ticket.id, actor, now)
-            await clocks.reckon(session, ticket, by=actor, at=now)
+            await reckoning.reckon(session, ticket, by=actor, at=now)
         # Who belongs to the other team does not come back with it, nor is it the former team's to take back.
         stayed = [pair for pair in before if pair[0].team_id == teams[pair[0].id]]
         done = await kept_for_undo(info, session, stayed, actor, now)
@@ -207,7 +207,7 @@ async def _ticket_update(info: Info, input: TicketUpdateInput) -> TicketsPayload
         for ticket in tickets:
             if input.policy_id is not None:
                 ticket.policy_id = policy_id
-                await clocks.promise_anew(session, ticket, by=actor, at=now)
+                await reckoning.promise_anew(session, ticket, by=actor, at=now)
             await changing.make(session, ticket, wish, by=actor, at=now)
         return await kept_for_undo(info, session, before, actor, now)
 

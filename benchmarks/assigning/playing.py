@@ -31,8 +31,8 @@ from domain.desk.tickets import TicketStatus
 from domain.events import Event, EventKind
 from domain.joining.reasons import JoinCode
 from domain.keys import Keys
-from domain.sla import clocks
 from domain.sla import policies as promises
+from domain.sla import reckoning
 from domain.sla.hours import ALWAYS, DAYS, Hours
 from domain.sla.targets import Metric, Target
 from domain.ways_in.channels import Channel, ChannelKind, add_channel
@@ -144,7 +144,7 @@ class Play:
             session.add(Visitor(id=new_id(), channel_id=channel.id, key=key, here_until=case.chats_until))
         if case.skill:
             ticket.change(by=SYSTEM, at=at, add_tags=[case.skill])
-        await clocks.reckon(session, ticket, at=at)
+        await reckoning.reckon(session, ticket, at=at)
         self.judge.opened(case)
 
     async def _people_move(self, at: datetime) -> None:
@@ -186,7 +186,7 @@ class Play:
                 ticket = await locked(session, case.id)
                 agent = await session.get_one(Agent, person.id)
                 ticket.change(by=agent.as_actor(), at=at, status=TicketStatus.SOLVED)
-                await clocks.reckon(session, ticket, at=at)
+                await reckoning.reckon(session, ticket, at=at)
         for case, _ in done:
             self.judge.solved(case)
 

@@ -12,7 +12,7 @@ from domain.customers.consents import ConsentWord, Says, Wish
 from domain.desk.messages import DeliveryState, Direction, Message
 from domain.desk.survivors import locked
 from domain.desk.threads import Thread
-from domain.sla import clocks
+from domain.sla import reckoning
 from domain.ways_in.channels import Channel
 
 
@@ -38,7 +38,7 @@ async def receive(
         message.external_id = report.external_id or None
     state = _of_all_parts(message, report) if report.part else report.state
     if message.reported(state, at=report.at, said=report.said):
-        await clocks.reckon(session, ticket, at=at)
+        await reckoning.reckon(session, ticket, at=at)
     return None
 
 

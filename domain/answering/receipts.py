@@ -16,7 +16,7 @@ from domain.desk import revisions
 from domain.desk.messages import Attachment, DeliveryState, Direction, Message
 from domain.desk.survivors import locked
 from domain.desk.threads import Thread
-from domain.sla import clocks
+from domain.sla import reckoning
 from domain.ways_in import channels
 from domain.ways_in.channels import Channel
 
@@ -130,5 +130,5 @@ async def echoed(session: AsyncSession, channel: Channel, echo: InboundEcho, *, 
         as_told(thread, message, at=at)
     if had_failed:
         await session.flush()
-        await clocks.reckon(session, ticket, at=at)
+        await reckoning.reckon(session, ticket, at=at)
     return None

@@ -23,7 +23,7 @@ from domain.events import EventKind
 from domain.joining.subjects import answering, beginning
 from domain.keys import Keys
 from domain.languages import N_
-from domain.sla import clocks
+from domain.sla import reckoning
 from domain.telling import tell
 from domain.ways_in.channels import Channel
 from domain.working import drafts
@@ -73,7 +73,7 @@ async def send(
         raise IsSpam(field=["ticketId"])
     if to.bounced_at and not force:
         raise AddressBounces(field=["identityId"])
-    history = await clocks.history_of(session, ticket)
+    history = await reckoning.history_of(session, ticket)
     if not force and await newer_than(session, ticket, last_seen_seq, by):
         raise SomebodyAnswered(field=["lastSeenSeq"])
     thread, channel = await conversation_with(session, ticket, to, by=by, at=at, by_channel=by_channel)
@@ -115,7 +115,7 @@ async def send(
     message.tell(EventKind.MESSAGE_QUEUED, by=by, at=at, data=_before(ticket, after))
     history = history.going_on(message, channel.kind, after if after != ticket.status else None)
     ticket.change(by=by, at=at, status=after)
-    await clocks.reckon(session, ticket, by=by, at=at, history=history)
+    await reckoning.reckon(session, ticket, by=by, at=at, history=history)
     await drafts.is_sent(session, ticket.id, by=by, at=at)
     return message
 

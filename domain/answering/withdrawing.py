@@ -15,7 +15,7 @@ from domain.desk.survivors import locked
 from domain.desk.tickets import OVER, Ticket, TicketStatus
 from domain.errors import AlreadyLeft, NotAllowed, NotFound
 from domain.events import Event, EventKind
-from domain.sla import clocks
+from domain.sla import reckoning
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ async def withdraw(session: AsyncSession, message_id: uuid.UUID, *, by: Actor, a
     message.tell(EventKind.MESSAGE_UNDONE, by=by, at=at)
     await _put_back(session, message, ticket, by=by, at=at)
     ids = await uploads.give_back(session, message, at=at)
-    await clocks.reckon(session, ticket, by=by, at=at)
+    await reckoning.reckon(session, ticket, by=by, at=at)
     return Withdrawn(message, ticket, ids)
 
 

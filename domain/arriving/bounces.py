@@ -14,7 +14,7 @@ from domain.db import Json
 from domain.desk.messages import DeliveryState, Direction, Message
 from domain.desk.survivors import locked
 from domain.desk.threads import Thread
-from domain.sla import clocks
+from domain.sla import reckoning
 
 NO_SUCH_PERSON = ("5.1.1", "5.1.10")
 """Codes that say so; each is wrong now and then, so that one of them alone is not believed."""
@@ -52,7 +52,7 @@ async def receive(session: AsyncSession, bounce: InboundBounce) -> str | None:
         return "a bounce of a mail that is known to have failed"
     message.last_error, message.due_at = said, None
     await message.give_up(session, at=bounce.at)
-    await clocks.reckon(session, ticket, by=SYSTEM, at=bounce.at)
+    await reckoning.reckon(session, ticket, by=SYSTEM, at=bounce.at)
     return None
 
 

@@ -49,7 +49,7 @@ from domain.joining.cases import note_numbers
 from domain.joining.matters import matter_of
 from domain.joining.suggestions import phones_in
 from domain.keys import Keys
-from domain.sla import clocks
+from domain.sla import reckoning
 from domain.ways_in.blocking import blocked_as
 from domain.ways_in.channels import Channel, ChannelKind
 
@@ -125,7 +125,7 @@ async def _message(
         thread.last_inbound_at = max(said.at, thread.last_inbound_at or said.at)
         thread.joined_proof = thread.joined_proof or (person.proof if person else None)
         ticket.customer_wrote(by=by, at=arrival.received_at, again=again)
-    await clocks.reckon(session, ticket, by=SYSTEM if said.from_shop else by, at=arrival.received_at)
+    await reckoning.reckon(session, ticket, by=SYSTEM if said.from_shop else by, at=arrival.received_at)
     if person and channel.kind in name_lookups.LOOKED_UP:
         await name_lookups.ask(session, channel, person)
     if place.opened and keys and not again and said.claims:

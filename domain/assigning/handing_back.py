@@ -18,7 +18,7 @@ from domain.db import database_time, one_of
 from domain.desk.messages import DeliveryState, Direction, Item, ItemKind
 from domain.desk.threads import Thread
 from domain.desk.tickets import LIVE, OURS, Ticket
-from domain.sla import clocks
+from domain.sla import reckoning
 from domain.sla.facts import facts_of
 from domain.sla.promises import is_waited_for
 
@@ -134,4 +134,4 @@ async def _held(session: AsyncSession, *which: ColumnElement[bool]) -> Sequence[
 
 async def _free(session: AsyncSession, ticket: Ticket, why: Because, *, at: datetime) -> None:
     ticket.assign(to=None, by=SYSTEM, at=at, because=[why])
-    await clocks.reckon(session, ticket, at=at)
+    await reckoning.reckon(session, ticket, at=at)

@@ -21,7 +21,7 @@ from domain.assigning.policies import LIGHTEST, TOPIC, AssignmentPolicy, Terms
 from domain.assigning.workload import COUNTS
 from domain.db import database_time, one_of
 from domain.desk.tickets import OURS, Ticket
-from domain.sla import clocks
+from domain.sla import reckoning
 from domain.wheel import Wheel
 
 BATCH = 25
@@ -116,7 +116,7 @@ async def _assign(
     about = {"language": waiting.job.language} if waiting.job.language else {}
     ticket.assign(to=agent, by=SYSTEM, at=at, because=chosen.because, **about)
     agent.turns, agent.given_at = chosen.candidate.turns + 1, at
-    await clocks.reckon(session, ticket, at=at)
+    await reckoning.reckon(session, ticket, at=at)
     return True
 
 

@@ -25,7 +25,7 @@ from domain.desk.survivors import locked
 from domain.desk.tickets import Ticket
 from domain.events import EventKind
 from domain.hands import work
-from domain.sla import clocks
+from domain.sla import reckoning
 from domain.sla.facts import facts_of
 from domain.sla.promises import is_waited_for
 from domain.ways_in.blocking import blocked_as
@@ -143,7 +143,7 @@ async def _hear(
         return
     ring(session, CALLS.topic)
     call.tell(EventKind.CALL_CHANGED, by=by, at=at, data={"state": call.call_state})
-    await clocks.reckon(session, ticket, by=by, at=at)
+    await reckoning.reckon(session, ticket, by=by, at=at)
     is_missed = call.call_state == CallState.MISSED and call.ended_at is not None
     if is_missed and not was_missed and call.direction == Direction.IN:
         if is_waited_for(await facts_of(session, ticket)):

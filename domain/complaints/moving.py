@@ -20,7 +20,7 @@ from domain.desk.tickets import Ticket, TicketStatus
 from domain.errors import InvalidInput
 from domain.events import EventKind
 from domain.languages import N_
-from domain.sla import clocks
+from domain.sla import reckoning
 from domain.sla.promises import Deed
 
 
@@ -66,14 +66,14 @@ async def advance(
         ticket.change(by=by, at=at, status=TicketStatus.OPEN)
     ticket.undecided = complaint.is_undecided
     ticket.updated_at = at
-    await clocks.reckon(session, ticket, by=by, at=at)
+    await reckoning.reckon(session, ticket, by=by, at=at)
     await watch(session, complaint, by=by, at=at)
 
 
 async def _complained_again(session: AsyncSession, ticket: Ticket, withdrawn_at: datetime) -> datetime | None:
     """What was withdrawn binds nobody: the law's days run from the first word after it. Without one, nobody has complained anew,
     and a click wins no time."""
-    history = await clocks.history_of(session, ticket)
+    history = await reckoning.history_of(session, ticket)
     words = [fact.at for fact in history.facts if fact.deed == Deed.CUSTOMER_SPOKE and fact.at > withdrawn_at]
     return min(words, default=ticket.legal_since)
 

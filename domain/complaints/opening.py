@@ -21,7 +21,7 @@ from domain.errors import InvalidInput, IsSpam
 from domain.events import Event, EventKind
 from domain.languages import N_
 from domain.planning import applying, templates
-from domain.sla import clocks
+from domain.sla import reckoning
 from domain.sla.clocks import RUNNING, Clock
 from domain.sla.templates import Template
 from domain.ways_in.channels import Channel, ChannelKind
@@ -62,7 +62,7 @@ async def open_complaint(
     status = None if ticket.is_live() else TicketStatus.OPEN
     ticket.change(by=by, at=at, status=status, add_tags=list(tags_of(law)[:1]))
     ticket.undecided = True
-    await clocks.reckon(session, ticket, by=by, at=at)
+    await reckoning.reckon(session, ticket, by=by, at=at)
     legal = await legal_date(session, ticket.id)
     if law and legal is None:
         raise LawNotSetUp(field=["template"], tags=tags_of(law)[0])

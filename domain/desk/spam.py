@@ -15,7 +15,7 @@ from domain.desk.messages import DeliveryState, Direction, Item, Message
 from domain.desk.threads import Thread
 from domain.desk.tickets import Ticket
 from domain.events import EventKind
-from domain.sla import clocks
+from domain.sla import reckoning
 
 TAKEN_BACK = "taken back: the ticket is spam"
 
@@ -33,7 +33,7 @@ async def mark(session: AsyncSession, ticket: Ticket, *, by: Actor, at: datetime
         message.due_at, message.delivery, message.last_error = None, DeliveryState.FAILED, TAKEN_BACK
         message.tell(EventKind.MESSAGE_FAILED, by=by, at=at)
     await alerts.resolve(session, Alert.ticket_id == ticket.id, by=by, at=at)
-    await clocks.reckon(session, ticket, by=by, at=at)
+    await reckoning.reckon(session, ticket, by=by, at=at)
 
 
 async def unmark(session: AsyncSession, ticket: Ticket, *, by: Actor, at: datetime) -> None:
@@ -42,7 +42,7 @@ async def unmark(session: AsyncSession, ticket: Ticket, *, by: Actor, at: dateti
         ticket.set_spam(False, by=by, at=at)
         if await _was_written_to(session, ticket, since):
             ticket.customer_wrote(by=customer(ticket.contact_id), at=at)
-        await clocks.reckon(session, ticket, by=by, at=at)
+        await reckoning.reckon(session, ticket, by=by, at=at)
 
 
 async def _was_written_to(session: AsyncSession, ticket: Ticket, since: datetime) -> bool:

@@ -17,7 +17,7 @@ from domain.joining.merging import become, dissolve, move_thread, new_ticket, se
 from domain.joining.moves import Journal, MoveKind, hold
 from domain.joining.reasons import JoinCode
 from domain.privacy.erasure import is_under_way
-from domain.sla import clocks
+from domain.sla import reckoning
 from domain.ways_in.channels import ChannelKind
 
 
@@ -74,7 +74,7 @@ async def hand_over(
             await dissolve(journal, ticket, home)
         await settle(session, ticket_ids=[home.id])
         for changed in (ticket, home):
-            await clocks.reckon(session, changed, by=by, at=at)
+            await reckoning.reckon(session, changed, by=by, at=at)
     await session.flush()
     left = await session.scalar(select(Identity.id).where(Identity.contact_id == before.id).limit(1))
     if left is None and not await is_under_way(session, [before.id]):

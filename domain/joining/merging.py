@@ -32,7 +32,7 @@ from domain.joining.suggestions import Suggestion
 from domain.languages import N_
 from domain.privacy import retention
 from domain.privacy.erasure import is_under_way
-from domain.sla import clocks
+from domain.sla import reckoning
 
 OF_CONTACTS: tuple[type[Base], ...] = (Identity, Ticket, Thread, Task)
 """What follows a contact; an item follows its thread or its ticket, and notes are read with all that a contact was."""
@@ -68,7 +68,7 @@ async def merge_contacts(
     journal.set(primary, **(chosen or {}))
     await session.flush()
     for ticket in await live_tickets(session, primary.id):  # a policy may ask what the customer speaks
-        await clocks.promise_anew(session, ticket, by=by, at=at)
+        await reckoning.promise_anew(session, ticket, by=by, at=at)
     return journal.move
 
 
@@ -112,7 +112,7 @@ async def merge_tickets(
             move_thread(journal, thread, primary, JoinCode.MOVED_BY_AGENT, always=False)
         await dissolve(journal, other, primary)
     for ticket in (primary, *others):
-        await clocks.reckon(session, ticket, by=by, at=at)
+        await reckoning.reckon(session, ticket, by=by, at=at)
     return journal.move
 
 

@@ -19,7 +19,7 @@ from domain.joining.merging import move_thread, new_ticket, settle
 from domain.joining.moves import Journal, Move, MoveKind, hold
 from domain.joining.reasons import JoinCode
 from domain.languages import N_
-from domain.sla import clocks
+from domain.sla import reckoning
 from domain.sla.facts import waits_in
 
 
@@ -53,7 +53,7 @@ async def move(
         _open(journal, target)
     for changed in (source, target):
         changed.updated_at = at
-        await clocks.reckon(session, changed, by=by, at=at)
+        await reckoning.reckon(session, changed, by=by, at=at)
     return journal.move
 
 

@@ -25,7 +25,7 @@ from domain.joining.merging import sees_all_of, settle
 from domain.joining.moves import UNDO_WITHIN, Move, MoveKind, Step, hold
 from domain.joining.putting_back import put_back, tickets_of
 from domain.privacy.erasure import is_under_way
-from domain.sla import clocks
+from domain.sla import reckoning
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ async def undo(
     concerned = found.all()
     for ticket in concerned:
         ticket.updated_at = at
-        await clocks.reckon(session, ticket, by=by, at=at)
+        await reckoning.reckon(session, ticket, by=by, at=at)
         _tell(session, move, by=by, at=at, ticket=ticket)
     for contact_id in sorted(people):
         record(

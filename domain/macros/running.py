@@ -22,7 +22,7 @@ from domain.macros.actions import Action, SetStatus
 from domain.macros.filling import Known
 from domain.macros.macros import Macro
 from domain.macros.variables import Filled
-from domain.sla import clocks
+from domain.sla import reckoning
 
 ALL_SEEN = 2**62
 """What is newer was asked for by the place in the feed."""
@@ -112,7 +112,7 @@ async def run(
             at=at,
         )
     if actions:
-        await clocks.reckon(session, ticket, by=by, at=at)
+        await reckoning.reckon(session, ticket, by=by, at=at)
     return Ran(words, message)
 
 

@@ -41,7 +41,7 @@ from domain.privacy.belonging import items_of, tasks_of
 from domain.privacy.erasure import ERASURES, Erasure, keep_sealed, waits_for_decision
 from domain.privacy.exports import ContactExport
 from domain.privacy.holdings import HOLDINGS, Holding
-from domain.sla import clocks
+from domain.sla import reckoning
 from domain.work import Lease, TryLater
 
 log = structlog.get_logger()
@@ -270,7 +270,7 @@ async def _close(session: AsyncSession, contact_id: uuid.UUID, *, by: Actor, at:
         ticket = await locked(session, id)
         if ticket.is_live():
             ticket.change(by=by, at=at, status=TicketStatus.CLOSED)
-            await clocks.reckon(session, ticket, by=by, at=at)
+            await reckoning.reckon(session, ticket, by=by, at=at)
         else:  # it was settled then, not now
             before, ticket.status = ticket.status, TicketStatus.CLOSED
             record(

@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy import Row, Uuid, bindparam, cast, exists, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -16,13 +16,11 @@ from domain.desk.threads import Thread
 from domain.desk.tickets import Ticket, TicketStatus
 from domain.events import Event, EventKind
 from domain.joining.moves import Move
+from domain.sla.clocks import Clock
 from domain.sla.policies import Policy
 from domain.sla.promises import Deed, Fact, is_waited_for
 from domain.telling import Wanted, tell_together
 from domain.ways_in.channels import Channel, ChannelKind
-
-if TYPE_CHECKING:
-    from domain.sla.clocks import Clock
 
 SETS_STATUS = (
     EventKind.TICKET_ASSIGNED,
@@ -93,7 +91,7 @@ class History:
     """It, or the first of those that were merged into it; as `legal_since`."""
     legal_since: datetime | None
     policies: Sequence[tuple[Policy, Json]]
-    clocks: Sequence["Clock"]
+    clocks: Sequence[Clock]
 
     def going_on(self, message: Message, channel: ChannelKind, status: TicketStatus | None) -> "History":
         """With what is written now."""

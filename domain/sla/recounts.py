@@ -12,7 +12,7 @@ from domain.db import Base, Database, database_time, new_id, ring
 from domain.desk.survivors import locked
 from domain.desk.tickets import LIVE, Ticket
 from domain.hands import work
-from domain.sla import clocks
+from domain.sla import reckoning
 from domain.work import Lease, Queue, Work, passes
 
 log = structlog.get_logger()
@@ -77,7 +77,7 @@ async def _step(session: AsyncSession, recount_id: uuid.UUID) -> bool:
         asked.reached_id = id
         try:
             async with session.begin_nested():
-                moved = await clocks.promise_anew(session, await locked(session, id), at=now)
+                moved = await reckoning.promise_anew(session, await locked(session, id), at=now)
             asked.moved += moved
         except Exception as failure:
             if isinstance(failure, OSError) or passes(failure):

@@ -25,7 +25,7 @@ from domain.finding.conditions import COMPLAINT
 from domain.hands import work
 from domain.joining.moves import Step
 from domain.languages import N_
-from domain.sla import clocks
+from domain.sla import reckoning
 from domain.tagging.changes import TAG_CHANGES, TagChange
 from domain.tagging.refusals import TagFixed, TagInUse, TagsChanging
 from domain.tagging.rules import Kind, Renaming, rules_of
@@ -171,7 +171,7 @@ async def _reckon(session: AsyncSession, ticket: Ticket, *, by: Actor, at: datet
     """Who joins a tag that policies know is promised what they say."""
     try:
         async with session.begin_nested():
-            await clocks.reckon(session, ticket, by=by, at=at)
+            await reckoning.reckon(session, ticket, by=by, at=at)
     except Exception as failure:
         if isinstance(failure, OSError) or passes(failure):
             raise

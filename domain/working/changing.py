@@ -16,7 +16,7 @@ from domain.db import Json
 from domain.desk.tickets import OVER, Ticket, TicketStatus, check
 from domain.errors import InvalidInput, NotFound
 from domain.languages import N_
-from domain.sla import clocks
+from domain.sla import reckoning
 from domain.working import edits
 from domain.working.edits import FIELD, Edit, EditedTicket, Outcome
 
@@ -71,7 +71,7 @@ async def make(session: AsyncSession, ticket: Ticket, change: Change, *, by: Act
         ticket.wake(by=by, at=at)
     if change.sleeps_until:
         ticket.snooze(change.sleeps_until, by=by, at=at)
-    await clocks.reckon(session, ticket, by=by, at=at)
+    await reckoning.reckon(session, ticket, by=by, at=at)
 
 
 async def _working(session: AsyncSession, id: uuid.UUID | None, by: Actor) -> Agent | None:
@@ -103,9 +103,9 @@ async def take_back(session: AsyncSession, edit: Edit, row: EditedTicket, *, by:
             kept.append("assignee")
     if "policy" in back:
         ticket.policy_id = back["policy"] and uuid.UUID(back["policy"])
-        await clocks.promise_anew(session, ticket, by=by, at=at)
+        await reckoning.promise_anew(session, ticket, by=by, at=at)
     _put_back(ticket, back, by=by, at=at)
-    await clocks.reckon(session, ticket, by=by, at=at)
+    await reckoning.reckon(session, ticket, by=by, at=at)
     row.state, row.kept = Outcome.KEPT if kept else Outcome.UNDONE, kept
 
 

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from domain.actors import SYSTEM
 from domain.db import database_time
 from domain.desk.tickets import SNOOZES, Ticket, TicketStatus
-from domain.sla import clocks
+from domain.sla import reckoning
 from domain.wheel import Wheel
 
 BATCH = 50
@@ -32,7 +32,7 @@ async def wake_due(session: AsyncSession, *, at: datetime | None = None) -> int:
             ticket.snoozed_until = None  # settled, by a way that does not ask who sleeps
             continue
         ticket.wake(by=SYSTEM, at=now)
-        await clocks.reckon(session, ticket, at=now)
+        await reckoning.reckon(session, ticket, at=now)
     return len(tickets)
 
 

@@ -23,7 +23,7 @@ from domain.desk.tickets import Ticket, TicketStatus
 from domain.ids import public_id, row_id
 from domain.joining.merging import merge_contacts
 from domain.joining.moves import Move, hold
-from domain.sla import clocks
+from domain.sla import reckoning
 from domain.ways_in.channels import Channel, ChannelKind
 from tests.api.test_sessions import somebody_waits
 from tests.client import Client
@@ -367,7 +367,7 @@ async def test_who_waits_in_a_ticket_waits_in_the_one_that_takes_their_words(
         else:
             first.change(by=SYSTEM, at=now, status=TicketStatus(aside))
         await session.flush()
-        await clocks.reckon(session, first, at=now)
+        await reckoning.reckon(session, first, at=now)
     before = (await ben.ask(PROMISED, id=parcel["id"]))["ticket"]
 
     if how == "merged":

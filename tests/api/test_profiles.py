@@ -18,7 +18,7 @@ from domain.desk.tickets import TicketStatus
 from domain.events import Event, EventKind
 from domain.ids import public_id, row_id
 from domain.joining.merging import merge_contacts
-from domain.sla import clocks, policies
+from domain.sla import policies, reckoning
 from domain.sla.hours import ALWAYS
 from domain.sla.targets import Metric, Target
 from domain.ways_in.channels import ChannelKind
@@ -415,7 +415,7 @@ async def test_a_complaint_is_a_ticket_whose_solution_is_promised_in_days(
         targets = [Target(Metric.RESOLUTION, days=14), Target(Metric.FIRST_REPLY, 60)]
         await policies.set_default_policy(session, name="Default", hours=ALWAYS, targets=targets)
         for ticket in await tickets(session):
-            await clocks.reckon(session, ticket, by=SYSTEM, at=NOON)
+            await reckoning.reckon(session, ticket, by=SYSTEM, at=NOON)
 
     assert (await mia.ask(CONTACT, id=ada))["contact"]["stats"]["complaints"] == 1
 

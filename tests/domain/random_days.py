@@ -30,7 +30,7 @@ from domain.joining import merging, splitting, undoing
 from domain.joining.moves import Move
 from domain.keys import Keys
 from domain.reporting import keeping
-from domain.sla import clocks, deadlines, policies
+from domain.sla import deadlines, policies, reckoning
 from domain.sla.hours import Hours
 from domain.sla.targets import Metric, Target
 from domain.ways_in.channels import Channel, ChannelKind
@@ -92,7 +92,7 @@ class Days:
             self.channels[ChannelKind.EMAIL].team_id = self.teams[0].id
             self.agents = [await an_agent(session, name, Role.MANAGER) for name in ("Ben", "Bo", "Mia")]
             await self._promise(session, 4 * 3600)
-            await following.begin(session, clocks.READER, following.FROM_THE_FIRST)
+            await following.begin(session, reckoning.READER, following.FROM_THE_FIRST)
             await following.begin(session, keeping.READER, following.FROM_THE_FIRST)
 
     async def go_on(self, deeds: int) -> None:
@@ -110,7 +110,10 @@ class Days:
 
     async def read(self) -> None:
         """Both readers have read what there is."""
-        for name, take in ((clocks.READER, following.each(clocks.mend)), (keeping.READER, keeping.take)):
+        for name, take in (
+            (reckoning.READER, following.each(reckoning.mend)),
+            (keeping.READER, keeping.take),
+        ):
             while await self._unread(name):
                 async with self.db.transaction() as session:
                     read = await following.read_all(session, name, take)
@@ -187,7 +190,7 @@ class Days:
     async def _assign(self, session: AsyncSession) -> None:
         ticket, (agent, by) = await self._some(session), self._by()
         ticket.assign(to=self._random.choice([agent, agent, None]), by=by, at=self.now)
-        await clocks.reckon(session, ticket, by=by, at=self.now)
+        await reckoning.reckon(session, ticket, by=by, at=self.now)
 
     async def _status(self, session: AsyncSession) -> None:
         await self._set(session, await self._some(session), self._random.choice(list(TicketStatus)))
@@ -201,12 +204,12 @@ class Days:
     async def _set(self, session: AsyncSession, ticket: Ticket, status: TicketStatus) -> None:
         by = self._by()[1]
         ticket.change(by=by, at=self.now, status=status)
-        await clocks.reckon(session, ticket, by=by, at=self.now)
+        await reckoning.reckon(session, ticket, by=by, at=self.now)
 
     async def _snooze(self, session: AsyncSession) -> None:
         ticket, by = await self._some(session), self._by()[1]
         ticket.snooze(self.now + timedelta(days=self._random.randint(1, 4)), by=by, at=self.now)
-        await clocks.reckon(session, ticket, by=by, at=self.now)
+        await reckoning.reckon(session, ticket, by=by, at=self.now)
 
     async def _wake(self, session: AsyncSession) -> None:
         await snoozing.wake_due(session, at=self.now)
@@ -219,7 +222,7 @@ class Days:
             moved = [str(before) if before else None, str(team.id) if team else None]
             about = {"ticket_id": ticket.id, "data": {"team": moved}}
             record(session, EventKind.TICKET_CHANGED, by=by, at=self.now, **about)
-            await clocks.reckon(session, ticket, by=by, at=self.now)
+            await reckoning.reckon(session, ticket, by=by, at=self.now)
 
     async def _merge(self, session: AsyncSession) -> None:
         first = await self._some(session)
@@ -298,4 +301,4 @@ class Days:
         await self._promise(session, self._random.choice([3600, 4 * 3600, 16 * 3600]))
         live = select(Ticket.id).where(Ticket.status.in_(LIVE), Ticket.merged_into_id.is_(None))
         for id in (await session.scalars(live)).all():
-            await clocks.promise_anew(session, await locked(session, id), at=self.now)
+            await reckoning.promise_anew(session, await locked(session, id), at=self.now)

@@ -15,11 +15,12 @@ from domain.desk.tickets import Ticket, TicketStatus
 from domain.events import Event, EventKind
 from domain.joining.merging import merge_tickets
 from domain.keys import Keys
-from domain.sla import clocks, policies
-from domain.sla.clocks import Clock, ClockState, clock_state, reckon
+from domain.sla import clocks, policies, reckoning
+from domain.sla.clocks import Clock, ClockState, clock_state
 from domain.sla.deadlines import WHEEL, fire_due
 from domain.sla.hours import ALWAYS, DAYS, Hours
 from domain.sla.policies import Conditions
+from domain.sla.reckoning import reckon
 from domain.sla.targets import Metric, Target
 from domain.ways_in.channels import Channel, ChannelKind
 from tests.factories import NOON, a_chat, a_mail, a_promise, an_agent, receive, tickets
@@ -130,7 +131,7 @@ async def test_an_answer_that_could_not_be_delivered_keeps_no_promise(
     await answer.give_up(session, at=NOON + 10 * MINUTE)
     await session.flush()
     for event in (await session.scalars(select(Event))).all():
-        await clocks.mend(session, event)
+        await reckoning.mend(session, event)
 
     clock = await the(session)
     assert answer.delivery == DeliveryState.FAILED

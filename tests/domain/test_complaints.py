@@ -22,7 +22,7 @@ from domain.desk.tickets import Ticket, TicketStatus
 from domain.errors import InvalidInput, Undecided
 from domain.events import Event, EventKind
 from domain.privacy.retention import due
-from domain.sla import clocks, policies
+from domain.sla import policies, reckoning
 from domain.sla.clocks import Clock
 from domain.sla.hours import ALWAYS, Hours
 from domain.sla.targets import Metric, Target
@@ -127,7 +127,7 @@ async def test_the_law_holds_when_somebody_takes_the_tag_off(
     await complain(session, ticket, ben)
 
     ticket.change(by=ben.as_actor(), at=NOON + A_DAY, remove_tags=["reklamacja"])
-    await clocks.reckon(session, ticket, at=NOON + A_DAY)
+    await reckoning.reckon(session, ticket, at=NOON + A_DAY)
 
     assert (await legal_clock(session, ticket)).runs
 
@@ -152,7 +152,7 @@ async def test_the_decision_keeps_the_law_however_long_the_remedy_takes(
     await go(session, complaint, Stage.DECIDED, YES, by=by, at=NOON + 3 * A_DAY)
     await go(session, complaint, Stage.REMEDIED, by=by, at=NOON + 40 * A_DAY)
     ticket.change(by=by, at=NOON + 41 * A_DAY, status=TicketStatus.SOLVED)
-    await clocks.reckon(session, ticket, at=NOON + 41 * A_DAY)
+    await reckoning.reckon(session, ticket, at=NOON + 41 * A_DAY)
 
     clock = await legal_clock(session, ticket)
     assert (clock.met_at, clock.breached_at) == (NOON + 3 * A_DAY, None)
@@ -206,7 +206,7 @@ async def test_a_ticket_that_was_solved_is_open_again_when_the_decision_is_taken
     complaint, by = await complain(session, ticket, ben), ben.as_actor()
     await go(session, complaint, Stage.DECIDED, YES, by=by, at=NOON + 3 * A_DAY)
     ticket.change(by=by, at=NOON + 3 * A_DAY, status=TicketStatus.SOLVED)
-    await clocks.reckon(session, ticket, at=NOON + 3 * A_DAY)
+    await reckoning.reckon(session, ticket, at=NOON + 3 * A_DAY)
 
     await go(session, complaint, Stage.INVESTIGATING, by=by, at=NOON + days * A_DAY)
 
@@ -221,7 +221,7 @@ async def test_a_complaint_about_a_solved_ticket_is_due_by_the_word_that_complai
 ) -> None:
     by = ben.as_actor()
     ticket.change(by=by, at=NOON + 2 * A_DAY, status=TicketStatus.SOLVED)
-    await clocks.reckon(session, ticket, at=NOON + 2 * A_DAY)
+    await reckoning.reckon(session, ticket, at=NOON + 2 * A_DAY)
 
     complaint = await open_complaint(session, ticket, law=PL, by=by, at=NOON + 12 * A_DAY)
     clock = await legal_clock(session, ticket)
@@ -354,7 +354,7 @@ async def test_a_late_answer_says_what_the_law_has_decided(
 
 async def tag(session: AsyncSession, ticket: Ticket, name: str, ben: Agent) -> Event:
     ticket.change(by=ben.as_actor(), at=NOON, add_tags=[name])
-    await clocks.reckon(session, ticket, at=NOON)
+    await reckoning.reckon(session, ticket, at=NOON)
     await session.flush()
     changes = select(Event).where(Event.kind == EventKind.TICKET_CHANGED).order_by(Event.seq)
     return (await session.scalars(changes)).all()[-1]

@@ -15,7 +15,7 @@ from domain.alerting.ladders import DEFAULT, Ladder, Step, Told, Way
 from domain.desk.tickets import TicketStatus
 from domain.errors import InvalidInput
 from domain.events import Event, EventKind
-from domain.sla import clocks
+from domain.sla import reckoning
 from domain.sla.deadlines import climb_due, fire_due
 from domain.ways_in.channels import Channel
 from tests.factories import NOON, a_mail, a_promise, an_agent, receive, tickets
@@ -94,7 +94,7 @@ async def test_the_promise_is_met_and_it_never_fires_again(
     alert.acknowledge(by=ben, at=after(1))
     (ticket,) = await tickets(session)
     ticket.change(by=ben, at=after(2), status=TicketStatus.SOLVED)
-    await clocks.reckon(session, ticket, by=ben, at=after(2))
+    await reckoning.reckon(session, ticket, by=ben, at=after(2))
     assert alert.state == AlertState.RESOLVED
 
     await climbs(session, alert, 31, 600)
@@ -114,7 +114,7 @@ async def test_a_promise_broken_at_the_same_moment_again_fires_anew_and_nobody_h
     (ticket,) = await tickets(session)
     for minute, status in enumerate((TicketStatus.PENDING, TicketStatus.OPEN), 2):
         ticket.change(by=ben, at=after(minute), status=status)
-        await clocks.reckon(session, ticket, by=ben, at=after(minute))
+        await reckoning.reckon(session, ticket, by=ben, at=after(minute))
     assert alert.state == AlertState.RESOLVED
 
     assert await fire_due(session, at=after(4)) == 1

@@ -14,7 +14,7 @@ from domain.desk.tickets import Ticket, TicketStatus
 from domain.events import Event, EventKind
 from domain.joining import merging
 from domain.keys import Keys
-from domain.sla import clocks
+from domain.sla import reckoning
 from domain.sla.clocks import Clock
 from domain.ways_in.channels import Channel, ChannelKind
 from domain.working import snoozing
@@ -112,7 +112,7 @@ async def test_a_promise_waits_while_its_ticket_sleeps(session: AsyncSession, ma
     (due,) = await session.scalars(select(Clock.due_at))
 
     ticket.snooze(TWO, by=SYSTEM, at=NOON + timedelta(minutes=10))
-    await clocks.reckon(session, ticket, at=NOON + timedelta(minutes=10))
+    await reckoning.reckon(session, ticket, at=NOON + timedelta(minutes=10))
     paused = (await session.scalars(select(Clock.paused_since))).one()
     await snoozing.wake_due(session, at=TWO)
 

@@ -23,7 +23,7 @@ from domain.finding.mistakes import NobodyIsMe, UnknownValue
 from domain.finding.query import parse
 from domain.ids import public_id
 from domain.keys import Keys
-from domain.sla import clocks
+from domain.sla import reckoning
 from domain.ways_in.channels import ChannelKind
 from tests.factories import NOON, a_call_step, a_channel, a_chat, a_mail, a_promise, an_agent, receive
 from tests.finding.playing import indexed
@@ -56,7 +56,7 @@ async def shop(session: AsyncSession, keys: Keys) -> dict[str, Any]:
     late, boots, hola, called, watches = (await session.scalars(select(Ticket).order_by(Ticket.number))).all()
     late.assign(to=ben, by=SYSTEM, at=NOON)
     late.change(by=SYSTEM, at=NOON, status=TicketStatus.SOLVED)
-    await clocks.reckon(session, late, at=NOON)
+    await reckoning.reckon(session, late, at=NOON)
     boots.change(by=SYSTEM, at=NOON + day, priority=1, add_tags=["Complaint", "very vip"])
     boots.team_id = returns.id
     for contact_id, values in (
@@ -70,7 +70,7 @@ async def shop(session: AsyncSession, keys: Keys) -> dict[str, Any]:
             channel_id=thread.channel_id, direction=Direction.OUT, agent_id=ben.id,
         )
     )  # fmt: skip
-    await clocks.reckon(session, hola, at=NOON + 2 * day)
+    await reckoning.reckon(session, hola, at=NOON + 2 * day)
     await spam.mark(session, watches, by=SYSTEM, at=NOON + 3 * day)
     await session.flush()
     await indexed(session)
