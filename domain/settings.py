@@ -82,10 +82,14 @@ Settings = TypeVar("Settings", bound=BaseSettings)
 def load(kind: type[Settings]) -> Settings:
     try:
         return kind()
+    except UnicodeDecodeError:
+        raise WrongSetting(".env is wrong: it is no text in UTF-8.") from None
     except ValidationError as refusal:
         first = refusal.errors()[0]
-        variable = "HEDDLE_" + str(first["loc"][0]).upper() if first["loc"] else "The settings"
+        problem = first["msg"].removeprefix("Value error, ")
+        if not first["loc"]:  # of several, which it names itself
+            raise WrongSetting(f"{problem}.") from None
+        variable = "HEDDLE_" + str(first["loc"][0]).upper()
         if first["type"] == "missing":
             raise WrongSetting(f"{variable} is missing.") from None
-        problem = first["msg"].removeprefix("Value error, ")
         raise WrongSetting(f"{variable} is wrong: {problem}.") from None

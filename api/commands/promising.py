@@ -22,7 +22,7 @@ from domain.ways_in.channels import ChannelKind
 
 async def policy(
     *targets: Annotated[str, Parameter(help="CHANNEL=TIME, such as email=4h chat=60s; or just TIME for all")],
-    name: str = "Default",
+    name: Annotated[str, Parameter(help="Of the policy, which becomes the default.")] = "Default",
     zone: str = "Europe/Madrid",
     open: Annotated[
         str, Parameter(help='"mon-fri 09:00-17:00", more separated by commas; or "always"')

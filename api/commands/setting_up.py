@@ -26,6 +26,9 @@ agent.command(phone_commands.line_of, name="line")
 agent.command(team_commands.set_agent, name="set")
 token = App(name="token", version_flags=[])
 
+MOST_DAYS = 3650
+"""That a token may be good for."""
+
 
 @agent.command
 async def add(
@@ -98,6 +101,10 @@ async def create_a_token(
     """Makes an integrator's token and prints it, this once."""
     if unknown := set(scope) - set(Scope):
         raise WrongSetting(f"--scope {min(unknown)!r} is none of {', '.join(Scope)}.")
+    if days is not None and not 1 <= days <= MOST_DAYS:
+        raise WrongSetting(
+            f"--days {days}: a token is good for 1 to {MOST_DAYS} days, or without it until it is revoked."
+        )
     async with house_here() as (house, _), house.db.transaction() as session:
         now = await database_time(session)
         secret, _ = tokens.create_token(

@@ -87,7 +87,8 @@ class Agent(Base):
         if role:
             self.role = role
         if languages is not None:
-            self.languages = sorted({language.strip().lower() for language in languages} - {""})
+            said = filter(None, (language.strip() for language in languages))
+            self.languages = sorted({profiles.locale(one, field="languages") for one in said})
         if line is not None:
             self.line = line_called(naming.line(line, "line")) or None
         if skills is not None:

@@ -21,20 +21,20 @@ _TAG = re.compile(
 _zones = cache(available_timezones)
 
 
-def locale(given: str) -> str:
+def locale(given: str, *, field: str = "locale") -> str:
     """A language as BCP 47 has it, with script, region and variants: `pl`, `ca-valencia`, `zh-Hant-TW`."""
     found = _TAG.fullmatch(given.strip().replace("_", "-").lower())
     english = Locale("en")
     if found is None or found["language"] not in english.languages:
-        raise _no_language()
+        raise _no_language(field)
     script, region = (found["script"] or "").title(), (found["region"] or "").upper()
     if (script and script not in english.scripts) or (region and region not in english.territories):
-        raise _no_language()
+        raise _no_language(field)
     return "-".join(filter(None, [found["language"], script, region])) + found["variants"]
 
 
-def _no_language() -> InvalidInput:
-    return InvalidInput(N_("This is no language, such as pl, ca or en-GB."), field=["locale"])
+def _no_language(field: str) -> InvalidInput:
+    return InvalidInput(N_("This is no language, such as pl, ca or en-GB."), field=[field])
 
 
 def timezone(given: str) -> str:

@@ -74,7 +74,7 @@ def _said(line: Line) -> dict[str, Any]:
             )
         said["role"] = Role(role.lower())
     if languages := cells.get("languages"):
-        said["languages"] = sorted({profiles.locale(word) for word in several(languages)})
+        said["languages"] = sorted({profiles.locale(word, field="languages") for word in several(languages)})
     if skills := cells.get("skills"):
         said["skills"] = sorted(skill for skill in kept(several(skills)) if skill)
     if capacity := cells.get("capacity"):

@@ -91,6 +91,18 @@ def test_a_wrong_setting_stops_the_start_with_one_sentence_that_names_it(
     assert said.startswith(f"heddle: {sentence}")
 
 
+def test_settings_that_are_no_text_and_a_token_for_ever_are_refused_in_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes(b"HEDDLE_BASE_URL=http://caf\xe9.example")
+
+    unread = heddle("agent", "list", folder=tmp_path)
+    for_ever = heddle(
+        "token", "create", "--name", "Till", "--scope", "tickets:read", "--days", "99999999", folder=tmp_path
+    )
+
+    assert (unread.returncode, unread.stderr) == (2, "heddle: .env is wrong: it is no text in UTF-8.\n")
+    assert (for_ever.returncode, for_ever.stderr.startswith("heddle: --days 99999999: ")) == (2, True)
+
+
 async def test_the_first_agent_and_channel_come_from_the_command_line(
     database_url: str, tmp_path: Path
 ) -> None:
@@ -549,12 +561,14 @@ async def test_teams_and_what_each_person_can_carry_come_from_the_command_line(
         "agent", "set", "ben@shop.example", "--skill", "returns", "--capacity", "4", "--team", "Support"
     )
     nobody = typed("agent", "set", "ben@shop.example", "--team", "Sales")
+    nothing = typed("agent", "set", "ben@shop.example", "--language", "klingon")
     told = typed("team", "list")
 
     assert made.stdout == "The team 'Support' is here.\n"
     assert "should be like returns=return" in wrong.stderr
     assert ben.stdout == "Ben is set up.\n", ben.stderr
     assert "there is no team 'Sales'" in nobody.stderr
+    assert nothing.stderr == "heddle: This is no language, such as pl, ca or en-GB.\n"
     assert told.stdout.split() == ["Support", "round_robin", "capacity", "9", "Ben"]
     db = Database(url)
     async with db.transaction() as session:

@@ -263,7 +263,7 @@ async def test_large_files_come_in_pieces(bucket: Bucket) -> None:
         ({"FILES_ENDPOINT": "minio:9000"}, "HEDDLE_FILES_ENDPOINT is wrong: should begin with http:// or https://."),
         (
             {"FILES_URL": "s3://bucket"},
-            "The settings is wrong: HEDDLE_FILES_URL needs HEDDLE_FILES_KEY_ID and HEDDLE_FILES_SECRET.",
+            "HEDDLE_FILES_URL needs HEDDLE_FILES_KEY_ID and HEDDLE_FILES_SECRET.",
         ),
     ],
 )  # fmt: skip
