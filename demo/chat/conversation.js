@@ -30,6 +30,7 @@ export class Conversation {
   #line = null;
   #connecting = false;
   #greeted = false; // has Heddle answered our hello?
+  #session; // of which this page shows the conversation
   #seq = 0; // of the last message that is here
   #tries = 0;
   #typed = 0; // when we last said that the visitor is writing
@@ -78,6 +79,7 @@ export class Conversation {
       this.#connect();
     });
     addEventListener("offline", () => this.#lost());
+    addEventListener("storage", () => this.#greeted && this.#kept.get("session") !== this.#session && this.#lost()); // another tab has left it
     let hiddenAt = 0;
     document.addEventListener("visibilitychange", () => {
       if (document.hidden) hiddenAt = Date.now();
@@ -256,10 +258,11 @@ export class Conversation {
   }
 
   #welcomed(hello) {
-    const before = this.#kept.get("session");
+    const before = this.#session ?? this.#kept.get("session");
     const read = Number(this.#kept.get("read") ?? 0);
     if (before && before !== hello.session) this.#another();
     else if (read) this.#line.say({ type: "read", seq: read }); // what was said of it may have been lost with the line
+    this.#session = hello.session;
     this.#kept.set("session", hello.session);
     if (hello.identified) for (const place of [this.#kept, this.#tab]) place.set("identified", "yes");
     this.#greeted = true;
@@ -305,19 +308,21 @@ export class Conversation {
     this.#on.refused(error);
   }
 
-  /** Heddle does not go on with the session that was kept here. */
+  /** Heddle does not go on with the session that was here. */
   #another() {
-    const wasSomebodys = this.#kept.get("identified");
-    if (wasSomebodys) {
-      this.#kept.forget();
-      this.#tab.forget();
-    }
+    const isKept = !this.#session || this.#kept.get("session") === this.#session; // else another tab has left before us
+    const wasSomebodys = (this.#session ? this.#tab : this.#kept).get("identified");
+    if (wasSomebodys && isKept) this.#kept.forget();
+    if (wasSomebodys) this.#tab.forget();
     this.#empty(({ seq }) => seq || wasSomebodys);
   }
 
   #empty(goes) {
     this.#seq = 0;
-    for (const { id } of this.#having(goes)) this.messages.delete(id);
+    for (const { id } of this.#having(goes)) {
+      this.messages.delete(id);
+      this.#kept.drop(id);
+    }
     this.#on.emptied();
   }
 

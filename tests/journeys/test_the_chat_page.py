@@ -208,6 +208,41 @@ async def test_who_signs_in_at_the_shop_is_known_and_who_signs_out_leaves_nothin
     await shop.shows("Hello?")
 
 
+@pytest.mark.parametrize("opens", ["before she signs in", "when she is signed in"])
+async def test_who_signs_out_in_one_tab_leaves_nothing_behind_in_the_others(shop: Shop, opens: str) -> None:
+    page, another = shop.page, await shop.page.context.new_page()
+    heard: list[str] = []
+    another.on("websocket", lambda line: line.on("framereceived", lambda said: heard.append(str(said))))
+    await shop.open()
+    await shop.write("Where is my parcel?")
+    await shop.has("Where is my parcel?")
+    if opens == "before she signs in":
+        await another.goto(page.url)
+        await expect(another.locator("#chat-messages > li")).to_have_count(1)
+    await page.get_by_role("button", name="Close the chat").click()
+    await page.get_by_role("button", name="Sign in as Ada").click()
+    await expect(page.get_by_role("button", name="Sign out, Ada")).to_be_visible()
+    await expect(page.locator("#chat-messages > li")).to_have_count(1)
+    if opens == "when she is signed in":
+        await another.goto(page.url)
+        await expect(another.locator("#chat-messages > li")).to_have_count(1)
+
+    await page.get_by_role("button", name="Sign out, Ada").click()
+
+    await expect(page.get_by_role("button", name="Sign in as Ada")).to_be_visible()
+    await expect(another.locator("#chat-messages > li")).to_have_count(0)
+    await shop.answer("It is at your neighbour's.")
+    await another.get_by_role("button", name="Chat with us").click()
+    await another.get_by_label("Your message").fill("Hello?")
+    await another.get_by_role("button", name="Send").click()
+    await expect(another.locator("#chat-messages small")).to_have_text(re.compile("sent$"))
+    await expect(another.locator("#chat-messages > li > p")).to_have_text(["Hello?"])
+    assert not any("neighbour" in said for said in heard)
+    async with asyncio.timeout(30):
+        while len((await shop.ben.ask(TICKETS))["tickets"]["edges"]) < 2:
+            await asyncio.sleep(0.05)
+
+
 async def test_what_is_being_written_is_there_on_the_next_page_until_it_is_sent_or_its_writer_signs_out(
     shop: Shop,
 ) -> None:
