@@ -141,8 +141,9 @@ async def _asked(session: AsyncSession, id: uuid.UUID, token: str) -> Asked | No
 
 
 async def _ask(request: Request, session: AsyncSession, asked: Asked) -> Response:
-    chosen = _score(request.query_params.get("score"))
-    return _form(asked, asked.request.score if chosen is None else chosen, _said(asked))
+    """The link's score is marked until one was given: then that one is what counts."""
+    given = asked.request.score
+    return _form(asked, _score(request.query_params.get("score")) if given is None else given, _said(asked))
 
 
 async def _take(request: Request, session: AsyncSession, asked: Asked) -> Response:

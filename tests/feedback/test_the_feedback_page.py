@@ -1,6 +1,7 @@
 """The page behind the link: to look changes nothing, to post is one tap, and a bad link says nothing."""
 
 import os
+import re
 import uuid
 from datetime import timedelta
 from pathlib import Path
@@ -65,6 +66,17 @@ async def test_the_page_runs_nothing_says_nothing_of_the_ticket_and_leaves_no_tr
     assert f"Email · Państwa sprawa #{ticket.number}" in shown.text
     assert "Jak bardzo są Państwo zadowoleni" in shown.text
     assert not any(word in shown.text for word in ("parcel", "My order", "Ada", "Ben"))
+
+
+async def test_a_link_opened_again_marks_what_was_answered_and_not_what_it_asks_for(
+    after: Afterwards, ticket: Ticket, anybody: Client
+) -> None:
+    path = path_of(after.house, await after.asked(ticket))
+    await anybody.http.post(path, data={"score": "2"})
+
+    shown = await anybody.http.get(f"{path}?score=5")
+
+    assert re.findall(r'value="(\d)"[^>]* checked', shown.text) == ["2"]
 
 
 async def test_bad_links_of_all_kinds_get_one_and_the_same_page(
