@@ -81,6 +81,12 @@ def cause(
             return AlertCause.CALLER_WAITING if ChannelKind.PHONE in waiting else AlertCause.ASSIGNEE_BUSY
 
 
+def best(why: AlertCause, *, on_duty: Collection[uuid.UUID]) -> NextAction:
+    help = HELP[why]
+    needs_somebody = help in (NextAction.ASSIGN, NextAction.HAND_OVER)
+    return NextAction.CALL_IN if needs_somebody and not on_duty else help
+
+
 async def of_alerts(
     connection: Reads, alerts: Mapping[uuid.UUID, tuple[AlertKind, uuid.UUID | None]], *, at: datetime
 ) -> dict[uuid.UUID, tuple[AlertCause, NextAction]]:
@@ -107,5 +113,5 @@ async def of_alerts(
             assignee_id=assignee_of.get(ticket_id) if ticket_id else None,
             on_duty=present,
         )
-        found[alert_id] = (why, HELP[why])
+        found[alert_id] = (why, best(why, on_duty=present))
     return found

@@ -212,15 +212,19 @@ SMALL = """[...document.querySelectorAll("button, a, input")].filter((one) => on
 @in_a_browser
 async def test_only_what_helps_best_stands_out(two_teams: TwoTeams, phone: Page) -> None:
     page = f"{two_teams.ben.address}/m/a/{two_teams.ids['Alert']}"
+    await two_teams.ben.do(ON_DUTY, onDuty=False)
     await phone.go(page)
     await _sign_in(phone, "ben")
     nobody_there = await phone.value(BEST)
+    advised = await phone.text()
     await two_teams.mia.do(ON_DUTY, onDuty=True)
 
     await phone.go(page)
     await phone.until("document.querySelector('[id^=assign-]')?.checkVisibility()")
 
     assert (nobody_there, await phone.value(BEST)) == (["Acknowledge"], ["Mia"])
+    assert "Best now: Call somebody in." in advised
+    assert "Best now: Give it to somebody who is on shift." in await phone.text()
 
 
 BEST = r"[...document.querySelectorAll('.best')].map((one) => one.innerText.split(/\s/)[0])"
