@@ -3,6 +3,7 @@
 import { Conversation } from "/conversation.js";
 import { LANGUAGE, LOCALE, knows, say, translate } from "/words.js";
 
+const LONGEST_TEXT = 8000; // characters
 const MOST_FILES = 5;
 const LARGEST_FILE = 10 * 1024 * 1024;
 const TYPING_LAPSES = 6_000; // milliseconds
@@ -18,6 +19,7 @@ const shown = new Map(); // what stands in the list, by the message's id
 const places = new WeakMap(); // the seq of what stands in the list
 const opening = new Map(); // {tab, button} of the files whose link was asked for, by id
 let chosen = []; // files
+let noted = ""; // why the note stands there
 let asking = ""; // the names of the questions before the first message
 let started = false;
 let height = 0; // of what is seen of the conversation, and
@@ -83,6 +85,7 @@ form.addEventListener("submit", (event) => {
   event.preventDefault();
   const written = text.value.trim();
   if (!written && !chosen.length) return;
+  if (isTooLong()) return text.focus();
   note("");
   const { website, ...answers } = Object.fromEntries([...new FormData(form)].filter(([name, value]) => name && value));
   const page = { url: location.href, title: document.title, referrer: document.referrer };
@@ -94,6 +97,7 @@ form.addEventListener("submit", (event) => {
 });
 text.addEventListener("input", () => {
   conversation.draft = text.value;
+  isTooLong();
   conversation.typing();
 });
 text.addEventListener("keydown", (event) => {
@@ -102,6 +106,14 @@ text.addEventListener("keydown", (event) => {
   event.preventDefault();
   form.requestSubmit();
 });
+
+/** Says so: a `maxlength` would cut off what is pasted without a word. */
+function isTooLong() {
+  const isSo = [...text.value.trim()].length > LONGEST_TEXT;
+  if (!isSo) settled("too_long");
+  else if (noted !== "too_long") note("too_long", { most: LONGEST_TEXT.toLocaleString(LOCALE) });
+  return isSo;
+}
 
 function put(words) {
   text.value = conversation.draft = words;
@@ -114,7 +126,7 @@ part("attach").addEventListener("change", ({ target }) => {
 
 function choose(files) {
   const fit = files.filter(({ size }) => size > 0 && size <= LARGEST_FILE).slice(0, MOST_FILES);
-  if (fit.length < files.length) note(say("files_limit", { most: MOST_FILES }));
+  if (fit.length < files.length) note("files_limit", { most: MOST_FILES });
   chosen = fit;
   part("files").replaceChildren(
     ...fit.map((file) => {
@@ -142,7 +154,8 @@ function hello({ open, opensAt, mayWrite, fields, refused: why }) {
   if (why) console.warn(`Heddle does not believe the identity: ${why}`);
   part("hours").textContent = open ? say("here") : opensAt ? say("back", { time: moment(opensAt, { weekday: "long" }) }) : say("away");
   part("may").disabled = !mayWrite;
-  note(mayWrite ? "" : say("sign_in_first"));
+  note(mayWrite ? "" : "sign_in_first");
+  if (mayWrite) isTooLong();
   const names = fields.map(({ name }) => name).join();
   if (names !== asking) part("questions").replaceChildren(...fields.map(asked)); // else somebody may be filling them in
   asking = names;
@@ -166,8 +179,8 @@ function asked({ name, label, type, required, options }) {
 
 /** What was not taken goes back to where it was written. */
 function refused({ id, code, retryAfter, fields = [] }) {
-  if (retryAfter) return note(say("later"));
-  note(say(knows(`refused_${code}`) ? `refused_${code}` : "refused_other"));
+  if (retryAfter) return note("later");
+  note(knows(`refused_${code}`) ? `refused_${code}` : "refused_other");
   if (!fields.length) return;
   const { text: words, files: taken = [] } = conversation.takeBack(id);
   put([text.value, words].filter(Boolean).join("\n"));
@@ -185,8 +198,14 @@ function typing() {
   lapsing = setTimeout(() => (part("typing").textContent = ""), TYPING_LAPSES);
 }
 
-function note(words) {
-  part("note").textContent = words;
+function note(name, values) {
+  noted = name;
+  part("note").textContent = name && say(name, values);
+}
+
+/** What stands there goes when it is no longer true. */
+function settled(name) {
+  if (noted === name) note("");
 }
 
 // Messages

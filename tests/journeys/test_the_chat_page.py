@@ -400,6 +400,23 @@ async def test_a_photo_that_comes_too_soon_is_sent_when_heddle_takes_it(shop: Sh
     await expect(page.get_by_role("button", name="handle.png")).to_be_enabled()
 
 
+async def test_of_a_text_that_is_too_long_nothing_is_cut_off_and_its_writer_is_told(shop: Shop) -> None:
+    page, written, whole = shop.page, shop.page.get_by_label("Your message"), "Mug " * 2000 + "with a handle"
+    await shop.open()
+    await page.evaluate(
+        "(text) => { document.getElementById('chat-text').focus(); document.execCommand('insertText', false, text); }",
+        whole,
+    )
+
+    await expect(written).to_have_value(whole)
+    await expect(page.get_by_role("alert")).to_contain_text("at most 8,000 characters")
+    await page.get_by_role("button", name="Send").click()
+    await expect(written).to_have_value(whole)
+    await shop.write(whole[13:])
+    await expect(page.get_by_role("alert")).to_be_empty()
+    await shop.has(whole[13:])
+
+
 async def test_each_side_sees_that_the_other_is_writing_and_the_visitor_what_was_read(shop: Shop) -> None:
     page = shop.page
     await shop.open()
