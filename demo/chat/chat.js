@@ -127,14 +127,23 @@ part("attach").addEventListener("change", ({ target }) => {
 function choose(files) {
   const fit = files.filter(({ size }) => size > 0 && size <= LARGEST_FILE).slice(0, MOST_FILES);
   if (fit.length < files.length) note("files_limit", { most: MOST_FILES });
+  else settled("files_limit");
   chosen = fit;
   part("files").replaceChildren(
     ...fit.map((file) => {
       const button = make("button", { type: "button", ariaLabel: say("remove", { name: file.name }) }, `${file.name} ×`);
-      button.addEventListener("click", () => choose(chosen.filter((other) => other !== file)));
+      button.addEventListener("click", () => remove(file));
       return button;
     }),
   );
+}
+
+/** The button goes with its file: the focus goes to the next one. */
+function remove(file) {
+  const place = chosen.indexOf(file);
+  choose(chosen.filter((other) => other !== file));
+  const { children } = part("files");
+  (children[place] ?? children[place - 1] ?? part("attach")).focus();
 }
 
 addEventListener("beforeunload", (event) => {
@@ -229,6 +238,7 @@ function show(message) {
   item.classList.toggle("refused", state === "refused");
   place(item, seq ?? Infinity);
   if (from === "agent" && isNew) part("typing").textContent = "";
+  if (![...conversation.messages.values()].some(({ state, held }) => state === "sending" && held)) settled("later");
   if (follows || (isNew && from === "visitor")) showNewest();
   seen();
 }

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, Page, async_playwright, expect
+from playwright.async_api import Browser, FilePayload, Page, async_playwright, expect
 
 from api.house import House
 from api.running import Settings
@@ -398,6 +398,7 @@ async def test_a_photo_that_comes_too_soon_is_sent_when_heddle_takes_it(shop: Sh
     await expect(page.get_by_text("That is a lot at once.")).to_be_visible()
     await shop.has("Here it is.")
     await expect(page.get_by_role("button", name="handle.png")).to_be_enabled()
+    await expect(page.get_by_role("alert")).to_be_empty()
 
 
 async def test_of_a_text_that_is_too_long_nothing_is_cut_off_and_its_writer_is_told(shop: Shop) -> None:
@@ -415,6 +416,26 @@ async def test_of_a_text_that_is_too_long_nothing_is_cut_off_and_its_writer_is_t
     await shop.write(whole[13:])
     await expect(page.get_by_role("alert")).to_be_empty()
     await shop.has(whole[13:])
+
+
+async def test_who_removes_files_by_keyboard_keeps_their_place_and_is_not_told_any_more_of_too_many(
+    shop: Shop,
+) -> None:
+    page = shop.page
+    photos: list[FilePayload] = [
+        {"name": f"{number}.png", "mimeType": "image/png", "buffer": PHOTO} for number in range(1, 7)
+    ]
+    await shop.open()
+    await page.get_by_label("Attach files").set_input_files(photos)
+    await expect(page.get_by_role("alert")).to_contain_text("At most 5 files")
+
+    await page.get_by_role("button", name="Remove 4.png").press("Enter")
+    await expect(page.get_by_role("alert")).to_be_empty()
+    for name in ("5.png", "3.png", "2.png", "1.png"):
+        await expect(page.get_by_role("button", name=f"Remove {name}")).to_be_focused()
+        await page.keyboard.press("Enter")
+
+    await expect(page.get_by_label("Attach files")).to_be_focused()
 
 
 async def test_each_side_sees_that_the_other_is_writing_and_the_visitor_what_was_read(shop: Shop) -> None:
