@@ -4,6 +4,8 @@ import { device, ringAgain } from "/m/ringing.js";
 
 const WORDS = JSON.parse(document.getElementById("words").textContent);
 export const LANGUAGE = document.documentElement.lang;
+/** As the browser says it: `en-GB` writes times otherwise than `en`. */
+export const LOCALE = navigator.languages.find((tag) => tag.split("-")[0].toLowerCase() === LANGUAGE) ?? LANGUAGE;
 const PATIENCE = 15_000; // milliseconds for an answer
 const KEPT = 10 * 60_000; // milliseconds for which a change without an answer may be sent again
 

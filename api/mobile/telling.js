@@ -1,6 +1,6 @@
 // Alerts and times in words.
 
-import { LANGUAGE, knows, say } from "/m/talk.js";
+import { LOCALE, knows, say } from "/m/talk.js";
 
 let ahead = 0; // milliseconds of the server's clock
 
@@ -17,7 +17,7 @@ export function moment(time) {
   const date = new Date(time);
   const isToday = date.toDateString() === new Date(now()).toDateString();
   const day = isToday ? {} : { weekday: "short", day: "numeric", month: "short" };
-  return new Intl.DateTimeFormat(LANGUAGE, { ...day, hour: "numeric", minute: "2-digit" }).format(date);
+  return new Intl.DateTimeFormat(LOCALE, { ...day, hour: "numeric", minute: "2-digit" }).format(date);
 }
 
 /** The two largest parts: `2 h 5 min`. */
@@ -31,7 +31,7 @@ export function duration(milliseconds) {
   const first = parts.findIndex(([count]) => count);
   const told = first < 0 ? parts.slice(2) : parts.slice(first, first + 2).filter(([count]) => count);
   return told
-    .map(([count, unit]) => new Intl.NumberFormat(LANGUAGE, { style: "unit", unit, unitDisplay: "short" }).format(count))
+    .map(([count, unit]) => new Intl.NumberFormat(LOCALE, { style: "unit", unit, unitDisplay: "short" }).format(count))
     .join(" ");
 }
 

@@ -205,6 +205,22 @@ async def test_an_alert_that_was_acknowledged_says_when_it_was_settled(
     assert f"Settled at {noon}" in await phone.text()
 
 
+@in_a_browser
+@pytest.mark.parametrize(("accepted", "one"), [("en-GB,en", "13:00"), ("en-US,en", "1:00 PM"), ("de", "1:00 PM"), ("de,es-MX,es-ES", "1:00 p.m.")])  # fmt: skip
+async def test_times_are_written_as_the_readers_browser_writes_them(
+    door: str, phone: Page, accepted: str, one: str
+) -> None:
+    await phone.say("Emulation.setUserAgentOverride", userAgent="", acceptLanguage=accepted)
+    await phone.go(f"{door}/m/alerts")
+    await phone.until("document.querySelector('#email')?.checkVisibility()")
+
+    told = await phone.value(
+        "import('/m/telling.js').then(({ moment }) => moment(new Date().setHours(13, 0, 0, 0)))"
+    )
+
+    assert " ".join(told.split()) == one
+
+
 SMALL = """[...document.querySelectorAll("button, a, input")].filter((one) => one.checkVisibility()
   && one.getBoundingClientRect().height < 44).map((one) => one.outerHTML)"""
 
