@@ -108,10 +108,13 @@ class Page:
         await self.until(f"document.querySelector({selector!r})?.checkVisibility()")
         await self.value(f"document.querySelector({selector!r}).value = {text!r}")
 
-    async def screenshot(self, path: Path, scheme: str = "light") -> None:
+    async def look(self, scheme: str) -> None:
         await self.say(
             "Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}]
         )
+
+    async def screenshot(self, path: Path, scheme: str = "light") -> None:
+        await self.look(scheme)
         taken = await self.say("Page.captureScreenshot")
         path.write_bytes(base64.b64decode(taken["data"]))
 
@@ -122,6 +125,17 @@ class Page:
 
 
 WRONG = ("Log.entryAdded", "Runtime.exceptionThrown")
+FAINT = """[...document.querySelectorAll("input, textarea, .scores span")]
+  .filter((one) => one.checkVisibility({ opacityProperty: true }) && !one.matches(":checked + span"))
+  .filter((one) => {
+    const light = (colour) => colour.match(/[\\d.]+/g).slice(0, 3).map((part) => part / 255)
+      .map((part) => (part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4))
+      .reduce((sum, part, place) => sum + part * [0.2126, 0.7152, 0.0722][place], 0);
+    const { borderTopColor: edge, backgroundColor: ground } = getComputedStyle(one);
+    const [dark, bright] = [edge, ground].map(light).sort((one, other) => one - other);
+    return (bright + 0.05) / (dark + 0.05) < 3;
+  }).map((one) => one.outerHTML)"""
+"""Fields whose edge is hardly seen: https://www.w3.org/WAI/WCAG22/Understanding/non-text-contrast.html."""
 LOSE_THE_NEXT_ANSWER = """void (window.whole = window.fetch, window.fetch = async (...asked) => {
   await window.whole(...asked);
   throw new TypeError("lost");

@@ -1,6 +1,8 @@
 """The explorer in a browser: who signs in has what our screens ask as tabs, and runs it."""
 
-from tests.browser import LOSE_THE_NEXT_ANSWER, browsing, in_a_browser
+import pytest
+
+from tests.browser import FAINT, LOSE_THE_NEXT_ANSWER, browsing, in_a_browser
 from tests.client import PASSWORD, Client
 from tests.two_teams import TwoTeams
 
@@ -61,3 +63,14 @@ LISTEN = """(async (query) => {
   const listening = await fetcher({ query }, { documentAST: GraphiQL.GraphQL.parse(query) });
   return new Promise((done) => listening.subscribe({ next: done, complete() {} }));
 })("subscription { callRinging { calls { id } } }")"""
+
+
+@in_a_browser
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_the_edges_of_the_doors_fields_are_seen(door: str, browser: str, scheme: str) -> None:
+    async with browsing(browser) as page:
+        await page.look(scheme)
+        await page.go(f"{door}/graphql")
+        await page.until("document.querySelector('#email')?.checkVisibility()")
+
+        assert await page.value(FAINT) == []

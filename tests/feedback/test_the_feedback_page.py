@@ -19,7 +19,7 @@ from domain.desk.tickets import Ticket, TicketStatus
 from domain.feedback.links import token_of
 from domain.feedback.requests import LONGEST_WORDS, SurveyRequest, Unasked, held_request
 from domain.feedback.scales import Scale, SurveyKind
-from tests.browser import browsing, in_a_browser
+from tests.browser import FAINT, browsing, in_a_browser
 from tests.client import Client
 from tests.feedback.afterwards import Afterwards
 from tests.privacy.erasing import erased
@@ -237,3 +237,18 @@ async def test_it_is_one_tap_on_a_phone(
     assert (narrow, small) == (True, 0)
     assert page.complaints() == []
     assert (await after.requests())[0].score == best
+
+
+@in_a_browser
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_the_edges_of_its_fields_are_seen(
+    after: Afterwards, ticket: Ticket, door: str, browser: str, scheme: str
+) -> None:
+    path = path_of(after.house, await after.asked(ticket))
+
+    async with browsing(browser) as page:
+        await page.look(scheme)
+        await page.go(f"{door}{path}?score=5")
+        await page.until("!!document.querySelector('textarea') && document.readyState === 'complete'")
+
+        assert await page.value(FAINT) == []
