@@ -186,17 +186,21 @@ function asked({ name, label, type, required, options }) {
   return make("label", {}, required ? label : `${label} ${say("optional")}`, input);
 }
 
-/** What was not taken goes back to where it was written. */
+/** What was answered wrongly goes back to where it was written. */
 function refused({ id, code, retryAfter, fields = [] }) {
   if (retryAfter) return note("later");
   note(knows(`refused_${code}`) ? `refused_${code}` : "refused_other");
   if (!fields.length) return;
+  takeBack(id);
+  ask(true);
+}
+
+function takeBack(id) {
   const { text: words, files: taken = [] } = conversation.takeBack(id);
   put([text.value, words].filter(Boolean).join("\n"));
   choose([...chosen, ...taken]);
   shown.get(id).remove();
   shown.delete(id);
-  ask(true);
 }
 
 let lapsing;
@@ -233,9 +237,10 @@ function show(message) {
   if (isNew) shown.set(id, bubble(message));
   const item = shown.get(id);
   if (files) item.querySelector("ul").replaceChildren(...files.map((file) => make("li", {}, attached(file))));
-  item.lastChild.textContent = beneath(message);
+  item.querySelector("small").textContent = beneath(message);
   item.classList.toggle("waiting", state === "sending");
   item.classList.toggle("refused", state === "refused");
+  if (state === "refused" && !item.querySelector(".again")) item.append(again(id));
   place(item, seq ?? Infinity);
   if (from === "agent" && isNew) part("typing").textContent = "";
   if (![...conversation.messages.values()].some(({ state, held }) => state === "sending" && held)) settled("later");
@@ -262,6 +267,16 @@ function showNewest() {
 function bubble({ from, text: words, files, survey }) {
   const parts = [words && make("p", {}, ...linked(words)), survey && buttons(survey), files && make("ul", {}), make("small", {})];
   return make("li", { className: from === "visitor" ? "mine" : "theirs" }, ...parts.filter(Boolean));
+}
+
+/** Puts what was refused back to where it was written. */
+function again(id) {
+  const button = make("button", { type: "button", className: "again" }, say("again"));
+  button.addEventListener("click", () => {
+    takeBack(id);
+    text.focus();
+  });
+  return button;
 }
 
 /** Of a survey. One pressed later takes the place of the one before. */

@@ -104,6 +104,7 @@ export class Conversation {
   takeBack(id) {
     const message = this.messages.get(id);
     this.messages.delete(id);
+    this.#kept.drop(id);
     return message;
   }
 
@@ -303,7 +304,6 @@ export class Conversation {
       setTimeout(() => this.#greeted && this.#sendAll(), error.retryAfter * 1000);
     } else {
       this.#change(error.id, { state: "refused" });
-      this.#kept.drop(error.id);
     }
     this.#on.refused(error);
   }

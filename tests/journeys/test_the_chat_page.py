@@ -61,7 +61,7 @@ class Shop:
 
     async def write(self, words: str) -> None:
         await self.page.get_by_label("Your message").fill(words)
-        await self.page.get_by_role("button", name="Send").click()
+        await self.page.get_by_role("button", name="Send", exact=True).click()
 
     async def ticket(self) -> dict[str, Any]:
         async with asyncio.timeout(30):
@@ -378,6 +378,33 @@ async def test_files_that_cannot_be_sent_are_given_up_and_the_chat_goes_on(shop:
     await shop.write("Do you see it?")
     await shop.has("The handle is broken.", "Do you see it?")
     assert (len(sockets), len(failed)) == (1, 3)
+
+
+async def test_what_was_refused_is_there_after_a_reload_and_can_be_sent_again(shop: Shop) -> None:
+    page = shop.page
+    await shop.open()
+    await expect(page.get_by_text("We are here")).to_be_visible()
+    await shop.network.go_down()
+    await expect(page.get_by_text("No connection")).to_be_visible()
+    await shop.write("Where is my parcel?")
+    async with shop.house.db.transaction() as session:
+        await set_channel(session, "chat", anonymous=False)
+    shop.network.is_down = False
+    await expect(page.locator("#chat-messages small")).to_have_text(re.compile("not sent$"))
+    await page.get_by_role("button", name="Close the chat").click()
+    await page.get_by_role("button", name="Sign in as Ada").click()
+    await expect(page.get_by_role("button", name="Sign out, Ada")).to_be_visible()
+    await shop.open()
+
+    await page.get_by_role("button", name="Change it and send it again").click()
+
+    await expect(page.get_by_label("Your message")).to_be_focused()
+    await expect(page.get_by_label("Your message")).to_have_value("Where is my parcel?")
+    await page.get_by_role("button", name="Send", exact=True).click()
+    await shop.has("Where is my parcel?")
+    await shop.shows("Where is my parcel?")
+    await page.reload()
+    await shop.shows("Where is my parcel?")
 
 
 async def test_a_photo_that_comes_too_soon_is_sent_when_heddle_takes_it(shop: Shop) -> None:
