@@ -21,7 +21,9 @@ async def survivor_of(session: AsyncSession, contact_id: uuid.UUID) -> Contact |
 
 async def held_contact(session: AsyncSession, contact_id: uuid.UUID) -> Contact:
     """The one that survives, held: nobody becomes another while something is opened for them."""
-    contact = await session.get_one(Contact, contact_id, with_for_update={"key_share": True})
+    contact = await session.get_one(
+        Contact, contact_id, with_for_update={"key_share": True}, populate_existing=True
+    )
     return await held_contact(session, contact.canonical_id) if contact.canonical_id else contact
 
 

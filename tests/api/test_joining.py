@@ -13,6 +13,7 @@ from api.house import House
 from domain.actors import SYSTEM
 from domain.agents.staff import Agent, Team, TeamMember
 from domain.answering.replies import queued
+from domain.answering.starting import only_ticket_of
 from domain.arriving.inbound import Inbound
 from domain.customers.contacts import Contact
 from domain.db import database_time
@@ -266,6 +267,21 @@ async def test_what_an_agent_opens_while_two_contacts_become_one_is_the_survivor
 
     assert await asked == []
     assert [ticket["contact"]["id"] for ticket in await inbox(ben)] == [home] * 3
+
+
+async def test_whoever_was_read_before_a_merge_is_the_survivor_when_their_ticket_is_looked_for(
+    house: House, two_adas: tuple[str, str]
+) -> None:
+    home, work = (row_id("Contact", id) for id in two_adas)
+    async with house.db.transaction() as session:
+        caller = await session.get_one(Contact, work)
+        async with house.db.transaction() as another:
+            one, other = [await another.get_one(Contact, id) for id in (home, work)]
+            await merge_contacts(another, one, [other], by=SYSTEM, at=NOON)
+
+        ticket = await only_ticket_of(session, caller, by=SYSTEM, at=NOON)
+
+        assert ticket.contact_id == home
 
 
 async def test_a_contact_does_not_become_itself(ben: Client, two_adas: tuple[str, str]) -> None:
