@@ -105,9 +105,7 @@ async def is_sent(session: AsyncSession, ticket_id: uuid.UUID, *, by: Actor, at:
     """What was written has become an answer: also what a late request tells of only now."""
     if by.agent_id is None:
         return
-    sent = {"ticket": ticket_id, "agent": by.agent_id, "now": at}
-    await tell(session, _emptied, sent)
-    await tell(session, _remembered, sent | {"id": new_id()})
+    await tell(session, _sent, {"id": new_id(), "ticket": ticket_id, "agent": by.agent_id, "now": at})
 
 
 _nothing: Json = {"identity_id": None, "body": "", "cc": [], "bcc": [], "files": []}
@@ -119,13 +117,13 @@ _emptied = (
     .values(**_nothing, written_at=bindparam("now"))
 )
 _emptied_until = _emptied.where(Draft.written_at <= bindparam("now"))
-_sent = insert(Draft).values(
+_empty = insert(Draft).values(
     id=bindparam("id"), ticket_id=bindparam("ticket"), agent_id=bindparam("agent"), **_nothing,
     written_at=bindparam("now"),
 )  # fmt: skip
-_remembered = _sent.on_conflict_do_update(
-    index_elements=["ticket_id", "agent_id"], set_={**_nothing, "written_at": _sent.excluded.written_at}
-)
+_sent = _empty.on_conflict_do_update(
+    index_elements=["ticket_id", "agent_id"], set_={**_nothing, "written_at": _empty.excluded.written_at}
+).add_cte(_emptied.where(Draft.ticket_id != bindparam("ticket")).cte("others"))
 
 
 _matter = func.coalesce(Ticket.merged_into_id, Ticket.id)
