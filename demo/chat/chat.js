@@ -163,8 +163,8 @@ function hello({ open, opensAt, mayWrite, fields, refused: why }) {
   if (why) console.warn(`Heddle does not believe the identity: ${why}`);
   part("hours").textContent = open ? say("here") : opensAt ? say("back", { time: moment(opensAt, { weekday: "long" }) }) : say("away");
   part("may").disabled = !mayWrite;
-  note(mayWrite ? "" : "sign_in_first");
-  if (mayWrite) isTooLong();
+  if (mayWrite) settled("sign_in_first");
+  else note("sign_in_first");
   const names = fields.map(({ name }) => name).join();
   if (names !== asking) part("questions").replaceChildren(...fields.map(asked)); // else somebody may be filling them in
   asking = names;
