@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import DateTime, Uuid, select, true, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain.db import Base, one_of
+from domain.db import Base, among, one_of
 from domain.desk.threads import Thread
 from domain.desk.tickets import Ticket
 from domain.joining.moves import Move, Step, Taken, after_undo, as_json, home, reread
@@ -68,7 +68,7 @@ async def _hold_tickets(session: AsyncSession, steps: Sequence[Step]) -> None:
     named = tickets_of(steps)
     threads = {step.row_id for step in steps if step.of == "thread"}
     theirs = select(Thread.ticket_id).where(one_of(Thread.id, threads))
-    held = select(Ticket.id).where(one_of(Ticket.id, named) | Ticket.id.in_(theirs)).order_by(Ticket.id)
+    held = select(Ticket.id).where(one_of(Ticket.id, named) | among(Ticket.id, theirs)).order_by(Ticket.id)
     await session.execute(held.with_for_update(key_share=True))
 
 
