@@ -12,7 +12,6 @@
 """
 
 import uuid
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -20,7 +19,7 @@ from sqlalchemy import func, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain import access
-from domain.abreast import asked, by_turns
+from domain.abreast import by_turns
 from domain.actors import Actor, customer
 from domain.customers.contacts import (
     Claim,
@@ -34,14 +33,12 @@ from domain.customers.contacts import (
 )
 from domain.customers.likeness import identities_like
 from domain.customers.mailboxes import Holder, who_writes
-from domain.customers.survivors import survivor_of
-from domain.db import one_of_given
+from domain.customers.survivors import has_become_another, survivor_of
 from domain.desk.threads import Thread
 from domain.desk.tickets import Ticket
 from domain.errors import IdentityTaken
 from domain.joining.handing_over import hand_over
 from domain.joining.reasons import REASON_OF_PROOF, JoinCode
-from domain.telling import tell
 from domain.work import TryLater
 
 Like = dict[Claim, list[tuple[Identity, Contact]]]
@@ -95,17 +92,9 @@ async def recognise(
     if shares:
         theirs[0].shared_at = theirs[0].shared_at or at
     await session.flush()  # who becomes one with another holds them before their tickets too
-    if known and await asked(session, _became, contact.id):
+    if known and await has_become_another(session, contact.id):
         raise TryLater("its contact has become another meanwhile", after=0.1)
     return Person(contact, theirs[0], proof, known, shares)
-
-
-async def _became(session: AsyncSession, ids: Sequence[uuid.UUID]) -> Mapping[uuid.UUID, bool]:
-    others = set((await tell(session, _have_become, {"ids": list(ids)})).scalars())
-    return {id: id in others for id in ids}
-
-
-_have_become = select(Contact.id).where(one_of_given(Contact.id), Contact.canonical_id.is_not(None))
 
 
 async def nameless(session: AsyncSession, name: str, before: uuid.UUID | None, *, at: datetime) -> Person:

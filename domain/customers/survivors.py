@@ -1,6 +1,7 @@
 """Which contact it is by now: contacts become part of others, and who belongs to one belongs to the one that survives."""
 
 import uuid
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Uuid, any_, bindparam, func, literal, select, union_all
@@ -8,7 +9,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 from sqlalchemy.sql.elements import KeyedColumnElement, SQLCoreOperations
 
+from domain.abreast import asked
 from domain.customers.contacts import Contact
+from domain.db import one_of_given
+from domain.telling import tell
 
 
 async def survivor_of(session: AsyncSession, contact_id: uuid.UUID) -> Contact | None:
@@ -27,6 +31,17 @@ async def held_contact(session: AsyncSession, contact_id: uuid.UUID) -> Contact:
     return await held_contact(session, contact.canonical_id) if contact.canonical_id else contact
 
 
+async def has_become_another(session: AsyncSession, contact_id: uuid.UUID) -> bool:
+    """By now, whatever the session has read of it."""
+    return await asked(session, _become_others, contact_id)
+
+
+async def _become_others(session: AsyncSession, ids: Sequence[uuid.UUID]) -> Mapping[uuid.UUID, bool]:
+    others = set((await tell(session, _others, {"ids": list(ids)})).scalars())
+    return {id: id in others for id in ids}
+
+
+_others = select(Contact.id).where(one_of_given(Contact.id), Contact.canonical_id.is_not(None))
 _survivor = aliased(Contact)
 SURVIVOR = (
     select(_survivor.id)

@@ -66,6 +66,14 @@ async def said(house: House, *heard: Inbound, kind: ChannelKind = ChannelKind.EM
             await receive(session, channel, inbound)
 
 
+async def goes_to_another_team(house: House, subject: str) -> None:
+    async with house.db.transaction() as session:
+        team = Team(name="Returns")
+        session.add(team)
+        await session.flush()
+        await session.execute(update(Ticket).where(Ticket.subject == subject).values(team_id=team.id))
+
+
 async def inbox(client: Client) -> list[dict[str, Any]]:
     """In the order in which they were opened."""
     edges = (await client.ask(TICKETS))["tickets"]["edges"]
@@ -621,11 +629,7 @@ async def test_a_suggestion_of_a_ticket_that_one_does_not_see_is_not_shown(
 ) -> None:
     await said(house, a_mail("ada@example.org", "Where is order 100100?", subject="Parcel"))
     await said(house, a_mail("eve@example.org", "About order 100100", subject="Mine"))
-    async with house.db.transaction() as session:
-        team = Team(name="Returns")
-        session.add(team)
-        await session.flush()
-        await session.execute(update(Ticket).where(Ticket.subject == "Mine").values(team_id=team.id))
+    await goes_to_another_team(house, "Mine")
     (ada, _) = await inbox(mia)
     (suggestion,) = ada["suggestions"]
 
@@ -641,11 +645,7 @@ async def test_a_number_in_a_ticket_that_one_does_not_see_makes_nobody_the_same_
     await said(house, a_mail("ada@example.org", "Where is order 100100?", subject="Parcel"))
     await said(house, a_mail("zofia@example.org", "About order 100100", subject="Returned"))
     await said(house, a_mail("zofia@example.org", "Another matter", subject="Invoice"))
-    async with house.db.transaction() as session:
-        team = Team(name="Returns")
-        session.add(team)
-        await session.flush()
-        await session.execute(update(Ticket).where(Ticket.subject == "Returned").values(team_id=team.id))
+    await goes_to_another_team(house, "Returned")
     people = {ticket["contact"]["id"] for ticket in await inbox(mia)}
 
     for id in people:
