@@ -31,6 +31,7 @@ from domain.actors import Actor, ActorKind
 from domain.agents import sign_in, staff
 from domain.agents.sign_in import SessionKind
 from domain.audit import AuditKind
+from domain.certificates import trusted
 from domain.db import database_time
 from domain.languages import N_, preferred_language, translate
 
@@ -129,7 +130,7 @@ class Oidc:
             "redirect_uri": self._redirect,
             "code_verifier": begun["verifier"],
         }
-        async with httpx.AsyncClient(timeout=10) as http:
+        async with httpx.AsyncClient(timeout=10, verify=trusted()) as http:
             answer = await http.post(provider.token, data=form, auth=self._client)
         answer.raise_for_status()
         said = answer.json()
@@ -193,7 +194,7 @@ class Oidc:
 
     async def _known(self) -> Provider:
         if self._provider is None or time.monotonic() - self._known_at > KNOWN_FOR:
-            async with httpx.AsyncClient(timeout=10) as http:
+            async with httpx.AsyncClient(timeout=10, verify=trusted()) as http:
                 found = await http.get(f"{self._issuer}/.well-known/openid-configuration")
                 said = found.raise_for_status().json()
                 if said["issuer"].rstrip("/") != self._issuer:

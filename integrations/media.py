@@ -9,6 +9,7 @@ import structlog
 from sqlalchemy import select
 
 from domain.actors import SYSTEM
+from domain.certificates import trusted
 from domain.db import Database, database_time
 from domain.desk import scans
 from domain.desk.files import Files
@@ -38,7 +39,7 @@ class Media:
         self._suffixes = settings.media_suffixes
 
     async def run(self) -> None:
-        async with httpx.AsyncClient(timeout=20, follow_redirects=False) as self._http:
+        async with httpx.AsyncClient(timeout=20, follow_redirects=False, verify=trusted()) as self._http:
             await work(self._db, FETCHES, self.fetch, hands=2)
 
     async def fetch(self, attachment: Attachment, lease: Lease[Attachment]) -> None:

@@ -8,6 +8,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from domain import auditor
 from domain.alerting import outages
+from domain.certificates import trusted
 from domain.db import Database, database_time
 from notifications.digest import digest
 from notifications.settings import NotificationSettings
@@ -21,7 +22,7 @@ PATIENCE = 10.0
 
 
 async def run(db: Database, settings: NotificationSettings) -> None:
-    async with httpx.AsyncClient(timeout=PATIENCE) as http:
+    async with httpx.AsyncClient(timeout=PATIENCE, verify=trusted()) as http:
         while True:
             try:
                 await look(db, settings, http)

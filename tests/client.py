@@ -11,11 +11,9 @@ from argon2 import PasswordHasher
 from websockets.asyncio.client import connect
 
 from domain.actors import Role
+from domain.certificates import trusted
 from domain.db import Database
 from tests.factories import an_agent
-
-TLS = httpx.create_ssl_context()
-"""Made once: a client that makes its own reads all certificates anew."""
 
 PASSWORD = "a password for tests"
 QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
@@ -34,7 +32,7 @@ class Client:
     ) -> None:
         self._db, self._name, self._role = db, name, role
         self.address = address
-        self.http = httpx.AsyncClient(base_url=address, timeout=20, verify=TLS)
+        self.http = httpx.AsyncClient(base_url=address, timeout=20, verify=trusted())
         self.token = ""
         self.agent_id = ""
 

@@ -13,6 +13,7 @@ import httpx
 import orjson
 from pydantic import SecretStr
 
+from domain.certificates import trusted
 from domain.db import Database
 from domain.keys import Keys
 from domain.ways_in import channels
@@ -86,7 +87,7 @@ async def _ask(mailbox: Mailbox, refresh: str) -> _Token:
         "scope": mailbox.oauth_scope,
     }
     try:
-        async with httpx.AsyncClient(timeout=TIMEOUT) as http:
+        async with httpx.AsyncClient(timeout=TIMEOUT, verify=trusted()) as http:
             answer = await http.post(
                 mailbox.oauth_token_url, data={name: value for name, value in form.items() if value}
             )

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from domain.agents.staff import Agent
 from domain.calling import dialling
 from domain.calling.dials import DIALS, PROMPT, Dial, DialState, is_ours
+from domain.certificates import trusted
 from domain.db import Database, database_time
 from domain.desk.messages import Call
 from domain.hands import work
@@ -48,7 +49,9 @@ class Dialler:
         self._base_url = base_url.rstrip("/")
 
     async def run(self) -> None:
-        async with httpx.AsyncClient(timeout=TIMEOUT, follow_redirects=False, trust_env=False) as self._http:
+        async with httpx.AsyncClient(
+            timeout=TIMEOUT, verify=trusted(), follow_redirects=False, trust_env=False
+        ) as self._http:
             await work(self._db, DIALS, self.dial, hands=HANDS)
 
     async def dial(self, dial: Dial, lease: Lease[Dial]) -> None:

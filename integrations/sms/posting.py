@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 
 from domain.answering.delivery_problems import Problem
+from domain.certificates import trusted
 from integrations.outbound import AwaitsWord, ChannelRefused, MaybeSent, SendFailed, SendRefused
 
 TIMEOUT = httpx.Timeout(15.0, connect=4.0)
@@ -24,7 +25,7 @@ class Answered:
 async def call(method: str, url: str | httpx.URL, **options: Any) -> Answered:
     """Raises SendFailed for what passes, MaybeSent where nobody knows whether the provider has acted on it."""
     try:
-        async with httpx.AsyncClient(timeout=TIMEOUT) as http:
+        async with httpx.AsyncClient(timeout=TIMEOUT, verify=trusted()) as http:
             answer = await http.request(method, url, **options)
     except (httpx.ConnectError, httpx.ConnectTimeout, httpx.UnsupportedProtocol) as failure:
         raise SendFailed(

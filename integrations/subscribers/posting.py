@@ -14,6 +14,7 @@ import orjson
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from domain.certificates import trusted
 from domain.db import Database, database_time
 from domain.following import follow
 from domain.hands import work
@@ -71,6 +72,7 @@ class Subscribers:
         self._http = httpx.AsyncClient(
             follow_redirects=False,
             trust_env=False,
+            verify=trusted(),
             timeout=httpx.Timeout(LONGEST, connect=CONNECT),
             # Two names may lie at one address: neither a connection nor a cookie of the one is the other's.
             limits=httpx.Limits(max_keepalive_connections=0),

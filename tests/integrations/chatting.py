@@ -15,6 +15,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from api.house import House
 from domain.answering.replies import Extras, send
 from domain.arriving.inbound import ARRIVALS
+from domain.certificates import trusted
 from domain.customers.contacts import Identity, IdentityKind
 from domain.desk.tickets import Ticket
 from domain.ways_in.channels import ChannelKind
@@ -53,7 +54,9 @@ class Poster:
     """Says by requests what the socket says by frames."""
 
     def __init__(self, door: str, slug: str = "chat", **headers: str) -> None:
-        self.http = httpx.AsyncClient(base_url=f"{door}/chat/{slug}/", headers=headers, timeout=PATIENCE)
+        self.http = httpx.AsyncClient(
+            base_url=f"{door}/chat/{slug}/", headers=headers, timeout=PATIENCE, verify=trusted()
+        )
         self.greeting: dict[str, Any] = {}
 
     async def __aenter__(self) -> "Poster":

@@ -17,6 +17,7 @@ from api.house import House
 from domain.actors import Role
 from domain.answering import uploads
 from domain.answering.uploads import Upload
+from domain.certificates import trusted
 from domain.db import Database, database_time
 from domain.desk import scans
 from domain.desk.buckets import Bucket
@@ -55,7 +56,7 @@ def s3() -> Any:
 
 @pytest.fixture
 async def bucket(s3: str) -> Bucket:
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(verify=trusted()) as client:
         await client.post(f"{s3}/moto-api/reset")
         (await client.put(f"{s3}/shop")).raise_for_status()
     settings = DomainSettings.model_construct(
@@ -74,7 +75,9 @@ class Shop:
     async def sends(self, method: str, url: str, **sent: Any) -> httpx.Response:
         """As a browser does: to our door, or to the bucket's."""
         url = url.removeprefix(self.house.base_url)
-        async with httpx.AsyncClient(base_url=self.ben.address, follow_redirects=True) as browser:
+        async with httpx.AsyncClient(
+            base_url=self.ben.address, follow_redirects=True, verify=trusted()
+        ) as browser:
             return await browser.request(method, url, **sent)
 
     async def started(self, content: bytes = PNG, **said: Any) -> dict[str, Any]:
