@@ -2,6 +2,7 @@ import json
 import unicodedata
 import uuid
 
+import pytest
 from sqlalchemy import text
 
 from domain.db import Database
@@ -39,4 +40,34 @@ async def test_what_was_written_before_is_as_it_is_written_now(database_url: str
 
     assert kept.tags == ["mug", "reclamación"]
     assert opened.scalars().all() == [["new", "open"], None]
+    await old.close()
+
+
+async def test_who_was_in_a_zone_that_there_is_not_stops_no_worker_any_more(
+    database_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old = Database(await empty_database(database_url, "zones"))
+    zones = ["America/Bogota", "Europe/Nowhere", "europe/warsaw ", "../etc"]
+    async with old.engine.begin() as connection:
+        await upgrade(connection, "acb23908df25")
+        for name in zones:
+            await connection.execute(
+                text("""INSERT INTO agent (id, name, email, role, timezone, created_at)
+                    VALUES (gen_random_uuid(), :name, :name, 'agent', :name, now())"""),
+                {"name": name},
+            )
+        await upgrade(connection, HEAD)
+
+        kept = {
+            one.name: one.timezone
+            for one in await connection.execute(text("SELECT name, timezone FROM agent"))
+        }
+
+    assert [kept[name] for name in zones] == [
+        "America/Bogota",
+        "Europe/Madrid",
+        "Europe/Warsaw",
+        "Europe/Madrid",
+    ]
+    assert capsys.readouterr().err.count("agent_in_unknown_zone") == 3
     await old.close()
