@@ -24,8 +24,8 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from domain.db import Base, Json, new_id
-from domain.desk.threads import Thread
+from domain.db import Base, Json, new_id, ring
+from domain.desk.threads import Thread, news_of_chat
 from domain.ways_in.channels import Channel
 from domain.work import Queue, Work
 
@@ -77,6 +77,8 @@ class Visitor(Work, Base):
     wrote_at: Mapped[datetime | None]
     """First."""
     here_until: Mapped[datetime | None]
+    left_at: Mapped[datetime | None]
+    """Signed out: the session opens nothing any more."""
     minute_began_at: Mapped[datetime | None]
     messages: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
     """In that minute."""
@@ -140,6 +142,22 @@ async def is_here(session: AsyncSession, channel_id: uuid.UUID, key: str) -> Non
         .where(Visitor.channel_id == channel_id, Visitor.key == key)
         .values(here_until=func.now() + HERE_FOR)
     )
+
+
+async def leaves(session: AsyncSession, channel_id: uuid.UUID, key: str) -> None:
+    await session.execute(
+        update(Visitor)
+        .where(Visitor.channel_id == channel_id, Visitor.key == key)
+        .values(left_at=func.now(), here_until=None)
+    )
+    ring(session, news_of_chat(key))
+
+
+async def has_left(session: AsyncSession, channel_id: uuid.UUID, key: str) -> bool:
+    left = select(Visitor.id).where(
+        Visitor.channel_id == channel_id, Visitor.key == key, Visitor.left_at.is_not(None)
+    )
+    return await session.scalar(left) is not None
 
 
 async def is_answered(session: AsyncSession, thread: Thread, channel: Channel) -> None:

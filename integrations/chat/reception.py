@@ -8,6 +8,7 @@ from time import monotonic
 
 from domain.addresses import counted_as
 from domain.buckets import Buckets
+from domain.customers.visitors import has_left
 from domain.db import Database
 from domain.keys import Keys
 from domain.ways_in.channels import Channel, ChannelKind, channel_called
@@ -35,6 +36,10 @@ class Reception:
     async def channel(self, slug: str) -> Channel | None:
         async with self.db.transaction() as session:
             return await channel_called(session, ChannelKind.CHAT, slug)
+
+    async def has_left(self, channel: Channel, key: str) -> bool:
+        async with self.db.transaction() as session:
+            return await has_left(session, channel.id, key)
 
     def begins(self, channel: Channel, widget: ChatWidget, address: str | None) -> None:
         """Somebody without a session comes in."""

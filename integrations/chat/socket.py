@@ -65,7 +65,7 @@ class _Socket:
             await self._check_seat()
             with self._house.seated(visit.channel, key):
                 writing = asyncio.create_task(
-                    self._write(Telling(self._house, visit.channel, key, visit.shown))
+                    self._write(Telling(self._house, visit.channel, key, visit.shown), key)
                 )
                 try:
                     while visit.key == key:  # until who signs in or out goes on in another session
@@ -108,12 +108,13 @@ class _Socket:
         if answer:
             await self._say(answer)
 
-    async def _write(self, telling: Telling) -> None:
+    async def _write(self, telling: Telling, key: str) -> None:
         with suppress(WebSocketDisconnect, RuntimeError):  # it closes as we write
             async for frame in telling.frames():
                 if frame:
                     await self._say(frame)
-            await self._socket.close(GOING_AWAY)
+            if self._visit.key == key:  # else this one has signed out itself, and goes on
+                await self._socket.close(GOING_AWAY)
 
     async def _refuse(self, refusal: BadFrame) -> None:
         await self._say(refusal.frame())

@@ -72,13 +72,13 @@ def routes(reception: Reception, files: Files) -> list[Route]:
     def post(type: str) -> Answer:
         async def posted(request: Request, visit: Visit) -> Response:
             frame = await _frame(request)
-            visit.come_back(_bearer(request) or str(frame.get("session") or ""))
+            await visit.come_back(_bearer(request) or str(frame.get("session") or ""))
             return _said(await visit.take({**frame, "type": type}) or {"type": "ok"})
 
         return posted
 
     async def upload(request: Request, visit: Visit) -> Response:
-        visit.come_back(_bearer(request))
+        await visit.come_back(_bearer(request))
         boundary = boundary_of(request.headers.get("content-type", ""))
         await visit.check_room()
         with SpooledTemporaryFile(max_size=LARGEST_FRAME) as kept:
@@ -91,7 +91,7 @@ def routes(reception: Reception, files: Files) -> list[Route]:
                 return _said(await visit.keep(form.frame, form.files, (body, boundary)))
 
     async def events(request: Request, visit: Visit) -> Response:
-        key = _reader(reception, request, visit)
+        key = await _reader(reception, request, visit)
         seq = request.headers.get("last-event-id") or request.query_params.get("seq") or "0"
         if not (seq.isascii() and seq.isdecimal() and len(seq) < 19):
             raise BadFrame("bad_number", "seq is a whole number")
@@ -171,13 +171,13 @@ def _bearer(request: Request) -> str:
     return token.strip() if scheme.lower() == "bearer" else ""
 
 
-def _reader(reception: Reception, request: Request, visit: Visit) -> str:
+async def _reader(reception: Reception, request: Request, visit: Visit) -> str:
     """Whose stream: a page that can send headers shows the session, EventSource a ticket."""
     slug, keys = visit.channel.slug, reception.keys
     key = session_id(keys, slug, _bearer(request))
     if key is None and (ticket := request.query_params.get("ticket")):
         key = key_of_ticket(keys, slug, ticket, now=time.time())
-    if key is None:
+    if key is None or await reception.has_left(visit.channel, key):
         raise BadFrame("no_session", "a stream needs the session, or a ticket that is not out of date")
     return key
 

@@ -44,7 +44,7 @@ class Telling:
         self._more = False
 
     async def frames(self) -> AsyncGenerator[Frame | None, None]:
-        """None now and then, when there is nothing to tell. They end when the channel is switched off."""
+        """None now and then, when there is nothing to tell. They end when the channel is switched off, or the visitor signs out."""
         bell, typed = self._db.bell, -TYPES_EVERY
         with (
             bell.listening(news_of_chat(self._key)) as rung,
@@ -69,7 +69,8 @@ class Telling:
 
     async def _is_open(self) -> bool:
         with suppress(SQLAlchemyError, OSError):
-            return await self._house.channel(self._channel.slug) is not None
+            channel = await self._house.channel(self._channel.slug)
+            return channel is not None and not await self._house.has_left(channel, self._key)
         return True
 
     async def _news(self) -> list[Frame]:

@@ -13,7 +13,7 @@ from domain.actors import visitor
 from domain.answering.typing import typing_of_visitor
 from domain.arriving.inbound import Arrival, keep
 from domain.customers.people import is_anothers_session
-from domain.customers.visitors import TooMany, Visitor, held_visitor, visitor_of
+from domain.customers.visitors import TooMany, Visitor, held_visitor, leaves, visitor_of
 from domain.db import Json, database_time, ring
 from domain.desk.messages import Attachment, DeliveryState, Direction, Message
 from domain.desk.threads import Thread
@@ -55,7 +55,8 @@ class Visit:
         shown = whole_number(frame, "seq", otherwise=0)
         answers = read_answers(self.widget, frame.get("answers"))
         given = str(frame.get("session") or "")
-        if key := session_id(self._keys, self.channel.slug, given):
+        key = session_id(self._keys, self.channel.slug, given)
+        if key and not await self._house.has_left(self.channel, key):
             self._session, self.key = given, key
         else:
             self._begin_anew()
@@ -68,10 +69,10 @@ class Visit:
                 row.answers = row.answers | answers
         return await self._greeting(refused)
 
-    def come_back(self, session: str) -> None:
+    async def come_back(self, session: str) -> None:
         """Somebody who was here before, as a request says."""
         key = session_id(self._keys, self.channel.slug, session)
-        if key is None:
+        if key is None or await self._house.has_left(self.channel, key):
             raise BadFrame("no_session", "this is no session of this channel: say hello first")
         self._session, self.key = session, key
 
@@ -99,8 +100,11 @@ class Visit:
             case "identify":
                 return await self._greeting(await self._identified(str(frame.get("identity") or "")))
             case "logout":
+                before = self.key
                 self._begin_anew()
                 self._locale, self._page = None, None
+                async with self._db.transaction() as session:
+                    await leaves(session, self.channel.id, before)
                 return await self._greeting(None)
             case "file":
                 return await self._linked(frame)

@@ -10,6 +10,7 @@ import httpx
 import orjson
 import pytest
 from sqlalchemy import func, select
+from websockets.exceptions import ConnectionClosed
 
 from api.house import House
 from domain.arriving.inbound import Arrival
@@ -186,6 +187,29 @@ async def test_two_tabs_of_one_session_see_the_same(door: str, house: House) -> 
 
         assert [frame["text"] for frame in there] == ["From the first tab", "Seen in both"]
         assert [frame["seq"] for frame in there] == [frame["seq"] for frame in here]
+
+
+async def test_who_signs_out_in_one_tab_is_heard_of_in_no_other(door: str, house: House) -> None:
+    async with Poster(door) as one, visiting(door) as two, Poster(door) as three:
+        greeting = await one.greets()
+        await one.says("messages", id="m1", text="Mine alone")
+        await placed(house)
+        await two.say(type="hello", session=greeting["session"])
+        await two.hear("message")
+        async with three.stream(ticket=greeting["ticket"]) as frames:
+            await messages_of(frames, 1)
+
+            anew = await one.says("logout")
+
+            await answer(house, "Not for whoever sits there now")
+            assert await messages_of(frames, 1) == []
+        with pytest.raises(ConnectionClosed):
+            await two.hear("message")
+        for old in ({"ticket": greeting["ticket"]}, {}):
+            assert (await one.http.get("events", params=old)).json()["code"] == "no_session"
+        assert (await one.says("messages", id="m2", text="Mine still?"))["code"] == "no_session"
+        assert (await one.greets(session=greeting["session"]))["session"] != greeting["session"]
+        assert (await one.greets(session=anew["session"]))["session"] == anew["session"]
 
 
 async def test_who_comes_back_after_the_server_was_killed_has_lost_nothing(house: House) -> None:
