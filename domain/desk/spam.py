@@ -11,10 +11,9 @@ from domain.alerting import alerts
 from domain.alerting.alerts import Alert
 from domain.customers.contacts import Identity
 from domain.db import first_id
-from domain.desk.messages import DeliveryState, Direction, Item, Message
+from domain.desk.messages import Direction, Item, Message
 from domain.desk.threads import Thread
 from domain.desk.tickets import Ticket
-from domain.events import EventKind
 from domain.sla import reckoning
 
 TAKEN_BACK = "taken back: the ticket is spam"
@@ -25,13 +24,11 @@ async def mark(session: AsyncSession, ticket: Ticket, *, by: Actor, at: datetime
     if ticket.spam_at:
         return
     ticket.set_spam(True, by=by, at=at)
-    waiting = select(Message).where(
-        Message.ticket_id == ticket.id, Message.delivery == DeliveryState.QUEUED, Message.due_at.is_not(None)
-    )
+    waiting = select(Message).where(Message.ticket_id == ticket.id, Message.due_at.is_not(None))
     for message in (await session.scalars(waiting.with_for_update(of=Message))).all():
         # Who has it in hand already has lost the lease with this.
-        message.due_at, message.delivery, message.last_error = None, DeliveryState.FAILED, TAKEN_BACK
-        message.tell(EventKind.MESSAGE_FAILED, by=by, at=at)
+        message.due_at, message.last_error = None, TAKEN_BACK
+        await message.give_up(session, at=at)
     await alerts.resolve(session, Alert.ticket_id == ticket.id, by=by, at=at)
     await reckoning.reckon(session, ticket, by=by, at=at)
 

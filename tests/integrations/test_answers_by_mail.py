@@ -18,6 +18,7 @@ from domain.answering.replies import Extras, send
 from domain.answering.withdrawing import withdraw
 from domain.customers.contacts import Identity, IdentityKind
 from domain.db import database_time
+from domain.desk import spam
 from domain.desk.messages import OUTBOX, DeliveryState, Message
 from domain.desk.tickets import TicketStatus
 from domain.errors import AlreadyLeft, InvalidInput, NotAllowed
@@ -239,6 +240,22 @@ async def test_a_copy_that_never_arrives_does_not_make_the_answer_fail(post: Pos
 
     assert message.delivery == DeliveryState.SENT
     assert refused(message) == {"ada@example.org": None, "zofia@example.com": "450"}
+
+
+async def test_of_an_answer_to_spam_no_copy_goes_out_any_more(post: Post, ben_row: Agent) -> None:
+    queued = await answered(post.house, ben_row, cc=["zofia@example.com"])
+    post.sink.refusals["zofia@example.com"] = "450 4.2.0 greylisted"
+    with pytest.raises(TryLater):
+        await post.carried()
+
+    async with post.house.db.transaction() as session:
+        (ticket,) = await tickets(session)
+        await spam.mark(session, ticket, by=ben_row.as_actor(), at=await database_time(session))
+
+    message = await post.now(queued)
+    assert (message.delivery, message.due_at) == (DeliveryState.SENT, None)
+    assert refused(message) == {"ada@example.org": None, "zofia@example.com": "taken"}
+    assert (await told(post.house, message))[-2:] == [EventKind.MESSAGE_SENT, EventKind.MESSAGE_REFUSED]
 
 
 async def test_what_may_have_arrived_is_sent_again_to_the_byte(post: Post, ben_row: Agent) -> None:
