@@ -187,13 +187,12 @@ class Mailroom:
 
     async def _let_go_of(self, channel: Channel, unsent: InboundUnsent) -> None:
         """The bytes first: whoever took it back does so for good, and the rows say what is still to be done."""
-        theirs = (
-            select(Attachment.file)
-            .join(Item, Item.id == Attachment.item_id)
-            .where(Item.channel_id == channel.id, Item.external_id == unsent.external_id)
-        )
         async with self._db.transaction() as session:
-            files = [file for file in await session.scalars(theirs) if file]
+            message = await revisions.message_of(session, channel, unsent.thread_key, unsent.external_id)
+            if message is None or not revisions.is_by_author(unsent, message):
+                return
+            theirs = await session.scalars(select(Attachment.file).where(Attachment.item_id == message.id))
+            files = [file for file in theirs if file]
             await scans.forget(session, files)
         for file in files:
             await self._files.delete(file)

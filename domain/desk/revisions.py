@@ -141,8 +141,7 @@ async def receive(session: AsyncSession, channel: Channel, arrival: Arrival, sai
     if message is None:
         await _await(session, channel, arrival, said.external_id)
         return "its message is not here yet"
-    by_author = said.from_shop == (message.direction == Direction.OUT)
-    if not by_author and not isinstance(said, InboundReaction):
+    if not is_by_author(said, message) and not isinstance(said, InboundReaction):
         return "changed by somebody else than who wrote it"
     ticket = await locked(session, message.ticket_id)
     await session.refresh(message)
@@ -157,6 +156,10 @@ async def receive(session: AsyncSession, channel: Channel, arrival: Arrival, sai
         await session.execute(delete(Attachment).where(Attachment.item_id == message.id))
     message.tell(KINDS[type(said)], by=SYSTEM if said.from_shop else customer(message.contact_id), at=said.at)
     return None
+
+
+def is_by_author(said: Revision, message: Message) -> bool:
+    return said.from_shop == (message.direction == Direction.OUT)
 
 
 async def message_of(

@@ -94,6 +94,18 @@ async def test_what_is_taken_back_is_emptied_and_its_row_stays(page: Messaging) 
     assert await told(page, EventKind.MESSAGE_UNSENT) == [EventKind.MESSAGE_UNSENT]
 
 
+async def test_who_did_not_write_a_message_takes_none_of_its_files_with_them(page: Messaging) -> None:
+    photo = page.graph.media_url("card.png")
+    await page.comes(meta.photo_message(ADA, PAGE_ID, photo, mid="m1", at=lately(minutes=5)))
+    await fetch(page)
+    by_page = meta.unsent(ADA, PAGE_ID, "m1") | {"sender": {"id": PAGE_ID}, "recipient": {"id": ADA}}
+
+    await page.comes(by_page, meta.unsent("7770666", PAGE_ID, "m1"))
+
+    (kept,) = await page.attachments()
+    assert await page.house.files.has(str(kept.file))
+
+
 async def test_a_heart_for_an_answer_stands_at_it_until_it_is_taken_away(page: Messaging) -> None:
     await page.comes(meta.text_message(ADA, PAGE_ID, "Hi", at=lately(minutes=5)))
     await page.answers("Look:", files=[("mug.png", "image/png", b"\x89PNG")])
