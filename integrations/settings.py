@@ -1,5 +1,6 @@
 """Where the outside world is. Each is a setting, so that a test or the demo can put a stand-in there."""
 
+import re
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -70,6 +71,14 @@ class IntegrationSettings(HeddleSettings):
         if not url.startswith(("http://", "https://")):
             raise ValueError("should begin with https://")
         return url.rstrip("/")
+
+    @field_validator("media_hosts")
+    @classmethod
+    def _hosts(cls, hosts: str) -> str:
+        for host in filter(None, map(str.strip, hosts.split(","))):
+            if not re.fullmatch(r"[A-Za-z0-9._-]+", host):
+                raise ValueError(f"should be hosts such as fbcdn.net, not {host!r}")
+        return hosts
 
     @property
     def media_suffixes(self) -> tuple[str, ...]:

@@ -1,10 +1,8 @@
 """Does a widget work? There is no far end: its settings are looked at."""
 
-from urllib.parse import urlsplit
-
 from domain.languages import N_
 from domain.ways_in.channels import Channel
-from integrations.chat.widget import ChatWidget
+from integrations.chat.widget import ChatWidget, is_origin
 from integrations.findings import Finding
 from integrations.outbound import Means
 
@@ -23,15 +21,10 @@ async def check(channel: Channel, means: Means) -> list[Finding]:
 def _origins(widget: ChatWidget) -> Finding:
     if not widget.origins:
         return Finding("origins", True, N_("The widget may stand on any page: name the shop's own."))
-    wrong = [origin for origin in widget.origins if not _is_origin(origin)]
+    wrong = [origin for origin in widget.origins if not is_origin(origin)]
     if wrong:
         sentence = N_("No browser says {origin}: an origin is like https://shop.example, without a path.")
         return Finding("origins", False, sentence, {"origin": wrong[0]})
     return Finding(
         "origins", True, N_("The widget may stand on {origins}."), {"origins": ", ".join(widget.origins)}
     )
-
-
-def _is_origin(origin: str) -> bool:
-    parts = urlsplit(origin)
-    return origin == f"{parts.scheme}://{parts.netloc}" and parts.scheme in ("https", "http")

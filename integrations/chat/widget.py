@@ -1,9 +1,10 @@
 """What a chat widget needs to be told."""
 
+import re
 from typing import Any, ClassVar, Literal
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator
 
 from domain.customers.visitors import MAIL_AFTER, Room
 from domain.db import Json
@@ -61,8 +62,11 @@ class ChatWidget(ChannelSettings):
 
     @field_validator("origins")
     @classmethod
-    def _as_browsers_say_them(cls, origins: list[str]) -> list[str]:
-        return [origin.strip().rstrip("/").lower() for origin in origins]
+    def _as_browsers_say_them(cls, origins: list[str], how: ValidationInfo) -> list[str]:
+        said = [origin.strip().rstrip("/").lower() for origin in origins]
+        if not how.context and not all(map(is_origin, said)):
+            raise ValueError("an origin is like https://shop.example, without a path")
+        return said
 
     @field_validator("fields", mode="before")
     @classmethod
@@ -90,3 +94,8 @@ class ChatWidget(ChannelSettings):
     def welcomes(self, origin: str | None) -> bool:
         """A browser always says where the page stands; what says nothing is no page that could abuse a visitor."""
         return origin is None or not self.origins or origin.lower() in self.origins
+
+
+def is_origin(said: str) -> bool:
+    """Could a browser say it?"""
+    return re.fullmatch(r"https?://([a-z0-9.-]+|\[[0-9a-f:]+\])(:\d+)?", said) is not None

@@ -65,6 +65,10 @@ SECRET = "a secret of the command line's tests"
         ({"HEDDLE_SMTP_URL": "mail.example"}, "HEDDLE_SMTP_URL is wrong"),
         ({"HEDDLE_BASE_URL": "shop.example"}, "HEDDLE_BASE_URL is wrong"),
         ({"HEDDLE_GRAPH_URL": "graph"}, "HEDDLE_GRAPH_URL is wrong"),
+        (
+            {"HEDDLE_MEDIA_HOSTS": "fbcdn.net, https://media.example"},
+            "HEDDLE_MEDIA_HOSTS is wrong: should be hosts such as fbcdn.net, not 'https://media.example'",
+        ),
         ({"HEDDLE_FCM_URL": "fcm"}, "HEDDLE_FCM_URL is wrong"),
         ({"HEDDLE_FCM_CREDENTIALS": "/nowhere.json"}, "HEDDLE_FCM_CREDENTIALS is wrong"),
         ({"HEDDLE_DATA": "/dev/null"}, "HEDDLE_DATA is wrong: /dev/null is no folder"),

@@ -19,12 +19,14 @@ from domain.customers.visitors import Visitor
 from domain.db import new_id
 from domain.desk.messages import Attachment, DeliveryState, Message
 from domain.desk.tickets import Ticket
+from domain.errors import InvalidInput
 from domain.ids import public_id, row_id
 from domain.privacy.holdings import HOLDINGS
 from domain.sla.hours import Hours
 from domain.sla.policies import Calendar
 from domain.ways_in.blocking import BlockedSender
 from domain.ways_in.channels import Channel, ChannelKind
+from integrations.channel_settings import read_settings
 from integrations.chat import reception
 from integrations.chat.links import link
 from integrations.chat.pages import page_of
@@ -476,3 +478,21 @@ async def test_whose_a_silent_session_is_nobody_decides_who_only_names_an_addres
         theirs = (await session.scalars(select(Visitor).where(visitors.theirs(contact.id)))).all()
 
     assert [visitor.identity["sub"] for visitor in theirs] == ["eve"]
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "shop.example",
+        "https://shop.example/cart",
+        "ftp://shop.example",
+        "*",
+        "https://*.shop.example",
+        "https://",
+    ],
+)
+def test_a_page_that_no_browser_says_is_no_origin(origin: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        read_settings(ChannelKind.CHAT, {"origins": ["https://www.shop.example/", origin]})
+
+    assert refused.value.values["problem"] == "an origin is like https://shop.example, without a path"
