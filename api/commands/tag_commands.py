@@ -60,8 +60,7 @@ async def _begun(session: AsyncSession, old: str, new: str | None) -> TagChange:
     else:
         change = await renaming.rename(session, old, new, by=SYSTEM, at=now)
     kind = AuditKind.TAG_RENAMED if new else AuditKind.TAG_REMOVED
-    told = {"tag": change.tag} | ({"into": change.into} if change.into else {})
-    audit.note(session, kind, by=SYSTEM, at=now, data=told)
+    audit.note(session, kind, by=SYSTEM, at=now)
     return change
 
 

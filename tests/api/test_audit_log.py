@@ -17,6 +17,11 @@ UPDATE = "mutation($input: AgentUpdateInput!) { agentUpdate(input: $input) { use
 TOKEN = "mutation($input: TokenCreateInput!) { tokenCreate(input: $input) { secret userErrors { code } } }"
 CHANGE = "mutation($input: PasswordChangeInput!) { passwordChange(input: $input) { userErrors { code } } }"
 
+VIEW = "mutation($input: ViewSaveInput!) { viewSave(input: $input) { view { id } userErrors { code } } }"
+HOOK = "mutation($input: WebhookSaveInput!) { webhookSave(input: $input) { webhook { id } userErrors { code } } }"
+TAG = "mutation($input: TicketUpdateInput!) { ticketUpdate(input: $input) { userErrors { code } } }"
+RENAME = "mutation($input: TagRenameInput!) { tagRename(input: $input) { userErrors { code } } }"
+
 
 async def entries(admin: Client, **asked: Any) -> list[dict[str, Any]]:
     return [edge["node"] for edge in (await admin.ask(AUDIT, **asked))["audit"]["edges"]]
@@ -90,3 +95,18 @@ async def test_the_audit_comes_in_pages(house: House, admin: Client, ben: Client
     assert names == [f"Token {number}" for number in (4, 3, 2, 1, 0)]
     (error,) = await admin.errors(AUDIT, after="nonsense")
     assert error["extensions"]["code"] == "INVALID"
+
+
+async def test_what_nobody_can_change_holds_no_word_that_may_name_a_customer(two_teams: TwoTeams) -> None:
+    """An erasure takes a tag that is one person's alone, and leaves the audit as it is."""
+    admin = two_teams.admin
+    await admin.do(TAG, ids=[two_teams.ids["Ticket"]], addTags=["ada-canary"])
+    await admin.do(VIEW, name="Ada Canary", query="ada@canary.example", shared=True)
+    await admin.do(HOOK, url="https://example.org/hook", filter="ada@canary.example")
+    await admin.do(RENAME, tag="ada-canary", into="canary")
+
+    told = await entries(admin, kinds=["VIEW_SAVED", "WEBHOOK_SAVED", "TAG_RENAMED"])
+
+    assert [one["kind"] for one in told] == ["TAG_RENAMED", "WEBHOOK_SAVED", "VIEW_SAVED"]
+    assert [one["data"].get("url") for one in told] == [None, "https://example.org/hook", None]
+    assert "canary" not in str(told).lower()
