@@ -155,9 +155,10 @@ async def _found(session: AsyncSession, who: str) -> Contact:
     if len(ids) > 1:
         known = ", ".join(public_id("Contact", id) for id in ids)
         raise WrongSetting(f"{who} belongs to several contacts: {known}. Give the id of one.")
-    if not ids:
-        raise NotFound
-    return await access.contact(session, ids[0], to=SYSTEM)
+    try:
+        return await access.contact(session, ids[0], to=SYSTEM)
+    except (IndexError, NotFound):
+        raise WrongSetting(f"Nobody is known as {who!r}.") from None
 
 
 @contact.command(name="retention")

@@ -37,11 +37,15 @@ async def line_of(email: str, line: Annotated[str, Parameter(help='"" takes it a
 
 @numbers.command(name="list")
 async def list_numbers(slug: str) -> None:
-    """The numbers of a line: campaign, where it stands, language, and where its calls are connected."""
+    """The numbers of a line: campaign, where it stands, language, where its calls are connected, and its team."""
     async with house_here() as (house, _), house.db.transaction() as session:
         line = await _line(session, slug)
         found = await dialled_numbers.numbers_of(session, line.id)
-        rows = [(one.number, one.campaign, one.source, one.language, one.dial) for one in found]
+        teams = {team.id: team.name for team in await session.scalars(select(Team))}
+        rows = [
+            (one.number, one.campaign, one.source, one.language, one.dial, one.team_id and teams[one.team_id])
+            for one in found
+        ]
     for row in rows:
         print("  ".join(cell or "-" for cell in row))
 

@@ -12,6 +12,7 @@ from domain import audit
 from domain.actors import SYSTEM
 from domain.audit import AuditKind
 from domain.db import Database, database_time
+from domain.errors import NotFound
 from domain.settings import WrongSetting
 from domain.tagging import renaming
 from domain.tagging.changes import TagChange
@@ -55,10 +56,13 @@ async def remove(name: str) -> None:
 
 async def _begun(session: AsyncSession, old: str, new: str | None) -> TagChange:
     now = await database_time(session)
-    if new is None:
-        change = await renaming.remove(session, old, by=SYSTEM, at=now)
-    else:
-        change = await renaming.rename(session, old, new, by=SYSTEM, at=now)
+    try:
+        if new is None:
+            change = await renaming.remove(session, old, by=SYSTEM, at=now)
+        else:
+            change = await renaming.rename(session, old, new, by=SYSTEM, at=now)
+    except NotFound:
+        raise WrongSetting(f"There is no tag {old!r}: `heddle tag list` shows them.") from None
     kind = AuditKind.TAG_RENAMED if new else AuditKind.TAG_REMOVED
     audit.note(session, kind, by=SYSTEM, at=now)
     return change

@@ -8,6 +8,7 @@ import sys
 import zipfile
 from datetime import timedelta
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from sqlalchemy import func, select, update
@@ -18,7 +19,7 @@ from api.commands.setting_up import _place
 from api.workers import HEED
 from domain import following
 from domain.actors import SYSTEM, Role
-from domain.agents.staff import Agent
+from domain.agents.staff import Agent, Team
 from domain.arriving.opening import open_ticket
 from domain.audit import AuditEntry, AuditKind
 from domain.customers.contacts import Contact, add_contact
@@ -130,7 +131,11 @@ async def test_the_first_agent_and_channel_come_from_the_command_line(
         **settings,
     )
     telephone = heddle("agent", "line", "mia@shop.example", "SIP:7", folder=tmp_path, **settings)
-    campaign = ("--campaign", "Spring", "--language", "pl", "--dial", "50")
+    made = Database(url)
+    async with made.transaction() as session:
+        session.add(Team(name="Sales"))
+    await made.close()
+    campaign = ("--campaign", "Spring", "--language", "pl", "--dial", "50", "--team", "Sales")
     number = heddle(
         "channel", "numbers", "set", "main-line", "+48221112233", *campaign, folder=tmp_path, **settings
     )
@@ -140,6 +145,15 @@ async def test_the_first_agent_and_channel_come_from_the_command_line(
     )
     people = heddle("agent", "list", folder=tmp_path, **settings)
     ways_in = heddle("channel", "list", folder=tmp_path, **settings)
+    unknown = [
+        heddle(*typed, folder=tmp_path, **settings)
+        for typed in (
+            ("contact", "export", "ada@exmaple.org", "ada.zip"),
+            ("contact", "erase", public_id("Contact", UUID(int=7))),
+            ("tag", "remove", "mgu"),
+            ("tag", "rename", "mgu", "mug"),
+        )
+    ]
     wrong = heddle(
         "channel", "add", "email", "--name", "Mail", "adress=help@shop.example", folder=tmp_path, **settings
     )
@@ -152,11 +166,17 @@ async def test_the_first_agent_and_channel_come_from_the_command_line(
     assert ways_in.stdout == "main-line  phone  +48221234567  Main line\n"
     assert telephone.stdout == "Mia's telephone is 7.\n"
     assert number.stdout == "+48221112233 leads to 'main-line': Spring.\n"
-    assert numbers.stdout == "+48221112233  Spring  -  pl  50\n"
+    assert numbers.stdout == "+48221112233  Spring  -  pl  50  Sales\n"
     assert forgotten.stdout == "+48221112233 is forgotten.\n"
     assert again.returncode == 2
     assert "already" in again.stderr
     assert "'main-line'" in line.stdout
+    assert [(one.returncode, one.stderr) for one in unknown] == [
+        (2, "heddle: Nobody is known as 'ada@exmaple.org'.\n"),
+        (2, f"heddle: Nobody is known as {public_id('Contact', UUID(int=7))!r}.\n"),
+        (2, "heddle: There is no tag 'mgu': `heddle tag list` shows them.\n"),
+        (2, "heddle: There is no tag 'mgu': `heddle tag list` shows them.\n"),
+    ]
     assert wrong.returncode == 2
     assert wrong.stderr == "heddle: adress: there is no such setting\n"
     db = Database(url)
