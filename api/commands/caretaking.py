@@ -46,9 +46,15 @@ async def back_up(file: Path) -> None:
     print(
         f"{file}: {made.rows['ticket']} tickets, {made.rows['item']} items of conversations, {made.files} files."
     )
-    if made.missing:
+    if made.missing and made.files:
         print(f"{len(made.missing)} files that the database knows were not in the folder.")
     print("Keep HEDDLE_SECRET_KEY (or the file secret_key) with it, in another place.")
+    if made.missing and not made.files:
+        raise WrongSetting(
+            f"{file} holds none of the stored files: none of {len(made.missing)} is in "
+            f"{settings.domain.files_url or settings.domain.data / 'files'}. "
+            "Is HEDDLE_DATA (or HEDDLE_FILES_URL) that of the server?"
+        )
 
 
 async def restore(

@@ -20,10 +20,12 @@ from api.workers import HEED
 from domain import following
 from domain.actors import SYSTEM, Role
 from domain.agents.staff import Agent, Team
+from domain.answering.uploads import Upload
 from domain.arriving.opening import open_ticket
 from domain.audit import AuditEntry, AuditKind
 from domain.customers.contacts import Contact, add_contact
 from domain.db import Database, ring
+from domain.desk.files import Folder
 from domain.desk.tickets import Ticket
 from domain.events import Event, EventKind, Reader, record
 from domain.finding import indexing
@@ -353,6 +355,30 @@ async def test_a_shop_moves_from_one_database_to_another(database_url: str, tmp_
     async with db.transaction() as session:
         assert [agent.name for agent in await session.scalars(select(Agent))] == ["Mia"]
     await db.close()
+
+
+async def test_a_backup_without_the_files_says_that_it_looked_in_another_folder(
+    database_url: str, tmp_path: Path
+) -> None:
+    url = await another_database(database_url, "cli_files")
+    settings = {"HEDDLE_DATABASE_URL": url, "HEDDLE_SECRET_KEY": SECRET}
+    db, files = Database(url), Folder(tmp_path / "data" / "files")
+    async with db.transaction() as session:
+        ben = await an_agent(session, "Ben")
+        upload = {"name": "a.pdf", "mime": "application/pdf", "bytes": 7, "file": await files.put(b"%PDF-1")}
+        session.add(Upload(**upload, agent_id=ben.id, created_at=NOON, finished_at=NOON))
+    await db.close()
+
+    whole = heddle("backup", "a.zip", folder=tmp_path, HEDDLE_DATA=str(tmp_path / "data"), **settings)
+    elsewhere = heddle("backup", "b.zip", folder=tmp_path, HEDDLE_DATA=str(tmp_path / "other"), **settings)
+
+    assert (whole.returncode, whole.stderr) == (0, "")
+    assert elsewhere.returncode == 2
+    assert elsewhere.stderr == (
+        f"heddle: b.zip holds none of the stored files: none of 1 is in {tmp_path}/other/files. "
+        "Is HEDDLE_DATA (or HEDDLE_FILES_URL) that of the server?\n"
+    )
+    assert (tmp_path / "b.zip").exists(), "the tables are in it"
 
 
 async def test_what_is_given_up_after_a_restore_is_what_would_leave(
