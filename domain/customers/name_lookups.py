@@ -13,7 +13,7 @@ from domain.abreast import asked
 from domain.actors import SYSTEM
 from domain.customers.contacts import Identity
 from domain.customers.people import Person
-from domain.customers.survivors import survivor_of
+from domain.customers.survivors import held_contact
 from domain.db import Base, new_id, ring
 from domain.telling import tell
 from domain.ways_in.channels import Channel, ChannelKind
@@ -84,6 +84,6 @@ async def found(session: AsyncSession, identity_id: uuid.UUID, name: str, *, at:
         return
     name = " ".join(name.split())[:LONGEST_NAME]
     identity.name = identity.name or name
-    contact = await survivor_of(session, identity.contact_id)
-    if contact and not contact.name and not contact.erased_at:
+    contact = await held_contact(session, identity.contact_id)
+    if not contact.name and not contact.erased_at:
         contact.change(by=SYSTEM, at=at, name=name)

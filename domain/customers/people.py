@@ -82,6 +82,8 @@ async def recognise(
         contact = add_contact(session, name=name, locale=locale, by=customer(uuid.UUID(int=0)), at=at)
         proof = None if shares else claims[0].proof
     await by_turns(session, f"contact\n{contact.id}")
+    if known and ((name and not contact.name) or (locale and not contact.locale)):
+        await session.refresh(contact, with_for_update={"key_share": True})  # an agent may say so just now
     if not contact.name and name:
         contact.name = name
     if not contact.locale and locale:

@@ -322,6 +322,27 @@ async def test_a_mail_that_comes_while_its_contact_becomes_another_is_the_surviv
         assert [ticket.contact_id for ticket in await tickets(session)] == [home.id] * 3
 
 
+async def test_a_name_that_an_agent_writes_down_while_a_mail_comes_stays(
+    house: House, mailbox: Channel, smtp: dict[str, Any]
+) -> None:
+    async with house.db.transaction() as session:
+        await receive(session, mailbox, authentic_mail("ada@example.org"))
+        (ada,) = await contacts(session)
+
+    async with opening(house):
+        async with house.db.transaction() as session:
+            held = await session.get_one(Contact, ada.id, with_for_update=True)
+            held.change(by=SYSTEM, at=NOON, name="Countess of Lovelace", locale="ca")
+            await session.flush()
+            await deliver(smtp, authenticated(a_mail()))
+            await who_waits(house)
+        await until(lambda: all_opened(house))
+
+    async with house.db.transaction() as session:
+        (ada,) = await contacts(session)
+        assert (ada.name, ada.locale) == ("Countess of Lovelace", "ca")
+
+
 async def all_opened(house: House) -> bool:
     async with house.db.transaction() as session:
         return await session.scalar(select(Arrival.id).where(Arrival.due_at.is_not(None))) is None

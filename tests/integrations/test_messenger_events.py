@@ -28,7 +28,7 @@ from integrations.media import Media
 from integrations.messenger.profiles import Profiles
 from tests.fetching import running
 from tests.integrations.messaging import ADA, PAGE_ID, Messaging, at_work, lately
-from tests.locks import cut_off_who_waits
+from tests.locks import cut_off_who_waits, who_waits
 
 SECOND = timedelta(seconds=1)
 
@@ -276,6 +276,20 @@ async def test_a_name_is_asked_for_once_and_fills_in_only_what_is_empty(page: Me
     await page.set(Contact, name="Countess")
     await page.set(NameLookup, due_at=lately())
     assert await names(page) == ["Countess"]
+
+
+async def test_a_name_that_an_agent_writes_down_while_meta_is_asked_stays(page: Messaging) -> None:
+    page.graph.people = {ADA: "Ada Lovelace"}
+    await page.comes(meta.text_message(ADA, PAGE_ID, "Hi", at=lately(minutes=2)))
+
+    async with page.house.db.transaction() as session:
+        ada = (await session.scalars(select(Contact).with_for_update())).one()
+        ada.name = "Countess"
+        await session.flush()
+        looking_up = asyncio.create_task(names(page))
+        await who_waits(page.house)
+
+    assert await looking_up == ["Countess"]
 
 
 async def test_a_name_that_meta_refuses_is_not_asked_for_again(page: Messaging) -> None:
