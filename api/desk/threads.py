@@ -17,7 +17,7 @@ from api.selection import Selection
 from domain.customers.contacts import Identity as IdentityRow
 from domain.db import one_of_given
 from domain.desk import threads
-from domain.desk.messages import Item
+from domain.desk.messages import DeliveryState, Item
 from domain.gathering import gathered
 from domain.ids import public_id
 from domain.joining import reasons
@@ -97,8 +97,13 @@ _named = one_of_given(IdentityRow.id)
 @cache
 def _threads() -> Select[Any]:
     thread, item = threads.Thread.__table__, Item.__table__.c
+    stands = item.delivery.is_distinct_from(DeliveryState.UNDONE)
     items = (
-        select(item.thread_id, func.count().label("messages"), func.max(item.at).label("last_at"))
+        select(
+            item.thread_id,
+            func.count().filter(stands).label("messages"),
+            func.max(item.at).filter(stands).label("last_at"),
+        )
         .join(thread, thread.c.id == item.thread_id)
         .where(one_of_given(thread.c.ticket_id))
         .group_by(item.thread_id)
@@ -109,7 +114,10 @@ def _threads() -> Select[Any]:
         .join_from(thread, Channel, Channel.id == thread.c.channel_id)
         .outerjoin(items, items.c.thread_id == thread.c.id)
         .outerjoin(Move, Move.id == thread.c.move_id)
-        .where(one_of_given(thread.c.ticket_id), or_(items.c.messages > 0, thread.c.split_from_id.is_(None)))
+        .where(
+            one_of_given(thread.c.ticket_id),
+            or_(items.c.thread_id.is_not(None), thread.c.split_from_id.is_(None)),
+        )
         .order_by(thread.c.joined_at, thread.c.number)
     )
 

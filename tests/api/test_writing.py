@@ -240,6 +240,7 @@ async def test_an_answer_is_taken_back_with_its_words_and_files(
     assert again == ["ALREADY_LEFT"]
     shown = await ben.ask(TICKET, id=(await asked(house, ben))["ticketId"])
     assert shown["ticket"]["preview"] == "Where is my parcel?"
+    assert [thread["messageCount"] for thread in shown["ticket"]["threads"]] == [1]
 
     better = await ben.do(SEND, **await asked(house, ben), attachmentIds=[id])
     mail = await carried(house, sink)
