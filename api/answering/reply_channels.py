@@ -2,17 +2,20 @@
 
 import uuid
 from collections.abc import Mapping
+from typing import Any
 
 from sqlalchemy import func, select
+from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from api.context import Reading, by, plain
-from api.customers.identities import Identity, each_once, identities_where
+from api.customers.identities import IS_TEXTED, SAID_THERE, Identity, each_once, identities_where
 from api.selection import Selection
 from domain.customers import contacts
+from domain.customers.consents import Consent
 from domain.db import among, one_of_given
 from domain.desk.threads import Thread
 from domain.gathering import gathered
-from domain.ways_in.channels import ChannelKind
+from domain.ways_in.channels import Channel, ChannelKind
 
 
 async def reply_channels_of(
@@ -27,9 +30,10 @@ async def reply_channels_of(
     threads, identities = by("ticket_id", rows.all()), each_once(known)
     found: dict[uuid.UUID, list[Identity]] = {}
     for ticket_id, contact_id in tickets.items():
-        used = {one.identity_id: one.at.timestamp() if one.at else 0.0 for one in threads.get(ticket_id, [])}
+        here = {one.identity_id: one for one in threads.get(ticket_id, [])}
+        used = {id: one.at.timestamp() if one.at else 0.0 for id, one in here.items()}
         mine = [
-            _from_here(identity, was_used=identity.row_id in used)
+            _from_here(identity, here.get(identity.row_id))
             for identity in identities
             if identity.contact_id == contact_id or identity.row_id in used
         ]
@@ -38,8 +42,18 @@ async def reply_channels_of(
 
 
 _here = one_of_given(Thread.ticket_id)
+_latest = (Thread.ended_at.is_not(None), Thread.last_inbound_at.desc().nulls_last(), Thread.id)
+"""As `domain/answering/carrying.py` has them."""
+_stopped = func.array_agg(aggregate_order_by(Consent.stopped_at, *_latest)).filter(*IS_TEXTED)
 _used = (
-    select(Thread.ticket_id, Thread.identity_id, func.max(Thread.last_inbound_at).label("at"))
+    select(
+        Thread.ticket_id,
+        Thread.identity_id,
+        func.max(Thread.last_inbound_at).label("at"),
+        _stopped.label("stopped"),
+    )
+    .join(Channel, Channel.id == Thread.channel_id)
+    .outerjoin(Consent, SAID_THERE)
     .where(_here)
     .group_by(Thread.ticket_id, Thread.identity_id)
 )
@@ -47,9 +61,15 @@ _taking_part = select(Thread.identity_id).where(_here, Thread.identity_id.is_not
 _may_be = one_of_given(contacts.Identity.contact_id, "contacts") | among(contacts.Identity.id, _taking_part)
 
 
-def _from_here(identity: Identity, *, was_used: bool) -> Identity:
+def _from_here(identity: Identity, used: Any) -> Identity:
     """A mail begins a conversation, and a text message one with who has written some; elsewhere the answer goes where the
     customer wrote."""
-    if identity.channel in (ChannelKind.EMAIL, ChannelKind.SMS) or was_used:
+    if (
+        used and used.stopped
+    ):  # by the number of ours that is in conversation here, whatever was said to others
+        stopped_at = used.stopped[0]
+        said = {"can_reply": stopped_at is None, "stopped_at": stopped_at}
+        return plain(Identity, {**vars(identity), **said})
+    if identity.channel in (ChannelKind.EMAIL, ChannelKind.SMS) or used:
         return identity
     return plain(Identity, {**vars(identity), "can_reply": False})

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 import strawberry
-from sqlalchemy import ColumnElement, Select, exists, func, select
+from sqlalchemy import ColumnElement, Select, and_, exists, func, select
 
 from api.columns import Columns
 from api.computed import computed
@@ -57,7 +57,7 @@ class Identity(Node):
         description="Since when our mail comes back from there, twice at least, because there is nobody: `messageSend` wants `force`."
     )
     stopped_at: datetime | None = strawberry.field(
-        description="Since when whoever has this number wants no text messages: `messageSend` refuses, as `RECIPIENT_STOPPED`."
+        description="Since when whoever has this number wants no text messages of the number of ours that would answer: `messageSend` refuses, as `RECIPIENT_STOPPED`."
     )
     call_url: str | None = strawberry.field(
         description="Of a number: opens the telephone of whoever taps it. `callStart` calls by the shop's own line."
@@ -109,6 +109,9 @@ def _rows(condition: ColumnElement[bool], asked: frozenset[str]) -> Select[Any]:
     return rows.order_by(_table.created_at)
 
 
+IS_TEXTED = (Channel.kind == ChannelKind.SMS, Channel.disabled_at.is_(None))
+SAID_THERE = and_(Consent.channel_id == Thread.channel_id, Consent.number == Thread.key)
+
 _table = contacts.Identity.__table__.c
 _of_contacts = one_of_given(_table.contact_id)
 _its_threads = Thread.identity_id == _table.id
@@ -118,11 +121,17 @@ _last_inbound_at = (
     select(func.max(Thread.last_inbound_at)).where(_its_threads).scalar_subquery().label("last_inbound_at")
 )
 _stopped_at = (
-    select(func.max(Consent.stopped_at))
-    .where(_table.kind == IdentityKind.PHONE, Consent.number == _table.value)
+    select(Consent.stopped_at)
+    .select_from(Thread)
+    .join(Channel, and_(Channel.id == Thread.channel_id, *IS_TEXTED))
+    .outerjoin(Consent, SAID_THERE)
+    .where(_its_threads)
+    .order_by(Thread.last_inbound_at.desc().nulls_last())
+    .limit(1)
     .scalar_subquery()
     .label("stopped_at")
 )
+"""At the number of ours that it wrote to last, by which a conversation would begin."""
 COLUMNS = Columns(
     (
         _table.id.label("row_id"),

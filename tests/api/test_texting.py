@@ -13,6 +13,7 @@ from domain.arriving.inbound import InboundMessage
 from domain.customers.consents import Consent, Wish
 from domain.customers.contacts import Claim, Contact, IdentityKind
 from domain.db import database_time
+from domain.desk.tickets import TicketStatus
 from domain.ids import public_id
 from domain.privacy.erasure import ERASURES, ask
 from domain.privacy.sealing import Sealer
@@ -76,6 +77,27 @@ async def test_an_agent_answers_a_text_message_until_its_sender_says_stop(
     assert "8 text messages" in too_long["userErrors"][0]["message"]
     assert (after["canReply"], after["stoppedAt"] is not None) == (False, True)
     assert stopped == ["RECIPIENT_STOPPED"]
+
+
+async def test_who_says_stop_to_one_of_the_shops_numbers_is_still_answered_by_the_other(
+    house: House, number: Channel, ben: Client
+) -> None:
+    async with house.db.transaction() as session:
+        (ticket,) = await tickets(session)
+        ticket.change(by=SYSTEM, at=NOON, status=TicketStatus.CLOSED)
+        other = await a_channel(session, house.keys, ChannelKind.SMS, slug="other", number="+34600999999")
+        await receive(session, other, a_text("My invoice is wrong"))
+        parcel, invoice = [public_id("Ticket", one.id) for one in await tickets(session)]
+
+    await stops(house, number)
+
+    shown = {id: (await ben.ask(TICKET, id=id))["ticket"]["replyChannels"] for id in (parcel, invoice)}
+    assert [(to["canReply"], to["stoppedAt"] is None) for to in shown[parcel]] == [(False, False)]
+    assert [(to["canReply"], to["stoppedAt"] is None) for to in shown[invoice]] == [(True, True)]
+    answer = {"text": "It is.", "lastSeenSeq": 10**15, "force": True}
+    for id, refused in ((parcel, ["RECIPIENT_STOPPED"]), (invoice, [])):
+        sent = await ben.do(SEND, ticketId=id, identityId=shown[id][0]["id"], **answer)
+        assert [error["code"] for error in sent["userErrors"]] == refused
 
 
 async def test_the_shop_writes_first_only_to_who_agreed_and_never_to_who_stopped(
