@@ -167,7 +167,8 @@ class Ticket(Base):
         if status and status != self.status:
             changed["status"] = [self.status, status]
             self.status, self.snoozed_until = status, None
-            self.solved_at = at if status in OVER else None
+            solved = {TicketStatus.SOLVED: at, TicketStatus.CLOSED: self.solved_at or at}
+            self.solved_at = solved.get(status)
         if priority and priority != self.priority:
             changed["priority"] = [self.priority, priority]
             self.priority = priority

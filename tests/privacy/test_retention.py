@@ -25,6 +25,7 @@ SAVE = "mutation($input: RetentionSaveInput!) { retentionSave(input: $input) { u
 PLAN = """query($id: ID!, $originals: Int, $texts: Int) {
   retentionPlan(channelId: $id, originalsDays: $originals, textsDays: $texts) { originals texts } }"""
 MERGE = "mutation($input: TicketMergeInput!) { ticketMerge(input: $input) { mergeId userErrors { code } } }"
+UPDATE = "mutation($input: TicketUpdateInput!) { ticketUpdate(input: $input) { userErrors { code } } }"
 UNDO = "mutation($input: JoinUndoInput!) { joinUndo(input: $input) { userErrors { code } } }"
 
 AGES = timedelta(days=900)
@@ -47,11 +48,11 @@ async def texts(house: House) -> list[str]:
         return list(await session.scalars(select(Item.text).order_by(Item.at, Item.id)))
 
 
-async def settled_ages_ago(house: House, ticket: Ticket) -> None:
+async def settled_ages_ago(house: House, ticket: Ticket, status: TicketStatus = TicketStatus.CLOSED) -> None:
     async with house.db.transaction() as session:
         then = (await database_time(session)) - AGES
         settled = update(Ticket).where(Ticket.id == ticket.id)
-        await session.execute(settled.values(status=TicketStatus.CLOSED, solved_at=then))
+        await session.execute(settled.values(status=status, solved_at=then))
 
 
 async def two_matters(house: House, mailbox: Channel) -> list[Ticket]:
@@ -76,6 +77,18 @@ async def test_old_mails_that_are_brought_along_later_go_too(
 
     assert taken[mailbox.id].texts == 1
     assert await texts(house) == [""]
+
+
+async def test_what_was_solved_long_ago_is_kept_no_longer_because_somebody_closes_it(
+    house: House, ben: Client, admin: Client, mailbox: Channel
+) -> None:
+    solved, _ = await two_matters(house, mailbox)
+    await settled_ages_ago(house, solved, TicketStatus.SOLVED)
+
+    await ben.do(UPDATE, ids=[public_id("Ticket", solved.id)], status="CLOSED")
+    await keeps_a_year(house, admin, mailbox)
+
+    assert sorted(await texts(house)) == ["", "The second, 200200"]
 
 
 async def test_what_is_merged_into_a_ticket_settled_long_ago_goes_too(
