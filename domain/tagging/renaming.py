@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import structlog
-from sqlalchemy import delete, func, select
+from sqlalchemy import ColumnElement, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.abreast import one_at_a_time
@@ -160,10 +160,12 @@ async def _can_be_taken_back(session: AsyncSession, change: TagChange, ids: Sequ
     steps = select(Step).where(one_of(Step.row_id, ids), Step.of == "ticket", Step.field == "tags")
     for step in await session.scalars(steps):
         step.before, step.after = change.of(step.before), change.of(step.after)
-    edited = select(EditedTicket).where(
-        one_of(EditedTicket.ticket_id, ids), EditedTicket.changed.has_key("tags")
-    )
-    for row in await session.scalars(edited):
+    await _in_edits(session, change, one_of(EditedTicket.ticket_id, ids))
+
+
+async def _in_edits(session: AsyncSession, change: TagChange, *of: ColumnElement[bool]) -> None:
+    named = EditedTicket.changed["tags"].contains([[change.tag]])
+    for row in await session.scalars(select(EditedTicket).where(named, *of)):
         row.changed = row.changed | {"tags": [change.of(names) for names in row.changed["tags"]]}
 
 
@@ -182,6 +184,7 @@ async def _is_over(session: AsyncSession, change: TagChange) -> bool:
     await nobody_puts(session, change.tag)
     if await session.scalar(select(Ticket.id).where(Ticket.tags.has_key(change.tag)).limit(1)):
         return False
+    await _in_edits(session, change)  # of tickets from which it was taken off before
     if change.into:
         await _rename_in_rules(session, change, under_way=False)
     await session.execute(delete(Tag).where(Tag.name == change.tag))

@@ -18,7 +18,7 @@ from domain.db import database_time, new_id
 from domain.desk.tickets import Ticket, TicketStatus
 from domain.events import Event, EventKind
 from domain.finding.views import View
-from domain.ids import row_id
+from domain.ids import public_id, row_id
 from domain.joining import merging, undoing
 from domain.macros.macros import Macro
 from domain.sla.policies import Conditions, Policy, policies_in_order, save_policy
@@ -26,6 +26,8 @@ from domain.tagging import renaming
 from domain.tagging.changes import TAG_CHANGES
 from domain.tagging.tags import Tag
 from domain.webhooks import Webhook, add_webhook
+from domain.working import bulk
+from domain.working.edits import Edit
 from tests.client import Client
 from tests.factories import NOON, a_promise
 from tests.papers import shown
@@ -37,6 +39,8 @@ FOUND = "query($asked: String) { tickets(filter: {query: $asked}) { totalCount }
 CHANGE = "tagChange { id tag into state total done } userErrors { code field message }"
 RENAME = f"mutation($input: TagRenameInput!) {{ tagRename(input: $input) {{ {CHANGE} }} }}"
 REMOVE = f"mutation($input: TagRemoveInput!) {{ tagRemove(input: $input) {{ {CHANGE} }} }}"
+BULK = "mutation($input: BulkChangeInput!) { bulkChange(input: $input) { bulkChange { id } } }"
+BULK_UNDO = "mutation($input: BulkUndoInput!) { bulkUndo(input: $input) { userErrors { code } } }"
 CHANGES = "{ tagChanges { tag into state total done finishedAt } }"
 MACRO = "mutation($input: MacroSaveInput!) { macroSave(input: $input) { userErrors { code } } }"
 VIEW = "mutation($input: ViewSaveInput!) { viewSave(input: $input) { userErrors { code } } }"
@@ -225,6 +229,34 @@ async def test_a_merge_taken_back_after_a_renaming_gives_each_its_tags_by_their_
         first, second, *_ = (await session.scalars(select(Ticket.tags).order_by(Ticket.number))).all()
         assert (first, second) == (["cup"], ["cup", "plate"])
         assert not (await session.scalars(select(Tag).where(Tag.name == "mug"))).all()
+
+
+@pytest.mark.parametrize(
+    ("mutation", "asked", "back"), [(RENAME, {"into": "cup"}, ["cup"]), (REMOVE, {}, [])]
+)
+async def test_what_was_taken_off_before_a_renaming_comes_back_by_its_new_name(
+    house: House, admin: Client, tagged: None, mutation: str, asked: dict[str, str], back: list[str]
+) -> None:
+    async with house.db.transaction() as session:
+        ids = (await session.scalars(select(Ticket.id).order_by(Ticket.number).limit(1))).all()
+    begun = await admin.do(BULK, ids=[public_id("Ticket", id) for id in ids], removeTags=["mug"])
+    await bulks_work(house)
+
+    await admin.do(mutation, tag="mug", **asked)
+    await works(house)
+    await admin.do(BULK_UNDO, id=begun["bulkChange"]["id"])
+    await bulks_work(house)
+
+    async with house.db.transaction() as session:
+        assert (await session.get_one(Ticket, ids[0])).tags == back
+        assert not (await session.scalars(select(Tag).where(Tag.name == "mug"))).all()
+
+
+async def bulks_work(house: House) -> None:
+    async with house.db.transaction() as session:
+        for edit in await session.scalars(select(Edit).where(Edit.due_at.is_not(None))):
+            await bulk.step(session, edit.id)
+            edit.due_at = None
 
 
 async def add_webhook_for(house: House, session: Any, filter: str) -> None:
