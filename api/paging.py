@@ -45,14 +45,14 @@ def page_size(asked: int, *, field: str = "first") -> int:
     return asked
 
 
-def by_name_cursor(name: str, id: uuid.UUID) -> str:
+def by_name_cursor(of: str, name: str, id: uuid.UUID) -> str:
     """Of a list in the order of `domain.db.by_name`."""
-    return base64.urlsafe_b64encode(f"{id.hex}.{name}".encode()).decode()
+    return _written(of, id.hex, name)
 
 
-def named_place_of(cursor: str) -> tuple[str, uuid.UUID]:
+def named_place_of(of: str, cursor: str) -> tuple[str, uuid.UUID]:
     try:
-        id, _, name = base64.urlsafe_b64decode(cursor).decode().partition(".")
+        id, _, name = _read(of, cursor).partition(".")
         if "\x00" in name:
             raise ValueError(name)
         return name, uuid.UUID(hex=id)
@@ -67,13 +67,25 @@ def of_each(query: Select[Any], parent: Any, *order: Any, most: int = MOST) -> S
     return select(ranked).where(ranked.c.place <= most).order_by(ranked.c.place)
 
 
-def cursor_of(at: datetime, id: uuid.UUID) -> str:
-    return base64.urlsafe_b64encode(f"{int(at.timestamp() * 1_000_000)}.{id.hex}".encode()).decode()
+def cursor_of(of: str, at: datetime, id: uuid.UUID) -> str:
+    return _written(of, str(int(at.timestamp() * 1_000_000)), id.hex)
 
 
-def place_of(cursor: str) -> tuple[datetime, uuid.UUID]:
+def place_of(of: str, cursor: str) -> tuple[datetime, uuid.UUID]:
     try:
-        at, id = base64.urlsafe_b64decode(cursor).decode().split(".")
+        at, id = _read(of, cursor).split(".")
         return EPOCH + timedelta(microseconds=int(at)), uuid.UUID(hex=id)
     except (ValueError, OverflowError, OSError):
         raise InvalidInput(N_("This cursor is not one of ours."), field=["after"]) from None
+
+
+def _written(of: str, *place: str) -> str:
+    """`of`: the list and its order. Another list's place would skip and repeat without a word."""
+    return base64.urlsafe_b64encode(".".join((of, *place)).encode()).decode()
+
+
+def _read(of: str, cursor: str) -> str:
+    said, _, place = base64.urlsafe_b64decode(cursor).decode().partition(".")
+    if said != of:
+        raise ValueError(said)
+    return place

@@ -63,19 +63,21 @@ def _in_order(query: Select[Any], order_by: ContactOrder, after: str | None) -> 
     match order_by:
         case ContactOrder.NEWEST:
             if after:
-                earlier = tuple_(ContactRow.created_at, ContactRow.id) < tuple_(*place_of(after))
+                earlier = tuple_(ContactRow.created_at, ContactRow.id) < tuple_(*place_of("contacts", after))
                 query = query.where(earlier)
             return query.order_by(ContactRow.created_at.desc(), ContactRow.id.desc())
         case ContactOrder.NAME:
             if after:
-                query = query.where(tuple_(PLACE, ContactRow.id) > tuple_(*named_place_of(after)))
+                query = query.where(
+                    tuple_(PLACE, ContactRow.id) > tuple_(*named_place_of("contacts by name", after))
+                )
             return query.order_by(PLACE, ContactRow.id)
 
 
 def _cursor(row: Any, order_by: ContactOrder) -> str:
     if order_by == ContactOrder.NEWEST:
-        return cursor_of(row.created_at, row.id)
-    return by_name_cursor(row.place, row.id)
+        return cursor_of("contacts", row.created_at, row.id)
+    return by_name_cursor("contacts by name", row.place, row.id)
 
 
 def _found_by(search: str) -> list[ColumnElement[bool]]:

@@ -118,9 +118,12 @@ async def _companies(
             is_domain = cast(company.domains, JSONB).contains([word.lower()])
             query = query.where(company.name.icontains(word, autoescape=True) | is_domain)
         if after:
-            query = query.where(tuple_(PLACE, company.id) > tuple_(*named_place_of(after)))
+            query = query.where(tuple_(PLACE, company.id) > tuple_(*named_place_of("companies", after)))
         found = await _load(reading, query.order_by(PLACE, company.id).limit(size + 1))
-    edges = [CompanyEdge(cursor=by_name_cursor(one.place, one.row_id), node=one) for one in found[:size]]
+    edges = [
+        CompanyEdge(cursor=by_name_cursor("companies", one.place, one.row_id), node=one)
+        for one in found[:size]
+    ]
     return CompanyConnection(edges=edges, page_info=page_info(edges, after=after, more=len(found) > size))
 
 

@@ -40,9 +40,10 @@ class TicketEdge:
     cursor: str
     node: Ticket
     at: strawberry.Private[datetime]
+    order: strawberry.Private[TicketOrder]
 
 
-computed(TicketEdge, cursor=lambda edge: cursor_of(edge.at, edge.node.row_id))
+computed(TicketEdge, cursor=lambda edge: cursor_of(edge.order, edge.at, edge.node.row_id))
 
 
 @strawberry.type
@@ -85,7 +86,7 @@ async def _tickets(
     async with info.context.reading() as reading:
         chosen, view_order = await _chosen(reading, filter) if filter else ([_NO_SPAM], None)
         order = order_by or view_order or TicketOrder.UPDATED
-        place = place_of(after) if after else None
+        place = place_of(order, after) if after else None
         asked = selection.below("edges", "node")
         columns, sight = COLUMNS.asked(asked), access.sight(reading.actor)
         values: dict[str, Any] | None = None
@@ -99,7 +100,7 @@ async def _tickets(
             reading.connection.scalar(_count(sight, chosen)) if "totalCount" in selection else nothing(),
         )
     edges = [
-        plain(TicketEdge, {"at": getattr(ticket, _ORDERS[order].by.key), "node": ticket})
+        plain(TicketEdge, {"at": getattr(ticket, _ORDERS[order].by.key), "order": order, "node": ticket})
         for ticket in found[:size]
     ]
     return TicketConnection(

@@ -159,11 +159,11 @@ async def _feedback(
             counted = query.with_only_columns(Row.id).limit(COUNTED + 1).subquery()
             total = await reading.connection.scalar(select(func.count()).select_from(counted)) or 0
         if after:
-            query = query.where(tuple_(Row.answered_at, Row.id) < tuple_(*place_of(after)))
+            query = query.where(tuple_(Row.answered_at, Row.id) < tuple_(*place_of("feedback", after)))
         query = query.order_by(Row.answered_at.desc(), Row.id.desc()).limit(size + 1)
         rows = (await reading.connection.execute(query)).all()
         found = await _shown(reading, rows[:size], asked.below("edges", "node"))
-    edges = [FeedbackEdge(cursor=cursor_of(one.at, one.row_id), node=one) for one in found]
+    edges = [FeedbackEdge(cursor=cursor_of("feedback", one.at, one.row_id), node=one) for one in found]
     return FeedbackConnection(
         edges=edges, page_info=page_info(edges, after=after, more=len(rows) > size), total_count=total
     )

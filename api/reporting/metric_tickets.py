@@ -54,7 +54,7 @@ async def _metric_tickets(
     async with info.context.reading() as reading:
         asked = asked_of(reading.actor, range, group_by, reading.at)
         behind = _behind(asked, figure, key)
-        place = place_of(after) if after else None
+        place = place_of("measured", after) if after else None
         found = await shares(reading.connection, behind, after=place, limit=size + 1)
         total = 0
         if "totalCount" in selection:
@@ -63,7 +63,7 @@ async def _metric_tickets(
         tickets = await tickets_by_id(reading, ids, selection.below("edges", "node"))
     edges = [
         MetricTicketEdge(
-            cursor=cursor_of(row.last_at, row.ticket_id),
+            cursor=cursor_of("measured", row.last_at, row.ticket_id),
             node=tickets[row.ticket_id],
             count=row.times,
             seconds=row.seconds,

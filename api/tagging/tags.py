@@ -100,7 +100,7 @@ async def _tags(
         for part in kept((search or "").split()):
             listed = listed.where(tags.Tag.name.contains(part, autoescape=True))
         if after:
-            listed = listed.where(tags.Tag.name > named_place_of(after)[0])
+            listed = listed.where(tags.Tag.name > named_place_of("tags", after)[0])
         page = listed.order_by(tags.Tag.name).limit(size + 1).ext(distinct_on(tags.Tag.name))
         rows = (await reading.connection.execute(page)).all()
         names = [row.name for row in rows[:size]]
@@ -109,7 +109,7 @@ async def _tags(
             counted = await open_tickets(reading.connection, names, to=reading.actor)
     edges = [
         TagEdge(
-            cursor=by_name_cursor(row.name, row.id),
+            cursor=by_name_cursor("tags", row.name, row.id),
             node=Tag(name=row.name, open_tickets=counted.get(row.name, 0)),
         )
         for row in rows[:size]

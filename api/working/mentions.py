@@ -46,7 +46,7 @@ async def _mentions(info: Info, first: int = 25, after: str | None = None) -> Me
             .where(MentionRow.agent_id == reading.actor.agent_id, may_see(TicketRow, reading.actor))
         )
         if after:
-            query = query.where(MentionRow.item_id < place_of(after)[1])
+            query = query.where(MentionRow.item_id < place_of("mentions", after)[1])
         query = query.order_by(MentionRow.item_id.desc()).limit(size + 1)
         rows = (await reading.connection.execute(query)).all()
         shown = rows[:size]
@@ -58,7 +58,7 @@ async def _mentions(info: Info, first: int = 25, after: str | None = None) -> Me
             tickets = await tickets_by_id(reading, {row.ticket_id for row in shown}, asked["ticket"])
     edges = [
         MentionEdge(
-            cursor=cursor_of(row.at, row.id),
+            cursor=cursor_of("mentions", row.at, row.id),
             node=plain(Mention, {"note": notes.get(row.id), "ticket": tickets.get(row.ticket_id)}),
         )
         for row in shown

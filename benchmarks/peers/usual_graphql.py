@@ -181,7 +181,7 @@ class Query:
         async with info.context.sessions() as session:
             found = (await session.scalars(query)).all()
         shown = found[:first]
-        end = cursor_of(shown[-1].updated_at, shown[-1].id) if shown else None
+        end = cursor_of("updated", shown[-1].updated_at, shown[-1].id) if shown else None
         return TicketConnection(
             edges=[TicketEdge(node=Ticket.of(row)) for row in shown],
             page_info=PageInfo(end_cursor=end, has_next_page=len(found) > first),

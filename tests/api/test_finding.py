@@ -104,6 +104,30 @@ async def test_pages_by_due_time_neither_skip_nor_repeat_and_end_with_what_nothi
     assert await numbers(ben, orderBy="CREATED", first=2) == ["6", "5"]
 
 
+ORDERS = ("DUE", "UPDATED", "CREATED")
+
+
+async def test_a_cursor_is_good_for_its_list_and_order_only(house: House, ben: Client) -> None:
+    async with house.db.transaction() as session:
+        mailbox = await a_channel(session, house.keys, ChannelKind.EMAIL)
+        for name in ("ada", "zofia"):
+            await receive(session, mailbox, a_mail(f"{name}@example.org"))
+    cursors = {
+        order: (await ben.ask(INBOX, orderBy=order, first=1))["tickets"]["pageInfo"]["endCursor"]
+        for order in ORDERS
+    }
+    newest = "{ contacts(first: 1, orderBy: NEWEST) { pageInfo { endCursor } } }"
+    cursors["NEWEST"] = (await ben.ask(newest))["contacts"]["pageInfo"]["endCursor"]
+
+    for order in ORDERS:
+        for of, cursor in cursors.items():
+            if of == order:
+                assert len((await ben.ask(INBOX, orderBy=order, after=cursor))["tickets"]["edges"]) == 1
+            else:
+                (error,) = await ben.errors(INBOX, orderBy=order, after=cursor)
+                assert error["extensions"]["code"] == "INVALID"
+
+
 async def test_everybody_counts_what_they_see_in_one_statement_for_all_views(
     house: House, shop: None, ben: Client, mia: Client
 ) -> None:
