@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, case, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.complaints.complaints import LEADS, Complaint, ComplaintStep
@@ -17,7 +17,7 @@ from domain.desk.threads import Thread
 from domain.desk.tickets import Ticket, TicketStatus
 from domain.events import Event, EventKind
 from domain.sla.clocks import Clock
-from domain.sla.facts import SETS_STATUS
+from domain.sla.facts import SETS_STATUS, STANDS
 from domain.ways_in.channels import Channel
 
 MOVES = (EventKind.TICKET_MERGED, EventKind.MOVE_UNDONE)
@@ -95,7 +95,7 @@ async def _fill(session: AsyncSession, found: dict[uuid.UUID, History]) -> None:
         session,
         select(
             Event.ticket_id, Event.seq, Event.at, Event.kind, Event.actor_kind, Event.actor_id, Event.data,
-            Event.data["status"][1].astext.label("status"),
+            case((STANDS, Event.data["status"][1].astext)).label("status"),
         )
         .where(one_of(Event.ticket_id, found), Event.at >= since, Event.kind.in_((*SETS_STATUS, *MOVES)))
         .order_by(Event.seq),

@@ -54,7 +54,7 @@ Spent = tuple[Interval, ...]
 
 def measured(history: History) -> list[tuple[Found, Spent]]:
     changes = [event for event in history.events if event.kind in SETS_STATUS]
-    facts = facts_in(history.began_at, history.items, changes)
+    facts = facts_in(history.began_at, history.items, history.events)
     first = next((row for row in history.items if row.kind == ItemKind.MESSAGE), None)
     return [] if began_by_machine(first, facts) else list(_Measuring(history, facts, changes).all())
 

@@ -50,15 +50,15 @@ _said = (
 SAID = _said.where(one_of_given(_item.ticket_id))
 _said_in = _said.where(_item.thread_id == bindparam("thread"))
 _move = Event.data["move"].astext
-# A status that a merge or a move has set counts as long as that one is not taken back.
-_stands = or_(_move.is_(None), exists().where(Move.id == cast(_move, Uuid), Move.undone_at.is_(None)))
+STANDS = or_(_move.is_(None), exists().where(Move.id == cast(_move, Uuid), Move.undone_at.is_(None)))
+"""A status that a merge or a move has set counts as long as that one is not taken back."""
 CHANGED = select(
     Event.ticket_id, Event.seq, Event.at, Event.kind, Event.data["status"][1].astext.label("status")
 ).where(
     one_of_given(Event.ticket_id),
     Event.at >= bindparam("since"),
     one_of(Event.kind, (*SETS_STATUS, EventKind.TICKET_MERGED)),
-    _stands,
+    STANDS,
 )
 MERGED = (
     select(

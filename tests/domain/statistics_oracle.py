@@ -20,6 +20,7 @@ from domain.desk.messages import Item
 from domain.desk.threads import Thread
 from domain.desk.tickets import Ticket
 from domain.events import Event
+from domain.joining.moves import Move
 from domain.sla.clocks import Clock
 
 WARSAW = ZoneInfo("Europe/Warsaw")
@@ -68,11 +69,12 @@ async def everything(session: AsyncSession) -> list[Thing]:
         ordered = its.order_by(ComplaintStep.at, ComplaintStep.id)
         steps[complaint.ticket_id] += (await session.scalars(ordered)).all()
     tickets = (await session.scalars(select(Ticket))).all()
+    undone = {str(id) for id in await session.scalars(select(Move.id).where(Move.undone_at.is_not(None)))}
     things: list[Thing] = []
     for ticket in tickets:
         if ticket.merged_into_id is None and ticket.spam_at is None:
             began = [one.created_at for one in tickets if ticket.id in (one.id, one.merged_into_id)]
-            story = _Story(ticket, min(began), items[ticket.id], events[ticket.id], clocks[ticket.id])
+            story = _Story(ticket, min(began), items[ticket.id], events[ticket.id], clocks[ticket.id], undone)
             told = list(story.told())
             things += told
             if told:  # by a person, then
@@ -81,8 +83,11 @@ async def everything(session: AsyncSession) -> list[Thing]:
 
 
 class _Story:
-    def __init__(self, ticket: Ticket, opened: datetime, items: Any, events: Any, clocks: Any) -> None:
+    def __init__(
+        self, ticket: Ticket, opened: datetime, items: Any, events: Any, clocks: Any, undone: set[str]
+    ) -> None:
         self.ticket, self.opened, self.items, self.events, self.clocks = ticket, opened, items, events, clocks
+        self.undone = undone
         self.status = self._field("new", ticket.status, self._status_changes())
         self.assignee = self._field(None, ticket.assignee_id, self._assignments())
         teams = [
@@ -100,7 +105,7 @@ class _Story:
         for event in self.events:
             if event.kind == "ticket_reopened":
                 change = (event.at, "?", "open", event)
-            elif event.kind in SETS_STATUS and "status" in event.data:
+            elif event.kind in SETS_STATUS and self._sets_status(event):
                 change = (event.at, *event.data["status"], event)
             else:
                 continue
@@ -113,6 +118,10 @@ class _Story:
             if change[1] != change[2]:
                 found.append(change)
         return found
+
+    def _sets_status(self, event: Event) -> bool:
+        """What a merge or a move had opened counts for nothing once that is taken back."""
+        return "status" in event.data and event.data.get("move") not in self.undone
 
     def _assignments(self) -> list[Any]:
         return [
@@ -184,7 +193,7 @@ class _Story:
         for event in self.events:
             if event.kind == "ticket_reopened":
                 steps.append((event.at, 0, event.seq, "reopened", None))
-            elif event.kind in SETS_STATUS and "status" in event.data:
+            elif event.kind in (*SETS_STATUS, "ticket_merged") and self._sets_status(event):
                 over = _over(event.data["status"][1])
                 steps.append((event.at, 2, event.seq, "over" if over else "taken up", None))
         waiting = dropped = None

@@ -19,14 +19,14 @@ from domain.desk import spam
 from domain.desk.threads import Thread
 from domain.desk.tickets import Ticket, TicketStatus
 from domain.errors import InvalidInput
-from domain.joining import merging, undoing
+from domain.joining import merging, splitting, undoing
 from domain.keys import Keys
 from domain.reporting import keeping
 from domain.reporting.asking import Asked, Grouping
 from domain.reporting.counting import Line, Values, report
 from domain.reporting.periods import Period
 from domain.ways_in.channels import Channel
-from tests.factories import NOON, a_chat, a_mail, an_agent, receive, tickets
+from tests.factories import NOON, a_chat, a_mail, an_agent, receive, threads, tickets
 
 MADRID = ZoneInfo("Europe/Madrid")
 HOUR = timedelta(hours=1)
@@ -165,6 +165,40 @@ async def test_tickets_that_became_one_count_once_from_when_the_first_was_opened
 
     assert before == after == {"opened": 1, "messages_in": 1, "backlog": 2}
     assert merged == {"opened": 0, "messages_in": 1, "backlog": 1}
+
+
+async def test_what_a_move_that_is_taken_back_had_opened_did_not_come_back(
+    session: AsyncSession, mailbox: Channel
+) -> None:
+    mia = (await an_agent(session, "Mia")).as_actor()
+    for address in ("ada@example.org", "zofia@example.com"):
+        await receive(session, mailbox, a_mail(address))
+    adas, zofias = await tickets(session)
+    zofias.change(by=mia, at=NOON + HOUR, status=TicketStatus.SOLVED)
+    (thread,) = await threads(session, adas)
+    move = await splitting.move(session, thread, zofias, by=mia, at=NOON + 2 * HOUR)
+    moved, _ = await counted(session, "solved", "reopened")
+
+    await undoing.undo(session, move.id, by=mia, at=NOON + 3 * HOUR)
+
+    assert moved == {"solved": 1, "reopened": 1}
+    assert (await counted(session, "solved", "reopened"))[0] == {"solved": 1, "reopened": 0}
+
+
+async def test_who_waits_in_a_ticket_that_a_merge_opens_is_answered_late(
+    session: AsyncSession, keys: Keys, mailbox: Channel
+) -> None:
+    mia = await an_agent(session, "Mia")
+    for address in ("ada@example.org", "zofia@example.com"):
+        await receive(session, mailbox, a_mail(address))
+    adas, zofias = await tickets(session)
+    zofias.change(by=mia.as_actor(), at=NOON + HOUR, status=TicketStatus.SOLVED)
+    await merging.merge_tickets(session, zofias, [adas], by=mia.as_actor(), at=NOON + 2 * HOUR)
+    await answer(session, keys, zofias, mia, NOON + 3 * HOUR)
+
+    total, _ = await counted(session, "first_reply_p50")
+
+    assert total == {"first_reply_p50": 3 * 3600}
 
 
 async def test_spam_and_machines_count_for_nothing(session: AsyncSession, mailbox: Channel) -> None:
