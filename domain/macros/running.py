@@ -12,13 +12,13 @@ from domain.actors import Actor
 from domain.agents.staff import Agent
 from domain.answering import replies
 from domain.desk.messages import Message
-from domain.desk.tickets import Ticket
+from domain.desk.tickets import Ticket, TicketStatus
 from domain.errors import CannotReply, Refused, SomebodyAnswered
 from domain.events import Event, EventKind, Place
 from domain.keys import Keys
 from domain.languages import N_
 from domain.macros import actions as doing
-from domain.macros.actions import Action, SetStatus
+from domain.macros.actions import Action, SetStatus, Snooze
 from domain.macros.filling import Known
 from domain.macros.macros import Macro
 from domain.macros.variables import Filled
@@ -116,9 +116,15 @@ async def run(
     return Ran(words, message)
 
 
-def _status_of(actions: Sequence[Action]) -> SetStatus | None:
-    """It goes along with the answer, so that whoever takes that back has the status back too."""
-    return next((one for one in reversed(actions) if isinstance(one, SetStatus)), None)
+def _status_of(actions: Sequence[Action]) -> TicketStatus | None:
+    """It goes along with the answer, so that whoever takes that back has the status back too: what sleeps is pending."""
+    for action in reversed(actions):
+        match action:
+            case SetStatus(status):
+                return status
+            case Snooze():
+                return TicketStatus.PENDING
+    return None
 
 
 async def _answer(
@@ -128,7 +134,7 @@ async def _answer(
     known: Known,
     words: Words,
     sending: Sending,
-    status: SetStatus | None,
+    status: TicketStatus | None,
     *,
     by: Actor,
     at: datetime,
@@ -150,7 +156,7 @@ async def _answer(
         by=by,
         at=at,
         last_seen_seq=ALL_SEEN,
-        after=status.status if status else None,
+        after=status,
         undo_for=sending.undo_for,
     )
 

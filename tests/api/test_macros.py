@@ -224,6 +224,26 @@ async def test_a_reply_leaves_where_nothing_came_in_between(
         assert sent.delivery == DeliveryState.UNDONE
 
 
+@pytest.mark.parametrize("seconds", [172_800, None], ids=["for two days", "until the customer answers"])
+async def test_a_ticket_that_a_macro_put_to_sleep_wakes_when_its_answer_is_taken_back(
+    house: House, ben: Client, mailbox: Channel, seconds: int | None
+) -> None:
+    macro = await saved(
+        ben, bodies=bodies(en="Give us two days."), actions=[{"snooze": {"seconds": seconds}}]
+    )
+    tickets, read_to = await ids(house), await cursor_of(house, ben)
+    house.settings.undo_seconds = 30
+    done = await ben.do(RUN, macroId=macro, ticketIds=[tickets["Ada"]], send=True, changeCursor=read_to)
+    (reply,) = done["replies"]
+
+    undone = await ben.do(UNDO, id=reply["message"]["id"])
+
+    assert done["tickets"][0]["status"] == "PENDING"
+    assert undone == {"ticket": {"status": "NEW"}, "userErrors": []}
+    async with house.db.transaction() as session:
+        assert (await ticket_of(session, "Ada")).snoozed_until is None
+
+
 async def test_a_ticket_that_cannot_be_handled_so_keeps_no_other_from_it(
     house: House, ben: Client, mailbox: Channel
 ) -> None:
