@@ -64,10 +64,8 @@ _may_be = one_of_given(contacts.Identity.contact_id, "contacts") | among(contact
 def _from_here(identity: Identity, used: Any) -> Identity:
     """A mail begins a conversation, and a text message one with who has written some; elsewhere the answer goes where the
     customer wrote."""
-    if (
-        used and used.stopped
-    ):  # by the number of ours that is in conversation here, whatever was said to others
-        stopped_at = used.stopped[0]
+    if used and used.stopped:
+        stopped_at = used.stopped[0]  # to the number of ours that is in conversation here
         said = {"can_reply": stopped_at is None, "stopped_at": stopped_at}
         return plain(Identity, {**vars(identity), **said})
     if identity.channel in (ChannelKind.EMAIL, ChannelKind.SMS) or used:
