@@ -15,7 +15,7 @@ from api.running import Settings, unknown_settings
 from domain import audit, auditor
 from domain.alerting.devices import RINGS, Device, Fitness, fitness
 from domain.db import Database, database_time
-from domain.desk.files import Files
+from domain.desk.files import Files, StoreDown
 from domain.desk.messages import Attachment
 from domain.following import left_out, unread_since
 from domain.keys import Keys
@@ -128,14 +128,21 @@ async def _feed(patient: Patient) -> AsyncIterator[Finding]:
         yield Finding(f"reader {name}", Health.ILL, said)
 
 
-async def _stored(patient: Patient) -> AsyncIterator[Finding]:
+async def _files(patient: Patient) -> AsyncIterator[Finding]:
     newest = select(Attachment.file).where(Attachment.file.is_not(None)).order_by(Attachment.id.desc())
     keys = (await patient.connection.scalars(newest.limit(LOOKED_AT))).all()
-    missing = [key for key in keys if not await patient.files.has(str(key))]
+    try:
+        missing = [key for key in keys if not await patient.files.has(str(key))]
+    except StoreDown as failure:
+        yield Finding("files", Health.ILL, str(failure))
+        return
     said = f"{len(keys)} looked at" + (
         f", {len(missing)} are not there, such as {missing[0]}" if missing else ""
     )
     yield Finding("files", Health.ILL if missing else Health.WELL, said)
+
+
+async def _room(patient: Patient) -> AsyncIterator[Finding]:
     originals = int(await patient.connection.scalar(select(func.pg_total_relation_size("arrival"))) or 0)
     said = f"what came in takes {originals / SPACE:.1f} GiB of the database as it came"
     if too_many := originals > MANY_ORIGINALS:
@@ -188,7 +195,7 @@ async def _settings(patient: Patient) -> AsyncIterator[Finding]:
             _, writer = await asyncio.open_connection(relay.hostname, relay.port or SMTP_PORTS[relay.scheme])
         writer.close()
         yield Finding("mail", Health.WELL, f"{relay.hostname} answers")
-    except (OSError, TimeoutError) as failure:
+    except (OSError, TimeoutError, UnicodeError) as failure:  # the last of a host such as mail..example
         yield Finding(
             "mail", Health.ILL, f"HEDDLE_SMTP_URL: {relay.hostname} does not answer ({failure or 'in time'})"
         )
@@ -232,7 +239,8 @@ async def _promises(patient: Patient) -> AsyncIterator[Finding]:
 
 
 CHECKS: tuple[Callable[[Patient], AsyncIterator[Finding]], ...] = (
-    _settings, _database, _tables, _secret_key, of_channels, of_what_is_fetched, _queues, _feed, _promises, _stored, _scanner, _audit,
+    _settings, _database, _tables, _secret_key, of_channels, of_what_is_fetched, _queues, _feed, _promises, _files, _room, _scanner,
+    _audit,
 )  # fmt: skip
 
 

@@ -20,6 +20,7 @@ from domain.actors import SYSTEM
 from domain.agents.system_mail import SystemMail, post
 from domain.audit import AuditKind
 from domain.db import Database, database_time, new_id
+from domain.desk.buckets import Bucket
 from domain.events import EventKind, Reader, record
 from domain.keys import Keys
 from domain.operations import installation
@@ -176,3 +177,22 @@ async def test_a_full_disk_is_told(settings: Settings, house: House, monkeypatch
     monkeypatch.setattr(doctor, "SPACE", 1 << 60)
 
     assert "free" in (await ill(settings, house))["space"]
+
+
+async def test_a_store_that_does_not_answer_is_told_and_the_rest_is_looked_at(
+    settings: Settings, house: House, two_teams: TwoTeams
+) -> None:
+    away = DomainSettings.model_construct(
+        files_url="s3://shop/heddle", files_endpoint="http://127.0.0.1:1", files_key_id="id", files_secret="secret", files_public_endpoint=None
+    )  # fmt: skip
+    object.__setattr__(house, "files", Bucket(away))
+
+    found = await ill(settings, house)
+
+    assert "stored files cannot be reached" in found["files"]
+
+
+async def test_a_relay_whose_name_is_none_is_told(settings: Settings, house: House) -> None:
+    settings.integrations.smtp_url = "smtp://mail..example"
+
+    assert "does not answer" in (await ill(settings, house))["mail"]
