@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import takewhile
 
 from integrations.mail.folding import marks
 
@@ -10,6 +11,8 @@ MOST_LINES = 2_000
 _MARKS = ("--", "—", "–", "---", "__")
 # Of a signature below "-- ", below "--", and below a line across.
 _LONGEST_SIGNATURE, _LONGEST_LIKELY, _LONGEST_BELOW_RULE = 40, 12, 8
+# Four words at least, of which the last is no abbreviation.
+_SENTENCE = re.compile(r"(?:\S+ ){3,}\S*\w{4}[.!…]")
 
 
 @dataclass
@@ -183,15 +186,17 @@ class Lines:
         if line == "-- ":
             return True
         if self.plain[at] in _MARKS:
-            return (
-                len(below) <= _LONGEST_LIKELY
-                and len(texts[0]) < 70
-                and not any("?" in text for text in texts if "://" not in text)
-            )
+            return len(below) <= _LONGEST_LIKELY and len(texts[0]) < 70 and not _says_more(texts)
         return (
             marks.is_rule(self.plain[at])
             and len(below) <= _LONGEST_BELOW_RULE
             and all(len(text) < 70 for text in texts)
             and any(re.search(r"\w@\w|www\.|https?:|\+?\d[\d ()-]{7,}", text) for text in texts)
-            and not any("?" in text for text in texts if "://" not in text)
+            and not _says_more(texts)
         )
+
+
+def _says_more(texts: list[str]) -> bool:
+    """Whether somebody goes on writing: what a signature holds, but for a notice at its end, neither asks nor is a sentence."""
+    own = takewhile(lambda text: not marks.begins_notice(text), texts)
+    return any("?" in text or _SENTENCE.fullmatch(text) for text in own if "://" not in text)
