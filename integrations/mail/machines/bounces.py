@@ -113,7 +113,8 @@ class _Letter:
             )
         if self.headers.has("list-id") or self.headers.has("list-unsubscribe"):
             return False
-        return self._subject_says and self._text_says and self._has_mail and bool(self._recipient)
+        says = self._subject_says and self._text_says and reports.has_code(self._own_words)
+        return says and self._brings_back_ours and bool(self._recipient)
 
     @cached_property
     def subject(self) -> str:
@@ -172,8 +173,9 @@ class _Letter:
     def _may_report(self) -> bool:
         """Somebody who passes a bounce on has its parts too."""
         mime = self.headers.parameters("content-type")[0]
-        is_report = mime == "multipart/report" or self._is_report
-        return is_report or self._from_daemon or self._from_master or self._is_returned or self._subject_says
+        if mime == "multipart/report" or self._is_report or self._from_daemon or self._from_master:
+            return True
+        return self._is_returned or (self._subject_says and not is_marked(self.subject))
 
     @cached_property
     def _is_report(self) -> bool:
@@ -210,6 +212,15 @@ class _Letter:
     @cached_property
     def _has_mail(self) -> bool:
         return bool(self._mail and self._mail.fields) or len(self._own_words) < len(self.text)
+
+    @cached_property
+    def _brings_back_ours(self) -> bool:
+        """Not what is quoted, nor somebody else's mail that is passed on: a customer has those."""
+        went_to = {
+            one.address.lower() for one in self.headers.addresses("to", "delivered-to", "x-original-to")
+        }
+        came_from = self._mail.addresses("from", "sender", "reply-to", "return-path") if self._mail else []
+        return any(one.address.lower() in went_to for one in came_from)
 
     @cached_property
     def _message_id(self) -> str | None:

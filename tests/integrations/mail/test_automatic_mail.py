@@ -201,6 +201,24 @@ async def test_a_bounce_without_our_id_is_found_by_the_signed_address_and_whom_i
     assert states == [DeliveryState.QUEUED, DeliveryState.FAILED]
 
 
+async def test_a_customer_who_answers_that_a_parcel_came_back_is_heard_and_our_mail_has_not_failed(
+    mailing: Mailing,
+) -> None:
+    await mailing.comes(ADA, "Where is my order?")
+    (ticket,) = await mailing.tickets()
+    answer = await mailing.answered(ticket)
+
+    said = "the parcel was returned to sender, for the following address is wrong. I live in Lisbon Street 5."
+    ours = f"-----Original Message-----\nFrom: {HELP}\nTo: ada@example.org\nSubject: Your parcel\n\nIt left."
+    await mailing.comes(
+        ADA, f"{said}\n\n{ours}", subject="Return to sender", In_Reply_To=f"<{answer.external_id}>"
+    )
+
+    assert [one.folded for one in await mailing.received(ticket)] == [None, said]
+    async with mailing.house.db.transaction() as session:
+        assert (await session.get_one(Message, answer.id)).delivery == DeliveryState.QUEUED
+
+
 async def test_a_mail_that_is_late_has_not_failed_and_one_of_several_recipients_is_named(
     mailing: Mailing,
 ) -> None:

@@ -118,15 +118,27 @@ def test_a_person_who_writes_about_a_delivery_is_no_machine(subject: str, text: 
     assert (mail.automatic, mail.bounce) == ("none", None)
 
 
-def test_somebody_who_passes_a_bounce_on_did_not_bounce() -> None:
+@pytest.mark.parametrize("subject", ["See this", "Fwd: Undelivered Mail Returned to Sender"])
+def test_somebody_who_passes_a_bounce_on_did_not_bounce(subject: str) -> None:
     report = (
         b"Reporting-MTA: dns; mx\n\nFinal-Recipient: rfc822; bo@example.com\nAction: failed\nStatus: 5.1.1"
     )
     raw = (
-        b"From: Ada <ada@example.com>\nSubject: See this\nContent-Type: multipart/mixed; boundary=b\n\n"
-        b"--b\n\nWhat is that?\n--b\nContent-Type: message/delivery-status; name=details.txt\n\n"
+        f"From: Ada <ada@example.com>\nSubject: {subject}\nContent-Type: multipart/mixed; boundary=b\n\n".encode()
+        + b"--b\n\nWhat is that?\n--b\nContent-Type: message/delivery-status; name=details.txt\n\n"
         + report
         + b"\n--b--"
+    )
+
+    assert read(raw).bounce is None
+
+
+def test_somebody_who_attaches_what_a_carrier_wrote_is_no_machine() -> None:
+    raw = (
+        b"From: Ada <ada@example.com>\nTo: support@shop.test\nSubject: Delivery failed\n"
+        b"Content-Type: multipart/mixed; boundary=b\n\n--b\n\nMy order 450 was not delivered, see what they write.\n"
+        b"--b\nContent-Type: message/rfc822\n\nFrom: Post <noreply@post.example>\nTo: ada@example.com\n"
+        b"Subject: Your parcel\n\nNobody was at home.\n--b--"
     )
 
     assert read(raw).bounce is None
