@@ -58,6 +58,7 @@ def read(channel: Channel, keys: Keys, arrival: Arrival) -> Iterator[Inbound | U
     is_form = address is not None and _is_form(mailbox, address)
     if is_form and (asked := _asked_to_answer(keys, mailbox, mail)):
         sender, address = asked, mail_address(asked.address)
+        mail = replace(mail, folded=mail.text)  # it quotes nobody, though its fields look like it
     if sender is None or address is None:
         if mail.automatic == "auto_reply":
             yield Unread("an automatic mail without a sender's address")

@@ -203,6 +203,18 @@ def test_a_contact_form_writes_for_whom_it_asks_to_answer_and_proves_nothing(for
     assert claimed(results, "Reply-To: Ada <ada@bank.example>", sender=form) == ("ada@bank.example", None)
 
 
+def test_what_a_contact_form_says_is_shown_whole_though_it_looks_like_a_quoted_mail() -> None:
+    said = (
+        "Wiadomość z formularza kontaktowego\n\nOd: Ada <ada@bank.example>\nData: 2026-11-12 10:12\n"
+        "Temat: Reklamacja\n\nWazon przyszedł pęknięty."
+    )
+
+    (message,) = taken("Reply-To: ada@bank.example", sender="Shop <help@shop.example>", text=said)
+
+    assert isinstance(message, InboundMessage)
+    assert (message.text, message.folded) == (said, None)
+
+
 @pytest.mark.parametrize(
     "asked", ["", "Reply-To: help@shop.example", f"Reply-To: {reply_address(KEYS, 'help@shop.example', 12)}"]
 )
