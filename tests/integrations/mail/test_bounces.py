@@ -219,9 +219,15 @@ def test_an_answer_that_nobody_wrote_is_known_by_its_subject(subject: str) -> No
 
 
 @pytest.mark.parametrize(
-    "subject", ["Vacation home decoration", "Absent lid on my teapot", "Urlaub: brauche Vase"]
+    "subject",
+    [
+        "Vacation home decoration",
+        "Absent lid on my teapot",
+        "Urlaub: brauche Vase",
+        "Auto: Škoda Octavia, brak śruby",
+    ],
 )
-def test_a_word_of_holidays_alone_makes_no_machine(subject: str) -> None:
+def test_a_word_of_holidays_or_of_cars_alone_makes_no_machine(subject: str) -> None:
     assert read(f"From: Ada <ada@example.com>\nSubject: {subject}\n\nHello".encode()).automatic == "none"
 
 
