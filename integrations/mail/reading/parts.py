@@ -117,11 +117,11 @@ class Part:
         line = "--" + self.type[1].get("boundary", "") + "--"
         return "\n".join(one for one in text.split("\n") if one.strip() != line)
 
-    def is_text(self, *, is_root: bool) -> bool:
+    def is_text(self, *, is_root: bool, may_be_named: bool = False) -> bool:
         if self.mime not in ("text/plain", "text/html"):
             return False
         disposition = self.headers.parameters("content-disposition")[0]
-        return is_root or (disposition != "attachment" and not self.name)
+        return is_root or (disposition != "attachment" and (may_be_named or not self.name))
 
     def children(self) -> Iterator[tuple[int, int]]:
         """Where the parts between the boundary lines begin and end. None at all when there is no such line."""
@@ -206,17 +206,19 @@ class Reading:
                 yield from (text for texts in said for text in texts)
             is_text = not children
         if is_text:
-            text = part.text()
-            if part.mime.startswith("multipart/"):
-                text = part.without_boundary(text)
-            if part.mime != "text/html":
-                yield Text(self._plain(part, text), None)
-            else:
-                page = markup.without_data(text)
-                fits, self.room = len(page) <= self.room, max(0, self.room - len(page))
-                yield Text(None, page) if fits else Text(markup.to_text(page), None)
+            yield self._text(part)
         elif not part.mime.startswith("multipart/"):
             self.attached.append(part)
+
+    def _text(self, part: Part) -> Text:
+        text = part.text()
+        if part.mime.startswith("multipart/"):
+            text = part.without_boundary(text)
+        if part.mime != "text/html":
+            return Text(self._plain(part, text), None)
+        page = markup.without_data(text)
+        fits, self.room = len(page) <= self.room, max(0, self.room - len(page))
+        return Text(None, page) if fits else Text(markup.to_text(page), None)
 
     def _plain(self, part: Part, text: str) -> str:
         parameters = part.type[1]
@@ -227,9 +229,11 @@ class Reading:
         return text
 
     def attachments(self, texts: list[Text]) -> tuple[list[Text], list[Attachment]]:
-        """All that came along; and, for a mail that says nothing itself, what its winmail.dat or its invitation says."""
+        """All that came along; and, for a mail that says nothing itself, what its winmail.dat or its invitation says, or a text
+        that is to be shown, though it has a file's name."""
         out: list[Attachment] = []
         said: list[Text] = []
+        is_said = any((one.text or one.html or "").strip() for one in texts)
         for number, part in enumerate(self.attached, 1):
             one = part.attachment(number)
             packed = tnef.opened(one.content) if tnef.is_tnef(one.mime, one.name, one.content) else None
@@ -243,8 +247,9 @@ class Reading:
                 said.append(Text(packed.text, markup.without_data(packed.html) if packed.html else None))
             if one.mime == "text/calendar":
                 said.append(Text(invitations.told(part.text()), None))
+            elif not is_said and part.is_text(is_root=False, may_be_named=True):
+                said.append(self._text(part))
         out += [_named(name, content, len(out) + at) for at, (name, content) in enumerate(self.files, 1)]
-        is_said = any((one.text or one.html or "").strip() for one in texts)
         return texts if is_said else [one for one in said if one.text or one.html][:1], out
 
 

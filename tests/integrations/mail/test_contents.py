@@ -168,6 +168,21 @@ def test_words_about_beginnings_are_no_files(text: str) -> None:
     assert plain.without_files(text) == (text, [])
 
 
+@pytest.mark.parametrize(("kind", "said"), [("plain", "It is broken."), ("html", "<p>It is broken.</p>")])
+def test_a_mail_whose_only_words_have_a_file_name_says_them(kind: str, said: str) -> None:
+    """As gateways write it that make a mail of a telephone's picture message."""
+    raw = (
+        "From: +48600100200@mms.example\nSubject: Mug\nContent-Type: multipart/mixed; boundary=b\n\n"
+        "--b\nContent-Type: image/png; name=mug.png\n\nPNG\n"
+        f"--b\nContent-Type: text/{kind}; name=text_0.txt\nContent-Disposition: inline; filename=text_0.txt\n\n{said}\n--b--"
+    )
+
+    mms = read(raw.encode())
+
+    assert mms.text == "It is broken."
+    assert [one.name for one in mms.attachments] == ["mug.png", "text_0.txt"]
+
+
 def test_what_is_encrypted_is_left_whole() -> None:
     read_ = sample("encrypted")
 
