@@ -5,13 +5,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import bindparam, exists, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.actors import SYSTEM, Actor
 from domain.answering import reply_windows, texting, uploads
 from domain.answering.addressing import read_addresses
 from domain.answering.carrying import conversation_with
+from domain.arriving.copies import SENDER
+from domain.arriving.participants import Participant
 from domain.customers.contacts import Identity, IdentityKind
 from domain.customers.visitors import is_answered
 from domain.db import Json, new_id, ring
@@ -201,7 +203,7 @@ async def _mail(session: AsyncSession, ticket: Ticket, thread: Thread, to: Ident
 
 async def going_on(session: AsyncSession, ticket: Ticket, thread: Thread, subject: str) -> Json:
     """`references`: the conversation's Message-IDs, oldest first, the last being the one this answers; which it `quotes`,
-    where somebody else wrote it."""
+    where the customer wrote it, or who was accepted: what anybody else says is for the shop alone."""
     last = (await tell(session, _last, {"thread_id": thread.id})).first()
     if last is None:
         return {"references": [], "subject": beginning(subject, ticket.number)}
@@ -212,12 +214,27 @@ async def going_on(session: AsyncSession, ticket: Ticket, thread: Thread, subjec
     return found | ({"quotes": str(last.id)} if last.direction == Direction.IN else {})
 
 
+_sender = Message.mail[SENDER].astext
+_is_accepted = exists().where(
+    Participant.thread_id == Message.thread_id,
+    Participant.address == _sender,
+    Participant.accepted_at.is_not(None),
+)
 _last = (
     select(Message.id, Message.external_id, Message.mail, Message.direction)
+    .join(Thread, Thread.id == Message.thread_id)
+    .outerjoin(Identity, Identity.id == Thread.identity_id)
     .where(
         Message.thread_id == bindparam("thread_id"),
         Message.external_id.is_not(None),
         Message.delivery.is_distinct_from(DeliveryState.UNDONE),
+        or_(
+            Thread.side,
+            _sender.is_(None),
+            _sender == Identity.value,
+            Message.sender_verified.is_(True),
+            _is_accepted,
+        ),
     )
     # "in" comes before "out": the customer's last mail, if there is one
     .order_by(Message.direction, Message.seq.desc())

@@ -337,6 +337,26 @@ async def test_somebody_else_at_the_signed_address_is_shown_and_noted_not_accept
     assert (zofia.address, zofia.name, zofia.accepted_at) == ("zofia@example.com", "Zofia", None)
 
 
+async def test_what_somebody_else_wrote_is_quoted_to_the_customer_only_once_they_are_accepted(
+    mailing: Mailing,
+) -> None:
+    await mailing.comes(ADA, "It came broken.")
+    (ticket,) = await mailing.tickets()
+    await mailing.comes(EVE, "Between us: she broke it herself.", await mailing.signed(ticket))
+    adas, eves = await mailing.received(ticket)
+
+    before = await mailing.answered(ticket)
+    thread = await mailing.thread(ticket)
+    async with mailing.house.db.transaction() as session:
+        ben, now = (await mailing.agent("Ben")).as_actor(), await database_time(session)
+        thread = await session.get_one(Thread, thread.id)
+        await participants.accept(session, thread, "eve@example.net", by=ben, at=now)
+    after = await mailing.answered(ticket)
+
+    assert [(one.mail or {})["quotes"] for one in (before, after)] == [str(adas.id), str(eves.id)]
+    assert (before.mail or {})["references"] == [adas.external_id]
+
+
 async def test_of_a_mail_to_thousands_twenty_are_noted(mailing: Mailing) -> None:
     many = ", ".join(f"p{number}@example.com" for number in range(500))
 
