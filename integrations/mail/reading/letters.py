@@ -45,6 +45,11 @@ _GUESS_FROM = 50_000
 MOST_GUESSES = 20
 MOST_PIECES = 10_000
 
+# The first of what stands in no line of base64.
+_PLAIN = re.compile(rb"[^A-Za-z0-9+/=\s]|\w[ \t]+\w")
+_SURELY_ENCODED = 60
+"""Bytes; fewer without a "=" at their end may be words as well."""
+
 
 class Letters:
     """The letters of one mail: a guess holds for the rest of it, until other letters speak against it."""
@@ -132,3 +137,21 @@ def unbase64(written: bytes) -> bytes:
             letters = letters[:-1]
         out.append(binascii.a2b_base64(letters + b"=" * (-len(letters) % 4)))
     return b"".join(out)
+
+
+def unbase64_text(raw: bytes) -> bytes:
+    """With what a list or a scanner has written plainly below it."""
+    begun = _PLAIN.search(raw)
+    encoded = raw[: raw.rfind(b"\n", 0, begun.start()) + 1].rstrip() if begun else b""
+    encoded = encoded[: encoded.rfind(b"=") + 1] or encoded
+    below = raw[len(encoded) :].lstrip()
+    is_encoded = encoded.endswith(b"=") or len(encoded) >= _SURELY_ENCODED
+    if is_encoded and len(b"".join(encoded.split())) % 4 == 0 and _is_not_base64(below):
+        return unbase64(encoded) + b"\n\n" + below
+    return raw if _is_not_base64(raw) else unbase64(raw)
+
+
+def _is_not_base64(raw: bytes) -> bool:
+    """Labelled so, but written plainly: one letter in eight is none of its letters."""
+    foreign = len(re.findall(rb"[^A-Za-z0-9+/=\r\n]", raw[:10_000]))
+    return foreign * 8 > len(raw[:10_000].strip())

@@ -15,7 +15,7 @@ from functools import cached_property
 from integrations.mail.reading import invitations, markup, plain, tnef
 from integrations.mail.reading.address_lists import LONGEST_NAME
 from integrations.mail.reading.headers import LONGEST_ID, Headers, begin, split
-from integrations.mail.reading.letters import Letters, clear_text, unbase64
+from integrations.mail.reading.letters import Letters, clear_text, unbase64, unbase64_text
 from integrations.mail.reading.words import one_line, words
 
 MOST_HEADER_BYTES = 256 * 1024
@@ -96,7 +96,7 @@ class Part:
         raw = self.raw[self.start : self.end]
         match self.headers.first("content-transfer-encoding").lower().split()[:1]:
             case ["base64"]:
-                return raw if self.mime.startswith("text/") and _is_not_base64(raw) else unbase64(raw)
+                return unbase64_text(raw) if self.mime.startswith("text/") else unbase64(raw)
             case ["x-uuencode" | "uuencode" | "x-uue" | "uue"]:
                 _, files = plain.without_files(raw.decode("latin-1").replace("\r", ""))
                 return files[0][1] if files else raw
@@ -251,12 +251,6 @@ class Reading:
                 said.append(self._text(part))
         out += [_named(name, content, len(out) + at) for at, (name, content) in enumerate(self.files, 1)]
         return texts if is_said else [one for one in said if one.text or one.html][:1], out
-
-
-def _is_not_base64(raw: bytes) -> bool:
-    """Labelled so, but written plainly: one letter in eight is none of its letters."""
-    foreign = len(re.findall(rb"[^A-Za-z0-9+/=\r\n]", raw[:10_000]))
-    return foreign * 8 > len(raw[:10_000].strip())
 
 
 def file_name(written: str) -> str:

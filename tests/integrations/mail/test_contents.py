@@ -1,7 +1,7 @@
 """What comes packed, broken or written otherwise: winmail.dat, invitations, flowed lines, uuencoded files."""
 
 import struct
-from base64 import b64encode
+from base64 import b64encode, encodebytes
 from pathlib import Path
 
 import pytest
@@ -181,6 +181,24 @@ def test_a_mail_whose_only_words_have_a_file_name_says_them(kind: str, said: str
 
     assert mms.text == "It is broken."
     assert [one.name for one in mms.attachments] == ["mug.png", "text_0.txt"]
+
+
+@pytest.mark.parametrize("times", [1, 20])
+def test_what_a_list_or_a_scanner_adds_below_an_encoded_text_hides_none_of_it(times: int) -> None:
+    said = "Mój wazon przyszedł pęknięty, proszę o zwrot pieniędzy." * times
+    footer = "---\nThis email has been checked for viruses by Avast antivirus software.\nwww.avast.com"
+    head = "From: Ada <ada@example.com>\nContent-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: base64"
+
+    mail = read(f"{head}\n\n".encode() + encodebytes(said.encode()) + f"\n{footer}\n".encode())
+
+    assert mail.text == f"{said}\n\n{footer}"
+
+
+def test_a_text_that_only_says_it_is_encoded_is_read_as_it_is() -> None:
+    said = "Order=1042\nMy mug came broken, please send another one."
+    head = "From: Ada <ada@example.com>\nContent-Type: text/plain\nContent-Transfer-Encoding: base64"
+
+    assert read(f"{head}\n\n{said}".encode()).text == said
 
 
 def test_what_is_encrypted_is_left_whole() -> None:
