@@ -14,6 +14,7 @@ from integrations.settings import smtp_address
 
 SHORTEST_TOKEN = 16
 """Characters of a token that is shown as it is."""
+MICROSOFT_365 = "microsoft365"
 
 
 class Mailbox(ChannelSettings):
@@ -48,7 +49,7 @@ class Mailbox(ChannelSettings):
     """The HTTP webhook signing key of Mailgun."""
 
     authserv_id: str | None = None
-    """The name our own receiving host writes into Authentication-Results; others' words do not count."""
+    """The name our own receiving host writes into Authentication-Results; others' words do not count. `microsoft365`: it writes none."""
     relays: list[str] = []
     """Addresses of the hosts that hand mail to us and whose Authentication-Results are believed."""
 

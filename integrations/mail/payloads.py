@@ -24,7 +24,7 @@ from domain.keys import Keys
 from domain.languages import N_, translate
 from domain.ways_in.channels import Channel
 from integrations.mail.addresses import recipient, thread_number
-from integrations.mail.mailbox import Mailbox
+from integrations.mail.mailbox import MICROSOFT_365, Mailbox
 from integrations.mail.reading import parse, reader
 from integrations.mail.reading.address_lists import unquoted
 from integrations.mail.reading.words import one_line
@@ -177,10 +177,12 @@ def _authenticated(mailbox: Mailbox, arrival: Arrival, mail: parse.Mail, address
         return False
     if not mail.authentication_results:
         return False
-    authserv_id, *results = (
-        " ".join(part.split()) for part in unquoted(mail.authentication_results[0]).split(";")
-    )
-    if authserv_id.partition(" ")[0].casefold() != mailbox.authserv_id.casefold():
+    name, *results = (" ".join(part.split()) for part in unquoted(mail.authentication_results[0]).split(";"))
+    if mailbox.authserv_id == MICROSOFT_365:  # it names itself nowhere, but says more than others
+        results = [name, *results]
+        if "=" not in name or not any(result.startswith("compauth=") for result in results):
+            return False
+    elif name.partition(" ")[0].casefold() != mailbox.authserv_id.casefold():
         return False
     verdicts = [verdict for result in results for verdict in _dmarc(result)]
     own = f"any@{address.rpartition('@')[2]}"

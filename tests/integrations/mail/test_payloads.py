@@ -16,10 +16,13 @@ OF_BANK = "mx.shop.example; dmarc=pass header.from=bank.example"
 
 
 def taken(
-    *headers: str, sender: str | None = "Ada <ada@bank.example>", text: str = "Where is it?"
+    *headers: str,
+    sender: str | None = "Ada <ada@bank.example>",
+    text: str = "Where is it?",
+    authserv_id: str = "mx.shop.example",
 ) -> list[Inbound | Unread]:
     """What our mailbox reads in a mail that came through our relay."""
-    config = {"address": "help@shop.example", "authserv_id": "mx.shop.example", "relays": [RELAY]}
+    config = {"address": "help@shop.example", "authserv_id": authserv_id, "relays": [RELAY]}
     channel = Channel(kind=ChannelKind.EMAIL, address="help@shop.example", config=config)
     lines = [*([f"From: {sender}"] if sender else []), *headers, "Subject: Mug", "", text]
     arrival = Arrival(
@@ -30,8 +33,8 @@ def taken(
     return list(read(channel, KEYS, arrival))
 
 
-def claimed(*headers: str, sender: str = "Ada <ada@bank.example>") -> tuple[str, Proof | None]:
-    (message,) = taken(*headers, sender=sender)
+def claimed(*headers: str, **mail: str) -> tuple[str, Proof | None]:
+    (message,) = taken(*headers, **mail)
     assert isinstance(message, InboundMessage)
     (claim,) = message.claims
     return claim.value, claim.proof
@@ -77,6 +80,32 @@ def test_dmarc_passed_for_the_senders_domain_proves_the_sender(results: str) -> 
 )
 def test_nothing_but_dmarc_itself_proves_the_sender(results: str) -> None:
     assert claimed(f"Authentication-Results: {results}") == ("ada@bank.example", None)
+
+
+BY_MICROSOFT = (
+    "spf=pass (sender IP is 192.0.2.7) smtp.mailfrom=bank.example; dkim=pass (signature was verified) "
+    "header.d=bank.example;dmarc=pass action=none header.from=bank.example;compauth=pass reason=100"
+)
+
+
+@pytest.mark.parametrize(
+    ("results", "proof"),
+    [
+        ([BY_MICROSOFT], Proof.MAIL_AUTHENTICATED),
+        ([BY_MICROSOFT.replace("dmarc=pass", "dmarc=bestguesspass")], None),
+        ([BY_MICROSOFT.replace("dmarc=pass", "dmarc=fail"), BY_MICROSOFT], None),
+        ([BY_MICROSOFT.partition(";compauth")[0]], None),
+        ([f"mx.evil.net; {BY_MICROSOFT}"], None),
+        ([f"{BY_MICROSOFT};dmarc=pass header.from=evil.net"], None),
+    ],
+)
+def test_microsoft_365_is_believed_by_the_topmost_though_it_says_no_name(
+    results: list[str], proof: Proof | None
+) -> None:
+    headers = [f"Authentication-Results: {one}" for one in results]
+
+    assert claimed(*headers, authserv_id="microsoft365") == ("ada@bank.example", proof)
+    assert claimed(*headers) == ("ada@bank.example", None)
 
 
 @pytest.mark.parametrize(
