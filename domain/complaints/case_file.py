@@ -14,7 +14,7 @@ from domain.actors import Actor
 from domain.agents.staff import Agent
 from domain.arriving.inbound import Arrival
 from domain.complaints.complaints import Complaint, ComplaintStep
-from domain.complaints.decision_dates import legal_due
+from domain.complaints.decision_dates import legal_due, legal_since
 from domain.customers.contacts import Contact, Identity
 from domain.customers.survivors import same_person
 from domain.db import one_of
@@ -63,7 +63,7 @@ async def case_file(
             its.number.label("ticket_number"),
             its.subject,
             its.contact_id,
-            its.legal_since,
+            func.coalesce(legal_since, its.legal_since).label("legal_since"),
             its.created_at.label("ticket_opened_at"),
         )
         .join(its, its.id == Complaint.ticket_id)

@@ -18,19 +18,21 @@ from domain.sla.targets import Metric
 
 LEGAL = (Clock.is_legal, Clock.metric == Metric.RESOLUTION, Clock.ended_at.is_(None))
 
-legal_due = (
-    select(Clock.due_at)
+legal_due, legal_since = (
+    select(of_the_clock)
     .where(Clock.ticket_id == Complaint.ticket_id, *LEGAL)
     .order_by(RUNNING.desc(), Clock.started_at.desc())
     .limit(1)
     .correlate(Complaint)
     .scalar_subquery()
+    for of_the_clock in (Clock.due_at, Clock.started_at)
 )
 """For each complaint."""
 
 
 @dataclass(frozen=True)
 class LegalDate:
+    since: datetime
     due_at: datetime
     hours: Hours
 
@@ -38,7 +40,7 @@ class LegalDate:
 async def legal_date(session: AsyncSession, ticket_id: uuid.UUID) -> LegalDate | None:
     """With the calendar by which that law's days are counted."""
     found = await session.execute(
-        select(Clock.due_at, Calendar.hours)
+        select(Clock.started_at, Clock.due_at, Calendar.hours)
         .join(Policy, Policy.id == Clock.policy_id)
         .join(Calendar, Calendar.id == Policy.calendar_id)
         .where(Clock.ticket_id == ticket_id, *LEGAL)
@@ -46,7 +48,7 @@ async def legal_date(session: AsyncSession, ticket_id: uuid.UUID) -> LegalDate |
         .limit(1)
     )
     row = found.one_or_none()
-    return LegalDate(row.due_at, Hours.from_json(row.hours)) if row else None
+    return LegalDate(row.started_at, row.due_at, Hours.from_json(row.hours)) if row else None
 
 
 async def hours_for(session: AsyncSession | AsyncConnection, legal: LegalDate | None) -> Hours:

@@ -6,7 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from enum import Enum
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.actors import Actor
@@ -58,7 +58,7 @@ async def advance(
         raise InvalidInput(N_("What was decided is said when it is decided."), field=["outcome"])
     complaint.may_go(to, locale=by.locale)
     if to == Stage.INVESTIGATING and complaint.closed_at and complaint.decided_at is None:
-        ticket.legal_since = await _complained_again(session, ticket, complaint.closed_at)
+        await _complained_again(session, ticket, complaint.closed_at)
     words = "\n\n".join(said for said in (decision.words, note) if said.strip())
     answered = complaint.decided_at is not None and await _was_closed(session, complaint)
     complaint.go(to, words, answered=answered, by=by, at=at)
@@ -70,12 +70,15 @@ async def advance(
     await watch(session, complaint, by=by, at=at)
 
 
-async def _complained_again(session: AsyncSession, ticket: Ticket, withdrawn_at: datetime) -> datetime | None:
-    """What was withdrawn binds nobody: the law's days run from the first word after it. Without one, nobody has complained anew,
-    and a click wins no time."""
+async def _complained_again(session: AsyncSession, ticket: Ticket, withdrawn_at: datetime) -> None:
+    """What was withdrawn binds nobody, with all that was part of it: the law's days run from the first word after it. Without one,
+    nobody has complained anew, and a click wins no time."""
     history = await reckoning.history_of(session, ticket)
     words = [fact.at for fact in history.facts if fact.deed == Deed.CUSTOMER_SPOKE and fact.at > withdrawn_at]
-    return min(words, default=ticket.legal_since)
+    if words:
+        its = (Ticket.id == ticket.id) | (Ticket.merged_into_id == ticket.id)
+        since = update(Ticket).where(its, Ticket.legal_since.is_not(None))
+        await session.execute(since.values(legal_since=min(words)))
 
 
 async def _was_closed(session: AsyncSession, complaint: Complaint) -> bool:
@@ -93,11 +96,12 @@ async def _decide(
     session: AsyncSession, complaint: Complaint, ticket: Ticket, decision: Decision, *, at: datetime
 ) -> None:
     told_at, outcome = decision.told_at or at, decision.outcome
-    if told_at > at or (told_at < (ticket.legal_since or complaint.opened_at) and decision.told_at):
+    legal, answered_at = await legal_date(session, ticket.id), complaint.decided_at or told_at
+    since = legal.since if legal else ticket.legal_since or complaint.opened_at
+    if told_at > at or (told_at < since and decision.told_at):
         raise InvalidInput(
             N_("The customer was told after they complained, and not in the future."), field=["decidedAt"]
         )
-    legal, answered_at = await legal_date(session, ticket.id), complaint.decided_at or told_at
     if counts_as_accepted(complaint, legal.due_at if legal else None, decided_at=answered_at, at=at):
         if outcome not in (None, Outcome.ACCEPTED, Outcome.DEEMED_ACCEPTED):
             raise CountsAsAccepted(field=["outcome"])

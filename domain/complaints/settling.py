@@ -18,7 +18,8 @@ from domain.desk.tickets import Ticket
 async def settle(
     session: AsyncSession, ticket_ids: Collection[uuid.UUID], *, by: Actor, at: datetime
 ) -> None:
-    """The open one leads, and of several the one that was opened first; the others are part of it."""
+    """The one that waits for its answer leads, then the open one, and of several the one that was opened first; the others are part
+    of it."""
     await session.flush()
     complaints = await session.scalars(
         select(Complaint).where(one_of(Complaint.ticket_id, ticket_ids)).with_for_update()
@@ -45,7 +46,9 @@ async def _lead(
 
 def first(complaints: Iterable[Complaint]) -> Complaint | None:
     return min(
-        complaints, key=lambda one: (one.closed_at is not None, one.opened_at, one.number), default=None
+        complaints,
+        key=lambda one: (one.closed_at is not None, one.decided_at is not None, one.opened_at, one.number),
+        default=None,
     )
 
 

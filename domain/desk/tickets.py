@@ -90,7 +90,8 @@ class Ticket(Base):
     snoozed_until: Mapped[datetime | None]
     """A pending ticket is open again then, or when the customer writes (`domain/working/snoozing.py`)."""
     legal_since: Mapped[datetime | None]
-    """Legal days run from here, once a law has promised anything for the ticket: the word that made it a complaint."""
+    """Legal days run from here, once a law has promised anything for the ticket: the word that made it a complaint. Of others that
+    are part of it, each has its own."""
     undecided: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
     """A complaint of it waits for its decision (`domain/complaints/settling.py` keeps it so): until then it stays open."""
     merged_into_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("ticket.id"))

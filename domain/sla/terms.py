@@ -4,11 +4,11 @@ import uuid
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.abreast import asked
-from domain.complaints.complaints import complaint_of
+from domain.complaints.complaints import LEADS, Complaint, complaint_of
 from domain.complaints.laws import law_tags
 from domain.customers.contacts import Contact
 from domain.db import Json, one_of_given
@@ -35,13 +35,26 @@ async def promises_of(
     own, laws = terms[0].of(legal=False), [one.of(legal=True) for one in terms]
     found = promised(facts, [own], opened_at=opened_at, priority=ticket.priority)
     if any(law.apply(ticket.priority) for law in laws):
-        since = history.legal_since or complained_at(facts, at=at, opened_at=opened_at)
-        ticket.legal_since = since
         complaint = await complaint_of(session, ticket.id)
+        since = await _complained_since(session, complaint) if complaint else None
+        since = since or history.legal_since
+        if since is None:
+            since = ticket.legal_since = complained_at(facts, at=at, opened_at=opened_at)
         if complaint:
             facts = until_decided(facts, complaint.decided_at or complaint.closed_at)
         found += promised_by_law(facts, laws, since=since, priority=ticket.priority)
     return found
+
+
+async def _complained_since(session: AsyncSession, complaint: Complaint) -> datetime | None:
+    """Its own word, or an earlier one of those that are part of it and were not answered before. Each ticket keeps its own, so
+    that it has it when they part again."""
+    unanswered = Complaint.decided_at.is_(None) & Complaint.closed_at.is_(None)
+    return await session.scalar(
+        select(func.min(Ticket.legal_since))
+        .join(Complaint, Complaint.number == Ticket.number)
+        .where(Complaint.ticket_id == complaint.ticket_id, LEADS | unanswered)
+    )
 
 
 async def _terms_of(

@@ -1,6 +1,6 @@
 """What becomes of complaints when tickets become one and part again, when a ticket is spam, and when a conversation leaves."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import select
@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.actors import Actor, Role
 from domain.complaints.complaints import Complaint, complaint_of
+from domain.complaints.decision_dates import legal_date
 from domain.complaints.moving import Decision
 from domain.complaints.opening import open_complaint
 from domain.complaints.stages import Outcome, Stage
@@ -18,11 +19,13 @@ from domain.joining import merging, splitting, undoing
 from domain.sla.clocks import RUNNING, Clock
 from domain.sla.templates import Template
 from domain.ways_in.channels import Channel
-from tests.complaining import a_ticket, go, open_tasks, under_the_law
-from tests.factories import NOON, an_agent, threads
+from tests.complaining import POLISH_DUE, a_ticket, go, open_tasks, under_the_law
+from tests.factories import NOON, a_mail, an_agent, receive, threads
 
 A_DAY = timedelta(days=1)
 PL = Template.COMPLAINT_PL
+LATER_DUE = POLISH_DUE + 7 * A_DAY
+"""Of a complaint of a week later."""
 
 
 @pytest.fixture
@@ -140,3 +143,65 @@ async def test_spam_is_not_told_of_and_what_was_no_spam_goes_on(
 
     assert await session.scalar(running)
     assert await fire_stalled(session, at=NOON + 10 * A_DAY) == 1
+
+
+async def due(session: AsyncSession, ticket: Ticket) -> datetime | None:
+    date = await legal_date(session, ticket.id)
+    return date.due_at if date else None
+
+
+async def test_a_merge_taken_back_leaves_the_other_ticket_no_word_of_the_law(
+    session: AsyncSession, pair: tuple[Ticket, Ticket], mia: Actor, mailbox: Channel
+) -> None:
+    into, ticket = pair
+    await complaining(session, ticket, mia)
+    move = await merging.merge_tickets(session, into, [ticket], by=mia, at=NOON + A_DAY)
+    await undoing.undo(session, move.id, by=mia, at=NOON + A_DAY)
+    again = NOON + 7 * A_DAY
+    await receive(session, mailbox, a_mail("ada@example.org", "Now it leaks.", at=again))
+
+    await complaining(session, into, mia, days=7)
+
+    assert await due(session, into) == LATER_DUE
+
+
+@pytest.mark.parametrize("closed", [True, False])
+@pytest.mark.parametrize("into_the_answered", [True, False])
+async def test_what_was_answered_makes_no_new_complaint_late(
+    session: AsyncSession, pair: tuple[Ticket, Ticket], mia: Actor, into_the_answered: bool, closed: bool
+) -> None:
+    answered, waits = pair
+    first = await complaining(session, answered, mia)
+    await go(session, first, Stage.DECIDED, Decision(Outcome.REJECTED), by=mia, at=NOON + A_DAY)
+    if closed:
+        await go(session, first, Stage.CLOSED, by=mia, at=NOON + A_DAY)
+    waits.legal_since = NOON + 7 * A_DAY
+    second = await complaining(session, waits, mia, days=7)
+
+    into, ticket = pair if into_the_answered else (waits, answered)
+    move = await merging.merge_tickets(session, into, [ticket], by=mia, at=NOON + 8 * A_DAY)
+    assert await led(session, into) == [waits.number]
+    assert await due(session, into) == LATER_DUE
+    await go(session, second, Stage.DECIDED, Decision(Outcome.REJECTED), by=mia, at=NOON + 9 * A_DAY)
+    await go(session, second, Stage.INVESTIGATING, by=mia, at=NOON + 10 * A_DAY)
+    assert await due(session, into) == LATER_DUE
+    await undoing.undo(session, move.id, by=mia, at=NOON + 11 * A_DAY)
+
+    assert await led(session, waits, answered) == [waits.number, answered.number]
+    assert (await due(session, waits), await due(session, answered)) == (LATER_DUE, POLISH_DUE)
+
+
+async def test_who_complains_anew_after_withdrawing_has_new_days_though_tickets_were_merged(
+    session: AsyncSession, pair: tuple[Ticket, Ticket], mia: Actor, mailbox: Channel
+) -> None:
+    into, ticket = pair
+    complaint = await complaining(session, ticket, mia)
+    await complaining(session, into, mia, days=1)
+    await merging.merge_tickets(session, into, [ticket], by=mia, at=NOON + 2 * A_DAY)
+    await go(session, complaint, Stage.CLOSED, Decision(Outcome.WITHDRAWN), by=mia, at=NOON + 3 * A_DAY)
+    again = NOON + 7 * A_DAY
+    await receive(session, mailbox, a_mail("ada@example.org", "It leaks.", at=again))
+
+    await go(session, complaint, Stage.INVESTIGATING, by=mia, at=again + A_DAY)
+
+    assert await due(session, into) == LATER_DUE
