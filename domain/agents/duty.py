@@ -75,4 +75,6 @@ async def on_duty(session: Reads, *, at: datetime) -> set[uuid.UUID]:
 
 
 async def anybody_has_a_rota(session: Reads) -> bool:
-    return await session.scalar(select(Rota.agent_id).where(Rota.hours.is_not(None)).limit(1)) is not None
+    works = select(Agent.id).where(Agent.id == Rota.agent_id, Agent.left_at.is_(None)).exists()
+    shifts = select(Rota.agent_id).where(Rota.hours.is_not(None), works)
+    return await session.scalar(shifts.limit(1)) is not None

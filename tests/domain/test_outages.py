@@ -56,6 +56,19 @@ async def test_a_shop_without_shifts_hears_nothing_of_them(session: AsyncSession
     assert await alerts(session) == []
 
 
+async def test_the_shifts_of_who_left_are_no_shifts_of_the_shops(session: AsyncSession) -> None:
+    await a_promise(session)
+    await an_agent(session, "Ben")
+    gone = await an_agent(session, "Bo")
+    (await rota_of(session, gone.id)).set_hours(MORNINGS, by=SYSTEM, at=NOON)
+    gone.left_at = NOON
+    await session.flush()
+
+    await outages.look(session, at=NOON + 5 * MINUTE)
+
+    assert await alerts(session) == []
+
+
 async def test_ones_own_word_counts_more_than_the_shifts_until_its_time(session: AsyncSession) -> None:
     ben = await an_agent(session, "Ben")
     rota = await rota_of(session, ben.id)
