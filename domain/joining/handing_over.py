@@ -69,7 +69,7 @@ async def hand_over(
             continue
         for thread in moving:
             journal.set(thread, always=True, contact_id=to.id)
-            move_thread(journal, thread, home, code, identity=identity)
+            await move_thread(journal, thread, home, code, identity=identity)
         if not shared and home.id != ticket.id:
             await dissolve(journal, ticket, home)
         await settle(session, ticket_ids=[home.id])

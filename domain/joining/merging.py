@@ -19,7 +19,7 @@ from domain.complaints import settling
 from domain.complaints.complaints import Complaint
 from domain.customers.contacts import Contact, Identity
 from domain.db import Base, Json, one_of
-from domain.desk.messages import Item
+from domain.desk.messages import Item, ItemKind
 from domain.desk.survivors import live_tickets
 from domain.desk.tasks import Task
 from domain.desk.threads import Thread
@@ -109,7 +109,7 @@ async def merge_tickets(
     for other in others:
         threads = await session.scalars(select(Thread).where(Thread.ticket_id == other.id))
         for thread in threads.all():
-            move_thread(journal, thread, primary, JoinCode.MOVED_BY_AGENT, always=False)
+            await move_thread(journal, thread, primary, JoinCode.MOVED_BY_AGENT, always=False)
         await dissolve(journal, other, primary)
     for ticket in (primary, *others):
         await reckoning.reckon(session, ticket, by=by, at=at)
@@ -179,7 +179,7 @@ async def new_ticket(journal: Journal, source: Ticket, contact: Contact, *, subj
     return ticket
 
 
-def move_thread(
+async def move_thread(
     journal: Journal,
     thread: Thread,
     to: Ticket,
@@ -188,7 +188,7 @@ def move_thread(
     identity: Identity | None = None,
     always: bool = True,
 ) -> None:
-    """`always`: somebody's word about this very thread."""
+    """With what a missed call in it has left to do. `always`: somebody's word about this very thread."""
     journal.move.ticket_id = to.id
     was = {name: getattr(thread, name) for name in JOINED}
     source = thread.ticket_id
@@ -197,6 +197,11 @@ def move_thread(
     thread.move_id = journal.move.id
     for name, before in was.items():
         journal.note(thread, name, before)
+    calls = select(Item.id).where(Item.thread_id == thread.id, Item.kind == ItemKind.CALL)
+    fires = (Alert.ticket_id == source, Alert.about_id.in_(calls), Alert.state.in_(UNRESOLVED))
+    await journal.all(Alert, *fires, always=always, ticket_id=to.id)
+    calls_back = (Task.ticket_id == source, Task.last_call_id.in_(calls), Task.done_at.is_(None))
+    await journal.all(Task, *calls_back, always=always, ticket_id=to.id, contact_id=to.contact_id)
 
 
 JOINED = ("joined_code", "joined_at", "joined_by_id", "joined_evidence", "move_id")

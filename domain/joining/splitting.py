@@ -46,7 +46,7 @@ async def move(
     target = to or await new_ticket(journal, source, contact, subject=thread.subject)
     if thread.joined_proof is None:  # whose it was, was a guess as well
         journal.set(thread, always=True, contact_id=target.contact_id)
-    move_thread(journal, thread, target, JoinCode.MOVED_BY_AGENT)
+    await move_thread(journal, thread, target, JoinCode.MOVED_BY_AGENT)
     journal.move.contact_id = thread.contact_id
     await settle(session, ticket_ids=[source.id, target.id])
     if source.status in OURS and target.status not in OURS and await waits_in(session, thread):

@@ -15,8 +15,10 @@ from domain.arriving.inbound import CallStep, InboundLink
 from domain.customers.contacts import Claim, Identity, IdentityKind, Proof
 from domain.customers.people import link
 from domain.desk.messages import Call, CallState, DeliveryState, Direction, Item
+from domain.desk.tasks import Task
 from domain.desk.tickets import TicketStatus
 from domain.events import Event, EventKind
+from domain.joining import splitting
 from domain.joining.reasons import JoinCode
 from domain.keys import Keys
 from domain.sla.clocks import Clock
@@ -409,6 +411,28 @@ async def test_a_missed_call_is_told_until_the_customer_is_called_back(
     await receive(session, line, a_call_step("back", CallStep.ANSWERED, outgoing=True, at=later))
 
     assert str(alert.state) == "resolved"
+
+
+async def test_a_missed_call_that_is_moved_to_another_ticket_is_told_of_that_until_it_is_called_back(
+    session: AsyncSession, line: Channel
+) -> None:
+    await receive(session, line, a_call_step("missed", CallStep.RINGING))
+    rang_for = timedelta(seconds=20)
+    await receive(session, line, a_call_step("missed", CallStep.ENDED, at=NOON + rang_for))
+    (alert,) = (await session.scalars(select(Alert))).all()
+    (task,) = (await session.scalars(select(Task))).all()
+    (ticket,) = await tickets(session)
+    (thread,) = await threads(session, ticket)
+
+    await splitting.move(session, thread, None, by=SYSTEM, at=NOON)
+    await session.refresh(alert)
+    await session.refresh(task)
+    assert alert.ticket_id == task.ticket_id == thread.ticket_id != ticket.id
+    later = NOON + timedelta(minutes=5)
+    await receive(session, line, a_call_step("back", CallStep.RINGING, outgoing=True, at=later))
+    await receive(session, line, a_call_step("back", CallStep.ANSWERED, outgoing=True, at=later))
+
+    assert (alert.state, task.done_at is None) == (AlertState.RESOLVED, False)
 
 
 @pytest.mark.parametrize("ended", [20, 60])
