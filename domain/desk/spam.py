@@ -9,6 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from domain.actors import Actor, customer
 from domain.alerting import alerts
 from domain.alerting.alerts import Alert
+from domain.complaints.complaints import complaint_of
+from domain.complaints.stalling import watch
 from domain.customers.contacts import Identity
 from domain.db import first_id
 from domain.desk.messages import Direction, Item, Message
@@ -40,6 +42,8 @@ async def unmark(session: AsyncSession, ticket: Ticket, *, by: Actor, at: dateti
         if await _was_written_to(session, ticket, since):
             ticket.customer_wrote(by=customer(ticket.contact_id), at=at)
         await reckoning.reckon(session, ticket, by=by, at=at)
+        if complaint := await complaint_of(session, ticket.id):
+            await watch(session, complaint, by=by, at=at)
 
 
 async def _was_written_to(session: AsyncSession, ticket: Ticket, since: datetime) -> bool:

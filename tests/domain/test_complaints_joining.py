@@ -143,6 +143,9 @@ async def test_spam_is_not_told_of_and_what_was_no_spam_goes_on(
 
     assert await session.scalar(running)
     assert await fire_stalled(session, at=NOON + 10 * A_DAY) == 1
+    await spam.mark(session, ticket, by=mia, at=NOON + 11 * A_DAY)
+    await spam.unmark(session, ticket, by=mia, at=NOON + 12 * A_DAY)
+    assert await fire_stalled(session, at=NOON + 12 * A_DAY) == 1
 
 
 async def due(session: AsyncSession, ticket: Ticket) -> datetime | None:
