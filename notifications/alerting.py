@@ -27,17 +27,17 @@ STORM_AGAIN = timedelta(minutes=5)
 
 
 async def tell(session: AsyncSession, event: Event) -> None:
-    """Those whom the step names on which the alert stood when this happened."""
+    """Those whom the step names on which the alert stood when this happened; the last, where the ladder has become shorter."""
     alert = await session.get(Alert, event.alert_id)
     if alert is None or alert.state != AlertState.FIRING:
         return
     ladder = await ladder_of(session, alert)
-    step = ladder.step(int(event.data.get("rung", 0)), warning=alert.warns)
+    rung = int(event.data.get("rung", 0))
+    step = ladder.step(rung, warning=alert.warns) or (None if alert.warns else ladder.top)
     if step is None:
         return
     now = await database_time(session)
     people = await people_of_the_shop(session, at=now)
-    rung = int(event.data.get("rung", 0))
     reached = 0
     owner_id = await _owner_of(session, alert)
     for agent_id in await who_is_told(session, step, people, alert.ticket_id, owner_id=owner_id):

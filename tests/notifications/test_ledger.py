@@ -23,6 +23,7 @@ from domain.alerting.ladders import DEFAULT, Step, Told, Way
 from domain.alerting.notices import Delivery, DeliveryStage, Notice, NoticeKind, NoticeState
 from domain.db import database_time
 from domain.operations import installation
+from domain.sla.deadlines import climb_due
 from notifications import fcm
 from notifications.pursuit import WHEEL, pursue
 from tests.factories import NOON
@@ -397,3 +398,21 @@ async def test_a_device_that_comes_later_changes_nothing_about_what_goes_by_mail
         await pursue(session)
 
     assert await shop.deliveries() == [("Mia", "mail")]
+
+
+async def test_an_acknowledgement_that_ends_is_told_though_the_ladder_has_become_shorter(shop: Shop) -> None:
+    async with shop.db.transaction() as session:
+        alert = (await session.scalars(select(Alert))).one()
+        now = await database_time(session)
+        while alert.next_at:
+            alert.look(DEFAULT, at=now)
+        alert.acknowledge(by=shop.mia.as_actor(), at=now, minutes=1)
+    await shop.told()
+    assert await shop.notices() == []
+    await shop.ladder(Step(1, 0, (Told.MANAGER_ON_SHIFT,)))
+
+    async with shop.db.transaction() as session:
+        await climb_due(session, at=now + A_MINUTE)
+    await shop.told()
+
+    assert await shop.notices() == [("Mia", NoticeState.TRYING, None)]
