@@ -2,7 +2,7 @@
 
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -39,7 +39,7 @@ _item = Item.__table__.c
 _said = (
     select(
         _item.ticket_id, _item.seq, _item.kind, _item.at, _item.direction, _item.automatic, _item.delivery, _item.call_state,
-        _item.answered_at, _item.ended_at, Channel.kind.label("channel"),
+        _item.answered_at, _item.ended_at, _item.agent_id, Channel.kind.label("channel"),
     )
     .select_from(
         Item.__table__.outerjoin(Channel, Channel.id == _item.channel_id).outerjoin(Thread, Thread.id == _item.thread_id)
@@ -118,7 +118,21 @@ def facts_in(opened_at: datetime, items: Sequence[Row[Any]], changes: Sequence[R
         by_customer = row.kind == EventKind.TICKET_REOPENED
         if status := TicketStatus.OPEN if by_customer else row.status and TicketStatus(row.status):
             facts.append(Fact(row.at, Deed.STATUS_SET, None, status, by_customer, row.seq))
-    return facts
+    written = {row.seq: row.agent_id for row in items if row.kind == ItemKind.MESSAGE}
+    return list(_as_heard(facts, written))
+
+
+def _as_heard(facts: Sequence[Fact], written: Mapping[int, uuid.UUID | None]) -> Iterator[Fact]:
+    """What a customer said before somebody here acted, and what was told of it only afterwards, is not answered by that.
+    `written`: by whom of the shop, of the messages."""
+    acted_at = None
+    for fact in sorted(facts, key=lambda fact: fact.seq):
+        if fact.by_customer or (fact.deed == Deed.CUSTOMER_SPOKE and fact.seq in written):
+            yield replace(fact, unheard_at=acted_at) if acted_at and acted_at > fact.at else fact
+            continue
+        if fact.seq and (fact.status or written.get(fact.seq)):
+            acted_at = max(fact.at, acted_at or fact.at)
+        yield fact
 
 
 async def is_a_machines(session: AsyncSession, ticket: Ticket, facts: Sequence[Fact]) -> bool:

@@ -42,11 +42,14 @@ class Fact:
     """Did the customer's word set it?"""
     seq: int = 0
     """In the ticket's history."""
+    unheard_at: datetime | None = None
+    """When the shop answered, or set a status, and did not know of it yet: a customer's word that came late."""
 
     @property
     def order(self) -> tuple[datetime, int, int]:
         """Of what happened at once, an answer comes before the status it sets, a customer's word after it."""
-        return self.at, 0 if self.by_customer else 2 if self.status else 1, self.seq
+        rank = 0 if self.by_customer else 2 if self.status else 1
+        return (self.unheard_at, 3 + rank, self.seq) if self.unheard_at else (self.at, rank, self.seq)
 
 
 @dataclass(frozen=True)

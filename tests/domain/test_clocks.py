@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -18,12 +19,14 @@ from domain.keys import Keys
 from domain.sla import clocks, policies, reckoning
 from domain.sla.clocks import Clock, ClockState, clock_state
 from domain.sla.deadlines import WHEEL, fire_due
+from domain.sla.facts import facts_of
 from domain.sla.hours import ALWAYS, DAYS, Hours
 from domain.sla.policies import Conditions
+from domain.sla.promises import is_waited_for
 from domain.sla.reckoning import reckon
-from domain.sla.targets import Metric, Target
+from domain.sla.targets import REPLIES, Metric, Target
 from domain.ways_in.channels import Channel, ChannelKind
-from tests.factories import NOON, a_chat, a_mail, a_promise, an_agent, receive, tickets
+from tests.factories import NOON, a_chat, a_mail, a_messenger_message, a_promise, an_agent, receive, tickets
 
 ADA = "ada@example.org"
 KEYS = Keys("a secret for tests that is long enough")
@@ -117,6 +120,24 @@ async def test_a_late_answer_resolves_the_alert_and_the_clock_keeps_both_times(
     assert state == AlertState.RESOLVED
     assert (clock.breached_at, clock.met_at, clock.next_at) == (NOON + MINUTE, NOON + 5 * MINUTE, None)
     assert await fire_due(session) == 0
+
+
+@pytest.mark.parametrize("after", [None, TicketStatus.SOLVED])
+async def test_a_word_that_is_told_of_after_the_answer_was_written_waits_though_it_was_said_before(
+    session: AsyncSession, page: Channel, after: TicketStatus | None
+) -> None:
+    replies = [Target(metric, 3600) for metric in REPLIES]
+    await policies.set_default_policy(session, name="Default", hours=ALWAYS, targets=replies)
+    await receive(session, page, a_messenger_message("p1", at=NOON))
+    (ticket,) = await tickets(session)
+    await answered(session, ticket, at=NOON + 10 * MINUTE, after=after)
+
+    await receive(session, page, a_messenger_message("p1", "And red?", at=NOON + 9 * MINUTE))
+
+    assert (await the(session)).met_at == NOON + 10 * MINUTE
+    waits = await the(session, Metric.NEXT_REPLY)
+    assert (waits.runs, waits.started_at) == (True, NOON + 9 * MINUTE)
+    assert is_waited_for(await facts_of(session, ticket))
 
 
 async def test_an_answer_that_could_not_be_delivered_keeps_no_promise(
