@@ -61,13 +61,14 @@ class Findings:
 
 
 async def is_due(session: AsyncSession) -> bool:
-    """True for one process a minute."""
+    """True for one process a minute, also after the machine's clock was ahead for a while."""
     row = insert(Audited).values(id=1, at=func.now(), found={})
+    was_ahead = Audited.at > func.now() + EVERY
     claimed = await session.execute(
         row.on_conflict_do_update(
             index_elements=["id"],
             set_={"at": func.now()},
-            where=Audited.at <= func.now() - EVERY + timedelta(seconds=1),
+            where=(Audited.at <= func.now() - EVERY + timedelta(seconds=1)) | was_ahead,
         ).returning(Audited.id)
     )
     return claimed.scalar_one_or_none() is not None

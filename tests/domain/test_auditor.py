@@ -10,7 +10,7 @@ from domain import auditor
 from domain.actors import Role
 from domain.alerting.alerts import Alert, AlertKind, AlertState
 from domain.alerting.notices import Delivery, Notice
-from domain.auditor import Findings, last_look, look
+from domain.auditor import Audited, Findings, last_look, look
 from domain.events import Event
 from domain.sla.clocks import Clock
 from domain.sla.deadlines import fire_due
@@ -99,4 +99,11 @@ async def test_an_alert_that_nobody_was_told_of_stays_open_and_is_said(session: 
 
 
 async def test_one_process_looks_in_a_minute(session: AsyncSession) -> None:
+    assert [await auditor.is_due(session), await auditor.is_due(session)] == [True, False]
+
+
+async def test_a_clock_that_was_ahead_for_a_while_stops_no_looks(session: AsyncSession) -> None:
+    await auditor.is_due(session)
+    await session.execute(update(Audited).values(at=Audited.at + timedelta(days=1)))
+
     assert [await auditor.is_due(session), await auditor.is_due(session)] == [True, False]
