@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from domain.db import Json, one_of, one_of_given
 from domain.desk.messages import CallState, DeliveryState, Direction, Item, ItemKind, Message
 from domain.desk.threads import Thread
-from domain.desk.tickets import Ticket, TicketStatus
+from domain.desk.tickets import OURS, Ticket, TicketStatus
 from domain.events import Event, EventKind
 from domain.joining.moves import Move
 from domain.sla.clocks import Clock
@@ -118,19 +118,19 @@ def facts_in(opened_at: datetime, items: Sequence[Row[Any]], changes: Sequence[R
         by_customer = row.kind == EventKind.TICKET_REOPENED
         if status := TicketStatus.OPEN if by_customer else row.status and TicketStatus(row.status):
             facts.append(Fact(row.at, Deed.STATUS_SET, None, status, by_customer, row.seq))
-    written = {row.seq: row.agent_id for row in items if row.kind == ItemKind.MESSAGE}
-    return list(_as_heard(facts, written))
+    return list(_as_heard(facts, {row.seq: row for row in items if row.answered_at is None}))
 
 
-def _as_heard(facts: Sequence[Fact], written: Mapping[int, uuid.UUID | None]) -> Iterator[Fact]:
-    """What a customer said before somebody here acted, and what was told of it only afterwards, is not answered by that.
-    `written`: by whom of the shop, of the messages."""
+def _as_heard(facts: Sequence[Fact], said: Mapping[int, Row[Any]]) -> Iterator[Fact]:
+    """What a customer said before somebody here answered or put the ticket aside, and which came only afterwards, is not answered
+    by that. `said`: the messages and missed calls."""
     acted_at = None
     for fact in sorted(facts, key=lambda fact: fact.seq):
-        if fact.by_customer or (fact.deed == Deed.CUSTOMER_SPOKE and fact.seq in written):
+        if fact.by_customer or (fact.deed == Deed.CUSTOMER_SPOKE and fact.seq in said):
             yield replace(fact, unheard_at=acted_at) if acted_at and acted_at > fact.at else fact
             continue
-        if fact.seq and (fact.status or written.get(fact.seq)):
+        answers = fact.seq in said and said[fact.seq].agent_id
+        if answers or (fact.status and fact.status not in OURS):
             acted_at = max(fact.at, acted_at or fact.at)
         yield fact
 

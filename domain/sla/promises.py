@@ -43,7 +43,7 @@ class Fact:
     seq: int = 0
     """In the ticket's history."""
     unheard_at: datetime | None = None
-    """When the shop answered, or set a status, and did not know of it yet: a customer's word that came late."""
+    """When the shop answered, or put the ticket aside, and did not know of it yet: a customer's word that came late."""
 
     @property
     def order(self) -> tuple[datetime, int, int]:

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from domain.actors import SYSTEM
 from domain.alerting.alerts import Alert, AlertKind, AlertState
 from domain.answering.replies import send
+from domain.arriving.inbound import CallStep
 from domain.customers.contacts import Identity
 from domain.desk.messages import DeliveryState, Message
 from domain.desk.tickets import Ticket, TicketStatus
@@ -26,7 +27,17 @@ from domain.sla.promises import is_waited_for
 from domain.sla.reckoning import reckon
 from domain.sla.targets import REPLIES, Metric, Target
 from domain.ways_in.channels import Channel, ChannelKind
-from tests.factories import NOON, a_chat, a_mail, a_messenger_message, a_promise, an_agent, receive, tickets
+from tests.factories import (
+    NOON,
+    a_call_step,
+    a_chat,
+    a_mail,
+    a_messenger_message,
+    a_promise,
+    an_agent,
+    receive,
+    tickets,
+)
 
 ADA = "ada@example.org"
 KEYS = Keys("a secret for tests that is long enough")
@@ -138,6 +149,22 @@ async def test_a_word_that_is_told_of_after_the_answer_was_written_waits_though_
     waits = await the(session, Metric.NEXT_REPLY)
     assert (waits.runs, waits.started_at) == (True, NOON + 9 * MINUTE)
     assert is_waited_for(await facts_of(session, ticket))
+
+
+async def test_a_missed_call_that_is_told_of_after_an_answer_was_written_waits_to_be_called_back(
+    session: AsyncSession, mailbox: Channel, line: Channel
+) -> None:
+    await receive(session, mailbox, a_mail(ADA, at=NOON))
+    await receive(session, line, a_call_step("first", CallStep.RINGING, at=NOON))
+    ticket, called = await tickets(session)
+    await merge_tickets(session, ticket, [called], by=SYSTEM, at=NOON + MINUTE)
+    await answered(session, ticket, at=NOON + 10 * MINUTE)
+
+    for minute, step in ((8, CallStep.RINGING), (9, CallStep.ENDED)):
+        await receive(session, line, a_call_step("late", step, at=NOON + minute * MINUTE))
+
+    assert is_waited_for(await facts_of(session, ticket))
+    assert (AlertKind.CALL_MISSED, AlertState.FIRING, NOON + 9 * MINUTE) in await alerts(session)
 
 
 async def test_an_answer_that_could_not_be_delivered_keeps_no_promise(
