@@ -18,8 +18,10 @@ from api.server import server as serving_at
 from api.settings import ApiSettings
 from domain.actors import Role
 from domain.db import Database
+from domain.desk.buckets import Bucket
 from domain.desk.files import Folder
 from domain.keys import Keys
+from domain.settings import DomainSettings
 from notifications.settings import NotificationSettings
 from tests.client import Client
 
@@ -76,6 +78,19 @@ def stored_in(house: House) -> Path:
     """The folder of its files."""
     assert isinstance(house.files, Folder)
     return house.files.folder
+
+
+def store_that_is_away() -> Bucket:
+    """Nobody listens there."""
+    return Bucket(
+        DomainSettings.model_construct(
+            files_url="s3://shop/heddle",
+            files_endpoint="http://127.0.0.1:1",
+            files_key_id="id",
+            files_secret="secret",
+            files_public_endpoint=None,
+        )
+    )
 
 
 @asynccontextmanager

@@ -24,7 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.answering.uploads import Upload
 from domain.db import HISTORY, Base, Database
-from domain.desk.files import Files
+from domain.desk.files import Files, StoreDown
 from domain.desk.messages import Attachment
 from domain.desk.tickets import NUMBERS
 from domain.importing.imports import Import
@@ -103,6 +103,11 @@ async def back_up(db: Database, keys: Keys, files: Files, target: Path) -> Manif
     except OSError as failure:
         os.unlink(target)
         raise NoBackup(f"{target} was not made: {failure}.") from None
+    except asyncpg.UndefinedTableError:
+        os.unlink(target)
+        raise NoBackup(
+            "There is no Heddle in the database. Is HEDDLE_DATA (or HEDDLE_DATABASE_URL) that of the server?"
+        ) from None
     except BaseException:
         os.unlink(target)
         raise
@@ -196,9 +201,12 @@ async def restore(db: Database, keys: Keys, files: Files, source: Path, *, any_k
             await upgrade(connection, HEAD)
             await _renumber(connection)
             await restored(connection)
-            for name in manifest.sha256:
-                if name.startswith("files/"):
-                    await files.keep(name.removeprefix("files/"), archive.read(name))
+            try:
+                for name in manifest.sha256:
+                    if name.startswith("files/"):
+                        await files.keep(name.removeprefix("files/"), archive.read(name))
+            except StoreDown as failure:
+                raise NoBackup(f"Nothing was restored: {failure}.") from None
     return manifest
 
 

@@ -20,7 +20,6 @@ from domain.actors import SYSTEM
 from domain.agents.system_mail import SystemMail, post
 from domain.audit import AuditKind
 from domain.db import Database, database_time, new_id
-from domain.desk.buckets import Bucket
 from domain.events import EventKind, Reader, record
 from domain.keys import Keys
 from domain.operations import installation
@@ -30,7 +29,7 @@ from domain.ways_in.fetching import Box
 from integrations.settings import IntegrationSettings
 from notifications.settings import NotificationSettings
 from tests.conftest import empty_database
-from tests.doors import stored_in
+from tests.doors import store_that_is_away, stored_in
 from tests.factories import NOON, a_channel
 from tests.two_teams import TwoTeams
 
@@ -182,10 +181,7 @@ async def test_a_full_disk_is_told(settings: Settings, house: House, monkeypatch
 async def test_a_store_that_does_not_answer_is_told_and_the_rest_is_looked_at(
     settings: Settings, house: House, two_teams: TwoTeams
 ) -> None:
-    away = DomainSettings.model_construct(
-        files_url="s3://shop/heddle", files_endpoint="http://127.0.0.1:1", files_key_id="id", files_secret="secret", files_public_endpoint=None
-    )  # fmt: skip
-    object.__setattr__(house, "files", Bucket(away))
+    object.__setattr__(house, "files", store_that_is_away())
 
     found = await ill(settings, house)
 

@@ -35,7 +35,7 @@ from integrations.courier import Courier
 from integrations.settings import IntegrationSettings
 from tests.client import Client
 from tests.conftest import empty_database
-from tests.doors import answering
+from tests.doors import answering, store_that_is_away
 from tests.factories import NOON, a_channel, a_mail, receive
 from tests.feed import cursor_of
 from tests.journeys.test_old_databases import rows
@@ -155,8 +155,11 @@ async def test_files_that_are_sent_with_nothing_yet_are_in_it(
         awaited = {"name": "a.pdf", "mime": "application/pdf", "bytes": 7, "file": "uploads/awaited"}
         session.add(Upload(**awaited, agent_id=row_id("Agent", ben.agent_id), created_at=NOON))
 
-    made = await backup.back_up(house.db, house.keys, house.files, tmp_path / "backup.zip")
-    await backup.restore(elsewhere.db, elsewhere.keys, elsewhere.files, tmp_path / "backup.zip")
+    kept = tmp_path / "backup.zip"
+    made = await backup.back_up(house.db, house.keys, house.files, kept)
+    with pytest.raises(NoBackup, match="Nothing was restored: stored files cannot be reached"):
+        await backup.restore(elsewhere.db, elsewhere.keys, store_that_is_away(), kept)
+    await backup.restore(elsewhere.db, elsewhere.keys, elsewhere.files, kept)
 
     assert (made.files, made.missing) == (2, [])
     async with elsewhere.db.transaction() as session:
@@ -272,6 +275,8 @@ async def test_what_cannot_be_restored_is_refused_in_a_sentence(
     assert "not empty" in await refusal(good, into=house.db)
     with pytest.raises(NoBackup, match="cannot be written"):
         await backup.back_up(house.db, house.keys, house.files, good)
+    with pytest.raises(NoBackup, match="There is no Heddle in the database"):
+        await backup.back_up(elsewhere.db, house.keys, house.files, tmp_path / "none.zip")
     await backup.restore(elsewhere.db, other, elsewhere.files, good, any_key=True)
 
 
