@@ -23,7 +23,7 @@ from domain.finding import indexing
 from domain.importing.imports import Importer
 from domain.operations import upkeep
 from domain.planning import series
-from domain.privacy.exports import Exporter
+from domain.privacy.exporting import Exporter
 from domain.privacy.sealing import Sealer
 from domain.reporting import keeping
 from domain.sla import deadlines, reckoning, recounts

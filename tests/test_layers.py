@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -37,8 +38,21 @@ def _imports(file: Path) -> list[tuple[int, str]]:
             found += [(node.lineno, name.name) for name in node.names]
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{file}:{node.lineno} is a relative import"
-            found.append((node.lineno, node.module or ""))
+            found += [(node.lineno, f"{node.module}.{name.name}") for name in node.names]
     return found
+
+
+def test_nothing_in_the_domain_goes_round_in_a_circle() -> None:
+    modules = {
+        ".".join(file.relative_to(ROOT).with_suffix("").parts): file
+        for file in (ROOT / "domain").rglob("*.py")
+    }
+    known = {
+        module: {name for _, named in _imports(file) for name in (named, named.rpartition(".")[0])}
+        for module, file in modules.items()
+    }
+
+    TopologicalSorter({module: names & modules.keys() for module, names in known.items()}).prepare()
 
 
 def test_the_domain_brings_in_neither_rooms_nor_frameworks() -> None:

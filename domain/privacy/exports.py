@@ -1,23 +1,18 @@
 """Everything about one person in one zip, for that person (GDPR art. 15 and 20): made in the background, fetched by a link,
-and gone after a week. What is in it: `domain/privacy/dossier.py`."""
+and gone after a week."""
 
 import uuid
 from datetime import datetime, timedelta
 
-import structlog
 from sqlalchemy import BigInteger, ForeignKey, Index, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from domain.actors import Actor
 from domain.customers.contacts import Contact
-from domain.db import Base, Database, database_time, new_id, ring
+from domain.db import Base, new_id, ring
 from domain.desk.files import Files, new_key
-from domain.hands import work
-from domain.privacy import dossier
-from domain.work import Lease, Queue, Work
-
-log = structlog.get_logger()
+from domain.work import Queue, Work
 
 KEPT_FOR = timedelta(days=7)
 
@@ -67,31 +62,6 @@ async def ask(session: AsyncSession, contact: Contact, *, by: Actor, at: datetim
         session.add(asked)
         ring(session, EXPORTS.topic)
     return asked
-
-
-class Exporter:
-    def __init__(self, db: Database, files: Files) -> None:
-        self._db, self._files = db, files
-
-    async def run(self) -> None:
-        await work(self._db, EXPORTS, self.make)
-
-    async def make(self, asked: ContactExport, lease: Lease[ContactExport]) -> None:
-        if asked.file is None:  # the person was erased before it was begun
-            async with self._db.transaction() as session:
-                await lease.give_up(session, error=None)
-            return
-        # Straight to where it will lie: whoever dies here leaves nothing that the row does not name.
-        async with self._files.writing(asked.file) as out:
-            await dossier.write(self._db, self._files, asked.contact_id, out)
-            size = out.tell()
-        async with self._db.transaction() as session:
-            done = await lease.settle(
-                session, bytes=size, finished_at=await database_time(session), last_error=None
-            )
-        if done.file is None:  # or while it was made
-            await self._files.delete(asked.file)
-        log.info("contact_exported", export=str(asked.id))
 
 
 async def discard_old(session: AsyncSession, files: Files, *, at: datetime) -> int:

@@ -55,7 +55,8 @@ from domain.feedback.surveys import Choice
 from domain.ids import public_id, row_id
 from domain.privacy import dossier, erasure, retention, sealing
 from domain.privacy.erasure import ERASURES, Erasure, SealedPart
-from domain.privacy.exports import EXPORTS, ContactExport, Exporter, discard_old
+from domain.privacy.exporting import Exporter
+from domain.privacy.exports import EXPORTS, ContactExport, discard_old
 from domain.privacy.sealing import Sealer
 from domain.privacy.unsealing import Destroyed, unseal
 from domain.sla.clocks import Clock
