@@ -8,12 +8,24 @@ import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
+from unittest.mock import patch
 
 import pytest
-from graphql import GraphQLField, GraphQLObjectType, get_named_type, is_composite_type, is_required_argument
+from graphql import (
+    GraphQLArgument,
+    GraphQLEnumType,
+    GraphQLField,
+    GraphQLInputObjectType,
+    GraphQLInterfaceType,
+    GraphQLObjectType,
+    get_named_type,
+    is_composite_type,
+    is_required_argument,
+)
 from sqlalchemy import Table, Text, delete, func, literal, select, update
 from sqlalchemy.dialects.postgresql import JSONB
 
+from api import limits
 from api.desk.files import PURPOSE
 from api.house import House
 from api.permissions import RULES
@@ -53,11 +65,14 @@ from tests.two_teams import TwoTeams
 GRAPHQL = schema._schema
 START = "MC4xLjE"
 """0.1.1: of the first epoch, the first transaction there is."""
-LEVELS = 4
+LEVELS = pytest.mark.parametrize("levels", [2, pytest.param(4, marks=pytest.mark.slow)])
+"""How deep below each field it is asked."""
 TURNS = 24
 """As many as an interface has members, and more."""
 MEMBERS = 4
 """Of a union."""
+MUCH = 10**9
+YEAR = f'{{ from: "{datetime.now(UTC) - timedelta(days=365):%Y-%m-%d}T00:00:00Z", to: "{datetime.now(UTC):%Y-%m-%d}T00:00:00Z" }}'
 
 KEPT: list[type[Base]] = [
     Ticket, Item, Attachment, Thread, Contact, ContactNote, Company, Identity, Task, Arrival, Delivery, Device, SignIn, AlertNote,
@@ -67,6 +82,7 @@ LISTS = {"tags", "domains", "cc", "bcc", "files", "kept"}
 WORK_FOR_FILES = {("attachment", "file"), ("contact_export", "file")}
 """The key of stored bytes: it would not be found any more."""
 RECKONED = {
+    ("erasure", "emptied"),
     ("item", "steps"),
     ("item", "ringing"),
     ("item", "handled_by"),
@@ -108,7 +124,7 @@ async def _ben(session: Any) -> uuid.UUID:
     return uuid.UUID(str(await session.scalar(select(Agent.id).where(Agent.name == "Ben"))))
 
 
-def _selection(type: Any, turn: int, role: Role, levels: int = LEVELS, above: tuple[str, ...] = ()) -> str:
+def _selection(type: Any, turn: int, role: Role, levels: int, above: tuple[str, ...] = ()) -> str:
     """Everything below a field; of a union or an interface, one member at each turn. Without fields for which the role is
     refused all of an answer that it gets otherwise."""
     members = [type] if isinstance(type, GraphQLObjectType) else GRAPHQL.get_possible_types(type)
@@ -133,7 +149,7 @@ def _arguments(field: GraphQLField, ids: dict[str, str]) -> str:
     return f"({', '.join(f'{name}: {value}' for name, value in given.items())})" if given else ""
 
 
-def _questions(ids: dict[str, str], role: Role) -> Iterator[str]:
+def _questions(ids: dict[str, str], role: Role, levels: int) -> Iterator[str]:
     """Every query, with each of the foreign ids wherever an id can be said."""
     quoted = {name: json.dumps(id) for name, id in ids.items()}
     for root in (GRAPHQL.query_type, GRAPHQL.subscription_type):
@@ -150,18 +166,23 @@ def _questions(ids: dict[str, str], role: Role) -> Iterator[str]:
                 yield from dict.fromkeys(
                     f"{kind} {{ {called} {{ {selection} }} }}"
                     for selection in (
-                        _of_one_node(arguments["id"], role)
+                        _of_one_node(arguments["id"], role, levels)
                         if name == "node"
-                        else (_selection(type, turn, role) for turn in range(1 if misses else TURNS))
+                        else (_selection(type, turn, role, levels) for turn in range(1 if misses else TURNS))
                     )
                 )
 
 
-def _of_one_node(id: str, role: Role) -> Iterator[str]:
+def _of_one_node(id: str, role: Role, levels: int) -> Iterator[str]:
     """Nothing but what the id is of can come."""
     named = _type_of(id)
-    for turn in range(MEMBERS):
-        yield f"... on {named} {{ {_selection(GRAPHQL.get_type(named), turn, role)} }}"
+    for turn in range(MEMBERS if _is_node(named) else 0):
+        yield f"... on {named} {{ {_selection(GRAPHQL.get_type(named), turn, role, levels)} }}"
+
+
+def _is_node(named: str) -> bool:
+    member = cast(GraphQLObjectType, GRAPHQL.get_type(named))
+    return GRAPHQL.is_sub_type(cast(GraphQLInterfaceType, GRAPHQL.get_type("Node")), member)
 
 
 def _type_of(quoted: str) -> str:
@@ -169,7 +190,23 @@ def _type_of(quoted: str) -> str:
     return named
 
 
-def _ways(field: GraphQLField, quoted: dict[str, str]) -> Iterator[dict[str, str]]:
+def _ways(field: GraphQLField, quoted: dict[str, str]) -> list[dict[str, str]]:
+    found, names = list(_said(field, quoted)), set(field.args)
+    if "filter" in names and "contactId" in _fields_of(field.args["filter"]):
+        found.append({"filter": f"{{ contactId: {quoted['Contact']} }}"})
+    if "alertId" in names:
+        found.append({"alertId": quoted["Alert"]})
+    if "states" in names:
+        states = cast(GraphQLEnumType, get_named_type(field.args["states"].type)).values
+        found += [way | {"states": f"[{', '.join(states)}]"} for way in found]
+    return found
+
+
+def _fields_of(argument: GraphQLArgument) -> set[str]:
+    return set(cast(GraphQLInputObjectType, get_named_type(argument.type)).fields)
+
+
+def _said(field: GraphQLField, quoted: dict[str, str]) -> Iterator[dict[str, str]]:
     names = set(field.args)
     if "since" in names:
         yield {"since": f'"{START}"'}
@@ -180,51 +217,59 @@ def _ways(field: GraphQLField, quoted: dict[str, str]) -> Iterator[dict[str, str
             yield {"id": id}
     elif "contactId" in names and is_required_argument(field.args["contactId"]):
         yield {"contactId": quoted["Contact"]}
+    elif "primaryId" in names:
+        yield {"primaryId": quoted["Caller"], "otherIds": f"[{quoted['Contact']}]"}
     elif "macroId" in names:
         yield {"macroId": quoted["Macro"], "ticketId": quoted["Ticket"]}
     elif "channelId" in names:
         yield {"channelId": quoted["Channel"]}
-    elif "text" in names and "kinds" in names:
+    elif "text" in names:
         yield {"text": '"parcel"'}
     elif "webhookId" in names:
         yield {"webhookId": quoted["Webhook"]}
+    elif "groupBy" in names:
+        figure = {"key": '"total"', "figure": "OPENED"} if "figure" in names else {}
+        yield {"range": YEAR, "groupBy": "AGENT"} | figure
     else:
         yield {}
-        if "alertId" in names:
-            yield {"alertId": quoted["Alert"]}
-        if "filter" in names:
-            yield {"filter": f"{{ contactId: {quoted['Contact']} }}"}
-    if "states" in names:
-        yield {"states": "[FAILED, WAITING]" if "Arrival" in str(field.type) else "[FIRING, ACKED]"}
 
 
-async def everything(client: Client, ids: dict[str, str], role: Role) -> tuple[str, int]:
-    """All that anybody answers, in one text."""
+async def everything(client: Client, ids: dict[str, str], role: Role, levels: int) -> tuple[str, int]:
+    """All that anybody answers, in one text: however much is asked for at once, and nothing refused but what may not be seen."""
     heard, asked = [], 0
-    for question in _questions(ids, role):
-        asked += 1
-        if question.startswith("subscription"):
-            async with client.listening(question) as stream:
-                try:
-                    async with asyncio.timeout(0.2):
-                        heard.append(json.dumps(await stream.hear()))
-                except TimeoutError:
-                    pass
-        else:
-            heard.append((await client.post(question)).text)
+    with patch.multiple(limits, TOKENS=MUCH, DEPTH=MUCH, NODES=MUCH, SECONDS=60.0):
+        for question in _questions(ids, role, levels):
+            asked += 1
+            if question.startswith("subscription"):
+                async with client.listening(question) as stream:
+                    try:
+                        async with asyncio.timeout(0.2):
+                            heard.append(json.dumps(await stream.hear()))
+                    except TimeoutError:
+                        pass
+            else:
+                heard.append((await client.post(question)).text)
+                assert _refusals(heard[-1]) <= {"NOT_FOUND", "NOT_ALLOWED"}, (question, heard[-1])
     return "\n".join(heard), asked
 
 
+def _refusals(answer: str) -> set[str]:
+    return {
+        error.get("extensions", {}).get("code", "INVALID") for error in json.loads(answer).get("errors", ())
+    }
+
+
+@LEVELS
 async def test_no_question_of_another_teams_agent_finds_a_canary(
-    house: House, two_teams: TwoTeams, anybody: Client
+    house: House, two_teams: TwoTeams, levels: int
 ) -> None:
     snooze = "mutation($input: AlertSnoozeInput!) { alertSnooze(input: $input) { userErrors { code } } }"
     tomorrow = (datetime.now(UTC) + timedelta(days=1)).isoformat()
     await two_teams.mia.do(snooze, id=two_teams.ids["Alert"], until=tomorrow, reason="Ada calls again")
     await _plant(house)
 
-    manager, asked = await everything(two_teams.mia, two_teams.ids, Role.MANAGER)
-    stranger, _ = await everything(two_teams.eve, two_teams.ids, Role.AGENT)
+    manager, asked = await everything(two_teams.mia, two_teams.ids, Role.MANAGER, levels)
+    stranger, _ = await everything(two_teams.eve, two_teams.ids, Role.AGENT, levels)
 
     found = set(re.findall(r"canary:([a-z_.]+)", manager))
     assert asked > 200
