@@ -139,6 +139,9 @@ async def dissolve(journal: Journal, ticket: Ticket, into: Ticket) -> None:
     if (ticket.is_live() and not into.is_live()) or (ticket.status in OURS and into.status not in OURS):
         status = {"status": [into.status, TicketStatus.OPEN]}
         journal.set(into, status=TicketStatus.OPEN, solved_at=None, snoozed_until=None)
+    elif ticket.snoozed_until and into.status == TicketStatus.PENDING:
+        wakes_at = min(into.snoozed_until or ticket.snoozed_until, ticket.snoozed_until)
+        journal.set(into, snoozed_until=wakes_at)
     journal.set(ticket, always=True, merged_into_id=into.id)
     journal.set(ticket, status=TicketStatus.CLOSED, solved_at=journal.at, snoozed_until=None)
     ticket.updated_at = into.updated_at = journal.at

@@ -3,6 +3,7 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -12,7 +13,7 @@ from domain.customers.contacts import add_contact
 from domain.db import Database
 from domain.desk.tickets import Ticket, TicketStatus
 from domain.events import Event, EventKind
-from domain.joining import merging
+from domain.joining import merging, undoing
 from domain.keys import Keys
 from domain.sla import reckoning
 from domain.sla.clocks import Clock
@@ -103,6 +104,26 @@ async def test_who_settles_a_ticket_or_merges_it_ends_its_sleep(
     assert await snoozing.wake_due(session, at=TWO) == 1, "one that was forgotten is forgotten once"
     assert await snoozing.wake_due(session, at=TWO) == 0
     assert (solved.status, other.status) == (TicketStatus.SOLVED, TicketStatus.NEW)
+
+
+@pytest.mark.parametrize("survivor_sleeps", [False, True])
+async def test_of_two_that_wait_the_one_that_is_left_wakes_when_the_first_would_have(
+    session: AsyncSession, mailbox: Channel, survivor_sleeps: bool
+) -> None:
+    for name in ("ada", "zofia"):
+        await receive(session, mailbox, a_mail(f"{name}@example.org"))
+    survivor, merged = await tickets(session)
+    survivor.change(by=SYSTEM, at=NOON, status=TicketStatus.PENDING)
+    if survivor_sleeps:
+        survivor.snooze(TWO + timedelta(days=1), by=SYSTEM, at=NOON)
+    before = survivor.snoozed_until
+    merged.snooze(TWO, by=SYSTEM, at=NOON)
+
+    move = await merging.merge_tickets(session, survivor, [merged], by=SYSTEM, at=NOON)
+
+    assert (survivor.status, survivor.snoozed_until) == (TicketStatus.PENDING, TWO)
+    await undoing.undo(session, move.id, by=SYSTEM, at=NOON)
+    assert (survivor.snoozed_until, merged.snoozed_until) == (before, TWO)
 
 
 async def test_a_promise_waits_while_its_ticket_sleeps(session: AsyncSession, mailbox: Channel) -> None:
