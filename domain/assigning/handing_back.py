@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, and_, select
+from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -100,7 +100,9 @@ async def _spoke_last(session: AsyncSession, ticket_ids: Collection[uuid.UUID]) 
             item.kind != ItemKind.NOTE,
             item.automatic.is_not(True),
             item.answered_at.is_(None),
+            or_(item.kind == ItemKind.MESSAGE, item.direction == Direction.IN),
             item.delivery.is_distinct_from(DeliveryState.FAILED),
+            item.delivery.is_distinct_from(DeliveryState.UNDONE),
             Thread.side.is_not(True),
         )
         .order_by(item.ticket_id, item.seq.desc())

@@ -20,7 +20,7 @@ from domain.assigning.policies import AssignmentPolicy, SkillRule, Terms
 from domain.customers.contacts import Contact
 from domain.customers.visitors import held_visitor
 from domain.db import Database, new_id
-from domain.desk.messages import DeliveryState, Direction, Message
+from domain.desk.messages import Call, CallState, DeliveryState, Direction, Message
 from domain.desk.tickets import Ticket, TicketStatus
 from domain.events import Event, EventKind
 from domain.keys import Keys
@@ -337,6 +337,33 @@ async def test_a_ticket_on_which_the_customer_does_not_wait_stays_with_whoever_h
     await look(session, NOON + timedelta(days=3))
 
     assert mail.assignee_id == ben.id
+
+
+@pytest.mark.parametrize("answer", ["taken back", "rang in vain"])
+async def test_what_did_not_reach_the_customer_keeps_no_ticket_with_who_is_off_shift(
+    session: AsyncSession, mailbox: Channel, team: Team, answer: str
+) -> None:
+    mailbox.team_id = team.id
+    ben = await on_shift(session, "Ben", team)
+    now = Terms(mode=AssignmentMode.ROUND_ROBIN, off_shift_after=timedelta(0))
+    await policies.save(session, team, now)
+    (mail,) = await mails(session, mailbox, "ada")
+    await look(session)
+    whose = {
+        "id": new_id(), "ticket_id": mail.id, "contact_id": mail.contact_id, "direction": Direction.OUT,
+        "agent_id": ben.id, "at": NOON,
+    }  # fmt: skip
+    session.add(
+        Message(**whose, text="Tomorrow.", delivery=DeliveryState.UNDONE)
+        if answer == "taken back"
+        else Call(**whose, number="+48600100200", call_state=CallState.ENDED, ended_at=NOON)
+    )
+    (await duty.rota_of(session, ben.id)).declare(False, until=None, by=SYSTEM, at=NOON)
+    bo = await on_shift(session, "Bo", team)
+
+    await look(session, NOON + timedelta(hours=1))
+
+    assert mail.assignee_id == bo.id
 
 
 async def test_a_live_chat_of_who_closed_the_screen_is_given_to_another_at_once(
