@@ -148,6 +148,7 @@ class Ticket(Base):
         self._record(EventKind.TICKET_CHANGED, by=by, at=at, team=moved)
         if team and self.assignee_id and self.assignee_id not in members:
             self.assign(to=None, by=by, at=at, because=[OTHER_TEAM])
+        self.let_go_by_id = None
 
     def change(
         self,

@@ -241,6 +241,23 @@ async def test_what_somebody_gives_back_goes_to_somebody_else(
     assert mail.assignee_id == bo.id
 
 
+async def test_a_ticket_that_comes_back_from_another_team_may_go_to_who_had_handed_it_over(
+    session: AsyncSession, mailbox: Channel, team: Team
+) -> None:
+    mailbox.team_id = team.id
+    ben, returns = await on_shift(session, "Ben", team), Team(id=new_id(), name="Returns")
+    session.add(returns)
+    await policies.save(session, team, IN_TURN)
+    (mail,) = await mails(session, mailbox, "ada")
+    await look(session)
+
+    mail.hand_to(returns, set(), by=ben.as_actor(), at=NOON)
+    mail.hand_to(team, {ben.id}, by=SYSTEM, at=NOON)
+    await look(session)
+
+    assert mail.assignee_id == ben.id
+
+
 async def test_work_of_who_left_the_shop_goes_back_whatever_the_team_decided(
     session: AsyncSession, mailbox: Channel, team: Team
 ) -> None:
