@@ -79,17 +79,21 @@ async def _whose(
 ) -> uuid.UUID | None:
     match one.whose:
         case Whose.AGENT:
-            return await session.scalar(
-                select(Agent.id).where(Agent.id == one.agent_id, Agent.left_at.is_(None))
-            )
+            return await _working(session, one.agent_id)
         case Whose.MANAGER:
             return await _manager(session, ticket)
         case Whose.OWNER:
-            return (complaint.owner_id if complaint else None) or ticket.assignee_id
+            owner_id = await _working(session, complaint.owner_id if complaint else None)
+            return owner_id or await _working(session, ticket.assignee_id)
         case Whose.ASSIGNEE:
-            return ticket.assignee_id
+            return await _working(session, ticket.assignee_id)
         case Whose.NOBODY:
             return None
+
+
+async def _working(session: AsyncSession, id: uuid.UUID | None) -> uuid.UUID | None:
+    """None of who has left."""
+    return await session.scalar(select(Agent.id).where(Agent.id == id, Agent.left_at.is_(None)))
 
 
 async def _manager(session: AsyncSession, ticket: Ticket) -> uuid.UUID | None:

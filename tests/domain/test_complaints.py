@@ -21,6 +21,8 @@ from domain.complaints.stalling import fire_stalled, stalls_at
 from domain.desk.tickets import Ticket, TicketStatus
 from domain.errors import InvalidInput, Undecided
 from domain.events import Event, EventKind
+from domain.planning import applying
+from domain.planning.templates import Planned, Whose, save_template
 from domain.privacy.retention import due
 from domain.sla import policies, reckoning
 from domain.sla.clocks import Clock
@@ -495,3 +497,25 @@ async def test_the_words_of_a_complaint_outlive_the_channels_days(
 
     assert await old_texts(60) == 0
     assert await old_texts(4 * 365) == 1
+
+
+async def test_what_is_its_owners_to_do_is_not_given_to_an_owner_who_has_left(
+    session: AsyncSession, ticket: Ticket, ben: Agent
+) -> None:
+    await complain(session, ticket, ben)
+    bo = await an_agent(session, "Bo")
+    template = await save_template(
+        session, None, name="A repair", tasks=[Planned("Ring the maker", 1, whose=Whose.OWNER)], on_complaint=False,
+        law=None,
+    )  # fmt: skip
+    ben.change(by=SYSTEM, at=NOON, left=True)
+
+    (nobodys,) = await applying.on_ticket(session, template, ticket, by=SYSTEM, at=NOON)
+
+    assert nobodys.assignee_id is None
+    ticket.assign(to=bo, by=SYSTEM, at=NOON)
+    again = await save_template(
+        session, None, name="Another repair", tasks=template.planned, on_complaint=False, law=None
+    )
+    (bos,) = await applying.on_ticket(session, again, ticket, by=SYSTEM, at=NOON)
+    assert bos.assignee_id == bo.id
