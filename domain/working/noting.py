@@ -27,9 +27,11 @@ async def add_note(
     *,
     by: Actor,
     at: datetime,
+    calling: str | None = None,
 ) -> Note:
-    """Refuses to call who would not see it: by name, so that whoever writes can say it otherwise."""
-    ids = await _called(session, text, mentioned)
+    """Refuses to call who would not see it: by name, so that whoever writes can say it otherwise. `calling`: where names are looked
+    for in place of the text, which holds words of others."""
+    ids = await _called(session, text if calling is None else calling, mentioned)
     seeing = await access.who_may_see(session, ids, ticket.id)
     if unseeing := [name for id, name in ids.items() if id not in seeing]:
         raise CannotSee(field=["mentionIds"], names=", ".join(unseeing))

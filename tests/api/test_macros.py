@@ -156,6 +156,20 @@ async def test_a_macro_hands_to_a_team_snoozes_and_makes_the_tasks_of_a_template
     assert await mia.refused(RUN, macroId=macro, ticketIds=[tickets["Ada"]]) == ["INVALID"]
 
 
+async def test_a_note_of_a_macro_calls_whom_it_names_and_nobody_a_customer_has_named(
+    house: House, ben: Client, mia: Client, mailbox: Channel
+) -> None:
+    async with house.db.transaction() as session:
+        await session.execute(update(Ticket).values(subject="Tell @Ben"))
+    macro = await saved(ben, actions=[{"note": "@Mia, may we? {{ticket.subject}}"}], visibility="PRIVATE")
+
+    await ben.do(RUN, macroId=macro, ticketIds=[(await ids(house))["Ada"]])
+
+    called = "{ mentions(first: 5) { edges { node { note { text mentions { name } } } } } }"
+    (edge,) = (await mia.ask(called))["mentions"]["edges"]
+    assert edge["node"]["note"] == {"text": "@Mia, may we? Tell @Ben", "mentions": [{"name": "Mia"}]}
+
+
 async def test_a_reply_leaves_where_nothing_came_in_between(
     house: House, ben: Client, mailbox: Channel
 ) -> None:
