@@ -18,7 +18,7 @@ from domain.complaints import decision_dates
 from domain.complaints.case_file import CaseFile
 from domain.complaints.stages import NAMES, Outcome, Remedy
 from domain.desk.history import Written
-from domain.desk.messages import Direction, ItemKind
+from domain.desk.messages import DeliveryState, Direction, ItemKind
 from domain.languages import N_, translate
 from domain.sla.targets import Metric
 from domain.sla.templates import SUGGESTED
@@ -49,6 +49,8 @@ WAYS = {
     Direction.OUT: N_("to the customer"),
     Direction.INTERNAL: N_("note, only for the shop"),
 }
+ASIDE = {Direction.IN: N_("from somebody else"), Direction.OUT: N_("to somebody else")}
+"""Of a side conversation."""
 
 
 def page(case: CaseFile, digests: dict[str, str], *, locale: str, zone: ZoneInfo | None, at: datetime) -> str:
@@ -198,8 +200,9 @@ class _Page:
                 yield self._article(row, by, self._addresses(row), row.text)
 
     def _article(self, row: Any, by: str, address: str, text: str) -> h.Element:
-        direction = translate(self._locale, WAYS[row.direction])
-        said = [part for part in (by, direction, address) if part]
+        direction = self._say((ASIDE if row.side else WAYS)[row.direction])
+        lost = self._say(N_("did not arrive")) if row.delivery == DeliveryState.FAILED else ""
+        said = [part for part in (by, direction, address, lost) if part]
         return h.article(f".{row.direction}")[
             h.header[h.b[self._who(row)], "  ·  ", self._when(row.at), "  ·  ", ", ".join(said)],
             h.div(".words")[text],

@@ -20,7 +20,7 @@ from domain.customers.survivors import same_person
 from domain.db import one_of
 from domain.desk import history
 from domain.desk.history import Entry, Page, TimelineKind, Written
-from domain.desk.messages import Attachment, Item
+from domain.desk.messages import Attachment, DeliveryState, Item
 from domain.desk.threads import Thread
 from domain.desk.tickets import Ticket
 from domain.sla.clocks import Clock
@@ -97,7 +97,12 @@ async def _timeline(connection: AsyncConnection, ticket_id: uuid.UUID, *, notes:
         some = await history.of_ticket(connection, ticket_id, page)
         rows += reversed(some)
         if len(some) < AT_ONCE:
-            return rows
+            return [row for row in rows if not isinstance(row, Written) or _is_told(row, notes=notes)]
+
+
+def _is_told(row: Written, *, notes: bool) -> bool:
+    """What was taken back was never said; what was said on the side is, like notes, not for the customer."""
+    return row.delivery != DeliveryState.UNDONE and (notes or not row.side)
 
 
 async def _identities(connection: AsyncConnection, contact_id: uuid.UUID) -> Sequence[Row[Any]]:

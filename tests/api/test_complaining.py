@@ -12,8 +12,9 @@ from sqlalchemy import select, update
 from api.house import House
 from domain.agents.staff import Team
 from domain.db import new_id
-from domain.desk.messages import Attachment, Item, ItemKind
+from domain.desk.messages import Attachment, DeliveryState, Item, ItemKind, Message
 from domain.desk.tickets import Ticket
+from domain.ids import row_id
 from domain.sla.templates import Template
 from domain.ways_in.channels import ChannelKind
 from tests.browser import browsing, in_a_browser
@@ -151,6 +152,41 @@ async def test_the_case_file_says_all_of_it_and_runs_nothing_that_a_customer_wro
     assert "default-src 'none'" in policy
     assert "sandbox" in policy
     assert "unsafe" not in policy
+
+
+async def test_the_case_file_shows_as_told_to_the_customer_what_reached_the_customer(
+    house: House, ben: Client, ticket_id: str, complaint_id: str
+) -> None:
+    asked = """query($id: ID!) { ticket(id: $id) { seq replyChannels { id }
+      timeline(first: 9, kinds: [MESSAGE]) { edges { node { ... on Message { id } } } } } }"""
+    send = "mutation($input: MessageSendInput!) { messageSend(input: $input) { message { id } userErrors { code } } }"
+    forward = """mutation($input: MessageForwardInput!) { messageForward(input: $input) {
+      message { id } userErrors { code } } }"""
+    ticket = (await ben.ask(asked, id=ticket_id))["ticket"]
+    came, identity = ticket["timeline"]["edges"][0]["node"]["id"], ticket["replyChannels"][0]["id"]
+    answer = {"ticketId": ticket_id, "identityId": identity, "force": True, "lastSeenSeq": ticket["seq"]}
+    for words in ("We pay it back.", "Never said.", "Lost on the way."):
+        sent = await ben.do(send, text=words, **answer)
+        state = {"Never said.": DeliveryState.UNDONE, "Lost on the way.": DeliveryState.FAILED}.get(words)
+        async with house.db.transaction() as session:
+            message = await session.get_one(Message, row_id("Message", sent["message"]["id"]))
+            message.delivery, message.due_at = state or DeliveryState.SENT, None
+    await ben.do(forward, id=came, to=["maker@example.com"], text="Is it the seal?")
+
+    _, shown = await case(ben, ticket_id)
+    _, with_notes = await case(ben, ticket_id, notes=True)
+
+    for file, has_aside in ((shown, False), (with_notes, True)):
+        articles = {
+            words: re.search(rf"<article[^>]*>(?:(?!</article>).)*{re.escape(words)}", file.text, re.DOTALL)
+            for words in ("We pay it back.", "Never said.", "Lost on the way.", "Is it the seal?")
+        }
+        heads = {words: found.group() for words, found in articles.items() if found}
+        assert "do klienta" in heads["We pay it back."]
+        assert "nie dotarła" in heads["Lost on the way."]
+        assert "Never said." not in heads
+        assert ("Is it the seal?" in heads) == has_aside
+    assert "do klienta" not in heads["Is it the seal?"]
 
 
 @in_a_browser
