@@ -33,7 +33,7 @@ from domain.complaints.complaints import Complaint, ComplaintStep
 from domain.customers.companies import Company
 from domain.customers.contact_notes import ContactNote
 from domain.customers.contacts import Contact
-from domain.db import Base, one_of
+from domain.db import Base, among, one_of
 from domain.desk.messages import Attachment, Item, Message
 from domain.desk.tasks import Task
 from domain.desk.threads import Thread
@@ -204,12 +204,18 @@ def _contacts(contact: Any, tickets: ColumnElement[bool]) -> ColumnElement[bool]
 
 
 def _tasks(actor: Actor) -> ColumnElement[bool]:
-    """One's own; those of nobody that stand alone, of one's teams or of none; those of tickets one sees."""
-    ours = or_(Task.team_id.is_(None), Task.team_id.in_(actor.teams))
+    """One's own; those of nobody that stand alone, of one's teams or of none; of one's teams, those of who has left too; those of
+    tickets one sees."""
+    of_teams = Task.team_id.in_(actor.teams)
+    gone = select(Agent.id).where(Agent.left_at.is_not(None))
+    nobodys = or_(
+        and_(Task.assignee_id.is_(None), or_(Task.team_id.is_(None), of_teams)),
+        and_(among(Task.assignee_id, gone), of_teams),
+    )
     return or_(
         _own(Task.assignee_id, actor),
         _own(Task.created_by_id, actor),
-        and_(Task.assignee_id.is_(None), Task.ticket_id.is_(None), ours),
+        and_(Task.ticket_id.is_(None), nobodys),
         exists().where(Ticket.id == Task.ticket_id, _tickets(actor)),
     )
 

@@ -1,5 +1,6 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import orjson
 import pytest
@@ -7,6 +8,7 @@ from sqlalchemy import select, update
 
 from api.house import House
 from domain.actors import SYSTEM
+from domain.agents.staff import TeamMember
 from domain.arriving.opening import open_ticket
 from domain.audit import AuditEntry, AuditKind
 from domain.customers.contacts import Contact, add_contact
@@ -19,12 +21,16 @@ from domain.planning.series import go_on
 from domain.ways_in.channels import ChannelKind
 from tests.api.test_sessions import somebody_waits
 from tests.client import Client
-from tests.factories import NOON, a_channel, a_mail, receive
+from tests.factories import NOON, a_channel, a_mail, an_agent, receive
 from tests.two_teams import TwoTeams
 
 SAVE = """mutation($input: TaskSaveInput!) { taskSave(input: $input) {
   task { id title done dueAt assignee { name } ticket { number } contact { name } } userErrors { code field } } }"""
 TASKS = "query($filter: TaskFilter) { tasks(filter: $filter) { title done } }"
+
+
+def titles(answer: dict[str, Any]) -> list[str]:
+    return [task["title"] for task in answer["tasks"]]
 
 
 @pytest.fixture
@@ -170,3 +176,25 @@ async def test_a_task_shows_who_sees_it_nothing_of_a_contact_of_another_team(
     shown = (await two_teams.eve.ask("{ tasks { title contact { company { name } } } }"))["tasks"]
 
     assert {"title": "Call Ada", "contact": None} in shown
+
+
+async def test_who_is_reminded_of_a_task_whose_owner_has_left_finds_it(
+    house: House, two_teams: TwoTeams
+) -> None:
+    change = "mutation($input: AgentUpdateInput!) { agentUpdate(input: $input) { userErrors { code } } }"
+    mia, ben, eve, ids = two_teams.mia, two_teams.ben, two_teams.eve, two_teams.ids
+    async with house.db.transaction() as session:
+        its = select(TeamMember.team_id).where(TeamMember.agent_id == row_id("Agent", ids["Ben"]))
+        team_id = (await session.scalars(its)).one()
+        gone = public_id("Agent", (await an_agent(session, "Gone")).id)
+    call = {"title": "Ring the baker", "assigneeId": gone, "teamId": public_id("Team", team_id)}
+    saved = await mia.do(SAVE, **call)
+    await mia.do(SAVE, title="Ask for a rise", assigneeId=gone)
+    assert "Ring the baker" not in titles(await ben.ask(TASKS))
+
+    await two_teams.admin.do(change, id=gone, left=True)
+
+    assert "Ring the baker" in titles(await ben.ask(TASKS))
+    assert "Ring the baker" not in titles(await eve.ask(TASKS))
+    assert "Ask for a rise" not in titles(await ben.ask(TASKS)), "it was theirs alone"
+    assert (await ben.do(SAVE, id=saved["task"]["id"], done=True))["task"]["done"]
