@@ -24,7 +24,7 @@ from domain.desk.survivors import live_tickets
 from domain.desk.tasks import Task
 from domain.desk.threads import Thread
 from domain.desk.tickets import OURS, Ticket, TicketStatus
-from domain.errors import BeingErased, InvalidInput, NotYours
+from domain.errors import BeingErased, InvalidInput, IsSpam, NotYours
 from domain.events import EventKind, record
 from domain.joining.moves import Journal, Move, MoveKind, hold, reread
 from domain.joining.reasons import JoinCode
@@ -105,6 +105,8 @@ async def merge_tickets(
         raise InvalidInput(N_("This ticket is part of another already: choose that one."), field=["otherIds"])
     if primary.id in [other.id for other in others]:
         raise InvalidInput(N_("A ticket cannot become part of itself."), field=["otherIds"])
+    if primary.spam_at and not all(ticket.spam_at for ticket in others):
+        raise IsSpam(field=["primaryId"])  # who waits in another would be out of sight
     journal = await Journal.begin(session, MoveKind.TICKET_MERGE, primary.contact_id, by=by, at=at)
     for other in others:
         threads = await session.scalars(select(Thread).where(Thread.ticket_id == other.id))

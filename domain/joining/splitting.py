@@ -13,7 +13,7 @@ from domain.desk.messages import Item
 from domain.desk.survivors import held_with
 from domain.desk.threads import Thread
 from domain.desk.tickets import OURS, Ticket, TicketStatus
-from domain.errors import InvalidInput, NotFound
+from domain.errors import InvalidInput, IsSpam, NotFound
 from domain.events import EventKind, record
 from domain.joining.merging import move_thread, new_ticket, settle
 from domain.joining.moves import Journal, Move, MoveKind, hold
@@ -37,6 +37,8 @@ async def move(
     source = await held_with(session, thread)
     if to is not None and to.id == source.id:
         raise InvalidInput(N_("It is in this ticket already."), field=["ticketId"])
+    if to is not None and to.spam_at and not source.spam_at:
+        raise IsSpam(field=["ticketId"])
     journal = await Journal.begin(session, MoveKind.THREAD_MOVE, thread.contact_id, by=by, at=at)
     if after:
         thread = await _split(journal, thread, after)

@@ -426,6 +426,23 @@ async def test_tickets_become_one_and_later_mail_reaches_it(house: House, ben: C
     assert texts(ticket)[-1] == "Thank you"
 
 
+async def test_nobody_who_waits_is_put_out_of_sight_in_a_ticket_that_is_spam(
+    house: House, ben: Client
+) -> None:
+    mark = "mutation($input: TicketMarkSpamInput!) { ticketMarkSpam(input: $input) { userErrors { code } } }"
+    for name in ("ada", "zofia", "eve"):
+        await said(house, a_mail(f"{name}@example.org", f"It is {name}", subject=name))
+    ada, zofia, eve = await inbox(ben)
+    await ben.do(mark, ids=[zofia["id"], eve["id"]])
+
+    merged = await ben.refused(MERGE_TICKETS, primaryId=zofia["id"], otherIds=[ada["id"]])
+    moved = await ben.refused(MOVE, threadId=ada["threads"][0]["id"], ticketId=zofia["id"])
+
+    assert (merged, moved) == (["IS_SPAM"], ["IS_SPAM"])
+    assert [ticket["id"] for ticket in await inbox(ben)] == [ada["id"]]
+    assert await ben.refused(MERGE_TICKETS, primaryId=zofia["id"], otherIds=[eve["id"]]) == []
+
+
 async def test_a_merge_of_tickets_is_undone_by_what_each_thread_says(house: House, ben: Client) -> None:
     invoice = a_mail("ada@example.org", "The invoice of 200200, please", subject="Invoice 200200")
     await said(house, a_mail("ada@example.org", "Where is order 100100?", subject="Parcel"), invoice)
