@@ -1,6 +1,6 @@
-"""What a macro does to a ticket, besides answering: by the verbs with which people do it by hand.
+"""What a macro does to a ticket, besides answering.
 
-Kept as JSON, each an object with one key, its verb. A new verb is a class here, a line in `read`, and a case in `running.py`.
+Kept as JSON, each an object with one key, its verb. A new verb is a class here, a line in `read`, and a case in `doing.py`.
 """
 
 import uuid

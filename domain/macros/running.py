@@ -1,6 +1,6 @@
 """A macro at work on a ticket: what it says, sent or left to its writer, and what it does."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -9,39 +9,20 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain import events
 from domain.actors import Actor
-from domain.agents.staff import Agent, Team, TeamMember
+from domain.agents.staff import Agent
 from domain.answering import replies
-from domain.db import new_id
 from domain.desk.messages import Message
-from domain.desk.tasks import Task
 from domain.desk.tickets import Ticket, TicketStatus
-from domain.errors import CannotReply, InvalidInput, Refused, SomebodyAnswered
+from domain.errors import CannotReply, Refused, SomebodyAnswered
 from domain.events import Event, EventKind, Place
 from domain.keys import Keys
 from domain.languages import N_
-from domain.macros import variables
-from domain.macros.actions import (
-    Action,
-    AddNote,
-    AddTags,
-    AddTask,
-    ApplyTemplate,
-    Assign,
-    Assignee,
-    HandTo,
-    RemoveTags,
-    SetPriority,
-    SetStatus,
-    Snooze,
-    Whom,
-)
+from domain.macros.actions import Action, SetStatus, Snooze
+from domain.macros.doing import do
 from domain.macros.filling import Known
 from domain.macros.macros import Macro
 from domain.macros.variables import Filled
-from domain.planning import applying
-from domain.planning.templates import TaskTemplate
 from domain.sla import reckoning
-from domain.working.noting import add_note
 
 ALL_SEEN = 2**62
 """What is newer was asked for by the place in the feed."""
@@ -122,7 +103,7 @@ async def run(
         actions = [one for one in actions if not isinstance(one, SetStatus)]
     language = words.language if words else by.locale
     for action in actions:
-        await _do(
+        await do(
             session,
             ticket,
             action,
@@ -133,77 +114,6 @@ async def run(
     if actions:
         await reckoning.reckon(session, ticket, by=by, at=at)
     return Ran(words, message)
-
-
-async def _do(
-    session: AsyncSession,
-    ticket: Ticket,
-    action: Action,
-    *,
-    filled: Callable[[str], str],
-    by: Actor,
-    at: datetime,
-) -> None:
-    """To a ticket that the caller holds and whose clocks it reckons afterwards."""
-    match action:
-        case Assign(to):
-            ticket.assign(to=await _agent(session, to, by), by=by, at=at)
-        case HandTo(team_id):
-            members = select(TeamMember.agent_id).where(TeamMember.team_id == team_id)
-            team = await session.get_one(Team, team_id)
-            ticket.hand_to(team, set(await session.scalars(members)), by=by, at=at)
-        case Snooze(None):
-            ticket.change(by=by, at=at, status=TicketStatus.PENDING)
-        case Snooze(timedelta() as length):
-            ticket.snooze(at + length, by=by, at=at)
-        case SetStatus(status):
-            ticket.change(by=by, at=at, status=status)
-        case SetPriority(priority):
-            ticket.change(by=by, at=at, priority=priority)
-        case AddTags(added):
-            ticket.change(by=by, at=at, add_tags=[*added])
-        case RemoveTags(removed):
-            ticket.change(by=by, at=at, remove_tags=[*removed])
-        case AddNote(text):
-            await add_note(session, ticket, filled(text), by=by, at=at, calling=text)
-        case AddTask(title, assignee, due_in):
-            agent = await _agent(session, assignee, by)
-            task = Task(
-                id=new_id(),
-                title=variables.one_line(filled(title)),
-                due_at=at + due_in if due_in is not None else None,
-                assignee_id=agent.id if agent else None,
-                ticket_id=ticket.id,
-                contact_id=ticket.contact_id,
-                created_by_id=by.agent_id,
-                created_at=at,
-                updated_at=at,
-            )
-            session.add(task)
-            task.saved(by=by, at=at)
-        case ApplyTemplate(template_id):
-            template = await session.get_one(TaskTemplate, template_id)
-            if template.archived_at:
-                raise InvalidInput(
-                    N_("This macro makes the tasks of {name}, which is archived: change the macro."),
-                    field=["macroId"],
-                    name=template.name,
-                )
-            await applying.on_ticket(session, template, ticket, by=by, at=at)
-
-
-async def _agent(session: AsyncSession, assignee: Assignee, by: Actor) -> Agent | None:
-    if assignee.whom == Whom.NOBODY:
-        return None
-    id = by.agent_id if assignee.whom == Whom.ME else assignee.agent_id
-    agent = await session.get_one(Agent, id)
-    if agent.left_at:
-        raise InvalidInput(
-            N_("This macro hands work to {name}, who has left: change the macro."),
-            field=["macroId"],
-            name=agent.name,
-        )
-    return agent
 
 
 def _status_of(actions: Sequence[Action]) -> TicketStatus | None:
