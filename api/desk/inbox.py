@@ -93,7 +93,7 @@ async def _tickets(
         if filter:
             query = _page(sight, columns, order, chosen, place, size + 1)
         else:
-            query = _page_of_all(sight, columns, order, size + 1, further=after is not None)
+            query = _page_of_all(sight, columns, order, size + 1, further=place is not None)
             values = dict(zip(_PLACE, place or (), strict=False))
         found, total = await gathered(
             load_tickets(reading, query, asked, values),

@@ -107,6 +107,15 @@ async def test_the_inbox_pages_without_gaps_or_repeats(house: House, ben: Client
 
 
 @pytest.mark.usefixtures("two_threads")
+async def test_a_program_whose_first_cursor_is_an_empty_text_begins_at_the_beginning(ben: Client) -> None:
+    of_all = (await ben.ask(INBOX, after=""))["tickets"]
+    of_some = (await ben.ask(INBOX, after="", filter={}))["tickets"]
+
+    assert of_all["totalCount"] == len(of_all["edges"]) == 1
+    assert of_all == of_some
+
+
+@pytest.mark.usefixtures("two_threads")
 async def test_filters_choose(ben: Client) -> None:
     async def numbers(**filter: Any) -> int:
         count: int = (await ben.ask(INBOX, filter=filter))["tickets"]["totalCount"]
