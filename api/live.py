@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator
 from typing import Any
 
 import strawberry
-from graphql import ExecutionResult, OperationType
+from graphql import ExecutionResult, GraphQLError, OperationType
 
 from api.audiences import Listener, joined
 from api.change_topics import ChangeTopic
@@ -16,9 +16,12 @@ from api.changes import ChangeBatch, too_old
 from api.completion import CompilingExecutor
 from api.context import Context, Info
 from api.cursors import place
+from api.errors import shown
 from api.scalars import Cursor
 from api.telling import telling
 from domain import events
+from domain.errors import InvalidInput
+from domain.languages import N_
 
 
 async def _stream(
@@ -82,4 +85,11 @@ class Executor(CompilingExecutor):
     def execute_operation(self, *args: Any, **options: Any) -> Any:
         if isinstance(self.root_value, ChangeBatch) and self.root_value.told:
             return ExecutionResult(data=self.root_value.told.data)  # type: ignore[arg-type]  # JSON already
+        if self.operation.operation is OperationType.SUBSCRIPTION and self.root_value is None:
+            refusal = InvalidInput(
+                N_(
+                    "Subscribe over a socket, or by a POST to /graphql/stream with `Accept: text/event-stream`."
+                )
+            )
+            raise shown(GraphQLError(str(refusal), original_error=refusal), self.context_value.locale)
         return super().execute_operation(*args, **options)

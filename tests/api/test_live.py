@@ -73,6 +73,20 @@ async def test_server_sent_events_tell_the_same_as_a_socket_and_go_on_where_they
             assert "While nobody listened" in str(await anext(told))
 
 
+@pytest.mark.parametrize("path", ["/graphql", "/graphql/stream"])
+async def test_a_subscription_asked_for_as_a_query_is_told_where_to_ask(
+    house: House, ben: Client, path: str
+) -> None:
+    asked = {"query": LIVE, "variables": {"since": await cursor_of(house, ben)}}
+
+    answer = await ben.http.post(path, json=asked, headers={"authorization": f"Bearer {ben.token}"})
+
+    (error,) = answer.json()["errors"]
+    assert error["extensions"]["code"] == "INVALID"
+    assert "/graphql/stream" in error["message"]
+    assert "text/event-stream" in error["message"]
+
+
 async def test_a_frame_is_text_as_browsers_expect(ben: Client) -> None:
     async with asyncio.timeout(30), ben.connected() as stream:
         await stream.ask("1", "{ serverTime }")
