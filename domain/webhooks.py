@@ -31,6 +31,7 @@ from domain.actors import Role
 from domain.agents.staff import Agent
 from domain.agents.system_mail import post
 from domain.db import Base, Json, new_id, ring
+from domain.desk.messages import Item, ItemKind
 from domain.errors import InvalidInput
 from domain.events import Event, EventKind
 from domain.finding.filters import checked, met_by
@@ -216,8 +217,13 @@ async def tell(session: AsyncSession, event: Event) -> None:
     found = await session.execute(select(Webhook.id, Webhook.filter).where(Webhook.off_at.is_(None), wanted))
     filters = {row.id: row.filter for row in found}
     met = await met_by(session, event, filters)
-    for webhook_id in [id for id, written in filters.items() if not written or id in met]:
-        _post(session, webhook_id, event.kind, _payload(event), at=event.recorded_at, event_seq=event.seq)
+    hearing = [id for id, written in filters.items() if not written or id in met]
+    if not hearing:
+        return
+    item = await session.scalar(select(Item.kind).where(Item.id == event.item_id)) if event.item_id else None
+    payload = _payload(event, item)
+    for webhook_id in hearing:
+        _post(session, webhook_id, event.kind, payload, at=event.recorded_at, event_seq=event.seq)
 
 
 def test(session: AsyncSession, webhook: Webhook, *, at: datetime) -> Post:
@@ -253,15 +259,12 @@ def _body(kind: str, at: datetime, data: Json) -> Json:
     return {"type": kind, "timestamp": at.isoformat(), "data": data}
 
 
-ITEMS = {EventKind.CALL_CHANGED: "Call", EventKind.NOTE_ADDED: "Note"}
-
-
-def _payload(event: Event) -> Json:
+def _payload(event: Event, item: ItemKind | None) -> Json:
     ids = {
         "ticketId": ("Ticket", event.ticket_id),
         "contactId": ("Contact", event.contact_id),
         "threadId": ("Thread", event.thread_id),
-        "itemId": (ITEMS.get(event.kind, "Message"), event.item_id),
+        "itemId": ((item or ItemKind.MESSAGE).capitalize(), event.item_id),
         "taskId": ("Task", event.task_id),
         "alertId": ("Alert", event.alert_id),
         "companyId": ("Company", event.data.get("company")),

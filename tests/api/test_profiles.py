@@ -178,7 +178,7 @@ async def test_a_webhook_hears_what_changed_and_none_of_it(house: House, ben: Cl
 
     async with house.db.transaction() as session:
         happened = (await session.scalars(select(Event).where(Event.kind == EventKind.CONTACT_CHANGED))).one()
-        body = webhooks._payload(happened)
+        body = webhooks._payload(happened, None)
 
     assert body["data"]["changed"] == ["city", "isVip"]
     assert body["data"]["contactId"] == ada

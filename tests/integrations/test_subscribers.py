@@ -19,7 +19,9 @@ from api.house import House
 from demo.farends import SmtpSink
 from domain.actors import Role
 from domain.addresses import is_public
+from domain.arriving.inbound import CallStep, InboundAttachment
 from domain.db import database_time, new_id
+from domain.desk.messages import Attachment
 from domain.following import begin
 from domain.ids import row_id
 from domain.ways_in.channels import ChannelKind
@@ -32,7 +34,7 @@ from integrations.subscribers.addresses import target_of
 from integrations.subscribers.posting import READER, WAITS, Subscribers
 from tests.client import Client
 from tests.doors import answering
-from tests.factories import a_channel, a_mail, receive
+from tests.factories import a_call_step, a_channel, a_mail, receive
 from tests.integrations.receiver import Receiver
 
 SAVE = """mutation($input: WebhookSaveInput!) { webhookSave(input: $input) {
@@ -327,6 +329,34 @@ async def test_an_event_is_posted_once_to_each_who_hears_of_it_though_two_work(
     assert {one.path for one in all_of_it.posted} == {"/hook"}
     assert await deliveries(admin, off) == []
     assert b"secret" not in b"".join(one.body for one in [*receiver.posted, *all_of_it.posted])
+
+
+async def test_what_becomes_of_a_recording_names_the_call_by_an_id_that_finds_it(
+    house: House, admin: Client, receiver: Receiver
+) -> None:
+    recording = InboundAttachment("RE1.mp3", "audio/mpeg", url="https://recordings.example/RE1.mp3")
+    async with house.db.transaction() as session:
+        await begin(session, READER)
+        line = await a_channel(session, house.keys, ChannelKind.PHONE)
+        await receive(session, line, a_call_step("c1", CallStep.RINGING))
+        await receive(session, line, a_call_step("c1", CallStep.VOICEMAIL))
+        await receive(session, line, a_call_step("c1", CallStep.RECORDED, recording=recording, consent="1"))
+    await subscribed(admin, receiver.url, events=["ATTACHMENT_LOST"])
+    working = Subscribers(house.db, house.keys, IntegrationSettings(webhooks_private=True)).run()
+    async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+        task = group.create_task(working)
+
+        async with house.db.transaction() as session:
+            (kept,) = await session.scalars(select(Attachment))
+            await kept.give_up(session, at=await database_time(session))
+        while not receiver.posted:
+            await asyncio.sleep(0.05)
+        task.cancel()
+
+    told = json.loads(receiver.posted[0].body)
+    assert told["type"] == "attachment_lost"
+    found = await admin.ask("query($id: ID!) { node(id: $id) { __typename } }", id=told["data"]["itemId"])
+    assert found == {"node": {"__typename": "Call"}}
 
 
 @pytest.mark.parametrize("because", ["GONE", "FAILING"])
