@@ -106,7 +106,8 @@ class GraphQLDoor(GraphQL[Context, None]):
         context.somebody = holder.actor if holder else None
         context.session_id = holder.session_id if holder else None
         if holder:
-            context.locale = holder.actor.locale
+            if holder.session_id:  # a program has no language of its own
+                context.locale = holder.actor.locale
             structlog.contextvars.bind_contextvars(who=context.principal)
             if holder.is_stale:
                 await context.let_go()

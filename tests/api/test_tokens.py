@@ -52,6 +52,17 @@ async def test_a_token_does_what_its_scopes_say_and_is_told_what_it_lacks(
     assert "contacts:read" in error["message"]
 
 
+async def test_a_program_is_answered_in_the_language_that_it_asks_for(admin: Client, anybody: Client) -> None:
+    await _program(admin, anybody, "TICKETS_READ")
+    asked = '{ tickets(after: "nowhere") { totalCount } }'
+
+    in_polish = (await anybody.post(asked, {}, **{"accept-language": "pl-PL,pl;q=0.9"})).json()
+    in_english = (await anybody.post(asked)).json()
+
+    assert in_polish["errors"][0]["message"] == "Ten kursor nie pochodzi z Heddle."
+    assert in_english["errors"][0]["message"] == "This cursor is not one of ours."
+
+
 async def test_a_tokens_last_use_is_known(admin: Client, anybody: Client) -> None:
     await _program(admin, anybody, "TICKETS_READ")
     assert [one["lastUsedAt"] for one in (await admin.ask(TOKENS))["tokens"]] == [None]
