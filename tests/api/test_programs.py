@@ -13,8 +13,12 @@ from pathlib import Path
 
 import httpx
 import pytest
+from sqlalchemy import select
 
+from api import limits
 from api.house import House
+from domain.desk.tickets import Ticket
+from domain.ids import row_id
 from domain.webhooks import POSTS
 from integrations.settings import IntegrationSettings
 from integrations.subscribers.posting import Subscribers
@@ -161,3 +165,23 @@ async def test_the_copy_of_the_change_feed_is_whole_and_stays_right_over_a_stop(
         copy = json.loads((tmp_path / "copy.json").read_text())
         assert copy["tickets"] == {edge["node"]["id"]: edge["node"] for edge in found}
         assert copy["tickets"][two_teams.ids["Ticket"]]["status"] == status
+
+
+async def test_a_program_that_sends_again_gets_through_when_the_desk_is_no_longer_busy(
+    house: House, two_teams: TwoTeams, anybody: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    anybody.token = await a_token(two_teams.admin)
+    reader = Reader(anybody, two_teams.admin, tmp_path, {})
+    (client,) = [one for one in code("api/README.md") if one.file == "heddle.py"]
+    (sample,) = [one for one in code("api/retries.md") if one.language == "python"]
+    reader.saved(client)
+    of_hers = replace(sample, text=sample.text.replace("TICKET_ID", two_teams.ids["Ticket"]))
+    monkeypatch.setattr(limits, "SECONDS", 0.5)
+    busy = select(Ticket).where(Ticket.id == row_id("Ticket", two_teams.ids["Ticket"])).with_for_update()
+
+    async with house.db.transaction() as session:
+        await session.execute(busy)
+        sending = asyncio.create_task(reader.runs(of_hers))
+        await asyncio.sleep(2)
+
+    assert await sending == ""
