@@ -147,6 +147,20 @@ async def test_what_a_program_writes_stands_under_its_name(
     assert noted["note"] == {"author": "Orders", "text": "Paid."}
 
 
+async def test_what_was_done_with_one_token_is_not_known_to_the_next(admin: Client, anybody: Client) -> None:
+    save = "mutation($input: TaskSaveInput!) { taskSave(input: $input) { task { id } userErrors { code } } }"
+    scopes = ("TASKS_READ", "TASKS_WRITE")
+    call = {"title": "Call the carrier", "clientMutationId": "order-1042-carrier"}
+    await _program(admin, anybody, *scopes)
+    first, again = await anybody.do(save, **call), await anybody.do(save, **call)
+
+    await _program(admin, anybody, *scopes)
+    anew = await anybody.do(save, **call)
+
+    assert first == again
+    assert anew["task"]["id"] != first["task"]["id"]
+
+
 @pytest.mark.usefixtures("clean")
 async def test_the_command_line_makes_a_token(database_url: str, tmp_path: Any) -> None:
     made = subprocess.run(
