@@ -3,8 +3,10 @@
 Ids and codes only. A traceback shows no variables, nor the row that broke a rule of the database: they hold what customers wrote.
 """
 
+import logging
 import re
 import sys
+from asyncio import CancelledError
 from collections.abc import MutableMapping
 from typing import Any
 
@@ -15,6 +17,7 @@ _ROW = re.compile(
     re.DOTALL,
 )
 """In a group of exceptions lines stand behind `|`."""
+POOL = "sqlalchemy.pool.impl.AsyncAdaptedQueuePool"
 
 
 def log_to_stderr() -> None:
@@ -34,9 +37,15 @@ def log_to_stderr() -> None:
         ],
         logger_factory=lambda *_: structlog.WriteLogger(sys.stderr),
     )
+    logging.getLogger(POOL).addFilter(_went_wrong)
 
 
 def _without_rows(_: Any, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     if "exception" in event:
         event["exception"] = _ROW.sub("", event["exception"])
     return event
+
+
+def _went_wrong(record: logging.LogRecord) -> bool:
+    """Who is cancelled while a connection is closed behind it: the driver breaks it off then, and nothing is left."""
+    return not (record.exc_info and isinstance(record.exc_info[1], CancelledError))

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import (
     BigInteger,
+    Exists,
     ForeignKey,
     Index,
     Integer,
@@ -153,11 +154,9 @@ async def leaves(session: AsyncSession, channel_id: uuid.UUID, key: str) -> None
     ring(session, news_of_chat(key))
 
 
-async def has_left(session: AsyncSession, channel_id: uuid.UUID, key: str) -> bool:
-    left = select(Visitor.id).where(
-        Visitor.channel_id == channel_id, Visitor.key == key, Visitor.left_at.is_not(None)
-    )
-    return await session.scalar(left) is not None
+def has_left(channel_id: uuid.UUID, key: str) -> Exists:
+    its = Visitor.channel_id == channel_id, Visitor.key == key
+    return exists().where(*its, Visitor.left_at.is_not(None))
 
 
 async def is_answered(session: AsyncSession, thread: Thread, channel: Channel) -> None:

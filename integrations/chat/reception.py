@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from time import monotonic
 
+from sqlalchemy import exists, select
+
 from domain.addresses import counted_as
 from domain.buckets import Buckets
 from domain.customers.visitors import has_left
@@ -38,8 +40,14 @@ class Reception:
             return await channel_called(session, ChannelKind.CHAT, slug)
 
     async def has_left(self, channel: Channel, key: str) -> bool:
-        async with self.db.transaction() as session:
-            return await has_left(session, channel.id, key)
+        async with self.db.reading() as connection:
+            return bool(await connection.scalar(select(has_left(channel.id, key))))
+
+    async def is_open(self, channel: Channel, key: str) -> bool:
+        """The channel works, and who has the session has not signed out."""
+        works = exists().where(Channel.id == channel.id, Channel.disabled_at.is_(None))
+        async with self.db.reading() as connection:
+            return bool(await connection.scalar(select(works & ~has_left(channel.id, key))))
 
     def begins(self, channel: Channel, widget: ChatWidget, address: str | None) -> None:
         """Somebody without a session comes in."""

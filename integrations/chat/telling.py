@@ -69,8 +69,7 @@ class Telling:
 
     async def _is_open(self) -> bool:
         with suppress(SQLAlchemyError, OSError):
-            channel = await self._house.channel(self._channel.slug)
-            return channel is not None and not await self._house.has_left(channel, self._key)
+            return await self._house.is_open(self._channel, self._key)
         return True
 
     async def _news(self) -> list[Frame]:

@@ -2,6 +2,7 @@
 
 import json
 import traceback
+from asyncio import CancelledError
 
 import pytest
 import structlog
@@ -29,6 +30,17 @@ async def test_the_row_that_broke_a_rule_is_not_told(
     assert "a word of a customer" not in told
     assert "duplicate key value" in told
     assert "The above exception was the direct cause" in told
+
+
+def test_that_a_connection_was_closed_behind_who_was_cancelled_is_not_told(
+    clean: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    pool = clean.engine.sync_engine.pool.logger
+
+    pool.error("Exception closing connection", exc_info=CancelledError())
+    pool.error("Exception closing connection", exc_info=OSError("gone"))
+
+    assert [record.exc_info and record.exc_info[0] for record in caplog.records] == [OSError]
 
 
 async def _broken(db: Database) -> None:
