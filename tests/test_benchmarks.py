@@ -5,13 +5,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import httpx
+import orjson
 import pytest
 from sqlalchemy.ext.asyncio import async_sessionmaker
 
 from api.house import House
-from benchmarks import inbox, report
+from benchmarks import inbox, report, ticket
 from benchmarks.__main__ import folder, run
 from benchmarks.data.loading import Shop, load
+from benchmarks.peers.floor import INBOX, SENTENCES, TICKET, TOLD
 from benchmarks.peers.usual_graphql import usual
 from benchmarks.screens import operation
 from benchmarks.sizes import QUICK
@@ -41,6 +43,22 @@ async def test_the_benchmarks_data_are_what_the_screens_show(anybody: Client, sh
     assert counted["breached"]
     assert counted["open"] > counted["unassigned"] > 0
     assert {agent["presence"] for agent in today["agents"]} != {"OFFLINE"}
+
+
+async def test_the_floor_shows_the_same_pages(house: House, anybody: Client, shop: Shop) -> None:
+    page = await anybody.ask(inbox.DOCUMENT, first=inbox.FIRST)
+    id = page["tickets"]["edges"][0]["node"]["id"]
+    shown = await anybody.ask(ticket.DOCUMENT, id=id, first=ticket.FIRST)
+
+    floor = await house.db.connect()
+    await floor.execute("SET timezone = 'UTC'")
+    pages = [
+        await floor.fetchval(INBOX, inbox.FIRST),
+        await floor.fetchval(TICKET, id, ticket.FIRST, TOLD, SENTENCES),
+    ]
+    await floor.close()
+
+    assert [orjson.loads(one)["data"] for one in pages] == [page, shown]
 
 
 async def test_strawberry_the_usual_way_shows_the_same_inbox(

@@ -49,7 +49,7 @@ select convert_to(json_build_object('data', json_build_object('tickets', json_bu
     'pageInfo', json_build_object(
         'endCursor', (
             select translate(encode(convert_to(
-                (extract(epoch from updated_at) * 1000000)::bigint || '.' || replace(id::text, '-', ''), 'UTF8'
+                'updated.' || (extract(epoch from updated_at) * 1000000)::bigint || '.' || replace(id::text, '-', ''), 'UTF8'
             ), 'base64'), E'+/\n', '-_')
             from shown order by updated_at, id limit 1
         ),
