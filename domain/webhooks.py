@@ -31,13 +31,14 @@ from domain.actors import Role
 from domain.agents.staff import Agent
 from domain.agents.system_mail import post
 from domain.db import Base, Json, new_id, ring
-from domain.desk.messages import Item, ItemKind
+from domain.desk.messages import Item
 from domain.errors import InvalidInput
 from domain.events import Event, EventKind
 from domain.finding.filters import checked, met_by
 from domain.ids import public_id
 from domain.keys import Keys
 from domain.languages import N_, translate
+from domain.webhook_payloads import body, payload_of
 from domain.work import Queue, Work
 
 TEST = "test"
@@ -221,14 +222,14 @@ async def tell(session: AsyncSession, event: Event) -> None:
     if not hearing:
         return
     item = await session.scalar(select(Item.kind).where(Item.id == event.item_id)) if event.item_id else None
-    payload = _payload(event, item)
+    payload = payload_of(event, item)
     for webhook_id in hearing:
         _post(session, webhook_id, event.kind, payload, at=event.recorded_at, event_seq=event.seq)
 
 
 def test(session: AsyncSession, webhook: Webhook, *, at: datetime) -> Post:
     return _post(
-        session, webhook.id, TEST, _body(TEST, at, {"webhookId": public_id("Webhook", webhook.id)}), at=at
+        session, webhook.id, TEST, body(TEST, at, {"webhookId": public_id("Webhook", webhook.id)}), at=at
     )
 
 
@@ -253,34 +254,6 @@ def _post(
     session.add(made)
     ring(session, POSTS.topic)
     return made
-
-
-def _body(kind: str, at: datetime, data: Json) -> Json:
-    return {"type": kind, "timestamp": at.isoformat(), "data": data}
-
-
-def _payload(event: Event, item: ItemKind | None) -> Json:
-    ids = {
-        "ticketId": ("Ticket", event.ticket_id),
-        "contactId": ("Contact", event.contact_id),
-        "threadId": ("Thread", event.thread_id),
-        "itemId": ((item or ItemKind.MESSAGE).capitalize(), event.item_id),
-        "taskId": ("Task", event.task_id),
-        "alertId": ("Alert", event.alert_id),
-        "companyId": ("Company", event.data.get("company")),
-        "agentId": ("Agent", event.data.get("agent")),
-        "channelId": ("Channel", event.data.get("channel")),
-        "feedbackId": ("Feedback", event.data.get("request")),
-        "actorId": ("Token" if event.actor_kind == "token" else "Agent", event.actor_id),
-    }
-    data: Json = {name: public_id(type, id) for name, (type, id) in ids.items() if id}
-    if event.actor_kind not in ("agent", "token"):
-        data.pop("actorId", None)
-    if event.kind in (EventKind.CONTACT_CHANGED, EventKind.COMPANY_CHANGED, EventKind.CHANNEL_CHANGED):
-        data["changed"] = event.data["changed"]  # names of fields
-    if event.kind == EventKind.FEEDBACK_GIVEN:
-        data |= {"survey": event.data["kind"], "score": event.data["score"], "most": event.data["most"]}
-    return _body(event.kind, event.at, {"seq": event.seq, "actorKind": event.actor_kind, **data})
 
 
 async def switch_off(

@@ -10,6 +10,7 @@ from sqlalchemy.dialects.postgresql import aggregate_order_by
 from api.context import Reading, by, plain
 from api.customers.identities import IS_TEXTED, SAID_THERE, Identity, each_once, identities_where
 from api.selection import Selection
+from domain.answering.carrying import LATEST
 from domain.customers import contacts
 from domain.customers.consents import Consent
 from domain.db import among, one_of_given
@@ -42,9 +43,7 @@ async def reply_channels_of(
 
 
 _here = one_of_given(Thread.ticket_id)
-_latest = (Thread.ended_at.is_not(None), Thread.last_inbound_at.desc().nulls_last(), Thread.id)
-"""As `domain/answering/carrying.py` has them."""
-_stopped = func.array_agg(aggregate_order_by(Consent.stopped_at, *_latest)).filter(*IS_TEXTED)
+_stopped = func.array_agg(aggregate_order_by(Consent.stopped_at, *LATEST)).filter(*IS_TEXTED)
 _used = (
     select(
         Thread.ticket_id,

@@ -25,6 +25,9 @@ CHANNEL_OF = {
     IdentityKind.PHONE: ChannelKind.SMS,
 }
 
+LATEST = (Thread.ended_at.is_not(None), Thread.last_inbound_at.desc().nulls_last(), Thread.id)
+"""Of several conversations with somebody on a ticket, the first goes on."""
+
 
 async def conversation_with(
     session: AsyncSession,
@@ -125,7 +128,7 @@ _latest = (
     select(Thread)
     .join(Channel, Channel.id == Thread.channel_id)
     .where(_goes_on, Thread.side.is_(False), Channel.kind == bindparam("kind"), Channel.disabled_at.is_(None))
-    .order_by(Thread.ended_at.is_not(None), Thread.last_inbound_at.desc().nulls_last(), Thread.id)
+    .order_by(*LATEST)
     .limit(1)
 )
 _its_channel = select(Channel).where(

@@ -8,7 +8,6 @@ import pytest
 from sqlalchemy import select
 
 from api.house import House
-from domain import webhooks
 from domain.actors import SYSTEM
 from domain.agents.staff import Team
 from domain.arriving.inbound import CallStep
@@ -22,6 +21,7 @@ from domain.sla import policies, reckoning
 from domain.sla.hours import ALWAYS
 from domain.sla.targets import Metric, Target
 from domain.ways_in.channels import ChannelKind
+from domain.webhook_payloads import payload_of
 from tests.client import Client
 from tests.factories import (
     NOON,
@@ -178,7 +178,7 @@ async def test_a_webhook_hears_what_changed_and_none_of_it(house: House, ben: Cl
 
     async with house.db.transaction() as session:
         happened = (await session.scalars(select(Event).where(Event.kind == EventKind.CONTACT_CHANGED))).one()
-        body = webhooks._payload(happened, None)
+        body = payload_of(happened, None)
 
     assert body["data"]["changed"] == ["city", "isVip"]
     assert body["data"]["contactId"] == ada
