@@ -28,6 +28,7 @@ HEADERS = {
 async def page(request: Request) -> Response:
     locale = preferred_language(request.headers.get("accept-language", ""))
     words = {
+        "needs_script": translate(locale, N_("This page needs JavaScript.")),
         "title": translate(locale, N_("Choose a password")),
         "label": translate(locale, N_("New password, at least {count} characters"), count=SHORTEST),
         "button": translate(locale, N_("Save the password")),

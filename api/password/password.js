@@ -39,6 +39,9 @@ form.addEventListener("submit", async (event) => {
   }
 });
 
+form.hidden = false;
+form.password.focus();
+
 /** crypto.randomUUID exists only on https and localhost. */
 function uuid() {
   return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
