@@ -163,6 +163,7 @@ async def test_a_stranger_with_the_right_message_id_gets_a_ticket_of_their_own_l
     answer = await mailing.answered(adas)
 
     await mailing.comes(EVE, "Send it to me.", In_Reply_To=f"<{answer.external_id}>")
+    await mailing.comes(EVE, "Here is my proof.", In_Reply_To=f"<{answer.external_id}>")
 
     _, eves = await mailing.tickets()
     assert await mailing.said(adas) == [("Ada", "It came broken.")]
@@ -176,6 +177,7 @@ async def test_a_stranger_with_the_right_ticket_number_gets_one_too_and_it_is_ma
     (adas,) = await mailing.tickets()
 
     await mailing.comes(EVE, "Send it to me.", subject=f"Re: [#{adas.number}] Broken mug")
+    await mailing.comes(EVE, "Here is my proof.", subject=f"Re: [#{adas.number}] Broken mug")
 
     _, eves = await mailing.tickets()
     assert await mailing.said(adas) == [("Ada", "It came broken.")]
@@ -225,19 +227,22 @@ async def test_the_number_of_a_merged_ticket_and_answers_to_its_mails_reach_the_
 async def test_a_reply_from_another_proven_address_of_the_same_contact_joins(mailing: Mailing) -> None:
     await mailing.comes(ADA, "It came broken.", id="first")
     (ticket,) = await mailing.tickets()
+    await mailing.comes(ADA, "Another matter: the invoice of order 71304.", subject="Invoice")
     ben = (await mailing.agent("Ben")).as_actor()
     async with mailing.house.db.transaction() as session:
         contact = await session.get_one(Contact, ticket.contact_id)
         claim = Claim(IdentityKind.EMAIL, "ada@work.example", None)
         await link(session, contact, claim, by=ben, at=await database_time(session))
 
-    await mailing.comes("Ada <ada@work.example>", "From work.", In_Reply_To="<first@mail.example>")
+    await mailing.comes(
+        "Ada <ada@work.example>", "From work.", subject="Re: Invoice", In_Reply_To="<first@mail.example>"
+    )
     await mailing.comes("Ada <ada@work.example>", "By number.", subject=f"[#{ticket.number}] Broken mug")
     await mailing.comes(
         "Ada <ada@work.example>", "Forged.", In_Reply_To="<first@mail.example>", verified=False
     )
 
-    joined, forged = await mailing.tickets()
+    joined, _, forged = await mailing.tickets()
     assert [text for _, text in await mailing.said(joined)] == ["It came broken.", "From work.", "By number."]
     assert [one.sender_verified for one in await mailing.received(joined)] == [True, True, True]
     assert (SuggestionCode.ANSWERS_ITS_MAIL, joined.number) in await suggested(mailing, forged)
