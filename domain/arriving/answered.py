@@ -158,8 +158,9 @@ async def _is_another_matter(
     session: AsyncSession, said: InboundMessage, thread: Thread, ticket: Ticket, *, at: datetime
 ) -> bool:
     """An old mail, taken to write of something new."""
-    solved = ticket.status == TicketStatus.SOLVED and ticket.solved_at is not None
-    if not solved or said.thread_key or at - (ticket.solved_at or at) <= REMEMBERED:
+    if said.thread_key or ticket.status != TicketStatus.SOLVED or ticket.solved_at is None:
+        return False
+    if at - ticket.solved_at <= REMEMBERED:
         return False
     subject = Message.mail["subject"].astext
     known = await session.scalars(
