@@ -29,8 +29,6 @@ class House:
         default_factory=lambda: Remembered(seconds=3600, most=50_000)
     )
     """Who opened which contact."""
-    private_webhooks: bool = False
-    """May they go into our own network?"""
     pushing: NotificationSettings = field(default_factory=NotificationSettings.model_construct)
     integrations: IntegrationSettings = field(default_factory=IntegrationSettings.model_construct)
     """Where the outside world is."""

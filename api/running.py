@@ -101,7 +101,6 @@ async def opened(settings: Settings, url: str) -> AsyncIterator[House]:
             files,
             settings.domain.base_url,
             epoch=epoch,
-            private_webhooks=settings.integrations.webhooks_private,
             pushing=settings.notifications,
             integrations=settings.integrations,
             vapid=vapid,

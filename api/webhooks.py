@@ -179,7 +179,7 @@ async def _webhook_deliveries(
 async def _webhook_save(info: Info, input: WebhookSaveInput) -> WebhookPayload:
     if input.url is not None or input.id is None:
         try:
-            check_url(input.url or "", private=info.context.house.private_webhooks)
+            check_url(input.url or "", private=info.context.house.integrations.webhooks_private)
         except SendRefused:
             raise InvalidInput(N_("This is not an https:// address."), field=["url"]) from None
 

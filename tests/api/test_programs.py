@@ -42,7 +42,7 @@ NOTE = "mutation($input: NoteAddInput!) { noteAdd(input: $input) { userErrors { 
 
 @pytest.fixture
 async def house(house: House) -> House:
-    return replace(house, private_webhooks=True)
+    return replace(house, integrations=IntegrationSettings(webhooks_private=True))
 
 
 @asynccontextmanager

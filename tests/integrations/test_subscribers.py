@@ -56,7 +56,7 @@ TICKETS = "{ tickets { edges { node { id } } } }"
 
 @pytest.fixture
 async def house(house: House) -> House:
-    return replace(house, private_webhooks=True)
+    return replace(house, integrations=IntegrationSettings(webhooks_private=True))
 
 
 @pytest.fixture
@@ -409,7 +409,7 @@ async def test_a_deleted_endpoint_gets_nothing_more(
 
 async def test_an_endpoint_is_a_public_https_address(house: House) -> None:
     async with (
-        answering(replace(house, private_webhooks=False)) as door,
+        answering(replace(house, integrations=IntegrationSettings())) as door,
         Client(door, house.db, "Bo", Role.ADMIN) as bo,
     ):
         for url in (
