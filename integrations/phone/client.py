@@ -34,13 +34,7 @@ async def dial(order: Order, means: CallMeans) -> str | None:
         target = await target_of(order.line.dial_url, private=means.settings.webhooks_private)
     except ConnectionError as failure:
         raise SendFailed(str(failure)) from failure
-    request = means.http.build_request(
-        "POST",
-        target.url,
-        content=body,
-        headers={**headers, "host": target.host},
-        extensions={"sni_hostname": target.name},
-    )
+    request = means.http.build_request("POST", content=body, **target.asked(headers))
     answer = await asked(request, means.http)
     try:
         told = orjson.loads(answer.content)

@@ -7,7 +7,9 @@ resolver that would connect.
 import asyncio
 import ipaddress
 import socket
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import httpx
 
@@ -24,6 +26,14 @@ class Target:
     """With the port, as a request's `Host` says it."""
     name: str
     """Whose certificate it has to be."""
+
+    def asked(self, headers: Mapping[str, str]) -> dict[str, Any]:
+        """What a request there is made of, as httpx has it."""
+        return {
+            "url": self.url,
+            "headers": {**headers, "host": self.host},
+            "extensions": {"sni_hostname": self.name},
+        }
 
 
 def check_url(url: str, *, private: bool) -> httpx.URL:

@@ -144,13 +144,7 @@ class Subscribers:
         try:
             async with asyncio.timeout(LONGEST):
                 target = await target_of(webhook.url, private=self._private)
-                request = self._http.build_request(
-                    "POST",
-                    target.url,
-                    content=body,
-                    headers={**headers, "host": target.host},
-                    extensions={"sni_hostname": target.name},
-                )
+                request = self._http.build_request("POST", content=body, **target.asked(headers))
                 answer = await self._http.send(request, stream=True)
         except TimeoutError:
             return Outcome(error=f"no answer in {LONGEST:.0f} s")

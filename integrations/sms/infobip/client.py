@@ -71,8 +71,7 @@ async def at(number: SmsNumber, path: str, means: Means) -> dict[str, Any]:
     """What a request there is made of. The address is typed in by whoever sets the number up: raises SendRefused for one in our own
     network, ConnectionError for one that is not known."""
     target = await target_of(number.base_url + path, private=means.settings.webhooks_private)
-    headers = {"Authorization": f"App {number.api_key.get_secret_value()}", "Host": target.host}
-    return {"url": target.url, "headers": headers, "extensions": {"sni_hostname": target.name}}
+    return target.asked({"Authorization": f"App {number.api_key.get_secret_value()}"})
 
 
 async def _judged(number: SmsNumber, path: str, means: Means) -> dict[str, Any]:
