@@ -1,5 +1,7 @@
 """What every webhook shares: a bounded body that is well-formed JSON, and one insert before the answer."""
 
+import base64
+import binascii
 import hashlib
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, Never
@@ -58,6 +60,17 @@ def public_url(base_url: str, request: Request) -> str:
     query: bytes = request.scope["query_string"]
     asked = path + (b"?" + query if query else b"")
     return base_url.rstrip("/") + asked.decode("ascii", "replace")
+
+
+def basic_password(request: Request) -> str:
+    """The password of HTTP Basic, under any name; "" where none is shown."""
+    scheme, _, shown = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "basic":
+        return ""
+    try:
+        return base64.b64decode(shown.strip(), validate=True).decode().partition(":")[2]
+    except (binascii.Error, UnicodeDecodeError):
+        return ""
 
 
 def form_of(body: bytes) -> FormData:

@@ -10,8 +10,6 @@ Mailgun signs with its key. What arrives is the same as by SMTP: one parser read
 """
 
 import asyncio
-import base64
-import binascii
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
@@ -35,7 +33,7 @@ from integrations.mail.addresses import thread_number
 from integrations.mail.mailbox import Mailbox
 from integrations.mail.reading.words import one_line
 from integrations.signatures import MAILGUN_WINDOW, mailgun_signed, same_secret
-from integrations.webhook import body_of, channel_of, turn_away, well_formed
+from integrations.webhook import basic_password, body_of, channel_of, turn_away, well_formed
 
 LARGEST_MAIL = 25 * 1024 * 1024
 LARGEST_BODY = LARGEST_MAIL * 3 // 2
@@ -149,14 +147,7 @@ SAID = ("timestamp", "token", "signature", "recipient", "sender")
 
 def _shown(request: Request) -> str:
     scheme, _, shown = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "bearer":
-        return shown.strip()
-    if scheme.lower() != "basic":
-        return ""
-    try:
-        return base64.b64decode(shown.strip(), validate=True).decode().partition(":")[2]
-    except (binascii.Error, UnicodeDecodeError):
-        return ""
+    return shown.strip() if scheme.lower() == "bearer" else basic_password(request)
 
 
 def _kind(request: Request) -> str:

@@ -4,8 +4,6 @@ Twilio: `/hooks/twilio/{channel}/sms` and `…/sms/status`, signed over the publ
 `/hooks/sms/{channel}/{token}`, or `/hooks/sms/{channel}` with the token as the password, or, from Vonage, a signature.
 """
 
-import base64
-import binascii
 import re
 from typing import Any
 
@@ -22,7 +20,16 @@ from integrations.signatures import same_secret, twilio_signed
 from integrations.sms.number import SmsNumber
 from integrations.sms.vonage.signing import bears_token, signed
 from integrations.twilio import EMPTY_ANSWER
-from integrations.webhook import body_of, channel_of, form_of, keep_body, public_url, turn_away, well_formed
+from integrations.webhook import (
+    basic_password,
+    body_of,
+    channel_of,
+    form_of,
+    keep_body,
+    public_url,
+    turn_away,
+    well_formed,
+)
 
 NOT_RIGHT = "the signature or the token is not right"
 _MESSAGE = re.compile(r"[A-Z]{2}[0-9a-f]{32}\Z")
@@ -100,16 +107,6 @@ def _is_vonage(request: Request, number: SmsNumber, body: bytes, fields: dict[st
 
 
 def _shows_token(request: Request, number: SmsNumber) -> bool:
-    """In the path, or as the password of HTTP Basic under any name."""
-    given = request.path_params.get("token") or _password(request)
+    """In the path, or as the password."""
+    given = request.path_params.get("token") or basic_password(request)
     return any(same_secret(given, token) for token in number.accepted("token"))
-
-
-def _password(request: Request) -> str:
-    scheme, _, given = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "basic":
-        return ""
-    try:
-        return base64.b64decode(given, validate=True).decode().partition(":")[2]
-    except (binascii.Error, UnicodeDecodeError):
-        return ""
