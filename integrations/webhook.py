@@ -1,7 +1,6 @@
 """What every webhook shares: a bounded body that is well-formed JSON, and one insert before the answer."""
 
 import base64
-import binascii
 import hashlib
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, Never
@@ -69,7 +68,7 @@ def basic_password(request: Request) -> str:
         return ""
     try:
         return base64.b64decode(shown.strip(), validate=True).decode().partition(":")[2]
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:
         return ""
 
 

@@ -5,6 +5,7 @@ import time
 from typing import Any
 from urllib.parse import quote_from_bytes
 
+import httpx
 import orjson
 import pytest
 from sqlalchemy import select
@@ -201,15 +202,21 @@ async def test_a_carrier_that_does_not_tell_the_envelopes_sender_is_no_empty_ret
 
 @pytest.mark.parametrize(
     "shown",
-    [{}, {"authorization": "Bearer guessed"}, {"authorization": "Basic !!"}, {"authorization": "Digest x"}],
+    [
+        {},
+        {"authorization": "Bearer guessed"},
+        {"authorization": "Basic !!"},
+        {"authorization": "Basic ÿ"},
+        {"authorization": "Digest x"},
+    ],
 )
 @pytest.mark.parametrize("path", ["", "/postmark", "/sendgrid"])
 async def test_whoever_does_not_show_the_token_is_refused_before_the_mail_is_read(
     anybody: Client, house: House, shown: dict[str, str], path: str
 ) -> None:
-    answer = await anybody.http.post(
-        HOOK + path, content=MAIL, headers={"content-type": "message/rfc822"} | shown
-    )
+    headers = httpx.Headers({"content-type": "message/rfc822"} | shown, encoding="latin-1")
+
+    answer = await anybody.http.post(HOOK + path, content=MAIL, headers=headers)
 
     assert answer.status_code == 401
     assert await kept(house) == []
