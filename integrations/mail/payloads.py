@@ -146,9 +146,8 @@ def _may_be_answered(arrival: Arrival, mail: parse.Mail) -> bool:
     """By ourselves: not a list or a machine, nor who is silent about where bounces go or asks for no such answers; nor what was
     written long ago, and was found in a box."""
     is_old = mail.date is not None and arrival.received_at - mail.date >= STALE
-    suppressed = mail.headers.get("x-auto-response-suppress", "none").strip().lower() not in ("", "none")
     returns_nowhere = arrival.envelope.get("from") in ("", "<>")
-    return mail.automatic == "none" and not returns_nowhere and not suppressed and not is_old
+    return mail.automatic == "none" and not returns_nowhere and not mail.wants_no_answers and not is_old
 
 
 def _is_form(mailbox: Mailbox, address: str) -> bool:

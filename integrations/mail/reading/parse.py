@@ -38,18 +38,6 @@ LONGEST_RAW = 20_000
 # Characters; more than anybody reads, and the original has all of them.
 LONGEST_TEXT = 1_000_000
 
-# What later stations ask of a mail beyond its fields.
-_KEPT = (
-    "auto-submitted",
-    "content-language",
-    "list-id",
-    "precedence",
-    "return-path",
-    "sender",
-    "x-auto-response-suppress",
-    "x-failed-recipients",
-    "x-original-sender",
-)
 _FROM = re.compile(rb"^from[ \t]*:", re.IGNORECASE | re.MULTILINE)
 
 
@@ -79,8 +67,8 @@ class Mail:
     authentication_results: list[str]
     """As received, the topmost first: only the one our own host wrote is worth anything. None where the sender is not who
     the From header names, of whom alone they tell."""
-    headers: dict[str, str]
-    """First values of what else is useful, by lower-case name; absent when the mail has none."""
+    wants_no_answers: bool
+    """Of machines, as it says itself."""
     failed: str | None = None
     """Why it could not be read, when `text` is how the original begins; none for a mail that was read."""
 
@@ -161,5 +149,5 @@ def _headed(headers: Headers) -> Mail:
         automatic="none",
         bounce=None,
         authentication_results=headers.all("authentication-results") if headers.is_from(sender) else [],
-        headers={name: one_line(headers.first(name)) for name in _KEPT if headers.has(name)},
+        wants_no_answers=one_line(headers.first("x-auto-response-suppress")).lower() not in ("", "none"),
     )
