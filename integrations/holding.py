@@ -73,10 +73,10 @@ class Holder:
         settings: type[ChannelSettings],
         reader: Callable[[Channel, Any, uuid.UUID], Reader],
     ) -> None:
-        """`only`: which channels of the kind. `reader` is given the settings and under whose name it holds the channel."""
+        """`only`: which channels, all of the kind. `reader` is given the settings and under whose name it holds the channel."""
         self.db, self.keys, self.pace = db, keys, pace
         self.me = uuid.uuid4()
-        self._of = Channel.kind == kind, Channel.disabled_at.is_(None), only
+        self._of = Channel.disabled_at.is_(None), only
         self._kind, self._settings, self._reader = kind, settings, reader
         self._rounds: dict[uuid.UUID, tuple[_Round, asyncio.Task[None]]] = {}
 

@@ -3,20 +3,19 @@
 from collections.abc import AsyncIterator
 
 import structlog
-from sqlalchemy import and_, or_, select
+from sqlalchemy import or_, select
 
 from api.commands.findings import Finding, Health, Patient
 from domain.db import Database, database_time
 from domain.ways_in.channels import Channel, ChannelKind
 from domain.ways_in.fetching import Box
+from integrations.mail.mailbox import FETCHED
+from integrations.phone.line import HEARD
 
 log = structlog.get_logger()
 
 TURNED_AWAY = 3600.0
 """Seconds for which it is told that a door turned somebody away."""
-
-FETCHED = and_(Channel.kind == ChannelKind.EMAIL, Channel.config["imap_url"].astext.is_not(None))
-HEARD = and_(Channel.kind == ChannelKind.PHONE, Channel.config["provider"].astext == "asterisk")
 
 
 async def announce(db: Database, *, doors: bool, workers: bool) -> AsyncIterator[str]:

@@ -6,8 +6,10 @@ from typing import Any, ClassVar, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
+from sqlalchemy import and_
 
 from domain.customers.contacts import IdentityKind, normalised
+from domain.ways_in.channels import Channel, ChannelKind
 from integrations.keeping import ChannelSettings
 from integrations.mail.sending.signing import check_key
 from integrations.settings import smtp_address
@@ -15,6 +17,9 @@ from integrations.settings import smtp_address
 SHORTEST_TOKEN = 16
 """Characters of a token that is shown as it is."""
 MICROSOFT_365 = "microsoft365"
+
+FETCHED = and_(Channel.kind == ChannelKind.EMAIL, Channel.config["imap_url"].astext.is_not(None))
+"""Channels whose mail we have to go for."""
 
 
 class Mailbox(ChannelSettings):

@@ -5,14 +5,20 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
+from sqlalchemy import and_
 
 from domain.calling.call_backs import MINUTES, SHORT_SECONDS
 from domain.customers.contacts import IdentityKind, normalised
+from domain.ways_in.channels import Channel, ChannelKind
 from integrations.keeping import ChannelSettings, Region, check_needed, web_address
 from integrations.phone.asterisk.exchange import Exchange
 from integrations.phone.twilio.account import TwilioAccount, target
 
 REJECT = "reject"
+
+HEARD = and_(Channel.kind == ChannelKind.PHONE, Channel.config["provider"].astext == "asterisk")
+"""Channels whose exchange we have to listen to."""
+
 _DIALLED = re.compile(r"[+0-9A-Za-z@.:_*#-]{1,64}\Z")
 
 

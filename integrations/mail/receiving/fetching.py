@@ -18,7 +18,7 @@ from domain.ways_in.channels import Channel, ChannelKind
 from integrations import holding
 from integrations.holding import Holder
 from integrations.mail import oauth
-from integrations.mail.mailbox import Mailbox
+from integrations.mail.mailbox import FETCHED, Mailbox
 from integrations.mail.reading.parse import LARGEST_MAIL
 from integrations.mail.receiving.collecting import Collector, UnderWay
 from integrations.mail.receiving.hand import Hand
@@ -54,7 +54,7 @@ class Fetcher:
             self.keys,
             self.pace,
             kind=ChannelKind.EMAIL,
-            only=Channel.config["imap_url"].astext.is_not(None),
+            only=FETCHED,
             settings=Mailbox,
             reader=lambda channel, mailbox, me: _Reader(self, channel, mailbox, me),
         ).run()

@@ -25,7 +25,7 @@ from domain.ways_in.channels import Channel, ChannelKind
 from integrations.holding import Holder, Pace
 from integrations.phone.asterisk.connection import Connection, Event, ExchangeFailed, SignInRefused, connected
 from integrations.phone.asterisk.payloads import GONE, call_id, follows
-from integrations.phone.line import PhoneLine
+from integrations.phone.line import HEARD, PhoneLine
 
 log = structlog.get_logger()
 
@@ -59,7 +59,7 @@ class Listener:
             self._keys,
             self._pace,
             kind=ChannelKind.PHONE,
-            only=Channel.config["provider"].astext == PROVIDER,
+            only=HEARD,
             settings=PhoneLine,
             reader=lambda channel, line, me: _Reader(self._db, self._pace, channel, line, me),
         ).run()
