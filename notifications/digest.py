@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.agents.staff import Agent
 from domain.alerting import notices
-from domain.alerting.alert_preferences import preferences_of
+from domain.alerting.alert_preferences import Silence, preferences_of
 from domain.alerting.alerts import WARNINGS, Alert, AlertState
 from domain.alerting.ladders import Way
 from domain.alerting.notices import Notice, NoticeKind, NoticeState
@@ -75,9 +75,8 @@ async def _tell(session: AsyncSession, agent_id: uuid.UUID, count: int, *, at: d
         return False
     notice, agent = await session.get_one(Notice, id), await session.get_one(Agent, agent_id)
     preferences = await preferences_of(session, agent_id)
-    silence = preferences.silence(None, 0, is_top=True, zone=agent.timezone, at=at)
-    if silence:
-        notice.end(NoticeState.SILENCED, silence)
+    if preferences.rests(zone=agent.timezone, at=at):
+        notice.end(NoticeState.SILENCED, Silence.QUIET)
         return False
     await notices.begin(session, notice, (Way.PUSH, Way.EMAIL), at=at)
     return True

@@ -152,6 +152,6 @@ async def _tell(
     way = Way.PUSH
     if kind not in NOT_MAILED:
         agent, preferences = await session.get_one(Agent, agent_id), await preferences_of(session, agent_id)
-        if preferences.silence(None, 0, is_top=True, zone=agent.timezone, at=at):
+        if preferences.rests(zone=agent.timezone, at=at):
             way = Way.EMAIL
     await notices.begin(session, notice, (way,), at=at)

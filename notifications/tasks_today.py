@@ -43,7 +43,7 @@ async def _tell(session: AsyncSession, agent_id: uuid.UUID, local: datetime, *, 
         )
     )
     preferences = await preferences_of(session, agent_id)
-    if not count or preferences.silence(None, 0, is_top=True, zone=str(local.tzinfo), at=at):
+    if not count or preferences.rests(zone=str(local.tzinfo), at=at):
         return False
     added = insert(Notice).values(
         id=new_id(), agent_id=agent_id, kind=NoticeKind.TASKS_TODAY, count=count, created_at=at,

@@ -49,12 +49,15 @@ class AlertPreferences(Base):
     group_storms: Mapped[bool] = mapped_column(default=True)
 
     def silence(
-        self, kind: AlertKind | None, level: int, *, is_top: bool, zone: str, at: datetime
+        self, kind: AlertKind, level: int, *, is_top: bool, zone: str, at: datetime
     ) -> Silence | None:
-        """`kind`: none, of what tells of several."""
         if kind in self.muted and not is_top:
             return Silence.MUTED
-        return Silence.QUIET if level < self.min_level_in_quiet and self._is_quiet(zone, at) else None
+        return Silence.QUIET if self.rests(level, zone=zone, at=at) else None
+
+    def rests(self, level: int = 0, *, zone: str, at: datetime) -> bool:
+        """In quiet hours, from what is of this level. What is no alert is of none: 0."""
+        return level < self.min_level_in_quiet and self._is_quiet(zone, at)
 
     def _is_quiet(self, zone: str, at: datetime) -> bool:
         if not self.quiet_from or not self.quiet_to:
