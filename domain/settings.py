@@ -15,6 +15,12 @@ class WrongSetting(Exception):
     """One sentence that names the variable."""
 
 
+def web_address(url: str) -> str:
+    if not url.startswith(("http://", "https://")):
+        raise ValueError("should begin with http:// or https://")
+    return url.rstrip("/")
+
+
 class HeddleSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="HEDDLE_", env_file=".env", extra="ignore")
 
@@ -60,7 +66,7 @@ class DomainSettings(HeddleSettings):
     @field_validator("files_endpoint", "files_public_endpoint")
     @classmethod
     def _endpoint(cls, url: str | None) -> str | None:
-        return cls._web_address(url) if url else None
+        return web_address(url) if url else None
 
     @model_validator(mode="after")
     def _with_credentials(self) -> Self:
@@ -68,12 +74,7 @@ class DomainSettings(HeddleSettings):
             raise ValueError("HEDDLE_FILES_URL needs HEDDLE_FILES_KEY_ID and HEDDLE_FILES_SECRET")
         return self
 
-    @field_validator("base_url")
-    @classmethod
-    def _web_address(cls, url: str) -> str:
-        if not url.startswith(("http://", "https://")):
-            raise ValueError("should begin with http:// or https://")
-        return url.rstrip("/")
+    _address = field_validator("base_url")(web_address)
 
 
 Settings = TypeVar("Settings", bound=BaseSettings)

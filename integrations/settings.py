@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
 
-from domain.settings import HeddleSettings
+from domain.settings import HeddleSettings, web_address
 from integrations.mail.reading.address_lists import is_plain
 
 
@@ -65,12 +65,7 @@ class IntegrationSettings(HeddleSettings):
             raise ValueError("should be tcp://host:3310 or unix:///run/clamav/clamd.ctl")
         return url or None
 
-    @field_validator("graph_url", "twilio_url", "vonage_url")
-    @classmethod
-    def _web_address(cls, url: str) -> str:
-        if not url.startswith(("http://", "https://")):
-            raise ValueError("should begin with https://")
-        return url.rstrip("/")
+    _address = field_validator("graph_url", "twilio_url", "vonage_url")(web_address)
 
     @field_validator("media_hosts")
     @classmethod

@@ -4,7 +4,7 @@ import re
 
 from pydantic import field_validator
 
-from domain.settings import HeddleSettings
+from domain.settings import HeddleSettings, web_address
 
 
 class NotificationSettings(HeddleSettings):
@@ -15,18 +15,13 @@ class NotificationSettings(HeddleSettings):
     vapid_subject: str | None = None
     heartbeat_url: str | None = None
 
-    @field_validator("fcm_url")
-    @classmethod
-    def _web_address(cls, url: str) -> str:
-        if not url.startswith(("http://", "https://")):
-            raise ValueError("should begin with https://")
-        return url.rstrip("/")
+    _address = field_validator("fcm_url")(web_address)
 
     @field_validator("heartbeat_url")
     @classmethod
     def _heard(cls, url: str | None) -> str | None:
-        if url and not url.startswith(("http://", "https://")):
-            raise ValueError("should begin with https://")
+        if url:
+            web_address(url)
         return url or None
 
     @field_validator("web_push_hosts")
