@@ -7,6 +7,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+from domain.retry_after import seconds_of
 from domain.settings import WrongSetting
 from notifications.push import Accepted, Failed, Push, Urgency
 from notifications.settings import NotificationSettings
@@ -144,5 +145,4 @@ def _judged(refusal: Any, messaging: Any, exceptions: Any) -> Failed:
 
 def _retry_after(refusal: Any) -> float | None:
     answer = getattr(refusal, "http_response", None)
-    seconds = answer.headers.get("Retry-After", "") if answer is not None else ""
-    return float(seconds) if seconds.isdigit() else None
+    return seconds_of(answer.headers.get("Retry-After")) if answer is not None else None

@@ -13,8 +13,6 @@ import time
 from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 import orjson
@@ -23,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from domain.addresses import is_public
 from domain.errors import InvalidInput
 from domain.languages import N_
+from domain.retry_after import seconds_of
 from notifications.push import Accepted, Failed, Push
 from notifications.settings import NotificationSettings
 from notifications.vapid import VapidKey
@@ -225,16 +224,6 @@ def _judged(status: int, headers: Mapping[str, str]) -> Accepted | Failed:
         case 413:
             return Failed("PAYLOAD_TOO_LARGE", again=False)
         case _ if status == 429 or status >= 500:
-            return Failed(f"HTTP_{status}", again=True, after=_seconds(headers.get("Retry-After", "")))
+            return Failed(f"HTTP_{status}", again=True, after=seconds_of(headers.get("Retry-After")))
         case _:
             return Failed(f"HTTP_{status}", again=False)
-
-
-def _seconds(retry_after: str) -> float | None:
-    """As a number or as a date; nothing for what is neither."""
-    if re.fullmatch("[0-9]+", retry_after):
-        return float(retry_after[:9])
-    try:
-        return max(0.0, (parsedate_to_datetime(retry_after) - datetime.now(UTC)).total_seconds())
-    except (ValueError, TypeError, OverflowError):
-        return None

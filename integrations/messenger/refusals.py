@@ -9,6 +9,7 @@ import orjson
 import requests
 
 from domain.answering.delivery_problems import Problem
+from domain.retry_after import seconds_of
 from integrations.outbound import ChannelRefused, SendFailed, SendRefused
 from integrations.storable import storable
 
@@ -115,9 +116,8 @@ def _number(given: Any) -> int:
 
 def _pause(response: requests.Response) -> float | None:
     """Seconds: of `Retry-After`, or until Meta's own account of our calls lets us in again."""
-    said = response.headers.get("Retry-After", "")
-    if said.isdecimal() and len(said) < 8:
-        return min(float(said), LONGEST_PAUSE)
+    if (seconds := seconds_of(response.headers.get("Retry-After"))) is not None:
+        return min(seconds, LONGEST_PAUSE)
     try:
         usage = orjson.loads(response.headers.get("X-Business-Use-Case-Usage", "{}"))
         minutes = [one["estimated_time_to_regain_access"] for uses in usage.values() for one in uses]

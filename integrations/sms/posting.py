@@ -7,6 +7,7 @@ import httpx
 
 from domain.answering.delivery_problems import Problem
 from domain.certificates import trusted
+from domain.retry_after import seconds_of
 from integrations.outbound import AwaitsWord, ChannelRefused, MaybeSent, SendFailed, SendRefused
 
 TIMEOUT = httpx.Timeout(15.0, connect=4.0)
@@ -35,9 +36,8 @@ async def call(method: str, url: str | httpx.URL, **options: Any) -> Answered:
         raise MaybeSent(f"no answer: {type(failure).__name__}", problem=Problem.DOWN) from failure
     status = answer.status_code
     if status == 429:
-        raise SendFailed(
-            "too many at once", problem=Problem.BUSY, after=_seconds(answer.headers.get("retry-after"))
-        )
+        after = seconds_of(answer.headers.get("retry-after"))
+        raise SendFailed("too many at once", problem=Problem.BUSY, after=after)
     if status in (502, 504):
         raise MaybeSent(f"HTTP {status}", problem=Problem.DOWN)
     said = _json(answer)
@@ -65,10 +65,6 @@ def not_let_in(words: str) -> ChannelRefused:
 def unsure(answer: Answered) -> AwaitsWord:
     """Whether an earlier try arrived was asked, and not told."""
     return AwaitsWord(f"the provider does not say what it has: HTTP {answer.status}", problem=Problem.DOWN)
-
-
-def _seconds(written: str | None) -> float | None:
-    return float(written) if written and written.isdecimal() else None
 
 
 def _json(answer: httpx.Response) -> dict[str, Any] | None:

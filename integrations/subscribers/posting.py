@@ -4,8 +4,7 @@ import asyncio
 import random
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from time import perf_counter
 
@@ -19,6 +18,7 @@ from domain.db import Database, database_time
 from domain.following import follow
 from domain.hands import work
 from domain.keys import Keys
+from domain.retry_after import seconds_of
 from domain.webhooks import (
     OFF_AFTER,
     POSTS,
@@ -153,7 +153,7 @@ class Subscribers:
         except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as failure:
             return Outcome(error=f"{type(failure).__name__}: {failure}"[:200])
         said = (await _beginning(answer)).decode("utf-8", "replace").replace("\x00", "�")
-        return Outcome(answer.status_code, None, said, _seconds(answer.headers.get("retry-after"), at))
+        return Outcome(answer.status_code, None, said, seconds_of(answer.headers.get("retry-after")) or 0.0)
 
 
 async def _beginning(answer: httpx.Response) -> bytes:
@@ -169,15 +169,3 @@ async def _beginning(answer: httpx.Response) -> bytes:
     finally:
         await answer.aclose()
     return said[:ANSWER]
-
-
-def _seconds(retry_after: str | None, at: datetime) -> float:
-    """As a number or as a date; 0 for what is neither."""
-    if not retry_after:
-        return 0.0
-    if retry_after.isascii() and retry_after.isdigit():
-        return float(min(int(retry_after[:9]), WAITS[-1]))
-    try:
-        return max(0.0, (parsedate_to_datetime(retry_after) - at) / timedelta(seconds=1))
-    except (ValueError, TypeError, OverflowError):
-        return 0.0

@@ -6,7 +6,7 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from ipaddress import ip_address
 from typing import Any
 
@@ -234,13 +234,6 @@ async def test_a_new_address_is_not_blamed_for_the_old_one(
 
     (webhook,) = (await admin.ask(WEBHOOKS))["webhooks"]
     assert (webhook["enabled"], webhook["failingSince"]) == (True, None)
-
-
-@pytest.mark.parametrize(
-    "said", ["Mon, 01 Jan 2026 00:00:00 +99999999999999999", "9" * 400, "-5", "soon", "²"]
-)
-def test_an_odd_retry_after_is_no_wait(said: str) -> None:
-    assert 0 <= posting._seconds(said, datetime(2026, 1, 1, tzinfo=UTC)) <= WAITS[-1]
 
 
 async def test_it_is_tried_from_five_seconds_to_a_day_and_then_given_up(

@@ -232,25 +232,6 @@ async def test_a_wait_may_be_asked_for_by_date(service: WebPushStandIn, browser:
     assert answer.after == pytest.approx(60, abs=5)
 
 
-@pytest.mark.parametrize(
-    ("header", "seconds"),
-    [
-        ("", None),
-        ("soon", None),
-        ("-5", None),
-        ("١", None),
-        ("1.5", None),
-        ("0", 0.0),
-        ("120", 120.0),
-        ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0),
-        ("Wed, 21 Oct 2015 07:28:00 -0000", None),
-        ("Wed, 99 Oct 2015 07:28:00 GMT", None),
-    ],
-)
-def test_a_wait_that_is_no_number_and_no_moment_is_left_to_us(header: str, seconds: float | None) -> None:
-    assert web_push._seconds(header) == seconds
-
-
 async def test_who_has_unsubscribed_is_gone(service: WebPushStandIn, browser: Subscription) -> None:
     service.unsubscribed.add(browser.endpoint)
 
