@@ -13,11 +13,13 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from domain.arriving.inbound import Unreadable
 from domain.db import Database, Json
 from domain.keys import Keys
 from domain.ways_in.channels import Channel, ChannelKind
 from integrations.signatures import same_secret, twilio_signed
 from integrations.sms.number import SmsNumber
+from integrations.sms.reading import fields_of
 from integrations.sms.vonage.signing import bears_token, signed
 from integrations.twilio import EMPTY_ANSWER
 from integrations.webhook import (
@@ -28,7 +30,6 @@ from integrations.webhook import (
     keep_body,
     public_url,
     turn_away,
-    well_formed,
 )
 
 NOT_RIGHT = "the signature or the token is not right"
@@ -89,14 +90,14 @@ def _is_of_account(number: SmsNumber, form: FormData) -> bool:
 
 
 async def _said(request: Request) -> tuple[bytes, dict[str, Any]]:
-    """What is kept, and its fields."""
-    if request.method in ("GET", "HEAD"):
-        query: bytes = request.scope["query_string"]
-        return query, dict(form_of(query)) if query else {}
-    body = await body_of(request)
-    if body.lstrip()[:1] == b"{":
-        return body, well_formed(body)
-    return body, dict(form_of(body))
+    """What is kept, and its fields: as they are read of it later."""
+    said: bytes = (
+        request.scope["query_string"] if request.method in ("GET", "HEAD") else await body_of(request)
+    )
+    try:
+        return said, fields_of(said) if said else {}
+    except Unreadable as problem:
+        raise HTTPException(400, f"the body is {problem}") from None
 
 
 def _is_vonage(request: Request, number: SmsNumber, body: bytes, fields: dict[str, Any]) -> bool:
