@@ -58,7 +58,7 @@ def public_url(base_url: str, request: Request) -> str:
     path: bytes = request.scope["raw_path"]
     query: bytes = request.scope["query_string"]
     asked = path + (b"?" + query if query else b"")
-    return base_url.rstrip("/") + asked.decode("ascii", "replace")
+    return base_url + asked.decode("ascii", "replace")
 
 
 def basic_password(request: Request) -> str:

@@ -166,7 +166,7 @@ def _doors(reading: Reading, row: Any) -> list[ChannelDoor]:
         told = KINDS[row.kind].of(row, reading.house.keys)
     except (InvalidToken, ValidationError):
         return []
-    base = reading.house.base_url.rstrip("/")
+    base = reading.house.base_url
     return [ChannelDoor(name=name, url=base + path) for name, path in told.doors(row.slug).items()]
 
 

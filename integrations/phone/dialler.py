@@ -46,7 +46,7 @@ class Dialler:
         self._db = db
         self._keys = keys
         self._settings = settings
-        self._base_url = base_url.rstrip("/")
+        self._base_url = base_url
 
     async def run(self) -> None:
         async with httpx.AsyncClient(

@@ -117,7 +117,7 @@ def routes(db: Database, keys: Keys, base_url: str, shop: Orders) -> list[Route]
             raise HTTPException(401, "no call of this account")
         query = request.scope["query_string"].decode("ascii", "replace")
         await _keep(db, channel, url, form, body, {"by": PROVIDER, "part": part, "query": query})
-        hook = f"{base_url.rstrip('/')}/hooks/twilio/{channel.slug}/voice"
+        hook = f"{base_url}/hooks/twilio/{channel.slug}/voice"
         told = Told.of(body, query, at=datetime.now(UTC), region=line.region)
         return Response(await answers[part](Asked(hook, channel, line, told)), media_type="text/xml")
 
