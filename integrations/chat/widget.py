@@ -1,9 +1,8 @@
 """What a chat widget needs to be told."""
 
 import re
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
-import orjson
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator
 
 from domain.customers.visitors import MAIL_AFTER, Room
@@ -67,14 +66,6 @@ class ChatWidget(ChannelSettings):
         if not how.context and not all(map(is_origin, said)):
             raise ValueError("an origin is like https://shop.example, without a path")
         return said
-
-    @field_validator("fields", mode="before")
-    @classmethod
-    def _from_the_command_line(cls, fields: Any) -> Any:
-        try:
-            return orjson.loads(fields) if isinstance(fields, str) else fields
-        except orjson.JSONDecodeError:
-            raise ValueError("it is a JSON list of fields") from None
 
     @field_validator("fields")
     @classmethod
