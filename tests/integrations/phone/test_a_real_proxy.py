@@ -23,7 +23,7 @@ BLOCKED = "48600000486"
 
 async def _settled(house: House) -> Counter[CallState | None]:
     """How the calls stand when all that was told is read, and none goes on."""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(240):
         while True:
             async with house.db.transaction() as session:
                 waits = await session.scalar(select(Arrival.id).where(Arrival.due_at.is_not(None)).limit(1))
