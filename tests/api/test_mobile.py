@@ -264,6 +264,22 @@ COVERED = """document.querySelector("#place > :last-child").getBoundingClientRec
 
 
 @in_a_browser
+async def test_words_are_as_large_as_the_reader_has_set_and_nothing_is_lost(
+    two_teams: TwoTeams, phone: Page
+) -> None:
+    await phone.go(f"{two_teams.ben.address}/m/alerts")
+    await _sign_in(phone, "ben")
+
+    await phone.value("void (document.documentElement.style.fontSize = '200%')")
+
+    await _look(phone, "large")
+    assert await phone.value("getComputedStyle(document.querySelector('.subject')).fontSize") == "32px"
+    assert await phone.value("getComputedStyle(document.querySelector('#ring')).fontSize") == "32px"
+    assert await phone.value("getComputedStyle(document.querySelector('#ring'), '::after').width") == "46px"
+    assert await phone.value("document.documentElement.scrollWidth") == 390
+
+
+@in_a_browser
 async def test_a_ticket_without_a_subject_is_named_by_its_number_alone(
     two_teams: TwoTeams, house: House, phone: Page
 ) -> None:

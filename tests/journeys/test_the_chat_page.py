@@ -546,6 +546,26 @@ DRAWN = """({ firstChild: words }) => [words.length - 1, 0].map((start) => {
 })"""
 
 
+@pytest.mark.parametrize(("the_shops", "smallest", "written"), [("62.5%", 12, 16), ("200%", 24, 32)])
+async def test_its_words_are_as_large_as_the_reader_has_set_and_not_as_small_as_a_shops_root(
+    shop: Shop, the_shops: str, smallest: int, written: int
+) -> None:
+    await shop.page.evaluate("(size) => void (document.documentElement.style.fontSize = size)", the_shops)
+    await shop.open()
+    await shop.write(FIRST)
+    await shop.has(FIRST)
+
+    sizes = {
+        part: await shop.page.locator(part).first.evaluate(
+            "(it) => parseFloat(getComputedStyle(it).fontSize)"
+        )
+        for part in ("#chat-text", "#chat-messages p", "#chat-messages small", "#chat-hours", "#chat-title")
+    }
+
+    assert (sizes["#chat-text"], sizes["#chat-messages p"]) == (written, written)
+    assert min(sizes.values()) > smallest
+
+
 async def test_the_chat_is_used_by_keyboard_alone(shop: Shop) -> None:
     page = shop.page
     await page.get_by_role("button", name="Chat with us").focus()
