@@ -4,9 +4,11 @@ import hashlib
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
+from babel.dates import format_date
 from sqlalchemy import select, update
 
 from api.house import House
@@ -30,7 +32,8 @@ ADVANCE = """mutation($input: ComplaintAdvanceInput!) { complaintAdvance(input: 
   complaint { stage outcome remedy amount { amount currency } decision history { stage actor note outcome } }
   userErrors { code field message } } }"""
 LIST = "{ complaints { number stage isStalled ticket { number contact { name } } } }"
-FILE = """query($id: ID!, $notes: Boolean!) { ticket(id: $id) { complaint { file(language: "pl", notes: $notes) } } }"""
+FILE = """query($id: ID!, $notes: Boolean!, $language: String) {
+  ticket(id: $id) { complaint { file(language: $language, notes: $notes) } } }"""
 TICKET = "mutation($input: TicketUpdateInput!) { ticketUpdate(input: $input) { userErrors { code field } } }"
 
 EVIL = "<script>alert('x')</script> <img src=https://evil.example/p.png> & <b>bold</b>"
@@ -119,8 +122,11 @@ async def test_what_a_complaint_makes_is_the_shops_to_say(mia: Client, ben: Clie
     assert again == {"tasks": [], "userErrors": []}
 
 
-async def case(ben: Client, ticket_id: str, *, notes: bool = False) -> tuple[str, httpx.Response]:
-    link = (await ben.ask(FILE, id=ticket_id, notes=notes))["ticket"]["complaint"]["file"]
+async def case(
+    ben: Client, ticket_id: str, *, notes: bool = False, language: str = "pl"
+) -> tuple[str, httpx.Response]:
+    asked = await ben.ask(FILE, id=ticket_id, notes=notes, language=language)
+    link = asked["ticket"]["complaint"]["file"]
     path = re.sub("^https?://[^/]+", "", link)
     return path, await ben.http.get(path)
 
@@ -152,6 +158,23 @@ async def test_the_case_file_says_all_of_it_and_runs_nothing_that_a_customer_wro
     assert "default-src 'none'" in policy
     assert "sandbox" in policy
     assert "unsafe" not in policy
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [("en", "To be decided by"), ("pl", "Termin decyzji"), ("es", "Plazo para decidir"), ("ca", "Termini per decidir")],
+)  # fmt: skip
+async def test_the_case_file_names_the_last_day_of_the_law_as_one_on_which_it_may_be_decided(
+    ben: Client, ticket_id: str, complaint_id: str, language: str, said: str
+) -> None:
+    due = "query($id: ID!) { ticket(id: $id) { complaint { legalDueAt } } }"
+    due_at = datetime.fromisoformat((await ben.ask(due, id=ticket_id))["ticket"]["complaint"]["legalDueAt"])
+
+    _, shown = await case(ben, ticket_id, language=language)
+
+    last_day = (due_at - timedelta(seconds=1)).astimezone(ZoneInfo("Europe/Warsaw")).date()
+    day = format_date(last_day, "d MMM y", locale=language)
+    assert f'<th>{said}</th><td class="words">{day}</td>' in shown.text
 
 
 async def test_the_case_file_shows_as_told_to_the_customer_what_reached_the_customer(
