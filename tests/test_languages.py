@@ -1,5 +1,6 @@
 """Whatever Heddle says, it says in every one of its languages."""
 
+import re
 from string import Formatter
 
 import pytest
@@ -8,6 +9,26 @@ from domain.languages import translate
 from locales.__main__ import TRANSLATED, catalogue, marked
 
 SENTENCES = [str(sentence.id) for sentence in marked() if sentence.id]
+
+CUSTOMERS_READ = {
+    "api/feedback/pages.py",
+    "domain/answering/absence.py",
+    "domain/arriving/acknowledging.py",
+    "domain/feedback/wording.py",
+    "integrations/phone/twilio/speaking.py",
+}
+FAMILIAR = {
+    "pl": r"ty|ci|cię|ciebie|twoj\w+|życzysz|napisz|zaczekaj|zostaw|zadzwoń|naciśnij|wpisz|rozłącz|pani|pana",
+    "es": r"tú|te|ti|tus?|escribe|espera|pulsa|marca|deja|llama",
+    "ca": r"tu|et|tev[ae]s?|teus?|vostè|seva|escrigui’ns|pengi|premi|deixi|truqui|digui|esperi|respongui|torni",
+}
+"""And in Catalan vostè: what customers read says vós."""
+POLITE = {
+    "pl": r"pan|pana|pani|państw\w*|napisałeś|napisałaś",
+    "es": r"usted|tarea suya|quería decir|póngalas|resuélvala|envíelo|délo|bloquee|prometa|omita|reactive|"
+    r"(?<!que )(?<!que lo )(?:indique|escriba|quite|cambie|espere|elija)",
+    "ca": r"vós|vostr[ea]s?|volíeu|ometi|tregui|(?:indiqu|escrivi|pos|trai|bloqueg|deix|canvi|esper|promet|reactiv|resol|torn|f)e?u",
+}
 
 in_every_language = pytest.mark.parametrize("language", TRANSLATED)
 
@@ -41,6 +62,19 @@ def test_no_catalogue_keeps_a_sentence_that_nobody_says(language: str) -> None:
     gone = [str(known.id) for known in catalogue(language) if known.id and known.id not in SENTENCES]
 
     assert not gone, _to_do(language, "the code no longer says these", gone)
+
+
+@in_every_language
+def test_customers_are_spoken_to_politely_and_the_shops_people_as_colleagues(language: str) -> None:
+    known, wrong = catalogue(language), []
+    for sentence in marked():
+        files = {file for file, _ in sentence.locations}
+        others = POLITE if files - CUSTOMERS_READ else FAMILIAR
+        said = str(known[sentence.id].string) if sentence.id else ""
+        if re.search(rf"\b(?:{others[language]})\b", said, re.IGNORECASE):
+            wrong.append(said)
+
+    assert wrong == []
 
 
 @pytest.mark.parametrize(

@@ -179,7 +179,7 @@ async def test_the_telephones_of_the_settings_ring_in_the_dialled_numbers_langua
     assert [verb.tag for verb in one(polish, "Dial")] == ["Sip", "Client"]
     assert [one(answer, "Say").get("language") for answer in (polish, catalan_one)] == ["pl-PL", "ca-ES"]
     assert said(polish) == [
-        "Ta rozmowa jest nagrywana. Jeśli sobie tego nie życzysz, rozłącz się i napisz do nas."
+        "Ta rozmowa jest nagrywana. Jeśli nie zgadzają się Państwo na to, proszę się rozłączyć i do nas napisać."
     ]
     await read(house)
     async with house.db.transaction() as session:
