@@ -1,11 +1,13 @@
 """Sentences a person reads, in the person's language. Catalogues: locales/<language>/LC_MESSAGES/heddle.po."""
 
+from datetime import date
 from functools import lru_cache
 from gettext import GNUTranslations, NullTranslations
 from importlib.resources import files
 from io import BytesIO
 from typing import Any
 
+from babel.dates import format_skeleton
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 
@@ -45,3 +47,8 @@ def preferred_language(accepted: str) -> str:
 def translate(locale: str, sentence: str, **values: Any) -> str:
     found = _catalogue(best_language(locale)).gettext(sentence)
     return found.format(**values) if values else found
+
+
+def day_said(day: date, language: str) -> str:
+    """Without its year: `5 December`, `5 de diciembre`."""
+    return str(format_skeleton("MMMMd", day, locale={"en": "en_GB"}.get(language, language)))

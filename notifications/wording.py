@@ -6,12 +6,10 @@ from datetime import date, datetime
 from math import ceil
 from typing import assert_never
 
-from babel.dates import format_date
-
 from domain.alerting.alert_preferences import Privacy
 from domain.alerting.alerts import AlertKind
 from domain.alerting.notices import NoticeKind
-from domain.languages import N_, translate
+from domain.languages import N_, day_said, translate
 from domain.sla.targets import Metric
 from domain.ways_in.channels import ChannelKind
 
@@ -144,7 +142,7 @@ def _alert(locale: str, matter: Matter, channel: str, now: datetime) -> Words:
             late = line(N_("{minutes} min past the promised time"), minutes=minutes)
             return Words(line(OVERDUE[metric]), f"{channel}, {late}" if channel else late)
         case AlertKind.COMPLAINT_DUE:
-            day = format_date(matter.last_day, "d MMMM", locale=locale)
+            day = day_said(matter.last_day or now.date(), locale)
             return Words(
                 line(N_("Ticket {number}: the complaint is to be answered by {day}"), day=day), channel
             )

@@ -13,7 +13,6 @@ from pathlib import Path
 from string import Template
 from urllib.parse import parse_qsl
 
-from babel.dates import format_date
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import Request
@@ -32,7 +31,7 @@ from domain.feedback.links import request_of
 from domain.feedback.requests import CHANGED_WITHIN, LONGEST_WORDS, AnsweredBy, SurveyRequest, held_request
 from domain.feedback.scales import SCORES, Scale
 from domain.feedback.surveys import Survey
-from domain.languages import N_, preferred_language, translate
+from domain.languages import N_, day_said, preferred_language, translate
 from domain.ways_in.channels import Channel
 from integrations.storable import storable
 from integrations.webhook import body_of
@@ -191,7 +190,7 @@ def _said(asked: Asked) -> str:
         return asked.line(REFUSED) if request.refused_at else ""
     if not request.takes_answers(at=asked.at):
         return asked.line(THANKS)
-    day = format_date(request.answered_at + CHANGED_WITHIN, "d MMMM", locale=request.language)
+    day = day_said(request.answered_at + CHANGED_WITHIN, request.language)
     return asked.line(THANKS_UNTIL, day=day)
 
 

@@ -7,7 +7,7 @@ person in a day, to a mail domain twenty in an hour, and none to a mail whose te
 import uuid
 from datetime import datetime, timedelta
 
-from babel.dates import format_datetime
+from babel.dates import format_date, format_time
 from sqlalchemy import ForeignKey, Index, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
@@ -27,7 +27,7 @@ from domain.desk.tickets import Ticket
 from domain.events import EventKind
 from domain.joining.subjects import beginning
 from domain.keys import Keys
-from domain.languages import N_, best_language, translate
+from domain.languages import N_, best_language, day_said, translate
 from domain.sla.hours import Hours
 from domain.ways_in.channels import Channel, ChannelKind
 from domain.ways_in.office_hours import hours_of, opens_at
@@ -155,8 +155,10 @@ def moment(hours: Hours | None, opens: datetime | None, locale: str, *, at: date
     """As one says it in the shop: `Monday, 09:00`, with the day's date where that may be another week's."""
     if hours is None or opens is None:
         return None
-    said = "EEEE, HH:mm" if opens - at < timedelta(days=6) else "EEEE, d MMMM, HH:mm"
-    return format_datetime(opens, said, tzinfo=hours.zone, locale=locale)
+    local = opens.astimezone(hours.zone)
+    weekday, time = format_date(local, "EEEE", locale), format_time(local.time(), "HH:mm", locale=locale)
+    day = [] if opens - at < timedelta(days=6) else [day_said(local, locale)]
+    return ", ".join([weekday, *day, time])
 
 
 def _wanted(channel: Channel, said: InboundMessage, ticket: Ticket, *, at: datetime) -> bool:

@@ -108,19 +108,28 @@ async def test_while_nobody_is_there_it_says_when_somebody_is(
     assert ("Mensaje automático" in answer.text) == (kind == ChannelKind.CHAT)
 
 
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        ("en", "We are back: Monday, 9 March, 09:00."),
+        ("pl", "Wracamy: poniedziałek, 9 marca, 09:00."),
+        ("es", "Volvemos: lunes, 9 de marzo, 09:00."),
+        ("ca", "Tornem: dilluns, 9 de març, 09:00."),
+    ],
+)
 async def test_a_day_that_may_be_another_weeks_is_told_with_its_date(
-    session: AsyncSession, keys: Keys
+    session: AsyncSession, keys: Keys, language: str, words: str
 ) -> None:
     calendar = Calendar(name="Shop", hours={"zone": "Europe/Warsaw", "weekly": {"mon": [["09:00", "17:00"]]}})
     session.add(calendar)
     await session.flush()
-    channel = await a_channel(session, keys, ChannelKind.CHAT, acknowledge=True)
+    channel = await a_channel(session, keys, ChannelKind.CHAT, acknowledge=True, language=language)
     channel.calendar_id = calendar.id
 
     await said(session, keys, channel, a_chat("v1", at=datetime(2026, 3, 2, 20, tzinfo=UTC)))
 
     (answer,) = await answers(session)
-    assert "We are back: Monday, 9 March, 09:00." in answer.text
+    assert words in answer.text
 
 
 async def test_nobody_is_answered_more_than_three_times_a_day_and_who_is_blocked_never(

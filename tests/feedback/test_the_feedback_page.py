@@ -3,7 +3,7 @@
 import os
 import re
 import uuid
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -149,6 +149,26 @@ async def test_an_answer_may_be_changed_for_seven_days(
     assert (await after.requests())[0].score == 4
     assert "<form" not in shown.text
     assert "Dziękujemy za odpowiedź." in shown.text
+
+
+@pytest.mark.parametrize(
+    ("language", "until"),
+    [
+        ("en", "until 9 March."),
+        ("pl", "do 9 marca."),
+        ("es", "hasta el 9 de marzo."),
+        ("ca", "fins al 9 de març."),
+    ],
+)
+async def test_the_day_until_which_an_answer_may_be_changed_is_written_as_in_the_customers_language(
+    after: Afterwards, ticket: Ticket, anybody: Client, language: str, until: str
+) -> None:
+    path = path_of(after.house, await after.asked(ticket))
+    await anybody.http.post(path, data={"score": "4"})
+    answered_at = datetime(2099, 3, 2, 12, tzinfo=UTC)
+    await set_request(after.house, language=language, answered_at=answered_at)
+
+    assert until in (await anybody.http.get(path)).text
 
 
 async def test_as_much_as_the_page_lets_one_write_is_taken_in_every_script(

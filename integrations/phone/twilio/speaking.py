@@ -1,10 +1,6 @@
 """What a line says to who calls, in the language of the line."""
 
-from datetime import date
-
-from babel.dates import format_skeleton
-
-from domain.languages import N_, translate
+from domain.languages import N_, day_said, translate
 from integrations.orders import OrderStatus, Stage
 
 VOICES: dict[str, tuple[str, str]] = {
@@ -46,8 +42,4 @@ def how_far(status: OrderStatus, language: str) -> str:
     without, with_day = STAGES[status.stage]
     if status.on is None:
         return translate(language, without)
-    return translate(language, with_day, day=_day(status.on, language))
-
-
-def _day(day: date, language: str) -> str:
-    return str(format_skeleton("MMMMd", day, locale={"en": "en_GB"}.get(language, language)))
+    return translate(language, with_day, day=day_said(status.on, language))
