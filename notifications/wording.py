@@ -27,9 +27,9 @@ OVERDUE = {
     Metric.RESOLUTION: N_("Ticket {number}: solution overdue"),
 }
 SOON = {
-    Metric.FIRST_REPLY: N_("Ticket {number}: first reply due in {minutes} min"),
-    Metric.NEXT_REPLY: N_("Ticket {number}: reply due in {minutes} min"),
-    Metric.RESOLUTION: N_("Ticket {number}: solution due in {minutes} min"),
+    Metric.FIRST_REPLY: N_("Ticket {number}: first reply due in {time}"),
+    Metric.NEXT_REPLY: N_("Ticket {number}: reply due in {time}"),
+    Metric.RESOLUTION: N_("Ticket {number}: solution due in {time}"),
 }
 
 
@@ -137,9 +137,9 @@ def _alert(locale: str, matter: Matter, channel: str, now: datetime) -> Words:
     minutes = max(1, ceil(left / 60)) if left > 0 else int(-left // 60)
     match matter.kind:
         case AlertKind.SLA_AT_RISK:
-            return Words(line(SOON[metric], minutes=minutes), channel)
+            return Words(line(SOON[metric], time=_span(minutes)), channel)
         case AlertKind.SLA_BREACHED:
-            late = line(N_("{minutes} min past the promised time"), minutes=minutes)
+            late = line(N_("{time} past the promised time"), time=_span(minutes))
             return Words(line(OVERDUE[metric]), f"{channel}, {late}" if channel else late)
         case AlertKind.COMPLAINT_DUE:
             day = day_said(matter.last_day or now.date(), locale)
@@ -174,3 +174,10 @@ def _alert(locale: str, matter: Matter, channel: str, now: datetime) -> Words:
             raise ValueError("an alert's notice needs its kind")
         case _:
             assert_never(matter.kind)
+
+
+def _span(minutes: int) -> str:
+    """The two largest parts, by signs that are those of every language: `2 h 5 min`."""
+    parts = ((minutes // 1440, "d"), (minutes // 60 % 24, "h"), (minutes % 60, "min"))
+    first = next((place for place, (count, _) in enumerate(parts) if count), 2)
+    return " ".join(f"{count} {sign}" for count, sign in parts[first : first + 2] if count) or "0 min"

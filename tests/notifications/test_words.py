@@ -1,15 +1,20 @@
 """What a notice says."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import select, update
 
+from domain.alerting.alert_preferences import Privacy
 from domain.alerting.alerts import Alert, AlertKind
 from domain.alerting.devices import Device
+from domain.alerting.notices import NoticeKind
 from domain.sla.clocks import Clock
 from domain.sla.hours import Hours
 from domain.sla.policies import Calendar
+from domain.sla.targets import Metric
+from notifications.wording import Matter, words
+from tests.factories import NOON
 from tests.notifications.shop import Shop
 
 
@@ -38,3 +43,22 @@ async def test_the_last_day_of_a_complaint_is_that_of_the_shops_calendar_whereve
 
     (push,) = shop.far_end.pushed
     assert push.data["title"].endswith(said)
+
+
+@pytest.mark.parametrize(
+    ("locale", "left", "said"),
+    [
+        ("en", timedelta(seconds=61), "Ticket 7: solution due in 2 min"),
+        ("en", timedelta(hours=4), "Ticket 7: solution due in 4 h"),
+        ("pl", timedelta(hours=2, minutes=5), "Zgłoszenie 7: rozwiązanie za 2 h 5 min"),
+        ("pl", timedelta(hours=68, minutes=3), "Zgłoszenie 7: rozwiązanie za 2 d 20 h"),
+        ("es", timedelta(hours=24), "Ticket 7: solución en 1 d"),
+        ("ca", timedelta(hours=25), "Tiquet 7: solució en 1 d 1 h"),
+    ],
+)
+def test_what_is_far_off_is_told_in_hours_and_days(locale: str, left: timedelta, said: str) -> None:
+    matter = Matter(AlertKind.SLA_AT_RISK, number=7, metric=Metric.RESOLUTION, due_at=NOON + left)
+
+    told = words(NoticeKind.ALERT, locale, matter, privacy=Privacy.MINIMAL, now=NOON)
+
+    assert told.title == said
