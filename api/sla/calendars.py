@@ -17,9 +17,9 @@ from domain.actors import Actor
 from domain.db import Json, one_of
 from domain.errors import InvalidInput
 from domain.ids import public_id, row_id
-from domain.languages import N_
 from domain.sla import policies, recounts
 from domain.sla.hours import DAYS, Hours
+from domain.sla.nonsense import Nonsense
 
 
 @strawberry.type(description="Wall times of the zone, such as `09:00` to `17:00`; a day ends at `24:00`.")
@@ -102,10 +102,8 @@ def read_hours(given: HoursInput) -> Hours:
                 "holidays": given.holidays,
             }
         )
-    except ValueError as problem:
-        raise InvalidInput(
-            N_("These hours make no sense: {problem}"), field=["hours"], problem=str(problem)
-        ) from None
+    except Nonsense as nonsense:
+        raise InvalidInput(nonsense.sentence, field=["hours"], **nonsense.values) from None
 
 
 def hours_of(stored: Json) -> WeeklyHours:

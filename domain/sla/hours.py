@@ -13,7 +13,9 @@ from itertools import pairwise
 from typing import Any, Self, TypeAlias
 from zoneinfo import ZoneInfo
 
+from domain.languages import N_
 from domain.sla import public_holidays
+from domain.sla.nonsense import Nonsense
 
 Period: TypeAlias = tuple[time, time]
 Interval: TypeAlias = tuple[datetime, datetime]
@@ -56,10 +58,15 @@ class Hours:
                 if any(at.second or at.microsecond or at.tzinfo for at in period):
                     raise ValueError(f"{DAYS[day]} {_written(period)}: whole minutes of local time only")
                 if period[1] != MIDNIGHT and period[1] <= period[0]:
-                    raise ValueError(f"{DAYS[day]} {_written(period)} ends before it begins")
+                    raise Nonsense(
+                        N_("{day} {period} ends before it begins"), day=DAYS[day], period=_written(period)
+                    )
             for one, other in pairwise(periods):
                 if one[1] == MIDNIGHT or one[1] > other[0]:
-                    raise ValueError(f"{DAYS[day]} {_written(one)} and {_written(other)} overlap")
+                    raise Nonsense(
+                        N_("{day} {one} and {other} overlap"),
+                        day=DAYS[day], one=_written(one), other=_written(other),
+                    )  # fmt: skip
 
     def is_open(self, at: datetime) -> bool:
         return any(self._open(at, at + timedelta.resolution))
@@ -140,7 +147,11 @@ class Hours:
             raise ValueError("weekly is an object of days, closed a list of dates, holidays one of countries")
         for day, periods in weekly.items():
             if day not in DAYS or not isinstance(periods, list):
-                raise ValueError(f"{day}: a day is one of {', '.join(DAYS)} and has a list of periods")
+                raise Nonsense(
+                    N_("{day}: a day is one of {days} and has a list of periods"),
+                    day=day,
+                    days=", ".join(DAYS),
+                )
         return cls(
             zone=_zone(stored.get("zone")),
             weekly={
@@ -228,7 +239,7 @@ def _zone(name: object) -> ZoneInfo:
     try:
         return ZoneInfo(str(name))
     except (KeyError, ValueError, OSError):  # also a folder of zones ("Europe") and a path
-        raise ValueError(f"unknown time zone {name!r}") from None
+        raise Nonsense(N_("unknown time zone {zone}"), zone=repr(name)) from None
 
 
 def _period(day: str, written: object) -> Period:
@@ -236,7 +247,10 @@ def _period(day: str, written: object) -> Period:
         case [str(begin), str(end)] if is_time(begin) and (end == "24:00" or is_time(end)):
             return time.fromisoformat(begin), MIDNIGHT if end == "24:00" else time.fromisoformat(end)
     said = "-".join(map(str, written)) if isinstance(written, list) else written
-    raise ValueError(f"{day} {said} is no period: write 09:00 and 17:00, and 24:00 for the end of a day")
+    raise Nonsense(
+        N_("{day} {period} is no period: write 09:00 and 17:00, and 24:00 for the end of a day"),
+        day=day, period=said,
+    )  # fmt: skip
 
 
 def is_time(text: str) -> bool:

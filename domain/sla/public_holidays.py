@@ -4,13 +4,16 @@ import re
 from datetime import date
 from functools import cache
 
-UNKNOWN = "no holidays are known for {!r}; write PL, or ES-CT for Catalonia"
+from domain.languages import N_
+from domain.sla.nonsense import Nonsense
+
+UNKNOWN = N_("no holidays are known for {code}; write PL, or ES-CT for Catalonia")
 
 
 def check(code: str) -> None:
-    """Raises ValueError for what is no country or region that is known."""
+    """Raises Nonsense for what is no country or region that is known."""
     if not re.fullmatch("[A-Z]{2}(-[A-Z0-9]{1,3})?", code):
-        raise ValueError(UNKNOWN.format(code))
+        raise Nonsense(UNKNOWN, code=repr(code))
     days(code, 2026)
 
 
@@ -22,4 +25,4 @@ def days(code: str, year: int) -> frozenset[date]:
     try:
         return frozenset(holidays.country_holidays(country, subdiv=region or None, years=year))
     except NotImplementedError:
-        raise ValueError(UNKNOWN.format(code)) from None
+        raise Nonsense(UNKNOWN, code=repr(code)) from None

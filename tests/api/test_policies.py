@@ -6,9 +6,10 @@ from typing import Any
 
 import orjson
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from api.house import House
+from domain.agents.staff import Agent
 from domain.audit import AuditEntry, AuditKind
 from domain.db import database_time
 from domain.sla import recounts
@@ -100,6 +101,26 @@ async def test_hours_that_make_no_sense_are_refused_in_a_sentence(
     (refusal,) = done["userErrors"]
     assert refusal["code"] == "INVALID"
     assert says in refusal["message"]
+
+
+async def test_what_is_wrong_with_hours_is_said_in_the_readers_language(mia: Client, house: House) -> None:
+    async with house.db.transaction() as session:
+        await session.execute(update(Agent).values(locale="pl"))
+    monday = [{"begin": "09:00", "end": "13:00"}, {"begin": "12:00", "end": "17:00"}]
+    wrong: list[dict[str, Any]] = [
+        {"weekly": [{"day": "mon", "periods": monday}]},
+        {"timezone": "Europe/Shopville"},
+        {"holidays": ["XX"]},
+    ]
+
+    refused = [await mia.do(CALENDAR, name="Office", hours=OFFICE | hours) for hours in wrong]
+
+    said = [error["message"] for one in refused for error in one["userErrors"]]
+    assert said == [
+        "mon 09:00-13:00 i 12:00-17:00 nakładają się",
+        "nieznana strefa czasowa 'Europe/Shopville'",
+        "nie są znane święta dla 'XX'; pisze się PL albo ES-CT dla Katalonii",
+    ]
 
 
 async def test_a_template_is_a_policy_to_begin_with(mia: Client) -> None:
