@@ -1,7 +1,7 @@
 // One alert: what is waiting, why, who has it, and everything that can be done about it in one tap.
 
 import { ask, change, make, refusals, say } from "/m/talk.js";
-import { customer, lateness, moment, now, state, subject, title } from "/m/telling.js";
+import { customer, deadline, lateness, moment, now, state, subject, title } from "/m/telling.js";
 import { noteOpened } from "/m/opened.js";
 import { showing } from "/m/shown.js";
 
@@ -59,7 +59,7 @@ function heading(alert) {
     make("p", { class: "level" }, say("level", { level: alert.level })),
     make("h1", {}, title(alert)),
     make("p", { class: "clock" }, lateness(alert)),
-    clock && make("p", {}, say("promised_for", { time: moment(clock.dueAt) })),
+    clock && make("p", {}, say("promised_for", { time: deadline(clock.dueAt) })),
     ticket && make("p", { class: "subject" }, subject(ticket)),
     ticket && make("p", {}, customer(ticket)),
     channel && make("p", { class: "subject" }, channel.name),

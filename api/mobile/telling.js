@@ -12,12 +12,20 @@ export function now() {
   return Date.now() + ahead;
 }
 
+const DAY = { weekday: "short", day: "numeric", month: "short" };
+
 /** A moment as one says it: the hour, with the day if it is another. */
 export function moment(time) {
   const date = new Date(time);
   const isToday = date.toDateString() === new Date(now()).toDateString();
-  const day = isToday ? {} : { weekday: "short", day: "numeric", month: "short" };
-  return new Intl.DateTimeFormat(LOCALE, { ...day, hour: "numeric", minute: "2-digit" }).format(date);
+  return new Intl.DateTimeFormat(LOCALE, { ...(!isToday && DAY), hour: "numeric", minute: "2-digit" }).format(date);
+}
+
+/** What is due at the end of a day, is due on that day. */
+export function deadline(time) {
+  const date = new Date(time);
+  if (date.getHours() || date.getMinutes()) return moment(time);
+  return new Intl.DateTimeFormat(LOCALE, DAY).format(date - 1);
 }
 
 /** The two largest parts: `2 h 5 min`. */

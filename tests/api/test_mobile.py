@@ -5,6 +5,7 @@ import os
 import uuid
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from domain.alerting import alerts
 from domain.alerting.notices import Delivery, DeliveryStage, Notice
 from domain.desk.tickets import Ticket
 from domain.ids import public_id, row_id
+from domain.sla.clocks import Clock
 from notifications.composing import receipt_token
 from notifications.vapid import VapidKey
 from tests.browser import LOSE_THE_NEXT_ANSWER, Page, browsing, in_a_browser
@@ -219,6 +221,23 @@ async def test_times_are_written_as_the_readers_browser_writes_them(
     )
 
     assert " ".join(told.split()) == one
+
+
+@in_a_browser
+async def test_what_is_due_at_the_end_of_a_day_is_promised_for_that_day_and_not_for_the_next(
+    two_teams: TwoTeams, house: House, phone: Page
+) -> None:
+    async with house.db.transaction() as session:
+        await session.execute(
+            update(Clock).values(is_legal=True, due_at=datetime(2099, 12, 12, 23, tzinfo=UTC))
+        )
+    await phone.say("Emulation.setTimezoneOverride", timezoneId="Europe/Warsaw")
+    await phone.say("Emulation.setUserAgentOverride", userAgent="", acceptLanguage="pl")
+    await phone.go(f"{two_teams.ben.address}/m/a/{two_teams.ids['Alert']}")
+
+    await _sign_in(phone, "ben")
+
+    assert "Obiecano na sob., 12 gru\n" in await phone.text()
 
 
 SMALL = """[...document.querySelectorAll("button, a, input")].filter((one) => one.checkVisibility()
