@@ -36,6 +36,7 @@ const conversation = new Conversation(
   { line, hello, message: show, typing, refused, rating, file: openFile, emptied },
 );
 
+root.lang = LANGUAGE; // the page of the shop may be in another: a screen reader asks
 translate(root);
 emptied();
 if (conversation.begun) start();

@@ -566,6 +566,14 @@ async def test_its_words_are_as_large_as_the_reader_has_set_and_not_as_small_as_
     assert min(sizes.values()) > smallest
 
 
+async def test_the_chat_says_in_which_language_it_speaks_on_a_page_of_another(shop: Shop) -> None:
+    await shop.page.evaluate("() => void (document.documentElement.lang = 'pl')")
+
+    spoken = await shop.page.locator("#chat-open").evaluate("(it) => it.closest('[lang]').lang")
+
+    assert spoken == "en"
+
+
 async def test_the_chat_is_used_by_keyboard_alone(shop: Shop) -> None:
     page = shop.page
     await page.get_by_role("button", name="Chat with us").focus()
