@@ -1,7 +1,7 @@
 """What a query asks for below a field, so that a root resolver reads that and nothing else.
 
 Fragments are merged whatever their type condition, and `@skip`/`@include` are taken as included: at worst something is
-read that is not shown. Found once per document: documents are kept (`api/execution.py`), and so are their selections.
+read that is not shown. Found once per document: documents are kept (`api/documents.py`), and so are their selections.
 """
 
 from typing import Any

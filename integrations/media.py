@@ -46,7 +46,7 @@ class Media:
         url = attachment.source_url or ""
         recordings, sign_in = await self._account(attachment, url)
         if recordings and attachment.file:
-            await self._let_go(recordings, url, lease)
+            await self._delete_there(recordings, url, lease)
             return
         try:
             content, mime = await self._download(url, recordings, sign_in)
@@ -73,15 +73,14 @@ class Media:
                 await scans.ask(session, self._files, [file])
                 item = (await session.execute(select(Item).where(Item.id == attachment.item_id))).scalar_one()
                 item.tell(EventKind.ATTACHMENT_FETCHED, by=SYSTEM, at=await database_time(session))
-        except (
-            BaseException
-        ):  # somebody else has fetched it, its person was erased meanwhile, the database went
-            await self._let_go_of(file)
+        except BaseException:
+            # Somebody else has fetched it, its person was erased meanwhile, the database went.
+            await self._let_go(file)
             raise
         if recordings and recordings.are_deleted:
-            await self._let_go(recordings, url, lease)
+            await self._delete_there(recordings, url, lease)
 
-    async def _let_go_of(self, file: str) -> None:
+    async def _let_go(self, file: str) -> None:
         """Bytes that no row names would be nobody's to erase. Whether one does is asked: a commit may have lost only its answer."""
         async with self._db.transaction() as session:
             if await session.scalar(select(Attachment.id).where(Attachment.file == file)):
@@ -103,7 +102,7 @@ class Media:
             return recordings, recordings.sign_in if recordings else None
         return None, credentials_for(channel, self._keys, self._twilio, url)
 
-    async def _let_go(self, recordings: Recordings, url: str, lease: Lease[Attachment]) -> None:
+    async def _delete_there(self, recordings: Recordings, url: str, lease: Lease[Attachment]) -> None:
         """It is safe here: there it is deleted, however often that has to be tried."""
         try:
             await recordings.delete(self._http, url)

@@ -116,7 +116,7 @@ def _is_late(since: datetime | None, now: datetime) -> bool:
 async def _feed(patient: Patient) -> AsyncIterator[Finding]:
     now = await database_time(patient.connection)
     for name, since in (await unread_since(patient.connection)).items():
-        late = since is not None and (now - since).total_seconds() > LATE
+        late = _is_late(since, now)
         said = (
             f"has not read since {since:%Y-%m-%d %H:%M}: does a worker run?"
             if late

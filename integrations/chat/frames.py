@@ -72,8 +72,8 @@ def message_text(frame: Frame, *, may_be_empty: bool) -> str:
     return text
 
 
-def whole_number(frame: Frame, name: str, **otherwise: int) -> int:
-    value = frame.get(name, otherwise.get("otherwise"))
+def whole_number(frame: Frame, name: str, otherwise: int | None = None) -> int:
+    value = frame.get(name, otherwise)
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**62:
         raise BadFrame("bad_number", f"{name} is a whole number")
     return value

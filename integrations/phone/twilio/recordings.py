@@ -8,7 +8,7 @@ from cryptography.fernet import InvalidToken
 from pydantic import ValidationError
 
 from domain.keys import Keys
-from domain.ways_in.channels import Channel, ChannelKind
+from domain.ways_in.channels import Channel
 from integrations.phone.line import PhoneLine
 from integrations.twilio import sign_in
 
@@ -22,8 +22,6 @@ class Recordings:
 
     @classmethod
     def of(cls, channel: Channel, keys: Keys) -> Self | None:
-        if channel.kind != ChannelKind.PHONE:
-            return None
         try:
             line = PhoneLine.of(channel, keys)
         except (ValidationError, InvalidToken):
