@@ -172,17 +172,13 @@ async def _address(
     )
     theirs = [one for one in found if not reads_nothing(one.value)]
     ours = await ours_among(session, [one.value for one in theirs])
-    theirs = [one for one in theirs if one.value not in ours and not await blocked_as(session, _claim(one))]
+    theirs = [one for one in theirs if one.value not in ours and not await blocked_as(session, one.claimed())]
     signed = str(visitor.identity.get("email", "")).lower()
     theirs.sort(key=lambda one: (one.verified_at is None, one.value != signed))
     for one in theirs:
         if one.verified_at or await _may_be_mailed(session, one, ticket):
             return one
     return None
-
-
-def _claim(identity: Identity) -> Claim:
-    return Claim(identity.kind, identity.value, None, scope=identity.scope)
 
 
 async def _may_be_mailed(session: AsyncSession, identity: Identity, ticket: Ticket) -> bool:

@@ -20,7 +20,7 @@ from domain.abreast import asked
 from domain.arriving.inbound import InboundMessage
 from domain.arriving.participants import Participant
 from domain.arriving.sides import is_the_customer, side_answered
-from domain.customers.contacts import Claim, Contact, Identity, IdentityKind
+from domain.customers.contacts import Claim, Contact, Identity, IdentityKind, has_value_of
 from domain.db import one_of_given
 from domain.desk.messages import Item, Message
 from domain.desk.threads import Thread
@@ -101,7 +101,7 @@ async def _by_ticket_number(session: AsyncSession, channel: Channel, said: Inbou
 
 
 def _takes_part(claim: Claim) -> ColumnElement[bool]:
-    addressee = exists().where(Identity.id == Thread.identity_id, _is(claim))
+    addressee = exists().where(Identity.id == Thread.identity_id, has_value_of(claim))
     accepted: ColumnElement[bool] = false()
     if claim.kind == IdentityKind.EMAIL:
         accepted = exists().where(
@@ -113,9 +113,7 @@ def _takes_part(claim: Claim) -> ColumnElement[bool]:
         return or_(addressee, accepted)
     other, owner = aliased(Identity), aliased(Contact)
     another = exists().where(
-        other.kind == claim.kind,
-        other.scope == claim.scope,
-        other.value == claim.value,
+        has_value_of(claim, other),
         other.verified_at.is_not(None),
         other.shared_at.is_(None),
         owner.id == other.contact_id,
@@ -132,16 +130,10 @@ def _certainly_takes_part(claim: Claim) -> ColumnElement[bool]:
         return _takes_part(claim)
     somebodys = aliased(Identity)
     proven = exists().where(
-        somebodys.kind == claim.kind,
-        somebodys.scope == claim.scope,
-        somebodys.value == claim.value,
+        has_value_of(claim, somebodys),
         or_(somebodys.verified_at.is_not(None), somebodys.shared_at.is_not(None)),
     )
-    return and_(exists().where(Identity.id == Thread.identity_id, _is(claim)), ~proven)
-
-
-def _is(claim: Claim) -> ColumnElement[bool]:
-    return and_(Identity.kind == claim.kind, Identity.scope == claim.scope, Identity.value == claim.value)
+    return and_(exists().where(Identity.id == Thread.identity_id, has_value_of(claim)), ~proven)
 
 
 async def goes_on(

@@ -77,7 +77,7 @@ async def _participant(
     contact = await survivor_of(session, addressee.contact_id)
     if contact is None:
         return None
-    if (addressee.kind, addressee.scope, addressee.value) != first.key:
+    if addressee.key != first.key:
         return await _by_another_address(session, first, answered, contact, at=at)
     proof = first.proof
     if proof is None and said.thread_number and not said.from_ourselves:
@@ -116,7 +116,7 @@ async def _same_number(
     identity = await session.get_one(Identity, answered.identity_id)
     contact = await survivor_of(session, answered.contact_id)
     ticket = await locked(session, answered.ticket_id)
-    if contact is None or (identity.kind, identity.scope, identity.value) != said.claims[0].key:
+    if contact is None or identity.key != said.claims[0].key:
         return None
     if not await goes_on(session, said, answered, ticket, at=said.at):
         return None

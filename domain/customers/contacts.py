@@ -14,7 +14,7 @@ from typing import Any
 
 import idna
 import phonenumbers
-from sqlalchemy import ForeignKey, Index, Integer, Select, select, text
+from sqlalchemy import ColumnElement, ForeignKey, Index, Integer, Select, and_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -135,6 +135,14 @@ class Identity(Base):
     bounced_at: Mapped[datetime | None]
     """Since when nothing is believed to arrive there."""
 
+    @property
+    def key(self) -> tuple[IdentityKind, str, str]:
+        return self.kind, self.scope, self.value
+
+    def claimed(self) -> "Claim":
+        """By somebody who proves nothing."""
+        return Claim(self.kind, self.value, None, scope=self.scope)
+
     def used(self, *, at: datetime) -> None:
         """Something came from there: so there is somebody."""
         self.last_used_at, self.bounces, self.bounced_at = at, 0, None
@@ -245,11 +253,14 @@ async def lock_identities(session: AsyncSession, *claims: Claim) -> None:
     await one_at_a_time(session, *map(name_of, claims))
 
 
+def has_value_of(one: Identity | Claim, identity: type[Identity] = Identity) -> ColumnElement[bool]:
+    """A condition on an identity."""
+    return and_(identity.kind == one.kind, identity.scope == one.scope, identity.value == one.value)
+
+
 def same_value(identity: Identity) -> Select[uuid.UUID]:
     """Contacts that became one may have brought the same address twice."""
-    return select(Identity.id).where(
-        Identity.kind == identity.kind, Identity.scope == identity.scope, Identity.value == identity.value
-    )
+    return select(Identity.id).where(has_value_of(identity))
 
 
 def add_contact(session: AsyncSession, *, name: str, locale: str | None, by: Actor, at: datetime) -> Contact:

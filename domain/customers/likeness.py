@@ -29,7 +29,7 @@ async def _like(
     by_id = {contact.id: contact for contact in people}
     by_key: dict[Any, list[tuple[Identity, Contact]]] = {claim.key: [] for claim in claims}
     for identity in found:
-        if (key := (identity.kind, identity.scope, identity.value)) in by_key:
+        if (key := identity.key) in by_key:
             # As they are in the database: what the session knows of them may be older.
             owner = by_id[identity.contact_id]
             survivor = by_id[owner.canonical_id or owner.id]

@@ -12,7 +12,7 @@ from domain.answering import reply_windows, texting
 from domain.answering.carrying import mailbox_for, thread_with
 from domain.arriving.opening import open_thread
 from domain.arriving.ourselves import ours_among
-from domain.customers.contacts import Claim, Identity, IdentityKind
+from domain.customers.contacts import Identity, IdentityKind
 from domain.customers.mailboxes import reads_nothing
 from domain.customers.survivors import same_person
 from domain.customers.visitors import visitor_of
@@ -63,7 +63,7 @@ async def _conversation(session: AsyncSession, ticket: Ticket, channel_id: uuid.
 
 
 async def _is_open(session: AsyncSession, way: Way, text: str, *, at: datetime) -> bool:
-    if way.to.bounced_at or await blocked_as(session, _claim(way.to)):
+    if way.to.bounced_at or await blocked_as(session, way.to.claimed()):
         return False
     match way.channel.kind:
         case ChannelKind.EMAIL:
@@ -116,7 +116,7 @@ async def _by_mail(session: AsyncSession, ticket: Ticket, *, at: datetime) -> Wa
         .limit(10)
     )
     for to in proven:
-        if await _is_read(session, to) and not await blocked_as(session, _claim(to)):
+        if await _is_read(session, to) and not await blocked_as(session, to.claimed()):
             return await _mail_to(session, ticket, to, at=at)
     return None
 
@@ -141,7 +141,3 @@ async def _mail_to(session: AsyncSession, ticket: Ticket, to: Identity, *, at: d
     )
     await session.flush()
     return Way(thread, mailbox, to)
-
-
-def _claim(identity: Identity) -> Claim:
-    return Claim(identity.kind, identity.value, None, scope=identity.scope)

@@ -103,15 +103,14 @@ async def block_identity(
     """A visitor, a Messenger person, a caller, or whoever writes from an address."""
     if await _ours(session, identity.kind, [identity.value]):
         raise InvalidInput(N_("This is an address of the shop itself."), field=["identityId"])
-    return await _kept(session, identity.kind, identity.scope, identity.value, reason=reason, by=by, at=at)
+    return await _kept(session, *identity.key, reason=reason, by=by, at=at)
 
 
 async def block_all(
     session: AsyncSession, identities: Iterable[Identity], *, by: Actor, at: datetime
 ) -> None:
     """Who wrote spam; what is ours is left out."""
-    wanted = {(one.kind, one.scope, one.value) for one in identities}
-    for kind, scope, value in sorted(wanted):
+    for kind, scope, value in sorted({one.key for one in identities}):
         if not await _ours(session, kind, [value]):
             await _kept(session, kind, scope, value, reason="spam", by=by, at=at)
 
