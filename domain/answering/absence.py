@@ -17,9 +17,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 from domain.abreast import one_at_a_time
 from domain.actors import SYSTEM
 from domain.agents.staff import Agent
-from domain.answering.carrying import mailbox_for, thread_with
+from domain.answering.carrying import mailed, thread_with
 from domain.answering.replies import going_on, message_id, queued
-from domain.arriving.opening import open_thread
 from domain.arriving.ourselves import ours_among
 from domain.customers.contacts import Claim, Contact, Identity, IdentityKind
 from domain.customers.mailboxes import reads_nothing, without_plus
@@ -28,7 +27,7 @@ from domain.customers.visitors import ABSENCES, MAIL_AFTER, Visitor
 from domain.db import Base, Database, database_time, new_id, ring
 from domain.desk.messages import OUTBOX, Attachment, DeliveryState, Direction, Message
 from domain.desk.survivors import locked
-from domain.desk.threads import Placement, Thread
+from domain.desk.threads import Thread
 from domain.desk.tickets import Ticket
 from domain.events import EventKind
 from domain.hands import work
@@ -136,7 +135,7 @@ async def _mail(
     to = await _address(session, contact, visitor, ticket)
     if to is None:
         return None
-    found = await _conversation(session, ticket, to, at=at)
+    found = await mailed(session, ticket, to, JoinCode.VISITOR_LEFT, at=at)
     if found is None:
         return None
     thread, mailbox = found
@@ -189,30 +188,6 @@ async def _may_be_mailed(session: AsyncSession, identity: Identity, ticket: Tick
     address = without_plus(identity.value)
     await one_at_a_time(session, f"unproven mail\n{address}")
     return await session.scalar(select(UnprovenMail.id).where(UnprovenMail.address == address)) is None
-
-
-async def _conversation(
-    session: AsyncSession, ticket: Ticket, to: Identity, *, at: datetime
-) -> tuple[Thread, Channel] | None:
-    if existing := await thread_with(session, ticket, to, ChannelKind.EMAIL):
-        return existing
-    mailbox = await mailbox_for(session, ticket)
-    if mailbox is None:
-        return None
-    thread = open_thread(
-        session,
-        ticket,
-        Placement(ticket.id, JoinCode.VISITOR_LEFT),
-        channel_id=mailbox.id,
-        key=None,
-        identity=to,
-        subject="",
-        by=SYSTEM,
-        at=at,
-        proof=to.verified_by,
-    )
-    await session.flush()
-    return thread, mailbox
 
 
 async def _words(session: AsyncSession, language: str, unread: Sequence[Any]) -> str:

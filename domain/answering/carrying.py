@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import and_, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain.actors import Actor
+from domain.actors import SYSTEM, Actor
 from domain.answering import texting
 from domain.arriving.opening import open_thread
 from domain.customers.contacts import Identity, IdentityKind, Proof, same_value
@@ -110,6 +110,31 @@ async def thread_with(
         session, Wanted(_latest, between, Thread), Wanted(_its_channel, between, Channel)
     )
     return (known(session, threads[0]), known(session, channels[0])) if threads else None
+
+
+async def mailed(
+    session: AsyncSession, ticket: Ticket, to: Identity, code: JoinCode, *, at: datetime
+) -> tuple[Thread, Channel] | None:
+    """Of what is mailed by itself: the ticket's conversation with this address, else one that begins; none without a mailbox."""
+    if existing := await thread_with(session, ticket, to, ChannelKind.EMAIL):
+        return existing
+    mailbox = await mailbox_for(session, ticket)
+    if mailbox is None:
+        return None
+    thread = open_thread(
+        session,
+        ticket,
+        Placement(ticket.id, code),
+        channel_id=mailbox.id,
+        key=None,
+        identity=to,
+        subject="",
+        by=SYSTEM,
+        at=at,
+        proof=to.verified_by,
+    )
+    await session.flush()
+    return thread, mailbox
 
 
 def _between(ticket: Ticket, to: Identity, kind: ChannelKind | None) -> Json:

@@ -7,17 +7,15 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain.actors import SYSTEM
 from domain.answering import reply_windows, texting
-from domain.answering.carrying import mailbox_for, thread_with
-from domain.arriving.opening import open_thread
+from domain.answering.carrying import mailed
 from domain.arriving.ourselves import ours_among
 from domain.customers.contacts import Identity, IdentityKind
 from domain.customers.mailboxes import reads_nothing
 from domain.customers.survivors import same_person
 from domain.customers.visitors import visitor_of
 from domain.desk.messages import Direction, Message
-from domain.desk.threads import Placement, Thread
+from domain.desk.threads import Thread
 from domain.desk.tickets import Ticket
 from domain.errors import CannotReply
 from domain.joining.reasons import JoinCode
@@ -117,27 +115,6 @@ async def _by_mail(session: AsyncSession, ticket: Ticket, *, at: datetime) -> Wa
     )
     for to in proven:
         if await _is_read(session, to) and not await blocked_as(session, to.claimed()):
-            return await _mail_to(session, ticket, to, at=at)
+            found = await mailed(session, ticket, to, JoinCode.ASKED_AFTERWARDS, at=at)
+            return Way(*found, to) if found else None
     return None
-
-
-async def _mail_to(session: AsyncSession, ticket: Ticket, to: Identity, *, at: datetime) -> Way | None:
-    if existing := await thread_with(session, ticket, to, ChannelKind.EMAIL):
-        return Way(*existing, to)
-    mailbox = await mailbox_for(session, ticket)
-    if mailbox is None:
-        return None
-    thread = open_thread(
-        session,
-        ticket,
-        Placement(ticket.id, JoinCode.ASKED_AFTERWARDS),
-        channel_id=mailbox.id,
-        key=None,
-        identity=to,
-        subject="",
-        by=SYSTEM,
-        at=at,
-        proof=to.verified_by,
-    )
-    await session.flush()
-    return Way(thread, mailbox, to)
