@@ -45,9 +45,8 @@ from domain.desk.survivors import locked
 from domain.desk.threads import Thread, news_of_chat
 from domain.desk.tickets import Ticket
 from domain.events import EventKind
-from domain.joining.cases import note_numbers
 from domain.joining.matters import matter_of
-from domain.joining.suggestions import phones_in
+from domain.joining.named_numbers import note_numbers
 from domain.keys import Keys
 from domain.sla import reckoning
 from domain.ways_in.blocking import blocked_as
@@ -113,7 +112,7 @@ async def _message(
     if thread.side:
         await _said_aside(message, thread, ticket, at=arrival.received_at)
         return None
-    await note_numbers(session, message.id, about.numbers | phones_in(unheard.text))
+    await note_numbers(session, message, about)
     by = customer(ticket.contact_id)
     message.tell(EventKind.MESSAGE_RECEIVED, by=by, at=said.at)
     if channel.kind == ChannelKind.CHAT:
@@ -154,7 +153,7 @@ async def _part(
     if message.text != said.text:
         message.text, message.particulars = said.text, said.particulars
         about = matter_of("", said.text, (await shop.joining(session)).order_numbers)
-        await note_numbers(session, message.id, about.numbers | phones_in(said.text))
+        await note_numbers(session, message, about)
         message.tell(EventKind.MESSAGE_EDITED, by=customer(ticket.contact_id), at=arrival.received_at)
     return None
 

@@ -18,8 +18,9 @@ from domain.desk.messages import Direction, Message
 from domain.desk.survivors import held_with, locked
 from domain.desk.threads import Certainty, Thread, place
 from domain.desk.tickets import Ticket
-from domain.joining.cases import NamedNumber, cases_of
+from domain.joining.cases import cases_of
 from domain.joining.matters import Matter, things_in
+from domain.joining.named_numbers import NamedNumber
 from domain.joining.numbers import NumberKind
 from domain.joining.reasons import REASON_OF_PROOF, JoinCode
 from domain.joining.subjects import tags_in

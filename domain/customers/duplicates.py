@@ -19,7 +19,7 @@ from domain.chorus import Reads, side_by_side
 from domain.customers.contacts import Contact, Identity, IdentityKind
 from domain.db import Base, by_name, one_of_given
 from domain.desk.messages import Item
-from domain.joining.cases import NamedNumber
+from domain.joining.named_numbers import NamedNumber
 from domain.joining.numbers import NumberKind
 from domain.joining.reasons import DuplicateCode
 

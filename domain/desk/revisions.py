@@ -30,9 +30,8 @@ from domain.desk.survivors import locked
 from domain.desk.threads import Thread
 from domain.desk.tickets import Ticket
 from domain.events import EventKind
-from domain.joining.cases import NamedNumber, note_numbers
 from domain.joining.matters import matter_of
-from domain.joining.suggestions import phones_in
+from domain.joining.named_numbers import NamedNumber, note_numbers
 from domain.telling import tell
 from domain.ways_in.channels import Channel, ChannelKind
 
@@ -184,7 +183,7 @@ async def _retell(session: AsyncSession, message: Message, ticket: Ticket, befor
     await session.execute(delete(NamedNumber).where(NamedNumber.item_id == message.id))
     rules = await shop.joining(session)
     about = matter_of("", message.text, rules.order_numbers)
-    await note_numbers(session, message.id, about.numbers | phones_in(message.text))
+    await note_numbers(session, message, about)
     if ticket.subject and ticket.subject == first_words(before):
         ticket.subject = first_words(message.text)
 

@@ -26,7 +26,7 @@ from domain.desk.tickets import Ticket
 from domain.events import Event, EventKind, Reader
 from domain.finding.entries import EntryKind, forget, keep
 from domain.finding.lexemes import Kept, Mark
-from domain.joining.cases import NamedNumber
+from domain.joining.named_numbers import NamedNumber
 from domain.joining.numbers import NumberKind
 
 READER = "finding"

@@ -26,10 +26,9 @@ from domain.desk.survivors import locked
 from domain.desk.threads import Thread
 from domain.desk.tickets import Ticket, TicketStatus
 from domain.events import EventKind, record
-from domain.joining.cases import note_numbers
 from domain.joining.matters import matter_of
+from domain.joining.named_numbers import note_numbers
 from domain.joining.reasons import JoinCode
-from domain.joining.suggestions import phones_in
 from domain.privacy import retention
 from domain.ways_in.blocking import blocked_as
 from domain.ways_in.channels import Channel
@@ -60,7 +59,7 @@ async def bring(
     thread, ticket = await _conversation(session, channel, said, person, at=at)
     message = await written(session, channel, arrival, said, thread, ticket, person)
     about = matter_of(said.subject, said.folded or said.text, (await shop.joining(session)).order_numbers)
-    await note_numbers(session, message.id, about.numbers | phones_in(said.text))
+    await note_numbers(session, message, about)
     ticket.updated_at = ticket.solved_at = thread.ended_at = max(said.at, ticket.updated_at)
     if not said.from_shop:
         thread.last_inbound_at = max(said.at, thread.last_inbound_at or said.at)

@@ -1,4 +1,4 @@
-"""The tickets that a conversation of the same contact may mean, with what each is about; and the numbers that messages name."""
+"""The tickets that a conversation of the same contact may mean, with what each is about."""
 
 import uuid
 from collections import defaultdict
@@ -6,32 +6,20 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import (
-    ColumnElement,
-    DateTime,
-    ForeignKey,
-    Index,
-    Uuid,
-    and_,
-    column,
-    func,
-    literal,
-    or_,
-    select,
-    true,
-)
-from sqlalchemy.dialects.postgresql import ARRAY, insert
+from sqlalchemy import ColumnElement, DateTime, Uuid, and_, column, func, literal, or_, select, true
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import Mapped, aliased, mapped_column
+from sqlalchemy.orm import aliased
 from sqlalchemy.sql.selectable import TableValuedAlias
 
 from domain.abreast import asked
 from domain.customers.survivors import same_person
-from domain.db import Base, new_id, one_of
+from domain.db import one_of
 from domain.desk.messages import Direction, Item, ItemKind
 from domain.desk.threads import Case, Thread
 from domain.desk.tickets import LIVE, REOPENS_WITHIN, Ticket, TicketStatus
 from domain.joining.matters import Matter, matter_of
+from domain.joining.named_numbers import NamedNumber
 from domain.joining.numbers import CaseNumber, NumberKind
 from domain.ways_in.channels import Channel, ChannelKind
 
@@ -39,39 +27,6 @@ MOST = 20
 """Of a contact: the newest."""
 TEXTS = 12
 """Of a ticket that are read for what it is about: the newest."""
-
-
-class NamedNumber(Base):
-    """An order, a parcel or an invoice that a message names."""
-
-    __tablename__ = "named_number"
-    __table_args__ = (
-        Index("uq_named_number_item", "item_id", "kind", "value", unique=True),
-        Index("ix_named_number_value", "value", "kind"),
-    )
-
-    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
-    item_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("item.id"))
-    kind: Mapped[NumberKind]
-    value: Mapped[str]
-
-
-async def note_numbers(session: AsyncSession, item_id: uuid.UUID, numbers: frozenset[CaseNumber]) -> None:
-    if numbers:
-        await asked(session, _noted, (item_id, numbers))
-
-
-Named = tuple[uuid.UUID, frozenset[CaseNumber]]
-
-
-async def _noted(session: AsyncSession, many: Sequence[Named]) -> Mapping[Named, None]:
-    rows = [
-        {"id": new_id(), "item_id": item_id, "kind": one.kind, "value": one.value}
-        for item_id, numbers in many
-        for one in sorted(numbers)
-    ]
-    await session.execute(insert(NamedNumber).on_conflict_do_nothing(), rows)
-    return dict.fromkeys(many)
 
 
 def may_go_on(at: datetime | ColumnElement[datetime]) -> Any:

@@ -1,6 +1,5 @@
 """Tickets that may be the same matter, for a person to say: each with its reason, and accepted or dismissed for good."""
 
-import re
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,13 +27,14 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from domain.abreast import asked
 from domain.actors import Actor
-from domain.customers.contacts import Claim, IdentityKind, normalised, phone_number
+from domain.customers.contacts import Claim, IdentityKind
 from domain.customers.likeness import identities_like
 from domain.db import Base, new_id
 from domain.desk.messages import Item
 from domain.desk.threads import Likeness, Placement
 from domain.desk.tickets import Ticket
-from domain.joining.cases import Asking, NamedNumber, newest_tickets
+from domain.joining.cases import Asking, newest_tickets
+from domain.joining.named_numbers import NamedNumber, written_in
 from domain.joining.numbers import CaseNumber, NumberKind
 from domain.joining.reasons import MatterCode, SuggestionCode
 
@@ -263,32 +263,3 @@ async def _naming(
     for place, ticket_id, value in rows:
         found[many[place]].append((ticket_id, value))
     return found
-
-
-_AN_ADDRESS = re.compile(r"[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,5}")
-_A_PHONE = re.compile(r"(?<![\w+-])\+?\d(?:[\s().-]?\d){8,14}(?!\w)")
-REGIONS = ("PL", "ES")
-"""Of numbers that are written without their country."""
-
-
-def phones_in(text: str) -> frozenset[CaseNumber]:
-    return frozenset(
-        CaseNumber(NumberKind.PHONE, claim.value)
-        for claim in written_in(text)
-        if claim.kind == IdentityKind.PHONE
-    )
-
-
-def written_in(text: str) -> list[Claim]:
-    """The first few addresses and telephone numbers."""
-    text = text[:5_000]
-    claims = [
-        Claim(IdentityKind.EMAIL, normalised(IdentityKind.EMAIL, address), None, label=address)
-        for address in _AN_ADDRESS.findall(text)[:MOST]
-    ]
-    for written in _A_PHONE.findall(text)[:MOST]:
-        numbers = {phone_number(written, region=region) for region in REGIONS}
-        claims += [
-            Claim(IdentityKind.PHONE, one, None, label=written) for one in sorted(filter(None, numbers))
-        ]
-    return list(dict.fromkeys(claims))

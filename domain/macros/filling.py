@@ -20,7 +20,7 @@ from domain.db import one_of
 from domain.desk.messages import Item
 from domain.desk.threads import Thread
 from domain.desk.tickets import Ticket
-from domain.joining.cases import NamedNumber
+from domain.joining.named_numbers import NamedNumber
 from domain.joining.numbers import NumberKind
 from domain.macros.macros import Macro, language_for
 from domain.macros.variables import Filled, fill

@@ -35,8 +35,8 @@ from domain.desk.tickets import Ticket
 from domain.feedback.requests import SurveyRequest
 from domain.finding.entries import SearchEntry
 from domain.finding.indexing import entries_of
-from domain.joining.cases import NamedNumber
 from domain.joining.moves import Step
+from domain.joining.named_numbers import NamedNumber
 from domain.joining.suggestions import Suggestion
 from domain.privacy.belonging import (
     complaints_of,
