@@ -151,9 +151,9 @@ async def _part(
     ticket = await locked(session, message.ticket_id)
     whole.shown_in(message.id)
     if message.text != said.text:
+        before = message.text
         message.text, message.particulars = said.text, said.particulars
-        about = matter_of("", said.text, (await shop.joining(session)).order_numbers)
-        await note_numbers(session, message, about)
+        await revisions.retell(session, message, ticket, before)
         message.tell(EventKind.MESSAGE_EDITED, by=customer(ticket.contact_id), at=arrival.received_at)
     return None
 

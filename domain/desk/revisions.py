@@ -150,7 +150,7 @@ async def receive(session: AsyncSession, channel: Channel, arrival: Arrival, sai
         return None
     message.text, message.particulars = now.text, now.particulars
     if now.text != was.text:
-        await _retell(session, message, ticket, was.text)
+        await retell(session, message, ticket, was.text)
     if isinstance(said, InboundUnsent):
         await session.execute(delete(Attachment).where(Attachment.item_id == message.id))
     message.tell(KINDS[type(said)], by=SYSTEM if said.from_shop else customer(message.contact_id), at=said.at)
@@ -178,8 +178,8 @@ async def message_of(
     )
 
 
-async def _retell(session: AsyncSession, message: Message, ticket: Ticket, before: str) -> None:
-    """What was made of its words when it came."""
+async def retell(session: AsyncSession, message: Message, ticket: Ticket, before: str) -> None:
+    """What was made of its words when it came, and read as `before`."""
     await session.execute(delete(NamedNumber).where(NamedNumber.item_id == message.id))
     rules = await shop.joining(session)
     about = matter_of("", message.text, rules.order_numbers)

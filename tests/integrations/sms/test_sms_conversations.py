@@ -20,6 +20,7 @@ from domain.desk.messages import FETCHES, Attachment, Direction, Message
 from domain.desk.survivors import locked
 from domain.desk.threads import Thread
 from domain.desk.tickets import TicketStatus
+from domain.joining.named_numbers import NamedNumber
 from domain.joining.reasons import JoinCode
 from domain.joining.suggestions import Suggestion
 from domain.keys import Keys
@@ -307,6 +308,20 @@ async def test_what_is_incomplete_is_shown_after_a_while_and_completed_where_it_
     assert missing == {"missing": [2]}
     assert await vonage.shown() == [["Where is my parcel, please?"]]
     assert (await vonage.messages())[0].particulars is None
+
+
+async def test_what_is_completed_names_its_ticket_and_its_order_anew(house: House, vonage: Texting) -> None:
+    words = {1: "Order 712", 2: "345: where is it?"}
+    await _comes(vonage, ADA, a_part(1, words[1], 2, messageId="M1"))
+    await past(house)
+    await vonage.opened()
+    await _comes(vonage, ADA, a_part(2, words[2], 2, messageId="M2"))
+    await vonage.opened()
+
+    assert await vonage.shown() == [["Order 712345: where is it?"]]
+    async with house.db.transaction() as session:
+        assert [ticket.subject for ticket in await tickets(session)] == ["Order 712345: where is it?"]
+        assert (await session.scalars(select(NamedNumber.value))).all() == ["712345"]
 
 
 async def test_a_number_of_a_message_that_is_used_again_begins_another(house: House, vonage: Texting) -> None:
