@@ -21,7 +21,7 @@ from domain.answering.carrying import mailed, thread_with
 from domain.answering.replies import going_on, message_id, queued
 from domain.arriving.ourselves import ours_among
 from domain.customers.contacts import Claim, Contact, Identity, IdentityKind
-from domain.customers.mailboxes import reads_nothing, without_plus
+from domain.customers.mailboxes import mail_address, reads_nothing, without_plus
 from domain.customers.survivors import same_person, survivor_of
 from domain.customers.visitors import ABSENCES, MAIL_AFTER, Visitor
 from domain.db import Base, Database, database_time, new_id, ring
@@ -172,7 +172,7 @@ async def _address(
     theirs = [one for one in found if not reads_nothing(one.value)]
     ours = await ours_among(session, [one.value for one in theirs])
     theirs = [one for one in theirs if one.value not in ours and not await blocked_as(session, one.claimed())]
-    signed = str(visitor.identity.get("email", "")).lower()
+    signed = mail_address(str(visitor.identity.get("email", "")))
     theirs.sort(key=lambda one: (one.verified_at is None, one.value != signed))
     for one in theirs:
         if one.verified_at or await _may_be_mailed(session, one, ticket):

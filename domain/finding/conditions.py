@@ -30,6 +30,7 @@ from sqlalchemy.sql.elements import SQLCoreOperations
 from domain.agents.staff import Agent, Team
 from domain.complaints.complaints import LEADS, Complaint
 from domain.customers.contacts import Contact, Identity, IdentityKind
+from domain.customers.mailboxes import mail_address
 from domain.customers.survivors import same_person
 from domain.desk import tags
 from domain.desk.messages import DeliveryState, Direction, Item, ItemKind
@@ -235,7 +236,7 @@ def _has_contact(who: str) -> ColumnElement[bool]:
     except Refused:
         pass
     if "@" in who:
-        address = (Identity.kind == IdentityKind.EMAIL, Identity.value == who.lower())
+        address = (Identity.kind == IdentityKind.EMAIL, Identity.value == mail_address(who))
         return Ticket.contact_id.in_(select(Identity.contact_id).where(*address))
     asked = asked_words(who)
     return Ticket.contact_id.in_(_people_found(asked)) if asked else false()

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from domain.actors import SYSTEM
 from domain.agents.staff import Team
 from domain.arriving.inbound import CallStep
-from domain.customers.contacts import Contact
+from domain.customers.contacts import Claim, Contact, IdentityKind, add_identity, normalised
 from domain.db import new_id
 from domain.desk import spam
 from domain.desk.messages import Direction, Message
@@ -152,6 +152,18 @@ async def test_a_term_holds_for_its_tickets(session: AsyncSession, shop: dict[st
         "boots"
     }
     assert await found(session, shop, "assignee:me") == set()
+
+
+async def test_an_address_is_found_however_its_domain_is_written(
+    session: AsyncSession, shop: dict[str, Any]
+) -> None:
+    zofia = await session.get_one(Contact, shop["boots"].contact_id)
+    address = normalised(IdentityKind.EMAIL, "zofia@żółw.example")
+    add_identity(session, zofia, Claim(IdentityKind.EMAIL, address, None), by=SYSTEM, at=NOON)
+    await session.flush()
+
+    assert await found(session, shop, "contact:Zofia@Żółw.example") == {"boots"}
+    assert await found(session, shop, f"contact:{address}") == {"boots"}
 
 
 async def test_a_promise_is_ok_then_at_risk_then_broken(session: AsyncSession, shop: dict[str, Any]) -> None:

@@ -9,8 +9,9 @@ from sqlalchemy import func, select, update
 
 from api.house import House
 from demo.farends import SmtpSink
+from domain.actors import SYSTEM
 from domain.answering.absence import Absences, UnprovenMail
-from domain.customers.contacts import Identity, IdentityKind, Proof
+from domain.customers.contacts import Claim, Contact, Identity, IdentityKind, Proof, add_identity, normalised
 from domain.customers.visitors import ABSENCES, Visitor
 from domain.db import database_time, new_id
 from domain.desk.messages import OUTBOX, DeliveryState, Message
@@ -92,6 +93,23 @@ async def test_unread_answers_go_out_in_one_mail_once_and_the_reply_joins_the_ti
         await receive(session, mailbox, reply)
         joined = (await session.scalars(select(Message).where(Message.text == "L, please"))).one()
         assert (joined.ticket_id, joined.thread_id) == (ticket.id, thread.id)
+
+
+async def test_the_address_that_the_shop_signed_comes_first_however_its_domain_is_written(
+    door: str, house: House
+) -> None:
+    await asks(door, house, identity=signed(email="ada@żółw.example"))
+    async with house.db.transaction() as session:
+        ada = (await session.scalars(select(Contact))).one()
+        later = Claim(IdentityKind.EMAIL, "ada@example.com", Proof.AGENT)
+        add_identity(session, ada, later, by=SYSTEM, at=await database_time(session))
+    await answer(house, "Yes.")
+    await left(house)
+
+    (mail,) = await told(house)
+
+    assert mail.mail is not None
+    assert mail.mail["to"] == [["", normalised(IdentityKind.EMAIL, "ada@żółw.example")]]
 
 
 async def test_answers_that_come_later_are_mailed_by_themselves(door: str, house: House) -> None:
