@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import bindparam, exists, func, or_, select
+from sqlalchemy import bindparam, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.actors import SYSTEM, Actor
@@ -13,7 +13,7 @@ from domain.answering import reply_windows, texting, uploads
 from domain.answering.addressing import read_addresses
 from domain.answering.carrying import conversation_with
 from domain.arriving.copies import SENDER
-from domain.arriving.participants import Participant
+from domain.arriving.participants import is_accepted
 from domain.customers.contacts import Identity, IdentityKind
 from domain.customers.visitors import is_answered
 from domain.db import Json, new_id, ring
@@ -215,11 +215,6 @@ async def going_on(session: AsyncSession, ticket: Ticket, thread: Thread, subjec
 
 
 _sender = Message.mail[SENDER].astext
-_is_accepted = exists().where(
-    Participant.thread_id == Message.thread_id,
-    Participant.address == _sender,
-    Participant.accepted_at.is_not(None),
-)
 _last = (
     select(Message.id, Message.external_id, Message.mail, Message.direction)
     .join(Thread, Thread.id == Message.thread_id)
@@ -233,7 +228,7 @@ _last = (
             _sender.is_(None),
             _sender == Identity.value,
             Message.sender_verified.is_(True),
-            _is_accepted,
+            is_accepted(Message.thread_id, _sender),
         ),
     )
     # "in" comes before "out": the customer's last mail, if there is one

@@ -18,7 +18,7 @@ from sqlalchemy.orm import aliased
 
 from domain.abreast import asked
 from domain.arriving.inbound import InboundMessage
-from domain.arriving.participants import Participant
+from domain.arriving.participants import is_accepted
 from domain.arriving.sides import is_the_customer, side_answered
 from domain.customers.contacts import Claim, Contact, Identity, IdentityKind, has_value_of
 from domain.db import one_of_given
@@ -104,11 +104,7 @@ def _takes_part(claim: Claim) -> ColumnElement[bool]:
     addressee = exists().where(Identity.id == Thread.identity_id, has_value_of(claim))
     accepted: ColumnElement[bool] = false()
     if claim.kind == IdentityKind.EMAIL:
-        accepted = exists().where(
-            Participant.thread_id == Thread.id,
-            Participant.address == claim.value,
-            Participant.accepted_at.is_not(None),
-        )
+        accepted = is_accepted(Thread.id, claim.value)
     if claim.proof is None:
         return or_(addressee, accepted)
     other, owner = aliased(Identity), aliased(Contact)

@@ -7,9 +7,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.actors import customer
 from domain.answering.addressing import recipients
-from domain.arriving import participants
 from domain.arriving.answered import goes_on, thread_answered
 from domain.arriving.inbound import InboundMessage
+from domain.arriving.participants import is_accepted
 from domain.arriving.placing import buyer, end
 from domain.customers.contacts import Claim, Contact, Identity, IdentityKind, Proof
 from domain.customers.likeness import identities_like
@@ -139,14 +139,9 @@ async def _by_another_address(
 async def _takes_others(session: AsyncSession, said: InboundMessage, answered: Thread) -> bool:
     """Anybody who writes to a signed reply address takes part, unconfirmed, and so does whom an agent accepted; not where the
     customer would begin anew."""
-    may = (
-        said.thread_number is not None
-        or answered.side
-        or (
-            said.thread_key is None
-            and await participants.is_accepted(session, answered, said.claims[0].value)
-        )
-    )
+    may = said.thread_number is not None or answered.side
+    if not may and said.thread_key is None:
+        may = bool(await session.scalar(select(is_accepted(answered.id, said.claims[0].value))))
     return may and await goes_on(
         session, said, answered, await locked(session, answered.ticket_id), at=said.at
     )

@@ -7,11 +7,13 @@ and waits for an answer like a word of the customer's. It proves nothing about t
 import uuid
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ForeignKey, UniqueConstraint, func, select
+from sqlalchemy import ColumnElement, ForeignKey, UniqueConstraint, exists, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.sql.elements import SQLCoreOperations
 
 from domain.abreast import asked
 from domain.actors import Actor
@@ -44,13 +46,15 @@ class Participant(Base):
     accepted_by_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("agent.id"))
 
 
-async def is_accepted(session: AsyncSession, thread: Thread, address: str) -> bool:
-    accepted = select(Participant.id).where(
-        Participant.thread_id == thread.id,
+def is_accepted(
+    thread_id: SQLCoreOperations[Any] | uuid.UUID, address: SQLCoreOperations[str] | str
+) -> ColumnElement[bool]:
+    """A condition: an agent has said that who writes from there takes part in the conversation."""
+    return exists().where(
+        Participant.thread_id == thread_id,
         Participant.address == address,
         Participant.accepted_at.is_not(None),
     )
-    return await session.scalar(accepted) is not None
 
 
 async def note(session: AsyncSession, thread: Thread, said: InboundMessage, *, at: datetime) -> None:
