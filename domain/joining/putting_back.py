@@ -28,6 +28,8 @@ POINTERS = {
     ("identity", "contact_id"): "contact",
     ("task", "contact_id"): "contact",
 }
+WITH_STATUS = ("solved_at", "snoozed_until")
+"""Of a ticket: they go back with its status, and stay where somebody has set another since."""
 Changed = dict[str, set[uuid.UUID]]
 """Ids by table."""
 
@@ -44,10 +46,17 @@ async def put_back(session: AsyncSession, move: Move, *, at: datetime, by_id: uu
     move.undone_at, move.undone_by_id = at, by_id
     await session.flush()
     changed: Changed = {}
-    for (of, field, row_id), taken in fields.items():
-        now = as_json(await _read(session, of, field, row_id))
-        value = home(_undone(taken, move.id)) if field == "thread_id" else after_undo(taken, move.id, now)
-        await _write(session, changed, of, field, row_id, now, value)
+    values: dict[tuple[str, str, uuid.UUID], tuple[Any, Any]] = {}
+    for key, taken in fields.items():
+        now = as_json(await _read(session, *key))
+        moved = key[1] == "thread_id"
+        values[key] = now, home(_undone(taken, move.id)) if moved else after_undo(taken, move.id, now)
+    stay = {
+        row_id for (_, field, row_id), (now, value) in values.items() if field == "status" and now == value
+    }
+    for (of, field, row_id), (now, value) in values.items():
+        if field not in WITH_STATUS or row_id not in stay:
+            await _write(session, changed, of, field, row_id, now, value)
     pointing = _Pointing(session)
     for target in BECAME:
         concerned = {

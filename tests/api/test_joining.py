@@ -406,6 +406,32 @@ async def test_who_waits_in_a_ticket_waits_in_the_one_that_takes_their_words(
     assert (await ben.ask(PROMISED, id=parcel["id"]))["ticket"] == before
 
 
+@pytest.mark.parametrize(("aside", "since"), [("solved", "pending"), ("asleep", "solved")])
+async def test_a_status_that_was_set_since_stays_alone_when_a_merge_is_undone(
+    house: House, mia: Client, aside: str, since: str
+) -> None:
+    await said(house, a_mail("ada@example.org", "Where is it?", subject="Parcel"))
+    await said(house, a_mail("zofia@example.com", "And mine?", subject="Mug"))
+    parcel, mug = await inbox(mia)
+    id = row_id("Ticket", parcel["id"])
+    async with house.db.transaction() as session:
+        now, first = await database_time(session), await session.get_one(Ticket, id)
+        if aside == "asleep":
+            first.snooze(now + timedelta(days=9), by=SYSTEM, at=now)
+        else:
+            first.change(by=SYSTEM, at=now, status=TicketStatus(aside))
+    merged = await mia.do(MERGE_TICKETS, primaryId=parcel["id"], otherIds=[mug["id"]])
+    async with house.db.transaction() as session:
+        (await session.get_one(Ticket, id)).change(by=SYSTEM, at=now, status=TicketStatus(since))
+
+    await mia.do(UNDO, eventId=merged["mergeId"])
+
+    async with house.db.transaction() as session:
+        first = await session.get_one(Ticket, id)
+        solved_at = now if since == "solved" else None
+        assert (first.status, first.solved_at, first.snoozed_until) == (since, solved_at, None)
+
+
 async def test_tickets_become_one_and_later_mail_reaches_it(house: House, ben: Client) -> None:
     parcel = a_mail("ada@example.org", "Where is order 100100?", subject="Parcel")
     invoice = a_mail("ada@example.org", "The invoice of 200200, please", subject="Invoice 200200")
