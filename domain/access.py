@@ -114,6 +114,11 @@ def may_see(model: type[Base], actor: Actor) -> ColumnElement[bool]:
             return false()
 
 
+def may_not_see(model: type[Base], actor: Actor) -> ColumnElement[bool]:
+    """Its opposite, which `NOT` is not: of a ticket that nobody has, an agent's condition is neither true nor false."""
+    return may_see(model, actor).is_not(true())
+
+
 def _agents(model: type[Base], actor: Actor) -> ColumnElement[bool]:
     if model is SealedPart:
         return false()  # whoever is to read it needs the command line, and a reason

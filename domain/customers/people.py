@@ -15,7 +15,7 @@ import uuid
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, select, true
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain import access
@@ -280,8 +280,7 @@ async def _holds_unseen(session: AsyncSession, identity: Identity, by: Actor) ->
     unseen = (
         select(Ticket.id)
         .join(Thread, Thread.ticket_id == Ticket.id)
-        # `NOT` would leave out what is neither seen nor unseen: a ticket that nobody has.
-        .where(Thread.identity_id == identity.id, access.may_see(Ticket, by).is_not(true()))
+        .where(Thread.identity_id == identity.id, access.may_not_see(Ticket, by))
     )
     return await session.scalar(unseen.limit(1)) is not None
 

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select, true, update
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain import access
@@ -245,8 +245,6 @@ async def settle(
 
 async def sees_all_of(session: AsyncSession, contact: Contact, by: Actor, *, field: str) -> None:
     """Whoever merges gets at both histories: the word is theirs only if they see all of both."""
-    unseen = select(Ticket.id).where(
-        Ticket.contact_id == contact.id, access.may_see(Ticket, by).is_not(true())
-    )
+    unseen = select(Ticket.id).where(Ticket.contact_id == contact.id, access.may_not_see(Ticket, by))
     if await session.scalar(unseen.limit(1)) is not None:
         raise NotYours(field=[field])

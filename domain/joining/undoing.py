@@ -5,7 +5,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import exists, select, true, update
+from sqlalchemy import exists, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
@@ -197,9 +197,7 @@ def _tell(session: AsyncSession, move: Move, *, by: Actor, at: datetime, ticket:
 async def _sees_tickets_of(session: AsyncSession, move: Move, by: Actor, *, field: str) -> None:
     """Those of another contact too."""
     steps = (await session.scalars(select(Step).where(Step.move_id == move.id))).all()
-    unseen = select(Ticket.id).where(
-        one_of(Ticket.id, tickets_of(steps)), access.may_see(Ticket, by).is_not(true())
-    )
+    unseen = select(Ticket.id).where(one_of(Ticket.id, tickets_of(steps)), access.may_not_see(Ticket, by))
     if await session.scalar(unseen.limit(1)) is not None:
         raise NotYours(field=[field])
 
