@@ -43,7 +43,7 @@ class Shop(Base):
     marketplaces: Mapped[list[str]] = mapped_column(default=list, server_default=text("'[]'"))
     """Domains, beside the known ones, that write on behalf of buyers under an address for each order."""
     same_matter: Mapped[Json] = mapped_column(default=dict, server_default=text("'{}'"))
-    """Hours of `domain.threads.Windows` that the shop has chosen otherwise."""
+    """Hours of `Windows` (`domain/desk/threads.py`) that the shop has chosen otherwise."""
     sealed_days: Mapped[int] = mapped_column(Integer, default=THREE_YEARS, server_default=str(THREE_YEARS))
     """How long what was erased of a person is kept sealed, until it is destroyed; 0: not at all."""
     erasing_takes_two: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
@@ -59,8 +59,14 @@ agents_see_all = select(Shop.id).where(Shop.agents_see == AgentsSee.ALL).exists(
 
 
 async def set_agents_see(session: AsyncSession, agents_see: AgentsSee) -> None:
-    row = insert(Shop).values(id=1, agents_see=agents_see)
-    await session.execute(row.on_conflict_do_update(index_elements=["id"], set_={"agents_see": agents_see}))
+    await _set(session, {"agents_see": agents_see})
+
+
+async def _set(session: AsyncSession, chosen: Json) -> None:
+    """The rest stays, or is what nobody has chosen."""
+    if chosen:
+        row = insert(Shop).values(id=1, **chosen)
+        await session.execute(row.on_conflict_do_update(index_elements=["id"], set_=chosen))
 
 
 MOST_HOURS = 24 * 90
@@ -91,9 +97,7 @@ async def set_joining(
         if not all(0 <= one <= MOST_HOURS for one in hours.values()):
             raise InvalidInput(N_("Hours are 0 to {most}."), field=["sameMatter"], most=MOST_HOURS)
         chosen["same_matter"] = await _hours(session) | hours
-    if chosen:
-        row = insert(Shop).values(id=1, agents_see=AgentsSee.TEAMS, **chosen)
-        await session.execute(row.on_conflict_do_update(index_elements=["id"], set_=chosen))
+    await _set(session, chosen)
 
 
 async def _hours(session: AsyncSession) -> Json:
@@ -140,9 +144,7 @@ async def erasing(session: Reads) -> tuple[int, bool]:
 async def set_erasing(session: AsyncSession, *, sealed_days: int, takes_two: bool) -> None:
     if not 0 <= sealed_days <= MOST_DAYS:
         raise InvalidInput(N_("Days are 0 to {most}."), field=["sealedDays"], most=MOST_DAYS)
-    chosen = {"sealed_days": sealed_days, "erasing_takes_two": takes_two}
-    row = insert(Shop).values(id=1, agents_see=AgentsSee.TEAMS, **chosen)
-    await session.execute(row.on_conflict_do_update(index_elements=["id"], set_=chosen))
+    await _set(session, {"sealed_days": sealed_days, "erasing_takes_two": takes_two})
 
 
 STALLED_DAYS = 3
@@ -182,6 +184,4 @@ async def set_complaints(
         chosen["stalled_days"] = {
             stage.value: some for stage, some in (await stalled_days(session) | days).items()
         }
-    if chosen:
-        row = insert(Shop).values(id=1, agents_see=AgentsSee.TEAMS, **chosen)
-        await session.execute(row.on_conflict_do_update(index_elements=["id"], set_=chosen))
+    await _set(session, chosen)
