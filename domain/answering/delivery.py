@@ -9,7 +9,7 @@ from domain.answering.segments import segments_of
 from domain.arriving.afterwards import InboundReport
 from domain.customers import consents
 from domain.customers.consents import ConsentWord, Says, Wish
-from domain.desk.messages import DeliveryState, Direction, Message
+from domain.desk.messages import REPORTED, DeliveryState, Direction, Message
 from domain.desk.survivors import locked
 from domain.desk.threads import Thread
 from domain.sla import reckoning
@@ -45,15 +45,12 @@ async def receive(
 def _of_all_parts(message: Message, report: InboundReport) -> DeliveryState:
     """It has arrived when all of it has, and has failed when a part of it has."""
     told = dict((message.particulars or {}).get("parts") or {})
-    told[report.part] = max(report.state, told.get(report.part, report.state), key=REACHED.index)
+    told[report.part] = max(report.state, told.get(report.part, report.state), key=REPORTED.index)
     message.particulars = {**(message.particulars or {}), "parts": told}
     if DeliveryState.FAILED in told.values():
         return DeliveryState.FAILED
     arrived = sum(state == DeliveryState.DELIVERED for state in told.values())
     return DeliveryState.DELIVERED if arrived >= segments_of(message.text).count else DeliveryState.SENT
-
-
-REACHED = [DeliveryState.SENT, DeliveryState.FAILED, DeliveryState.DELIVERED, DeliveryState.READ]
 
 
 async def _stopped(session: AsyncSession, channel: Channel, message: Message, report: InboundReport) -> None:

@@ -28,6 +28,8 @@ from domain.joining.suggestions import suggest
 from domain.shop import Joining
 from domain.ways_in.channels import Channel, ChannelKind
 
+LONGEST_SUBJECT = 80
+"""Letters of one that is made of a text."""
 AT_ONCE = timedelta(hours=1)
 """How soon after our mail a machine answers it."""
 
@@ -91,10 +93,9 @@ async def placed(
     contact, by = person.contact, customer(person.contact.id)
     about = replace(about, things=about.things - things_in(f"{contact.name} {said.sender_name}"))
     cases = await cases_of(session, contact.id, at=said.at) if person.known else []
-    certainty = _certainty(said, person)
     placement = place(
-        certainty=certainty,
-        code=REASON_OF_PROOF[person.proof] if person.proof else CODES.get(certainty, JoinCode.OPENED_TICKET),
+        certainty=_certainty(said, person),
+        code=REASON_OF_PROOF[person.proof] if person.proof else JoinCode.CALLER_NUMBER,
         said=about,
         channel=channel.kind,
         at=said.at,
@@ -155,9 +156,6 @@ async def _just_written_to(
     )
 
 
-CODES = {Certainty.CALLER: JoinCode.CALLER_NUMBER}
-
-
 def _certainty(said: InboundMessage, person: Person) -> Certainty:
     if said.automatic:
         return Certainty.NONE
@@ -172,9 +170,9 @@ def _certainty(said: InboundMessage, person: Person) -> Certainty:
     return Certainty.PROVEN
 
 
-def first_words(text: str, length: int = 80) -> str:
+def first_words(text: str) -> str:
     line = " ".join(text.split())
-    return line if len(line) <= length else line[: length - 1].rsplit(" ", 1)[0] + "…"
+    return line if len(line) <= LONGEST_SUBJECT else line[: LONGEST_SUBJECT - 1].rsplit(" ", 1)[0] + "…"
 
 
 async def end(session: AsyncSession, thread: Thread, *, at: datetime) -> None:

@@ -151,7 +151,7 @@ def place(
     """Where a conversation that begins now belongs: in the one ticket of the same person that is about the same matter,
     else in its own.
 
-    `code` says what made the person certain. Of several tickets that are as like, none: they are suggested.
+    `code` says why it is this person. Of several tickets that are as like, none: they are suggested.
     """
     live = [case for case in cases if case.is_live]
     if certainty == Certainty.CALLER:

@@ -1,6 +1,6 @@
 """Contacts become one contact, tickets one ticket. Pointers move, rows stay.
 
-Each is one move in the journal (`domain.moves`), and can be undone.
+Each is one move in the journal (`domain/joining/moves.py`), and can be undone.
 """
 
 import uuid
