@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.actors import Actor
 from domain.customers.contacts import Contact
-from domain.desk.survivors import live_tickets, locked
+from domain.desk.survivors import live_tickets
 from domain.sla import reckoning
 
 
@@ -18,5 +18,5 @@ async def describe(session: AsyncSession, contact: Contact, *, by: Actor, at: da
     contact.change(by=by, at=at, **said)
     if contact.locale != language:  # a policy may be for who speaks it
         for ticket in await live_tickets(session, contact.id):
-            await reckoning.promise_anew(session, await locked(session, ticket.id), by=by, at=at)
+            await reckoning.promise_anew(session, ticket, by=by, at=at)
     return changed or contact.fields != before

@@ -75,13 +75,14 @@ _threads = select(Thread).where(one_of_given(Thread.id))
 
 
 async def live_tickets(session: AsyncSession, contact_id: uuid.UUID) -> list[Ticket]:
+    """Of the contact, held."""
     found = await session.scalars(
-        select(Ticket)
+        select(Ticket.id)
         .where(
             same_person(Ticket.contact_id, contact_id),
             Ticket.status.in_(LIVE),
             Ticket.merged_into_id.is_(None),
         )
-        .order_by(Ticket.created_at)
+        .order_by(Ticket.id)
     )
-    return list(found)
+    return [await locked(session, id) for id in found.all()]

@@ -255,6 +255,24 @@ async def _written_in_while(house: House, mutation: Coroutine[Any, Any, list[str
     assert await task == []
 
 
+async def test_who_merges_contacts_waits_for_who_writes_in_a_ticket_of_the_survivors(
+    house: House, ben: Client, two_adas: tuple[str, str]
+) -> None:
+    """Its promises are reckoned from all that was said there."""
+    home, work = two_adas
+    waiting = select(func.count()).select_from(text("pg_locks")).where(text("NOT granted"))
+    async with house.db.transaction() as session:
+        theirs = select(Ticket.id).where(Ticket.contact_id == row_id("Contact", home))
+        await locked(session, (await session.scalars(theirs)).one())
+        merge = asyncio.create_task(ben.refused(MERGE, primaryId=home, otherIds=[work]))
+        while not merge.done() and not await session.scalar(waiting):
+            await asyncio.sleep(0.02)
+
+        assert not merge.done()
+
+    assert await merge == []
+
+
 @pytest.mark.parametrize("what", [OPEN, START])
 async def test_what_an_agent_opens_while_two_contacts_become_one_is_the_survivors(
     house: House, ben: Client, two_adas: tuple[str, str], what: str
