@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 import sqlalchemy
-from sqlalchemy import BigInteger, ForeignKey, Index, Integer, text
+from sqlalchemy import BigInteger, ColumnElement, ForeignKey, Index, Integer, and_, or_, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from domain.actors import Actor
@@ -112,9 +112,8 @@ class Ticket(Base):
 
     def takes_more(self, *, at: datetime) -> bool:
         """May the customer's next word in a thread of this ticket still belong here?"""
-        if self.status == TicketStatus.SOLVED:
-            return self.solved_at is None or at - self.solved_at < REOPENS_WITHIN
-        return self.is_live()
+        solved_at = self.solved_at if self.status == TicketStatus.SOLVED else None
+        return self.is_live() or (solved_at is not None and solved_at > at - REOPENS_WITHIN)
 
     def still_with(self, agent_id: uuid.UUID | None) -> None:
         """Refuses who acts on an old picture of who has the ticket."""
@@ -267,6 +266,12 @@ class Ticket(Base):
             item_id=item_id,
             data=data,
         )
+
+
+def takes_more(at: datetime | ColumnElement[datetime]) -> ColumnElement[bool]:
+    """The condition that `Ticket.takes_more` asks of one."""
+    solved = and_(Ticket.status == TicketStatus.SOLVED, Ticket.solved_at > at - REOPENS_WITHIN)
+    return or_(Ticket.status.in_(LIVE), solved)
 
 
 def check(priority: int | None, add_tags: Iterable[str] | None) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, DateTime, Uuid, and_, column, func, literal, or_, select, true
+from sqlalchemy import DateTime, Uuid, column, func, literal, select, true
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
@@ -17,7 +17,7 @@ from domain.customers.survivors import same_person
 from domain.db import one_of
 from domain.desk.messages import Direction, Item, ItemKind
 from domain.desk.threads import Case, Thread
-from domain.desk.tickets import LIVE, REOPENS_WITHIN, Ticket, TicketStatus
+from domain.desk.tickets import Ticket, takes_more
 from domain.joining.matters import Matter, matter_of
 from domain.joining.named_numbers import NamedNumber
 from domain.joining.numbers import CaseNumber, NumberKind
@@ -27,18 +27,6 @@ MOST = 20
 """Of a contact: the newest."""
 TEXTS = 12
 """Of a ticket that are read for what it is about: the newest."""
-
-
-def may_go_on(at: datetime | ColumnElement[datetime]) -> Any:
-    """A condition: open, or solved not long ago."""
-    return and_(
-        Ticket.merged_into_id.is_(None),
-        Ticket.spam_at.is_(None),
-        or_(
-            Ticket.status.in_(LIVE),
-            and_(Ticket.status == TicketStatus.SOLVED, Ticket.solved_at > at - REOPENS_WITHIN),
-        ),
-    )
 
 
 async def cases_of(session: AsyncSession, contact_id: uuid.UUID, *, at: datetime) -> list[Case]:
@@ -64,13 +52,18 @@ async def _cases_of(session: AsyncSession, many: Sequence[Asking]) -> Mapping[As
 
 
 def newest_tickets(many: Sequence[Asking], most: int) -> tuple[TableValuedAlias, type[Ticket]]:
-    """What is asked, and of each contact the tickets that may go on, so many at most; to be joined."""
+    """What is asked, and of each contact the tickets that take more, so many at most; to be joined."""
     columns = column("contact_id", Uuid), column("at", DateTime(timezone=True))
     arrays = (literal([one[place] for one in many], ARRAY(columns[place].type)) for place in (0, 1))
     asking = func.unnest(*arrays).table_valued(*columns).render_derived()
     newest = (
         select(Ticket)
-        .where(same_person(Ticket.contact_id, asking.c.contact_id), may_go_on(asking.c.at))
+        .where(
+            same_person(Ticket.contact_id, asking.c.contact_id),
+            Ticket.merged_into_id.is_(None),
+            Ticket.spam_at.is_(None),
+            takes_more(asking.c.at),
+        )
         .order_by(Ticket.updated_at.desc())
         .limit(most)
         .lateral()

@@ -16,7 +16,7 @@ from domain.customers.contacts import Claim, Identity, IdentityKind, Proof
 from domain.customers.people import link
 from domain.desk.messages import Call, CallState, DeliveryState, Direction, Item
 from domain.desk.tasks import Task
-from domain.desk.tickets import TicketStatus
+from domain.desk.tickets import REOPENS_WITHIN, Ticket, TicketStatus, takes_more
 from domain.events import Event, EventKind
 from domain.joining import splitting
 from domain.joining.reasons import JoinCode
@@ -353,6 +353,25 @@ async def test_a_person_reopens_a_solved_ticket_and_an_out_of_office_note_does_n
         after.append(ticket.status)
 
     assert after == [TicketStatus.SOLVED, TicketStatus.OPEN]
+
+
+@pytest.mark.parametrize("status", list(TicketStatus))
+@pytest.mark.parametrize(
+    "ago", [timedelta(0), REOPENS_WITHIN - timedelta.resolution, REOPENS_WITHIN, 2 * REOPENS_WITHIN]
+)
+async def test_a_ticket_takes_more_whether_it_is_asked_or_looked_for(
+    session: AsyncSession, mailbox: Channel, status: TicketStatus, ago: timedelta
+) -> None:
+    await receive(session, mailbox, a_mail(ADA))
+    (ticket,) = await tickets(session)
+    ticket.change(by=SYSTEM, at=NOON, status=status)
+    await session.flush()
+
+    found = await session.scalars(select(Ticket).where(takes_more(NOON + ago)))
+
+    assert ticket.takes_more(at=NOON + ago) == (found.all() == [ticket])
+    recently = status == TicketStatus.SOLVED and ago < REOPENS_WITHIN
+    assert ticket.takes_more(at=NOON + ago) == (ticket.is_live() or recently)
 
 
 async def test_a_messenger_conversation_goes_on_in_a_new_ticket_when_its_old_one_is_closed(
