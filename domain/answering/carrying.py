@@ -80,13 +80,7 @@ async def conversation_with(
 
 
 async def _begins_by(session: AsyncSession, ticket: Ticket, to: Identity, kind: ChannelKind) -> Channel:
-    """A mail may begin a conversation, and a text message where the customer has written one before."""
-    channel = None
-    if kind == ChannelKind.EMAIL:
-        channel = await mailbox_for(session, ticket)
-    elif kind == ChannelKind.SMS:
-        channel = await texting.texted(session, to.value)
-    if channel is not None:
+    if channel := await _may_begin_by(session, ticket, to, kind):
         return channel
     begun = select(Channel.name).join(Thread, Thread.channel_id == Channel.id)
     off = await session.scalar(
@@ -100,6 +94,27 @@ async def _begins_by(session: AsyncSession, ticket: Ticket, to: Identity, kind: 
     if off is not None:
         raise ChannelOff(field=["identityId"], name=off)
     raise (NoMailbox if kind == ChannelKind.EMAIL else CustomerBegins)(field=["identityId"])
+
+
+async def _may_begin_by(
+    session: AsyncSession, ticket: Ticket, to: Identity, kind: ChannelKind
+) -> Channel | None:
+    """A mail may begin a conversation, and a text message where the customer has written one before."""
+    match kind:
+        case ChannelKind.EMAIL:
+            return await mailbox_for(session, ticket)
+        case ChannelKind.SMS:
+            return await texting.texted(session, to.value)
+    return None
+
+
+async def channel_to(session: AsyncSession, ticket: Ticket, to: Identity) -> Channel | None:
+    """By which an answer to this identity would leave."""
+    kind = CHANNEL_OF.get(to.kind)
+    if kind is None:
+        return None
+    existing = await thread_with(session, ticket, to, kind)
+    return existing[1] if existing else await _may_begin_by(session, ticket, to, kind)
 
 
 async def thread_with(

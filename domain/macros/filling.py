@@ -13,8 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from domain.agents.staff import Agent
-from domain.answering.carrying import CHANNEL_OF, mailbox_for, thread_with
-from domain.customers.contacts import Contact, Identity, IdentityKind
+from domain.answering.carrying import CHANNEL_OF, channel_to
+from domain.customers.contacts import Contact, Identity
 from domain.customers.names import first_name, parts_of
 from domain.db import one_of
 from domain.desk.messages import Item
@@ -128,9 +128,4 @@ async def _used_last(
 
 async def reached_by(session: AsyncSession, ticket: Ticket, known: Known, to: Identity) -> Known:
     """The same where an answer goes to this identity, by the channel by which it would leave."""
-    kind = CHANNEL_OF.get(to.kind)
-    existing = await thread_with(session, ticket, to, kind) if kind else None
-    channel = existing[1] if existing else None
-    if channel is None and to.kind == IdentityKind.EMAIL:
-        channel = await mailbox_for(session, ticket)
-    return replace(known, identity=to, channel=channel)
+    return replace(known, identity=to, channel=await channel_to(session, ticket, to))

@@ -10,12 +10,13 @@ from sqlalchemy import func, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.house import House
+from domain.actors import SYSTEM
 from domain.agents.staff import Agent, Team, TeamMember, save_team
 from domain.audit import AuditEntry, AuditKind
-from domain.customers.contacts import Contact
+from domain.customers.contacts import Contact, Identity, IdentityKind
 from domain.db import new_id
 from domain.desk.messages import DeliveryState, Message
-from domain.desk.tickets import Ticket
+from domain.desk.tickets import Ticket, TicketStatus
 from domain.events import Event, EventKind
 from domain.ids import public_id, row_id
 from domain.once import Done
@@ -376,6 +377,35 @@ async def test_a_macro_for_another_channel_is_not_sent(house: House, ben: Client
     assert preview["segments"] == {"encoding": "UCS_2", "segments": 1}
     assert (await ben.ask(ALL, channel="EMAIL"))["macros"] == [{"name": "Everywhere"}]
     assert (await ben.ask(ALL, channel="SMS"))["macros"] == [{"name": "Everywhere"}, {"name": "Short"}]
+
+
+async def test_a_macro_is_for_the_channel_by_which_its_answer_would_leave(
+    house: House, ben: Client, mailbox: Channel
+) -> None:
+    async with house.db.transaction() as session:
+        number = await a_channel(session, house.keys, ChannelKind.SMS)
+        number.name = "Boots"
+        await receive(session, number, a_text_message("+48600100200", "Gdzie?", sender_name="Marta"))
+        (telephone,) = await session.scalars(select(Identity).where(Identity.kind == IdentityKind.PHONE))
+        martas, zofia = await ticket_of(session, "Marta"), await ticket_of(session, "Zofia")
+        martas.change(by=SYSTEM, at=NOON, status=TicketStatus.CLOSED)
+        telephone.contact_id = zofia.contact_id  # who wrote by mail now, and by text message before
+        (address,) = await session.scalars(select(Identity).where(Identity.value == "zofia@example.org"))
+    to = public_id("Identity", telephone.id)
+    ticket, short = (await ids(house))["Zofia"], await saved(ben, bodies=bodies(en="Coming. {{shop.name}}"))
+    by_mail = await saved(ben, name="Long", channels=["EMAIL"])
+    cursor = await cursor_of(house, ben)
+
+    preview = (await ben.ask(PREVIEW, macro=short, ticket=ticket, identity=to))["macroPreview"]
+    mailed = await ben.ask(PREVIEW, macro=short, ticket=ticket, identity=public_id("Identity", address.id))
+    how = {"ticketIds": [ticket], "send": True, "changeCursor": cursor, "identityId": to}
+    refused = await ben.refused(RUN, **how, macroId=by_mail)
+    ran = await ben.do(RUN, **how, macroId=short)
+
+    assert (preview["text"], preview["segments"]) == ("Coming. Boots", {"encoding": "GSM_7", "segments": 1})
+    assert mailed["macroPreview"]["segments"] is None
+    assert refused == ["MACRO_OTHER_CHANNEL"]
+    assert ran["replies"][0]["message"]["text"] == "Coming. Boots"
 
 
 async def test_who_sees_a_macro_and_who_may_change_it(
