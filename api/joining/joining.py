@@ -114,9 +114,10 @@ async def suggestions_of(
 async def _ticket_merge(info: Info, input: TicketMergeInput) -> TicketsPayload:
     async def change(session: AsyncSession, actor: Actor, now: datetime) -> Json:
         await moves.hold(session)
-        fields = {input.primary_id: "primaryId"} | {id: "otherIds" for id in few(input.other_ids)}
+        ids = few(input.other_ids)
+        fields = {input.primary_id: "primaryId"} | {id: "otherIds" for id in ids}
         found = {id: await held(session, id, actor, field=fields[id]) for id in in_order(fields)}
-        others = [found[id] for id in fields if id != input.primary_id]
+        others = [found[id] for id in ids]
         move = await merging.merge_tickets(session, found[input.primary_id], others, by=actor, at=now)
         return {"tickets": [str(found[input.primary_id].id)], "move": str(move.id)}
 

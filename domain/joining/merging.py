@@ -51,13 +51,10 @@ async def merge_contacts(
 ) -> Move:
     """`chosen`: what the survivor is to have, by field, where they differ."""
     await hold(session)
+    others = list(dict.fromkeys(others))  # several may have become one before
     for contact in (primary, *others):
         await session.refresh(contact, with_for_update={"key_share": True})
         await sees_all_of(session, contact, by, field="otherIds")
-    if not others or any(contact.canonical_id for contact in (primary, *others)):
-        raise InvalidInput(
-            N_("This contact has become another already: choose the one it became."), field=["otherIds"]
-        )
     if primary.id in [other.id for other in others]:
         raise InvalidInput(N_("A contact cannot become itself."), field=["otherIds"])
     if await is_under_way(session, [contact.id for contact in (primary, *others)]):
@@ -101,8 +98,7 @@ async def merge_tickets(
     session: AsyncSession, primary: Ticket, others: Sequence[Ticket], *, by: Actor, at: datetime
 ) -> Move:
     await hold(session)
-    if not others or any(ticket.merged_into_id for ticket in (primary, *others)):
-        raise InvalidInput(N_("This ticket is part of another already: choose that one."), field=["otherIds"])
+    others = list(dict.fromkeys(others))  # several may have become part of one before
     if primary.id in [other.id for other in others]:
         raise InvalidInput(N_("A ticket cannot become part of itself."), field=["otherIds"])
     if primary.spam_at and not all(ticket.spam_at for ticket in others):

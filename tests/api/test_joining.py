@@ -21,6 +21,7 @@ from domain.desk.messages import Message
 from domain.desk.survivors import locked
 from domain.desk.threads import Thread
 from domain.desk.tickets import Ticket, TicketStatus
+from domain.events import Event, EventKind
 from domain.ids import public_id, row_id
 from domain.joining.merging import merge_contacts
 from domain.joining.moves import Move, hold
@@ -506,6 +507,34 @@ async def test_a_merge_of_tickets_is_undone_by_what_each_thread_says(house: Hous
     assert apart["status"] == "NEW"
     assert apart["threads"][0]["joinedBecause"]["code"] == "OPENED_TICKET"
     assert await ben.refused(UNDO, eventId=reason["eventId"]) == ["ALREADY_UNDONE"]
+
+
+async def test_a_ticket_does_not_become_itself_and_what_two_numbers_lead_to_becomes_another_once(
+    house: House, ben: Client
+) -> None:
+    for order in ("100100", "200200", "300300"):
+        await said(house, a_mail("ada@example.org", f"Order {order}?", subject=f"Order {order}"))
+    first, second, third = [ticket["id"] for ticket in await inbox(ben)]
+
+    itself = [
+        error
+        for others in ([first], [first, second])
+        for error in (await ben.do(MERGE_TICKETS, primaryId=first, otherIds=others))["userErrors"]
+    ]
+    await ben.do(MERGE_TICKETS, primaryId=second, otherIds=[third])
+    merged = await ben.do(MERGE_TICKETS, primaryId=first, otherIds=[second, third])
+    async with house.db.transaction() as session:
+        events = select(Event.kind).where(Event.ticket_id == row_id("Ticket", first))
+        told = [kind for kind in await session.scalars(events) if kind == EventKind.TICKET_MERGED]
+    undone = await ben.do(UNDO, eventId=merged["mergeId"])
+
+    assert [(error["field"], error["message"]) for error in itself] == [
+        (["otherIds"], "A ticket cannot become part of itself.")
+    ] * 2
+    assert merged["userErrors"] == []
+    assert len(told) == 1
+    assert undone["userErrors"] == []
+    assert [len(texts(await read(ben, id))) for id in (first, second)] == [1, 2]
 
 
 async def test_a_merge_of_tickets_without_a_conversation_is_undone_by_its_id(
