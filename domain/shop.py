@@ -83,8 +83,9 @@ async def set_joining(
 ) -> None:
     """What is left out stays. `hours`: of `WINDOWS`."""
     chosen: Json = {}
-    if len(order_numbers or ()) > MOST_LISTED or len(marketplaces or ()) > MOST_LISTED:
-        raise InvalidInput(N_("At most {most} of them."), field=["orderNumbers"], most=MOST_LISTED)
+    for listed, field in ((order_numbers, "orderNumbers"), (marketplaces, "marketplaces")):
+        if len(listed or ()) > MOST_LISTED:
+            raise InvalidInput(N_("At most {most} of them."), field=[field], most=MOST_LISTED)
     if order_numbers is not None:
         chosen["order_numbers"] = list(dict.fromkeys(map(checked_mask, order_numbers)))
     if marketplaces is not None:

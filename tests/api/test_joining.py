@@ -537,6 +537,25 @@ async def test_a_ticket_does_not_become_itself_and_what_two_numbers_lead_to_beco
     assert [len(texts(await read(ben, id))) for id in (first, second)] == [1, 2]
 
 
+async def test_order_numbers_that_look_as_the_shop_says_tell_matters_apart(
+    house: House, ben: Client, admin: Client
+) -> None:
+    shop = f"mutation($input: ShopUpdateInput!) {{ shopUpdate(input: $input) {{ shop {{ orderNumbers }} {ERRORS} }} }}"
+    many = ["x.example"] * 51
+    refused = (await admin.do(shop, marketplaces=many))["userErrors"]
+    set_to = (await admin.do(shop, orderNumbers=[" @@.#### "]))["shop"]
+
+    for words in ("Where is KX.4471?", "And where is KX.9902?", "KX.4471 came, thank you"):
+        await said(house, a_mail("ada@example.org", words, subject="Order"))
+
+    assert [error["field"] for error in refused] == [["marketplaces"]]
+    assert set_to == {"orderNumbers": ["@@.####"]}
+    assert [texts(await read(ben, ticket["id"])) for ticket in await inbox(ben)] == [
+        ["Where is KX.4471?", "KX.4471 came, thank you"],
+        ["And where is KX.9902?"],
+    ]
+
+
 async def test_a_merge_of_tickets_without_a_conversation_is_undone_by_its_id(
     ben: Client, two_adas: tuple[str, str]
 ) -> None:
