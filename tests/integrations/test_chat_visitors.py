@@ -230,11 +230,13 @@ async def test_what_is_asked_before_is_answered_once_and_proves_nothing(
         wrong = await ada.says(
             "messages", id="m1", text="Hello?", answers={"email": "none", "about": "x", "odd": "x"}
         )
-        answers = {"name": "Ada", "email": "Ada@example.org", "phone": "+48 600 100 200", "about": "order"}
+        named = await ada.greets(session=greeting["session"], answers={"name": "Ada"})
+        answers = {"email": "Ada@example.org", "phone": "+48 600 100 200", "about": "order"}
         assert (await ada.says("messages", id="m1", text="Hello?", answers=answers))["type"] == "ack"
         assert (await ada.greets(session=greeting["session"]))["fields"] == []
     await placed(house)
 
+    assert [field["name"] for field in named["fields"]] == ["email", "phone", "about"]
     assert (missing["code"], missing["fields"], missing["id"]) == ("answers_needed", ["email"], "m1")
     assert (wrong["code"], sorted(wrong["fields"])) == ("bad_answer", ["about", "email", "odd"])
     assert wrong["id"] == "m1"

@@ -7,7 +7,7 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain import auditor
-from domain.actors import Role
+from domain.actors import SYSTEM, Role
 from domain.agents.staff import Agent, Team
 from domain.alerting import notices
 from domain.alerting.alerts import Alert
@@ -91,6 +91,22 @@ async def test_that_a_ticket_is_yours_is_not_told_when_it_is_somebody_elses_by_n
     assert [name for name, _ in await shop.deliveries(NoticeKind.ASSIGNED)] == ["Ben", "Bo"]
     assert await shop.errors(NoticeKind.ASSIGNED) == ["OVER", None]
     assert [push.handle for push in shop.far_end.pushed if push.data["k"] == "assigned"] == ["bo:1"]
+
+
+async def test_who_has_a_ticket_is_told_that_its_snooze_is_over_unless_they_ended_it(shop: Shop) -> None:
+    async with shop.db.transaction() as session:
+        ben = await _agent(session, "Ben", "ben:1")
+        (ticket,) = await tickets(session)
+        ticket.assign(to=ben, by=ben.as_actor(), at=NOON)
+    for by in (SYSTEM, ben.as_actor()):
+        async with shop.db.transaction() as session:
+            (ticket,) = await tickets(session)
+            ticket.snooze(NOON + A_MINUTE, by=by, at=NOON)
+            ticket.wake(by=by, at=NOON + A_MINUTE)
+
+    await shop.told()
+
+    assert await shop.deliveries(NoticeKind.WOKE) == [("Ben", "ben:1")]
 
 
 async def test_of_a_storm_nothing_is_told_when_each_of_its_alerts_is_acknowledged(shop: Shop) -> None:

@@ -23,6 +23,7 @@ from domain.ids import public_id, row_id
 from domain.keys import Keys
 from domain.ways_in.blocking import BlockedSender
 from domain.ways_in.channels import Channel, ChannelKind
+from integrations.mailroom import Mailroom
 from integrations.phone.dialler import Dialler
 from integrations.settings import IntegrationSettings
 from integrations.signatures import phone_signed
@@ -32,7 +33,8 @@ from tests.exchange import a_line as an_asterisk_line
 from tests.exchange import an_exchange
 from tests.factories import NOON, SETTINGS, a_call_step, a_channel, receive
 from tests.fetching import running, until
-from tests.integrations.phone.test_twilio_voice import one, read
+from tests.integrations.phone.test_asterisk import caught_up, listening, over
+from tests.integrations.phone.test_twilio_voice import one, read, said, verbs
 from tests.integrations.receiver import ANSWERS, Receiver
 from tests.voice import TwilioFarEnd, Voice
 
@@ -131,6 +133,33 @@ async def test_at_twilio_the_agents_telephone_rings_then_the_customers_and_it_is
     assert kept.agent_id == row_id("Agent", ben.agent_id)
 
 
+async def test_whose_customer_is_not_reached_at_twilio_hears_it_and_the_call_is_over(
+    house: House, ben: Client, anybody: Client
+) -> None:
+    desk = await a_desk(house, ben, await voice.a_line(house, language="pl"))
+    await desk.calls()
+    async with TwilioFarEnd() as twilio, dialling(house, twilio_url=twilio.url):
+        asked = await twilio.calls.next(30)
+        await settled(house)
+    agent = Voice(anybody, caller=voice.OURS, dialled="+48700800900")
+    agent.sid = asked["sid"]
+    same = {"CallSid": asked["sid"], "Direction": "outbound-api"}
+    leg = {"CallSid": voice.sid(), "ParentCallSid": asked["sid"], "From": voice.OURS, "To": ADAS}
+    connected = await agent.says(asked["Url"], **same, CallStatus="in-progress")
+
+    number, dial = one(connected, "Number"), one(connected, "Dial")
+    await agent.says(str(number.get("statusCallback")), **{**leg, "CallStatus": "busy"})
+    heard = await agent.says(str(dial.get("action")), **same, DialCallStatus="busy")
+    await agent.says(asked["StatusCallback"], **same, CallStatus="completed")
+    await read(house)
+
+    assert verbs(heard) == ["Say", "Hangup"]
+    assert said(heard) == ["Linia klienta jest zajęta."]
+    async with house.db.transaction() as session:
+        (kept,) = await session.scalars(select(Call).where(Call.direction == "out"))
+    assert (kept.call_state, kept.answered_at, kept.cause) == (CallState.MISSED, None, "busy")
+
+
 async def test_a_line_that_cannot_be_read_keeps_no_other_from_calling(house: House, ben: Client) -> None:
     desk = await a_desk(house, ben, await voice.a_line(house))
     async with house.db.transaction() as session:
@@ -204,6 +233,19 @@ async def test_an_asterisk_is_asked_once_under_an_id_of_ours(
             dial, call = await settled(house)
         (asked,) = exchange.originated()
 
+        failed = {"Event": "OriginateResponse", "Response": "Failure", "Uniqueid": "<null>"}
+        async with (
+            running(listening(house).run()),
+            running(Mailroom(house.db, house.keys, house.files).run()),
+        ):
+            await until(lambda: caught_up(exchange), 30)
+            await exchange.says(
+                {**failed, "ActionID": "another's", "Reason": "1"},
+                {**failed, "ActionID": asked["ActionID"], "Reason": "5"},
+            )
+            (_, told) = await over(house, 2)
+
+    assert (told.direction, told.call_state, told.cause) == ("out", CallState.MISSED, "busy")
     assert (dial.state, begun["userErrors"]) == (DialState.MADE, [])
     assert asked["ChannelId"] == asked["ActionID"] == call.external_id
     assert (asked["Channel"], asked["Async"]) == ("PJSIP/101", "true")

@@ -371,6 +371,39 @@ async def test_a_picture_that_vonage_keeps_is_fetched_there(house: House, vonage
     assert await house.files.get(kept.file or "") == b"a picture"
 
 
+@pytest.mark.parametrize("elsewhere", ["https://mms.twiliocdn.com/AC1/ME1", "http://169.254.169.254/latest"])
+async def test_a_picture_that_lies_elsewhere_is_fetched_there_without_the_accounts_secret(
+    house: House, texting: Texting, elsewhere: str
+) -> None:
+    url = f"https://api.twilio.com/2010-04-01/Accounts/{OURS['account_sid']}/Messages/MM1/Media/ME1"
+    await texting.comes("Look", NumMedia="1", MediaUrl0=url, MediaContentType0="image/jpeg")
+    asked = []
+
+    def far_end(request: httpx.Request) -> httpx.Response:
+        asked.append((str(request.url), "authorization" in request.headers))
+        there = request.url == httpx.URL(elsewhere)
+        return (
+            httpx.Response(200, content=b"a picture")
+            if there
+            else httpx.Response(307, headers={"location": elsewhere})
+        )
+
+    media = Media(house.db, house.keys, house.files, IntegrationSettings())
+    async with house.db.transaction() as session:
+        ((picture, lease),) = await FETCHES.claim(session, 1)
+    async with httpx.AsyncClient(transport=httpx.MockTransport(far_end)) as media._http:
+        await media.fetch(picture, lease)
+
+    async with house.db.transaction() as session:
+        kept = await session.get_one(Attachment, picture.id)
+    is_ours = elsewhere.startswith("https://mms")
+    assert asked == [(url, True), *([(elsewhere, False)] if is_ours else [])]
+    assert (kept.file is not None, kept.last_error) == (
+        is_ours,
+        None if is_ours else "files are not fetched from 169.254.169.254",
+    )
+
+
 @pytest.mark.parametrize(
     ("url", "shown"),
     [
