@@ -17,6 +17,7 @@ from domain.db import new_id
 from domain.desk.messages import Attachment, DeliveryState, Item, ItemKind, Message
 from domain.desk.tickets import Ticket
 from domain.ids import row_id
+from domain.sla.policies import default_hours
 from domain.sla.templates import Template
 from domain.ways_in.channels import ChannelKind
 from tests.browser import browsing, in_a_browser
@@ -35,6 +36,10 @@ LIST = "{ complaints { number stage isStalled ticket { number contact { name } }
 FILE = """query($id: ID!, $notes: Boolean!, $language: String) {
   ticket(id: $id) { complaint { file(language: $language, notes: $notes) } } }"""
 TICKET = "mutation($input: TicketUpdateInput!) { ticketUpdate(input: $input) { userErrors { code field } } }"
+SAVE_TEMPLATE = """mutation($input: TaskTemplateSaveInput!) { taskTemplateSave(input: $input) {
+  template { id } userErrors { code field } } }"""
+APPLY = """mutation($input: TaskTemplateApplyInput!) { taskTemplateApply(input: $input) {
+  tasks { title dueAt assignee { name } } userErrors { code } } }"""
 
 EVIL = "<script>alert('x')</script> <img src=https://evil.example/p.png> & <b>bold</b>"
 
@@ -107,19 +112,35 @@ async def test_a_ticket_that_waits_for_a_decision_is_not_solved(
 
 
 async def test_what_a_complaint_makes_is_the_shops_to_say(mia: Client, ben: Client, ticket_id: str) -> None:
-    save = """mutation($input: TaskTemplateSaveInput!) { taskTemplateSave(input: $input) {
-      template { id } userErrors { code field } } }"""
     own = [{"title": "Write to Ada", "amount": 1, "whose": "MANAGER"}]
-    saved = await mia.do(save, name="Ours", tasks=own, onComplaint=True)
+    saved = await mia.do(SAVE_TEMPLATE, name="Ours", tasks=own, onComplaint=True)
 
     await ben.do(OPEN, ticketId=ticket_id, template="COMPLAINT_ES", promisedAt=soon(3))
-    apply = """mutation($input: TaskTemplateApplyInput!) { taskTemplateApply(input: $input) {
-      tasks { title } userErrors { code } } }"""
-    again = await ben.do(apply, id=saved["template"]["id"], ticketId=ticket_id)
+    again = await ben.do(APPLY, id=saved["template"]["id"], ticketId=ticket_id)
 
     tasks = (await ben.ask("{ tasks { title assignee { name } } }"))["tasks"]
     assert tasks == [{"title": "Write to Ada", "assignee": {"name": "Mia"}}]
     assert again == {"tasks": [], "userErrors": []}
+
+
+async def test_a_task_of_a_template_is_due_after_hours_of_opening_and_is_whose_the_template_says(
+    house: House, mia: Client, ben: Client, ticket_id: str
+) -> None:
+    call = {"title": "Call", "amount": 8, "whose": "AGENT", "agentId": ben.agent_id}
+    tidy = {"title": "Tidy", "amount": 0, "whose": "NOBODY"}
+    tasks = [one | {"unit": "OPEN_HOURS"} for one in (tidy, call)]
+    saved = await mia.do(SAVE_TEMPLATE, name="Ours", tasks=tasks, onComplaint=False)
+
+    applied = await ben.do(APPLY, id=saved["template"]["id"], ticketId=ticket_id)
+
+    async with house.db.transaction() as session:
+        hours = await default_hours(session)
+    due = {task["title"]: datetime.fromisoformat(task["dueAt"]) for task in applied["tasks"]}
+    assert hours
+    assert due["Call"] == hours.add(due["Tidy"], 8 * 3600)
+    assert {task["title"]: task["assignee"] for task in applied["tasks"]} == {
+        "Tidy": None, "Call": {"name": "Ben"},
+    }  # fmt: skip
 
 
 async def case(

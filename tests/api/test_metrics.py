@@ -1,6 +1,7 @@
 """Statistics as the phone asks for them: who sees which figures, the tickets behind them, and the file."""
 
 from datetime import timedelta
+from typing import Any
 from urllib.parse import urlsplit
 
 from sqlalchemy import select, update
@@ -12,6 +13,7 @@ from domain.answering import replies
 from domain.customers.contacts import Identity, IdentityKind
 from domain.desk.survivors import locked
 from domain.desk.tickets import Ticket, TicketStatus
+from domain.feedback.requests import SurveyRequest
 from domain.ids import row_id
 from domain.reporting import keeping
 from tests.client import Client
@@ -28,6 +30,9 @@ query MStats($range: MetricRange!) {
   byChannel: metrics(range: $range, groupBy: CHANNEL) { rows { ...M } }
   byDay: metrics(range: $range, groupBy: DAY) { rows { key handled slaPercent } }
 }"""
+
+NARROWED = """query($range: MetricRange!, $by: MetricGroup!) { metrics(range: $range, groupBy: $by) {
+  total { opened handled csat } rows { label handled csat } } }"""
 
 BEHIND = """query($range: MetricRange!, $key: ID!, $figure: MetricFigure!, $after: String) {
   metricTickets(range: $range, groupBy: AGENT, key: $key, figure: $figure, first: 1, after: $after) {
@@ -86,6 +91,34 @@ async def test_a_number_opens_its_tickets_page_by_page(house: House, two_teams: 
     asked = {"range": MARCH, "key": two_teams.ids["Ben"], "figure": "FIRST_REPLY"}
     (reply,) = (await two_teams.mia.ask(BEHIND, **asked))["metricTickets"]["edges"]
     assert (reply["node"]["id"], reply["count"], reply["seconds"]) == (two_teams.ids["Ticket"], 1, 3600)
+
+
+async def test_a_report_is_narrowed_to_channels_teams_and_agents_and_grouped_by_hour_and_by_team(
+    house: House, two_teams: TwoTeams
+) -> None:
+    await ben_has_answered(house, two_teams)
+    async with house.db.transaction() as session:
+        at = NOON + timedelta(hours=2)
+        team = row_id("Team", two_teams.ids["Team"])
+        await session.execute(update(SurveyRequest).values(answered_at=at, score=5, team_id=team))
+
+    async def total(**narrowed: Any) -> tuple[int, int, float | None]:
+        row = (await two_teams.mia.ask(NARROWED, range=MARCH | narrowed, by="TEAM"))["metrics"]["total"]
+        return row["opened"], row["handled"], row["csat"]
+
+    async def rows(by: str) -> dict[str, tuple[int, float | None]]:
+        found = (await two_teams.mia.ask(NARROWED, range=MARCH, by=by))["metrics"]["rows"]
+        return {row["label"]: (row["handled"], row["csat"]) for row in found if row["handled"] or row["csat"]}
+
+    ids = two_teams.ids
+    assert await total(channels=["EMAIL"]) == (1, 1, 100.0)
+    assert await total(channels=["SMS"]) == (0, 0, None)
+    assert await total(teamIds=[ids["Team"]]) == (2, 1, 100.0)
+    assert await total(agentIds=[ids["Ben"]]) == (0, 1, 100.0)
+    assert await total(agentIds=[ids["Mia"]]) == (0, 0, None)
+    assert await rows("TEAM") == {"Support": (1, 100.0)}
+    assert await rows("HOUR") == {"14:00": (1, None), "15:00": (0, 100.0)}
+    assert await rows("DAY") == {"Mar 2, 2026": (1, 100.0)}
 
 
 async def test_agents_see_their_own_figures_and_what_their_teams_come_to(

@@ -25,6 +25,9 @@ from domain.reporting import keeping
 from domain.reporting.asking import Asked, Grouping
 from domain.reporting.counting import Line, Values, report
 from domain.reporting.periods import Period
+from domain.sla import policies, reckoning
+from domain.sla.hours import ALWAYS
+from domain.sla.targets import Metric, Target
 from domain.ways_in.channels import Channel
 from tests.factories import NOON, a_chat, a_mail, an_agent, receive, threads, tickets
 
@@ -89,6 +92,24 @@ async def test_a_reply_is_the_figure_of_who_wrote_it_whoever_has_the_ticket(
         "Ben": {"handled": 0, "first_reply_p50": None, "backlog": 1},
         "Bo": {"handled": 1, "first_reply_p50": 3600, "backlog": 0},
     }
+
+
+async def test_a_kept_promise_to_solve_is_the_figure_of_who_solved_it_whoever_has_the_ticket(
+    session: AsyncSession, mailbox: Channel
+) -> None:
+    ben, bo = await an_agent(session, "Ben"), await an_agent(session, "Bo")
+    promise = [Target(Metric.RESOLUTION, 7200)]
+    await policies.set_default_policy(session, name="Default", hours=ALWAYS, targets=promise)
+    await receive(session, mailbox, a_mail("ada@example.org"))
+    (ticket,) = await tickets(session)
+    ticket.assign(to=ben, by=SYSTEM, at=NOON)
+    ticket.change(by=bo.as_actor(), at=NOON + HOUR, status=TicketStatus.SOLVED)
+    await reckoning.reckon(session, ticket, by=bo.as_actor(), at=NOON + HOUR)
+
+    _, rows = await counted(session, "sla_percent")
+
+    assert rows["Bo"] == {"sla_percent": 100.0}
+    assert rows.get("Ben", {"sla_percent": None}) == {"sla_percent": None}
 
 
 async def test_a_ticket_that_comes_back_was_solved_on_its_day_and_is_solved_again(

@@ -25,6 +25,7 @@ from domain.feedback.wording import UNASKED
 from domain.ids import public_id, row_id
 from domain.joining import merging
 from domain.ways_in.channels import Channel
+from domain.webhook_payloads import payload_of
 from notifications.dispatch import dispatch
 from tests.client import Client
 from tests.factories import a_mail, receive
@@ -145,13 +146,18 @@ async def test_a_bad_answer_is_told_once_to_who_has_the_ticket_and_a_manager(
 
     async with after.house.db.transaction() as session:
         given = select(Event).where(Event.kind == EventKind.FEEDBACK_GIVEN).order_by(Event.seq)
-        for event in (await session.scalars(given)).all():
+        events = (await session.scalars(given)).all()
+        for event in events:
             await dispatch(session, event)
         notices = list(await session.scalars(select(Notice)))
 
     people = {row_id("Agent", client.agent_id) for client in (mia, ben)}
     assert {(one.agent_id, one.kind) for one in notices} == {(id, NoticeKind.LOW_RATING) for id in people}
     assert len(notices) == 2
+    posted = payload_of(events[2], None)["data"]
+    assert (posted["survey"], posted["score"], posted["most"]) == ("csat", 2, 5)
+    assert posted["feedbackId"] == public_id("Feedback", request.id)
+    assert "Really." not in str(posted)
 
 
 async def test_tickets_are_found_by_what_was_answered_also_about_what_became_part_of_them(

@@ -3,6 +3,9 @@
 import mailbox
 from collections import Counter
 from collections.abc import AsyncIterator
+from email.mime.image import MIMEImage
+from email.mime.multipart import MIMEMultipart
+from email.mime.text import MIMEText
 from email.utils import format_datetime
 from pathlib import Path
 
@@ -17,7 +20,7 @@ from domain.alerting.alerts import Alert
 from domain.alerting.notices import Notice
 from domain.arriving.acknowledging import Acknowledgement
 from domain.customers.contacts import Identity, Proof
-from domain.desk.messages import OUTBOX, Direction, Message
+from domain.desk.messages import OUTBOX, Attachment, Direction, Message
 from domain.desk.tickets import Ticket, TicketStatus
 from domain.events import Event
 from domain.importing.mails import HERE
@@ -26,6 +29,7 @@ from domain.ways_in.channels import Channel, ChannelKind
 from domain.webhooks import Post, add_webhook
 from integrations.mail.archived import Archivist, Found, in_files, on_server
 from integrations.mail.mailbox import Mailbox
+from tests.doors import stored_in
 from tests.dovecot import PASSWORD, Dovecot, dovecot, with_dovecot
 from tests.factories import NOON, a_channel, a_promise, messages
 from tests.integrations.mailing import ADA, HELP, ZOFIA, Mailing, written
@@ -109,6 +113,26 @@ async def test_what_was_brought_along_before_is_left_out(house: House, box: Chan
     told = await _brought(house, box, _local(folder))
 
     assert told == {HERE: 1, "brought": 1, "it is not from or to a customer": 1}
+
+
+async def test_a_maildir_is_brought_along_with_its_files_which_are_kept_once(
+    house: House, box: Channel, tmp_path: Path
+) -> None:
+    photo = MIMEMultipart()
+    photo["From"], photo["Message-ID"] = ADA, "<asked@mail.example>"
+    photo.attach(MIMEText("Gdzie jest moja paczka?"))
+    photo.attach(MIMEImage(b"a picture", "png", name="mug.png"))
+    letters = mailbox.Maildir(tmp_path / "old")
+    for mail in (photo.as_bytes(), ANSWERED):
+        letters.add(mail)
+
+    told = [await _brought(house, box, _local(tmp_path / "old")) for _ in range(2)]
+
+    assert told == [{"brought": 2}, {HERE: 2}]
+    async with house.db.transaction() as session:
+        (file,) = await session.scalars(select(Attachment.file))
+    assert await house.files.get(file or "") == b"a picture"
+    assert [one.name for one in stored_in(house).rglob("*") if one.is_file()] == [Path(file or "").name]
 
 
 async def test_what_somebody_took_up_again_is_left_alone(house: House, box: Channel, tmp_path: Path) -> None:

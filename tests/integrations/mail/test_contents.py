@@ -63,6 +63,17 @@ def test_the_files_of_a_winmail_come_out_of_it() -> None:
     ]
 
 
+def test_a_picture_of_a_winmail_stands_where_its_page_shows_it() -> None:
+    pytest.importorskip("tnefparse")
+    id = b"photo@01D\0"
+    named = struct.pack("<IHHII", 1, 0x001E, 0x3712, 1, len(id)) + id + bytes(-len(id) % 4)
+    packed = winmail(file(b"vase.jpg", b"\xff\xd8jpg") + written(2, 0x9005, named))
+
+    assert mail(packed, b"Hello").attachments == [
+        Attachment("vase.jpg", "image/jpeg", b"\xff\xd8jpg", "photo@01D", False)
+    ]
+
+
 def test_a_mail_that_says_nothing_says_what_its_winmail_says() -> None:
     pytest.importorskip("tnefparse")
 
