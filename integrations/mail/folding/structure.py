@@ -13,6 +13,7 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from integrations.mail.folding import marks
 from integrations.mail.reading import markup
+from integrations.mail.reading.tangles import is_tangled
 
 _QUOTES = {
     "yahoo_quoted",
@@ -70,7 +71,7 @@ def spellings(line: str) -> Iterator[str]:
 def read(page: str) -> Own | None:
     """None where no element says anything."""
     page = page[: markup.LONGEST]
-    body = None if markup.is_tangled(page) else LexborHTMLParser(page).body
+    body = None if is_tangled(page) else LexborHTMLParser(page).body
     if body is None:
         return None
     said = [

@@ -13,16 +13,10 @@ from urllib.parse import unquote
 import nh3
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-LONGEST = 500_000
-_MOST_WORK = 2_000_000
-_MOST_ATTRIBUTES = 1_000
+from integrations.mail.reading.tangles import is_tangled
 
-_TAG = re.compile(r"<(/?)([a-zA-Z][^\s/>]*)([^<>]*)")
-_VOID = {
-    "area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr",
-}  # fmt: skip
-# Closed by the next of their kind, so that they need no end tag and never pile up.
-_CLOSED_BY_NEXT = {"p", "li", "dd", "dt", "tr", "td", "th", "tbody", "thead", "option"}
+LONGEST = 500_000
+
 UNSEEN = {"head", "script", "style", "title", "template", "noscript", "iframe", "object"}
 # How many new lines at least stand before and after.
 _GAPS = dict.fromkeys(
@@ -124,31 +118,6 @@ def to_text(page: str) -> str:
             if node.tag in ("td", "th") and not gap:
                 out.append(" ")
     return _tidy("".join(out))
-
-
-def is_tangled(page: str) -> bool:
-    """Whether reading the page would cost too much: the depth at each tag, summed up, and the attributes of a tag.
-
-    An estimate that a determined writer can fool; the limits of the process are for him.
-    """
-    opened: list[str] = []
-    work = 0
-    for tag in _TAG.finditer(page):
-        closing, name, rest = tag[1], tag[2].lower(), tag[3]
-        work += len(opened) + 1
-        if work > _MOST_WORK or _attributes(rest) > _MOST_ATTRIBUTES:
-            return True
-        if closing:
-            if name in opened:
-                while opened.pop() != name:
-                    pass
-        elif name not in _VOID and name not in _CLOSED_BY_NEXT:
-            opened.append(name)
-    return False
-
-
-def _attributes(rest: str) -> int:
-    return len(re.findall(r"[\s/=]", rest)) if len(rest) > _MOST_ATTRIBUTES else 0
 
 
 def _only_pictures(tag: str, attribute: str, value: str) -> str | None:

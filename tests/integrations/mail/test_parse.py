@@ -582,6 +582,18 @@ def test_no_header_takes_longer_than_its_length(header: str, token: str) -> None
         b"<div>" * 99_000,
         b"".join(b"<b id=%d>" % n for n in range(400)) + b"<p>x" * 5_000,
         b"<a " + b" ".join(b"a%d=1" % n for n in range(50_000)) + b">",
+        b"<div><!--</div>-->" * 27_000,
+        b'<div a="</div>">' * 30_000,
+        b"<b><div></b>" * 40_000,
+        b"<form><div></form>" * 27_000,
+        b"<body><div></body>" * 27_000,
+        b"<div><select></div></select>" * 17_000,
+        b"<style><!--</style>" + b"<div>" * 90_000,
+        b'<title><a b="</title>' + b"<div>" * 90_000,
+        b"<!-->" + b"<div>" * 90_000,
+        b'<div ="><div>' + b"<div>" * 90_000,
+        b"<svg>" + b"<input>" * 60_000,
+        b"".join(b"<div><b id=%d></div>" % n for n in range(20_000)),
     ],
 )
 def test_a_tangled_page_has_no_html_but_its_text(html: bytes) -> None:
@@ -592,10 +604,44 @@ def test_a_tangled_page_has_no_html_but_its_text(html: bytes) -> None:
     assert read_.text.startswith("Where is my vase?")
 
 
-@pytest.mark.parametrize("html", [b"<", b"<!--", b"&amp;", b"</p>", b"<table>x<b>", b"data:a/", b"<a "])
+@pytest.mark.parametrize(
+    "html",
+    [
+        b"<",
+        b"<!--",
+        b"&amp;",
+        b"</p>",
+        b"<table>x<b>",
+        b"data:a/",
+        b"<a ",
+        b"<a  ",
+        b'<a b="',
+        b"<a b= ",
+        b"<a =",
+        b"</",
+    ],
+)
 def test_no_page_takes_longer_than_its_length(html: bytes) -> None:
     with soon():
         page(html * (400_000 // len(html)))
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        b"<table><tr><td><font size=2><b>Hello</b><td><font>vase</table>" * 50,
+        b"<style><!-- p > a { margin: 0 } --></style><!--[if mso]><table><tr><td><![endif]--><div><p>Hello<br></div>"
+        * 50,
+        b"<title>Your order <1></title><div><span><div>Hello</span></div>" * 50,
+        b"<noscript><img src='https://shop.example/dot.gif' /></noscript><o:p></o:p><p>Hello" * 50,
+        b"<svg width=1><path d='M0 0'/></svg><div>Hello<hr><br/><img src='cid:a'></div>" * 50,
+        b"<h1>Hello</h2><center><ul><li>one<li>two</ul></center>" * 50,
+    ],
+)
+def test_a_page_as_careless_people_write_it_is_shown(html: bytes) -> None:
+    read_ = page(html)
+
+    assert read_.html is not None
 
 
 def test_a_page_too_long_to_show_is_text_only() -> None:
