@@ -192,6 +192,8 @@ async def _linked(reception: Reception, request: Request, visit: Visit) -> Any:
     until, signature = asked.get("u", ""), asked.get("s", "")
     if not is_linked(reception.keys, visit.channel.slug, key, id, until=until, signature=signature):
         return None
+    if await reception.has_left(visit.channel, key):
+        return None
     theirs = may_see(Attachment, visitor(visit.channel.id, key))
     async with reception.db.transaction() as session:
         return await session.scalar(

@@ -100,12 +100,7 @@ class Visit:
             case "identify":
                 return await self._greeting(await self._identified(str(frame.get("identity") or "")))
             case "logout":
-                before = self.key
-                self._begin_anew()
-                self._locale, self._page = None, None
-                async with self._db.transaction() as session:
-                    await leaves(session, self.channel.id, before)
-                return await self._greeting(None)
+                return await self._leaves()
             case "file":
                 return await self._linked(frame)
             case "rating":
@@ -197,6 +192,17 @@ class Visit:
         row = await held_visitor(session, self.channel.id, self.key)
         row.locale = self._locale or row.locale
         return row
+
+    async def _leaves(self) -> Frame:
+        """Also where no other session may begin now."""
+        before = self.key
+        try:
+            self._begin_anew()
+        finally:
+            async with self._db.transaction() as session:
+                await leaves(session, self.channel.id, before)
+        self._locale, self._page = None, None
+        return await self._greeting(None)
 
     def _begin_anew(self) -> None:
         self._house.begins(self.channel, self.widget, self._address)

@@ -363,6 +363,35 @@ async def test_who_signs_in_keeps_the_conversation_and_who_signs_out_or_is_anoth
         assert out["session"] not in (session, nobodys["session"])
 
 
+async def test_who_signs_out_is_signed_out_though_others_at_their_address_began_all_sessions_that_may(
+    door: str, house: House
+) -> None:
+    await sets(house, sessions_per_minute=1)
+    async with Poster(door) as ada:
+        await ada.greets()
+        await ada.says("messages", id="m1", text="Mine alone")
+
+        out = await ada.says("logout")
+
+        assert out["code"] == "too_many_sessions"
+        assert (await ada.says("messages", id="m2", text="Mine still?"))["code"] == "no_session"
+
+
+async def test_who_signs_out_leaves_no_link_to_a_file_that_opens(door: str, house: House) -> None:
+    async with Poster(door) as ada:
+        await ada.greets()
+        await ada.sends("m1", ("photo.png", PHOTO, "image/png"), text="Look")
+        await placed(house)
+        async with ada.stream() as frames:
+            (shown,) = await messages_of(frames, 1)
+        here = shown["files"][0]["url"].replace("http://heddle.test", door)
+        assert (await ada.http.get(here)).content == PHOTO
+
+        await ada.says("logout")
+
+        assert (await ada.http.get(here)).json()["code"] == "no_file"
+
+
 def otherwise_signed(token: str) -> str:
     said, _, signature = token.rpartition(".")
     return f"{said}.{'B' if signature.startswith('A') else 'A'}{signature[1:]}"
