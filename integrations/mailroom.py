@@ -100,6 +100,8 @@ class Mailroom:
                     if one.channel_id == channel.id and not self._says_stop(channel, one)
                 ]
                 waiting |= await flood.turns_of(session, channel, theirs, at=now)
+                for one in theirs:  # as their rows have it: whoever opens one alone asks for no other turn
+                    one.opened_at = None if one.id in waiting else now
             for arrival, lease in claimed:
                 if turn := waiting.get(arrival.id):
                     await lease.wait(session, until=turn)

@@ -535,3 +535,25 @@ async def test_two_workers_at_once_open_no_more_than_the_rate(mailing: Mailing) 
         turns = list(await session.scalars(select(Arrival.turn_at).where(Arrival.turn_at.is_not(None))))
         assert (len(turns), len(set(turns))) == (4, 4)
         assert await session.scalar(select(func.count()).select_from(Identity)) == 2
+
+
+async def test_of_mails_that_are_opened_together_those_that_need_not_wait_are_opened_at_once(
+    mailing: Mailing,
+) -> None:
+    async with mailing.house.db.transaction() as session:
+        await set_channel(session, "email", inbound_per_minute=1)
+    for number in range(3):
+        raw = written(f"P <p{number}@p{number}.example>", f"Number {number}.")
+        await aiosmtplib.send(raw, sender="p@many.example", recipients=[HELP], **mailing.smtp)
+    mailroom = Mailroom(mailing.house.db, mailing.house.keys, mailing.house.files)
+    async with mailing.house.db.transaction() as session:
+        claimed = await ARRIVALS.claim(session, 10)
+
+    await mailroom.open_all(claimed, mailroom.open)
+
+    assert [text for ticket in await mailing.tickets() for _, text in await mailing.said(ticket)] == [
+        "Number 0."
+    ]
+    async with mailing.house.db.transaction() as session:
+        turns = list(await session.scalars(select(Arrival.turn_at).order_by(Arrival.id)))
+    assert [bool(turn) for turn in turns] == [False, True, True]
