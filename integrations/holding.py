@@ -28,6 +28,7 @@ from integrations.keeping import ChannelSettings
 log = structlog.get_logger()
 
 PURPOSE = "mailbox-settings"
+UNREADABLE = "Its settings cannot be read: give them anew."
 
 
 @dataclass(frozen=True)
@@ -104,6 +105,8 @@ class Holder:
                 wanted[channel.id] = channel, self._settings.of(channel, self.keys)
             except (ValidationError, InvalidToken) as problem:
                 log.error("channel_not_set_up", channel=channel.slug, error=type(problem).__name__)
+                async with self.db.transaction() as session:
+                    await fetching.breaks(session, channel.id, error=UNREADABLE)
         return wanted
 
     async def _see_to(self, wanted: dict[uuid.UUID, tuple[Channel, ChannelSettings]]) -> None:
@@ -154,8 +157,14 @@ class _Round:
                 log.warning("channel_waits_for_database", error=type(failure).__name__)
             except Exception as failure:
                 log.error("reading_failed", channel=self._channel.slug, exc_info=failure)
+                await self._tell(type(failure).__name__)
                 wait = self._pace.longest
             await asyncio.sleep(wait)
+
+    async def _tell(self, error: str) -> None:
+        with suppress(SQLAlchemyError, OSError):
+            async with self._db.transaction() as session:
+                await fetching.breaks(session, self._channel.id, error=error)
 
     async def _hold(self) -> float:
         """Reads until it cannot; after how many seconds to try again."""

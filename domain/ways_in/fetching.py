@@ -173,6 +173,17 @@ async def fails(
     )
 
 
+async def breaks(session: AsyncSession, channel_id: uuid.UUID, *, error: str) -> None:
+    """Whoever tries, it cannot even be begun: for its settings, or for a fault of ours."""
+    row = insert(Box).values(channel_id=channel_id, failing_since=NOW, last_error=error)
+    since = func.coalesce(Box.failing_since, NOW)
+    await session.execute(
+        row.on_conflict_do_update(
+            index_elements=["channel_id"], set_={"failing_since": since, "last_error": error}
+        )
+    )
+
+
 async def forget_others(session: AsyncSession, kind: ChannelKind, fetched: Iterable[uuid.UUID]) -> None:
     """Of channels of a kind that are not to be fetched any more nobody hears that they cannot be."""
     of_kind = select(Channel.id).where(Channel.kind == kind)

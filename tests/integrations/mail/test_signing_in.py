@@ -10,7 +10,7 @@ from urllib.parse import parse_qs
 
 import pytest
 from pydantic import ValidationError
-from sqlalchemy import select, update
+from sqlalchemy import select, true, update
 
 from api.house import House
 from demo.farends.server import Answer, HttpFarEnd, Request
@@ -18,14 +18,16 @@ from domain.actors import SYSTEM
 from domain.alerting import outages
 from domain.alerting.alerts import Alert, AlertKind, AlertState
 from domain.db import database_time
+from domain.keys import Keys
 from domain.ways_in.channels import Channel, ChannelKind
 from domain.ways_in.fetching import Box
+from integrations.holding import Holder
 from integrations.mail import oauth
 from integrations.mail.mailbox import Mailbox
 from tests.client import Client
 from tests.dovecot import PASSWORD, dovecot, with_dovecot
 from tests.factories import a_channel
-from tests.fetching import QUICK, a_mail, a_mailbox, as_many, fails, fetching, until, works
+from tests.fetching import QUICK, a_mail, a_mailbox, as_many, fails, fetching, running, until, works
 from tests.wire import wire
 
 
@@ -139,6 +141,43 @@ async def test_a_server_that_is_not_there_is_no_wrong_password(house: House) -> 
 
     assert "refused:" not in box.last_error
     assert "Connection refused" in box.last_error
+
+
+async def test_a_mailbox_whose_settings_cannot_be_read_is_one_that_does_not_work(
+    house: House, mia: Client
+) -> None:
+    channel = await a_mailbox(house, "imap://127.0.0.1:1")
+    sealed = Keys("a secret of another installation altogether").encrypt({"imap_password": PASSWORD})
+    async with house.db.transaction() as session:
+        await session.execute(update(Channel).where(Channel.id == channel.id).values(secrets=sealed))
+
+    async with fetching(house):
+        box = await until(lambda: fails(house))
+
+    assert await the_channel(mia) == {"isHealthy": False, "lastError": box.last_error}
+    assert box.last_error == "Its settings cannot be read: give them anew."
+
+
+async def test_a_mailbox_that_cannot_be_read_for_a_reason_nobody_foresaw_does_not_work_either(
+    house: House,
+) -> None:
+    @dataclass
+    class Unforeseen:
+        settings: Mailbox
+
+        async def read(self) -> float:
+            raise ZeroDivisionError
+
+    await a_mailbox(house, "imap://127.0.0.1:1")
+    holder = Holder(
+        house.db, house.keys, QUICK, kind=ChannelKind.EMAIL, only=true(), settings=Mailbox,
+        reader=lambda channel, mailbox, me: Unforeseen(mailbox),
+    )  # fmt: skip
+
+    async with running(holder.run()):
+        box = await until(lambda: fails(house))
+
+    assert box.last_error == "ZeroDivisionError"
 
 
 async def _tried_more(house: House, tries: int) -> bool:
