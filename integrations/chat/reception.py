@@ -21,6 +21,8 @@ TYPES_EVERY = 3.0
 REMEMBERED = 10_000
 RATINGS = 10
 """In a minute, of one session."""
+SHARE = 10
+"""One address takes no more of a channel's seats than a tenth, or what one session may: nobody keeps all others out."""
 
 
 @dataclass
@@ -59,16 +61,16 @@ class Reception:
         if seconds := self._ratings.take(key, 1, per_minute=RATINGS):
             raise BadFrame("too_many_ratings", "wait a while, then say it again", retryAfter=seconds)
 
-    def check_seat(self, channel: Channel, widget: ChatWidget, key: str) -> None:
-        if (
-            self._open[f"{channel.slug} {key}"] >= widget.streams_per_session
-            or self._open[channel.slug] >= widget.streams
-        ):
+    def check_seat(self, channel: Channel, widget: ChatWidget, key: str, address: str | None) -> None:
+        of_one = widget.streams_per_session
+        most = (widget.streams, of_one, max(of_one, widget.streams // SHARE))
+        taken = (self._open[one] for one in _counted(channel, key, address))
+        if any(many >= room for many, room in zip(taken, most, strict=True)):
             raise BadFrame("too_many_streams", "too many sockets and streams are open", retryAfter=30)
 
     @contextmanager
-    def seated(self, channel: Channel, key: str) -> Iterator[None]:
-        counted = (channel.slug, f"{channel.slug} {key}")
+    def seated(self, channel: Channel, key: str, address: str | None) -> Iterator[None]:
+        counted = _counted(channel, key, address)
         self._open.update(counted)
         try:
             yield
@@ -88,3 +90,8 @@ class Reception:
         if len(self._typed) > REMEMBERED:
             self._typed.popitem(last=False)
         return True
+
+
+def _counted(channel: Channel, key: str, address: str | None) -> tuple[str, str, str]:
+    """As what a seat counts: as one of the channel's, of the session's and of the address's."""
+    return channel.slug, f"{channel.slug} {key}", f"{channel.slug} from {counted_as(address)}"

@@ -63,7 +63,7 @@ class _Socket:
         while True:
             key = visit.key
             await self._check_seat()
-            with self._house.seated(visit.channel, key):
+            with self._house.seated(visit.channel, key, visit.address):
                 writing = asyncio.create_task(
                     self._write(Telling(self._house, visit.channel, key, visit.shown), key)
                 )
@@ -76,7 +76,8 @@ class _Socket:
 
     async def _check_seat(self) -> None:
         try:
-            self._house.check_seat(self._visit.channel, self._visit.widget, self._visit.key)
+            visit = self._visit
+            self._house.check_seat(visit.channel, visit.widget, visit.key, visit.address)
         except BadFrame as full:
             await self._refuse(full)
 

@@ -95,7 +95,7 @@ def routes(reception: Reception, files: Files) -> list[Route]:
         seq = request.headers.get("last-event-id") or request.query_params.get("seq") or "0"
         if not (seq.isascii() and seq.isdecimal() and len(seq) < 19):
             raise BadFrame("bad_number", "seq is a whole number")
-        reception.check_seat(visit.channel, visit.widget, key)
+        reception.check_seat(visit.channel, visit.widget, key, visit.address)
         return _Events(reception, visit, Telling(reception, visit.channel, key, int(seq)), key)
 
     async def download(request: Request, visit: Visit) -> Response:
@@ -206,7 +206,7 @@ async def _linked(reception: Reception, request: Request, visit: Visit) -> Any:
 class _Events(StreamingResponse):
     def __init__(self, reception: Reception, visit: Visit, telling: Telling, key: str) -> None:
         super().__init__(_events(telling), media_type="text/event-stream", headers=EVENTS)
-        self._seated = reception.seated(visit.channel, key)
+        self._seated = reception.seated(visit.channel, key, visit.address)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         with self._seated:

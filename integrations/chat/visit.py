@@ -40,7 +40,7 @@ class Visit:
         self._keys = reception.keys
         self.channel = channel
         self.widget = ChatWidget.of(channel, reception.keys)
-        self._address = address
+        self.address = address
         self.key = ""
         """The session's name; "" until there is one."""
         self.shown = 0
@@ -205,7 +205,7 @@ class Visit:
         return await self._greeting(None)
 
     def _begin_anew(self) -> None:
-        self._house.begins(self.channel, self.widget, self._address)
+        self._house.begins(self.channel, self.widget, self.address)
         self._new_session()
 
     def _new_session(self) -> None:

@@ -476,6 +476,25 @@ async def test_a_session_an_address_and_a_channel_have_only_so_much(door: str, h
         assert await session.scalar(select(func.count()).select_from(Arrival)) == 2
 
 
+async def test_one_address_does_not_take_all_the_seats_there_are(door: str, house: House) -> None:
+    await sets(house, streams=2, streams_per_session=1)
+    eves = {"x-forwarded-for": "203.0.113.66"}
+    async with (
+        visiting(door, **eves) as eve,
+        visiting(door, **eves) as eve_again,
+        Poster(door, **{"x-forwarded-for": "198.51.100.7"}) as ada,
+    ):
+        await eve.say(type="hello")
+        await eve_again.say(type="hello")
+        refused = await eve_again.hear("error")
+
+        await ada.greets()
+        async with ada.stream():
+            pass
+
+    assert refused["code"] == "too_many_streams"
+
+
 async def test_frames_that_come_too_fast_are_named_and_not_taken(
     door: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
