@@ -54,7 +54,7 @@ SHORTEST_KEY = 32
 
 def web_address(url: str) -> str:
     if url and not url.startswith(("https://", "http://")):
-        raise ValueError("should begin with https://")
+        raise ValueError("should begin with http:// or https://")
     return url
 
 

@@ -71,9 +71,6 @@ class Channel(Base):
         """What its customers know it by."""
         return str(self.config.get("sender_name") or self.name)
 
-    def secret(self, keys: Keys, name: str) -> str:
-        return str(keys.decrypt(self.secrets)[name]) if self.secrets else ""
-
     def change(self, *, by: Actor, at: datetime, **said: Any) -> None:
         """Its `name`, `team_id` or `calendar_id`."""
         changed = [name for name, value in said.items() if getattr(self, name) != value]

@@ -34,7 +34,7 @@ ASTERISK = {"provider": "asterisk", "ami_host": "pbx", "ami_user": "heddle", "am
         ({**ASTERISK, "trunk": "PJSIP/@trunk"}, "should hold {number}"),
         ({**ASTERISK, "agent_channel": "PJSIP/"}, "should hold {line}"),
         ({**ASTERISK, "context": "out\r\nAction: Command"}, "visible letters"),
-        ({"key": "k", "dial_url": "ftp://pbx"}, "should begin with https://"),
+        ({"key": "k", "dial_url": "ftp://pbx"}, "should begin with http:// or https://"),
     ],
 )
 def test_a_line_that_cannot_work_is_refused_with_what_is_missing(settings: dict[str, Any], says: str) -> None:
