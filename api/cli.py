@@ -1,6 +1,5 @@
 """`heddle`, the command line. A command is imported when it is typed: the house takes a second to load."""
 
-import gc
 import signal
 import sys
 from typing import Annotated
@@ -8,6 +7,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from api.logs import log_to_stderr
+from api.memory import loading
 
 app = App(name="heddle", help="A helpdesk for online shops.", version_flags=[])
 
@@ -83,7 +83,7 @@ async def demo(
 
 
 def main() -> None:
-    gc.set_threshold(600_000)  # what is imported stays, and to look for garbage in it was a tenth of a start
+    loading()
     log_to_stderr()
     # Whatever runs then leaves by the door, and the embedded database is stopped.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import sys
 from collections.abc import Callable, Coroutine
 from functools import wraps
@@ -14,7 +15,7 @@ else:
     os.environ.setdefault("UV_THREADPOOL_SIZE", "32")
     from uvloop import new_event_loop
 
-__all__ = ["new_event_loop", "run", "runs_for_long"]
+__all__ = ["new_event_loop", "run", "runs_for_long", "told_to_leave"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -33,3 +34,11 @@ def runs_for_long(command: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, T
         return run(command(*args, **options))
 
     return running
+
+
+def told_to_leave() -> asyncio.Event:
+    """Set when a signal asks this process to end; from now on it does not end by itself."""
+    told = asyncio.Event()
+    for sign in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(sign, told.set)
+    return told

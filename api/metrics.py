@@ -1,9 +1,11 @@
 """What is counted, at `/metrics`, in the text format of Prometheus.
 
-Requests, operations and sockets are those of this process; what waits is read from the database when it is asked for.
+Requests, operations and sockets are those of this process, or of all that answer at its address; what waits is read from the
+database when it is asked for.
 """
 
 import hmac
+import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -18,7 +20,9 @@ from prometheus_client import (
     disable_created_metrics,
     generate_latest,
 )
-from sqlalchemy.ext.asyncio import AsyncConnection
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
@@ -31,10 +35,10 @@ from domain.operations.installation import held_since
 from domain.queues import waiting
 
 disable_created_metrics()  # type: ignore[no-untyped-call]
+TOGETHER = "PROMETHEUS_MULTIPROC_DIR" in os.environ
+"""Several processes answer at one address: the library counts in files of that folder (`api/commands/together.py`)."""
+
 _registry = CollectorRegistry()
-ProcessCollector(
-    registry=_registry
-)  # its memory, processor time and open files, under the names everybody uses
 _requests = Histogram(
     "heddle_request_seconds", "How long requests took, sockets until they closed.", ["method", "route", "status"],
     registry=_registry,
@@ -42,17 +46,15 @@ _requests = Histogram(
 _operations = Counter(
     "heddle_operations", "Fields at the root of GraphQL requests.", ["field", "refused"], registry=_registry
 )
-_under_way = Gauge("heddle_under_way", "Requests and sockets that are open.", ["type"], registry=_registry)
-_waiting = Gauge("heddle_queue_waiting", "Rows that are due.", ["queue"], registry=_registry)
-_oldest = Gauge(
-    "heddle_queue_oldest_seconds", "How long the oldest of them is due.", ["queue"], registry=_registry
-)
-_lag = Gauge(
-    "heddle_reader_lag_seconds", "Since when a reader of the feed has not read what it may.", ["reader"],
-    registry=_registry,
+_under_way = Gauge(
+    "heddle_under_way", "Requests and sockets that are open.", ["type"], registry=_registry, multiprocess_mode="livesum",
 )  # fmt: skip
-_held = Gauge("heddle_held", "1 while nothing leaves, after a restore.", registry=_registry)
-_connections = Gauge("heddle_database_connections", "Of this process, in use.", registry=_registry)
+_told = _registry
+if TOGETHER:
+    _told = CollectorRegistry()
+    MultiProcessCollector(_told)  # type: ignore[no-untyped-call]
+else:
+    ProcessCollector(registry=_told)  # memory, processor time, open files, under the names everybody uses
 
 
 @contextmanager
@@ -70,14 +72,35 @@ def asked(fields: Iterable[str], *, refused: bool) -> None:
         _operations.labels(field, "yes" if refused else "no").inc()
 
 
-async def _read_waiting(connection: AsyncConnection) -> None:
-    now = await database_time(connection)
-    for queue in await waiting(connection):
-        _waiting.labels(queue.topic).set(queue.count)
-        _oldest.labels(queue.topic).set(_since(queue.oldest, now))
-    for reader, since in (await unread_since(connection)).items():
-        _lag.labels(reader).set(_since(since, now))
-    _held.set(await held_since(connection) is not None)
+class _Read(Collector):
+    def __init__(self, families: Iterable[Metric]) -> None:
+        self._families = list(families)
+
+    def collect(self) -> Iterable[Metric]:
+        return self._families
+
+
+async def _state(house: House) -> _Read:
+    due = GaugeMetricFamily("heddle_queue_waiting", "Rows that are due.", labels=["queue"])
+    oldest = GaugeMetricFamily(
+        "heddle_queue_oldest_seconds", "How long the oldest of them is due.", labels=["queue"]
+    )
+    lag = GaugeMetricFamily(
+        "heddle_reader_lag_seconds", "Since when a reader of the feed has not read what it may.", labels=["reader"]
+    )  # fmt: skip
+    async with house.db.reading() as connection:
+        now = await database_time(connection)
+        for queue in await waiting(connection):
+            due.add_metric([queue.topic], queue.count)
+            oldest.add_metric([queue.topic], _since(queue.oldest, now))
+        for reader, since in (await unread_since(connection)).items():
+            lag.add_metric([reader], _since(since, now))
+        is_held = await held_since(connection) is not None
+    held = GaugeMetricFamily("heddle_held", "1 while nothing leaves, after a restore.", is_held)
+    connections = GaugeMetricFamily(
+        "heddle_database_connections", "Of the process that says this, in use.", house.db.connections_in_use()
+    )
+    return _Read([due, oldest, lag, held, connections])
 
 
 def _since(moment: datetime | None, now: datetime) -> float:
@@ -94,9 +117,8 @@ def routes(house: House) -> list[BaseRoute]:
             allowed = request.client is not None and request.client.host in ("127.0.0.1", "::1")
         if not allowed:
             return Response(status_code=404)
-        async with house.db.reading() as connection:
-            await _read_waiting(connection)
-        _connections.set(house.db.connections_in_use())
-        return Response(generate_latest(_registry), media_type=CONTENT_TYPE_LATEST)
+        state = CollectorRegistry()
+        state.register(await _state(house))
+        return Response(generate_latest(_told) + generate_latest(state), media_type=CONTENT_TYPE_LATEST)
 
     return [Route("/metrics", metrics, methods=["GET"])]

@@ -5,6 +5,7 @@ half-open are closed, and what is kept for a slow reader is one answer and the 6
 """
 
 import asyncio
+import socket
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,6 +64,16 @@ def server(app: ASGIApp, patience: Patience, **options: Any) -> uvicorn.Server:
             **options,
         )
     )
+
+
+async def answer(server: uvicorn.Server, connection: socket.socket) -> None:
+    """A connection that somebody else has accepted."""
+
+    def protocol() -> asyncio.Protocol:
+        config, state = server.config, server.lifespan.state
+        return config.http_protocol_class(config=config, server_state=server.server_state, app_state=state)  # type: ignore[call-arg]
+
+    await asyncio.get_running_loop().connect_accepted_socket(protocol, connection)
 
 
 class _Patient(asyncio.Protocol):

@@ -16,7 +16,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from api import graphql_http, server
-from api.commands.serving import bound
+from api.commands.answering import bound
 from api.house import House
 from api.server import Patience
 from domain.agents.system_mail import SystemMail, post
