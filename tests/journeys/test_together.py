@@ -8,6 +8,7 @@ import subprocess
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import httpx
@@ -67,32 +68,38 @@ async def child_of(served: Process) -> int:
     return int(await until(found))
 
 
-async def spread(address: str, many: int) -> list[Connection]:
-    """Opened one after the other, and answered once."""
+@asynccontextmanager
+async def connected(address: str) -> AsyncIterator[Connection]:
+    """To a process that has answered there."""
     host, _, port = address.removeprefix("http://").partition(":")
-    connections = [await asyncio.open_connection(host, int(port)) for _ in range(many)]
-    assert all([await is_answered(one) for one in connections])
-    return connections
+    reader, writer = await asyncio.open_connection(host, int(port))
+    try:
+        assert await is_answered((reader, writer), 20)
+        yield reader, writer
+    finally:
+        writer.close()
 
 
-async def is_answered(connection: Connection) -> bool:
+async def is_answered(connection: Connection, seconds: float) -> bool:
     reader, writer = connection
     writer.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
     try:
-        head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 1)
+        head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), seconds)
         await reader.readexactly(len(b'{"ok":true}'))
     except TimeoutError:
         return False
     return head.startswith(b"HTTP/1.1 200 ")
 
 
-async def answered_without(process: int, connections: list[Connection]) -> int:
-    """How many of them."""
-    os.kill(process, signal.SIGSTOP)
-    try:
-        return sum(await asyncio.gather(*map(is_answered, connections)))
-    finally:
-        os.kill(process, signal.SIGCONT)
+async def answered_without(process: int, address: str, many: int) -> int:
+    """How many of so many connections, opened one after the other."""
+    async with AsyncExitStack() as stack:
+        connections = [await stack.enter_async_context(connected(address)) for _ in range(many)]
+        os.kill(process, signal.SIGSTOP)
+        try:
+            return sum(await asyncio.gather(*(is_answered(one, 3) for one in connections)))
+        finally:
+            os.kill(process, signal.SIGCONT)
 
 
 async def both_answer(served: Process, address: str) -> int:
@@ -100,7 +107,7 @@ async def both_answer(served: Process, address: str) -> int:
     child = await child_of(served)
 
     async def takes() -> bool:
-        return await answered_without(served.pid, await spread(address, 2)) == 1
+        return await answered_without(served.pid, address, 2) == 1
 
     await until(takes)
     return child
@@ -110,14 +117,16 @@ async def test_who_comes_is_dealt_to_two_processes_and_one_that_dies_is_replaced
     address = await address_of(served)
 
     child = await both_answer(served, address)
-    without_child = await answered_without(child, await spread(address, 8))
+    without_child = await answered_without(child, address, 8)
     async with httpx.AsyncClient() as http:
         before, after = [
             (await http.get(f"{address}/metrics", headers={"connection": "close"})).text for _ in range(2)
         ]
     os.kill(child, signal.SIGKILL)
     await until(lambda: has_ended(child))
-    await spread(address, 4)
+    for _ in range(4):
+        async with connected(address):
+            pass
     another = await both_answer(served, address)
     served.terminate()
     _, said = await served.communicate()
@@ -144,7 +153,7 @@ async def test_when_the_first_is_killed_the_other_leaves(served: Process) -> Non
 
     await until(lambda: has_ended(child))
     with pytest.raises(ConnectionRefusedError):
-        await spread(address, 1)
+        await asyncio.open_connection(*address.removeprefix("http://").split(":"))
 
 
 async def has_ended(pid: int) -> bool:
