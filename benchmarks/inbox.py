@@ -9,6 +9,7 @@ from benchmarks.bench import Bench, Measured
 from benchmarks.client import request
 from benchmarks.comparing import Peer, compare, table
 from benchmarks.graphql import graphql
+from benchmarks.served import served_by_two
 
 FIRST = 50
 
@@ -36,16 +37,19 @@ async def measure(bench: Bench) -> Measured:
     )
     strawberry = Peer("Strawberry + ORM", bench.usual_graphql, product.requests)
     size = await _agree(product, floor, strawberry, rest)
-    peers = [floor, product, rest, strawberry]
-    await compare(bench, peers)
+    async with served_by_two(bench) as child:
+        two = Peer("Heddle, two processes", child, product.requests)
+        peers = [floor, two, product, rest, strawberry]
+        await compare(bench, peers)
     figures = {
-        "inbox_vs_floor": product.against(floor),
+        "inbox_vs_floor": two.against(floor),
+        "inbox_vs_floor_one_process": product.against(floor),
         "inbox_vs_fastapi_orm": product.against(rest),
         "inbox_vs_usual_strawberry": product.against(strawberry),
         "inbox_per_second": median(product.rounds.rates),
     }
     compared = " ".join(product.compared_with(other) for other in (floor, rest, strawberry))
-    note = f"{size / 1024:.0f} KB. {compared}"
+    note = f"{size / 1024:.0f} KB. {two.compared_with(floor)} {compared}"
     return Measured(table(f"Inbox page, {FIRST} tickets", peers, note), figures)
 
 

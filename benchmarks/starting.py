@@ -1,30 +1,23 @@
 """`heddle serve` on a database that exists: how long until it answers, how much memory it holds, what it has imported by then."""
 
 import asyncio
-import os
 import re
-import sys
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from statistics import median
-from time import perf_counter
-
-import httpx
 
 from benchmarks import inbox
 from benchmarks.bench import Bench, Measured, Table, number
 from benchmarks.client import burst
 from benchmarks.comparing import CONNECTIONS
 from benchmarks.graphql import graphql
-from benchmarks.processes import ROOT, free_port, resident
+from benchmarks.processes import resident
 from benchmarks.screens import operation
+from benchmarks.served import served
 
 STARTS = 3
 IDLE = 3.0
 """Seconds after which a process that has answered counts as idle."""
-PATIENCE = 180.0
 REQUESTS = 300
 MOST = 8
 HEAVY = (
@@ -39,15 +32,13 @@ HEAVY = (
     "babel",
     "phonenumbers",
 )
-NOWHERE = "127.0.0.1:1"
-
 _IMPORT = re.compile(r"^import time: +(\d+) \| +\d+ \| +([\w.]+)$", re.MULTILINE)
 
 
 async def measure(bench: Bench) -> Measured:
     took = []
     for _ in range(STARTS):
-        async with _served(bench) as (seconds, pid, port):
+        async with served(bench) as (seconds, pid, port):
             took.append(seconds)
             if len(took) == STARTS:
                 await asyncio.sleep(IDLE)
@@ -77,54 +68,9 @@ async def measure(bench: Bench) -> Measured:
     return Measured(table, figures)
 
 
-@asynccontextmanager
-async def _served(
-    bench: Bench, *python: str, log: Path | None = None
-) -> AsyncIterator[tuple[float, int, int]]:
-    """Seconds until it answered, the process and its port."""
-    port = free_port()
-    begun = perf_counter()
-    with (log or Path(os.devnull)).open("wb") as said:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, *python, "-m", "api.cli", "serve", "--port", str(port)),
-            cwd=ROOT,
-            env=_environment(bench),
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=said,
-        )
-    try:
-        await _answers(port)
-        yield perf_counter() - begun, process.pid, port
-    finally:
-        process.terminate()
-        await process.wait()
-
-
-async def _answers(port: int) -> None:
-    async with asyncio.timeout(PATIENCE), httpx.AsyncClient() as client:
-        while True:
-            with suppress(httpx.TransportError):
-                if (await client.get(f"http://127.0.0.1:{port}/healthz")).is_success:
-                    return
-            await asyncio.sleep(0.01)
-
-
-def _environment(bench: Bench) -> dict[str, str]:
-    """Nothing of what it might send leaves this machine."""
-    outside = {name: value for name, value in os.environ.items() if not name.startswith("HEDDLE_")}
-    return outside | {
-        "HEDDLE_DATABASE_URL": bench.orders["database"],
-        "HEDDLE_SECRET_KEY": bench.orders["secret"],
-        "HEDDLE_DATA": bench.orders["folder"],
-        "HEDDLE_OPERATIONS_PER_MINUTE": "1000000000",
-        "HEDDLE_SMTP_URL": f"smtp://{NOWHERE}",
-        "HEDDLE_GRAPH_URL": f"http://{NOWHERE}",
-    }
-
-
 async def _imports(bench: Bench) -> dict[str, int]:
     """Microseconds of each module's own, as the interpreter notes them."""
     log = Path(bench.orders["folder"]) / "imports.log"
-    async with _served(bench, "-X", "importtime", log=log):
+    async with served(bench, python=("-X", "importtime"), log=log):
         await asyncio.sleep(IDLE)
     return {name: int(spent) for spent, name in _IMPORT.findall(log.read_text(errors="replace"))}

@@ -125,7 +125,7 @@ async def _place(takers: deque[Taker], data: Path, told: asyncio.Event) -> None:
             )
             theirs.close()
             ended = asyncio.create_task(child.wait())
-            taking = asyncio.create_task(_taking(ours, takers))
+            taking = asyncio.create_task(_taking(ours, takers, child.pid))
             await asyncio.wait((ended, leaving), return_when=asyncio.FIRST_COMPLETED)
             taking.cancel()
             await asyncio.wait([taking])
@@ -135,18 +135,19 @@ async def _place(takers: deque[Taker], data: Path, told: asyncio.Event) -> None:
                 child.kill()
             await ended
         else:
-            log.error("answering_process_ended", status=child.returncode)
+            log.error("answering_process_ended", pid=child.pid, status=child.returncode)
             await asyncio.wait([leaving], timeout=AGAIN)
         mark_process_dead(child.pid)  # type: ignore[no-untyped-call]
 
 
-async def _taking(child: socket.socket, takers: deque[Taker]) -> None:
+async def _taking(child: socket.socket, takers: deque[Taker], pid: int) -> None:
     """It takes as soon as it says so, and as long as this is not cancelled."""
     child.setblocking(False)
     with suppress(OSError):
         if await asyncio.get_running_loop().sock_recv(child, len(WORD)):
             taker = partial(_there, child)
             takers.append(taker)
+            log.info("answering_process_ready", pid=pid)
             try:
                 await asyncio.get_running_loop().create_future()
             finally:
