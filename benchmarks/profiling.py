@@ -31,6 +31,8 @@ REQUESTS = 300
 WARMING = 30
 TICK = 0.001
 TOP = 12
+DECODER = "_jsonb_decoder"
+"""Of SQLAlchemy, called by asyncpg for each value of JSON: what ticked while asyncpg decodes is told of in the first Python it calls."""
 
 Samples = Counter[CodeType]
 
@@ -131,6 +133,8 @@ def _table(sampled: dict[str, Counter[str]]) -> Table:
 
 
 def _package(code: CodeType) -> str:
+    if code.co_name == DECODER:
+        return "asyncpg"
     parts = Path(code.co_filename).parts
     if "site-packages" in parts:
         return parts[parts.index("site-packages") + 1].removesuffix(".py")
