@@ -5,12 +5,12 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import assert_never
 
-from sqlalchemy import select
+from sqlalchemy import exists, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.agents.staff import Agent
 from domain.alerting.alert_preferences import preferences_of
-from domain.alerting.alerts import OF_CHANNELS, Alert, AlertKind
+from domain.alerting.alerts import OF_CHANNELS, Alert, AlertKind, AlertState
 from domain.alerting.devices import RINGS, Device
 from domain.alerting.notices import Delivery, Notice, NoticeKind
 from domain.alerting.refusals import LASTS, Refusal, refusal_of
@@ -46,6 +46,8 @@ class Told:
     ticket: Ticket | None
     matter: Matter
     words: Words
+    ringing: int
+    """Alerts of which this person was told and that nobody has answered."""
     now: datetime
     task_id: uuid.UUID | None = None
 
@@ -80,9 +82,16 @@ async def told_by(session: AsyncSession, delivery: Delivery) -> Told | Refusal:
         count=notice.count,
     )
     return Told(
-        delivery.id, notice.kind, notice.level, notice.count, agent, device, alert, ticket, matter, said, now,
+        delivery.id, notice.kind, notice.level, notice.count, agent, device, alert, ticket, matter, said,
+        await _ringing(session, agent.id), now,
         task_id=notice.task_id,
     )  # fmt: skip
+
+
+async def _ringing(session: AsyncSession, agent_id: uuid.UUID) -> int:
+    was_told = exists().where(Notice.alert_id == Alert.id, Notice.agent_id == agent_id)
+    ringing = select(func.count()).select_from(Alert).where(Alert.state == AlertState.FIRING, was_told)
+    return await session.scalar(ringing) or 0
 
 
 async def _matter(session: AsyncSession, alert: Alert | None, ticket: Ticket | None) -> Matter:
@@ -135,6 +144,7 @@ def push_of(told: Told, keys: Keys, base_url: str) -> Push:
         time_to_live=time_to_live,
         replaces=_replaces(told),
         actions=_actions(told),
+        badge=told.ringing,
         p256dh=told.device.p256dh or "",
         auth=told.device.auth or "",
     )
@@ -161,6 +171,7 @@ def _data(told: Told, keys: Keys) -> dict[str, str]:
         "r": receipt_token(keys, told.delivery_id),
         "lvl": str(told.level),
         "c": str(told.count),
+        "b": str(told.ringing),
     }
     if told.alert:
         data["a"] = public_id("Alert", told.alert.id)

@@ -79,6 +79,7 @@ class Fcm:
         silent = push.urgency == Urgency.LOW
         aps = messaging.Aps(
             alert=None if silent else messaging.ApsAlert(title=push.words.title, body=push.words.body),
+            badge=None if silent else push.badge,
             sound=None if silent else "default",
             content_available=silent or None,
             thread_id=push.data.get("t"),

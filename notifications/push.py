@@ -32,7 +32,7 @@ class Push:
     words: Words
     data: dict[str, str]
     """Ids, as the API has them, and codes for the app. `v` is the version of this shape, `k` the kind, `a` the alert, `t` the
-    ticket, `n` its number, `task` the task, `lvl` the level, `due` the promised moment, `c` the count, `d` the delivery, and `r` what its
+    ticket, `n` its number, `task` the task, `lvl` the level, `due` the promised moment, `c` the count, `b` the badge, `d` the delivery, and `r` what its
     receipt at `/push/receipt` shows."""
     link: str = ""
     """Where it leads, as a full address."""
@@ -42,7 +42,8 @@ class Push:
     replaces: str = ""
     """Key of what it takes the place of on the device; at most 32 URL-safe characters."""
     actions: tuple[Action, ...] = ()
-    badge: int | None = None
+    badge: int = 0
+    """At the icon of the app."""
     p256dh: str = ""
     auth: str = ""
     """The keys of a Web Push subscription, base64url."""

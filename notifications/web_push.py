@@ -155,9 +155,7 @@ def _message(push: Push, body: str) -> bytes:
     }
     if push.replaces:
         notification["tag"] = push.replaces
-    message = {"web_push": 8030, "mutable": True, "notification": notification}
-    if push.badge is not None:
-        message["app_badge"] = push.badge
+    message = {"web_push": 8030, "mutable": True, "app_badge": push.badge, "notification": notification}
     return orjson.dumps(message)
 
 

@@ -119,3 +119,4 @@ addEventListener("hashchange", () => {
   noteOpened();
   refresh();
 });
+navigator.clearAppBadge?.().catch(() => {});

@@ -8,7 +8,7 @@ addEventListener("install", () => skipWaiting());
 addEventListener("activate", (event) => event.waitUntil(clients.claim()));
 
 addEventListener("push", (event) => {
-  event.waitUntil(show(pushed(event)));
+  event.waitUntil(Promise.all([show(pushed(event)), badge(event)]));
 });
 
 addEventListener("notificationclick", (event) => {
@@ -22,6 +22,12 @@ addEventListener("notificationclick", (event) => {
 function pushed(event) {
   if (event.notification) return event.notification;
   return event.data?.json().notification ?? { title: "Heddle" };
+}
+
+/** How many alerts ring; the list of them takes it away. */
+async function badge(event) {
+  const count = event.appBadge ?? event.data?.json().app_badge;
+  if (Number.isInteger(count)) await navigator.setAppBadge?.(count).catch(() => {});
 }
 
 async function show({ title, body, lang, tag, navigate, actions = [], data }) {

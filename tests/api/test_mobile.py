@@ -581,8 +581,11 @@ async def test_a_push_is_shown_and_confirmed_by_the_worker_and_by_the_page_it_op
     link = f"http://heddle.test/m/a/{two_teams.ids['Alert']}"
     address = two_teams.ben.address
     await phone.may_notify(address)
+    counting = "navigator.clearAppBadge = async () => { window.badge = 'cleared'; }"
+    await phone.say("Page.addScriptToEvaluateOnNewDocument", source=counting)
     await phone.go(f"{address}/m/alerts")
     await phone.until("document.readyState === 'complete'")
+    assert await phone.value("window.badge") == "cleared"
     await phone.value(
         "navigator.serviceWorker.register('/m/worker.js', { scope: '/m/' }).then(() => navigator.serviceWorker.ready).then(() => 1)"
     )
@@ -650,7 +653,9 @@ async def _push(phone: Page, origin: str, notification: dict[str, Any]) -> None:
         for one in event["params"]["registrations"]
         if one["scopeURL"] == f"{origin}/m/"
     }
-    data = orjson.dumps({"web_push": 8030, "mutable": True, "notification": notification}).decode()
+    data = orjson.dumps(
+        {"web_push": 8030, "mutable": True, "app_badge": 1, "notification": notification}
+    ).decode()
     await phone.say("ServiceWorker.deliverPushMessage", origin=origin, registrationId=registered, data=data)
 
 

@@ -26,7 +26,7 @@ from tests.factories import a_channel, a_mail, a_promise, receive
 from tests.papers import shown
 
 DOCUMENTS = {one.name: one.document for one in shown("phone-client.md")}
-KEYS = {"v", "k", "d", "r", "lvl", "c", "a", "t", "n", "due", "title", "body", "link"}
+KEYS = {"v", "k", "d", "r", "lvl", "c", "b", "a", "t", "n", "due", "title", "body", "link"}
 LEDGER = "query($id: ID) { pushHealth(alertId: $id) { state transport shownAt openedAt notice { state } } }"
 
 

@@ -39,6 +39,30 @@ async def test_a_settled_ticket_is_taken_off_each_device_that_was_told_of_it(sho
     assert cleared == [("phone:1", "Ticket …: settled"), ("tablet:1", "Ticket …: settled")]
 
 
+async def test_the_icon_of_the_app_counts_what_rings_and_nobody_has_answered(shop: Shop) -> None:
+    await shop.told()
+    await shop.ring()
+    await shop.another_breach()
+    await shop.told()
+    await shop.ring()
+    async with shop.db.transaction() as session:
+        now = await database_time(session)
+        first = (await session.scalars(select(Alert).order_by(Alert.id))).first()
+        assert first
+        first.acknowledge(by=shop.mia.as_actor(), at=now)
+    await shop.another_breach()
+    await shop.told()
+    await shop.ring()
+
+    badges = [(push.handle, push.apns["payload"]["aps"]["badge"]) for push in shop.far_end.pushed]
+    assert badges == [("phone:1", 1), ("phone:1", 2), ("phone:1", 2)]
+    assert [push.data["b"] for push in shop.far_end.pushed] == ["1", "2", "2"]
+
+    await _resolved(shop)
+
+    assert {push.data["b"] for push in shop.far_end.pushed if push.data["k"] == "cleared"} == {"0"}
+
+
 async def test_a_settled_ticket_is_one_word_for_all_of_its_alerts(shop: Shop) -> None:
     async with shop.db.transaction() as session:
         ticket_id = await session.scalar(select(Alert.ticket_id))

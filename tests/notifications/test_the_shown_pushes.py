@@ -50,6 +50,7 @@ def _a_push(transport: Transport, handle: str) -> Push:
         ticket=Ticket(id=_id(5), number=7),
         matter=matter,
         words=Words("Ticket 7: first reply overdue", "Email, 3 min past the promised time"),
+        ringing=1,
         now=NOW,
     )
     return push_of(told, Keys("the secret key of the papers' sample"), SHOP)

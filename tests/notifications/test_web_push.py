@@ -115,24 +115,17 @@ async def test_the_headers_say_how_long_how_urgently_and_who_asks(
     assert time.time() < arrived.claims["exp"] < time.time() + 24 * 3600
 
 
-async def test_what_replaces_nothing_has_neither_topic_nor_tag_and_an_unknown_badge_is_left_alone(
+async def test_what_replaces_nothing_has_neither_topic_nor_tag(
     service: WebPushStandIn, browser: Subscription
 ) -> None:
-    bare = replace(PUSH, replaces="", actions=(), badge=None, time_to_live=timedelta())
+    bare = replace(PUSH, replaces="", actions=(), time_to_live=timedelta())
 
     await sender(service.host).send(to(browser, bare))
 
     arrived = await service.next_push()
     assert "topic" not in arrived.headers
     assert "tag" not in arrived.body["notification"]
-    assert "app_badge" not in arrived.body
     assert arrived.headers["ttl"] == "0"
-
-
-async def test_nothing_left_unread_is_a_badge_of_0(service: WebPushStandIn, browser: Subscription) -> None:
-    await sender(service.host).send(to(browser, replace(PUSH, badge=0)))
-
-    assert (await service.next_push()).body["app_badge"] == 0
 
 
 async def test_a_later_push_replaces_the_one_before(service: WebPushStandIn, browser: Subscription) -> None:
