@@ -8,7 +8,7 @@ import os
 import socket
 import sys
 import tempfile
-from asyncio.subprocess import DEVNULL
+from asyncio.subprocess import DEVNULL, Process
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
@@ -114,16 +114,13 @@ async def _place(takers: deque[Taker], data: Path, told: asyncio.Event) -> None:
     leaving = asyncio.create_task(told.wait())
     while not told.is_set():
         ours, theirs = socket.socketpair()
-        with ours, theirs:
-            child = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-P", "-m", __name__, str(theirs.fileno())),
-                env=os.environ | {"HEDDLE_DATA": str(data)},
-                stdin=DEVNULL,
-                stdout=DEVNULL,
-                pass_fds=[theirs.fileno()],
-                start_new_session=True,  # Ctrl-C is for its parent
-            )
-            theirs.close()
+        with ours:
+            try:
+                child = await _child(theirs, data)
+            except OSError as failure:
+                log.error("answering_process_not_started", error=failure.strerror)
+                await asyncio.wait([leaving], timeout=AGAIN)
+                continue
             ended = asyncio.create_task(child.wait())
             taking = asyncio.create_task(_taking(ours, takers, child.pid))
             await asyncio.wait((ended, leaving), return_when=asyncio.FIRST_COMPLETED)
@@ -138,6 +135,18 @@ async def _place(takers: deque[Taker], data: Path, told: asyncio.Event) -> None:
             log.error("answering_process_ended", pid=child.pid, status=child.returncode)
             await asyncio.wait([leaving], timeout=AGAIN)
         mark_process_dead(child.pid)  # type: ignore[no-untyped-call]
+
+
+async def _child(given: socket.socket, data: Path) -> Process:
+    with given:
+        return await asyncio.create_subprocess_exec(
+            *(sys.executable, "-P", "-m", __name__, str(given.fileno())),
+            env=os.environ | {"HEDDLE_DATA": str(data)},
+            stdin=DEVNULL,
+            stdout=DEVNULL,
+            pass_fds=[given.fileno()],
+            start_new_session=True,  # Ctrl-C is for its parent
+        )
 
 
 async def _taking(child: socket.socket, takers: deque[Taker], pid: int) -> None:
