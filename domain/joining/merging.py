@@ -189,7 +189,7 @@ async def move_thread(
     identity: Identity | None = None,
     always: bool = True,
 ) -> None:
-    """With what a missed call in it has left to do. `always`: somebody's word about this very thread."""
+    """`always`: somebody's word about this very thread. What is in it follows (`settle`)."""
     journal.move.ticket_id = to.id
     was = {name: getattr(thread, name) for name in JOINED}
     source = thread.ticket_id
@@ -198,11 +198,6 @@ async def move_thread(
     thread.move_id = journal.move.id
     for name, before in was.items():
         journal.note(thread, name, before)
-    calls = select(Item.id).where(Item.thread_id == thread.id, Item.kind == ItemKind.CALL)
-    fires = (Alert.ticket_id == source, Alert.about_id.in_(calls), Alert.state.in_(UNRESOLVED))
-    await journal.all(Alert, *fires, always=always, ticket_id=to.id)
-    calls_back = (Task.ticket_id == source, Task.last_call_id.in_(calls), Task.done_at.is_(None))
-    await journal.all(Task, *calls_back, always=always, ticket_id=to.id, contact_id=to.contact_id)
 
 
 JOINED = ("joined_code", "joined_at", "joined_by_id", "joined_evidence", "move_id")
@@ -211,7 +206,8 @@ JOINED = ("joined_code", "joined_at", "joined_by_id", "joined_evidence", "move_i
 async def settle(
     session: AsyncSession, *, ticket_ids: Collection[uuid.UUID] = (), contact_ids: Collection[uuid.UUID] = ()
 ) -> None:
-    """Items stand where their threads do, and those without a thread are of their ticket's contact."""
+    """Items stand where their threads do, what missed calls have left to do stands where they do, and items without a thread are of
+    their ticket's contact."""
     await session.flush()
     await retention.look_again(session, ticket_ids)
     concerned = one_of(Thread.ticket_id, ticket_ids) | one_of(Thread.contact_id, contact_ids)
@@ -236,7 +232,27 @@ async def settle(
         .values(contact_id=Ticket.contact_id)
         .execution_options(synchronize_session=False)
     )
+    await _settle_calls(session, ticket_ids)
     await reread(session)
+
+
+async def _settle_calls(session: AsyncSession, ticket_ids: Collection[uuid.UUID]) -> None:
+    """What a missed call has left to do stands where the call does, also where it came since the move that is undone."""
+    there = (one_of(Item.ticket_id, ticket_ids), Item.kind == ItemKind.CALL)
+    await session.execute(
+        update(Alert)
+        .where(
+            Alert.about_id == Item.id, Alert.state.in_(UNRESOLVED), Alert.ticket_id != Item.ticket_id, *there
+        )
+        .values(ticket_id=Item.ticket_id)
+        .execution_options(synchronize_session=False)
+    )
+    await session.execute(
+        update(Task)
+        .where(Task.last_call_id == Item.id, Task.done_at.is_(None), Task.ticket_id != Item.ticket_id, *there)
+        .values(ticket_id=Item.ticket_id, contact_id=Item.contact_id)
+        .execution_options(synchronize_session=False)
+    )
 
 
 async def sees_all_of(session: AsyncSession, contact: Contact, by: Actor, *, field: str) -> None:

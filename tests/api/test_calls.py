@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -33,7 +35,9 @@ CALL = """query Call($id: ID!) { node(id: $id) { ... on Call {
 UPDATE = """mutation Update($input: CallUpdateInput!) { callUpdate(input: $input) {
   call { id notes outcome } userErrors { code field } } }"""
 MOVE = """mutation Move($input: ThreadMoveInput!) { threadMove(input: $input) {
-  tickets { id threads { joinedBecause { code matter automatic } } } userErrors { code } } }"""
+  tickets { id threads { joinedBecause { code matter automatic } } } mergeId userErrors { code } } }"""
+UNDO = "mutation Undo($input: JoinUndoInput!) { joinUndo(input: $input) { userErrors { code } } }"
+ALERTS = "query Alerts { alerts { kind ticket { id } } }"
 SAVE = """mutation Save($input: DialledNumberSaveInput!) { dialledNumberSave(input: $input) {
   dialledNumber { id number campaign source language dial team { name } channel { slug } } userErrors { code field } } }"""
 DELETE = "mutation Delete($input: DialledNumberDeleteInput!) { dialledNumberDelete(input: $input) { ok userErrors { code } } }"
@@ -279,3 +283,35 @@ async def test_a_telephone_is_one_persons(admin: Client, ben: Client, eve: Clien
 
     assert await admin.refused(LINE, id=eve.agent_id, line="ben@PBX") == ["INVALID"]
     assert (await admin.do(LINE, id=ben.agent_id, line=""))["agent"]["line"] is None
+
+
+async def test_what_a_missed_call_has_left_to_do_goes_back_with_it_when_a_move_is_undone(
+    house: House, ben: Client, line: Channel
+) -> None:
+    async with house.db.transaction() as session:
+        line.config = {**line.config, "short_seconds": 0}
+        session.add(await session.merge(line))
+        mailbox = await a_channel(session, house.keys, ChannelKind.EMAIL)
+        await receive(session, mailbox, a_mail("ada@example.org"))
+        (ticket,) = await tickets(session)
+        session.add(
+            Identity(
+                id=new_id(), contact_id=ticket.contact_id, kind=IdentityKind.PHONE, value=CALLER, label=CALLER,
+                created_at=NOON,
+            )
+        )  # fmt: skip
+    first = await hear(house, line, a_call_step("c1", CallStep.RINGING))
+    moved = await ben.do(MOVE, threadId=(await ben.ask(CALL, id=first))["node"]["threadId"])
+    last = await hear(
+        house, line, a_call_step("c2", CallStep.RINGING), a_call_step("c2", CallStep.ENDED, number="")
+    )
+
+    assert await ben.refused(UNDO, eventId=moved["mergeId"]) == []
+
+    (task,) = (await ben.ask(TASKS))["tasks"]
+    home = public_id("Ticket", ticket.id)
+    assert (task["lastCallId"], task["ticket"]["id"]) == (last, home)
+    answered = a_call_step("c3", CallStep.ANSWERED, outgoing=True, at=NOON + timedelta(minutes=9))
+    await hear(house, line, replace(answered, step=CallStep.RINGING), answered)
+    assert (await ben.ask(TASKS))["tasks"] == []
+    assert (await ben.ask(ALERTS))["alerts"] == []
