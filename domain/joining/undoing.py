@@ -17,6 +17,7 @@ from domain.customers.contacts import Contact
 from domain.db import one_of
 from domain.desk.messages import Item
 from domain.desk.survivors import locked
+from domain.desk.tasks import Task
 from domain.desk.threads import Thread
 from domain.desk.tickets import Ticket, TicketStatus
 from domain.errors import AlreadyUndone, BeingErased, NotFound, NotYours, TooLateToUndo
@@ -171,7 +172,7 @@ _merged_by_a_move = exists(
 async def _holds_something(session: AsyncSession, ticket: Ticket) -> bool:
     for held in (
         select(Item.id).where(Item.ticket_id == ticket.id),
-        select(Thread.id).where(Thread.ticket_id == ticket.id, Thread.split_from_id.is_(None)),
+        select(Task.id).where(Task.ticket_id == ticket.id),
         select(Ticket.id).where(Ticket.merged_into_id == ticket.id),
         select(Complaint.id).where(Complaint.ticket_id == ticket.id),
     ):
