@@ -134,9 +134,12 @@ async def dissolve(journal: Journal, ticket: Ticket, into: Ticket) -> None:
         fields=ticket.fields | into.fields,
     )
     status: Json = {}
-    if (ticket.is_live() and not into.is_live()) or (ticket.status in OURS and into.status not in OURS):
+    if ticket.status in OURS and into.status not in OURS:
         status = {"status": [into.status, TicketStatus.OPEN]}
         journal.set(into, status=TicketStatus.OPEN, solved_at=None, snoozed_until=None)
+    elif ticket.is_live() and not into.is_live():
+        status = {"status": [into.status, ticket.status]}
+        journal.set(into, status=ticket.status, solved_at=None, snoozed_until=ticket.snoozed_until)
     elif ticket.snoozed_until and into.status == TicketStatus.PENDING:
         wakes_at = min(into.snoozed_until or ticket.snoozed_until, ticket.snoozed_until)
         journal.set(into, snoozed_until=wakes_at)

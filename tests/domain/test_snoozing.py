@@ -126,6 +126,27 @@ async def test_of_two_that_wait_the_one_that_is_left_wakes_when_the_first_would_
     assert (survivor.snoozed_until, merged.snoozed_until) == (before, TWO)
 
 
+@pytest.mark.parametrize("until", [None, TWO])
+async def test_one_that_waits_for_the_customer_waits_on_as_part_of_one_that_was_solved(
+    session: AsyncSession, mailbox: Channel, until: datetime | None
+) -> None:
+    for name in ("ada", "zofia"):
+        await receive(session, mailbox, a_mail(f"{name}@example.org"))
+    survivor, merged = await tickets(session)
+    survivor.change(by=SYSTEM, at=NOON, status=TicketStatus.SOLVED)
+    merged.change(by=SYSTEM, at=NOON, status=TicketStatus.PENDING)
+    if until:
+        merged.snooze(until, by=SYSTEM, at=NOON)
+
+    move = await merging.merge_tickets(session, survivor, [merged], by=SYSTEM, at=NOON)
+
+    pending = (TicketStatus.PENDING, None, until)
+    assert (survivor.status, survivor.solved_at, survivor.snoozed_until) == pending
+    await undoing.undo(session, move.id, by=SYSTEM, at=NOON)
+    assert (survivor.status, survivor.solved_at, survivor.snoozed_until) == (TicketStatus.SOLVED, NOON, None)
+    assert (merged.status, merged.solved_at, merged.snoozed_until) == pending
+
+
 async def test_a_promise_waits_while_its_ticket_sleeps(session: AsyncSession, mailbox: Channel) -> None:
     await a_promise(session, 3600)
     await receive(session, mailbox, a_mail("ada@example.org", at=NOON))
