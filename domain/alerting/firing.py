@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.actors import SYSTEM
 from domain.alerting.alerts import TOPIC, WARNINGS, Alert, AlertKind, AlertState
-from domain.alerting.ladders import DEFAULT, Ladder
+from domain.alerting.ladders import DEFAULT, Ladder, Step
 from domain.db import new_id, ring
 from domain.events import EventKind, happened, record_all
 
@@ -35,17 +35,18 @@ async def fire(session: AsyncSession, causes: Sequence[Cause], *, now: datetime)
 
     What fires already stays as it is. What was resolved fires anew for the same clock's same moment: its promise runs again.
     """
-    causes = [cause for cause in causes if cause.ladder.step(0, warning=cause.kind in WARNINGS)]
-    if not causes:
-        return []
-    rows = [_row(cause, now) for cause in causes]
-    added = insert(Alert.metadata.tables["alert"]).on_conflict_do_nothing().returning(Alert.id)
-    new = set((await session.execute(added, rows)).scalars())
-    again = [
-        cause for cause, row in zip(causes, rows, strict=True) if row["id"] not in new and cause.clock_id
+    rows = [
+        (cause, _row(cause, step, now))
+        for cause in causes
+        if (step := cause.ladder.step(0, warning=cause.kind in WARNINGS))
     ]
-    fired = [(row["id"], cause) for cause, row in zip(causes, rows, strict=True) if row["id"] in new]
-    for cause in again:
+    if not rows:
+        return []
+    added = insert(Alert.metadata.tables["alert"]).on_conflict_do_nothing().returning(Alert.id)
+    new = set((await session.execute(added, [row for _, row in rows])).scalars())
+    fired = [(cause, row) for cause, row in rows if row["id"] in new]
+    again = [(cause, row) for cause, row in rows if row["id"] not in new and cause.clock_id]
+    for cause, row in again:
         revived = await session.scalar(
             update(Alert)
             .where(
@@ -55,36 +56,36 @@ async def fire(session: AsyncSession, causes: Sequence[Cause], *, now: datetime)
                 Alert.state == AlertState.RESOLVED,
             )
             .values(
-                {name: value for name, value in _row(cause, now).items() if name != "id"}
+                {name: value for name, value in row.items() if name != "id"}
                 | dict.fromkeys(("acked_by_id", "acked_at", "ack_expires_at", "snoozed_until", "resolved_at"))
             )
             .returning(Alert.id)
         )
         if revived:
-            fired.append((revived, cause))
+            fired.append((cause, row | {"id": revived}))
     firings = [
         happened(
             EventKind.ALERT_FIRED,
             by=SYSTEM,
             at=cause.at,
             ticket_id=cause.ticket_id,
-            alert_id=alert_id,
-            data={"alert": cause.kind, "level": _first_level(cause), "rung": 0},
+            alert_id=row["id"],
+            data={"alert": cause.kind, "level": row["level"], "rung": 0},
         )
-        for alert_id, cause in fired
+        for cause, row in fired
     ]
     record_all(session, firings)
     ring(session, TOPIC)
-    return [alert_id for alert_id, _ in fired]
+    return [row["id"] for _, row in fired]
 
 
-def _row(cause: Cause, now: datetime) -> dict[str, Any]:
+def _row(cause: Cause, step: Step, now: datetime) -> dict[str, Any]:
     wait = cause.ladder.wait(0, warning=cause.kind in WARNINGS)
     return {
         "id": new_id(),
         "kind": cause.kind,
         "state": AlertState.FIRING,
-        "level": _first_level(cause),
+        "level": step.level,
         "rung": 0,
         "ticket_id": cause.ticket_id,
         "clock_id": cause.clock_id,
@@ -92,8 +93,3 @@ def _row(cause: Cause, now: datetime) -> dict[str, Any]:
         "fired_at": cause.at,
         "next_at": now + timedelta(seconds=wait) if wait is not None else None,
     }
-
-
-def _first_level(cause: Cause) -> int:
-    step = cause.ladder.step(0, warning=cause.kind in WARNINGS)
-    return step.level if step else 0

@@ -174,13 +174,11 @@ PUSHES = Queue(Delivery, topic="pushes", outward=True)
 
 async def begin(session: AsyncSession, notice: Notice, ways: Collection[Way], *, at: datetime) -> None:
     """The first device; and mail as well, where the ladder says so."""
-    notice.ways = []
+    notice.ways, notice.next_at = [], at + RECEIPT_WITHIN
     session.add(notice)
     await session.flush()
     await begin_by(session, notice, ways, at=at)
-    if notice.next_at is None:
-        notice.next_at = at + RECEIPT_WITHIN
-        ring(session, TOPIC)
+    ring(session, TOPIC)
 
 
 async def begin_by(session: AsyncSession, notice: Notice, ways: Collection[Way], *, at: datetime) -> None:
