@@ -466,6 +466,63 @@ async def test_another_moment_for_a_warning_that_was_told_tells_it_no_second_tim
     assert len(await alerts(session)) == 2
 
 
+async def _warning(session: AsyncSession, *days: int) -> None:
+    """So long before the fourteenth day."""
+    targets = [Target(Metric.RESOLUTION, days=14, warn_days=days)]
+    await policies.set_default_policy(session, name="Complaints", hours=ALWAYS, targets=targets)
+
+
+@pytest.mark.parametrize(
+    ("changed", "fires"), [(1, [0, 1]), (5, [1])], ids=["before either", "when the new one has passed"]
+)
+async def test_a_policy_that_warns_earlier_warns_of_what_runs_already(
+    session: AsyncSession, mailbox: Channel, changed: int, fires: list[int]
+) -> None:
+    await _warning(session, 7)
+    await receive(session, mailbox, a_mail(ADA, at=NOON))
+    (ticket,) = await tickets(session)
+
+    await _warning(session, 10)
+    await reckon(session, ticket, at=NOON + timedelta(days=changed))
+
+    told = []
+    for day in (3, 5)[-len(fires) :]:
+        await fire_due(session, at=NOON + timedelta(days=day))
+        told.append(len(await alerts(session)))
+    assert told == fires
+
+
+async def test_a_warning_that_nobody_has_told_yet_is_told_though_its_moment_is_another(
+    session: AsyncSession, mailbox: Channel
+) -> None:
+    await _warning(session, 7)
+    await receive(session, mailbox, a_mail(ADA, at=NOON))
+    (ticket,) = await tickets(session)
+
+    await _warning(session, 8)
+    await reckon(session, ticket, at=NOON + timedelta(days=9))
+    await fire_due(session, at=NOON + timedelta(days=9))
+
+    assert [kind for kind, _, _ in await alerts(session)] == [AlertKind.COMPLAINT_DUE]
+
+
+async def test_what_is_broken_is_told_once_though_its_policy_warns_otherwise_since(
+    session: AsyncSession, mailbox: Channel
+) -> None:
+    await _warning(session, 7)
+    await receive(session, mailbox, a_mail(ADA, at=NOON))
+    (ticket,) = await tickets(session)
+    await fire_due(session, at=NOON + timedelta(days=15))
+    told = await alerts(session)
+
+    await _warning(session, 8)
+    await reckon(session, ticket, at=NOON + timedelta(days=16))
+    await fire_due(session, at=NOON + timedelta(days=16))
+
+    assert [kind for kind, _, _ in told] == [AlertKind.SLA_BREACHED]
+    assert await alerts(session) == told
+
+
 async def test_a_legal_deadline_warns_as_a_complaint_and_each_warning_takes_the_place_of_the_last(
     session: AsyncSession, mailbox: Channel
 ) -> None:
