@@ -256,7 +256,7 @@ async def test_a_field_is_defined_in_full(admin: Client, given: dict[str, Any], 
 
 
 async def test_a_note_is_deleted_by_who_wrote_it_or_who_manages(
-    ben: Client, eve: Client, mia: Client, ada: str
+    house: House, ben: Client, eve: Client, mia: Client, ada: str
 ) -> None:
     notes = (await ben.do(NOTE, contactId=ada, text=" Calls back. "))["contact"]["notes"]
     await ben.do(NOTE, contactId=ada, text="Second")
@@ -266,6 +266,7 @@ async def test_a_note_is_deleted_by_who_wrote_it_or_who_manages(
     assert (await mia.do(UNNOTE, id=notes[0]["id"]))["contact"]["notes"] == [{"text": "Second"}]
     assert await mia.refused(UNNOTE, id=notes[0]["id"]) == ["NOT_FOUND"]
     assert await ben.refused(NOTE, contactId=ada, text=" ") == ["INVALID"]
+    assert await told(house) == [{"changed": ["notes"]}] * 3, "whoever looks at the contact sees it go"
 
 
 async def test_several_contacts_belong_to_a_company(house: House, ben: Client, ada: str) -> None:

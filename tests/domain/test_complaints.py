@@ -12,7 +12,7 @@ from domain.agents.staff import Agent
 from domain.alerting.alerts import Alert, AlertKind, AlertState
 from domain.complaints import moving
 from domain.complaints.complaints import Complaint, ComplaintStep, complaint_of
-from domain.complaints.decision_dates import legal_date, outcome_of
+from domain.complaints.decision_dates import hours_for, legal_date, outcome_of
 from domain.complaints.moving import Decision
 from domain.complaints.opening import notice, open_complaint
 from domain.complaints.refusals import AlreadyComplaint, CountsAsAccepted, LawNotSetUp, NotFromThisStage
@@ -247,6 +247,23 @@ async def test_what_the_customer_withdrew_is_not_waited_for_until_they_think_bet
     assert (clock.runs, clock.due_at) == (True, POLISH_DUE)
     assert (ticket.status, complaint.outcome) == (TicketStatus.OPEN, None)
     assert outcome_of(complaint, POLISH_DUE, at=POLISH_DUE) == Outcome.DEEMED_ACCEPTED
+
+
+async def test_the_days_of_a_law_are_those_of_its_own_calendar(
+    session: AsyncSession, ticket: Ticket, ben: Agent
+) -> None:
+    await complain(session, ticket, ben)
+    in_madrid = Hours.from_json({"zone": "Europe/Madrid", "weekly": {"sun": [["00:00", "24:00"]]}})
+    shop = await session.scalar(
+        select(policies.Policy.calendar_id).where(policies.Policy.name == "Everybody")
+    )
+    await policies.save_calendar(session, shop, "Shop", in_madrid)
+
+    legal = await legal_date(session, ticket.id)
+
+    assert legal
+    assert legal.hours.zone.key == "Europe/Warsaw"
+    assert await hours_for(session, legal) != await hours_for(session, None) == in_madrid
 
 
 async def test_who_complains_anew_after_withdrawing_has_the_laws_days_from_that_word(

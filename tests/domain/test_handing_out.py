@@ -334,8 +334,9 @@ async def test_what_is_taken_from_who_cannot_be_reached_goes_to_a_colleague_who_
     assert mail.assignee_id == bo.id
 
 
+@pytest.mark.parametrize("settled", ["by an answer", "as solved, by mistake"])
 async def test_a_ticket_on_which_the_customer_does_not_wait_stays_with_whoever_has_it(
-    session: AsyncSession, mailbox: Channel, team: Team
+    session: AsyncSession, mailbox: Channel, team: Team, settled: str
 ) -> None:
     mailbox.team_id = team.id
     ben = await on_shift(session, "Ben", team)
@@ -343,11 +344,15 @@ async def test_a_ticket_on_which_the_customer_does_not_wait_stays_with_whoever_h
     await policies.save(session, team, now)
     (mail,) = await mails(session, mailbox, "ada")
     await look(session)
-    said = Message(
-        id=new_id(), ticket_id=mail.id, contact_id=mail.contact_id, channel_id=mailbox.id, direction=Direction.OUT,
-        agent_id=ben.id, at=NOON, text="Tomorrow.", delivery=DeliveryState.SENT,
-    )  # fmt: skip
-    session.add(said)
+    if settled == "by an answer":
+        said = Message(
+            id=new_id(), ticket_id=mail.id, contact_id=mail.contact_id, channel_id=mailbox.id, direction=Direction.OUT,
+            agent_id=ben.id, at=NOON, text="Tomorrow.", delivery=DeliveryState.SENT,
+        )  # fmt: skip
+        session.add(said)
+    else:
+        for minute, status in ((1, TicketStatus.SOLVED), (2, TicketStatus.OPEN)):
+            mail.change(by=ben.as_actor(), at=NOON + timedelta(minutes=minute), status=status)
     (await duty.rota_of(session, ben.id)).declare(False, until=None, by=SYSTEM, at=NOON)
     await on_shift(session, "Bo", team)
 

@@ -10,17 +10,18 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from domain.actors import SYSTEM
 from domain.alerting.alerts import Alert, AlertKind, AlertState
 from domain.answering.replies import send
-from domain.arriving.afterwards import InboundReceipt
+from domain.arriving.afterwards import InboundEcho, InboundReceipt
 from domain.arriving.inbound import CallStep, InboundLink
 from domain.customers.contacts import Claim, Identity, IdentityKind, Proof
 from domain.customers.people import link
-from domain.desk.messages import Call, CallState, DeliveryState, Direction, Item
+from domain.desk.messages import Call, CallState, DeliveryState, Direction, Item, Message
 from domain.desk.tasks import Task
 from domain.desk.tickets import REOPENS_WITHIN, Ticket, TicketStatus, takes_more
 from domain.events import Event, EventKind
 from domain.joining import splitting
 from domain.joining.reasons import JoinCode
 from domain.keys import Keys
+from domain.sla import reckoning
 from domain.sla.clocks import Clock
 from domain.ways_in.channels import Channel
 from tests.factories import (
@@ -40,6 +41,7 @@ from tests.factories import (
 
 ADA = "ada@example.org"
 EVE = "eve@example.net"
+MINUTE = timedelta(minutes=1)
 
 
 async def test_a_first_mail_opens_a_ticket_for_a_new_contact(session: AsyncSession, mailbox: Channel) -> None:
@@ -501,6 +503,56 @@ async def test_receipts_move_a_message_forward_only(session: AsyncSession, page:
 
     await session.refresh(answer)
     assert answer.delivery == DeliveryState.READ
+
+
+async def _answered(session: AsyncSession, keys: Keys, page: Channel, *texts: str) -> list[Message]:
+    """A minute after each other, in the conversation that she began; and they have left."""
+    await receive(session, page, a_messenger_message("p1"))
+    (ticket,) = await tickets(session)
+    identity = (await session.scalars(select(Identity))).one()
+    ben, answers = (await an_agent(session, "Ben")).as_actor(), []
+    for minute, text in enumerate(texts, start=1):
+        at = NOON + minute * MINUTE
+        answer = await send(
+            session, keys, ticket, to=identity, text=text, by=ben, at=at, last_seen_seq=0, force=True
+        )
+        answer.external_id, answer.delivery = f"m_{minute}", DeliveryState.SENT
+        answers.append(answer)
+    await session.flush()
+    return answers
+
+
+async def test_what_was_delivered_up_to_a_moment_is_that_and_nothing_later(
+    session: AsyncSession, page: Channel, keys: Keys
+) -> None:
+    first, second, third = await _answered(session, keys, page, "One", "Two", "Three")
+
+    for minutes in (2, 1):
+        receipt = InboundReceipt(thread_key="p1", read=False, at=NOON, until=NOON + minutes * MINUTE)
+        await receive(session, page, receipt)
+
+    delivered, sent = DeliveryState.DELIVERED, DeliveryState.SENT
+    assert [one.delivery for one in (first, second, third)] == [delivered, delivered, sent]
+    (thread,) = await threads(session, (await tickets(session))[0])
+    assert thread.delivered_until == NOON + 2 * MINUTE, "a word that comes late takes nothing back"
+
+
+async def test_an_answer_of_which_an_echo_tells_that_it_was_sent_keeps_its_promise_after_all(
+    session: AsyncSession, page: Channel, keys: Keys
+) -> None:
+    await a_promise(session)
+    (answer,) = await _answered(session, keys, page, "One")
+    await answer.give_up(session, at=NOON + MINUTE)
+    await session.flush()
+    for event in (await session.scalars(select(Event))).all():
+        await reckoning.mend(session, event)
+    kept = select(Clock.met_at)
+    assert await session.scalar(kept) is None
+    echo = InboundEcho(message_id=answer.id, external_id="m_1", thread_key="p1", at=NOON + MINUTE)
+
+    await receive(session, page, echo)
+
+    assert (answer.delivery, await session.scalar(kept)) == (DeliveryState.SENT, NOON + MINUTE)
 
 
 async def test_each_message_is_one_event_of_the_history(session: AsyncSession, mailbox: Channel) -> None:

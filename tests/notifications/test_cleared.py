@@ -4,6 +4,7 @@ import uuid
 
 from sqlalchemy import select
 
+from domain import auditor
 from domain.actors import SYSTEM
 from domain.alerting.alerts import Alert, AlertKind
 from domain.alerting.firing import Cause, fire
@@ -61,6 +62,16 @@ async def test_the_icon_of_the_app_counts_what_rings_and_nobody_has_answered(sho
     await _resolved(shop)
 
     assert {push.data["b"] for push in shop.far_end.pushed if push.data["k"] == "cleared"} == {"0"}
+
+
+async def test_the_auditor_wakes_nothing_of_a_settled_ticket(shop: Shop) -> None:
+    await shop.told()
+    await shop.ring()
+
+    await _resolved(shop)
+
+    async with shop.db.transaction() as session:
+        assert (await auditor.look(session)).asleep == 0
 
 
 async def test_a_settled_ticket_is_one_word_for_all_of_its_alerts(shop: Shop) -> None:
