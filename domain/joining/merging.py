@@ -209,8 +209,8 @@ JOINED = ("joined_code", "joined_at", "joined_by_id", "joined_evidence", "move_i
 async def settle(
     session: AsyncSession, *, ticket_ids: Collection[uuid.UUID] = (), contact_ids: Collection[uuid.UUID] = ()
 ) -> None:
-    """Items stand where their threads do, what missed calls have left to do stands where they do, and items without a thread are of
-    their ticket's contact."""
+    """Items stand where their threads do, what missed calls and complaints have left to do stands where they do, and items without
+    a thread are of their ticket's contact."""
     await session.flush()
     await retention.look_again(session, ticket_ids)
     concerned = one_of(Thread.ticket_id, ticket_ids) | one_of(Thread.contact_id, contact_ids)
@@ -235,27 +235,35 @@ async def settle(
         .values(contact_id=Ticket.contact_id)
         .execution_options(synchronize_session=False)
     )
-    await _settle_calls(session, ticket_ids)
+    await _settle_work(session, ticket_ids)
     await reread(session)
 
 
-async def _settle_calls(session: AsyncSession, ticket_ids: Collection[uuid.UUID]) -> None:
-    """What a missed call has left to do stands where the call does, also where it came since the move that is undone."""
-    there = (one_of(Item.ticket_id, ticket_ids), Item.kind == ItemKind.CALL)
-    await session.execute(
+async def _settle_work(session: AsyncSession, ticket_ids: Collection[uuid.UUID]) -> None:
+    """What a missed call or a complaint has left to do stands where it does, also where it came since the move that is undone."""
+    calls = (one_of(Item.ticket_id, ticket_ids), Item.kind == ItemKind.CALL)
+    complaints = one_of(Complaint.ticket_id, ticket_ids)
+    for alerts in (
         update(Alert)
-        .where(
-            Alert.about_id == Item.id, Alert.state.in_(UNRESOLVED), Alert.ticket_id != Item.ticket_id, *there
-        )
-        .values(ticket_id=Item.ticket_id)
-        .execution_options(synchronize_session=False)
-    )
-    await session.execute(
+        .where(Alert.about_id == Item.id, Alert.ticket_id != Item.ticket_id, *calls)
+        .values(ticket_id=Item.ticket_id),
+        update(Alert)
+        .where(Alert.about_id == Complaint.id, Alert.ticket_id != Complaint.ticket_id, complaints)
+        .values(ticket_id=Complaint.ticket_id),
+    ):
+        unresolved = alerts.where(Alert.state.in_(UNRESOLVED))
+        await session.execute(unresolved, execution_options={"synchronize_session": False})
+    for tasks in (
         update(Task)
-        .where(Task.last_call_id == Item.id, Task.done_at.is_(None), Task.ticket_id != Item.ticket_id, *there)
-        .values(ticket_id=Item.ticket_id, contact_id=Item.contact_id)
-        .execution_options(synchronize_session=False)
-    )
+        .where(Task.last_call_id == Item.id, Task.ticket_id != Item.ticket_id, *calls)
+        .values(ticket_id=Item.ticket_id, contact_id=Item.contact_id),
+        update(Task)
+        .where(Task.complaint_id == Complaint.id, Task.ticket_id != Complaint.ticket_id, complaints)
+        .where(Ticket.id == Complaint.ticket_id)
+        .values(ticket_id=Ticket.id, contact_id=Ticket.contact_id),
+    ):
+        to_do = tasks.where(Task.done_at.is_(None))
+        await session.execute(to_do, execution_options={"synchronize_session": False})
 
 
 async def sees_all_of(session: AsyncSession, contact: Contact, by: Actor, *, field: str) -> None:

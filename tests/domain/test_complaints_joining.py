@@ -7,6 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.actors import Actor, Role
+from domain.alerting.alerts import Alert, AlertKind
 from domain.complaints.complaints import Complaint, complaint_of
 from domain.complaints.decision_dates import legal_date
 from domain.complaints.moving import Decision
@@ -146,6 +147,25 @@ async def test_spam_is_not_told_of_and_what_was_no_spam_goes_on(
     await spam.mark(session, ticket, by=mia, at=NOON + 11 * A_DAY)
     await spam.unmark(session, ticket, by=mia, at=NOON + 12 * A_DAY)
     assert await fire_stalled(session, at=NOON + 12 * A_DAY) == 1
+
+
+async def test_what_a_complaint_has_left_to_do_goes_back_with_it_when_a_merge_is_undone(
+    session: AsyncSession, pair: tuple[Ticket, Ticket], mia: Actor
+) -> None:
+    into, ticket = pair
+    complaint = await complaining(session, ticket, mia)
+    move = await merging.merge_tickets(session, into, [ticket], by=mia, at=NOON + A_DAY)
+    await go(session, complaint, Stage.DECIDED, Decision(Outcome.ACCEPTED), by=mia, at=NOON + 2 * A_DAY)
+    made = {task.title for task in await open_tasks(session, into)}
+    assert await fire_stalled(session, at=NOON + 20 * A_DAY) == 1
+
+    await undoing.undo(session, move.id, by=mia, at=NOON + 20 * A_DAY)
+
+    (alert,) = await session.scalars(select(Alert).where(Alert.kind == AlertKind.COMPLAINT_STALLED))
+    assert alert.ticket_id == ticket.id
+    assert made
+    assert {task.title for task in await open_tasks(session, ticket)} == made
+    assert await open_tasks(session, into) == []
 
 
 async def due(session: AsyncSession, ticket: Ticket) -> datetime | None:
