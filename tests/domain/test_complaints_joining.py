@@ -17,7 +17,10 @@ from domain.complaints.stalling import fire_stalled
 from domain.desk import spam
 from domain.desk.tickets import Ticket
 from domain.joining import merging, splitting, undoing
+from domain.planning import applying
+from domain.planning.templates import Planned
 from domain.sla.clocks import RUNNING, Clock
+from domain.sla.hours import ALWAYS
 from domain.sla.templates import Template
 from domain.ways_in.channels import Channel
 from tests.complaining import POLISH_DUE, a_ticket, go, open_tasks, under_the_law
@@ -155,16 +158,19 @@ async def test_what_a_complaint_has_left_to_do_goes_back_with_it_when_a_merge_is
     into, ticket = pair
     complaint = await complaining(session, ticket, mia)
     move = await merging.merge_tickets(session, into, [ticket], by=mia, at=NOON + A_DAY)
-    await go(session, complaint, Stage.DECIDED, Decision(Outcome.ACCEPTED), by=mia, at=NOON + 2 * A_DAY)
-    made = {task.title for task in await open_tasks(session, into)}
+    await applying.apply(
+        session, "Repairs", [Planned("Ring the maker", 1)], into, complaint,
+        decision=None, hours=ALWAYS, by=mia, at=NOON + A_DAY,
+    )  # fmt: skip
+    to_do = {task.title for task in await open_tasks(session, into)}
     assert await fire_stalled(session, at=NOON + 20 * A_DAY) == 1
 
     await undoing.undo(session, move.id, by=mia, at=NOON + 20 * A_DAY)
 
     (alert,) = await session.scalars(select(Alert).where(Alert.kind == AlertKind.COMPLAINT_STALLED))
     assert alert.ticket_id == ticket.id
-    assert made
-    assert {task.title for task in await open_tasks(session, ticket)} == made
+    assert "Ring the maker" in to_do
+    assert {task.title for task in await open_tasks(session, ticket)} == to_do
     assert await open_tasks(session, into) == []
 
 
