@@ -135,13 +135,28 @@ async def test_a_link_works_for_one_person(session: AsyncSession, mailbox: Chann
     assert strangers.contact_id != ada.id
 
 
+async def test_a_link_works_though_an_agent_has_said_of_another_account_that_it_is_theirs(
+    session: AsyncSession, mailbox: Channel, page: Channel
+) -> None:
+    await receive(session, mailbox, a_mail(ADA))
+    (ada,) = await contacts(session)
+    ben, said = (await an_agent(session, "Ben")).as_actor(), a_messenger_message("p1")
+    await receive(session, page, said)
+    await link(session, ada, said.claims[0], by=ben, at=NOON)
+
+    await receive(session, page, a_messenger_message("p2", linked_contact=ada.id))
+
+    assert [one.id for one in await contacts(session)] == [ada.id]
+
+
+@pytest.mark.parametrize("verified", [True, False])
 async def test_a_number_that_comes_to_belong_to_two_keeps_being_heard_and_makes_one_contact_of_its_calls(
-    session: AsyncSession, mailbox: Channel, line: Channel
+    session: AsyncSession, mailbox: Channel, line: Channel, verified: bool
 ) -> None:
     ben = (await an_agent(session, "Ben")).as_actor()
     number = Claim(IdentityKind.PHONE, "+48600100200", None)
     for address in (ADA, ZOFIA):
-        await receive(session, mailbox, a_mail(address))
+        await receive(session, mailbox, a_mail(address, verified=verified))
     ada, zofia = await contacts(session)
     await link(session, ada, number, by=ben, at=NOON)
     await receive(session, line, a_call_step("c1", CallStep.RINGING))
