@@ -15,6 +15,7 @@ from domain.access import may_see
 from domain.actors import ActorKind
 from domain.audit import AuditEntry as Row
 from domain.audit import AuditKind
+from domain.customers.survivors import same_person
 from domain.errors import InvalidInput
 from domain.ids import public_id, row_id
 from domain.languages import N_
@@ -65,7 +66,7 @@ async def _audit(
             agent = row_id("Agent", agent_id, field="agentId")
             query = query.where((Row.agent_id == agent) | (Row.actor_id == agent))
         if contact_id:
-            query = query.where(Row.contact_id == row_id("Contact", contact_id, field="contactId"))
+            query = query.where(same_person(Row.contact_id, row_id("Contact", contact_id, field="contactId")))
         if after is not None:
             query = query.where(Row.seq < _seq(after))
         rows = (

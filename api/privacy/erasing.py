@@ -21,6 +21,7 @@ from domain import access, shop
 from domain.access import may_see
 from domain.actors import Actor, Role
 from domain.customers.contacts import Contact
+from domain.customers.survivors import same_person
 from domain.db import Json
 from domain.errors import NotAllowed, NotFound
 from domain.ids import public_id, row_id
@@ -101,7 +102,8 @@ async def _erasures(info: Info, contact_id: strawberry.ID | None = None, first: 
     async with info.context.reading() as reading:
         query = select(row_of.__table__).where(may_see(row_of, reading.actor))
         if contact_id:
-            query = query.where(row_of.contact_id == row_id("Contact", contact_id, field="contactId"))
+            asked = row_id("Contact", contact_id, field="contactId")
+            query = query.where(same_person(row_of.contact_id, asked))
         return await _shown(reading, query.order_by(row_of.id.desc()).limit(page_size(first)))
 
 

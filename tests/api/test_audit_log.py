@@ -15,6 +15,11 @@ NODES = "query($ids: [ID!]!) { nodes(ids: $ids) { id } }"
 SIGN_OUT = "mutation($input: SignOutInput!) { signOut(input: $input) { userErrors { code } } }"
 UPDATE = "mutation($input: AgentUpdateInput!) { agentUpdate(input: $input) { userErrors { code } } }"
 TOKEN = "mutation($input: TokenCreateInput!) { tokenCreate(input: $input) { secret userErrors { code } } }"
+MERGE = "mutation($input: ContactMergeInput!) { contactMerge(input: $input) { userErrors { code } } }"
+WITHDRAW = (
+    "mutation($input: ErasureWithdrawInput!) { erasureWithdraw(input: $input) { userErrors { code } } }"
+)
+ERASURES = "query($id: ID!) { erasures(contactId: $id) { id state } }"
 CHANGE = "mutation($input: PasswordChangeInput!) { passwordChange(input: $input) { userErrors { code } } }"
 
 VIEW = "mutation($input: ViewSaveInput!) { viewSave(input: $input) { view { id } userErrors { code } } }"
@@ -42,6 +47,21 @@ async def test_who_opened_whose_contact_is_written_down_once(two_teams: TwoTeams
         ("CONTACT_READ", two_teams.ben.agent_id),
     ]
     assert read[0]["address"] == "127.0.0.1"
+
+
+async def test_who_opened_a_contact_and_asked_to_erase_it_is_found_by_the_one_that_it_became(
+    two_teams: TwoTeams,
+) -> None:
+    contact, became, erasure = (two_teams.ids[name] for name in ("Contact", "Caller", "Erasure"))
+    await two_teams.ben.ask(CONTACT, id=contact)
+    assert await two_teams.mia.refused(WITHDRAW, id=erasure) == []
+    assert await two_teams.mia.refused(MERGE, primaryId=became, otherIds=[contact]) == []
+
+    read = await entries(two_teams.admin, contactId=became, kinds=["CONTACT_READ"])
+    erasures = (await two_teams.admin.ask(ERASURES, id=became))["erasures"]
+
+    assert [(one["actorId"], one["contactId"]) for one in read] == [(two_teams.ben.agent_id, contact)]
+    assert erasures == [{"id": erasure, "state": "WITHDRAWN"}]
 
 
 async def test_signing_in_and_failing_to_are_written_down_and_no_secret_is(
