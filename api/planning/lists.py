@@ -20,7 +20,9 @@ from domain.planning import days
 @strawberry.input(description="All that is given must hold.")
 class TaskFilter:
     assignee_id: strawberry.ID | None = None
-    mine: bool | None = strawberry.field(default=None, description="Those that are one's own, or the others.")
+    mine: bool | None = strawberry.field(
+        default=None, description="Those that are one's own, or the others. A program has none."
+    )
     created_by_me: bool | None = strawberry.field(
         default=None, description="True: those that one has given to somebody else, or to nobody yet."
     )
@@ -54,7 +56,7 @@ async def _tasks(info: Info, filter: TaskFilter | None = None, first: int = 50) 
 
 
 def _conditions(reading: Reading, asked: TaskFilter) -> list[ColumnElement[bool]]:
-    task, me = tasks.Task, reading.actor.agent_id
+    task, me = tasks.Task, reading.actor.id
     conditions: list[ColumnElement[bool]] = []
     if asked.assignee_id:
         conditions.append(task.assignee_id == row_id("Agent", asked.assignee_id, field="assigneeId"))

@@ -22,6 +22,7 @@ from domain.ways_in.channels import ChannelKind
 from tests.api.test_sessions import somebody_waits
 from tests.client import Client
 from tests.factories import NOON, a_channel, a_mail, an_agent, receive
+from tests.reading import a_token
 from tests.two_teams import TwoTeams
 
 SAVE = """mutation($input: TaskSaveInput!) { taskSave(input: $input) {
@@ -109,6 +110,37 @@ async def test_only_the_newest_of_a_series_says_how_it_comes_again_and_of_others
         ("Count it", True),
         ("Count the till", False),
     }
+
+
+async def test_what_is_mine_and_what_i_have_given_away_is_a_persons_and_a_program_has_neither(
+    admin: Client, ben: Client, mia: Client, anybody: Client
+) -> None:
+    anybody.token = await a_token(admin)
+    await mia.do(SAVE, title="Call Ada", assigneeId=ben.agent_id)
+    await mia.do(SAVE, title="Count the till")
+    await anybody.do(SAVE, title="Order paper", assigneeId=ben.agent_id)
+
+    async def listed(who: Client, **asked: bool) -> set[str]:
+        return set(titles(await who.ask(TASKS, filter=asked)))
+
+    assert await listed(ben, mine=True) == {"Call Ada", "Order paper"}
+    assert await listed(ben, mine=False) == {"Count the till"}
+    assert await listed(mia, createdByMe=True) == {"Call Ada", "Count the till"}
+    assert await listed(mia, createdByMe=True, mine=True) == set()
+    assert await listed(anybody, mine=True) == await listed(anybody, createdByMe=True) == set()
+    assert await listed(anybody, mine=False) == {"Call Ada", "Count the till", "Order paper"}
+
+
+async def test_what_is_due_at_a_moment_is_not_due_before_it(ben: Client) -> None:
+    due = "2026-12-24T12:00:00+01:00"
+    await ben.do(SAVE, title="Call Ada", dueAt=due)
+    await ben.do(SAVE, title="Some day")
+
+    async def before(moment: str) -> list[str]:
+        return titles(await ben.ask(TASKS, filter={"dueBefore": moment}))
+
+    assert await before("2026-12-24T11:00:00Z") == []
+    assert await before("2026-12-24T11:00:01Z") == ["Call Ada"]
 
 
 TEMPLATE = """mutation($input: TaskTemplateSaveInput!) { taskTemplateSave(input: $input) {
