@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Any
 
 import strawberry
-from sqlalchemy import ColumnElement, Row, Select, func, select
+from sqlalchemy import ColumnElement, Row, Select, and_, func, select
 from sqlalchemy.orm import aliased
 
 from api.agents.staff import Agent, agents_by_id
@@ -239,10 +239,12 @@ async def _complaints(
     conditions += [OPEN] if open else [LEADS, row.closed_at.is_not(None)]
     if stages:
         conditions.append(row.stage.in_(stages))
-    if stalled:
-        conditions.append(row.stalls_at.is_(None))
-    if mine:
-        conditions.append(row.owner_id == info.context.actor.agent_id)
+    if stalled is not None:
+        stands = and_(OPEN, row.stalls_at.is_(None))
+        conditions.append(stands if stalled else ~stands)
+    if mine is not None:
+        me = info.context.actor.id
+        conditions.append(row.owner_id == me if mine else row.owner_id.is_distinct_from(me))
     async with info.context.reading() as reading:
         query = _seen(reading.actor).where(*conditions).join(its_ticket, its_ticket.id == row.ticket_id)
         soonest = func.least(decision_dates.legal_due, row.promised_at)
@@ -255,5 +257,6 @@ class ComplaintQueries:
     complaints: list[Complaint] = strawberry.field(
         resolver=_complaints,
         description="Open ones: those that wait for a decision first, what is due soonest first. With `open: false` those that are "
-        "closed, the last first. At most 100: a shop that has more open ones has another problem.",
+        "closed, the last first. `mine`: of which one is the owner, or the others; a program has none. `stalled`: as `isStalled` says. "
+        "At most 100: a shop that has more open ones has another problem.",
     )

@@ -13,6 +13,7 @@ from sqlalchemy import select, update
 
 from api.house import House
 from domain.agents.staff import Team
+from domain.complaints.stalling import fire_stalled
 from domain.db import new_id
 from domain.desk.messages import Attachment, DeliveryState, Item, ItemKind, Message
 from domain.desk.tickets import Ticket
@@ -24,6 +25,7 @@ from tests.browser import browsing, in_a_browser
 from tests.client import Client
 from tests.complaining import under_the_law
 from tests.factories import a_channel, a_mail, receive
+from tests.reading import a_token
 
 OPEN = """mutation($input: ComplaintOpenInput!) { complaintOpen(input: $input) {
   complaint { id number template stage dueAt legalDueAt promisedAt ownerName channel following } userErrors { code field } } }"""
@@ -33,6 +35,8 @@ ADVANCE = """mutation($input: ComplaintAdvanceInput!) { complaintAdvance(input: 
   complaint { stage outcome remedy amount { amount currency } decision history { stage actor note outcome } }
   userErrors { code field message } } }"""
 LIST = "{ complaints { number stage isStalled ticket { number contact { name } } } }"
+NARROWED = """query($open: Boolean! = true, $stages: [ComplaintStage!], $mine: Boolean, $stalled: Boolean) {
+  complaints(open: $open, stages: $stages, mine: $mine, stalled: $stalled) { number } }"""
 FILE = """query($id: ID!, $notes: Boolean!, $language: String) {
   ticket(id: $id) { complaint { file(language: $language, notes: $notes) } } }"""
 TICKET = "mutation($input: TicketUpdateInput!) { ticketUpdate(input: $input) { userErrors { code field } } }"
@@ -103,6 +107,33 @@ async def test_the_list_shows_what_is_open_and_a_ticket_its_complaint(
     assert ticket["complaint"]["number"] == listed[0]["ticket"]["number"]
     assert ticket["complaint"]["dueAt"] == ticket["complaint"]["legalDueAt"]
     assert len(ticket["tasks"]) == 3
+
+
+async def test_the_list_is_narrowed_to_stages_to_ones_own_and_to_what_stalls_or_to_all_others(
+    house: House, admin: Client, ben: Client, mia: Client, anybody: Client, ticket_id: str, complaint_id: str
+) -> None:
+    anybody.token = await a_token(admin)
+    (number,) = [one["number"] for one in (await ben.ask(LIST))["complaints"]]
+
+    async def listed(who: Client, **asked: Any) -> list[int]:
+        return [one["number"] for one in (await who.ask(NARROWED, **asked))["complaints"]]
+
+    assert await listed(ben, stages=["RECEIVED", "DECIDED"]) == await listed(ben, stages=[]) == [number]
+    assert await listed(ben, stages=["DECIDED"]) == []
+    await ben.do(UPDATE, id=complaint_id, ownerId=None)
+    assert await listed(anybody, mine=True) == []
+    await ben.do(UPDATE, id=complaint_id, ownerId=ben.agent_id)
+    assert await listed(ben, mine=True) == await listed(mia, mine=False) == [number]
+    assert await listed(ben, mine=False) == await listed(mia, mine=True) == []
+    assert await listed(anybody, mine=False) == [number]
+
+    assert (await listed(ben, stalled=True), await listed(ben, stalled=False)) == ([], [number])
+    async with house.db.transaction() as session:
+        assert await fire_stalled(session, at=datetime.now(UTC) + timedelta(days=30)) == 1
+    assert (await listed(ben, stalled=True), await listed(ben, stalled=False)) == ([number], [])
+    await ben.do(ADVANCE, id=complaint_id, stage="CLOSED", outcome="WITHDRAWN")
+    assert await listed(ben, open=False, stalled=False) == [number]
+    assert await listed(ben, open=False, stalled=True) == []
 
 
 async def test_a_ticket_that_waits_for_a_decision_is_not_solved(
