@@ -37,7 +37,7 @@ class TaskSaveInput:
     description: str | None = None
     due_at: strawberry.Maybe[datetime | None]
     remind_at: strawberry.Maybe[datetime | None] = strawberry.field(
-        description="In place of `remindMinutesBefore`, which counts again with null."
+        description="In place of `remindMinutesBefore`, which counts again with null, or where it is given beside."
     )
     remind_minutes_before: strawberry.Maybe[int | None]
     repeat: strawberry.Maybe[TaskRepeatInput | None]
@@ -127,10 +127,11 @@ async def _give(session: AsyncSession, task: tasks.Task, input: TaskSaveInput, a
 
 
 def _remind(task: tasks.Task, input: TaskSaveInput) -> None:
-    if input.remind_at is not None:
-        task.remind(at=input.remind_at.value, minutes=task.remind_minutes)
-    if input.remind_minutes_before is not None:
-        task.remind(minutes=input.remind_minutes_before.value)
+    at, minutes = input.remind_at, input.remind_minutes_before
+    if at is not None:
+        task.remind(at=at.value, minutes=task.remind_minutes)
+    if minutes is not None and (minutes.value is not None or at is None or at.value is None):
+        task.remind(minutes=minutes.value)
 
 
 async def _zone(session: AsyncSession, actor: Actor) -> str:

@@ -77,6 +77,30 @@ async def test_a_task_needs_a_title_and_a_ticket_that_is_there(ben: Client, tick
     assert await ben.refused(SAVE, title="Alone") == []
 
 
+REMIND = """mutation($input: TaskSaveInput!) { taskSave(input: $input) {
+  task { id remindAt remindMinutesBefore } userErrors { code field } } }"""
+
+
+async def test_a_reminder_stays_where_it_was_when_a_form_sends_back_what_it_was_shown(ben: Client) -> None:
+    due, own = "2099-03-05T09:00:00+00:00", "2099-03-01T09:00:00+00:00"
+    counted = {"remindAt": "2099-03-05T08:30:00+00:00", "remindMinutesBefore": 30}
+    chosen = {"remindAt": own, "remindMinutesBefore": None}
+    task = (await ben.do(REMIND, title="Call Ada", dueAt=due, remindMinutesBefore=30))["task"]
+
+    async def saved(**asked: Any) -> dict[str, Any]:
+        shown: dict[str, Any] = (await ben.do(REMIND, id=task["id"], **asked))["task"]
+        del shown["id"]
+        return shown
+
+    assert await saved(title="Call her") == await saved(**counted) == counted
+    assert await saved(**counted, dueAt="2099-03-06T09:00:00Z") == counted | {
+        "remindAt": "2099-03-06T08:30:00+00:00"
+    }
+    assert await saved(remindAt=own) == await saved(**chosen) == chosen
+    assert (await saved(remindAt=None))["remindMinutesBefore"] == 30, "it counts again"
+    assert await saved(remindMinutesBefore=None) == {"remindAt": None, "remindMinutesBefore": None}
+
+
 REPEAT = """mutation($input: TaskSaveInput!) { taskSave(input: $input) {
   task { id repeat { every } } userErrors { code field } } }"""
 DAILY = {"every": "DAY", "timezone": "Europe/Warsaw"}
