@@ -16,7 +16,8 @@ from api.running import house_here
 from domain import access, audit, shop
 from domain.actors import SYSTEM
 from domain.audit import AuditKind
-from domain.customers.contacts import Contact, Identity
+from domain.customers.contacts import Contact, Identity, phone_number
+from domain.customers.mailboxes import mail_address
 from domain.db import database_time
 from domain.errors import NotFound
 from domain.ids import public_id, typed
@@ -148,7 +149,8 @@ async def _found(session: AsyncSession, who: str) -> Contact:
     if named and named[0] == "Contact":
         ids = [named[1]]
     else:
-        value = func.lower(Identity.value) == who.strip().lower()
+        spelt = (who.strip(), mail_address(who), phone_number(who, region=None))
+        value = func.lower(Identity.value).in_({one.lower() for one in spelt if one})
         survivor = select(func.coalesce(Contact.canonical_id, Contact.id)).distinct()
         found = await session.scalars(survivor.join(Identity, Identity.contact_id == Contact.id).where(value))
         ids = list(found)

@@ -14,6 +14,7 @@ from api.selection import wanted
 from domain.access import may_see
 from domain.customers.contacts import Contact as ContactRow
 from domain.customers.contacts import Identity, IdentityKind
+from domain.customers.mailboxes import mail_address
 from domain.db import by_name
 
 
@@ -91,7 +92,7 @@ def _found_by(search: str) -> list[ColumnElement[bool]]:
         named = select(func.coalesce(one.canonical_id, one.id)).where(
             one.name.icontains(word, autoescape=True)
         )
-        address = Identity.value.contains(word.lower(), autoescape=True)
+        address = Identity.value.contains(mail_address(word) or word.lower(), autoescape=True)
         conditions.append(ContactRow.id.in_(named) | _has(Identity.kind == IdentityKind.EMAIL, address))
     return conditions
 

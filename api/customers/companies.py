@@ -115,7 +115,7 @@ async def _companies(
     async with info.context.reading() as reading:
         query = _seen(reading)
         for word in (search or "").split():
-            is_domain = cast(company.domains, JSONB).contains([word.lower()])
+            is_domain = cast(company.domains, JSONB).contains([companies.domain_of(word) or word])
             query = query.where(company.name.icontains(word, autoescape=True) | is_domain)
         if after:
             query = query.where(tuple_(PLACE, company.id) > tuple_(*named_place_of("companies", after)))

@@ -47,18 +47,20 @@ class Company(Base):
 
 def domains(given: Iterable[str]) -> list[str]:
     """As DNS writes them, each once."""
-    names = list(dict.fromkeys(map(_domain, given)))
-    if len(names) > MOST_DOMAINS:
+    names = [domain_of(one) for one in given]
+    kept = list(dict.fromkeys(name for name in names if name))
+    if None in names:
+        raise InvalidInput(N_("This is not a domain name, such as example.org."), field=["domains"])
+    if len(kept) > MOST_DOMAINS:
         raise InvalidInput(N_("At most {most} domain names."), field=["domains"], most=MOST_DOMAINS)
-    return names
+    return kept
 
 
-def _domain(given: str) -> str:
-    said = given.strip().removeprefix("@").rstrip(".")
+def domain_of(written: str) -> str | None:
+    """As DNS writes it; none for what is no domain name."""
+    said = written.strip().removeprefix("@").rstrip(".")
     try:
         name = idna.encode(said, uts46=True).decode()
     except idna.IDNAError:
-        name = ""
-    if "." not in name:
-        raise InvalidInput(N_("This is not a domain name, such as example.org."), field=["domains"])
-    return name
+        return None
+    return name if "." in name else None

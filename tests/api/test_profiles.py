@@ -313,11 +313,13 @@ async def test_companies_are_listed_by_name_and_found(ben: Client) -> None:
     ]
     assert await names(search="tools BETA") == ["Beta Tools"]
     assert await names(search="acme.example") == ["acme"]
+    assert await names(search="@Żabka.example") == ["Żabka"]
     assert await names(search="%") == ["100%"]
 
 
 async def test_contacts_are_found_by_name_address_and_number(house: House, ben: Client, ada: str) -> None:
     await ben.do(LINK, contactId=ada, channel="PHONE", value="+48 600 100 200")
+    await ben.do(LINK, contactId=ada, channel="EMAIL", value="ada@bücher.example")
     async with house.db.transaction() as session:
         add_contact(session, name="Adam", locale=None, by=SYSTEM, at=NOON)
 
@@ -329,6 +331,7 @@ async def test_contacts_are_found_by_name_address_and_number(house: House, ben: 
     assert await found("lovelace ADA") == ["Ada Lovelace"]
     assert await found("Ada@Example.org") == ["Ada Lovelace"]
     assert await found("600 100-2") == ["Ada Lovelace"]
+    assert await found("Ada@Bücher.example") == await found("xn--bcher") == ["Ada Lovelace"]
     assert await found("%") == await found("_") == await found("nobody") == []
     assert await found("  ") == ["Ada Lovelace", "Adam"]
 
