@@ -4,6 +4,7 @@ The arithmetic is that of RFC 5545, by python-dateutil, on wall times. A time th
 are put forward; one that they repeat is the first.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
@@ -92,14 +93,15 @@ class Recurrence:
             )
 
     def after(self, moment: datetime) -> datetime | None:
-        """The first that comes after this moment, however many have passed; none when it is over."""
+        """The first that comes after this moment, however many have passed; none when it is over, or the calendar is."""
         rule = self._rule()
         wall = moment.astimezone(self.zone).replace(tzinfo=None) - LONGEST_SHIFT
-        while coming := rule.after(wall):
-            at = coming.replace(tzinfo=self.zone).astimezone(UTC)
-            if at > moment:
-                return at
-            wall = coming
+        with suppress(OverflowError):
+            while coming := rule.after(wall):
+                at = coming.replace(tzinfo=self.zone).astimezone(UTC)
+                if at > moment:
+                    return at
+                wall = coming
         return None
 
     def _rule(self) -> rrule.rrule:

@@ -4,6 +4,7 @@ However long nothing was done, the next is the first that is still to come. One 
 of the series are open: the one that is overdue and the one before it say enough.
 """
 
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from sqlalchemy import exists, select
@@ -87,7 +88,11 @@ async def _is_settled(session: AsyncSession, task: Task) -> bool:
 
 
 def _as_long_before(task: Task, due_at: datetime) -> datetime | None:
-    return due_at - (task.due_at - task.remind_at) if task.remind_at and task.due_at else None
+    """None, too, of what would come after the calendar's end."""
+    with suppress(OverflowError):
+        if task.remind_at and task.due_at:
+            return due_at - (task.due_at - task.remind_at)
+    return None
 
 
 WHEEL = Wheel(TOPIC, (Task.next_at, Task.repeat_at), (remind_due, go_on), BATCH)

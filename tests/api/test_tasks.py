@@ -117,6 +117,30 @@ async def test_a_task_whose_repeating_was_ended_can_come_again(ben: Client) -> N
     assert again["task"]["repeat"] == {"every": "DAY"}
 
 
+@pytest.mark.parametrize(
+    "at_the_end",
+    [
+        {"dueAt": "9998-12-31T23:30:00-11:00", "repeat": {"every": "YEAR", "timezone": "Pacific/Niue"}},
+        {
+            "dueAt": "2026-12-24T12:00:00Z",
+            "remindAt": "9998-12-31T12:00:00Z",
+            "repeat": {"every": "YEAR", "interval": 99, "timezone": "UTC"},
+        },
+    ],
+)
+async def test_a_series_at_the_end_of_all_calendars_keeps_no_other_from_going_on(
+    house: House, ben: Client, at_the_end: dict[str, Any]
+) -> None:
+    due = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+    assert await ben.refused(REPEAT, title="The last", done=True, **at_the_end) == []
+    await ben.do(REPEAT, title="Count the till", dueAt=due, repeat=DAILY, done=True)
+
+    async with house.db.transaction() as session:
+        assert await go_on(session) == 2
+
+    assert "Count the till" in titles(await ben.ask(TASKS, filter={"done": False}))
+
+
 async def test_only_the_newest_of_a_series_says_how_it_comes_again_and_of_others_nothing_is_ended(
     house: House, ben: Client
 ) -> None:
