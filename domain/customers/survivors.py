@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Uuid, any_, bindparam, func, literal, select, union_all
+from sqlalchemy import ColumnElement, any_, bindparam, func, select, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 from sqlalchemy.sql.elements import KeyedColumnElement, SQLCoreOperations
@@ -55,12 +55,15 @@ SURVIVOR = (
 def same_person(
     column: SQLCoreOperations[Any], contact_id: uuid.UUID | KeyedColumnElement[uuid.UUID]
 ) -> ColumnElement[bool]:
-    """Rows of a contact and of all that were merged into it; as one array, since an `OR` beside a subquery would read
-    the whole table in place of its index."""
-    merged = select(Contact.id).where(Contact.canonical_id == contact_id)
+    """Rows of a contact and of all that were merged into it; an id that is given may be that of one that became it. As one array,
+    since an `OR` beside a subquery would read the whole table in place of its index."""
     if isinstance(contact_id, uuid.UUID):
-        everybody = union_all(select(literal(contact_id, Uuid())), merged)
+        former = aliased(Contact)
+        became = select(func.coalesce(former.canonical_id, former.id)).where(former.id == contact_id)
+        survivor = became.scalar_subquery()
+        everybody = union_all(select(survivor), select(Contact.id).where(Contact.canonical_id == survivor))
     else:
         around = contact_id.table
+        merged = select(Contact.id).where(Contact.canonical_id == contact_id)
         everybody = union_all(select(contact_id).correlate(around), merged.correlate(around))
     return column == any_(func.array(everybody.scalar_subquery()))

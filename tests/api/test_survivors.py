@@ -71,6 +71,26 @@ async def test_counts_follow_a_merge(house: House, two_teams: TwoTeams) -> None:
     assert now["tickets"]["totalCount"] == former["tickets"]["totalCount"] - 1
 
 
+async def test_lists_by_the_id_of_a_former_contact_are_the_survivors(
+    house: House, two_teams: TwoTeams
+) -> None:
+    query = """query($c: ID!, $q: String!) {
+      tickets(filter: {contactId: $c}) { edges { node { id } } } asked: tickets(filter: {query: $q}) { edges { node { id } } }
+      tasks(filter: {contactId: $c}) { id } contactExports(contactId: $c) { id } erasures(contactId: $c) { id }
+      audit(contactId: $c) { edges { node { seq } } } }"""
+    opened = "query($c: ID!) { contact(id: $c) { name } }"
+    former = two_teams.ids["Contact"]
+    survivors, _ = await _merged(house, two_teams)
+    await two_teams.ben.ask(opened, c=former)
+
+    by_former, by_survivor = [
+        await two_teams.admin.ask(query, c=id, q=f"contact:{id}") for id in (former, survivors["Contact"])
+    ]
+
+    assert by_former == by_survivor
+    assert all(len(found if isinstance(found, list) else found["edges"]) for found in by_former.values())
+
+
 def _shown(told: str) -> set[str]:
     """Ids of contacts and tickets that answers show as such; `Removed` names what is gone, `BulkFailure` what was named then."""
     found: set[str] = set()
