@@ -166,13 +166,20 @@ async def _save(info: Info, input: TaskTemplateSaveInput) -> TaskTemplatePayload
 
 
 async def _planned(session: AsyncSession, asked: PlannedTaskInput, actor: Actor) -> Planned:
-    agent_id = None
-    if asked.agent_id:
-        id = row_id("Agent", asked.agent_id, field="agentId")
-        agent_id = (await access.one(session, staff.Agent, id, to=actor)).id
+    agent_id = await _working(session, asked.agent_id, actor) if asked.agent_id else None
     return Planned(
         asked.title, asked.amount, asked.unit, asked.anchor, asked.whose, agent_id, asked.description
     )
+
+
+async def _working(session: AsyncSession, id: str, actor: Actor) -> uuid.UUID:
+    try:
+        agent = await access.one(session, staff.Agent, row_id("Agent", id), to=actor)
+    except NotFound:
+        agent = None
+    if agent is None or agent.left_at:
+        raise NotFound(field=["tasks", "agentId"])
+    return agent.id
 
 
 async def _archive(info: Info, input: TaskTemplateArchiveInput) -> OkPayload:

@@ -8,7 +8,7 @@ from sqlalchemy import select, update
 
 from api.house import House
 from domain.actors import SYSTEM
-from domain.agents.staff import TeamMember
+from domain.agents.staff import Team, TeamMember
 from domain.arriving.opening import open_ticket
 from domain.audit import AuditEntry, AuditKind
 from domain.customers.contacts import Contact, add_contact
@@ -192,7 +192,7 @@ async def test_what_is_due_at_a_moment_is_not_due_before_it(ben: Client) -> None
 
 
 TEMPLATE = """mutation($input: TaskTemplateSaveInput!) { taskTemplateSave(input: $input) {
-  template { id } userErrors { code } } }"""
+  template { id } userErrors { code field } } }"""
 ARCHIVE = "mutation($input: TaskTemplateArchiveInput!) { taskTemplateArchive(input: $input) { ok userErrors { code } } }"
 
 
@@ -213,6 +213,27 @@ async def test_who_says_what_a_complaint_makes_is_in_the_audit(house: House, mia
     )
     assert orjson.loads(first.data["tasks"])[0]["title"] == "Write to Ada"
     assert last.data == {"id": id}
+
+
+async def test_a_template_gives_no_task_to_who_has_left_or_is_no_agent_and_names_the_place(
+    house: House, mia: Client, ben: Client
+) -> None:
+    async with house.db.transaction() as session:
+        team = Team(name="Support")
+        session.add(team)
+        gone = await an_agent(session, "Bo")
+        gone.left_at = NOON
+        await session.flush()
+        ids = [public_id("Team", team.id), public_id("Agent", team.id), public_id("Agent", gone.id), "Bo"]
+
+    async def refused(agent_id: str) -> list[dict[str, Any]]:
+        tasks = [{"title": "Write to Ada", "amount": 1, "whose": "AGENT", "agentId": agent_id}]
+        errors: list[dict[str, Any]] = (await mia.do(TEMPLATE, name="Ours", tasks=tasks))["userErrors"]
+        return errors
+
+    for id in ids:
+        assert await refused(id) == [{"code": "NOT_FOUND", "field": ["tasks", "agentId"]}], id
+    assert await refused(ben.agent_id) == []
 
 
 @pytest.mark.parametrize("about", ["ticketId", "contactId"])
