@@ -28,6 +28,15 @@ async def saved(client: Client, **input: object) -> bool:
     return bool(payload["ok"])
 
 
+async def a_file(client: Client) -> str:
+    answer = await client.http.post(
+        "/files",
+        files={"file": ("label.txt", b"Ada", "text/plain")},
+        headers={"authorization": f"Bearer {client.token}"},
+    )
+    return str(answer.json()["id"])
+
+
 async def body(client: Client, ticket: str) -> str | None:
     draft = (await client.ask(DRAFT, id=ticket))["ticket"]["draft"]
     return draft and str(draft["body"])
@@ -53,6 +62,17 @@ async def test_a_late_request_takes_nothing_of_what_was_written_since(two_teams:
     assert await saved(ben, ticketId=ticket, body=" ", writtenAt=at[3])
     assert not await saved(ben, ticketId=ticket, identityId=mail, body="Dear Ada, we", writtenAt=at[2])
     assert await body(ben, ticket) is None
+
+
+async def test_a_draft_keeps_ones_own_files_and_shows_nobody_elses(two_teams: TwoTeams) -> None:
+    ben, ticket = two_teams.ben, two_teams.ids["Ticket"]
+    mine, eves = [await a_file(one) for one in (ben, two_teams.eve)]
+    files = [mine, eves, two_teams.ids["Attachment"]]
+
+    assert await saved(ben, ticketId=ticket, body="Dear Ada", attachmentIds=files)
+
+    found = (await ben.ask(DRAFT, id=ticket))["ticket"]["draft"]
+    assert found["attachmentIds"] == [mine]
 
 
 async def test_a_clock_that_is_ahead_does_not_shut_out_the_other_device(two_teams: TwoTeams) -> None:

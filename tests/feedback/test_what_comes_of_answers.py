@@ -28,8 +28,9 @@ from domain.ways_in.channels import Channel
 from domain.webhook_payloads import payload_of
 from notifications.dispatch import dispatch
 from tests.client import Client
-from tests.factories import a_mail, receive
+from tests.factories import NOON, a_mail, receive
 from tests.feedback.afterwards import Afterwards
+from tests.two_teams import TwoTeams
 
 OTHER = "Quite another matter: my invoice."
 ON_DUTY = "mutation($input: DutySetInput!) { dutySet(input: $input) { userErrors { code } } }"
@@ -270,3 +271,32 @@ def test_net_promoters_are_of_those_who_answered() -> None:
     found = Figures(SurveyKind.NPS, answers=10, promoters=5, detractors=2, total=80)
 
     assert (found.nps, found.average, found.csat) == (30.0, 8.0, None)
+
+
+async def test_feedback_is_narrowed_to_scores_words_people_channels_and_days(two_teams: TwoTeams) -> None:
+    ids, at = two_teams.ids, NOON.isoformat()
+    fits: list[dict[str, Any]] = [
+        {"kind": "CSAT"},
+        {"minScore": 2, "maxScore": 2},
+        {"withWords": True},
+        {"agentId": ids["Ben"]},
+        {"channelId": ids["email channel"]},
+        {"since": at},
+    ]
+    fits_not: list[dict[str, Any]] = [
+        {"kind": "NPS"},
+        {"minScore": 3},
+        {"maxScore": 1},
+        {"withWords": False},
+        {"agentId": ids["Eve"]},
+        {"teamId": ids["Team"]},
+        {"channelId": ids["chat channel"]},
+        {"until": at},
+    ]
+
+    async def found(who: Client, asked: dict[str, Any]) -> int:
+        return int((await who.ask(FEEDBACK, filter=asked))["feedback"]["totalCount"])
+
+    assert [await found(two_teams.mia, asked) for asked in fits] == [1] * len(fits)
+    assert [await found(two_teams.mia, asked) for asked in fits_not] == [0] * len(fits_not)
+    assert [await found(two_teams.eve, asked) for asked in fits] == [0] * len(fits)
