@@ -7,12 +7,11 @@ from zoneinfo import ZoneInfo, available_timezones
 import strawberry
 from strawberry.utils.str_converters import to_camel_case
 
-from api.context import Info, nothing, plain
+from api.context import Info, plain
 from api.reporting import links
 from api.selection import wanted
 from domain.actors import Actor, ActorKind
 from domain.errors import InvalidInput
-from domain.gathering import gathered
 from domain.ids import public_id, row_id
 from domain.languages import N_, translate
 from domain.reporting import labels
@@ -20,7 +19,6 @@ from domain.reporting.asking import Asked, Grouping, Key
 from domain.reporting.counting import NAMES as FIGURES
 from domain.reporting.counting import Line, Values, report
 from domain.reporting.periods import Period
-from domain.reporting.satisfaction import Satisfaction, satisfaction
 from domain.ways_in.channels import ChannelKind
 
 strawberry.enum(
@@ -155,30 +153,24 @@ async def _metrics(info: Info, range: MetricRange, group_by: Grouping) -> Metric
     names = {NAMES[name] for name in fields if name in NAMES} or {"opened", "handled"}
     async with info.context.reading() as reading:
         asked = asked_of(reading.actor, range, group_by, reading.at)
-        found, told = await gathered(
-            report(reading.connection, asked, names),
-            satisfaction(reading.connection, asked) if "csat" in fields else nothing(),
-        )
-    thought: Satisfaction = told or Satisfaction()
+        found = await report(reading.connection, asked, names)
     return plain(
         MetricSeries,
         {
-            "rows": [_row(asked, line, thought.csat(line.key), locale) for line in found.rows],
-            "total": _shown(TOTAL, translate(locale, labels.TOTAL), thought.total.csat, found.total),
-            "previous": _shown(
-                PREVIOUS, translate(locale, labels.PREVIOUS), thought.previous.csat, found.previous
-            ),
+            "rows": [_row(asked, line, locale) for line in found.rows],
+            "total": _shown(TOTAL, translate(locale, labels.TOTAL), found.total),
+            "previous": _shown(PREVIOUS, translate(locale, labels.PREVIOUS), found.previous),
             "asked": asked,
         },
     )
 
 
-def _row(asked: Asked, line: Line, csat: float | None, locale: str) -> MetricRow:
-    return _shown(key_of(asked, line.key), labels.label_of(asked, line, locale), csat, line.values)
+def _row(asked: Asked, line: Line, locale: str) -> MetricRow:
+    return _shown(key_of(asked, line.key), labels.label_of(asked, line, locale), line.values)
 
 
-def _shown(key: str, label: str, csat: float | None, values: Values) -> MetricRow:
-    return plain(MetricRow, {"key": key, "label": label, "csat": csat, **values})
+def _shown(key: str, label: str, values: Values) -> MetricRow:
+    return plain(MetricRow, {"key": key, "label": label, **values})
 
 
 @strawberry.type

@@ -57,7 +57,8 @@ COMPLAINTS = {
     "complaints_decided": N_("Complaints at the end: decided"),
     "complaints_remedied": N_("Complaints at the end: remedied"),
 }
-NAMES = (*COUNTS, *(f"{name}_{span}" for name in TIMES for span in SPANS), *KEPT, *COMPLAINTS)
+SATISFACTION = {"csat": N_("Satisfied customers, %")}
+NAMES = (*COUNTS, *(f"{name}_{span}" for name in TIMES for span in SPANS), *KEPT, *COMPLAINTS, *SATISFACTION)
 """The columns, in their order, by the names of the figures."""
 
 
@@ -78,7 +79,7 @@ def _heads(locale: str) -> Iterator[str]:
     for what in TIMES.values():
         for head in SPANS.values():
             yield translate(locale, head, what=translate(locale, what))
-    for head in (*KEPT.values(), *COMPLAINTS.values()):
+    for head in (*KEPT.values(), *COMPLAINTS.values(), *SATISFACTION.values()):
         yield translate(locale, head)
 
 

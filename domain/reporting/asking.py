@@ -34,6 +34,8 @@ class Grouping(StrEnum):
 MOST_ROWS = 100
 
 of = Measurement.__table__.c
+Columns = Any
+"""Of what has a moment `at`, an `agent_id`, a `channel_id` and a `team_id`."""
 WHOSE = {Grouping.AGENT: of.agent_id, Grouping.CHANNEL: of.channel_id, Grouping.TEAM: of.team_id}
 
 Key = uuid.UUID | int | None
@@ -68,9 +70,12 @@ class Asked:
             raise InvalidInput(N_("At most {most} days at once."), field=["range"], most=MOST_ROWS)
         return found
 
-    def narrowed(self) -> list[ColumnElement[bool]]:
-        """Of whatever time."""
-        conditions = [may_see(Measurement, self.reader)]
+    def seen(self) -> list[ColumnElement[bool]]:
+        """Of the measurements, of whatever time."""
+        return [may_see(Measurement, self.reader), *self.narrowed(of)]
+
+    def narrowed(self, of: Columns) -> list[ColumnElement[bool]]:
+        conditions: list[ColumnElement[bool]] = []
         if self.channels:
             kinds = select(Channel.id).where(Channel.kind.in_(self.channels))
             conditions.append(of.channel_id.in_(kinds))
@@ -80,12 +85,13 @@ class Asked:
             conditions.append(one_of(of.agent_id, self.agents))
         return conditions
 
-    def key(self) -> ColumnElement[Any]:
-        """Under which row of the report a measurement stands."""
+    def key(self, of: Columns) -> ColumnElement[Any]:
+        """Under which row of the report it stands."""
         if self.by in WHOSE:
-            return WHOSE[self.by]
+            whose: ColumnElement[Any] = of[WHOSE[self.by].name]
+            return whose
         if self.by == Grouping.HOUR:
-            return self._hour()
+            return self._hour(of)
         begins = [self.period.midnight(day) for day, _ in self.days][1:]
         thresholds = literal(begins, ARRAY(TIMESTAMP(timezone=True)))
         return func.width_bucket(of.at, thresholds) if begins else literal(0, Integer)
@@ -103,7 +109,7 @@ class Asked:
         if self.by in WHOSE:
             return WHOSE[self.by].is_not_distinct_from(key)
         if self.by == Grouping.HOUR:
-            return self._hour() == key
+            return self._hour(of) == key
         day, end = self.days[int(key)]  # type: ignore[arg-type]  # a day's
         return (of.at >= self.period.midnight(day)) & (of.at < end)
 
@@ -117,5 +123,5 @@ class Asked:
         moment = min(end, self.now)
         return [*conditions, of.at <= moment, of.until.is_(None) | (of.until > moment)]
 
-    def _hour(self) -> ColumnElement[Any]:
+    def _hour(self, of: Columns) -> ColumnElement[Any]:
         return func.extract("hour", func.timezone(self.period.zone.key, of.at)).cast(Integer)

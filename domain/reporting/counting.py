@@ -1,6 +1,6 @@
-"""A report: figures of each row, of all together, and of the period before, in one statement, and what stood at its end in another."""
+"""A report: figures of each row, of all together, and of the period before; what stood at its end, and what customers thought."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,14 +9,16 @@ from sqlalchemy.dialects.postgresql import ARRAY, TIMESTAMP
 
 from domain.access import may_see
 from domain.agents.staff import Agent, Team
-from domain.chorus import Reads
+from domain.chorus import Reads, side_by_side
 from domain.db import one_of
 from domain.reporting.asking import MOST_ROWS, WHOSE, Asked, Grouping, Key, of
 from domain.reporting.figures import COLUMNS, STANDING
+from domain.reporting.satisfaction import ratings
 from domain.ways_in.channels import Channel
 
 STOOD = {figure.value: kind for figure, kind in STANDING.items()}
-NAMES = (*COLUMNS, *STOOD)
+CSAT = "csat"
+NAMES = (*COLUMNS, *STOOD, CSAT)
 Values = dict[str, Any]
 """By the names of figures (`NAMES`)."""
 NAMED = {Grouping.AGENT: Agent, Grouping.CHANNEL: Channel, Grouping.TEAM: Team}
@@ -41,26 +43,33 @@ async def report(connection: Reads, asked: Asked, names: Collection[str]) -> Rep
     """`names`: of `NAMES`."""
     standing = [name for name in names if name in STOOD]
     wanted = [name for name in names if name in COLUMNS]
-    nothing: Values = {name: 0 if COLUMNS[name].counts else None for name in wanted}
+    rated = [name for name in names if name == CSAT]
+    nothing: Values = {name: 0 if COLUMNS[name].counts else None for name in wanted} | dict.fromkeys(rated)
     lines: dict[Key, Line] = {}
     found = Report([], dict(nothing), dict(nothing))
     if asked.by == Grouping.DAY:
         lines = {number: Line(number) for number in range(len(asked.days))}
     elif asked.by == Grouping.HOUR:
         lines = {hour: Line(hour) for hour in range(24)}
-    if wanted:
-        for row in (await connection.execute(_cells(asked, wanted))).all():
-            values = {name: _number(name, getattr(row, name)) for name in wanted}
+    cells, given, stood = await side_by_side(
+        connection,
+        _read(connection, _cells(asked, wanted) if wanted else None),
+        _read(connection, _named(asked, ratings(asked)) if rated else None),
+        _read(connection, _stood(asked, standing) if standing else None),
+    )
+    for told, rows in ((wanted, cells), (rated, given)):
+        for row in rows:
+            values = {name: _number(name, getattr(row, name)) for name in told}
             if row.whole:
                 (found.previous if row.earlier else found.total).update(values)
             elif not row.earlier and asked.shown(row.key):
                 line = lines.setdefault(row.key, Line(row.key))
-                line.name, line.values = row.label, values
+                line.name, line.values = row.label, line.values | values
     if standing:
         nothing |= dict.fromkeys(standing, None if asked.by == Grouping.HOUR else 0)
         found.total.update(dict.fromkeys(standing, 0))
         found.previous.update(dict.fromkeys(standing, 0))
-        for row in (await connection.execute(_stood(asked, standing))).all():
+        for row in stood:
             _note(asked, found, lines, row)
     for line in lines.values():
         line.values = nothing | line.values
@@ -68,10 +77,14 @@ async def report(connection: Reads, asked: Asked, names: Collection[str]) -> Rep
     return found
 
 
+async def _read(connection: Reads, query: Select[Any] | None) -> Sequence[Row[Any]]:
+    return () if query is None else (await connection.execute(query)).all()
+
+
 def _number(name: str, value: Any) -> float | int | None:
     if value is None:
         return None
-    return float(value) if name.endswith("percent") else int(value)
+    return float(value) if name.endswith(("percent", CSAT)) else int(value)
 
 
 def _place(line: Line) -> tuple[bool, str, int]:
@@ -90,9 +103,9 @@ def _cells(asked: Asked, names: Collection[str]) -> Select[Any]:
             of.wall_seconds,
             of.business_seconds,
             (of.at < begin).label("earlier"),
-            case((of.at >= begin, asked.key())).label("key"),
+            case((of.at >= begin, asked.key(of))).label("key"),
         )
-        .where(one_of(of.kind, kinds), of.at >= asked.period.before(), of.at < end, *asked.narrowed())
+        .where(one_of(of.kind, kinds), of.at >= asked.period.before(), of.at < end, *asked.seen())
         .cte("measured", nesting=True)
     )
     at = measured.c
@@ -118,7 +131,7 @@ def _stood(asked: Asked, names: Collection[str]) -> Select[Any]:
         .where(
             of.kind.in_([STOOD[name] for name in names]),
             of.until.is_(None) | (of.until > asked.period.begin),
-            *asked.narrowed(),
+            *asked.seen(),
         )
         .cte("stood", nesting=True)
     )

@@ -23,7 +23,7 @@ class Behind:
     """Of all rows together, whatever the key."""
 
     def shares(self) -> Select[Any]:
-        asked, conditions = self.asked, [SOURCES[self.figure].holds(of), *self.asked.narrowed()]
+        asked, conditions = self.asked, [SOURCES[self.figure].holds(of), *self.asked.seen()]
         if self.figure in STANDING:
             conditions += asked.stood_open(self.key, whole=self.whole)
         else:

@@ -121,6 +121,32 @@ async def test_a_report_is_narrowed_to_channels_teams_and_agents_and_grouped_by_
     assert await rows("DAY") == {"Mar 2, 2026": (1, 100.0)}
 
 
+async def test_whoever_was_rated_stands_in_the_report_and_its_file_though_nothing_else_was_theirs(
+    house: House, two_teams: TwoTeams
+) -> None:
+    async with house.db.transaction() as session:
+        team = row_id("Team", two_teams.ids["Team"])
+        later = NOON + timedelta(days=20)
+        await session.execute(update(SurveyRequest).values(answered_at=later, score=5, team_id=team))
+    days = {"from": "2026-03-20T00:00:00Z", "to": "2026-03-24T00:00:00Z"}
+    query = """query($range: MetricRange!, $by: MetricGroup!) { metrics(range: $range, groupBy: $by) {
+      csvUrl rows { label csat messagesIn } total { csat } } }"""
+
+    found = {
+        by: (await two_teams.mia.ask(query, range=days, by=by))["metrics"]
+        for by in ("AGENT", "TEAM", "CHANNEL")
+    }
+
+    rows = {by: [(row["label"], row["csat"]) for row in one["rows"]] for by, one in found.items()}
+    assert rows == {"AGENT": [("Ben", 100.0)], "TEAM": [("Support", 100.0)], "CHANNEL": [("Email", 100.0)]}
+    assert {(one["total"]["csat"], one["rows"][0]["messagesIn"]) for one in found.values()} == {(100.0, 0)}
+    url = urlsplit(found["AGENT"]["csvUrl"])
+    head, ben, *_ = (await _fetched(two_teams.mia, f"{url.path}?{url.query}"))[1].splitlines()
+    assert head.endswith(',"Satisfied customers, %"')
+    assert ben.startswith("Ben,0,0,")
+    assert ben.endswith(",100.0")
+
+
 async def test_agents_see_their_own_figures_and_what_their_teams_come_to(
     house: House, two_teams: TwoTeams
 ) -> None:

@@ -20,6 +20,7 @@ from domain.desk.messages import Item
 from domain.desk.threads import Thread
 from domain.desk.tickets import Ticket
 from domain.events import Event
+from domain.feedback.requests import SurveyRequest
 from domain.joining.moves import Move
 from domain.sla.clocks import Clock
 
@@ -80,6 +81,18 @@ async def everything(session: AsyncSession) -> list[Thing]:
             if told:  # by a person, then
                 things += story.complained(steps[ticket.id])
     return things
+
+
+async def ratings(session: AsyncSession) -> list[Thing]:
+    """Of what is spam, also where it has become part of something, none counts."""
+    tickets = {ticket.id: ticket for ticket in await session.scalars(select(Ticket))}
+    found = []
+    for one in await session.scalars(select(SurveyRequest).where(SurveyRequest.kind == "csat")):
+        ticket = tickets[tickets[one.ticket_id].merged_into_id or one.ticket_id]
+        if one.answered_at and one.score and not ticket.spam_at:
+            whose = (one.agent_id, one.channel_id, one.team_id)
+            found.append(Thing("rating", ticket.id, one.answered_at, *whose, kept=one.score >= 4))
+    return found
 
 
 class _Story:
@@ -354,6 +367,7 @@ def figures(things: list[Thing], stood: Mapping[str, int | None]) -> dict[str, A
         return sum(map(test, things))
 
     promises = [thing for thing in things if thing.kind.endswith("_promise")]
+    rated = [thing for thing in things if thing.kind == "rating"]
     found: dict[str, Any] = {
         "opened": tickets(lambda one: one.kind == "opened"),
         "handled": tickets(
@@ -372,6 +386,7 @@ def figures(things: list[Thing], stood: Mapping[str, int | None]) -> dict[str, A
         "promises": len(promises),
         "promises_broken": sum(not one.kept for one in promises),
         "sla_percent": _percent(promises),
+        "csat": _percent(rated),
         "complaints_opened": tickets(lambda one: one.kind == "complaint_opened"),
         "complaints_closed": tickets(lambda one: one.kind == "complaint_closed"),
         **stood,
@@ -395,8 +410,8 @@ def figures(things: list[Thing], stood: Mapping[str, int | None]) -> dict[str, A
     return found
 
 
-def _percent(promises: list[Thing]) -> float | None:
-    return _of_hundred(sum(bool(one.kept) for one in promises), len(promises))
+def _percent(things: list[Thing]) -> float | None:
+    return _of_hundred(sum(bool(one.kept) for one in things), len(things))
 
 
 def _of_hundred(part: int, whole: int) -> float | None:
