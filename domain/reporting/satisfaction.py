@@ -5,12 +5,22 @@ An answer counts for who solved the ticket, when it was given.
 
 from typing import Any
 
-from sqlalchemy import Numeric, Select, case, cast, func, select, tuple_
+from sqlalchemy import Numeric, Select, case, cast, exists, func, select, tuple_
+from sqlalchemy.orm import aliased
 
 from domain.access import may_see
+from domain.desk.tickets import Ticket
 from domain.feedback.requests import SurveyRequest
 from domain.feedback.scales import SATISFIED, SurveyKind
 from domain.reporting.asking import Asked
+
+_former, _survivor = aliased(Ticket), aliased(Ticket)
+COUNTS = exists().where(
+    _former.id == SurveyRequest.ticket_id,
+    _survivor.id == func.coalesce(_former.merged_into_id, _former.id),
+    _survivor.spam_at.is_(None),
+)
+"""What is said of spam does not; of what has become part of another ticket, that one says."""
 
 
 def ratings(asked: Asked) -> Select[Any]:
@@ -24,7 +34,7 @@ def ratings(asked: Asked) -> Select[Any]:
             request.team_id,
             request.score,
         )
-        .where(request.kind == SurveyKind.CSAT, may_see(SurveyRequest, asked.reader))
+        .where(request.kind == SurveyKind.CSAT, may_see(SurveyRequest, asked.reader), COUNTS)
         .subquery("given")
         .c
     )

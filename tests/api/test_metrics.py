@@ -14,7 +14,7 @@ from domain.customers.contacts import Identity, IdentityKind
 from domain.desk.survivors import locked
 from domain.desk.tickets import Ticket, TicketStatus
 from domain.feedback.requests import SurveyRequest
-from domain.ids import row_id
+from domain.ids import public_id, row_id
 from domain.reporting import keeping
 from tests.client import Client
 from tests.factories import NOON
@@ -33,6 +33,9 @@ query MStats($range: MetricRange!) {
 
 NARROWED = """query($range: MetricRange!, $by: MetricGroup!) { metrics(range: $range, groupBy: $by) {
   total { opened handled csat } rows { label handled csat } } }"""
+
+MERGE = "mutation($input: TicketMergeInput!) { ticketMerge(input: $input) { userErrors { code } } }"
+MARK = "mutation($input: TicketMarkSpamInput!) { ticketMarkSpam(input: $input) { userErrors { code } } }"
 
 BEHIND = """query($range: MetricRange!, $key: ID!, $figure: MetricFigure!, $after: String) {
   metricTickets(range: $range, groupBy: AGENT, key: $key, figure: $figure, first: 1, after: $after) {
@@ -145,6 +148,29 @@ async def test_whoever_was_rated_stands_in_the_report_and_its_file_though_nothin
     assert head.endswith(',"Satisfied customers, %"')
     assert ben.startswith("Ben,0,0,")
     assert ben.endswith(",100.0")
+
+
+async def test_what_was_said_of_spam_counts_for_nothing_also_where_it_has_become_part_of_another(
+    house: House, two_teams: TwoTeams
+) -> None:
+    async with house.db.transaction() as session:
+        rated = await session.scalar(select(SurveyRequest.ticket_id))
+        other = await session.scalar(select(Ticket.id).where(Ticket.id != rated))
+        await session.execute(update(SurveyRequest).values(answered_at=NOON, score=1))
+    assert rated
+    assert other
+    rateds, others = public_id("Ticket", rated), public_id("Ticket", other)
+
+    async def csat() -> float | None:
+        found = await two_teams.mia.ask(NARROWED, range=MARCH, by="AGENT")
+        told: float | None = found["metrics"]["total"]["csat"]
+        return told
+
+    assert await csat() == 0.0
+    assert await two_teams.mia.refused(MERGE, primaryId=others, otherIds=[rateds]) == []
+    assert await csat() == 0.0
+    assert await two_teams.mia.refused(MARK, ids=[others]) == []
+    assert await csat() is None
 
 
 async def test_agents_see_their_own_figures_and_what_their_teams_come_to(
