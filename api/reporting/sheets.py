@@ -43,6 +43,9 @@ SPANS = {
 KEPT = {
     "promises": N_("Promises"),
     "promises_broken": N_("Promises broken"),
+    "first_reply_broken": N_("Promises of a first reply broken"),
+    "next_reply_broken": N_("Promises of a next reply broken"),
+    "resolution_broken": N_("Promises of a resolution broken"),
     "sla_percent": N_("Promises kept, %"),
     "first_reply_percent": N_("Promises of a first reply kept, %"),
     "next_reply_percent": N_("Promises of a next reply kept, %"),
