@@ -77,8 +77,11 @@ def _counted(actor: Actor, *, of_team: bool) -> Select[Any]:
         all_are = isinstance(may, True_) and not of_team
         return may if all_are else ticket_id.in_(select(Ticket.id).where(seen))
 
+    def of_counting(ticket_id: InstrumentedAttribute[Any]) -> ColumnElement[bool]:
+        return ticket_id.in_(select(Ticket.id).where(seen, COUNTS))
+
     tasks = and_(may_see(Task, actor), of_seen(Task.ticket_id) if of_team else true())
-    return _of_tickets(seen).add_columns(*_beside(of_seen, tasks, *_today()))
+    return _of_tickets(seen).add_columns(*_beside(of_seen, of_counting, tasks, *_today()))
 
 
 def _today() -> tuple[ColumnElement[datetime], ColumnElement[datetime]]:
@@ -122,6 +125,7 @@ def _of_tickets(which: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
 
 def _beside(
     of_seen: Callable[[InstrumentedAttribute[Any]], ColumnElement[bool]],
+    of_counting: Callable[[InstrumentedAttribute[Any]], ColumnElement[bool]],
     tasks: ColumnElement[bool],
     midnight: ColumnElement[datetime],
     tomorrow: ColumnElement[datetime],
@@ -132,12 +136,12 @@ def _beside(
     rings = (*ON_THE_LINE, Call.call_state == CallState.RINGING, Call.direction == Direction.IN)
     calls = select(func.count()).select_from(Call).where(*rings, of_seen(Call.ticket_id))
     yield calls.scalar_subquery().label("calls")
-    complaints = select(func.count()).select_from(Complaint).where(OPEN, of_seen(Complaint.ticket_id))
+    complaints = select(func.count()).select_from(Complaint).where(OPEN, of_counting(Complaint.ticket_id))
     yield complaints.scalar_subquery().label("complaints")
     stalled = (Alert.kind == AlertKind.COMPLAINT_STALLED, Alert.state.in_(UNRESOLVED))
     stand = select(func.count()).select_from(Alert).where(*stalled, of_seen(Alert.ticket_id))
     yield stand.scalar_subquery().label("stalled")
-    promises = select(func.count()).select_from(Clock).where(of_seen(Clock.ticket_id))
+    promises = select(func.count()).select_from(Clock).where(of_counting(Clock.ticket_id))
     # Between two moments that only come out on the way PostgreSQL expects few; after one of them, a third of all.
     met, broken = (and_(of >= midnight, of < tomorrow) for of in (Clock.met_at, Clock.breached_at))
     yield promises.where(met, Clock.breached_at.is_(None)).scalar_subquery().label("kept")

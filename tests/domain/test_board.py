@@ -9,14 +9,18 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.actors import Actor, ActorKind, Role
 from domain.assigning.board import counters
+from domain.complaints.opening import open_complaint
 from domain.db import new_id
+from domain.desk import spam
+from domain.desk.tickets import TicketStatus
 from domain.keys import Keys
+from domain.sla import reckoning
 from domain.sla.clocks import Clock
 from domain.sla.hours import ALWAYS
 from domain.sla.policies import Policy, set_default_policy
 from domain.sla.targets import Metric, Target
 from domain.ways_in.channels import ChannelKind
-from tests.factories import a_channel, a_mail, receive, tickets
+from tests.factories import NOON, a_channel, a_mail, an_agent, receive, tickets
 
 MIDNIGHT, TOMORROW = datetime(2026, 10, 24, 22, tzinfo=UTC), datetime(2026, 10, 25, 23, tzinfo=UTC)
 """Of the day in Warsaw that has 25 hours."""
@@ -53,3 +57,31 @@ async def test_promises_of_today_are_counted_from_one_of_the_shops_midnights_to_
     found = await counters(await session.connection(), MANAGER, at=last)
 
     assert found.sla_today_percent == 60.0, "three kept, two broken"
+
+
+async def test_what_spam_was_promised_and_complains_of_is_not_counted(
+    session: AsyncSession, keys: Keys
+) -> None:
+    mia = (await an_agent(session, "Mia", Role.MANAGER)).as_actor()
+    promise = [Target(Metric.RESOLUTION, 7200)]
+    await set_default_policy(session, name="Default", hours=ALWAYS, targets=promise)
+    mailbox = await a_channel(session, keys, ChannelKind.EMAIL)
+    for address in ("ada@example.org", "zofia@example.com"):
+        await receive(session, mailbox, a_mail(address))
+    adas, zofias = await tickets(session)
+    kept_at = NOON + timedelta(hours=1)
+    for ticket in (adas, zofias):
+        await open_complaint(session, ticket, promised_at=NOON + timedelta(days=14), by=mia, at=NOON)
+    adas.undecided = False
+    adas.change(by=mia, at=kept_at, status=TicketStatus.SOLVED)
+    await reckoning.reckon(session, adas, by=mia, at=kept_at)
+    await session.flush()
+    before = await counters(await session.connection(), MANAGER, at=kept_at)
+
+    for ticket in (adas, zofias):
+        await spam.mark(session, ticket, by=mia, at=kept_at)
+    await session.flush()
+
+    after = await counters(await session.connection(), MANAGER, at=kept_at)
+    assert (before.sla_today_percent, before.complaints_open) == (100.0, 2)
+    assert (after.sla_today_percent, after.complaints_open) == (None, 0)
