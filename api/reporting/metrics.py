@@ -113,7 +113,7 @@ NAMES = {to_camel_case(name): name for name in FIGURES}
 @strawberry.type
 class MetricSeries:
     rows: list[MetricRow] = strawberry.field(
-        description="At most 100: agents, channels and teams by name, those that have something of what is asked; every day or hour in its order."
+        description="Agents, channels and teams by name, all that have something of what is asked; every day, up to 100, or hour in its order."
     )
     total: MetricRow
     previous: MetricRow | None = strawberry.field(description="The total of the same length of time before.")

@@ -32,6 +32,7 @@ class Grouping(StrEnum):
 
 
 MOST_ROWS = 100
+"""Of days."""
 
 of = Measurement.__table__.c
 Columns = Any

@@ -11,7 +11,7 @@ from domain.access import may_see
 from domain.agents.staff import Agent, Team
 from domain.chorus import Reads, side_by_side
 from domain.db import one_of
-from domain.reporting.asking import MOST_ROWS, WHOSE, Asked, Grouping, Key, of
+from domain.reporting.asking import WHOSE, Asked, Grouping, Key, of
 from domain.reporting.figures import COLUMNS, STANDING
 from domain.reporting.satisfaction import ratings
 from domain.ways_in.channels import Channel
@@ -73,7 +73,7 @@ async def report(connection: Reads, asked: Asked, names: Collection[str]) -> Rep
             _note(asked, found, lines, row)
     for line in lines.values():
         line.values = nothing | line.values
-    found.rows = sorted(lines.values(), key=_place)[:MOST_ROWS]
+    found.rows = sorted(lines.values(), key=_place)
     return found
 
 

@@ -94,6 +94,21 @@ async def test_a_reply_is_the_figure_of_who_wrote_it_whoever_has_the_ticket(
     }
 
 
+async def test_a_report_has_a_row_for_everybody_however_many_they_are(
+    session: AsyncSession, keys: Keys, mailbox: Channel
+) -> None:
+    await receive(session, mailbox, a_mail("ada@example.org"))
+    (ticket,) = await tickets(session)
+    names = [f"Ben {number}" for number in range(101)]
+    for name in names:
+        await answer(session, keys, ticket, await an_agent(session, name), NOON + HOUR)
+
+    total, rows = await counted(session, "messages_out")
+
+    assert set(rows) == set(names)
+    assert sum(row["messages_out"] for row in rows.values()) == total["messages_out"] == 101
+
+
 async def test_a_kept_promise_to_solve_is_the_figure_of_who_solved_it_whoever_has_the_ticket(
     session: AsyncSession, mailbox: Channel
 ) -> None:
