@@ -105,6 +105,12 @@ class MetricRow:
     csat: float | None = strawberry.field(
         description="Of the customers who answered, the percentage that gave 4 or 5 of 5; null of none. `feedback` lists the answers."
     )
+    nps: float | None = strawberry.field(
+        description="Of those who said whether they recommend the shop, the percentage that gave 9 or 10 of 10, less that of 0 to 6; null of none."
+    )
+    survey_answered_percent: float | None = strawberry.field(
+        description="Of the customers who were asked either in this time, how many answered, however late; null of none."
+    )
 
 
 NAMES = {to_camel_case(name): name for name in FIGURES}

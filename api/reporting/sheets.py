@@ -60,7 +60,11 @@ COMPLAINTS = {
     "complaints_decided": N_("Complaints at the end: decided"),
     "complaints_remedied": N_("Complaints at the end: remedied"),
 }
-SATISFACTION = {"csat": N_("Satisfied customers, %")}
+SATISFACTION = {
+    "csat": N_("Satisfied customers, %"),
+    "nps": N_("Net Promoter Score"),
+    "survey_answered_percent": N_("Surveys answered, %"),
+}
 NAMES = (*COUNTS, *(f"{name}_{span}" for name in TIMES for span in SPANS), *KEPT, *COMPLAINTS, *SATISFACTION)
 """The columns, in their order, by the names of the figures."""
 

@@ -33,12 +33,3 @@ DETRACTOR = 6
 
 def is_low(kind: SurveyKind, score: int) -> bool:
     return score <= (UNSATISFIED if kind == SurveyKind.CSAT else DETRACTOR)
-
-
-def percent(part: int, whole: int) -> float | None:
-    return round(100 * part / whole, 1) if whole else None
-
-
-def net_promoters(promoters: int, detractors: int, answers: int) -> float | None:
-    """From -100 to 100: the percentage of those who would recommend the shop, less that of those who would not."""
-    return round(100 * (promoters - detractors) / answers, 1) if answers else None

@@ -11,14 +11,13 @@ from domain.access import may_see
 from domain.agents.staff import Agent, Team
 from domain.chorus import Reads, side_by_side
 from domain.db import one_of
+from domain.reporting import satisfaction
 from domain.reporting.asking import WHOSE, Asked, Grouping, Key, of
 from domain.reporting.figures import COLUMNS, STANDING
-from domain.reporting.satisfaction import ratings
 from domain.ways_in.channels import Channel
 
 STOOD = {figure.value: kind for figure, kind in STANDING.items()}
-CSAT = "csat"
-NAMES = (*COLUMNS, *STOOD, CSAT)
+NAMES = (*COLUMNS, *STOOD, *satisfaction.NAMES)
 Values = dict[str, Any]
 """By the names of figures (`NAMES`)."""
 NAMED = {Grouping.AGENT: Agent, Grouping.CHANNEL: Channel, Grouping.TEAM: Team}
@@ -43,7 +42,7 @@ async def report(connection: Reads, asked: Asked, names: Collection[str]) -> Rep
     """`names`: of `NAMES`."""
     standing = [name for name in names if name in STOOD]
     wanted = [name for name in names if name in COLUMNS]
-    rated = [name for name in names if name == CSAT]
+    rated = [name for name in names if name in satisfaction.NAMES]
     nothing: Values = {name: 0 if COLUMNS[name].counts else None for name in wanted} | dict.fromkeys(rated)
     lines: dict[Key, Line] = {}
     found = Report([], dict(nothing), dict(nothing))
@@ -54,7 +53,7 @@ async def report(connection: Reads, asked: Asked, names: Collection[str]) -> Rep
     cells, given, stood = await side_by_side(
         connection,
         _read(connection, _cells(asked, wanted) if wanted else None),
-        _read(connection, _named(asked, ratings(asked)) if rated else None),
+        _read(connection, _named(asked, satisfaction.ratings(asked, rated)) if rated else None),
         _read(connection, _stood(asked, standing) if standing else None),
     )
     for told, rows in ((wanted, cells), (rated, given)):
@@ -84,7 +83,7 @@ async def _read(connection: Reads, query: Select[Any] | None) -> Sequence[Row[An
 def _number(name: str, value: Any) -> float | int | None:
     if value is None:
         return None
-    return float(value) if name.endswith(("percent", CSAT)) else int(value)
+    return float(value) if name.endswith("percent") or name in satisfaction.SCORES else int(value)
 
 
 def _place(line: Line) -> tuple[bool, str, int]:

@@ -52,9 +52,11 @@ class RatedDays(Days):
 
     async def open(self) -> None:
         await super().open()
-        self.deeds = (*self.deeds, (14, self._rate))
+        self.deeds = (*self.deeds, (28, self._rate))
         async with self.db.transaction() as session:
-            await surveys.save(session, SurveyKind.CSAT, None, Choice(enabled=True), at=self.now)
+            for kind, sample in ((SurveyKind.CSAT, 100), (SurveyKind.NPS, 50)):
+                choice = Choice(enabled=True, sample_percent=sample)
+                await surveys.save(session, kind, None, choice, at=self.now)
             await following.begin(session, solving.READER, following.FROM_THE_FIRST)
 
     async def read(self) -> None:
@@ -75,7 +77,12 @@ class RatedDays(Days):
         if held is None:
             raise NotFound
         request, ticket = held
-        score = self._random.choice([1, 2, 3, 4, 5, 5])
+        if request.asked_at is None:
+            request.asked_at = self.now
+            return
+        score = self._random.choice(
+            [1, 2, 3, 4, 5, 5] if request.kind == SurveyKind.CSAT else list(range(11))
+        )
         request.answer(ticket, score=score, words=None, by=AnsweredBy.LINK, at=self.now)
 
 
@@ -182,7 +189,7 @@ async def test_every_figure_is_what_plain_counting_finds_and_opens_its_tickets_a
 
     async with house.db.transaction() as session:
         things = [*await everything(session), *await ratings(session)]
-    assert any(one.kind == "rating" for one in things)
+    assert {"csat", "nps", "survey"} <= {one.kind for one in things}
     for by in Grouping:
         for narrowed, its in _narrowings(days, things):
             zone = ZoneInfo(chance.choice(["Europe/Madrid", "Europe/Warsaw", "Atlantic/Canary"]))

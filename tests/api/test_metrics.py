@@ -1,5 +1,6 @@
 """Statistics as the phone asks for them: who sees which figures, the tickets behind them, and the file."""
 
+import csv
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -11,9 +12,11 @@ from domain.actors import Role
 from domain.agents.staff import Agent
 from domain.answering import replies
 from domain.customers.contacts import Identity, IdentityKind
+from domain.db import new_id
 from domain.desk.survivors import locked
 from domain.desk.tickets import Ticket, TicketStatus
 from domain.feedback.requests import SurveyRequest
+from domain.feedback.scales import Scale, SurveyKind
 from domain.ids import public_id, row_id
 from domain.reporting import keeping
 from tests.client import Client
@@ -144,10 +147,54 @@ async def test_whoever_was_rated_stands_in_the_report_and_its_file_though_nothin
     assert rows == {"AGENT": [("Ben", 100.0)], "TEAM": [("Support", 100.0)], "CHANNEL": [("Email", 100.0)]}
     assert {(one["total"]["csat"], one["rows"][0]["messagesIn"]) for one in found.values()} == {(100.0, 0)}
     url = urlsplit(found["AGENT"]["csvUrl"])
-    head, ben, *_ = (await _fetched(two_teams.mia, f"{url.path}?{url.query}"))[1].splitlines()
-    assert head.endswith(',"Satisfied customers, %"')
-    assert ben.startswith("Ben,0,0,")
-    assert ben.endswith(",100.0")
+    head, ben, *_ = csv.reader((await _fetched(two_teams.mia, f"{url.path}?{url.query}"))[1].splitlines())
+    assert (ben[:3], dict(zip(head, ben, strict=True))["Satisfied customers, %"]) == (
+        ["Ben", "0", "0"],
+        "100.0",
+    )
+
+
+async def test_who_recommends_the_shop_counts_when_it_was_said_and_who_answers_when_it_was_asked(
+    house: House, two_teams: TwoTeams
+) -> None:
+    """Zofia was asked in February, too; and what nobody has answered yet gives no score."""
+    in_march, before = NOON, NOON - timedelta(days=30)
+    async with house.db.transaction() as session:
+        one = (await session.scalars(select(SurveyRequest))).one()
+        kept = {column.name: getattr(one, column.name) for column in SurveyRequest.__table__.columns}
+        moments = [
+            (10, in_march, before),
+            (9, in_march, in_march),
+            (8, in_march, in_march),
+            (6, in_march, in_march),
+            (None, None, in_march),
+        ]
+        for place, (score, answered_at, asked_at) in enumerate(moments):
+            row = kept | {
+                "id": new_id(),
+                "event_seq": 10**9 + place,
+                "item_id": None,
+                "kind": SurveyKind.NPS,
+                "scale": Scale.TEN,
+            }
+            session.add(
+                SurveyRequest(**row | {"score": score, "answered_at": answered_at, "asked_at": asked_at})
+            )
+        await session.delete(one)
+
+    asked = "query($range: MetricRange!) { metrics(range: $range, groupBy: AGENT) { rows { label ...F } total { ...F } previous { ...F } } }"
+    found = (
+        await two_teams.mia.ask(
+            f"{asked} fragment F on MetricRow {{ csat nps surveyAnsweredPercent }}", range=MARCH
+        )
+    )["metrics"]
+
+    march = {"csat": None, "nps": 25.0, "surveyAnsweredPercent": 75.0}
+    assert found == {
+        "rows": [{"label": "Ben", **march}],
+        "total": march,
+        "previous": {"csat": None, "nps": None, "surveyAnsweredPercent": 100.0},
+    }
 
 
 async def test_what_was_said_of_spam_counts_for_nothing_also_where_it_has_become_part_of_another(

@@ -87,11 +87,17 @@ async def ratings(session: AsyncSession) -> list[Thing]:
     """Of what is spam, also where it has become part of something, none counts."""
     tickets = {ticket.id: ticket for ticket in await session.scalars(select(Ticket))}
     found = []
-    for one in await session.scalars(select(SurveyRequest).where(SurveyRequest.kind == "csat")):
+    for one in await session.scalars(select(SurveyRequest)):
         ticket = tickets[tickets[one.ticket_id].merged_into_id or one.ticket_id]
-        if one.answered_at and one.score and not ticket.spam_at:
-            whose = (one.agent_id, one.channel_id, one.team_id)
-            found.append(Thing("rating", ticket.id, one.answered_at, *whose, kept=one.score >= 4))
+        if ticket.spam_at:
+            continue
+        whose = (one.agent_id, one.channel_id, one.team_id)
+        if one.asked_at:
+            found.append(Thing("survey", ticket.id, one.asked_at, *whose, kept=one.answered_at is not None))
+        if one.answered_at and one.score is not None:
+            limit = 4 if one.kind == "csat" else 9
+            given = Thing(one.kind, ticket.id, one.answered_at, *whose, one.score, kept=one.score >= limit)
+            found.append(given)
     return found
 
 
@@ -367,7 +373,8 @@ def figures(things: list[Thing], stood: Mapping[str, int | None]) -> dict[str, A
         return sum(map(test, things))
 
     promises = [thing for thing in things if thing.kind.endswith("_promise")]
-    rated = [thing for thing in things if thing.kind == "rating"]
+    recommended = [thing for thing in things if thing.kind == "nps"]
+    detractors = sum(one.seconds <= 6 for one in recommended if one.seconds is not None)
     found: dict[str, Any] = {
         "opened": tickets(lambda one: one.kind == "opened"),
         "handled": tickets(
@@ -386,7 +393,9 @@ def figures(things: list[Thing], stood: Mapping[str, int | None]) -> dict[str, A
         "promises": len(promises),
         "promises_broken": sum(not one.kept for one in promises),
         "sla_percent": _percent(promises),
-        "csat": _percent(rated),
+        "csat": _percent([one for one in things if one.kind == "csat"]),
+        "nps": _of_hundred(sum(bool(one.kept) for one in recommended) - detractors, len(recommended)),
+        "survey_answered_percent": _percent([one for one in things if one.kind == "survey"]),
         "complaints_opened": tickets(lambda one: one.kind == "complaint_opened"),
         "complaints_closed": tickets(lambda one: one.kind == "complaint_closed"),
         **stood,
@@ -415,8 +424,9 @@ def _percent(things: list[Thing]) -> float | None:
 
 
 def _of_hundred(part: int, whole: int) -> float | None:
-    """To a tenth; a half goes up."""
-    return (2000 * part + whole) // (2 * whole) / 10 if whole else None
+    """To a tenth; a half goes up, away from nought."""
+    tenths = (2000 * abs(part) + whole) // (2 * whole) / 10 if whole else None
+    return -tenths if tenths and part < 0 else tenths
 
 
 def _share(seconds: list[int], share: int) -> int | None:

@@ -8,7 +8,7 @@ import pytest
 
 from domain.feedback.requests import Unasked
 from domain.feedback.rules import Solved, why_not
-from domain.feedback.scales import SurveyKind, is_low, net_promoters, percent
+from domain.feedback.scales import SurveyKind, is_low
 from tests.factories import NOON
 
 GOOD = Solved(SurveyKind.CSAT, again_after_days=30, solved_at=NOON, delay=timedelta(hours=1))
@@ -47,8 +47,3 @@ def test_a_bad_answer_is_two_of_five_and_whoever_would_not_recommend_the_shop() 
 
     assert low[SurveyKind.CSAT] == [0, 1, 2]
     assert low[SurveyKind.NPS] == [0, 1, 2, 3, 4, 5, 6]
-
-
-def test_figures_of_nothing_are_none() -> None:
-    assert (percent(0, 0), net_promoters(0, 0, 0)) == (None, None)
-    assert (percent(1, 3), net_promoters(1, 3, 4)) == (33.3, -50.0)

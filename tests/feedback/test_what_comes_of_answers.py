@@ -1,14 +1,13 @@
 """Where an answer is seen, who is told, which tickets it finds, and what the figures say."""
 
 from dataclasses import replace
-from datetime import timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import select, update
 
 from api.house import House
-from domain.actors import SYSTEM, ActorKind
+from domain.actors import SYSTEM
 from domain.agents.sign_in import actor_by_id
 from domain.agents.staff import Team
 from domain.alerting.notices import Notice, NoticeKind
@@ -18,7 +17,6 @@ from domain.desk.survivors import locked
 from domain.desk.tickets import Ticket
 from domain.events import Event, EventKind
 from domain.feedback.conditions import rated
-from domain.feedback.figures import Figures, Grouping, figures
 from domain.feedback.requests import Unasked
 from domain.feedback.scales import SurveyKind
 from domain.feedback.wording import UNASKED
@@ -231,46 +229,6 @@ async def test_contacts_that_became_one_are_asked_as_one_and_averaged_as_one(
 
     assert [one.unasked for one in requests] == [None, Unasked.ASKED_LATELY]
     assert stats["contact"]["stats"]["csatAvg"] == 5.0
-
-
-async def test_figures_count_what_was_asked_and_answered(
-    after: Afterwards, ticket: Ticket, mailbox: Channel, mia: Client
-) -> None:
-    async with after.house.db.transaction() as session:
-        for number in range(4):
-            await receive(session, mailbox, a_mail(f"customer{number}@example.org"))
-    scores = [5, 4, 1, None, 3]
-    for one, score in zip(await after.tickets(), scores, strict=True):
-        request = await after.asked(one)
-        if score:
-            await after.is_answered(request, score)
-
-    async with after.house.db.reading() as connection:
-        now = await database_time(connection)
-        within: Any = {"since": now - timedelta(hours=1), "until": now + timedelta(hours=1), "to": SYSTEM}
-        (whole,) = await figures(connection, SurveyKind.CSAT, **within)
-        days = await figures(connection, SurveyKind.CSAT, by=Grouping.DAY, zone="Europe/Madrid", **within)
-        groups = {
-            by: await figures(connection, SurveyKind.CSAT, by=by, **within)
-            for by in (Grouping.AGENT, Grouping.TEAM, Grouping.CHANNEL)
-        }
-        nothing = await figures(connection, SurveyKind.NPS, **within)
-        hidden = await figures(
-            connection, SurveyKind.CSAT, **{**within, "to": replace(SYSTEM, kind=ActorKind.VISITOR)}
-        )
-
-    assert (whole.asked, whole.answers, whole.answer_rate) == (5, 4, 80.0)
-    assert (whole.csat, whole.average, whole.nps) == (50.0, 3.25, None)
-    assert [group[0].key for group in groups.values()] == [after.ben.id, None, mailbox.id]
-    for group in (*groups.values(), days):
-        assert [replace(one, key=None) for one in group] == [whole]
-    assert (nothing, hidden) == ([], [])
-
-
-def test_net_promoters_are_of_those_who_answered() -> None:
-    found = Figures(SurveyKind.NPS, answers=10, promoters=5, detractors=2, total=80)
-
-    assert (found.nps, found.average, found.csat) == (30.0, 8.0, None)
 
 
 async def test_feedback_is_narrowed_to_scores_words_people_channels_and_days(two_teams: TwoTeams) -> None:
