@@ -19,7 +19,6 @@ from domain.actors import Actor
 from domain.db import Json
 from domain.errors import NotFound
 from domain.finding import counting, views
-from domain.finding.counting import UNCOUNTED
 from domain.finding.views import TicketOrder, name_of
 from domain.ids import public_id, row_id
 
@@ -99,9 +98,9 @@ async def views_where(reading: Reading, selection: Selection, *conditions: Colum
             .limit(2 * views.MOST)
         )
     ).all()
-    counts: dict[uuid.UUID, counting.Count] = {}
-    if rows and ("count" in selection or "breached" in selection):
-        counts = await counting.counts(reading.connection, rows, to=reading.actor, at=reading.at)
+    names, counts = [name for name in counting.ALSO if name in selection], counting.Counts()
+    if rows and names:
+        counts = await counting.counts(reading.connection, rows, names, to=reading.actor, at=reading.at)
     return [
         plain(
             View,
@@ -113,8 +112,8 @@ async def views_where(reading: Reading, selection: Selection, *conditions: Colum
                 "shared": row.owner_id is None,
                 "shortcut": row.shortcut,
                 "position": row.position,
-                "count": counts.get(row.id, UNCOUNTED).all,
-                "breached": counts.get(row.id, UNCOUNTED).breached,
+                **dict.fromkeys(counting.ALSO),
+                **counts.get(row.id, {}),
             },
         )
         for row in rows

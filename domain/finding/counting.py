@@ -1,8 +1,7 @@
 """How many tickets each view holds, for whoever looks."""
 
 import uuid
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -28,38 +27,33 @@ PATIENCE = "1s"
 """For counting what is settled too: nobody waits longer for a number."""
 
 
-@dataclass(frozen=True)
-class Count:
-    """Of tickets; 1,001 means more. None where counting would take too long."""
-
-    all: int | None
-    breached: int | None
-
-
-UNCOUNTED = Count(None, None)
+ALSO = {"count": "", "breached": "clock:breached"}
+"""What is counted of a view: its tickets, and those of them that are this, too."""
+Counts = dict[uuid.UUID, dict[str, int]]
+"""By the names of `ALSO`; 1,001 means more. Nothing of a view whose counting would take too long."""
 
 
 async def counts(
-    connection: Chorus, views: Sequence[Any], *, to: Actor, at: datetime
-) -> dict[uuid.UUID, Count]:
+    connection: Chorus, views: Sequence[Any], names: Collection[str], *, to: Actor, at: datetime
+) -> Counts:
     """Of all views at once, as this person sees them; of those that reach into what is settled, as far as time allows."""
     read = _as_many_as_may_be(views)
     asking = await asking_as(connection, to, read.values(), at=at)
     few = {id: query for id, query in read.items() if is_unsettled(query)}
     many = {id: query for id, query in read.items() if id not in few}
     counted, patiently = await gathered(
-        _counted(connection, few, to=to, asking=asking), _patiently(connection, many, to=to, asking=asking)
+        _counted(connection, few, names, to=to, asking=asking),
+        _patiently(connection, many, names, to=to, asking=asking),
     )
-    found = counted | patiently
-    return {view.id: found.get(view.id, UNCOUNTED) for view in views}
+    return counted | patiently
 
 
 async def _patiently(
-    connection: Chorus, queries: dict[uuid.UUID, Query], *, to: Actor, asking: Asking
-) -> dict[uuid.UUID, Count]:
-    async def count(alone: AsyncConnection) -> dict[uuid.UUID, Count]:
+    connection: Chorus, queries: dict[uuid.UUID, Query], names: Collection[str], *, to: Actor, asking: Asking
+) -> Counts:
+    async def count(alone: AsyncConnection) -> Counts:
         await alone.execute(select(func.set_config("statement_timeout", PATIENCE, True)))
-        return await _counted(alone, queries, to=to, asking=asking)
+        return await _counted(alone, queries, names, to=to, asking=asking)
 
     try:
         return await connection.alone(count) if queries else {}
@@ -80,16 +74,16 @@ def _as_many_as_may_be(views: Sequence[Any]) -> dict[uuid.UUID, Query]:
 
 
 async def _counted(
-    connection: Reads, queries: dict[uuid.UUID, Query], *, to: Actor, asking: Asking
-) -> dict[uuid.UUID, Count]:
+    connection: Reads, queries: dict[uuid.UUID, Query], names: Collection[str], *, to: Actor, asking: Asking
+) -> Counts:
     if not queries:
         return {}
-    broken = parse("clock:breached")
     numbers = []
     for query in queries.values():
-        for also in ((), (shown(broken, asking),)):
+        for name in names:
+            also = [shown(parse(ALSO[name]), asking)] if ALSO[name] else []
             held = select(Ticket.id).where(may_see(Ticket, to), shown(query, asking), *also)
             counted = select(func.count()).select_from(held.limit(COUNTED + 1).subquery())
             numbers.append(counted.scalar_subquery())
-    row = (await connection.execute(select(*numbers))).one()
-    return {id: Count(row[2 * place], row[2 * place + 1]) for place, id in enumerate(queries)}
+    row = iter((await connection.execute(select(*numbers))).one())
+    return {id: {name: next(row) for name in names} for id in queries}
