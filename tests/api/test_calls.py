@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.house import House
 from domain.actors import SYSTEM
@@ -108,17 +109,23 @@ async def test_who_may_not_see_a_candidates_ticket_does_not_see_the_candidate(
     assert theirs[0] not in [one["id"] for one in call["openTickets"]]
 
 
+async def a_mail_of_who_has_that_number(session: AsyncSession, house: House) -> Ticket:
+    """Nobody has proven it."""
+    mailbox = await a_channel(session, house.keys, ChannelKind.EMAIL)
+    await receive(session, mailbox, a_mail("ada@example.org"))
+    (ticket,) = await tickets(session)
+    session.add(
+        Identity(
+            id=new_id(), contact_id=ticket.contact_id, kind=IdentityKind.PHONE, value=CALLER, label=CALLER,
+            created_at=NOON,
+        )
+    )  # fmt: skip
+    return ticket
+
+
 async def test_a_call_that_lies_wrongly_moves_with_one_tap(house: House, ben: Client, line: Channel) -> None:
     async with house.db.transaction() as session:
-        mailbox = await a_channel(session, house.keys, ChannelKind.EMAIL)
-        await receive(session, mailbox, a_mail("ada@example.org"))
-        (ticket,) = await tickets(session)
-        session.add(
-            Identity(
-                id=new_id(), contact_id=ticket.contact_id, kind=IdentityKind.PHONE, value=CALLER, label=CALLER,
-                created_at=NOON,
-            )
-        )  # fmt: skip
+        ticket = await a_mail_of_who_has_that_number(session, house)
     id = await hear(house, line, a_call_step("c1", CallStep.RINGING))
     call = (await ben.ask(CALL, id=id))["node"]
 
@@ -291,15 +298,7 @@ async def test_what_a_missed_call_has_left_to_do_goes_back_with_it_when_a_move_i
     async with house.db.transaction() as session:
         line.config = {**line.config, "short_seconds": 0}
         session.add(await session.merge(line))
-        mailbox = await a_channel(session, house.keys, ChannelKind.EMAIL)
-        await receive(session, mailbox, a_mail("ada@example.org"))
-        (ticket,) = await tickets(session)
-        session.add(
-            Identity(
-                id=new_id(), contact_id=ticket.contact_id, kind=IdentityKind.PHONE, value=CALLER, label=CALLER,
-                created_at=NOON,
-            )
-        )  # fmt: skip
+        ticket = await a_mail_of_who_has_that_number(session, house)
     first = await hear(house, line, a_call_step("c1", CallStep.RINGING))
     moved = await ben.do(MOVE, threadId=(await ben.ask(CALL, id=first))["node"]["threadId"])
     last = await hear(
