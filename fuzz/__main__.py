@@ -20,7 +20,7 @@ import httpx
 
 from fuzz.asking import Outcome, ask
 from fuzz.bodies import ROOT, bodies
-from fuzz.mails import Readings, read_all
+from fuzz.mails import STRICT, Readings, read_all
 
 EMAIL = "admin@shop.example"
 SIGN_IN = """mutation($input: SignInInput!) { signIn(input: $input) { accessToken } }"""
@@ -137,7 +137,7 @@ def main() -> None:
         "--schemathesis", type=int, default=0, metavar="SECONDS", help="requests made from the schema"
     )
     given = parser.parse_args()
-    well = not given.mails or tell_mails(read_all(given.seed, given.mails))
+    well = not given.mails or tell_mails(read_all(given.seed, given.mails, STRICT))
     if given.bodies is None:
         given.bodies = 0 if given.mails else 10_000
     if given.bodies or given.schemathesis:

@@ -7,12 +7,13 @@ from domain.arriving.inbound import ARRIVALS, Arrival, ArrivalState, keep
 from domain.desk.messages import Message
 from domain.ways_in.channels import ChannelKind
 from fuzz.mails import mails, read_all
+from integrations.children import Limits
 from integrations.mailroom import Mailroom
 from tests.factories import a_channel
 
 
 def test_a_sample_of_damaged_mails_is_read_or_shown_raw() -> None:
-    readings = read_all(seed=7, count=300)
+    readings = read_all(seed=7, count=300, limits=Limits())
 
     assert readings.ours == []
     assert readings.outcomes.total() == 300
