@@ -249,6 +249,9 @@ def names_a(mark: Mark) -> Callable[[str, Asking], ColumnElement[bool]]:
     return holds
 
 
+_theirs = Ticket.__table__.alias("theirs")
+
+
 def speaks_of(asked: str | None, asking: Asking) -> ColumnElement[bool]:
     """The ticket, something said in it, or its customer is found by that tsquery."""
     if asked is None:
@@ -258,8 +261,7 @@ def speaks_of(asked: str | None, asking: Asking) -> ColumnElement[bool]:
     said = said.where(is_of(EntryKind.ITEM), matches(asked))
     if not asking.knows_contacts:
         return Ticket.id.in_(union_all(itself, said))
-    theirs = Ticket.__table__.alias("theirs")
-    of_people = select(theirs.c.id).where(theirs.c.contact_id.in_(_people_found(asked)))
+    of_people = select(_theirs.c.id).where(_theirs.c.contact_id.in_(_people_found(asked)))
     return Ticket.id.in_(union_all(itself, said, of_people))
 
 
