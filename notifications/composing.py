@@ -103,7 +103,7 @@ async def _matter(session: AsyncSession, alert: Alert | None, ticket: Ticket | N
     latest = (
         select(Channel.kind)
         .join(Thread, Thread.channel_id == Channel.id)
-        .where(Thread.ticket_id == ticket.id)
+        .where(Thread.ticket_id == ticket.id, Thread.side.is_(False))
         .order_by(Thread.last_inbound_at.desc().nulls_last())
         .limit(1)
     )

@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import and_, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.abreast import asked
@@ -94,7 +94,7 @@ async def _circumstances(
 _ways = (
     select(Ticket.id, Contact.locale, Channel.kind)
     .join(Contact, Contact.id == Ticket.contact_id)
-    .outerjoin(Thread, Thread.ticket_id == Ticket.id)
+    .outerjoin(Thread, and_(Thread.ticket_id == Ticket.id, Thread.side.is_(False)))
     .outerjoin(Channel, Channel.id == Thread.channel_id)
     .where(one_of_given(Ticket.id))
 )

@@ -15,7 +15,7 @@ from domain.db import database_time
 from domain.sla import recounts
 from domain.ways_in.channels import ChannelKind
 from tests.client import Client
-from tests.factories import NOON, a_channel, a_mail, a_promise, receive
+from tests.factories import NOON, a_channel, a_chat, a_mail, a_promise, receive
 
 OFFICE = {
     "timezone": "Europe/Warsaw",
@@ -41,6 +41,10 @@ UPDATE = """mutation($input: TicketUpdateInput!) { ticketUpdate(input: $input) {
   changeId userErrors { code field } } }"""
 UNDO = "mutation($input: ChangeUndoInput!) { changeUndo(input: $input) { userErrors { code } } }"
 ASSIGN = "mutation($input: TicketAssignInput!) { ticketAssign(input: $input) { userErrors { code } } }"
+SAID = """{ tickets { edges { node { id
+  timeline(first: 9, kinds: [MESSAGE]) { edges { node { ... on Message { id } } } } } } } }"""
+FORWARD = """mutation($input: MessageForwardInput!) { messageForward(input: $input) {
+  message { side } userErrors { code } } }"""
 DEFAULT_LADDER = [
     {"level": 0, "afterSeconds": 0, "tells": ["ASSIGNEE"], "ways": ["PUSH"]},
     {"level": 1, "afterSeconds": 0, "tells": ["ASSIGNEE", "MANAGER_ON_SHIFT"], "ways": ["PUSH"]},
@@ -234,6 +238,29 @@ async def test_a_policy_saved_last_hides_no_legal_clock_and_a_legal_clock_no_oth
     (edge,) = (await mia.ask(asked))["tickets"]["edges"]
     shown = [(clock["metric"], clock["isLegal"], clock["policy"]["name"]) for clock in edge["node"]["clocks"]]
     assert sorted(shown) == [("RESOLUTION", False, "Mail"), ("RESOLUTION", True, "Poland")]
+
+
+async def test_a_chat_keeps_its_promise_when_a_carrier_is_asked_about_it_by_mail(
+    mia: Client, house: House
+) -> None:
+    async with house.db.transaction() as session:
+        await a_promise(session, 60)
+        await a_channel(session, house.keys, ChannelKind.EMAIL)
+        chat = await a_channel(session, house.keys, ChannelKind.CHAT)
+    calendar = (await mia.do(CALENDAR, name="Office", hours=OFFICE))["calendar"]
+    slow = [{"metric": "FIRST_REPLY", "seconds": 14_400}]
+    await mia.do(
+        POLICY, name="Mail", calendarId=calendar["id"], targets=slow, conditions={"channels": ["EMAIL"]}
+    )
+    async with house.db.transaction() as session:
+        await receive(session, chat, a_chat("ada", "Where is my parcel?", at=NOON))
+    (edge,) = (await mia.ask(SAID))["tickets"]["edges"]
+    (said,) = edge["node"]["timeline"]["edges"]
+
+    await mia.do(FORWARD, id=said["node"]["id"], to=["carrier@example.net"], text="Where is it?")
+    await mia.do(UPDATE, ids=[edge["node"]["id"]], priority=2)
+
+    assert await clocks(mia) == [("FIRST_REPLY", 60, "Default")]
 
 
 async def test_an_assignment_opens_a_ticket_and_stops_the_clocks_that_pause_while_it_is_open(

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from demo.farends.fcm import Fault
 from demo.farends.server import Answer, Request
+from domain.actors import SYSTEM
 from domain.agents import sign_in
 from domain.agents.sign_in import Ended, SessionKind, SignIn
 from domain.agents.staff import Agent
@@ -21,12 +22,16 @@ from domain.alerting.alerts import Alert, AlertKind
 from domain.alerting.devices import Device, Fitness, fitness
 from domain.alerting.ladders import DEFAULT, Step, Told, Way
 from domain.alerting.notices import Delivery, DeliveryStage, Notice, NoticeKind, NoticeState
+from domain.arriving import sides
 from domain.db import database_time
+from domain.desk.threads import Thread
+from domain.keys import Keys
 from domain.operations import installation
 from domain.sla.deadlines import climb_due
+from domain.ways_in.channels import ChannelKind
 from notifications import fcm
 from notifications.pursuit import WHEEL, pursue
-from tests.factories import NOON
+from tests.factories import NOON, a_channel, a_chat, messages, receive, tickets
 from tests.notifications.shop import A_MINUTE, Shop, register
 
 FAILED, SENT, ACCEPTED = DeliveryStage.FAILED, DeliveryStage.SENT, DeliveryStage.ACCEPTED
@@ -416,3 +421,24 @@ async def test_an_acknowledgement_that_ends_is_told_though_the_ladder_has_become
     await shop.told()
 
     assert await shop.notices() == [("Mia", NoticeState.TRYING, None)]
+
+
+async def test_a_push_names_the_channel_of_the_customer_and_not_that_by_which_a_carrier_answered(
+    shop: Shop, keys: Keys
+) -> None:
+    async with shop.db.transaction() as session:
+        await receive(session, await a_channel(session, keys, ChannelKind.CHAT), a_chat("zofia"))
+        ticket = (await tickets(session))[-1]
+        (said,) = await messages(session, ticket)
+        await sides.pass_on(
+            session, keys, ticket, said, to=["carrier@example.net"], text="Where is it?", with_files=False,
+            by=shop.mia.as_actor(), at=NOON,
+        )  # fmt: skip
+        answered = update(Thread).where(Thread.side).values(last_inbound_at=NOON + A_MINUTE)
+        await session.execute(answered)
+        ticket.assign(to=shop.mia, by=SYSTEM, at=NOON)
+    await shop.told()
+
+    await shop.ring()
+
+    assert [push.data["body"] for push in shop.far_end.pushed if push.data["k"] == "assigned"] == ["Chat"]
