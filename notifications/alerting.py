@@ -33,7 +33,7 @@ async def tell(session: AsyncSession, event: Event) -> None:
         return
     ladder = await ladder_of(session, alert)
     rung = int(event.data.get("rung", 0))
-    step = ladder.step(rung, warning=alert.warns) or (None if alert.warns else ladder.top)
+    step = ladder.step(rung, warning=alert.warns) or ladder.last(warning=alert.warns)
     if step is None:
         return
     now = await database_time(session)

@@ -162,6 +162,9 @@ class Alert(Base):
             self._stand(ladder, (self.rung + 1, step), at=at)
             self._tell(EventKind.ALERT_CLIMBED, by=SYSTEM, at=at)
             return
+        if self.warns and not ladder.last(warning=True):  # it has come to fire no warnings
+            self.resolve(by=SYSTEM, at=at)
+            return
         why = "ack_expired" if self.state == AlertState.ACKED else "snooze_ended"
         self._wake()
         wait = ladder.wait(self.rung, warning=self.warns)

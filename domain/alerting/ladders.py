@@ -106,6 +106,9 @@ class Ladder:
             return steps[rung + 1].after - steps[rung].after
         return self.round_seconds if self.step(rung + 1, warning=warning) else None
 
+    def last(self, *, warning: bool) -> Step | None:
+        return next(reversed(self._climbed(warning)), None)
+
     @property
     def top(self) -> Step:
         return max(self.steps, key=lambda step: (step.level, step.after))

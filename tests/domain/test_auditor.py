@@ -7,13 +7,16 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain import auditor
-from domain.actors import Role
+from domain.actors import SYSTEM, Role
 from domain.alerting.alerts import Alert, AlertKind, AlertState
+from domain.alerting.ladders import Ladder, Step, Told
 from domain.alerting.notices import Delivery, Notice
 from domain.auditor import Audited, Findings, last_look, look
+from domain.db import database_time
 from domain.events import Event
 from domain.sla.clocks import Clock
-from domain.sla.deadlines import fire_due
+from domain.sla.deadlines import climb_due, fire_due
+from domain.sla.policies import Policy
 from domain.ways_in.channels import Channel
 from notifications.dispatch import dispatch
 from tests.factories import NOON, a_mail, a_promise, an_agent, receive
@@ -96,6 +99,27 @@ async def test_an_alert_that_nobody_was_told_of_stays_open_and_is_said(session: 
     looked = await last_look(session)
     assert looked
     assert looked[1] is None
+
+
+async def test_a_warning_that_sleeps_is_over_when_its_ladder_has_come_to_fire_none(
+    session: AsyncSession, mailbox: Channel
+) -> None:
+    await session.execute(delete(Clock))
+    await a_promise(session, 7200)
+    now = await database_time(session)
+    await receive(session, mailbox, a_mail("zofia@example.org", at=now - 110 * MINUTE))
+    await fire_due(session)
+    await tell(session)
+    await session.execute(update(Notice).values(created_at=Notice.created_at - 10 * MINUTE))
+    warning = (await session.scalars(select(Alert))).one()
+    warning.snooze(by=SYSTEM, at=now, until=now + MINUTE, reason="Wait")
+    (await session.scalars(select(Policy))).one().ladder = Ladder((Step(1, 0, (Told.MANAGERS,)),)).to_json()
+
+    await climb_due(session, at=now + MINUTE)
+    await tell(session)
+
+    assert await look(session, at=now + 5 * MINUTE) == Findings()
+    assert warning.state == AlertState.RESOLVED
 
 
 async def test_one_process_looks_in_a_minute(session: AsyncSession) -> None:

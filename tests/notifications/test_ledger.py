@@ -18,7 +18,7 @@ from domain.agents.sign_in import Ended, SessionKind, SignIn
 from domain.agents.staff import Agent
 from domain.alerting import devices, ledger, notices
 from domain.alerting.alert_preferences import AlertPreferences, Privacy, Silence
-from domain.alerting.alerts import Alert, AlertKind
+from domain.alerting.alerts import Alert, AlertKind, AlertState
 from domain.alerting.devices import Device, Fitness, fitness
 from domain.alerting.ladders import DEFAULT, Step, Told, Way
 from domain.alerting.notices import Delivery, DeliveryStage, Notice, NoticeKind, NoticeState
@@ -418,6 +418,21 @@ async def test_an_acknowledgement_that_ends_is_told_though_the_ladder_has_become
 
     async with shop.db.transaction() as session:
         await climb_due(session, at=now + A_MINUTE)
+    await shop.told()
+
+    assert await shop.notices() == [("Mia", NoticeState.TRYING, None)]
+
+
+async def test_a_warning_that_wakes_is_told_though_its_ladder_warns_fewer_times(shop: Shop) -> None:
+    told = (Told.MANAGER_ON_SHIFT,)
+    await shop.ladder(Step(0, 0, told), Step(1, 0, told))
+    async with shop.db.transaction() as session:
+        asleep = {"state": AlertState.SNOOZED, "next_at": func.now()}
+        await session.execute(update(Alert).values(kind=AlertKind.SLA_AT_RISK, level=0, rung=1, **asleep))
+    await shop.told()
+
+    async with shop.db.transaction() as session:
+        await climb_due(session)
     await shop.told()
 
     assert await shop.notices() == [("Mia", NoticeState.TRYING, None)]
