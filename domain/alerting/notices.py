@@ -89,6 +89,7 @@ INSISTING = (
     NoticeKind.DIGEST,
     NoticeKind.MENTION,
     NoticeKind.MESSAGE_FAILED,
+    NoticeKind.LOW_RATING,
     NoticeKind.TASK_DUE,
 )
 """They end in mail, and an alert with the next person, if nothing says that they were seen."""

@@ -10,7 +10,8 @@ from api.house import House
 from domain.actors import SYSTEM
 from domain.agents.sign_in import actor_by_id
 from domain.agents.staff import Team
-from domain.alerting.notices import Notice, NoticeKind
+from domain.alerting.devices import Transport
+from domain.alerting.notices import Delivery, Notice, NoticeKind
 from domain.customers.contacts import Contact
 from domain.db import database_time, new_id
 from domain.desk.survivors import locked
@@ -157,6 +158,20 @@ async def test_a_bad_answer_is_told_once_to_who_has_the_ticket_and_a_manager(
     assert (posted["survey"], posted["score"], posted["most"]) == ("csat", 2, 5)
     assert posted["feedbackId"] == public_id("Feedback", request.id)
     assert "Really." not in str(posted)
+
+
+async def test_a_bad_answer_is_mailed_to_who_has_no_device(
+    after: Afterwards, ticket: Ticket, mia: Client
+) -> None:
+    request = await after.asked(ticket)
+    await mia.do(ON_DUTY, onDuty=True)
+    await after.is_answered(request, 1)
+
+    async with after.house.db.transaction() as session:
+        for event in await session.scalars(select(Event).where(Event.kind == EventKind.FEEDBACK_GIVEN)):
+            await dispatch(session, event)
+
+        assert list(await session.scalars(select(Delivery.transport))) == [Transport.EMAIL]
 
 
 async def test_tickets_are_found_by_what_was_answered_also_about_what_became_part_of_them(
