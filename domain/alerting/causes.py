@@ -5,15 +5,18 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import select
+from sqlalchemy import and_, select
 
 from domain.agents import duty
 from domain.alerting.alerts import AlertKind
+from domain.assigning.workload import chats_now
 from domain.chorus import Reads, side_by_side
+from domain.customers.visitors import Visitor
 from domain.db import one_of
+from domain.desk.threads import Thread
 from domain.desk.tickets import Ticket
 from domain.sla.clocks import RUNNING, Clock
-from domain.ways_in.channels import ChannelKind
+from domain.ways_in.channels import Channel, ChannelKind
 
 
 class AlertCause(StrEnum):
@@ -95,16 +98,24 @@ async def of_alerts(
     clocks = select(Clock.ticket_id, Clock.channel).where(
         one_of(Clock.ticket_id, ids), RUNNING, Clock.channel.is_not(None)
     )
-    tickets, waits, present = await side_by_side(
+    chats = (
+        select(Thread.ticket_id)
+        .join(Channel, Channel.id == Thread.channel_id)
+        .outerjoin(Visitor, and_(Visitor.channel_id == Thread.channel_id, Visitor.key == Thread.key))
+    )
+    tickets, waits, live_chats, present = await side_by_side(
         connection,
         connection.execute(select(Ticket.id, Ticket.assignee_id).where(one_of(Ticket.id, ids))),
         connection.execute(clocks),
+        connection.execute(chats.where(one_of(Thread.ticket_id, ids), chats_now(at))),
         duty.on_duty(connection, at=at),
     )
     assignee_of = {row.id: row.assignee_id for row in tickets}
+    live = {row.ticket_id for row in live_chats}
     waiting: dict[uuid.UUID | None, set[ChannelKind]] = {}
     for row in waits:
-        waiting.setdefault(row.ticket_id, set()).add(row.channel)
+        if row.channel != ChannelKind.CHAT or row.ticket_id in live:
+            waiting.setdefault(row.ticket_id, set()).add(row.channel)
     found = {}
     for alert_id, (kind, ticket_id) in alerts.items():
         why = cause(

@@ -17,6 +17,7 @@ from domain.alerting.alerts import Alert, AlertKind, AlertState
 from domain.alerting.devices import Transport
 from domain.alerting.notices import PUSHES, Delivery, DeliveryStage, Notice
 from domain.db import database_time, new_id
+from domain.desk.threads import Thread
 from domain.events import any_pending
 from domain.following import begin, read_on
 from domain.sla.deadlines import fire_due
@@ -31,7 +32,7 @@ from notifications.pursuit import pursue
 from notifications.settings import NotificationSettings
 from tests.client import Client
 from tests.doors import answering
-from tests.factories import NOON, a_channel, a_mail, a_promise, an_agent, receive
+from tests.factories import NOON, a_channel, a_chat, a_mail, a_promise, an_agent, receive
 
 ALERTS = "query($states: [AlertState!]) { alerts(states: $states) { id kind state level ticket { number } ackedBy { name } } }"
 FIRST = "query($states: [AlertState!], $first: Int!) { alerts(states: $states, first: $first) { state level firedAt } }"
@@ -45,6 +46,7 @@ ESCALATE = (
     "mutation($input: AlertEscalateInput!) { alertEscalate(input: $input) { applied userErrors { code } } }"
 )
 NEXT = "query($id: ID!) { alert(id: $id) { nextEscalation { level targets } } }"
+CAUSE = "{ alerts { cause nextAction } }"
 MAILS = "{ pushHealth { state sentAt error attempts } }"
 PHONE = {
     "transport": "FCM",
@@ -107,6 +109,24 @@ async def test_the_most_pressing_alerts_come_first_and_with_resolved_ones_the_ne
     assert [(one["state"], one["level"], one["firedAt"]) for one in found] == [
         (state.name, level, (NOON - timedelta(minutes=minutes)).isoformat()) for state, level, minutes in told
     ]
+
+
+async def test_a_visitor_waits_in_the_chat_as_long_as_they_sit_before_it(house: House, mia: Client) -> None:
+    async with house.db.transaction() as session:
+        await a_promise(session, 60)
+        chat = await a_channel(session, house.keys, ChannelKind.CHAT)
+        asked_at = await database_time(session) - timedelta(minutes=2)
+        await receive(session, chat, a_chat("ada", at=asked_at))
+    async with house.db.transaction() as session:
+        assert await fire_due(session) == 1
+    here = (await mia.ask(CAUSE))["alerts"]
+
+    async with house.db.transaction() as session:
+        await session.execute(update(Thread).values(last_inbound_at=NOON))
+    gone = (await mia.ask(CAUSE))["alerts"]
+
+    assert here == [{"cause": "VISITOR_WAITING", "nextAction": "TAKE_OVER"}]
+    assert gone == [{"cause": "UNASSIGNED", "nextAction": "CALL_IN"}]
 
 
 @pytest.mark.usefixtures("broken")
