@@ -30,6 +30,7 @@ const ESCALATE = `mutation Escalate($input: AlertEscalateInput!) { alertEscalate
 const ASSIGN = `mutation Assign($input: TicketAssignInput!) {
   ticketAssign(input: $input) { tickets { assignee { name } } conflict { name } userErrors { message } }
 }`;
+const CLIMB = ["SLA_BREACHED", "COMPLAINT_STALLED"];
 const HELPS = { TAKE_OVER: "take", REMIND: "take", CALL_BACK: "call", ASSIGN: "assign-0", HAND_OVER: "assign-0" };
 
 let me = null;
@@ -119,7 +120,7 @@ function actions(alert) {
       return button(`assign-${place}`, words, () => assign(alert, agent), `assign-${agent.id}`);
     }),
     alert.state === "SNOOZED" ? null : snoozing(alert),
-    alert.kind === "SLA_BREACHED" || !ticket ? button("escalate", say("escalate"), () => escalate(alert)) : null,
+    CLIMB.includes(alert.kind) || !ticket ? button("escalate", say("escalate"), () => escalate(alert)) : null,
   );
 }
 

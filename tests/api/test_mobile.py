@@ -382,6 +382,24 @@ async def test_a_tap_whose_answer_was_lost_is_one_change_when_it_is_tapped_again
 
 
 @in_a_browser
+async def test_a_complaint_in_which_nothing_moves_is_escalated_by_one_tap(
+    two_teams: TwoTeams, house: House, phone: Page
+) -> None:
+    id = two_teams.ids["Alert"]
+    async with house.db.transaction() as session:
+        alert = await session.get_one(alerts.Alert, row_id("Alert", id))
+        alert.kind, alert.clock_id = alerts.AlertKind.COMPLAINT_STALLED, None
+    level = (await _alert(two_teams.mia, id))["level"]
+    await phone.go(f"{two_teams.ben.address}/m/a/{id}")
+    await _sign_in(phone, "ben")
+
+    await phone.tap("#escalate")
+
+    await phone.until("document.querySelector('#said').textContent.startsWith('Escalated')")
+    assert (await _alert(two_teams.mia, id))["level"] == level + 1
+
+
+@in_a_browser
 async def test_who_may_not_see_an_alert_learns_nothing_of_it(two_teams: TwoTeams, phone: Page) -> None:
     await phone.go(f"{two_teams.eve.address}/m/a/{two_teams.ids['Alert']}")
 
