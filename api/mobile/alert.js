@@ -54,6 +54,9 @@ function draw({ viewer, alert }) {
 function heading(alert) {
   const { ticket, clock, channel } = alert;
   const name = ticket?.assignee?.name ?? say("somebody");
+  const isMine = ticket?.assignee?.id === me.id;
+  const cause = isMine && alert.cause === "ASSIGNEE_BUSY" ? "mine" : alert.cause.toLowerCase();
+  const help = isMine && ["REMIND", "TAKE_OVER"].includes(alert.nextAction) ? "mine" : alert.nextAction.toLowerCase();
   return make(
     "header",
     { class: `card level-${Math.min(alert.level, 3)} ${alert.state.toLowerCase()}` },
@@ -64,8 +67,8 @@ function heading(alert) {
     ticket && make("p", { class: "subject" }, subject(ticket)),
     ticket && make("p", {}, customer(ticket)),
     channel && make("p", { class: "subject" }, channel.name),
-    make("p", { class: "why" }, say(`cause_${alert.cause.toLowerCase()}`, { name })),
-    alert.state !== "RESOLVED" && make("p", {}, make("strong", {}, say("best_now")), `: ${say(`next_${alert.nextAction.toLowerCase()}`, { name })}`),
+    make("p", { class: "why" }, say(`cause_${cause}`, { name })),
+    alert.state !== "RESOLVED" && make("p", {}, make("strong", {}, say("best_now")), `: ${say(`next_${help}`, { name })}`),
   );
 }
 

@@ -40,6 +40,7 @@ HEALTH = "{ pushHealth { id state shownAt openedAt } }"
 ACK = "mutation($input: AlertAckInput!) { alertAck(input: $input) { applied userErrors { code } } }"
 ON_DUTY = "mutation($input: DutySetInput!) { dutySet(input: $input) { userErrors { code } } }"
 KNOWN_BY = "mutation($input: IdentityLinkInput!) { identityLink(input: $input) { userErrors { code } } }"
+ASSIGN = "mutation($input: TicketAssignInput!) { ticketAssign(input: $input) { userErrors { code } } }"
 DEVICES = "{ viewer { devices { transport fitness } } }"
 BEGIN = "mutation($input: SecondFactorBeginInput!) { secondFactorBegin(input: $input) { secret userErrors { code } } }"
 CONFIRM = """mutation($input: SecondFactorCodeInput!) {
@@ -379,6 +380,23 @@ async def test_a_tap_whose_answer_was_lost_is_one_change_when_it_is_tapped_again
 
     await phone.until("document.querySelector('#said').textContent.startsWith('Escalated')")
     assert (await _alert(two_teams.mia, id))["level"] == level + 1
+
+
+@in_a_browser
+async def test_who_has_the_ticket_is_told_so_and_not_to_remind_themselves(
+    two_teams: TwoTeams, phone: Page
+) -> None:
+    id = two_teams.ids["Alert"]
+    await two_teams.ben.do(ON_DUTY, onDuty=True)
+    await two_teams.mia.do(ASSIGN, ticketIds=[two_teams.ids["Ticket"]], agentId=two_teams.ben.agent_id)
+    await phone.go(f"{two_teams.ben.address}/m/a/{id}")
+
+    await _sign_in(phone, "ben")
+
+    told = await phone.text()
+    assert "You have this ticket and have not come to it yet." in told
+    assert "Best now: Answer, or give it to somebody who can." in told
+    assert "Remind" not in told
 
 
 @in_a_browser
