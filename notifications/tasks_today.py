@@ -16,6 +16,7 @@ from domain.alerting.ladders import Way
 from domain.alerting.notices import Notice, NoticeKind, NoticeState
 from domain.db import new_id
 from domain.desk.tasks import Task
+from domain.planning import days
 
 MORNING, NOON = time(8), time(12)
 """By the person's own clock. Who was in quiet hours until noon has seen the day by then."""
@@ -39,7 +40,7 @@ async def _tell(session: AsyncSession, agent_id: uuid.UUID, local: datetime, *, 
     today = local.replace(hour=0, minute=0, second=0, microsecond=0)
     count = await session.scalar(
         select(func.count()).where(
-            Task.assignee_id == agent_id, Task.done_at.is_(None), Task.due_at < today + timedelta(days=1)
+            days.mine(agent_id), days.OPEN, days.NOT_OF_SPAM, Task.due_at < today + timedelta(days=1)
         )
     )
     preferences = await preferences_of(session, agent_id)

@@ -97,7 +97,7 @@ async def _task_counts(info: Info) -> TaskCounts:
                 func.count().filter(mine, days.overdue(at)).label("overdue"),
                 func.count().filter(mine).label("open"),
                 func.count().filter(away).label("given_away"),
-            ).where(days.OPEN, or_(mine, away), may_see(tasks.Task, reading.actor))
+            ).where(days.OPEN, days.NOT_OF_SPAM, or_(mine, away), may_see(tasks.Task, reading.actor))
         )
         return TaskCounts(**counted.one()._mapping)
 

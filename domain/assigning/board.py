@@ -20,6 +20,7 @@ from domain.complaints.complaints import OPEN, Complaint
 from domain.desk.messages import Call, CallState, Direction
 from domain.desk.tasks import Task
 from domain.desk.tickets import LIVE, Ticket
+from domain.planning import days
 from domain.sla.clocks import RUNNING, Clock
 from domain.sla.policies import Calendar, Policy
 
@@ -131,7 +132,8 @@ def _beside(
     tomorrow: ColumnElement[datetime],
 ) -> Iterator[ColumnElement[int]]:
     """Tasks, calls, complaints, and the promises that were kept or broken today."""
-    due = select(func.count()).select_from(Task).where(Task.done_at.is_(None), Task.due_at < tomorrow, tasks)
+    to_do = (days.OPEN, days.NOT_OF_SPAM, Task.due_at < tomorrow)
+    due = select(func.count()).select_from(Task).where(*to_do, tasks)
     yield due.scalar_subquery().label("tasks")
     rings = (*ON_THE_LINE, Call.call_state == CallState.RINGING, Call.direction == Direction.IN)
     calls = select(func.count()).select_from(Call).where(*rings, of_seen(Call.ticket_id))

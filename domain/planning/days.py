@@ -3,12 +3,15 @@
 import uuid
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, and_, func, select
+from sqlalchemy import ColumnElement, and_, exists, func, select
 
 from domain.agents.staff import Agent
 from domain.desk.tasks import Task
+from domain.desk.tickets import Ticket
 
 OPEN = Task.done_at.is_(None)
+NOT_OF_SPAM = ~exists().where(Ticket.id == Task.ticket_id, Ticket.spam_at.is_not(None))
+"""What is to be done about spam is nobody's work."""
 
 
 def mine(agent_id: uuid.UUID | None) -> ColumnElement[bool]:
@@ -21,11 +24,11 @@ def given_away(agent_id: uuid.UUID | None) -> ColumnElement[bool]:
 
 
 def overdue(at: datetime) -> ColumnElement[bool]:
-    return and_(OPEN, Task.due_at < at)
+    return and_(OPEN, Task.due_at < at, NOT_OF_SPAM)
 
 
 def today(agent_id: uuid.UUID | None, at: datetime) -> ColumnElement[bool]:
     """Due before the day is over where this person is; what is overdue as well."""
     zone = func.coalesce(select(Agent.timezone).where(Agent.id == agent_id).scalar_subquery(), "UTC")
     midnight = func.date_trunc("day", func.timezone(zone, at)) + timedelta(days=1)
-    return and_(OPEN, Task.due_at < func.timezone(zone, midnight))
+    return and_(OPEN, Task.due_at < func.timezone(zone, midnight), NOT_OF_SPAM)

@@ -77,6 +77,25 @@ async def test_a_task_needs_a_title_and_a_ticket_that_is_there(ben: Client, tick
     assert await ben.refused(SAVE, title="Alone") == []
 
 
+SPAM = "mutation($input: TicketMarkSpamInput!) { ticketMarkSpam(input: $input) { userErrors { code } } }"
+DAY = """{ tasks(filter: {mine: true, today: true}) { title } taskCounts { today overdue open givenAway }
+  counters { tasksDueToday } }"""
+
+
+async def test_a_task_on_spam_belongs_to_nobodys_day(ben: Client, ticket_id: str) -> None:
+    due = {"dueAt": NOON.isoformat(), "assigneeId": ben.agent_id}
+    await ben.do(SAVE, ticketId=ticket_id, title="Call her", **due)
+    await ben.do(SAVE, title="Count the till", **due)
+
+    assert await ben.refused(SPAM, ids=[ticket_id]) == []
+
+    day = await ben.ask(DAY)
+    assert titles(day) == ["Count the till"]
+    assert day["taskCounts"] == {"today": 1, "overdue": 1, "open": 1, "givenAway": 0}
+    assert day["counters"] == {"tasksDueToday": 1}
+    assert titles(await ben.ask(TASKS, filter={"ticketId": ticket_id})) == ["Call her"]
+
+
 REMIND = """mutation($input: TaskSaveInput!) { taskSave(input: $input) {
   task { id remindAt remindMinutesBefore } userErrors { code field } } }"""
 

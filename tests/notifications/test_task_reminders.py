@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 
 from domain.actors import SYSTEM
 from domain.agents.staff import Agent, Team, TeamMember
@@ -154,3 +154,15 @@ async def test_the_morning_waits_for_the_end_of_quiet_hours(shop: Shop, morning:
     async with shop.db.transaction() as session:
         assert await tasks_today(session, at=morning) == 0
         assert await tasks_today(session, at=morning + timedelta(minutes=90)) == 1
+
+
+async def test_the_morning_counts_no_tasks_of_spam(shop: Shop, morning: datetime) -> None:
+    async with shop.db.transaction() as session:
+        ticket = (await session.scalars(select(Ticket))).one()
+        ticket.spam_at = NOON
+        await session.execute(update(Task).where(Task.due_at == DUE).values(ticket_id=ticket.id))
+
+    async with shop.db.transaction() as session:
+        assert await tasks_today(session, at=morning) == 1
+
+        assert await session.scalar(select(Notice.count).where(Notice.kind == NoticeKind.TASKS_TODAY)) == 1
