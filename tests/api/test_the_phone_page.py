@@ -1,16 +1,26 @@
 """What docs/phone-client.md says to send, sent; the journey of a phone is in tests/journeys/test_a_phone.py."""
 
+import re
 from typing import Any
 
 import pytest
 
+from domain.alerting.alerts import AlertKind
+from domain.alerting.notices import NoticeKind
 from tests.client import PASSWORD, Client
-from tests.papers import payloads, shown
+from tests.papers import DOCS, payloads, shown
 from tests.two_teams import TwoTeams
 
+KIND = re.compile(r"^\| `(\w+)` \|.*\| shows it|^\| `(cleared)`", re.MULTILINE)
 DOCUMENTS = {one.name: one.document for one in shown("phone-client.md")}
 CHANGING = [name for name, document in DOCUMENTS.items() if document.startswith("mutation")]
 WITHOUT_A_SESSION = {"SignIn", "Refresh"}
+
+
+def test_the_page_says_of_each_kind_of_push_what_happened() -> None:
+    said = {shows or clears for shows, clears in KIND.findall((DOCS / "phone-client.md").read_text())}
+
+    assert said == {*AlertKind, *NoticeKind} - {NoticeKind.ALERT}
 
 
 async def test_one_alert_is_shown_with_all_that_its_screen_needs(two_teams: TwoTeams) -> None:
