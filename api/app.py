@@ -51,7 +51,7 @@ def application(house: House) -> ASGIApp:
             *links.routes(house),
             *case_files.routes(house),
             *password.routes,
-            *mobile.routes,
+            *mobile.routes(house),
             *feedback.routes(house),
             *receipts.routes(house),
             *health.routes(house),

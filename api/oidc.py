@@ -6,6 +6,7 @@ made by signing in. A second factor is the provider's to ask for.
 """
 
 import hmac
+import re
 import secrets
 import time
 from dataclasses import dataclass
@@ -39,6 +40,7 @@ log = structlog.get_logger()
 
 COOKIE = "heddle_oidc"
 PATH = "/auth/oidc"
+PAGE = re.compile(r"/m/(alerts|a/[\w=-]+)(\?do=[a-z]+)?", re.ASCII)
 LONGEST = 600
 """Seconds from the beginning to the way back."""
 KNOWN_FOR = 3600.0
@@ -75,7 +77,10 @@ class Oidc:
         self._known_at = 0.0
 
     async def start(self, request: Request) -> Response:
+        """`to`: the page of an alert, or of all, to which it leads back."""
         begun = {"state": secrets.token_urlsafe(32), "nonce": secrets.token_urlsafe(32), "at": time.time()}
+        asked_for = request.query_params.get("to", "")
+        begun["to"] = asked_for if PAGE.fullmatch(asked_for) else "/"
         verifier = begun["verifier"] = secrets.token_urlsafe(48)
         asked = {
             "response_type": "code",
@@ -106,16 +111,16 @@ class Oidc:
 
     async def callback(self, request: Request) -> Response:
         try:
-            email = await self._vouched_for(request)
+            begun = self._begun(request)
+            email, to = await self._vouched_for(request, begun), begun["to"]
         except FAILURES as failure:
             log.warning("oidc_refused", error=f"{type(failure).__name__}: {failure}"[:200])
             return self._refused(request, 403)
-        response = await self._sign_in(request, email)
+        response = await self._sign_in(request, email, to)
         response.delete_cookie(COOKIE, path=PATH)
         return response
 
-    async def _vouched_for(self, request: Request) -> str:
-        begun = self._begun(request)
+    async def _vouched_for(self, request: Request, begun: dict[str, Any]) -> str:
         given = request.query_params
         if not hmac.compare_digest(given.get("state", "").encode(), begun["state"].encode()):
             raise NotVouchedFor("another state")
@@ -170,7 +175,7 @@ class Oidc:
         claims.validate(leeway=LEEWAY)
         return dict(claims)
 
-    async def _sign_in(self, request: Request, email: str) -> Response:
+    async def _sign_in(self, request: Request, email: str, to: str) -> Response:
         address = request.client.host if request.client else None
         async with self._house.db.transaction() as session:
             now = await database_time(session)
@@ -188,7 +193,7 @@ class Oidc:
                 )
         if agent is None:
             return self._refused(request, 403)
-        response = RedirectResponse("/", status_code=303)
+        response = RedirectResponse(to, status_code=303)
         auth.set_cookies(self._house, response, tokens.access, row.id)
         return response
 

@@ -13,6 +13,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from api.explorer import Asset
+from api.house import House
 from api.mobile.words import WORDS
 from domain.ids import typed
 from domain.languages import preferred_language, translate
@@ -39,31 +40,39 @@ assets = {
 }
 
 
-async def alert(request: Request) -> Response:
-    named = typed(request.path_params["alert"])
-    if named and named[0] == "Alert":
-        return _page(request, PAGE, name="alert")
-    return _page(request, NO_SUCH, status=404)
+def routes(house: House) -> list[Route]:
+    no_provider = "hidden" if house.settings.oidc_issuer is None else ""
+
+    async def alert(request: Request) -> Response:
+        named = typed(request.path_params["alert"])
+        if named and named[0] == "Alert":
+            return _page(request, PAGE, name="alert", no_provider=no_provider)
+        return _page(request, NO_SUCH, status=404)
+
+    async def alerts(request: Request) -> Response:
+        return _page(request, PAGE, name="alerts", no_provider=no_provider)
+
+    return [
+        Route("/m/a/{alert}", alert, methods=["GET"]),
+        Route("/m/alerts", alerts, methods=["GET"]),
+        Route("/m/{file}", _asset, methods=["GET"]),
+    ]
 
 
-async def alerts(request: Request) -> Response:
-    return _page(request, PAGE, name="alerts")
-
-
-def _page(request: Request, page: Template, *, name: str = "", status: int = 200) -> Response:
+def _page(request: Request, page: Template, *, status: int = 200, **filled: str) -> Response:
     locale = preferred_language(request.headers.get("accept-language", ""))
     words = {key: translate(locale, sentence) for key, sentence in WORDS.items()}
     shown = page.substitute(
         {key: escape(word) for key, word in words.items()},
         lang=locale,
-        page=name,
+        **filled,
         words=json.dumps(words, ensure_ascii=False).replace("<", "\\u003c"),
     )
     headers = {**HEADERS, "Vary": "Accept-Language"}
     return Response(shown, status_code=status, media_type="text/html", headers=headers)
 
 
-async def asset(request: Request) -> Response:
+async def _asset(request: Request) -> Response:
     """The worker lies here too: its folder is its scope."""
     found = assets.get(request.path_params["file"])
     if found is None:
@@ -76,10 +85,3 @@ async def asset(request: Request) -> Response:
 
 def _unknown() -> Response:
     return Response("Not found", status_code=404, media_type="text/plain")
-
-
-routes = [
-    Route("/m/a/{alert}", alert, methods=["GET"]),
-    Route("/m/alerts", alerts, methods=["GET"]),
-    Route("/m/{file}", asset, methods=["GET"]),
-]

@@ -37,12 +37,16 @@ export async function ring(viewer) {
   await register(viewer, await subscribed(pushManager, viewer.vapidPublicKey));
 }
 
-/** A session that ends takes its devices along: whoever signs in again on theirs is rung again. Somebody else is not rung in their place. */
+/**
+ * True, if this device was registered anew: a session that ends takes its devices along, and whoever signs in again on theirs, by
+ * whatever way, is rung again. Somebody else is not rung in their place.
+ */
 export async function ringAgain(viewer) {
-  if (!canRing || !kept()) return;
-  if (!mine(viewer)) return forget();
-  const subscription = await subscribedHere();
-  if (subscription && Notification.permission === "granted") await register(viewer, subscription);
+  if (!canRing || !kept()) return false;
+  if (!mine(viewer)) await forget();
+  const subscription = kept() && Notification.permission === "granted" && (await subscribedHere());
+  if (subscription) await register(viewer, subscription);
+  return Boolean(subscription);
 }
 
 export async function ringNoMore(id) {

@@ -1,6 +1,7 @@
 // A page's picture of things: read when it opens, when it comes back to the front, and every half a minute.
 
-import { NotSignedIn, make, open, say, showDoor, showPlace, tell } from "/m/talk.js";
+import { ringAgain } from "/m/ringing.js";
+import { NotSignedIn, hasComeIn, make, open, say, showDoor, showPlace, tell } from "/m/talk.js";
 import { moment, now, setServerTime } from "/m/telling.js";
 
 const part = (id) => document.getElementById(id);
@@ -18,6 +19,7 @@ export function showing(read, draw) {
   async function refresh() {
     try {
       last = await read();
+      if (hasComeIn() && (await ringAgain(last.viewer).catch(() => false))) last = await read();
       setServerTime(last.serverTime);
       wasThere = true;
       redraw();

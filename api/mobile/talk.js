@@ -1,16 +1,17 @@
 // How these pages speak with Heddle: words, questions, changes, and the door for who is not signed in.
 
-import { device, ringAgain } from "/m/ringing.js";
+import { device } from "/m/ringing.js";
 
 const WORDS = JSON.parse(document.getElementById("words").textContent);
 export const LANGUAGE = document.documentElement.lang;
 /** As the browser says it: `en-GB` writes times otherwise than `en`. */
 export const LOCALE = navigator.languages.find((tag) => tag.split("-")[0].toLowerCase() === LANGUAGE) ?? LANGUAGE;
 const PATIENCE = 15_000; // milliseconds for an answer
+const CAME_IN = "heddle-came-in";
 const KEPT = 10 * 60_000; // milliseconds for which a change without an answer may be sent again
 
 const SIGN_IN = `mutation SignIn($input: SignInInput!) {
-  signIn(input: $input) { viewer { agent { id name } vapidPublicKey } userErrors { message field } }
+  signIn(input: $input) { viewer { agent { id } } userErrors { message field } }
 }`;
 const SIGN_OUT = "mutation SignOut($input: SignOutInput!) { signOut(input: $input) { ok userErrors { message } } }";
 
@@ -100,9 +101,9 @@ export function open(show) {
     button.disabled = true;
     part("refusal").textContent = "";
     try {
-      const viewer = await signIn();
+      await signIn();
+      comesIn();
       form.reset();
-      await ringAgain(viewer).catch(() => {});
       await show();
     } catch (problem) {
       part("refusal").textContent = problem.message || say("session_ended");
@@ -110,6 +111,8 @@ export function open(show) {
       button.disabled = false;
     }
   });
+  part("provider").href = `/auth/oidc/start?to=${encodeURIComponent(location.pathname + location.search)}`;
+  part("provider").addEventListener("click", comesIn);
   part("sign-out").addEventListener("click", async () => {
     try {
       const { signOut } = await ask(SIGN_OUT, { input: { clientMutationId: uuid() } });
@@ -124,11 +127,22 @@ export function open(show) {
   return show();
 }
 
+function comesIn() {
+  sessionStorage.setItem(CAME_IN, "true");
+}
+
+/** Once after somebody has come through the door, also by way of their identity provider. */
+export function hasComeIn() {
+  const came = sessionStorage.getItem(CAME_IN);
+  sessionStorage.removeItem(CAME_IN);
+  return Boolean(came);
+}
+
 async function signIn() {
   const input = { email: form.email.value.trim(), password: form.password.value, web: true, deviceLabel: device() };
   if (!part("code").hidden) input.totp = form.totp.value.trim();
   const payload = (await ask(SIGN_IN, { input: { ...input, clientMutationId: uuid() } })).signIn;
-  if (payload.viewer) return payload.viewer;
+  if (payload.viewer) return;
   const wantsCode = payload.userErrors.some(({ field }) => field?.includes("totp"));
   if (wantsCode) part("code").hidden = false;
   (wantsCode ? form.totp : form.password).focus();

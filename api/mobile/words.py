@@ -10,6 +10,7 @@ WORDS = {
     "password": N_("Password"),
     "code": N_("Code from your authenticator app, or a recovery code"),
     "sign_in": N_("Sign in"),
+    "sign_in_by_provider": N_("Sign in with your work account"),
     "sign_out": N_("Sign out"),
     "session_ended": N_("Your session has ended. Please sign in again."),
     "signed_out": N_("You are signed out."),

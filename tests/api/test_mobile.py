@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import orjson
 import pyotp
@@ -20,6 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.house import House
 from api.mobile import assets
+from api.settings import ApiSettings
 from domain.alerting import alerts
 from domain.alerting.notices import Delivery, DeliveryStage, Notice
 from domain.desk.tickets import Ticket
@@ -48,6 +50,10 @@ CONFIRM = """mutation($input: SecondFactorCodeInput!) {
 }"""
 SOME_ID = uuid.UUID(int=7)
 PAGES = ["/m/alerts", f"/m/a/{public_id('Alert', SOME_ID)}"]
+
+WITH_A_PROVIDER = ApiSettings.model_construct(
+    oidc_issuer="http://localhost:1", oidc_client_id="heddle", oidc_client_secret="a secret of the client"
+)
 
 SCREENSHOTS = os.environ.get("SCREENSHOTS")
 
@@ -575,6 +581,44 @@ async def test_a_browser_at_which_somebody_else_signs_in_rings_no_more_for_who_h
         assert (await mia.ask(DEVICES))["viewer"]["devices"] == []
 
 
+@in_a_browser
+async def test_a_browser_rings_again_for_who_has_signed_in_at_their_identity_provider(
+    house: House, ben: Client, phone: Page
+) -> None:
+    vapid = VapidKey(ec.generate_private_key(ec.SECP256R1()))
+    async with answering(replace(house, vapid=vapid, settings=WITH_A_PROVIDER)) as address:
+        await phone.may_notify(address)
+        stays = f"if (window.PushManager) {{ {SUBSCRIBE}; PushManager.prototype.subscribe({{ applicationServerKey: [] }}) }}"
+        await phone.say("Page.addScriptToEvaluateOnNewDocument", source=stays)
+        await phone.go(f"{address}/m/alerts")
+        await _sign_in(phone, "ben")
+        await phone.tap("#ring")
+        await phone.until("document.querySelector('#ring').ariaChecked === 'true'")
+        await phone.tap("#sign-out")
+        await phone.until("!document.querySelector('#door').hidden")
+        assert (await ben.ask(DEVICES))["viewer"]["devices"] == []
+
+        await phone.tap("#provider")
+        await phone.until("location.pathname === '/auth/oidc/start'")
+        await phone.value(COMES_BACK_SIGNED_IN)
+        await phone.go(f"{address}/m/alerts")
+
+        await phone.until("document.querySelector('#ring')?.ariaChecked === 'true'")
+        (device,) = (await ben.ask(DEVICES))["viewer"]["devices"]
+        assert device["transport"] == "WEB_PUSH"
+    phone.events.clear()  # nobody answers at the provider's
+
+
+COMES_BACK_SIGNED_IN = f"""fetch("/graphql", {{
+  method: "POST",
+  headers: {{ "Content-Type": "application/json" }},
+  body: JSON.stringify({{
+    query: "mutation($input: SignInInput!) {{ signIn(input: $input) {{ userErrors {{ code }} }} }}",
+    variables: {{ input: {{ email: "ben@shop.example", password: "{PASSWORD}", web: true, clientMutationId: "1" }} }},
+  }}),
+}}).then(() => true)"""
+
+
 # Without a window Chromium reaches no push service: this is all that stands in for one.
 SUBSCRIBE = """void (PushManager.prototype.subscribe = async ({ applicationServerKey }) => {
   window.keyBytes = applicationServerKey.length;
@@ -584,6 +628,24 @@ SUBSCRIBE = """void (PushManager.prototype.subscribe = async ({ applicationServe
   PushManager.prototype.getSubscription = async () => made;
   return made;
 })"""
+
+
+@in_a_browser
+async def test_who_signs_in_by_an_identity_provider_can_from_the_page_of_an_alert(
+    house: House, door: str, phone: Page
+) -> None:
+    page, seen = f"{PAGES[1]}?do=take", "document.querySelector('#provider')?.checkVisibility()"
+    await phone.go(f"{door}{page}")
+    await phone.until("document.querySelector('#email')?.checkVisibility()")
+    assert not await phone.value(seen)
+
+    async with answering(replace(house, settings=WITH_A_PROVIDER)) as address:
+        await phone.go(f"{address}{page}")
+        await phone.until(seen)
+        leads = await phone.value("document.querySelector('#provider').getAttribute('href')")
+
+    assert leads == f"/auth/oidc/start?to={quote(page, safe='')}"
+    await _look(phone, "provider")
 
 
 @in_a_browser

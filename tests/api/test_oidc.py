@@ -46,9 +46,9 @@ async def is_known(provider: str, sub: str, **claims: Any) -> None:
         (await http.put(f"{provider}/users/{sub}", json=claims)).raise_for_status()
 
 
-async def goes_there(browser: httpx.AsyncClient, sub: str) -> httpx.URL:
+async def goes_there(browser: httpx.AsyncClient, sub: str, **asked: str) -> httpx.URL:
     """Where the provider sends the browser back to, once the person has said who they are there."""
-    begun = await browser.get("/auth/oidc/start")
+    begun = await browser.get("/auth/oidc/start", params=asked)
     assert begun.status_code == 303, begun.text
     async with httpx.AsyncClient() as elsewhere:
         answer = await elsewhere.post(begun.headers["location"], data={"sub": sub})
@@ -75,6 +75,27 @@ async def test_whom_the_provider_vouches_for_has_a_session(
 
     newest = (await admin.ask(AUDIT))["audit"]["edges"][0]["node"]
     assert newest == {"kind": "SIGNED_IN", "agentId": ben.agent_id, "data": {"by": "oidc"}}
+
+
+@pytest.mark.parametrize(
+    ("asked", "led"),
+    [
+        ("/m/a/QWxlcnQ6MDE?do=take", "/m/a/QWxlcnQ6MDE?do=take"),
+        ("/m/alerts", "/m/alerts"),
+        ("//elsewhere.example/m/alerts", "/"),
+        ("https://elsewhere.example/m/alerts", "/"),
+        ("/m/a/x\r\nSet-Cookie: a=b", "/"),
+    ],
+)
+async def test_who_came_from_the_page_of_an_alert_is_led_back_to_it_and_nowhere_else(
+    house: House, ben: Client, provider: str, asked: str, led: str
+) -> None:
+    await is_known(provider, "ben", email="ben@shop.example", email_verified=True)
+
+    async with a_browser(house, provider) as browser:
+        answer = await comes_back(browser, await goes_there(browser, "ben", to=asked))
+
+    assert (answer.status_code, answer.headers["location"]) == (303, led)
 
 
 @pytest.mark.parametrize(
