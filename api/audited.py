@@ -31,6 +31,7 @@ AUDITED = {
     "passwordSet": Audited(AuditKind.PASSWORD_CHANGED),
     "secondFactorConfirm": Audited(AuditKind.SECOND_FACTOR_SET),
     "secondFactorRemove": Audited(AuditKind.SECOND_FACTOR_REMOVED),
+    "secondFactorTakeOff": Audited(AuditKind.SECOND_FACTOR_REMOVED),
     "agentInvite": Audited(AuditKind.AGENT_ADDED, ("role", "team_ids")),
     "agentUpdate": Audited(
         AuditKind.AGENT_CHANGED, ("role", "team_ids", "line", "skills", "capacity", "left")

@@ -10,14 +10,16 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from api.context import Context, Info
 from api.errors import OkPayload, UserError
 from api.mutations import changed, mutation
-from domain import audit
+from domain import access, audit
 from domain.actors import Actor, ActorKind
 from domain.agents import invitations, passwords, second_factor, sign_in, staff, tries
 from domain.agents.invitations import Purpose
 from domain.agents.sign_in import Ended
 from domain.audit import AuditKind
 from domain.db import Json, database_time
-from domain.errors import LinkUsedUp, WrongCredentials
+from domain.errors import InvalidInput, LinkUsedUp, WrongCredentials
+from domain.ids import row_id
+from domain.languages import N_
 from notifications.welcome import send_link
 
 
@@ -49,6 +51,12 @@ class SecondFactorBeginInput:
 @strawberry.input
 class SecondFactorCodeInput:
     code: str
+    client_mutation_id: strawberry.ID
+
+
+@strawberry.input
+class SecondFactorTakeOffInput:
+    agent_id: strawberry.ID
     client_mutation_id: strawberry.ID
 
 
@@ -174,6 +182,21 @@ async def _second_factor_remove(info: Info, input: SecondFactorCodeInput) -> OkP
     return OkPayload(ok=True)
 
 
+async def _second_factor_take_off(info: Info, input: SecondFactorTakeOffInput) -> OkPayload:
+    async def change(session: AsyncSession, actor: Actor, now: datetime) -> Json:
+        agent = await access.one(
+            session, staff.Agent, row_id("Agent", input.agent_id, field="agentId"), to=actor
+        )
+        if agent.id == actor.agent_id:
+            raise InvalidInput(N_("Ask another admin to change your own rights."), field=["agentId"])
+        await second_factor.take_off(session, agent.id)
+        await sign_in.end_all(session, agent.id, Ended.ENDED, at=now)
+        return {"agent": str(agent.id)}
+
+    await changed(info, input, change)
+    return OkPayload(ok=True)
+
+
 async def _counted(info: Info) -> None:
     """A code of six digits is guessed in no time where nobody counts."""
     context: Context = info.context
@@ -200,3 +223,7 @@ class AccountMutations:
         resolver=_second_factor_confirm, description="With the first code, it is asked for from then on."
     )
     second_factor_remove: OkPayload = mutation(resolver=_second_factor_remove)
+    second_factor_take_off: OkPayload = mutation(
+        resolver=_second_factor_take_off,
+        description="Of a colleague who has lost the authenticator and the recovery codes. Ends all sessions of that person.",
+    )

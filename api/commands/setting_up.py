@@ -14,9 +14,10 @@ from api.commands.columns import print_table
 from api.running import house_here
 from domain import audit
 from domain.actors import SYSTEM, Role, Scope
-from domain.agents import tokens
+from domain.agents import invitations, second_factor, sign_in, tokens, tries
 from domain.agents.passwords import hash_password
-from domain.agents.staff import Agent, Team, TeamMember, add_agent
+from domain.agents.sign_in import Ended
+from domain.agents.staff import Agent, Team, TeamMember, account, add_agent
 from domain.audit import AuditKind
 from domain.db import database_time
 from domain.settings import DomainSettings, WrongSetting
@@ -41,7 +42,7 @@ async def add(
     password_stdin: bool = False,
 ) -> None:
     """Adds a person of the shop. Without --password-stdin a password is made up and printed."""
-    given = sys.stdin.readline().rstrip("\n") if password_stdin else secrets.token_urlsafe(12)
+    given = _password(password_stdin)
     hashed = await hash_password(given)
     async with house_here() as (house, settings), house.db.transaction() as session:
         now = await database_time(session)
@@ -58,6 +59,32 @@ async def add(
         audit.note(session, AuditKind.AGENT_ADDED, by=SYSTEM, at=now, agent_id=added.id, data={"role": role})
     print(f"{name} <{email}> is here, as {role.value}." + ("" if password_stdin else f" Password: {given}"))
     print(f"Kept in {_place(settings.domain)}.")
+
+
+@agent.command
+async def reset(email: str, *, password_stdin: bool = False) -> None:
+    """Lets in who has lost the password, or the authenticator: with a new password, and no second factor any more."""
+    given = _password(password_stdin)
+    hashed = await hash_password(given)
+    async with house_here() as (house, _), house.db.transaction() as session:
+        locked_out = await account(session, email)
+        if locked_out is None:
+            raise WrongSetting(f"Nobody works here as {email!r}: `heddle agent list` shows who does.")
+        now = await database_time(session)
+        locked_out.password_hash = hashed
+        await tries.succeeded(session, house.keys, account=locked_out.email)
+        await invitations.spend_all(session, locked_out.id, at=now)
+        await sign_in.end_all(session, locked_out.id, Ended.PASSWORD, at=now)
+        done = [AuditKind.PASSWORD_CHANGED]
+        if await second_factor.take_off(session, locked_out.id):
+            done.append(AuditKind.SECOND_FACTOR_REMOVED)
+        for kind in done:
+            audit.note(session, kind, by=SYSTEM, at=now, agent_id=locked_out.id)
+    print(f"{locked_out.name} gets in again." + ("" if password_stdin else f" Password: {given}"))
+
+
+def _password(stdin: bool) -> str:
+    return sys.stdin.readline().rstrip("\n") if stdin else secrets.token_urlsafe(12)
 
 
 def _place(settings: DomainSettings) -> str:

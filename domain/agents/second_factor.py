@@ -89,6 +89,12 @@ async def prove(
 
 async def remove(session: AsyncSession, keys: Keys, agent_id: uuid.UUID, code: str, *, at: datetime) -> None:
     await prove(session, keys, agent_id, code, at=at)
-    factor = await session.get(SecondFactor, agent_id)
+    await take_off(session, agent_id)
+
+
+async def take_off(session: AsyncSession, agent_id: uuid.UUID) -> bool:
+    """Without a code: by somebody else's word. Was there one?"""
+    factor = await session.get(SecondFactor, agent_id, with_for_update=True)
     if factor:
         await session.delete(factor)
+    return factor is not None

@@ -34,6 +34,8 @@ CONFIRM = """mutation($input: SecondFactorCodeInput!) {
 UPDATE = "mutation($input: AgentUpdateInput!) { agentUpdate(input: $input) { userErrors { code field } } }"
 REFRESH = "mutation($input: SessionRefreshInput!) { sessionRefresh(input: $input) { accessToken userErrors { code } } }"
 REMOVE = "mutation($input: SecondFactorCodeInput!) { secondFactorRemove(input: $input) { ok userErrors { code } } }"
+TAKE_OFF = "mutation($input: SecondFactorTakeOffInput!) { secondFactorTakeOff(input: $input) { ok userErrors { code } } }"
+AUDIT = "query($id: ID!) { audit(agentId: $id, first: 1) { edges { node { kind actorId agentId } } } }"
 
 NEW = "an entirely new one"
 
@@ -309,6 +311,36 @@ async def test_only_a_code_takes_the_second_factor_away(ben: Client, anybody: Cl
     assert await ben.refused(REMOVE, code=first) == []
 
     assert await anybody.refused(SIGN_IN, email="ben@shop.example", password=PASSWORD) == []
+
+
+async def test_who_lost_the_authenticator_and_the_codes_gets_in_again_by_an_admins_word(
+    admin: Client, ben: Client, anybody: Client
+) -> None:
+    await _with_second_factor(ben)
+    asked = {"email": "ben@shop.example", "password": PASSWORD}
+    assert await anybody.refused(SIGN_IN, **asked) == ["CODE_NEEDED"]
+
+    assert await admin.refused(TAKE_OFF, agentId=ben.agent_id) == []
+
+    assert await ben.errors(VIEWER), "whoever found the telephone is out"
+    assert await anybody.refused(SIGN_IN, **asked) == []
+    (noted,) = (await admin.ask(AUDIT, id=admin.agent_id))["audit"]["edges"]
+    assert noted["node"] == {
+        "kind": "SECOND_FACTOR_REMOVED",
+        "actorId": admin.agent_id,
+        "agentId": ben.agent_id,
+    }
+
+
+async def test_nobody_takes_off_their_own_second_factor_without_a_code(
+    admin: Client, anybody: Client
+) -> None:
+    await _with_second_factor(admin)
+
+    assert await admin.refused(TAKE_OFF, agentId=admin.agent_id) == ["INVALID"]
+
+    asked = {"email": "admin@shop.example", "password": PASSWORD}
+    assert await anybody.refused(SIGN_IN, **asked) == ["CODE_NEEDED"]
 
 
 async def test_codes_are_not_guessed_by_a_signed_in_thief(ben: Client) -> None:

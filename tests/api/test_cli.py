@@ -10,6 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
 
+import pyotp
 import pytest
 from sqlalchemy import func, select, update
 
@@ -19,13 +20,14 @@ from api.commands.setting_up import _place
 from api.workers import HEED
 from domain import following
 from domain.actors import SYSTEM, Role
+from domain.agents import passwords, second_factor
 from domain.agents.staff import Agent, Team
 from domain.answering.uploads import Upload
 from domain.arriving.opening import open_ticket
 from domain.audit import AuditEntry, AuditKind
 from domain.customers import people
 from domain.customers.contacts import Claim, Contact, IdentityKind, add_contact, normalised
-from domain.db import Database, ring
+from domain.db import Database, database_time, ring
 from domain.desk.files import Folder
 from domain.desk.tickets import Ticket
 from domain.events import Event, EventKind, Reader, record
@@ -597,6 +599,38 @@ async def test_tags_are_listed_renamed_and_removed_from_the_command_line(
     assert told.stdout.split() == ["weaving", "1", "open"]
     async with db.transaction() as session:
         assert await session.scalar(select(Ticket.tags)) == ["weaving"]
+    await db.close()
+
+
+async def test_the_only_admin_who_lost_password_and_authenticator_gets_in_by_the_command_line(
+    database_url: str, tmp_path: Path
+) -> None:
+    url = await another_database(database_url, "locked_out")
+    settings = {"HEDDLE_DATABASE_URL": url, "HEDDLE_SECRET_KEY": SECRET, "HEDDLE_DATA": str(tmp_path)}
+    mia = ("mia@shop.example", "--password-stdin")
+
+    def typed(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+        return heddle(*arguments, folder=tmp_path, stdin=stdin, **settings)
+
+    typed("agent", "add", *mia, "--name", "Mia", "--role", "admin", stdin="the one that she forgot\n")
+    db = Database(url)
+    async with db.transaction() as session:
+        agent = (await session.scalars(select(Agent))).one()
+        keys = Keys(SECRET)
+        code = pyotp.TOTP(await second_factor.begin(session, keys, agent.id)).now()
+        await second_factor.confirm(session, keys, agent.id, code, at=await database_time(session))
+    nobody = typed("agent", "reset", "ben@shop.example")
+    short = typed("agent", "reset", *mia, stdin="short\n")
+    let_in = typed("agent", "reset", *mia, stdin="one that she keeps\n")
+
+    assert nobody.stderr.startswith("heddle: Nobody works here as 'ben@shop.example'")
+    assert (short.returncode, let_in.returncode) == (2, 0), (short.stderr, let_in.stderr)
+    async with db.transaction() as session:
+        agent = (await session.scalars(select(Agent))).one()
+        await passwords.check("one that she keeps", agent.password_hash)
+        await second_factor.prove(session, keys, agent.id, None, at=await database_time(session))
+        noted = (await session.scalars(select(AuditEntry.kind).order_by(AuditEntry.seq))).all()
+    assert noted[1:] == [AuditKind.PASSWORD_CHANGED, AuditKind.SECOND_FACTOR_REMOVED]
     await db.close()
 
 

@@ -602,6 +602,7 @@ MUTATIONS: dict[str, Callable[[Asking, Principal], Any]] = {
     "channelRotateSecret": lambda a, p: {"id": a.shop.ids["phone channel"], "secret": "key"},
     "agentInvite": lambda a, p: {"email": a.new_address(), "name": "Zofia"},
     "agentUpdate": lambda a, p: {"id": a.Bo, "name": "Bo"},
+    "secondFactorTakeOff": lambda a, p: {"agentId": a.Bo},
     "teamSave": lambda a, p: {"name": a.new_address()},
     "shopUpdate": lambda a, p: {"agentsSee": "TEAMS"},
     "messengerPageConnect": lambda a, p: {"pageToken": "another-token", "appSecret": "app-secret"},
