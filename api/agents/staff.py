@@ -54,6 +54,7 @@ class AgentLoad:
 @strawberry.type(description="A person of the shop.")
 class Agent(Node):
     name: str
+    email: str
     initials: str
     locale: str
     timezone: str
@@ -197,7 +198,7 @@ async def teams_by_id(reading: Reading, ids: Collection[uuid.UUID | None]) -> di
     return {team.row_id: team for team in teams}
 
 
-COLUMNS = ("name", "locale", "timezone", "role", "languages", "skills", "line")
+COLUMNS = ("name", "email", "locale", "timezone", "role", "languages", "skills", "line")
 _columns = select(staff.Agent.id.label("row_id"), *(getattr(staff.Agent, name) for name in COLUMNS))
 _named = _columns.where(one_of_given(staff.Agent.id))
 _team_columns = select(staff.Team.id.label("row_id"), staff.Team.name)
@@ -213,10 +214,11 @@ computed(Team, id=lambda team: public_id("Team", team.row_id))
 
 
 async def agents(
-    info: Info, team_id: strawberry.ID | None = None, on_shift: bool | None = None
+    info: Info, team_id: strawberry.ID | None = None, on_shift: bool | None = None, left: bool = False
 ) -> list[Agent]:
     async with info.context.reading() as reading:
-        query = _columns.where(may_see(staff.Agent, reading.actor), staff.Agent.left_at.is_(None))
+        gone = staff.Agent.left_at.is_not(None)
+        query = _columns.where(may_see(staff.Agent, reading.actor), gone if left else ~gone)
         if team_id is not None:
             member = staff.TeamMember
             team = row_id("Team", team_id, field="teamId")
@@ -239,6 +241,7 @@ async def _teams(info: Info) -> list[Team]:
 class StaffQueries:
     agents: list[Agent] = strawberry.field(
         resolver=agents,
-        description="Who works here, by name; `teamId`: in that team; `onShift`: only those who are, or who are not; at most 100.",
+        description="Who works here, by name; `teamId`: in that team; `onShift`: only those who are, or who are not; `left`: "
+        "who worked here once, instead; at most 100.",
     )
     teams: list[Team] = strawberry.field(resolver=_teams, description="By name; at most 100.")

@@ -20,6 +20,8 @@ from integrations.settings import IntegrationSettings
 from tests.browser import LOSE_THE_NEXT_ANSWER, browsing, in_a_browser
 from tests.client import PASSWORD, SIGN_IN, Client
 
+LEFT = "{ agents(left: true) { id name email presence onShift load { open } } }"
+STAFF = "{ agents { name email } }"
 VIEWER = "{ viewer { hasSecondFactor email agent { name } } }"
 CHANGE = "mutation($input: PasswordChangeInput!) { passwordChange(input: $input) { ok userErrors { code field } } }"
 RESET = "mutation($input: PasswordResetRequestInput!) { passwordResetRequest(input: $input) { ok userErrors { code } } }"
@@ -70,6 +72,41 @@ async def letterbox(house: House) -> AsyncIterator[Letterbox]:
 def _token(text: str) -> str:
     (token,) = re.findall(r"http://heddle\.test/auth/password#(\S+)", text)
     return str(token)
+
+
+async def test_who_left_the_shop_is_found_there_and_comes_back(
+    admin: Client, mia: Client, ben: Client, anybody: Client
+) -> None:
+    assert await admin.refused(UPDATE, id=ben.agent_id, left=True) == []
+    again = await admin.do(INVITE, email="ben@shop.example", name="Ben")
+    assert [error["field"] for error in again["userErrors"]] == [["email"]]
+
+    (gone,) = (await mia.ask(LEFT))["agents"]
+
+    assert gone == {
+        "id": ben.agent_id,
+        "name": "Ben",
+        "email": "ben@shop.example",
+        "presence": "OFFLINE",
+        "onShift": False,
+        "load": {"open": 0},
+    }
+    assert await admin.refused(UPDATE, id=gone["id"], left=False) == []
+    assert await anybody.refused(SIGN_IN, email=gone["email"], password=PASSWORD) == []
+    assert (await admin.ask(LEFT))["agents"] == []
+
+
+async def test_who_manages_sees_by_which_address_each_colleague_signs_in(
+    admin: Client, mia: Client, ben: Client
+) -> None:
+    staff = (await mia.ask(STAFF))["agents"]
+
+    assert [(one["name"], one["email"]) for one in staff] == [
+        ("Admin", "admin@shop.example"),
+        ("Ben", "ben@shop.example"),
+        ("Mia", "mia@shop.example"),
+    ]
+    assert [error["extensions"]["code"] for error in await ben.errors(STAFF)] == ["NOT_ALLOWED"]
 
 
 async def test_nobody_is_invited_into_a_time_zone_that_there_is_not(admin: Client) -> None:

@@ -819,6 +819,7 @@ QUERIES = {
     "Rota": "{ rotas { isOnShift } }",
     "AlertPrefs": "{ viewer { alertPrefs { privacy } } }",
     "Agent": "{ agents { name } }",
+    "Agent.email": "{ agents { email } }",
     "Team": "{ teams { name } }",
     "AgentLoad": "{ agents { load { open } } }",
     "AssignmentPolicy": "{ teams { assignment { mode } } }",
