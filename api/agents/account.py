@@ -1,4 +1,4 @@
-"""What people do with their own account: the password and the second factor."""
+"""What people do with their own account: the password, the second factor, and how they are spoken to."""
 
 import uuid
 from datetime import datetime
@@ -7,6 +7,7 @@ import pyotp
 import strawberry
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from api.agents.administration import AgentPayload, agent_payload
 from api.context import Context, Info
 from api.errors import OkPayload, UserError
 from api.mutations import changed, mutation
@@ -57,6 +58,15 @@ class SecondFactorCodeInput:
 @strawberry.input
 class SecondFactorTakeOffInput:
     agent_id: strawberry.ID
+    client_mutation_id: strawberry.ID
+
+
+@strawberry.input(
+    description="How one is spoken to: `locale` is en, pl, es or ca, anything else the nearest of them. What is left out stays."
+)
+class ViewerUpdateInput:
+    locale: str | None = None
+    timezone: str | None = strawberry.field(default=None, description="By IANA: `Europe/Warsaw`.")
     client_mutation_id: strawberry.ID
 
 
@@ -197,6 +207,15 @@ async def _second_factor_take_off(info: Info, input: SecondFactorTakeOffInput) -
     return OkPayload(ok=True)
 
 
+async def _viewer_update(info: Info, input: ViewerUpdateInput) -> AgentPayload:
+    async def change(session: AsyncSession, actor: Actor, now: datetime) -> Json:
+        agent = await session.get_one(staff.Agent, actor.id, with_for_update=True)
+        agent.change(by=actor, at=now, locale=input.locale, timezone=input.timezone)
+        return {"agent": str(agent.id)}
+
+    return await agent_payload(info, await changed(info, input, change))
+
+
 async def _counted(info: Info) -> None:
     """A code of six digits is guessed in no time where nobody counts."""
     context: Context = info.context
@@ -208,6 +227,7 @@ async def _counted(info: Info) -> None:
 
 @strawberry.type
 class AccountMutations:
+    viewer_update: AgentPayload = mutation(resolver=_viewer_update)
     password_change: OkPayload = mutation(
         resolver=_password_change, description="Ends all other sessions of this person."
     )

@@ -68,6 +68,8 @@ class AgentUpdateInput:
     name: str | None = None
     role: Role | None = None
     team_ids: list[strawberry.ID] | None = None
+    locale: str | None = None
+    timezone: str | None = None
     languages: list[str] | None = None
     line: str | None = strawberry.field(
         default=None,
@@ -172,6 +174,8 @@ async def _agent_update(info: Info, input: AgentUpdateInput) -> AgentPayload:
             at=now,
             name=input.name,
             role=input.role,
+            locale=input.locale,
+            timezone=input.timezone,
             languages=input.languages,
             line=input.line,
             skills=input.skills,

@@ -74,6 +74,8 @@ class Agent(Base):
         at: datetime,
         name: str | None = None,
         role: Role | None = None,
+        locale: str | None = None,
+        timezone: str | None = None,
         languages: Collection[str] | None = None,
         line: str | None = None,
         skills: Collection[str] | None = None,
@@ -86,6 +88,10 @@ class Agent(Base):
             self.name = naming.name(name)
         if role:
             self.role = role
+        if locale is not None:
+            self.locale = best_language(locale)
+        if timezone is not None:
+            self.timezone = profiles.timezone(timezone)
         if languages is not None:
             said = filter(None, (language.strip() for language in languages))
             self.languages = sorted({profiles.locale(one, field="languages") for one in said})

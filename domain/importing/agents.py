@@ -48,8 +48,6 @@ async def take(
     joins = await _teams_to_join(session, agent, several(line.cells.get("teams", "")))
     session.add_all(joins)
     is_other = bool(changed or joins)
-    agent.locale = changed.pop("locale", agent.locale)
-    agent.timezone = changed.pop("timezone", agent.timezone)
     if "capacity" in changed:
         agent.set_capacity(changed.pop("capacity"))
     if is_other:

@@ -21,6 +21,7 @@ from tests.browser import LOSE_THE_NEXT_ANSWER, browsing, in_a_browser
 from tests.client import PASSWORD, SIGN_IN, Client
 
 LEFT = "{ agents(left: true) { id name email presence onShift load { open } } }"
+WHERE = "{ viewer { agent { locale timezone } } }"
 STAFF = "{ agents { name email } }"
 VIEWER = "{ viewer { hasSecondFactor email agent { name } } }"
 CHANGE = "mutation($input: PasswordChangeInput!) { passwordChange(input: $input) { ok userErrors { code field } } }"
@@ -37,6 +38,9 @@ UPDATE = "mutation($input: AgentUpdateInput!) { agentUpdate(input: $input) { use
 REFRESH = "mutation($input: SessionRefreshInput!) { sessionRefresh(input: $input) { accessToken userErrors { code } } }"
 REMOVE = "mutation($input: SecondFactorCodeInput!) { secondFactorRemove(input: $input) { ok userErrors { code } } }"
 TAKE_OFF = "mutation($input: SecondFactorTakeOffInput!) { secondFactorTakeOff(input: $input) { ok userErrors { code } } }"
+SPEAK = """mutation($input: ViewerUpdateInput!) {
+  viewerUpdate(input: $input) { agent { locale timezone } userErrors { code field message } }
+}"""
 AUDIT = "query($id: ID!) { audit(agentId: $id, first: 1) { edges { node { kind actorId agentId } } } }"
 
 NEW = "an entirely new one"
@@ -107,6 +111,25 @@ async def test_who_manages_sees_by_which_address_each_colleague_signs_in(
         ("Mia", "mia@shop.example"),
     ]
     assert [error["extensions"]["code"] for error in await ben.errors(STAFF)] == ["NOT_ALLOWED"]
+
+
+async def test_everybody_chooses_in_which_language_and_zone_they_are_spoken_to(ben: Client) -> None:
+    chosen = await ben.do(SPEAK, locale="pl", timezone="Europe/Warsaw")
+
+    assert chosen == {"agent": {"locale": "pl", "timezone": "Europe/Warsaw"}, "userErrors": []}
+    refused = await ben.do(SPEAK, timezone="Mars/Phobos")
+    assert refused["userErrors"] == [
+        {"code": "INVALID", "field": ["timezone"], "message": "Nie ma takiej strefy czasowej."}
+    ]
+    only_there = await ben.do(SPEAK, timezone="Europe/Madrid")
+    assert only_there["agent"] == {"locale": "pl", "timezone": "Europe/Madrid"}
+
+
+async def test_who_was_invited_in_the_wrong_language_is_put_right(admin: Client, ben: Client) -> None:
+    assert await admin.refused(UPDATE, id=ben.agent_id, timezone="Mars/Phobos") == ["INVALID"]
+    assert await admin.refused(UPDATE, id=ben.agent_id, locale="ca", timezone="Europe/Andorra") == []
+
+    assert (await ben.ask(WHERE))["viewer"]["agent"] == {"locale": "ca", "timezone": "Europe/Andorra"}
 
 
 async def test_nobody_is_invited_into_a_time_zone_that_there_is_not(admin: Client) -> None:

@@ -504,6 +504,7 @@ MUTATIONS: dict[str, Callable[[Asking, Principal], Any]] = {
     "alertPrefsSave": lambda a, p: {"privacy": "MINIMAL"},
     "dutySet": lambda a, p: {"onDuty": True},
     "awaySet": lambda a, p: {"away": False},
+    "viewerUpdate": lambda a, p: {"timezone": "Europe/Madrid"},
     "ticketCreate": lambda a, p: {"contactId": a.Contact, "subject": "Another matter"},
     "ticketAssign": lambda a, p: {"ticketIds": [a.Ticket], "agentId": a.Bo},
     "ticketUpdate": lambda a, p: {"ids": [a.Ticket], "priority": 2},
