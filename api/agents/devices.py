@@ -74,12 +74,14 @@ _newest_error = (
 
 def device_rows(*which: ColumnElement[bool]) -> Select[Any]:
     """What `device_of` reads."""
-    return select(devices.Device.__table__, _newest_error.label("last_error")).where(*which)
+    return select(devices.Device.__table__, RINGS.label("rings"), _newest_error.label("last_error")).where(
+        *which
+    )
 
 
 def device_of(row: Any, at: datetime) -> Device:
     fitness = devices.fitness(
-        last_push_at=row.last_push_at, last_receipt_at=row.last_receipt_at, removed_at=row.removed_at, at=at
+        last_push_at=row.last_push_at, last_receipt_at=row.last_receipt_at, at=at, rings=row.rings
     )
     return plain(
         Device,

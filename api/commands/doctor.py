@@ -222,14 +222,9 @@ async def _promises(patient: Patient) -> AsyncIterator[Finding]:
     silent = [
         row.label
         for row in await patient.connection.execute(
-            select(Device.label, Device.last_push_at, Device.last_receipt_at, Device.removed_at).where(RINGS)
+            select(Device.label, Device.last_push_at, Device.last_receipt_at).where(RINGS)
         )
-        if fitness(
-            last_push_at=row.last_push_at,
-            last_receipt_at=row.last_receipt_at,
-            removed_at=row.removed_at,
-            at=at,
-        )
+        if fitness(last_push_at=row.last_push_at, last_receipt_at=row.last_receipt_at, at=at)
         == Fitness.SILENT
     ]
     if silent:

@@ -159,7 +159,7 @@ def _read(moment: str | None) -> datetime | None:
 
 
 def _rings_well(last_push_at: datetime | None, last_receipt_at: datetime | None, *, at: datetime) -> bool:
-    found = fitness(last_push_at=last_push_at, last_receipt_at=last_receipt_at, removed_at=None, at=at)
+    found = fitness(last_push_at=last_push_at, last_receipt_at=last_receipt_at, at=at)
     return found in (Fitness.UNTRIED, Fitness.WELL)
 
 

@@ -79,16 +79,13 @@ class Fitness(StrEnum):
     SILENT = "silent"
     """The push service took the last push, and the device has not said that it showed it."""
     REMOVED = "removed"
+    """It rings no more: its owner took it away or is signed out there, or the push service does not know it."""
 
 
 def fitness(
-    *,
-    last_push_at: datetime | None,
-    last_receipt_at: datetime | None,
-    removed_at: datetime | None,
-    at: datetime,
+    *, last_push_at: datetime | None, last_receipt_at: datetime | None, at: datetime, rings: bool = True
 ) -> Fitness:
-    if removed_at:
+    if not rings:
         return Fitness.REMOVED
     if last_push_at is None:
         return Fitness.UNTRIED

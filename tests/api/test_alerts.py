@@ -30,7 +30,7 @@ from notifications.deliver import Pusher
 from notifications.fcm import Fcm
 from notifications.pursuit import pursue
 from notifications.settings import NotificationSettings
-from tests.client import Client
+from tests.client import PASSWORD, SIGN_IN, Client
 from tests.doors import answering
 from tests.factories import NOON, a_channel, a_chat, a_mail, a_promise, an_agent, receive
 
@@ -301,6 +301,21 @@ async def test_a_device_says_why_the_newest_push_did_not_leave(house: House, mia
         taken = update(Delivery).values(stage=DeliveryStage.ACCEPTED, last_error="UNAVAILABLE")
         await session.execute(taken)
     assert (await mia.ask(asked))["viewer"]["devices"][0]["lastError"] is None
+
+
+async def test_the_ledger_calls_no_device_well_that_was_signed_out(mia: Client, anybody: Client) -> None:
+    phone = await anybody.do(SIGN_IN, email="mia@shop.example", password=PASSWORD)
+    anybody.token = phone["accessToken"]
+    device = (await anybody.do(REGISTER, **PHONE))["device"]
+    await anybody.do(TEST, id=device["id"])
+    asked = "{ viewer { devices { id } } pushHealth { device { healthy fitness } } }"
+    assert (await mia.ask(asked))["pushHealth"] == [{"device": {"healthy": True, "fitness": "UNTRIED"}}]
+
+    await anybody.do("mutation($input: SignOutInput!) { signOut(input: $input) { ok } }")
+
+    seen = await mia.ask(asked)
+    assert seen["viewer"]["devices"] == []
+    assert seen["pushHealth"] == [{"device": {"healthy": False, "fitness": "REMOVED"}}]
 
 
 async def test_a_push_service_that_is_not_trusted_is_named_without_the_secret(mia: Client) -> None:

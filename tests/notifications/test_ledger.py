@@ -231,9 +231,7 @@ async def test_a_phone_whose_receipt_is_quicker_than_googles_answer_is_well_all_
         later = await database_time(session) + 2 * A_MINUTE
     assert phone.last_push_at
     assert (
-        fitness(
-            last_push_at=phone.last_push_at, last_receipt_at=phone.last_receipt_at, removed_at=None, at=later
-        )
+        fitness(last_push_at=phone.last_push_at, last_receipt_at=phone.last_receipt_at, at=later)
         == Fitness.WELL
     )
 
