@@ -13,7 +13,7 @@ from api.assigning.board import (
     AgentChanged,
     CallChanged,
     CountersChanged,
-    agents_changed,
+    agents_touched,
     calls_changed,
     counters_changed,
 )
@@ -205,7 +205,11 @@ async def _tasks(told: Told) -> list[Any]:
 
 
 async def _agents(told: Told) -> list[Any]:
-    return [*await agents_changed(told.reading, told.events)] if "agent" in told.selection else []
+    if "agent" not in told.selection:
+        return []
+    found = await agents_touched(told.reading, told.events)
+    changes: list[Any] = [plain(AgentChanged, {"agent": agent}) for agent in found if not agent.left_at]
+    return changes + [_removed("Agent", agent.row_id) for agent in found if agent.left_at]
 
 
 async def _calls(told: Told) -> list[Any]:

@@ -63,6 +63,7 @@ class Agent(Node):
     skills: list[str]
     line: str | None = strawberry.field(description="Their telephone, as the PBX calls it.")
     row_id: strawberry.Private[uuid.UUID]
+    left_at: strawberry.Private[datetime | None]
 
     @strawberry.field(metadata=MAY_LIE_READY)
     async def presence(self, info: Info) -> Presence:
@@ -198,7 +199,7 @@ async def teams_by_id(reading: Reading, ids: Collection[uuid.UUID | None]) -> di
     return {team.row_id: team for team in teams}
 
 
-COLUMNS = ("name", "email", "locale", "timezone", "role", "languages", "skills", "line")
+COLUMNS = ("name", "email", "locale", "timezone", "role", "languages", "skills", "line", "left_at")
 _columns = select(staff.Agent.id.label("row_id"), *(getattr(staff.Agent, name) for name in COLUMNS))
 _named = _columns.where(one_of_given(staff.Agent.id))
 _team_columns = select(staff.Team.id.label("row_id"), staff.Team.name)

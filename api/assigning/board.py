@@ -93,7 +93,8 @@ LOADS = (
 """After which whoever has the ticket, or had it, has more to do or less."""
 
 
-async def agents_changed(reading: Reading, read: Sequence[Any]) -> list[AgentChanged]:
+async def agents_touched(reading: Reading, read: Sequence[Any]) -> list[Agent]:
+    """Those who have left are among them."""
     named = [
         event.data.get(name) for event in read if event.kind in PEOPLE for name in ("agent", "to", "before")
     ]
@@ -105,8 +106,7 @@ async def agents_changed(reading: Reading, read: Sequence[Any]) -> list[AgentCha
                 select(Ticket.assignee_id).where(one_of(Ticket.id, touched), Ticket.assignee_id.is_not(None))
             )
         )
-    people = await agents_by_id(reading, ids)
-    return [plain(AgentChanged, {"agent": agent}) for agent in people.values()]
+    return list((await agents_by_id(reading, ids)).values())
 
 
 async def calls_changed(reading: Reading, read: Sequence[Any], selection: Selection) -> list[CallChanged]:

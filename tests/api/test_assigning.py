@@ -195,6 +195,18 @@ async def test_who_signs_out_is_gone_at_once(ben: Client, mia: Client) -> None:
     assert found == {"Ben": "OFFLINE", "Mia": "ONLINE"}
 
 
+async def test_who_leaves_the_shop_goes_from_the_boards_of_those_who_watch(
+    house: House, ben: Client, mia: Client, admin: Client
+) -> None:
+    since = await cursor_of(house, mia)
+    await admin.do(AGENT, id=ben.agent_id, left=True)
+
+    told = await changes(mia, since, "AGENTS", until="Removed")
+
+    assert told[-1] == {"__typename": "Removed", "typename": "Agent", "id": ben.agent_id}
+    assert not [one for one in told if one["__typename"] == "AgentChanged" and one["agent"]["name"] == "Ben"]
+
+
 async def test_the_board_counts_what_one_sees_in_few_statements(house: House, two_teams: TwoTeams) -> None:
     with statements(house.db) as sent:
         seen_by_mia = await two_teams.mia.ask(TODAY)
