@@ -52,7 +52,7 @@ async def _tokens(info: Info) -> list[Token]:
         rows = await reading.connection.execute(
             select(ApiToken.__table__)
             .where(may_see(ApiToken, reading.actor))
-            .order_by(ApiToken.created_at.desc())
+            .order_by(ApiToken.revoked_at.is_not(None), ApiToken.created_at.desc())
             .limit(100)
         )
         return [_token(row) for row in rows]
@@ -108,7 +108,7 @@ async def _token_revoke(info: Info, input: TokenRevokeInput) -> OkPayload:
 @strawberry.type
 class TokenQueries:
     tokens: list[Token] = strawberry.field(
-        resolver=_tokens, description="Newest first, revoked ones too; at most 100."
+        resolver=_tokens, description="Newest first, those that were revoked behind the others; at most 100."
     )
 
 

@@ -10,7 +10,9 @@ import pytest
 from sqlalchemy import text, update
 
 from api.house import House
-from domain.agents.tokens import ApiToken
+from domain.actors import SYSTEM, Scope
+from domain.agents.tokens import ApiToken, create_token
+from domain.db import database_time
 from tests.client import Client
 from tests.factories import NOON
 
@@ -26,6 +28,29 @@ async def _program(admin: Client, client: Client, *scopes: str, **others: Any) -
     created = await admin.do(CREATE, name="Orders", scopes=list(scopes), **others)
     client.token = created["secret"]
     return str(created["token"]["id"])
+
+
+async def test_a_token_in_force_is_listed_however_many_were_revoked_since(
+    house: House, admin: Client, anybody: Client
+) -> None:
+    id = await _program(admin, anybody, "TICKETS_READ")
+    async with house.db.transaction() as session:
+        now = await database_time(session)
+        for number in range(100):
+            _, row = create_token(
+                session,
+                name=f"Till {number}",
+                scopes=[Scope.TICKETS_READ],
+                expires_at=None,
+                by=SYSTEM,
+                at=now,
+            )
+            row.revoked_at = now
+
+    listed = (await admin.ask(TOKENS))["tokens"]
+
+    assert (listed[0]["id"], listed[0]["revokedAt"]) == (id, None)
+    assert len(listed) == 100
 
 
 async def test_a_token_is_shown_once_and_stored_as_a_hash(
