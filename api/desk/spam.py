@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 import strawberry
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.agents.staff import Agent, agents_by_id
@@ -93,13 +93,17 @@ _label = (
 )
 
 
-async def _blocked_senders(info: Info, first: int = 25) -> list[BlockedSender]:
-    return await _read(info, page_size(first))
+async def _blocked_senders(info: Info, first: int = 25, search: str | None = None) -> list[BlockedSender]:
+    only = (
+        []
+        if search is None
+        else [blocking.has_in_it(search) | _label.icontains(search.strip(), autoescape=True)]
+    )
+    return await _read(info, page_size(first), *only)
 
 
-async def _read(info: Info, limit: int, *ids: str) -> list[BlockedSender]:
+async def _read(info: Info, limit: int, *only: ColumnElement[bool]) -> list[BlockedSender]:
     row_of = blocking.BlockedSender
-    only = [row_of.id.in_([row_id("BlockedSender", id) for id in ids])] if ids else []
     async with info.context.reading() as reading:
         found = await reading.connection.execute(
             select(row_of.__table__, _label.label("label"))
@@ -142,7 +146,7 @@ async def _sender_block(info: Info, input: SenderBlockInput) -> BlockedSenderPay
         return {"blocked": public_id("BlockedSender", blocked.id)}
 
     done = await changed(info, input, change)
-    found = await _read(info, 1, done["blocked"])
+    found = await _read(info, 1, blocking.BlockedSender.id == row_id("BlockedSender", done["blocked"]))
     return BlockedSenderPayload(blocked_sender=found[0] if found else None)
 
 
@@ -189,7 +193,8 @@ async def _unmark_spam(info: Info, input: TicketUnmarkSpamInput) -> TicketsPaylo
 @strawberry.type
 class SpamQueries:
     blocked_senders: list[BlockedSender] = strawberry.field(
-        resolver=_blocked_senders, description="For managers: the newest first, at most 100."
+        resolver=_blocked_senders,
+        description="For managers: the newest first, at most 100; `search`: a piece of the address, domain, number or label.",
     )
 
 

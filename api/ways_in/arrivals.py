@@ -38,8 +38,11 @@ class Arrival(Node):
     )
 
 
-async def _arrivals(info: Info, states: list[ArrivalState] | None = None, first: int = 25) -> list[Arrival]:
+async def _arrivals(
+    info: Info, states: list[ArrivalState] | None = None, first: int = 25, before: strawberry.ID | None = None
+) -> list[Arrival]:
     row_of = ArrivalRow
+    older = [row_of.id < row_id("Arrival", before, field="before")] if before is not None else []
     async with info.context.reading() as reading:
         rows = await reading.connection.execute(
             select(
@@ -55,6 +58,7 @@ async def _arrivals(info: Info, states: list[ArrivalState] | None = None, first:
             .where(
                 may_see(row_of, reading.actor),
                 row_of.state.in_(states if states is not None else [ArrivalState.FAILED]),
+                *older,
             )
             .order_by(row_of.id.desc())
             .limit(page_size(first))
@@ -99,7 +103,8 @@ async def _arrival_retry(info: Info, input: ArrivalRetryInput) -> OkPayload:
 class ArrivalQueries:
     arrivals: list[Arrival] = strawberry.field(
         resolver=_arrivals,
-        description="For managers: what failed, unless other states are asked for; at most 100.",
+        description="For managers: what failed, unless other states are asked for, the newest first; at most 100, and with "
+        "`before`, the id of the last one, those before it.",
     )
 
 

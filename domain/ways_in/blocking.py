@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, UniqueConstraint, func, select
+from sqlalchemy import ColumnElement, ForeignKey, UniqueConstraint, func, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
@@ -26,6 +26,7 @@ DEEPEST = 10
 """Names of a domain that are looked up."""
 
 _NUMBER = re.compile(r"\+?[0-9][0-9 ()./-]{4,}")
+_BETWEEN_DIGITS = re.compile(r"(?<=[0-9])[ ()./-]+(?=[0-9])")
 
 
 class BlockedSender(Base):
@@ -80,6 +81,13 @@ async def _blocked(session: AsyncSession, claims: Sequence[Claim]) -> Mapping[Cl
 
 def _names(claim: Claim) -> list[str]:
     return names_of(claim.value) if claim.kind == IdentityKind.EMAIL else [claim.value]
+
+
+def has_in_it(piece: str) -> ColumnElement[bool]:
+    """A piece of an address or a domain, or of a number, however that is written."""
+    piece = piece.strip().lower()
+    number = _BETWEEN_DIGITS.sub("", piece)
+    return or_(*(BlockedSender.sender.contains(said, autoescape=True) for said in {piece, number}))
 
 
 async def block(

@@ -1,10 +1,11 @@
 """What could not be read is not out of sight."""
 
 import pytest
+from sqlalchemy import select
 
 from api.house import House
 from domain.arriving.inbound import ARRIVALS, keep
-from domain.ways_in.channels import ChannelKind
+from domain.ways_in.channels import Channel, ChannelKind
 from integrations.mailroom import Mailroom
 from tests.client import Client
 from tests.factories import a_channel
@@ -12,6 +13,7 @@ from tests.factories import a_channel
 ARRIVALS_QUERY = (
     "query($states: [ArrivalState!]) { arrivals(states: $states) { id channel state reason bytes raw } }"
 )
+PAGE = "query($before: ID) { arrivals(first: 2, before: $before) { id } }"
 RETRY = "mutation($input: ArrivalRetryInput!) { arrivalRetry(input: $input) { ok userErrors { code } } }"
 
 
@@ -42,6 +44,24 @@ async def test_a_manager_sees_what_failed_and_has_it_read_again(mia: Client, hou
     await read(house)
 
     assert len((await mia.ask(ARRIVALS_QUERY))["arrivals"]) == 1
+
+
+@pytest.mark.usefixtures("unreadable")
+async def test_what_failed_before_a_hundred_others_is_reached_page_by_page(mia: Client, house: House) -> None:
+    (first,) = (await mia.ask(ARRIVALS_QUERY))["arrivals"]
+    async with house.db.transaction() as session:
+        mailbox = (await session.scalars(select(Channel))).one()
+        for number in range(2):
+            await keep(session, mailbox, external_id=f"later {number}", raw=b"\r\n\x00\xff")
+    await read(house)
+
+    newest = (await mia.ask(PAGE))["arrivals"]
+    older = (await mia.ask(PAGE, before=newest[-1]["id"]))["arrivals"]
+
+    assert len(newest) == 2
+    assert older == [{"id": first["id"]}]
+    (error,) = await mia.errors(PAGE, before="the last one")
+    assert error["extensions"]["code"] == "NOT_FOUND"
 
 
 @pytest.mark.usefixtures("unreadable")

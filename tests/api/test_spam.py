@@ -12,8 +12,10 @@ from domain.arriving import intake
 from domain.arriving.inbound import Arrival, CallStep, Inbound, InboundCall, InboundMessage, Waits, keep
 from domain.audit import AuditEntry, AuditKind
 from domain.customers.contacts import Identity
+from domain.db import database_time
 from domain.desk.threads import Thread
 from domain.ids import public_id, row_id
+from domain.ways_in.blocking import BlockedSender
 from domain.ways_in.channels import Channel, ChannelKind
 from tests.client import Client
 from tests.factories import a_call_step, a_channel, a_chat, a_messenger_message
@@ -23,6 +25,7 @@ TICKETS = "query($filter: TicketFilter) { tickets(filter: $filter, first: 5) { e
 MARK = "mutation($input: TicketMarkSpamInput!) { ticketMarkSpam(input: $input) { tickets { isSpam } userErrors { code } } }"
 UNMARK = "mutation($input: TicketUnmarkSpamInput!) { ticketUnmarkSpam(input: $input) { tickets { isSpam } userErrors { code } } }"
 BLOCKED = "{ blockedSenders { id kind sender label reason createdBy { name } } }"
+FIND_BLOCKED = "query($search: String) { blockedSenders(search: $search) { id sender } }"
 BLOCK = "mutation($input: SenderBlockInput!) { senderBlock(input: $input) { blockedSender { id kind sender label } userErrors { code field } } }"
 UNBLOCK = "mutation($input: SenderUnblockInput!) { senderUnblock(input: $input) { ok userErrors { code } } }"
 IGNORED = "{ arrivals(states: [IGNORED]) { id reason } }"
@@ -61,6 +64,25 @@ async def test_spam_leaves_the_lists_and_its_sender_is_blocked_until_a_manager_s
     assert [one["preview"] for one in await listed(ben)] == ["Only today."]
     assert (await ben.do(UNMARK, ids=[ticket["id"]]))["tickets"] == [{"isSpam": False}]
     assert len(await listed(ben)) == 2
+
+
+async def test_who_was_blocked_by_mistake_is_found_below_a_hundred_others(house: House, mia: Client) -> None:
+    for sender in ("Ada@example.org", "+48 600 100 200"):
+        assert await mia.refused(BLOCK, sender=sender) == []
+    async with house.db.transaction() as session:
+        at = await database_time(session)
+        session.add_all(
+            BlockedSender(sender=f"eve{number}@example.net", created_at=at) for number in range(100)
+        )
+    newest = (await mia.ask("{ blockedSenders(first: 100) { label } }"))["blockedSenders"]
+    assert {one["label"][:3] for one in newest} == {"eve"}
+
+    for piece, sender in (("ada@EXAMPLE.org ", "ada@example.org"), ("600-100-200", "+48600100200")):
+        (found,) = (await mia.ask(FIND_BLOCKED, search=piece))["blockedSenders"]
+
+        assert found["sender"] == sender
+        assert (await mia.do(UNBLOCK, id=found["id"]))["ok"] is True
+    assert (await mia.ask(FIND_BLOCKED, search="100%"))["blockedSenders"] == []
 
 
 async def test_a_ticket_that_is_spam_is_no_open_one_of_its_contact(mailing: Mailing, ben: Client) -> None:
