@@ -1,4 +1,4 @@
-"""What messages came with: files, the pictures that their HTML shows, and the mail as it came."""
+"""What messages came with: files, the pictures that their HTML shows, the mail as it came, and what they answer."""
 
 import uuid
 from collections.abc import Sequence
@@ -14,6 +14,7 @@ from api.columns import Columns
 from api.computed import computed
 from api.context import Reading, by, nothing
 from api.desk import files
+from api.desk.replied import RepliedMessage, replied_to
 from api.node import Node
 from api.selection import Selection
 from domain.actors import ActorKind
@@ -74,20 +75,25 @@ class Attached:
     attachments: dict[Any, list[Attachment]] = field(default_factory=dict)
     pictures: dict[Any, dict[str, str]] = field(default_factory=dict)
     originals: dict[Any, str] = field(default_factory=dict)
+    replied: dict[Any, RepliedMessage] = field(default_factory=dict)
 
 
 async def attached_to(reading: Reading, rows: Sequence[Any], selection: Selection) -> Attached:
     asks, shows = selection.below("attachments"), "html" in selection
     arrived = [row.id for row in rows if row.arrival_id] if "original" in selection else []
-    files_read, originals = await gathered(
+    asks_replied = rows if "repliesTo" in selection else ()
+    answering = [row.id for row in asks_replied if "reply_to" in (row.particulars or {})]
+    files_read, originals, replied = await gathered(
         _files(reading, [row.id for row in rows if asks or (shows and row.html)], asks, shows=shows),
         with_original(reading.connection, arrived) if arrived else nothing(),
+        replied_to(reading, answering) if answering else nothing(),
     )
     found = by("item_id", files_read)
     return Attached(
         found if asks else {},
         {id: _pictures(reading, group) for id, group in found.items()} if shows else {},
         {id: files.original_link(reading.house, reading.actor, id) for id in originals},
+        replied,
     )
 
 

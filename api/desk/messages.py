@@ -9,6 +9,7 @@ import strawberry
 from api.computed import computed
 from api.context import Reading, plain
 from api.desk.attachments import Attached, Attachment
+from api.desk.replied import RepliedMessage
 from api.node import Node
 from api.scalars import BigInt
 from api.selection import Selection
@@ -122,6 +123,9 @@ class Message(Node):
     answers: list[MessageAnswer] = strawberry.field(
         description="Of a chat's first message: at most ten, to what the channel asks before."
     )
+    replies_to: RepliedMessage | None = strawberry.field(
+        description="Of Messenger: the message at which its writer pointed to answer it."
+    )
     attachments: list[Attachment]
     row: strawberry.Private[Any]
     reading: strawberry.Private[Any]
@@ -140,7 +144,7 @@ READ_FOR = {
     "folded": {"folded", "quotedHidden"},
     "html": {"html"},
     "mail": {"to", "cc", "alsoTo", "claimsToBeUs", "recipients"},
-    "particulars": {"deliveryError", "reactions", "editedAt", "unsentAt", "page", "answers"},
+    "particulars": {"deliveryError", "reactions", "editedAt", "unsentAt", "page", "answers", "repliesTo"},
     "arrival_id": {"original"},
     "last_error": {"deliveryError"},
     "due_at": {"undoUntil"},
@@ -175,6 +179,7 @@ def message_of(
             "side": bool(row.side),
             "row": row,
             "reading": reading,
+            "replies_to": attached.replied.get(id),
             "attachments": attached.attachments.get(id, []),
         },
     )

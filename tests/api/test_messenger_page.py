@@ -4,12 +4,16 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from api.house import House
 from demo.farends import messenger_events as meta
 from demo.farends.graph import Page
+from domain.agents.staff import Team
+from domain.db import new_id
 from domain.desk.messages import Attachment, Message
 from domain.desk.threads import Thread
+from domain.desk.tickets import Ticket
 from domain.ids import public_id
 from domain.keys import Keys
 from domain.ways_in.channels import Channel
@@ -25,6 +29,11 @@ SHOWN = """query Shown($id: ID!) { ticket(id: $id) {
   replyChannels { id canReply replyWindow { isOpen closesAt humanAgentUntil reason } }
   timeline(kinds: [MESSAGE]) { edges { node { ... on Message {
     text editedAt unsentAt deliveryError reactions { emoji fromShop } attachments { name url lost } } } } } } }"""
+
+SPLIT = """mutation Split($input: ThreadMoveInput!) { threadMove(input: $input) {
+  tickets { id } userErrors { code field message } } }"""
+REPLIES = """query Replies($id: ID!) { ticket(id: $id) { timeline(kinds: [MESSAGE]) { edges { node { ... on Message {
+  id text repliesTo { id text direction } } } } } } }"""
 
 
 @pytest.fixture
@@ -143,6 +152,63 @@ async def test_an_agent_sees_edits_hearts_what_was_taken_back_and_files_that_are
     assert (taken_back["text"], edited["unsentAt"]) == ("", None)
     assert taken_back["unsentAt"]
     assert photo["attachments"] == [{"name": "expired", "url": None, "lost": "the provider answered 403"}]
+
+
+async def test_an_agent_sees_which_message_a_customer_answers(ben: Client, page: Messaging) -> None:
+    await page.comes(meta.text_message(ADA, PAGE_ID, "The red or the blue?", mid="m1", at=lately(minutes=9)))
+    ours = await page.answers("Which size?", files=[("sizes.png", "image/png", b"\x89PNG")])
+    await page.carried()
+    await page.carried()
+    left = (await page.message(ours.id)).particulars or {}
+    of_picture = left["parts"]["1"]["id"]
+    await page.comes(
+        answer("This one, please", to="m1"), answer("M", to=of_picture), answer("Hm", to="m_gone")
+    )
+
+    found = await ben.ask(REPLIES, id=public_id("Ticket", (await page.ticket()).id))
+
+    said = [edge["node"] for edge in found["ticket"]["timeline"]["edges"]]
+    ids = {one["text"]: one["id"] for one in said}
+    assert {one["text"]: one["repliesTo"] for one in said} == {
+        "The red or the blue?": None,
+        "Which size?": None,
+        "This one, please": {
+            "id": ids["The red or the blue?"], "text": "The red or the blue?", "direction": "IN",
+        },
+        "M": {"id": ids["Which size?"], "text": "Which size?", "direction": "OUT"},
+        "Hm": None,
+    }  # fmt: skip
+
+
+async def test_what_a_message_answers_is_shown_to_those_who_see_that_ticket(
+    ben: Client, mia: Client, page: Messaging
+) -> None:
+    await page.comes(meta.text_message(ADA, PAGE_ID, "My card: 4111", mid="m1", at=lately(minutes=9)))
+    await page.comes(answer("Is it blue?", to="m1"))
+    old = await page.ticket()
+    _, asked = await page.messages()
+    assert asked.thread_id
+    item = public_id("Message", asked.id)
+    moved = await ben.do(SPLIT, threadId=public_id("Thread", asked.thread_id), fromItemId=item)
+    async with page.house.db.transaction() as session:
+        returns = Team(id=new_id(), name="Returns")
+        session.add(returns)
+        await session.flush()
+        await session.execute(update(Ticket).where(Ticket.id == old.id).values(team_id=returns.id))
+    new = [one["id"] for one in moved["tickets"] if one["id"] != public_id("Ticket", old.id)]
+
+    seen = [await one.ask(REPLIES, id=new[0]) for one in (ben, mia)]
+
+    nodes = [found["ticket"]["timeline"]["edges"][0]["node"] for found in seen]
+    assert [node["text"] for node in nodes] == ["Is it blue?"] * 2
+    assert nodes[0]["repliesTo"] is None
+    assert nodes[1]["repliesTo"]["text"] == "My card: 4111"
+
+
+def answer(text: str, *, to: str) -> meta.Event:
+    event = meta.text_message(ADA, PAGE_ID, text)
+    event["message"]["reply_to"] = {"mid": to}
+    return event
 
 
 async def test_an_answer_after_a_day_needs_the_tick_and_its_failure_is_told_in_words(

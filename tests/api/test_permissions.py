@@ -763,6 +763,7 @@ QUERIES = {
     "VisitorTyping": "subscription($Ticket: ID!) { visitorTyping(ticketId: $Ticket) { until } }",
     "MailAddress": _item("Message", "to { address }"),
     "Reaction": _item("Message", "reactions { emoji }"),
+    "RepliedMessage": _item("Message", "text repliesTo { text }"),
     "MessageRecipient": _item("Message", "recipients { address }"),
     "Attachment": _item("Message", "attachments { name }"),
     "Attachment.thumbUrl": _item("Message", "attachments { thumbUrl }"),
