@@ -123,6 +123,9 @@ class Message(Node):
     answers: list[MessageAnswer] = strawberry.field(
         description="Of a chat's first message: at most ten, to what the channel asks before."
     )
+    payload: str | None = strawberry.field(
+        description="Of Messenger: which button or quick reply was pressed, as whoever made it named it for programs; `text` is what stands on it."
+    )
     replies_to: RepliedMessage | None = strawberry.field(
         description="Of Messenger: the message at which its writer pointed to answer it."
     )
@@ -144,7 +147,16 @@ READ_FOR = {
     "folded": {"folded", "quotedHidden"},
     "html": {"html"},
     "mail": {"to", "cc", "alsoTo", "claimsToBeUs", "recipients"},
-    "particulars": {"deliveryError", "reactions", "editedAt", "unsentAt", "page", "answers", "repliesTo"},
+    "particulars": {
+        "deliveryError",
+        "reactions",
+        "editedAt",
+        "unsentAt",
+        "page",
+        "answers",
+        "payload",
+        "repliesTo",
+    },
     "arrival_id": {"original"},
     "last_error": {"deliveryError"},
     "due_at": {"undoUntil"},
@@ -209,6 +221,7 @@ computed(
         MessageRecipient(address=one.address, name=one.name, role=one.role, refused=one.refused)
         for one in addressing.recipients(message.row.mail)[:MOST_RECIPIENTS]
     ],
+    payload=lambda message: (message.row.particulars or {}).get("payload"),
     page=lambda message: _page(message.row.particulars),
     answers=lambda message: [
         MessageAnswer(name=one["name"], label=one["label"], value=one["value"])

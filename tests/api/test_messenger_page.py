@@ -32,6 +32,8 @@ SHOWN = """query Shown($id: ID!) { ticket(id: $id) {
 
 SPLIT = """mutation Split($input: ThreadMoveInput!) { threadMove(input: $input) {
   tickets { id } userErrors { code field message } } }"""
+PRESSED = """query Pressed($id: ID!) { ticket(id: $id) { timeline(kinds: [MESSAGE]) { edges { node { ... on Message {
+  text payload } } } } } }"""
 REPLIES = """query Replies($id: ID!) { ticket(id: $id) { timeline(kinds: [MESSAGE]) { edges { node { ... on Message {
   id text repliesTo { id text direction } } } } } } }"""
 
@@ -152,6 +154,20 @@ async def test_an_agent_sees_edits_hearts_what_was_taken_back_and_files_that_are
     assert (taken_back["text"], edited["unsentAt"]) == ("", None)
     assert taken_back["unsentAt"]
     assert photo["attachments"] == [{"name": "expired", "url": None, "lost": "the provider answered 403"}]
+
+
+async def test_an_agent_sees_which_button_a_customer_pressed(ben: Client, page: Messaging) -> None:
+    quick = meta.text_message(ADA, PAGE_ID, "Yes", at=lately(minutes=8))
+    quick["message"]["quick_reply"] = {"payload": "KEEP_ORDER_1001"}
+    pressed = meta.postback(ADA, PAGE_ID, "TRACK_1002", title="Track", at=lately(minutes=7))
+    await page.comes(quick, pressed, meta.text_message(ADA, PAGE_ID, "Thanks", at=lately(minutes=6)))
+
+    found = await ben.ask(PRESSED, id=public_id("Ticket", (await page.ticket()).id))
+
+    said = [edge["node"] for edge in found["ticket"]["timeline"]["edges"]]
+    assert {one["text"]: one["payload"] for one in said} == {
+        "Yes": "KEEP_ORDER_1001", "Track": "TRACK_1002", "Thanks": None,
+    }  # fmt: skip
 
 
 async def test_an_agent_sees_which_message_a_customer_answers(ben: Client, page: Messaging) -> None:
