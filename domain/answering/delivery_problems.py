@@ -6,6 +6,7 @@ Kept in `Message.particulars` as `problem`, beside `last_error`, which is what t
 from enum import StrEnum
 
 from domain.db import Json
+from domain.errors import RecipientStopped
 from domain.languages import N_, translate
 
 
@@ -22,6 +23,9 @@ class Problem(StrEnum):
     FILE_REFUSED = "file_refused"
     FILE_UNSAFE = "file_unsafe"
     MAY_HAVE_ARRIVED = "may_have_arrived"
+    LATE = "late"
+    TAKEN_BACK = "taken_back"
+    STOPPED = "stopped"
     REFUSED = "refused"
 
 
@@ -54,8 +58,17 @@ SENTENCES = {
     Problem.MAY_HAVE_ARRIVED: N_(
         "This may have arrived: the provider did not say. Look there before you send it again."
     ),
+    Problem.LATE: N_("It has not arrived yet. The customer's mail server goes on trying."),
+    Problem.TAKEN_BACK: N_("It was taken back before it left: the ticket is marked as spam."),
+    Problem.STOPPED: RecipientStopped.sentence,
     Problem.REFUSED: N_("The provider does not take this message."),
 }
+
+
+def with_problem(particulars: Json | None, problem: Problem | None) -> Json:
+    """In the place of what was wrong before."""
+    kept = {name: value for name, value in (particulars or {}).items() if name != "problem"}
+    return kept | {"problem": problem} if problem else kept
 
 
 def told(particulars: Json | None, error: str | None, locale: str) -> str | None:

@@ -7,6 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.actors import SYSTEM
 from domain.answering.addressing import Role, after, has_failed, recipients
+from domain.answering.delivery_problems import Problem, with_problem
 from domain.arriving.afterwards import InboundBounce
 from domain.customers.contacts import Identity
 from domain.customers.mailboxes import mail_address
@@ -35,7 +36,7 @@ async def receive(session: AsyncSession, bounce: InboundBounce) -> str | None:
     recipient = mail_address(bounce.recipient) or ""
     if not bounce.final:
         if message.delivery != DeliveryState.FAILED:
-            message.last_error = f"It is late: {said}"[:LONGEST]
+            _say(message, said, Problem.LATE)
         return None
     is_known = message.delivery == DeliveryState.FAILED or recipient in (message.mail or {}).get(
         "refused", {}
@@ -46,14 +47,21 @@ async def receive(session: AsyncSession, bounce: InboundBounce) -> str | None:
     if recipient in _named(message.mail):
         message.mail = after(message.mail, taken=(), refused={recipient: said})
         if not has_failed(message.mail):  # others have it
-            message.last_error = f"{recipient}: {said}"[:LONGEST]
+            _say(message, f"{recipient}: {said}"[:LONGEST])
             return None
     if message.delivery == DeliveryState.FAILED:
         return "a bounce of a mail that is known to have failed"
-    message.last_error, message.due_at = said, None
+    message.due_at = None
+    _say(message, said)
     await message.give_up(session, at=bounce.at)
     await reckoning.reckon(session, ticket, by=SYSTEM, at=bounce.at)
     return None
+
+
+def _say(message: Message, said: str, problem: Problem | None = None) -> None:
+    message.last_error = said
+    if problem or message.particulars:
+        message.particulars = with_problem(message.particulars, problem)
 
 
 async def _by_message_id(session: AsyncSession, bounce: InboundBounce) -> Message | None:

@@ -9,16 +9,18 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from domain.actors import Actor, customer
 from domain.alerting import alerts
 from domain.alerting.alerts import Alert
+from domain.answering.delivery_problems import Problem, with_problem
 from domain.complaints.complaints import complaint_of
 from domain.complaints.stalling import watch
 from domain.customers.contacts import Identity
 from domain.db import first_id
-from domain.desk.messages import Direction, Item, Message
+from domain.desk.messages import DeliveryState, Direction, Item, Message
 from domain.desk.threads import Thread
 from domain.desk.tickets import Ticket
 from domain.sla import reckoning
 
 TAKEN_BACK = "taken back: the ticket is spam"
+"""Of a copy, as if its recipient's side had said so."""
 
 
 async def mark(session: AsyncSession, ticket: Ticket, *, by: Actor, at: datetime) -> None:
@@ -31,6 +33,9 @@ async def mark(session: AsyncSession, ticket: Ticket, *, by: Actor, at: datetime
         # Who has it in hand already has lost the lease with this.
         message.due_at, message.last_error = None, TAKEN_BACK
         await message.give_up(session, at=at)
+        if message.delivery == DeliveryState.FAILED:
+            message.last_error = ""
+            message.particulars = with_problem(message.particulars, Problem.TAKEN_BACK)
     await alerts.resolve(session, Alert.ticket_id == ticket.id, by=by, at=at)
     await reckoning.reckon(session, ticket, by=by, at=at)
 

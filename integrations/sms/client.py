@@ -1,7 +1,7 @@
 """Text messages on their way out. What a provider may have already is asked for first, and not sent blindly again."""
 
+from domain.answering.delivery_problems import Problem
 from domain.customers import consents
-from domain.errors import RecipientStopped
 from integrations.outbound import Handed, Letter, MayHaveArrived, Means, SendRefused
 from integrations.sms.infobip import client as infobip
 from integrations.sms.number import SmsNumber
@@ -38,4 +38,4 @@ async def _still_wanted(letter: Letter, means: Means, number: str) -> None:
     async with means.db.transaction() as session:
         stopped = await consents.stopped_at(session, letter.channel.id, number)
     if stopped:
-        raise SendRefused(RecipientStopped.sentence)
+        raise SendRefused("", problem=Problem.STOPPED)

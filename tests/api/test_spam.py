@@ -5,14 +5,16 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from api.house import House
+from domain.agents.staff import Agent
 from domain.arriving import intake
 from domain.arriving.inbound import Arrival, CallStep, Inbound, InboundCall, InboundMessage, Waits, keep
 from domain.audit import AuditEntry, AuditKind
 from domain.customers.contacts import Identity
 from domain.db import database_time
+from domain.desk.messages import Message
 from domain.desk.threads import Thread
 from domain.ids import public_id, row_id
 from domain.ways_in.blocking import BlockedSender
@@ -32,6 +34,10 @@ IGNORED = "{ arrivals(states: [IGNORED]) { id reason } }"
 RETRY = "mutation($input: ArrivalRetryInput!) { arrivalRetry(input: $input) { ok userErrors { code } } }"
 ACCEPT = "mutation($input: ParticipantAcceptInput!) { participantAccept(input: $input) { ticket { id } userErrors { code field } } }"
 REMOVE = "mutation($input: ParticipantRemoveInput!) { participantRemove(input: $input) { ticket { id } userErrors { code } } }"
+
+
+TROUBLE = """query($id: ID!) { ticket(id: $id) { timeline(kinds: [MESSAGE]) { edges { node { ... on Message {
+  direction deliveryError } } } } } }"""
 
 
 async def listed(client: Client, **filter: bool) -> list[dict]:  # type: ignore[type-arg]
@@ -83,6 +89,83 @@ async def test_who_was_blocked_by_mistake_is_found_below_a_hundred_others(house:
         assert found["sender"] == sender
         assert (await mia.do(UNBLOCK, id=found["id"]))["ok"] is True
     assert (await mia.ask(FIND_BLOCKED, search="100%"))["blockedSenders"] == []
+
+
+async def trouble(client: Client, mailing: Mailing) -> str:
+    """With the shop's answer, as this agent reads it."""
+    (ticket,) = await mailing.tickets()
+    found = await client.ask(TROUBLE, id=public_id("Ticket", ticket.id))
+    (answer,) = (
+        edge["node"] for edge in found["ticket"]["timeline"]["edges"] if edge["node"]["direction"] == "OUT"
+    )
+    return str(answer["deliveryError"])
+
+
+async def test_an_answer_that_is_late_says_so_in_the_agents_language_until_it_has_failed(
+    mailing: Mailing, ben: Client
+) -> None:
+    await mailing.comes(ADA, "Is it in stock?")
+    (ticket,) = await mailing.tickets()
+    answer = await mailing.answered(ticket, by="Bo")
+    async with mailing.house.db.transaction() as session:
+        await session.execute(update(Agent).values(locale="es"))
+
+    await mailing.brought(report(answer, "delayed", "4.4.7", "451 4.4.7 no connection"), envelope="")
+    late = await trouble(ben, mailing)
+    await mailing.brought(report(answer, "failed", "5.1.1", "550 5.1.1 no such user"), envelope="")
+    failed = await trouble(ben, mailing)
+
+    assert late.splitlines()[0].startswith("Todavía no ha llegado")
+    assert "451 4.4.7 no connection" in late
+    assert failed == "550 5.1.1 no such user"
+
+
+def report(answer: Message, action: str, status: str, said: str) -> bytes:
+    """Of the customer's mail server (RFC 3464)."""
+    return f"""From: Mail Delivery System <mailer-daemon@mx.example.org>
+To: help@shop.example
+Subject: Delivery status
+Message-ID: <{action}@mx.example.org>
+MIME-Version: 1.0
+Content-Type: multipart/report; report-type=delivery-status; boundary=b
+
+--b
+Content-Type: text/plain
+
+About your mail.
+
+--b
+Content-Type: message/delivery-status
+
+Reporting-MTA: dns; mx.example.org
+
+Final-Recipient: rfc822; ada@example.org
+Action: {action}
+Status: {status}
+Diagnostic-Code: smtp; {said}
+
+--b
+Content-Type: text/rfc822-headers
+
+Message-ID: <{answer.external_id}>
+To: ada@example.org
+
+--b--
+""".replace("\n", "\r\n").encode()
+
+
+async def test_an_answer_that_was_taken_back_as_spam_says_so_in_the_agents_language(
+    mailing: Mailing, ben: Client
+) -> None:
+    await mailing.comes(EVE, "Buy my watches.")
+    (ticket,) = await mailing.tickets()
+    await mailing.answered(ticket, by="Bo")
+    async with mailing.house.db.transaction() as session:
+        await session.execute(update(Agent).values(locale="ca"))
+
+    await ben.do(MARK, ids=[public_id("Ticket", ticket.id)])
+
+    assert "correu brossa" in await trouble(ben, mailing)
 
 
 async def test_a_ticket_that_is_spam_is_no_open_one_of_its_contact(mailing: Mailing, ben: Client) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy import select, update
 
 from api.house import House
 from domain.actors import SYSTEM
-from domain.answering.delivery_problems import Problem
+from domain.answering.delivery_problems import Problem, told
 from domain.answering.replies import send
 from domain.arriving.inbound import InboundMessage
 from domain.arriving.opening import open_ticket
@@ -26,6 +26,7 @@ from domain.desk.tickets import Ticket, TicketStatus
 from domain.errors import GoesOnElsewhere, RecipientStopped, TooManySegments
 from domain.hands import work
 from domain.joining.merging import merge_tickets
+from domain.languages import translate
 from domain.ways_in import channels
 from domain.ways_in.channels import Channel, ChannelKind
 from domain.work import TryLater
@@ -271,7 +272,8 @@ async def test_what_waits_when_its_recipient_says_stop_does_not_go(house: House,
     done = await shop.carried()
 
     assert list(far.sent) == []
-    assert (done.delivery, done.last_error) == (DeliveryState.FAILED, RecipientStopped.sentence)
+    assert done.delivery == DeliveryState.FAILED
+    assert told(done.particulars, done.last_error, "es") == translate("es", RecipientStopped.sentence)
     with pytest.raises(RecipientStopped):
         await shop.answers("Are you sure?", name="Bo")
 
