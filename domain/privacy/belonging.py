@@ -100,6 +100,7 @@ def visitors_of(contact_id: uuid.UUID) -> ColumnElement[bool]:
         Thread.key == Visitor.key,
         same_person(Thread.contact_id, contact_id),
     )
+    said = Visitor.identity
     # Anybody may name another's address in a chat, and each channel has a customer 7 of its own.
     signed_in = exists().where(
         Channel.id == Visitor.channel_id,
@@ -109,12 +110,12 @@ def visitors_of(contact_id: uuid.UUID) -> ColumnElement[bool]:
             and_(
                 Identity.kind == IdentityKind.CUSTOMER,
                 Identity.scope == Channel.slug,
-                Identity.value == Visitor.identity["sub"].astext,
+                Identity.value == said["sub"].astext,
             ),
             and_(
                 Identity.kind == IdentityKind.EMAIL,
-                Identity.value == func.lower(Visitor.identity["email"].astext),
-                Visitor.identity["email_verified"].as_boolean(),
+                Identity.value == func.coalesce(said["address"].astext, func.lower(said["email"].astext)),
+                said["email_verified"].as_boolean(),
             ),
         ),
     )

@@ -7,6 +7,7 @@ from typing import Any
 
 import jwt
 
+from domain.customers.mailboxes import mail_address
 from domain.keys import Keys
 from integrations.storable import storable
 
@@ -55,7 +56,8 @@ class IdentityRefused(Exception):
 def signed_identity(keys: Sequence[str], channel_slug: str, token: str) -> dict[str, Any]:
     """What the shop's JWT (HS256: `sub, email, email_verified, name, aud, exp`) says, once it is right by one of the keys.
 
-    A name is cut and loses what the database does not take; who somebody is may not change by that.
+    A name is cut and loses what the database does not take; who somebody is may not change by that. With the email comes its
+    `address`, as addresses are compared.
     """
     refusals = []
     for key in keys:
@@ -86,4 +88,6 @@ def _signed_with(key: str, channel_slug: str, token: str) -> dict[str, Any]:
             raise IdentityRefused(f"{name} is too long, or holds characters that cannot be stored")
     if "name" in said:
         said["name"] = storable(said["name"])[:LONGEST]
+    if address := mail_address(said.get("email", "")):
+        said["address"] = address
     return {**said, "email_verified": claims.get("email_verified") is True}

@@ -535,6 +535,23 @@ async def test_whose_a_silent_session_is_nobody_decides_who_only_names_an_addres
     assert [visitor.identity["sub"] for visitor in theirs] == ["eve"]
 
 
+async def test_a_silent_session_is_of_who_was_signed_in_there_however_the_domain_name_is_written(
+    door: str, house: House
+) -> None:
+    async with Poster(door) as at_home, Poster(door) as at_work:
+        await at_home.greets(identity=signed(email="Ada@bücher.example"))
+        assert (await at_home.says("messages", id="m1", text="Hi"))["type"] == "ack"
+        await placed(house)
+        await at_work.greets(identity=signed(sub="8", email="ada@BÜCHER.example"))
+
+    visitors = next(holding for holding in HOLDINGS if holding.model is Visitor)
+    async with house.db.transaction() as session:
+        contact = (await session.scalars(select(Contact))).one()
+        theirs = await session.scalars(select(Visitor).where(visitors.theirs(contact.id)))
+
+    assert {visitor.identity["sub"] for visitor in theirs} == {"7", "8"}
+
+
 @pytest.mark.parametrize(
     "origin",
     [
