@@ -51,6 +51,11 @@ def check_url(url: str, *, private: bool) -> httpx.URL:
 
 
 async def target_of(url: str, *, private: bool) -> Target:
+    return (await targets_of(url, private=private))[0]
+
+
+async def targets_of(url: str, *, private: bool) -> list[Target]:
+    """All addresses of its name, that to try first before the others."""
     parsed = check_url(url, private=private)
     name, port = parsed.raw_host.decode("ascii"), parsed.port or {"https": 443, "http": 80}[parsed.scheme]
     try:
@@ -60,4 +65,5 @@ async def target_of(url: str, *, private: bool) -> Target:
     addresses = [ipaddress.ip_address(str(address[0]).partition("%")[0]) for *_, address in found]
     if not private and not all(is_public(address) for address in addresses):
         raise SendRefused(f"{name} lies in a private network")
-    return Target(parsed.copy_with(host=str(addresses[0])), parsed.netloc.decode("ascii"), name)
+    host = parsed.netloc.decode("ascii")
+    return [Target(parsed.copy_with(host=str(address)), host, name) for address in addresses]

@@ -34,7 +34,7 @@ from domain.webhooks import (
 from domain.work import Lease
 from integrations.outbound import SendRefused
 from integrations.settings import IntegrationSettings
-from integrations.subscribers.addresses import target_of
+from integrations.subscribers.addresses import targets_of
 
 log = structlog.get_logger()
 
@@ -143,9 +143,7 @@ class Subscribers:
         }
         try:
             async with asyncio.timeout(LONGEST):
-                target = await target_of(webhook.url, private=self._private)
-                request = self._http.build_request("POST", content=body, **target.asked(headers))
-                answer = await self._http.send(request, stream=True)
+                answer = await self._answer(webhook.url, body, headers)
         except TimeoutError:
             return Outcome(error=f"no answer in {LONGEST:.0f} s")
         except SendRefused as refusal:
@@ -154,6 +152,17 @@ class Subscribers:
             return Outcome(error=f"{type(failure).__name__}: {failure}"[:200])
         said = (await _beginning(answer)).decode("utf-8", "replace").replace("\x00", "�")
         return Outcome(answer.status_code, None, said, seconds_of(answer.headers.get("retry-after")) or 0.0)
+
+    async def _answer(self, url: str, body: bytes, headers: dict[str, str]) -> httpx.Response:
+        """Of the first of its addresses that takes a connection."""
+        *others, last = (
+            self._http.build_request("POST", content=body, **target.asked(headers))
+            for target in await targets_of(url, private=self._private)
+        )
+        for request in others:
+            with suppress(httpx.ConnectError, httpx.ConnectTimeout):
+                return await self._http.send(request, stream=True)
+        return await self._http.send(last, stream=True)
 
 
 async def _beginning(answer: httpx.Response) -> bytes:

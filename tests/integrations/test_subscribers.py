@@ -533,6 +533,23 @@ async def test_the_address_that_was_checked_is_the_one_connected_to(
     assert receiver.posted[0].headers["host"] == f"rebind.example:{receiver.port}"
 
 
+async def test_an_endpoint_of_two_addresses_is_reached_by_the_second_where_nobody_is_at_the_first(
+    house: House, admin: Client, receiver: Receiver, subscribers: Subscribers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def both(host: str, port: int, **_: Any) -> list[Any]:
+        dead = (socket.AF_INET6, socket.SOCK_STREAM, 6, "", ("::1", port, 0, 0))
+        return [dead, (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
+
+    id, _ = await subscribed(admin, f"http://both.example:{receiver.port}/hook")
+    await admin.do(TEST, id=id)
+    with monkeypatch.context() as patched:
+        patched.setattr(asyncio.get_running_loop(), "getaddrinfo", both)
+        post = await posted(house, subscribers)
+
+    assert post.state == PostState.DELIVERED
+    assert [one.headers["host"] for one in receiver.posted] == [f"both.example:{receiver.port}"]
+
+
 @pytest.mark.parametrize("second", ["10.0.0.1", "127.0.0.1"])
 async def test_a_name_with_one_private_address_among_others_is_refused(
     monkeypatch: pytest.MonkeyPatch, second: str
