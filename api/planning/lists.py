@@ -58,7 +58,7 @@ async def _tasks(info: Info, filter: TaskFilter | None = None, first: int = 50) 
 def _conditions(reading: Reading, asked: TaskFilter) -> list[ColumnElement[bool]]:
     task, me = tasks.Task, reading.actor.id
     conditions: list[ColumnElement[bool]] = []
-    if asked.assignee_id:
+    if asked.assignee_id is not None:
         conditions.append(task.assignee_id == row_id("Agent", asked.assignee_id, field="assigneeId"))
     if asked.mine is not None:
         conditions.append(days.mine(me) if asked.mine else task.assignee_id.is_distinct_from(me))
@@ -72,15 +72,15 @@ def _conditions(reading: Reading, asked: TaskFilter) -> list[ColumnElement[bool]
         conditions.append(days.overdue(reading.at))
     if asked.today:
         conditions.append(days.today(me, reading.at))
-    if asked.ticket_id:
+    if asked.ticket_id is not None:
         named = Ticket.id == row_id("Ticket", asked.ticket_id, field="ticketId")
         became = select(func.coalesce(Ticket.merged_into_id, Ticket.id)).where(named).scalar_subquery()
         conditions.append(task.ticket_id == became)
-    if asked.contact_id:
+    if asked.contact_id is not None:
         conditions.append(
             same_person(task.contact_id, row_id("Contact", asked.contact_id, field="contactId"))
         )
-    if asked.team_id:
+    if asked.team_id is not None:
         team_id = row_id("Team", asked.team_id, field="teamId")
         its_ticket = exists().where(Ticket.id == task.ticket_id, Ticket.team_id == team_id)
         conditions.append(or_(task.team_id == team_id, its_ticket))

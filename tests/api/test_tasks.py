@@ -198,6 +198,17 @@ async def test_what_is_mine_and_what_i_have_given_away_is_a_persons_and_a_progra
     assert await listed(anybody, mine=False) == {"Call Ada", "Count the till", "Order paper"}
 
 
+@pytest.mark.parametrize("field", ["assigneeId", "ticketId", "contactId", "teamId"])
+async def test_an_id_that_says_nothing_is_refused_and_does_not_show_everybodys_tasks(
+    ben: Client, field: str
+) -> None:
+    await ben.do(SAVE, title="Count the till")
+
+    refused = await ben.errors(TASKS, filter={field: ""})
+
+    assert [error["extensions"]["code"] for error in refused] == ["NOT_FOUND"]
+
+
 async def test_what_is_due_at_a_moment_is_not_due_before_it(ben: Client) -> None:
     due = "2026-12-24T12:00:00+01:00"
     await ben.do(SAVE, title="Call Ada", dueAt=due)
