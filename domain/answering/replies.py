@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import bindparam, func, or_, select
+from sqlalchemy import Text, bindparam, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.actors import SYSTEM, Actor
@@ -169,7 +169,7 @@ def _before(ticket: Ticket, after: TicketStatus | None) -> Json:
 
 async def newer_than(session: AsyncSession, ticket: Ticket, seq: int, reader: Actor) -> list[uuid.UUID]:
     """What others added to the ticket after the item the reader saw last."""
-    asked = {"ticket_id": ticket.id, "seen": seq, "reader": reader.id}
+    asked = {"ticket_id": ticket.id, "seen": seq, "reader": reader.id, "program": reader.name or None}
     return list((await tell(session, _newer, asked)).scalars())
 
 
@@ -180,6 +180,7 @@ _newer = (
         _item.ticket_id == bindparam("ticket_id"),
         _item.seq > bindparam("seen"),
         _item.agent_id.is_distinct_from(bindparam("reader")),
+        or_(_item.direction == Direction.IN, _item.author.is_distinct_from(bindparam("program", type_=Text))),
         _item.delivery.is_distinct_from(DeliveryState.UNDONE),
     )
     .order_by(_item.seq)

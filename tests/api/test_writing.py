@@ -27,6 +27,7 @@ from integrations.settings import IntegrationSettings
 from tests.client import Client
 from tests.doors import stored_in
 from tests.factories import a_channel, a_mail, a_promise, a_text_message, receive, tickets
+from tests.reading import a_token
 
 MESSAGE = """{ id text delivery undoUntil side recipients { address role refused } attachments { name mime bytes } }"""
 SEND = f"""mutation($input: MessageSendInput!) {{ messageSend(input: $input) {{
@@ -286,6 +287,19 @@ async def test_an_answer_that_was_taken_back_stops_nobody_elses(
     await mia.do(UNDO, id=sent["id"])
 
     assert (await ben.do(SEND, **seen))["userErrors"] == []
+
+
+async def test_what_a_program_wrote_itself_stops_its_next_answer_no_more_than_a_persons_own(
+    house: House, ben: Client, admin: Client, anybody: Client, mailbox: Channel
+) -> None:
+    anybody.token = await a_token(admin)
+    seen = await asked(house, ben) | {"force": False}
+
+    assert (await anybody.do(SEND, **seen))["userErrors"] == []
+    assert (await anybody.do(SEND, **seen))["userErrors"] == []
+    assert await ben.refused(SEND, **seen) == ["SOMEBODY_ANSWERED"]
+    await ben.do(SEND, **seen | {"force": True})
+    assert await anybody.refused(SEND, **seen) == ["SOMEBODY_ANSWERED"]
 
 
 @pytest.mark.parametrize(
