@@ -60,7 +60,7 @@ async def counters(
         complaints_stalled=found.stalled,
         tasks_due_today=found.tasks,
         calls_waiting=found.calls,
-        sla_today_percent=round(100 * found.kept / settled, 1) if settled else None,
+        sla_today_percent=int(1000 * found.kept / settled + 0.5) / 10 if settled else None,
     )
 
 

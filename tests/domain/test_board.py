@@ -58,6 +58,14 @@ async def test_promises_of_today_are_counted_from_one_of_the_shops_midnights_to_
 
     assert found.sla_today_percent == 60.0, "three kept, two broken"
 
+    for _ in range(2):
+        promise(met=MIDNIGHT)
+    for _ in range(9):
+        promise(broken=MIDNIGHT)
+    await session.flush()
+    found = await counters(await session.connection(), MANAGER, at=last)
+    assert found.sla_today_percent == 31.3, "five of sixteen are 31.25 %, rounded as statistics do"
+
 
 async def test_what_spam_was_promised_and_complains_of_is_not_counted(
     session: AsyncSession, keys: Keys
