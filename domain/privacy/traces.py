@@ -6,6 +6,7 @@ No column says whose they are. They are looked through for the person's addresse
 import uuid
 from collections.abc import Sequence
 
+import idna
 import phonenumbers
 from sqlalchemy import CTE, ColumnElement, Text, and_, cast, exists, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -70,7 +71,24 @@ def _names(loose: CTE, kind: str, value: str) -> ColumnElement[bool]:
         value = _without_country(value)
     elif kind in (IdentityKind.CUSTOMER, CALL):  # "42" is in many things
         value = f'"{value}"'
-    return and_(loose.c.kind.in_(CHANNELS_OF[kind]), func.strpos(loose.c.said, value.lower()) > 0)
+    written = {value, _unicode(value)} if kind == IdentityKind.EMAIL else {value}
+    looked_for = {one.lower() for one in written} | {_escaped(one).lower() for one in written}
+    said = or_(*(func.strpos(loose.c.said, one) > 0 for one in sorted(looked_for)))
+    return and_(loose.c.kind.in_(CHANNELS_OF[kind]), said)
+
+
+def _unicode(address: str) -> str:
+    """With its domain name as people write it: `bücher.example`."""
+    local, _, domain = address.rpartition("@")
+    try:
+        return f"{local}@{idna.decode(domain)}"
+    except idna.IDNAError:
+        return address
+
+
+def _escaped(value: str) -> str:
+    """UTF-8, as `encode` writes bytes that are not ASCII."""
+    return "".join(chr(byte) if byte < 128 else f"\\{byte:03o}" for byte in value.encode())
 
 
 def _without_country(number: str) -> str:

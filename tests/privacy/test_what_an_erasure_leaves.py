@@ -14,9 +14,11 @@ from domain.ids import public_id
 from domain.joining.merging import merge_contacts
 from domain.joining.moves import hold
 from domain.privacy.erasure import Erasure
+from domain.ways_in.blocking import block
 from domain.ways_in.channels import ChannelKind
 from tests.client import Client
 from tests.factories import NOON, a_channel, a_mail, a_messenger_message, receive
+from tests.integrations.mailing import Mailing, written
 from tests.privacy.erasing import confirmed, erased, sealed, tables_that_say
 
 MERGE = "mutation($input: ContactMergeInput!) { contactMerge(input: $input) { mergeId userErrors { code } } }"
@@ -140,3 +142,19 @@ async def test_who_is_left_without_an_identity_while_being_erased_stays_who_they
     async with house.db.transaction() as session:
         left = await session.get_one(Contact, other.id)
     assert (left.canonical_id, left.erased_at is None) == (None, False)
+
+
+async def test_what_was_ignored_goes_however_its_sender_wrote_a_domain_name_that_is_not_ascii(
+    mailing: Mailing, admin: Client
+) -> None:
+    await mailing.comes("Ada <ada@xn--bcher-kva.example>", "Where is my parcel?")
+    async with mailing.house.db.transaction() as session:
+        ada = (await session.scalars(select(Contact))).one()
+        await block(session, "xn--bcher-kva.example", by=SYSTEM, at=NOON)
+    raw = written("Ada <ada@example.org>", "My order is 7788991.")
+    await mailing.brought(raw.replace(b"ada@example.org", "Ada@bücher.example".encode()))
+    assert "arrival" in await tables_that_say(mailing.house, "7788991")
+
+    await erased(mailing.house, admin, ada.id)
+
+    assert await tables_that_say(mailing.house, "7788991") == set()
