@@ -199,6 +199,7 @@ def _haste(told: Told) -> tuple[Urgency, timedelta]:
             return Urgency.HIGH, LASTS[told.kind]
         case (
             NoticeKind.ASSIGNED
+            | NoticeKind.REPLY
             | NoticeKind.MENTION
             | NoticeKind.WOKE
             | NoticeKind.MESSAGE_FAILED

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from domain.access import who_may_see
 from domain.actors import ActorKind
 from domain.agents.staff import Agent
-from domain.alerting import notices
+from domain.alerting import notices, unseen
 from domain.alerting.alert_preferences import preferences_of
 from domain.alerting.ladders import Step, Told, Way
 from domain.alerting.notices import Notice, NoticeKind
@@ -38,6 +38,8 @@ async def dispatch(session: AsyncSession, event: Event) -> None:
             await alerting.clear(session, event.alert_id)
         case EventKind.TICKET_ASSIGNED:
             await _tell_assignee(session, event)
+        case EventKind.MESSAGE_RECEIVED if event.item_id:
+            await _tell_of_reply(session, event, event.item_id)
         case EventKind.TICKET_WOKE:
             await _tell_who_has_it(session, event)
         case EventKind.NOTE_ADDED if event.data.get("mentioned"):
@@ -59,6 +61,32 @@ async def _tell_assignee(session: AsyncSession, event: Event) -> None:
     now = await database_time(session)
     for agent_id in await who_may_see(session, [uuid.UUID(to)], event.ticket_id):
         await _tell(session, event, NoticeKind.ASSIGNED, agent_id, at=now)
+
+
+async def _tell_of_reply(session: AsyncSession, event: Event, item_id: uuid.UUID) -> None:
+    """Who has had the ticket since before, is on shift, and does not rest. Of what is about to be told, once is enough."""
+    ticket = await session.get(Ticket, event.ticket_id)
+    if ticket is None or ticket.assignee_id is None:
+        return
+    if not await unseen.waits(session, item_id) or await _was_given_since(session, event):
+        return
+    now = await database_time(session)
+    people = await people_of_the_shop(session, at=now)
+    present = [person.id for person in people if person.id == ticket.assignee_id and person.on_duty]
+    for agent_id in await who_may_see(session, present, ticket.id):
+        agent, preferences = await session.get_one(Agent, agent_id), await preferences_of(session, agent_id)
+        if (
+            preferences.replies
+            and not preferences.rests(zone=agent.timezone, at=now)
+            and await unseen.by_who_has_it(session, agent_id, ticket.id, at=now)
+            and not await unseen.is_about_to_be_told(session, agent_id, ticket.id)
+        ):
+            await _tell(session, event, NoticeKind.REPLY, agent_id, at=now)
+
+
+async def _was_given_since(session: AsyncSession, event: Event) -> bool:
+    given = (Event.ticket_id == event.ticket_id, Event.kind == EventKind.TICKET_ASSIGNED)
+    return await session.scalar(select(Event.seq).where(*given, Event.seq > event.seq).limit(1)) is not None
 
 
 async def _tell_who_has_it(session: AsyncSession, event: Event) -> None:

@@ -91,6 +91,8 @@ def _said(kind: NoticeKind, locale: str, matter: Matter, now: datetime, count: i
             return _cleared(locale, matter, channel)
         case NoticeKind.ASSIGNED:
             return Words(line(N_("Ticket {number} is yours now")), channel)
+        case NoticeKind.REPLY:
+            return Words(line(N_("Ticket {number}: the customer has written")), channel)
         case NoticeKind.MENTION:
             return Words(line(N_("Ticket {number}: you are mentioned in a note")), channel)
         case NoticeKind.WOKE:

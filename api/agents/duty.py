@@ -54,6 +54,9 @@ class AlertPrefs:
     group_storms: bool = strawberry.field(
         description="Many alerts at once are told as one, with their number."
     )
+    replies: bool = strawberry.field(
+        description="Pushes when a customer writes in a ticket of one's own, and one does not have it open."
+    )
 
 
 async def alert_prefs_of(reading: Reading) -> AlertPrefs:
@@ -69,6 +72,7 @@ async def alert_prefs_of(reading: Reading) -> AlertPrefs:
         min_level_in_quiet=row.min_level_in_quiet if row else 3,
         muted=[AlertKind(kind) for kind in row.muted] if row else [],
         group_storms=row.group_storms if row else True,
+        replies=row.replies if row else True,
     )
 
 
@@ -130,6 +134,7 @@ class AlertPrefsSaveInput:
     min_level_in_quiet: int | None = strawberry.field(default=None, description="0 to 3.")
     muted: list[AlertKind] | None = None
     group_storms: bool | None = None
+    replies: bool | None = None
     client_mutation_id: strawberry.ID
 
 
@@ -189,6 +194,8 @@ async def _alert_prefs_save(info: Info, input: AlertPrefsSaveInput) -> OkPayload
             prefs.muted = sorted(set(input.muted))
         if input.group_storms is not None:
             prefs.group_storms = input.group_storms
+        if input.replies is not None:
+            prefs.replies = input.replies
         session.add(prefs)
         return {}
 

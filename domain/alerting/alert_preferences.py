@@ -47,6 +47,8 @@ class AlertPreferences(Base):
     muted: Mapped[list[str]] = mapped_column(default=list, server_default=text("'[]'"))
     """Kinds of alerts; the last level of a ladder rings all the same."""
     group_storms: Mapped[bool] = mapped_column(default=True)
+    replies: Mapped[bool] = mapped_column(default=True, server_default=text("true"))
+    """To be told of what customers write in one's own tickets."""
 
     def silence(
         self, kind: AlertKind, level: int, *, is_top: bool, zone: str, at: datetime
@@ -91,5 +93,10 @@ async def preferences_of(session: AsyncSession, agent_id: uuid.UUID) -> AlertPre
     """Those of somebody who never chose are the defaults, and not stored."""
     found = await session.get(AlertPreferences, agent_id)
     return found or AlertPreferences(
-        agent_id=agent_id, privacy=Privacy.MINIMAL, min_level_in_quiet=3, muted=[], group_storms=True
+        agent_id=agent_id,
+        privacy=Privacy.MINIMAL,
+        min_level_in_quiet=3,
+        muted=[],
+        group_storms=True,
+        replies=True,
     )

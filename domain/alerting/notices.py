@@ -6,7 +6,7 @@ mail; then it is the next person's turn (`notifications/pursuit.py`). One that g
 
 import uuid
 from collections.abc import Collection
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from sqlalchemy import (
@@ -43,6 +43,8 @@ class NoticeKind(StrEnum):
     CLEARED = "cleared"
     """What was told of is settled."""
     ASSIGNED = "assigned"
+    REPLY = "reply"
+    """A customer has written in a ticket of one's own."""
     MENTION = "mention"
     """A note calls one."""
     WOKE = "woke"
@@ -93,6 +95,10 @@ INSISTING = (
     NoticeKind.TASK_DUE,
 )
 """They end in mail, and an alert with the next person, if nothing says that they were seen."""
+
+
+TOLD_AFTER = {NoticeKind.REPLY: timedelta(seconds=10)}
+"""Whoever sits before the ticket has seen it by then."""
 
 
 class Notice(Base):
@@ -229,7 +235,7 @@ def deliver(
         transport=transport,
         stage=DeliveryStage.CREATED,
         created_at=at,
-        due_at=func.now(),
+        due_at=func.now() + TOLD_AFTER.get(notice.kind, timedelta()),
     )
     session.add(delivery)
     ring(session, PUSHES.topic)

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from domain.access import who_may_see
 from domain.agents.staff import Agent
 from domain.agents.system_mail import SystemMail
+from domain.alerting import unseen
 from domain.alerting.alerts import Alert, AlertState
 from domain.alerting.notices import Delivery, Notice, NoticeKind, NoticeState
 from domain.db import database_time
@@ -21,6 +22,7 @@ LASTS = {
     NoticeKind.DIGEST: timedelta(hours=1),
     NoticeKind.CLEARED: timedelta(minutes=5),
     NoticeKind.ASSIGNED: timedelta(hours=1),
+    NoticeKind.REPLY: timedelta(hours=1),
     NoticeKind.MENTION: timedelta(hours=1),
     NoticeKind.WOKE: timedelta(hours=1),
     NoticeKind.MESSAGE_FAILED: timedelta(hours=12),
@@ -88,6 +90,8 @@ async def _is_over(session: AsyncSession, notice: Notice, *, at: datetime) -> bo
                 Ticket.id == notice.ticket_id, Ticket.assignee_id == notice.agent_id
             )
             return await session.scalar(has_it) is None
+        case NoticeKind.REPLY:
+            return not await unseen.by_who_has_it(session, notice.agent_id, notice.ticket_id, at=at)
         case NoticeKind.TASK_DUE:
             due = select(Task.id).where(Task.id == notice.task_id, Task.done_at.is_(None))
             return await session.scalar(due) is None

@@ -106,7 +106,7 @@ def is_of_a_vip(asking: Asking) -> ColumnElement[bool]:
 
 
 def is_unread(_: Asking) -> ColumnElement[bool]:
-    return LIVE & exists(select(_item.id).where(_item.ticket_id == Ticket.id, *UNANSWERED))
+    return LIVE & HAS_UNANSWERED
 
 
 def _answered_until() -> ColumnElement[int]:
@@ -138,6 +138,8 @@ UNANSWERED = (
     ~exists().where(Thread.id == _item.thread_id, Thread.side).correlate(Item.__table__),
 )
 """Of an item: a customer's message that came after our last answer. What is said on the side is nobody's question."""
+HAS_UNANSWERED = exists(select(_item.id).where(_item.ticket_id == Ticket.id, *UNANSWERED))
+"""Of a ticket."""
 
 
 def has_status(status: TicketStatus, _: Asking) -> ColumnElement[bool]:

@@ -21,6 +21,7 @@ from tests.factories import NOON, an_agent, tickets
 from tests.notifications.shop import A_MINUTE, Shop, register
 
 BOTH = (Way.PUSH, Way.EMAIL)
+OF_A_TICKET = (NoticeKind.CLEARED, NoticeKind.ASSIGNED, NoticeKind.REPLY, NoticeKind.WOKE)
 
 
 async def _agent(session: AsyncSession, name: str, *devices: str) -> Agent:
@@ -188,7 +189,7 @@ async def _waited(shop: Shop, kind: NoticeKind, time: timedelta) -> Notice:
             task_id=task.id if kind == NoticeKind.TASK_DUE else None,
             id=new_id(), agent_id=shop.mia.id, kind=kind, created_at=now - time,
             alert_id=alert.id if kind == NoticeKind.CLEARED else None,
-            ticket_id=ticket.id if kind in (NoticeKind.CLEARED, NoticeKind.ASSIGNED, NoticeKind.WOKE) else None,
+            ticket_id=ticket.id if kind in OF_A_TICKET else None,
         )  # fmt: skip
         await notices.begin(session, notice, (Way.PUSH,), at=now - time)
         if kind == NoticeKind.STORM:
