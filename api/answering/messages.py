@@ -32,14 +32,14 @@ from domain.working.noting import add_note
 class MessageSendInput:
     ticket_id: strawberry.ID
     identity_id: strawberry.ID
-    text: str
+    text: str = strawberry.field(description="May be empty where files are sent.")
     cc: list[str] = strawberry.field(
         default_factory=list, description="Further addresses; of a mail, as is `bcc`."
     )
     bcc: list[str] = strawberry.field(default_factory=list, description="Those that the others do not see.")
     attachment_ids: list[strawberry.ID] = strawberry.field(
         default_factory=list,
-        description="What `POST /files` has answered: one's own files, each sent once. By mail and Messenger.",
+        description="What `POST /files` has answered: one's own files, each sent once. By mail, chat and Messenger.",
     )
     human_agent: bool = strawberry.field(
         default=False,

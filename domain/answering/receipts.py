@@ -118,7 +118,7 @@ async def echoed(session: AsyncSession, channel: Channel, echo: InboundEcho, *, 
     files = await session.scalar(
         select(func.count()).select_from(Attachment).where(Attachment.item_id == message.id)
     )
-    all_out = len(message.particulars["parts"]) > (files or 0)
+    all_out = len(message.particulars["parts"]) >= (files or 0) + bool(message.text)
     had_failed = message.delivery == DeliveryState.FAILED
     if all_out and (had_failed or message.delivery == DeliveryState.QUEUED):
         message.delivery, message.due_at, message.last_error = DeliveryState.SENT, None, None

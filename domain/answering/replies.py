@@ -69,7 +69,8 @@ async def send(
 
     `undo_for`: how long it waits, so that it can be taken back. `by_channel`: of a conversation that begins now.
     """
-    if not text.strip():
+    text = text if text.strip() else ""
+    if not (text or extras.files):
         raise InvalidInput(N_("This may not be empty."), field=["text"])
     if ticket.spam_at:
         raise IsSpam(field=["ticketId"])

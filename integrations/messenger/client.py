@@ -83,8 +83,9 @@ async def send(letter: Letter, means: Means) -> Handed:
 
 
 def _next_part(letter: Letter) -> int:
-    left = parts_of(letter.message.particulars)
-    return next(part for part in range(len(letter.attachments) + 1) if str(part) not in left)
+    """The words are the first, files without words begin with the second."""
+    left, first = parts_of(letter.message.particulars), 0 if letter.text else 1
+    return next(part for part in range(first, len(letter.attachments) + 1) if str(part) not in left)
 
 
 def _messaging(letter: Letter) -> dict[str, str]:

@@ -26,7 +26,7 @@ from integrations.mail.sending.connections import Relays
 from integrations.settings import IntegrationSettings
 from tests.client import Client
 from tests.doors import stored_in
-from tests.factories import a_channel, a_mail, a_promise, a_text_message, receive, tickets
+from tests.factories import a_channel, a_chat, a_mail, a_promise, a_text_message, receive, tickets
 from tests.reading import a_token
 
 MESSAGE = """{ id text delivery undoUntil side recipients { address role refused } attachments { name mime bytes } }"""
@@ -125,6 +125,26 @@ async def test_files_go_along_with_an_answer_once(
     assert again == ["NOT_FOUND"]
     sent = {part.get_filename(): part.get_payload(decode=True) for part in mail.message.iter_attachments()}
     assert sent == {"photo.png": PNG, "faktura ą.pdf": b"%PDF-1.7 ..."}
+
+
+async def test_a_picture_goes_without_words_by_mail_and_chat_and_nothing_goes_without_both(
+    house: House, ben: Client, mailbox: Channel, sink: SmtpSink
+) -> None:
+    answer = await asked(house, ben) | {"text": " "}
+    by_mail = await ben.do(SEND, **answer, attachmentIds=[(await upload(ben)).json()["id"]])
+    mail = await carried(house, sink)
+    async with house.db.transaction() as session:
+        chat = await a_channel(session, house.keys, ChannelKind.CHAT)
+        await receive(session, chat, a_chat("s1"))
+    answer = await asked(house, ben) | {"text": ""}
+    by_chat = await ben.do(SEND, **answer, attachmentIds=[(await upload(ben)).json()["id"]])
+    nothing = await ben.do(SEND, **answer)
+
+    for done in (by_mail, by_chat):
+        assert (done["userErrors"], done["message"]["text"]) == ([], "")
+        assert [one["name"] for one in done["message"]["attachments"]] == ["photo.png"]
+    assert [part.get_payload(decode=True) for part in mail.message.iter_attachments()] == [PNG]
+    assert nothing["userErrors"] == [{"code": "INVALID", "field": ["text"]}]
 
 
 async def test_a_file_is_its_uploaders_own(house: House, ben: Client, eve: Client, mailbox: Channel) -> None:

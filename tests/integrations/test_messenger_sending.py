@@ -17,7 +17,7 @@ from domain.alerting.outages import look
 from domain.answering.delivery_problems import Problem, told
 from domain.customers.contacts import Claim, Contact, IdentityKind, add_identity
 from domain.db import database_time
-from domain.desk.messages import OUTBOX, DeliveryState, Message
+from domain.desk.messages import OUTBOX, DeliveryState, Direction, Message
 from domain.desk.threads import Thread
 from domain.errors import TextTooLong, WindowClosed
 from domain.events import Event, EventKind
@@ -76,6 +76,35 @@ async def test_words_and_files_leave_one_after_the_other_and_none_of_them_twice(
     assert (said[0]["text"], kinds) == ("Look:", ["image", "file"])
     assert b"\x89PNG-mug" in page.graph.uploads[0]
     assert message.external_id == page.graph.sent[0].message_id
+
+
+async def test_files_leave_without_words(page: Messaging) -> None:
+    files = [("mug.png", "image/png", b"\x89PNG-mug"), ("invoice.pdf", "application/pdf", b"%PDF-1")]
+    await page.answers("", files=files)
+
+    halfway, message = await page.carried(), await page.carried()
+
+    assert (halfway.delivery, message.delivery) == (DeliveryState.QUEUED, DeliveryState.SENT)
+    said = [one.payload["message"] for one in page.graph.sent]
+    kinds = [page.graph.attachments[one["attachment"]["payload"]["attachment_id"]] for one in said]
+    assert kinds == ["image", "file"]
+    assert message.external_id == page.graph.sent[0].message_id
+
+
+@pytest.mark.parametrize("times", [1, 2])
+async def test_an_echo_proves_files_without_words_sent_once_it_was_said_of_each(
+    page: Messaging, times: int
+) -> None:
+    await page.answers("", files=[("mug.png", "image/png", b"\x89PNG-mug")] * 2)
+    for part in range(times):
+        page.graph.misbehave("timeout_after_success")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("integrations.messenger.graph.TIMEOUT", (3.0, 0.3))
+            await page.carried()
+        await page.comes(echo_of(page, part))
+
+    (message,) = [one for one in await page.messages() if one.direction == Direction.OUT]
+    assert message.delivery == (DeliveryState.QUEUED, DeliveryState.SENT)[times - 1]
 
 
 @pytest.mark.parametrize(
