@@ -12,6 +12,7 @@ from domain.actors import ActorKind
 from domain.agents.staff import Agent
 from domain.alerting import notices, unseen
 from domain.alerting.alert_preferences import preferences_of
+from domain.alerting.devices import devices_to_ring
 from domain.alerting.ladders import Step, Told, Way
 from domain.alerting.notices import Notice, NoticeKind
 from domain.db import database_time, new_id
@@ -78,6 +79,7 @@ async def _tell_of_reply(session: AsyncSession, event: Event, item_id: uuid.UUID
         if (
             preferences.replies
             and not preferences.rests(zone=agent.timezone, at=now)
+            and await devices_to_ring(session, agent_id)
             and await unseen.by_who_has_it(session, agent_id, ticket.id, at=now)
             and not await unseen.is_about_to_be_told(session, agent_id, ticket.id)
         ):

@@ -5,15 +5,16 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.agents import duty, sign_in
 from domain.agents.sign_in import SessionKind
 from domain.agents.staff import Agent
 from domain.alerting.alert_preferences import preferences_of
+from domain.alerting.devices import Device
 from domain.alerting.ladders import Step, Told
-from domain.alerting.notices import Delivery, DeliveryStage, NoticeKind
+from domain.alerting.notices import Delivery, DeliveryStage, Notice, NoticeKind
 from domain.answering.replies import send
 from domain.customers.contacts import Identity
 from domain.db import database_time
@@ -140,7 +141,16 @@ async def _goes_off_duty(desk: Desk, session: AsyncSession) -> None:
     rota.declare(False, until=None, by=desk.ben.as_actor(), at=NOON)
 
 
-@pytest.mark.parametrize("does", [_opens_it, _gives_it_away, _is_spam, _rests, _wants_none, _goes_off_duty])
+async def _loses_the_phone(desk: Desk, session: AsyncSession) -> None:
+    """On shift all the same."""
+    await session.execute(update(Device).where(Device.agent_id == desk.ben.id).values(removed_at=NOON))
+    rota = await duty.rota_of(session, desk.ben.id)
+    rota.declare(True, until=None, by=desk.ben.as_actor(), at=NOON)
+
+
+@pytest.mark.parametrize(
+    "does", [_opens_it, _gives_it_away, _is_spam, _rests, _wants_none, _goes_off_duty, _loses_the_phone]
+)
 async def test_they_are_not_told_who_have_it_open_or_no_more_who_rest_or_want_none(
     desk: Desk, does: Callable[[Desk, AsyncSession], Awaitable[None]]
 ) -> None:
@@ -150,7 +160,9 @@ async def test_they_are_not_told_who_have_it_open_or_no_more_who_rest_or_want_no
     await desk.writes()
 
     assert ("ben:1", "reply") not in await desk.pushes()
-    assert [name for name, _ in await desk.shop.deliveries(NoticeKind.REPLY)] in ([], ["Mia"])
+    async with desk.shop.db.transaction() as session:
+        told = await session.scalars(select(Notice.agent_id).where(Notice.kind == NoticeKind.REPLY))
+        assert desk.ben.id not in set(told)
 
 
 @pytest.mark.parametrize("does", [_opens_it, _gives_it_away, _is_spam])
