@@ -899,14 +899,17 @@ async def _asked(asking: Asking, principal: Principal, element: str) -> tuple[st
     return query, {name: asking.start if name == "start" else asking.shop.ids[name] for name in names}
 
 
-async def _outcome(asking: Asking, principal: Principal, element: str) -> str:
-    """`refused`, `nothing` or `found`; otherwise what went wrong."""
+A_WHILE, LONG = 1.5, 20.0
+
+
+async def _outcome(asking: Asking, principal: Principal, element: str, *, patience: float = LONG) -> str:
+    """`refused`, `nothing` or `found`; otherwise what went wrong. `patience`: seconds for a stream to say something."""
     query, variables = await _asked(asking, principal, element)
     token = principal.token
     if element == "Mutation.signOut" and principal.name in ("ben", "eve", "mia", "admin"):
         token = (await asking.session(principal.name))["accessToken"]
     if query.startswith("subscription"):
-        answer = await _first(asking, token, query, variables)
+        answer = await _first(asking, token, query, variables, patience)
     else:
         answer = await asking.ask(token, query, variables)
     codes = {error.get("extensions", {}).get("code") for error in answer.get("errors") or ()}
@@ -921,11 +924,18 @@ async def _outcome(asking: Asking, principal: Principal, element: str) -> str:
     return f"{codes}" if codes else "found"
 
 
-async def _outcomes(asking: Asking, element: str, principals: list[Principal]) -> list[str]:
-    if element.startswith("Subscription."):  # each of them waits for what may not come
-        return await asyncio.gather(*(_outcome(asking, principal, element) for principal in principals))
+async def _outcomes(asking: Asking, element: str, asked: list[tuple[Principal, str]]) -> list[str]:
+    """Of each with what is expected: a stream that should say nothing is not waited for long."""
+    if element.startswith("Subscription."):
+        waits = [A_WHILE if expected == "nothing" else LONG for _, expected in asked]
+        return await asyncio.gather(
+            *(
+                _outcome(asking, principal, element, patience=patience)
+                for (principal, _), patience in zip(asked, waits, strict=True)
+            )
+        )
     outcomes = []
-    for principal in principals:
+    for principal, _ in asked:
         outcomes.append(await _outcome(asking, principal, element))
         if element.startswith("Mutation."):
             await _as_before(asking)
@@ -943,7 +953,7 @@ async def _as_before(asking: Asking) -> None:
         )
 
 
-async def _first(asking: Asking, token: str, query: str, variables: Values) -> Values:
+async def _first(asking: Asking, token: str, query: str, variables: Values, patience: float) -> Values:
     """What a stream says first; a stream that says nothing for a while has nothing to say."""
     address = asking.anybody.address.replace("http", "ws") + "/graphql"
     try:
@@ -954,7 +964,7 @@ async def _first(asking: Asking, token: str, query: str, variables: Values) -> V
             await socket.recv()
             frame = {"type": "subscribe", "id": "1", "payload": {"query": query, "variables": variables}}
             await socket.send(json.dumps(frame))
-            async with asyncio.timeout(1.5):
+            async with asyncio.timeout(patience):
                 said = json.loads(await socket.recv())
     except ConnectionClosed:
         return {"errors": [{"extensions": {"code": "UNAUTHENTICATED"}}]}
@@ -1063,10 +1073,12 @@ async def test_every_cell_of_the_table(
     for row, (element, rule) in enumerate(RULES.items()):
         everybody = people | {"scope": programs[None], "no scope": programs[rule.scope]}
         asked = dict(islice(everybody.items(), row % one_in, None, one_in))
-        outcomes = await _outcomes(asking, element, list(asked.values()))
-        for cell, outcome in zip(asked, outcomes, strict=True):
+        expectations = {cell: _expected(rule, cell) for cell in asked}
+        outcomes = await _outcomes(
+            asking, element, list(zip(asked.values(), expectations.values(), strict=True))
+        )
+        for (cell, expected), outcome in zip(expectations.items(), outcomes, strict=True):
             cells += 1
-            expected = _expected(rule, cell)
             if outcome != expected:
                 wrong.append(f"{element}: {cell} is {outcome}, not {expected}")
 
