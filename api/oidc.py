@@ -40,7 +40,7 @@ log = structlog.get_logger()
 
 COOKIE = "heddle_oidc"
 PATH = "/auth/oidc"
-PAGE = re.compile(r"/m/(alerts|a/[\w=-]+)(\?do=[a-z]+)?", re.ASCII)
+PAGE = re.compile(r"/m/(alerts|[at]/[\w=-]+)(\?(do=[a-z]+|before=[\w=-]+))?", re.ASCII)
 LONGEST = 600
 """Seconds from the beginning to the way back."""
 KNOWN_FOR = 3600.0
@@ -77,7 +77,7 @@ class Oidc:
         self._known_at = 0.0
 
     async def start(self, request: Request) -> Response:
-        """`to`: the page of an alert, or of all, to which it leads back."""
+        """`to`: the page of an alert, of a ticket, or of all alerts, to which it leads back."""
         begun = {"state": secrets.token_urlsafe(32), "nonce": secrets.token_urlsafe(32), "at": time.time()}
         asked_for = request.query_params.get("to", "")
         begun["to"] = asked_for if PAGE.fullmatch(asked_for) else "/"

@@ -160,6 +160,8 @@ def link(told: Told, keys: Keys, base_url: str) -> str:
     opened = f"#d={public_id('Delivery', told.delivery_id)}.{receipt_token(keys, told.delivery_id)}"
     if told.alert:
         return f"{base_url}/m/a/{public_id('Alert', told.alert.id)}{opened}"
+    if told.ticket:
+        return f"{base_url}/m/t/{public_id('Ticket', told.ticket.id)}{opened}"
     return f"{base_url}/m/alerts{opened}"
 
 

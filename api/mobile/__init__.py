@@ -1,9 +1,10 @@
-"""`/m/`: the pages that a push opens on a phone: one alert, all alerts, and the worker that shows pushes.
+"""`/m/`: the pages that a push opens on a phone: one alert, one ticket, all alerts, and the worker that shows pushes.
 
 The pages are the same for everybody. What they show, their scripts ask `/graphql` for, with the browser's session.
 """
 
 import json
+from collections.abc import Awaitable, Callable
 from html import escape
 from pathlib import Path
 from string import Template
@@ -43,28 +44,34 @@ assets = {
 def routes(house: House) -> list[Route]:
     no_provider = "hidden" if house.settings.oidc_issuer is None else ""
 
-    async def alert(request: Request) -> Response:
-        named = typed(request.path_params["alert"])
-        if named and named[0] == "Alert":
-            return _page(request, PAGE, name="alert", no_provider=no_provider)
-        return _page(request, NO_SUCH, status=404)
+    def one(kind: str) -> Callable[[Request], Awaitable[Response]]:
+        async def page(request: Request) -> Response:
+            named = typed(request.path_params["id"])
+            if named and named[0] == kind.capitalize():
+                return _page(request, PAGE, kind, no_provider=no_provider)
+            return _page(request, NO_SUCH, kind, status=404)
+
+        return page
 
     async def alerts(request: Request) -> Response:
-        return _page(request, PAGE, name="alerts", no_provider=no_provider)
+        return _page(request, PAGE, "alerts", no_provider=no_provider)
 
     return [
-        Route("/m/a/{alert}", alert, methods=["GET"]),
+        Route("/m/a/{id}", one("alert"), methods=["GET"]),
+        Route("/m/t/{id}", one("ticket"), methods=["GET"]),
         Route("/m/alerts", alerts, methods=["GET"]),
         Route("/m/{file}", _asset, methods=["GET"]),
     ]
 
 
-def _page(request: Request, page: Template, *, status: int = 200, **filled: str) -> Response:
+def _page(request: Request, page: Template, name: str, *, status: int = 200, **filled: str) -> Response:
     locale = preferred_language(request.headers.get("accept-language", ""))
     words = {key: translate(locale, sentence) for key, sentence in WORDS.items()}
     shown = page.substitute(
         {key: escape(word) for key, word in words.items()},
         lang=locale,
+        name=name,
+        no_such=escape(words.get(f"no_such_{name}", "")),
         **filled,
         words=json.dumps(words, ensure_ascii=False).replace("<", "\\u003c"),
     )

@@ -2,6 +2,7 @@
 
 import { ask, change, make, refusals, say } from "/m/talk.js";
 import { customer, deadline, lateness, moment, now, state, subject, title } from "/m/telling.js";
+import { assign } from "/m/assigning.js";
 import { noteOpened } from "/m/opened.js";
 import { showing } from "/m/shown.js";
 
@@ -27,9 +28,6 @@ const OUTCOME = "applied alert { state level ackedBy { id name } ackExpiresAt sn
 const ACK = `mutation Ack($input: AlertAckInput!) { alertAck(input: $input) { ${OUTCOME} } }`;
 const SNOOZE = `mutation Snooze($input: AlertSnoozeInput!) { alertSnooze(input: $input) { ${OUTCOME} } }`;
 const ESCALATE = `mutation Escalate($input: AlertEscalateInput!) { alertEscalate(input: $input) { ${OUTCOME} } }`;
-const ASSIGN = `mutation Assign($input: TicketAssignInput!) {
-  ticketAssign(input: $input) { tickets { assignee { name } } conflict { name } userErrors { message } }
-}`;
 const CLIMB = ["SLA_BREACHED", "COMPLAINT_STALLED"];
 const HELPS = { TAKE_OVER: "take", REMIND: "take", CALL_BACK: "call", ASSIGN: "assign-0", HAND_OVER: "assign-0" };
 
@@ -64,7 +62,7 @@ function heading(alert) {
     make("h1", {}, title(alert)),
     make("p", { class: "clock" }, lateness(alert)),
     clock && make("p", {}, say("promised_for", { time: deadline(clock.dueAt) })),
-    ticket && make("p", { class: "subject" }, subject(ticket)),
+    ticket && make("a", { id: "ticket", class: "leads subject", href: `/m/t/${ticket.id}` }, subject(ticket)),
     ticket && make("p", {}, customer(ticket)),
     channel && make("p", { class: "subject" }, channel.name),
     make("p", { class: "why" }, say(`cause_${cause}`, { name })),
@@ -115,12 +113,12 @@ function actions(alert) {
     { class: "card actions", "aria-label": say("actions") },
     armed && marked === armed && make("p", { id: "armed" }, say("armed")),
     canAck && button("ack", say("ack"), () => acknowledge(alert)),
-    offered.take && button("take", say("take"), () => assign(alert, null)),
+    offered.take && button("take", say("take"), () => give(alert, null)),
     number && make("a", { id: "call", ...marks("call"), href: `tel:${number.replace(/[^\d+]/g, "")}` }, say("call", { number })),
     others.length > 0 && make("h2", {}, say("assign")),
     ...others.map(({ agent, reason: why }, place) => {
       const words = make("span", {}, agent.name, make("small", {}, why));
-      return button(`assign-${place}`, words, () => assign(alert, agent), `assign-${agent.id}`);
+      return button(`assign-${place}`, words, () => give(alert, agent), `assign-${agent.id}`);
     }),
     alert.state === "SNOOZED" ? null : snoozing(alert),
     CLIMB.includes(alert.kind) || !ticket ? button("escalate", say("escalate"), () => escalate(alert)) : null,
@@ -199,16 +197,10 @@ function outcome({ applied, alert: found, userErrors }, done, otherwise) {
   return found.ackedBy ? say("acked_already", { name: found.ackedBy.name }) : say("not_changed");
 }
 
-/** `to` null: to oneself. */
-async function assign({ ticket }, to) {
-  const expectedAssigneeId = ticket.assignee?.id ?? null;
-  const input = { ticketIds: [ticket.id], expectedAssigneeId, ...(to ? { agentId: to.id } : { takeOver: true }) };
-  const name = `assign:${ID}:${to?.id ?? "me"}:${expectedAssigneeId ?? "nobody"}`;
-  const { conflict, userErrors } = await change(name, ASSIGN, input);
-  if (conflict) throw new Error(say("has_it", { name: conflict.name }));
-  if (userErrors.length) throw new Error(refusals({ userErrors }));
+async function give({ ticket }, to) {
+  const done = await assign(ticket, to);
   armed = null;
-  return to ? say("assigned", { name: to.name }) : say("taken");
+  return done;
 }
 
 noteOpened();

@@ -51,7 +51,7 @@ export function showing(read, draw) {
   }
 
   async function again() {
-    const isWriting = document.activeElement?.tagName === "INPUT";
+    const isWriting = document.activeElement?.matches("input, textarea, select");
     if (document.hidden || isWriting || isBusy || !part("door").hidden) return;
     const focused = document.activeElement;
     if ((await refresh()) && part("said").classList.contains("bad")) tell("");

@@ -77,10 +77,10 @@ function csrfToken() {
  * A mutation's payload. What was sent stays kept until an answer came: the same `name` is then sent again as it was, with
  * its clientMutationId, and is one change however often it is tapped.
  */
-export async function change(name, query, input) {
+export async function change(name, query, input, { keptFor = KEPT } = {}) {
   const key = `heddle:${name}`;
   const kept = JSON.parse(sessionStorage.getItem(key) ?? "null");
-  const sent = kept && Date.now() - kept.at < KEPT ? kept.input : { ...input, clientMutationId: uuid() };
+  const sent = kept && Date.now() - kept.at < keptFor ? kept.input : { ...input, clientMutationId: uuid() };
   sessionStorage.setItem(key, JSON.stringify({ input: sent, at: kept?.input === sent ? kept.at : Date.now() }));
   const [payload] = Object.values(await ask(query, { input: sent }));
   sessionStorage.removeItem(key);

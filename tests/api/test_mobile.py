@@ -49,7 +49,7 @@ CONFIRM = """mutation($input: SecondFactorCodeInput!) {
   secondFactorConfirm(input: $input) { recoveryCodes userErrors { code } }
 }"""
 SOME_ID = uuid.UUID(int=7)
-PAGES = ["/m/alerts", f"/m/a/{public_id('Alert', SOME_ID)}"]
+PAGES = ["/m/alerts", f"/m/a/{public_id('Alert', SOME_ID)}", f"/m/t/{public_id('Ticket', SOME_ID)}"]
 
 WITH_A_PROVIDER = ApiSettings.model_construct(
     oidc_issuer="http://localhost:1", oidc_client_id="heddle", oidc_client_secret="a secret of the client"
@@ -84,15 +84,24 @@ async def test_a_page_is_the_same_for_everybody_and_for_every_alert(
     assert mine.text == other.text
 
 
-@pytest.mark.parametrize("path", ["/m/a/nonsense", f"/m/a/{public_id('Ticket', SOME_ID)}", "/m/x.js", "/m/page.html", "/m/a/x/y", "/m/words.py"])  # fmt: skip
+@pytest.mark.parametrize("path", ["/m/a/nonsense", f"/m/a/{public_id('Ticket', SOME_ID)}", "/m/t/nonsense", f"/m/t/{public_id('Alert', SOME_ID)}", "/m/x.js", "/m/page.html", "/m/a/x/y", "/m/words.py"])  # fmt: skip
 async def test_what_is_no_page_is_not_found(anybody: Client, path: str) -> None:
     assert (await anybody.http.get(path)).status_code == 404
 
 
-@pytest.mark.parametrize("path", ["/m/a/nonsense", f"/m/a/{public_id('Ticket', SOME_ID)}"])
-async def test_an_address_of_no_alert_leads_back_to_all_of_them(anybody: Client, path: str) -> None:
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("/m/a/nonsense", "Esa alerta no existe"),
+        (f"/m/a/{public_id('Ticket', SOME_ID)}", "Esa alerta no existe"),
+        ("/m/t/nonsense", "Ese ticket no existe"),
+        (f"/m/t/{public_id('Alert', SOME_ID)}", "Ese ticket no existe"),
+    ],
+)
+async def test_an_address_of_nothing_leads_back_to_all_alerts(anybody: Client, path: str, said: str) -> None:
     answer = await anybody.http.get(path, headers={"accept-language": "es"})
 
+    assert said in answer.text
     assert answer.headers["content-type"].startswith("text/html")
     assert 'href="/m/alerts"' in answer.text
     assert '<html lang="es">' in answer.text

@@ -82,12 +82,15 @@ async def test_whom_the_provider_vouches_for_has_a_session(
     [
         ("/m/a/QWxlcnQ6MDE?do=take", "/m/a/QWxlcnQ6MDE?do=take"),
         ("/m/alerts", "/m/alerts"),
+        ("/m/t/VGlja2V0OjAx", "/m/t/VGlja2V0OjAx"),
+        ("/m/t/VGlja2V0OjAx?before=dGltZWxpbmU=", "/m/t/VGlja2V0OjAx?before=dGltZWxpbmU="),
+        ("/m/t/x?before=//elsewhere.example", "/"),
         ("//elsewhere.example/m/alerts", "/"),
         ("https://elsewhere.example/m/alerts", "/"),
         ("/m/a/x\r\nSet-Cookie: a=b", "/"),
     ],
 )
-async def test_who_came_from_the_page_of_an_alert_is_led_back_to_it_and_nowhere_else(
+async def test_who_came_from_a_page_of_the_phone_is_led_back_to_it_and_nowhere_else(
     house: House, ben: Client, provider: str, asked: str, led: str
 ) -> None:
     await is_known(provider, "ben", email="ben@shop.example", email_verified=True)

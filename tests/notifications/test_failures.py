@@ -55,6 +55,7 @@ async def test_who_wrote_an_answer_that_came_back_is_told_once(shop: Shop) -> No
     assert await shop.deliveries(NoticeKind.MESSAGE_FAILED) == [("Ben", "ben:1")]
     (push,) = [push for push in shop.far_end.pushed if push.data["k"] == "message_failed"]
     assert push.data["title"].endswith(": an answer did not arrive")
+    assert push.data["link"].partition("#")[0] == f"{shop.pusher._base_url}/m/t/{push.data['t']}"
 
 
 @pytest.mark.parametrize("has_it", [True, False])

@@ -1,0 +1,222 @@
+// One ticket: who waits, what was said, and what can be done about it on the way: take it over, answer, solve it.
+
+import { ask, change, knows, make, refusals, say } from "/m/talk.js";
+import { customer, deadline, lateness, moment, now, subject, title } from "/m/telling.js";
+import { assign } from "/m/assigning.js";
+import { noteOpened } from "/m/opened.js";
+import { showing } from "/m/shown.js";
+
+const ID = location.pathname.split("/").pop();
+const BEFORE = new URLSearchParams(location.search).get("before"); // an earlier page: to read, not to answer on
+const A_DAY = 24 * 60 * 60_000; // milliseconds for which Heddle knows an answer by its clientMutationId
+const DONE = ["SOLVED", "CLOSED"];
+
+const READ = `query MobileTicket($id: ID!, $before: String) {
+  serverTime
+  viewer { agent { id name } }
+  ticket(id: $id) {
+    id number subject status seq lastChannel assignee { id name }
+    contact { name identities { label } }
+    clock { metric state dueAt }
+    alert { id kind state clock { metric } }
+    draft { body identityId }
+    replyChannels { id channel label canReply replyWindow { humanAgentUntil reason } }
+    timeline(first: 30, before: $before) {
+      edges {
+        node {
+          __typename
+          ... on Message {
+            id at author channel direction side folded unsentAt delivery deliveryError
+            attachments { name url scan lost }
+          }
+          ... on Call { id at direction state number agent { name } notes }
+          ... on Note { id at author text }
+          ... on SystemEvent { id at text }
+        }
+      }
+      pageInfo { endCursor hasNextPage }
+    }
+  }
+}`;
+const SEND = "mutation Send($input: MessageSendInput!) { messageSend(input: $input) { userErrors { code message } } }";
+const SOLVE = "mutation Solve($input: TicketUpdateInput!) { ticketUpdate(input: $input) { userErrors { message } } }";
+
+const part = (id) => document.getElementById(id);
+let me = null;
+
+function draw({ viewer, ticket }) {
+  me = viewer.agent;
+  if (!ticket) return [make("p", {}, say("no_such_ticket"))];
+  document.title = `${say("ticket", ticket)} · Heddle`;
+  const { edges, pageInfo } = ticket.timeline;
+  const entries = edges.map(({ node }) => node).reverse();
+  goToNewest(entries.at(-1));
+  return [
+    heading(ticket),
+    facts(ticket),
+    make("h2", {}, say("history")),
+    pageInfo.hasNextPage && make("a", { id: "earlier", class: "button", href: `?before=${pageInfo.endCursor}` }, say("earlier")),
+    make("ol", { class: "entries" }, ...entries.map(entry)),
+    BEFORE ? make("a", { id: "newest", class: "button best", href: location.pathname }, say("newest")) : actions(ticket),
+  ].filter(Boolean);
+}
+
+/** Whoever reads what was said before is left there. */
+function goToNewest(newest) {
+  const last = () => document.querySelector(".entries > :last-child");
+  const shown = last();
+  if (shown && (shown.id === newest.id || shown.getBoundingClientRect().top > innerHeight)) return;
+  queueMicrotask(() => last()?.scrollIntoView({ block: "nearest" }));
+}
+
+function heading(ticket) {
+  const { alert, clock } = ticket;
+  const isLate = clock?.state === "BREACHED";
+  return make(
+    "header",
+    { class: `card level-${isLate ? 1 : 0} ${DONE.includes(ticket.status) ? "resolved" : ""}` },
+    make("h1", {}, subject(ticket)),
+    make("p", {}, customer(ticket)),
+    clock && make("p", { class: "clock" }, [say(`promise_${clock.metric.toLowerCase()}`), lateness(ticket)].filter(Boolean).join(": ")),
+    clock && make("p", {}, say("promised_for", { time: deadline(clock.dueAt) })),
+    alert?.state === "FIRING" && make("a", { id: "alert", class: "leads", href: `/m/a/${alert.id}` }, title(alert)),
+  );
+}
+
+function facts({ status, assignee }) {
+  const rows = [
+    ["status", say(`status_${status.toLowerCase()}`)],
+    ["has_ticket", assignee?.name ?? say("nobody")],
+  ];
+  return make("dl", { class: "card" }, ...rows.flatMap(([term, words]) => [make("dt", {}, say(term)), make("dd", {}, words)]));
+}
+
+// What was said
+
+function entry(item) {
+  const { by, words, kind, below = [] } = TOLD[item.__typename](item);
+  return make(
+    "li",
+    { id: item.id, class: kind },
+    make("p", { class: "quiet" }, ...by, " · ", make("time", { datetime: item.at }, moment(item.at))),
+    words && make("p", { class: "words" }, words),
+    ...below,
+  );
+}
+
+const TOLD = {
+  Message: (message) => ({
+    kind: message.direction === "IN" ? "theirs" : "ours",
+    by: [make("strong", {}, message.author), ` · ${say(`channel_${message.channel.toLowerCase()}`)}`, message.side && ` · ${say("aside")}`],
+    words: message.unsentAt ? say("taken_back") : message.folded,
+    below: [...message.attachments.map(file), delivery(message)],
+  }),
+  Call: ({ direction, number, state, agent, notes }) => ({
+    kind: direction === "IN" ? "theirs" : "ours",
+    by: [make("strong", {}, say(`call_${direction.toLowerCase()}`, { number }))],
+    words: [[say(`line_${state.toLowerCase()}`), agent?.name].filter(Boolean).join(" · "), notes].filter(Boolean).join("\n"),
+  }),
+  Note: ({ author, text }) => ({ kind: "note", by: [make("strong", {}, author), ` · ${say("note")}`], words: text }),
+  SystemEvent: ({ text }) => ({ kind: "event", by: [text] }),
+};
+
+function file({ name, url, scan, lost }) {
+  if (url) return make("a", { class: "leads", href: url, target: "_blank", rel: "noopener" }, name);
+  const why = lost ?? say(scan === "INFECTED" ? "file_infected" : "file_waits");
+  return make("p", {}, name, " ", make("span", { class: "wrong" }, why));
+}
+
+/** What has left is not spoken of. */
+function delivery({ delivery: state, deliveryError }) {
+  const named = `delivery_${state?.toLowerCase()}`;
+  if (!knows(named)) return null;
+  return make("p", { class: state === "FAILED" ? "wrong" : "quiet" }, [say(named), deliveryError].filter(Boolean).join(": "));
+}
+
+// What one can do
+
+function actions(ticket) {
+  const isMine = ticket.assignee?.id === me.id;
+  return make(
+    "section",
+    { class: "card actions", "aria-label": say("actions") },
+    !isMine && button("take", say("take"), () => assign(ticket, null)),
+    ...answering(ticket),
+    !DONE.includes(ticket.status) && button("solve", say("solve"), () => solve(ticket)),
+  );
+}
+
+function button(id, words, act, kind = "button") {
+  return make("button", { id, type: "button", class: kind, click: () => doing(act) }, words);
+}
+
+function answering(ticket) {
+  const ways = ticket.replyChannels.filter((way) => way.canReply || isForPeople(way));
+  if (!ways.length) {
+    const closed = ticket.replyChannels.find(({ replyWindow }) => replyWindow?.reason);
+    return [make("p", { id: "closed" }, closed?.replyWindow.reason ?? say("no_way"))];
+  }
+  const begun = ticket.draft?.identityId ? ticket.draft : {}; // without one it was to be a note
+  const { text = begun.body, to = begun.identityId } = written();
+  const way = () => ways.find(({ id }) => id === part("way")?.value) ?? ways[0];
+  const field = make("textarea", { id: "answer", rows: 4, input: () => write({ text: field.value, to: way().id, seq: ticket.seq }) }, text);
+  return [
+    ...(ways.length > 1 ? choice(ways, to) : [make("p", {}, `${say("answer_by")}: ${told(ways[0])}`)]),
+    make("label", { for: "answer" }, say("answer")),
+    field,
+    button("send", say("send"), () => send(ticket, way(), field.value), "button best"),
+  ];
+}
+
+function choice(ways, to) {
+  const options = ways.map((way) => make("option", { value: way.id, selected: way.id === to }, told(way)));
+  const field = make("select", { id: "way", change: () => write({ to: field.value }) }, ...options);
+  return [make("label", { for: "way" }, say("answer_by")), field];
+}
+
+function told({ channel, label }) {
+  return `${say(`channel_${channel.toLowerCase()}`)}, ${label}`;
+}
+
+/** Messenger closes after a day; what a person wrote may leave for a week. */
+function isForPeople({ canReply, replyWindow }) {
+  return !canReply && Date.parse(replyWindow?.humanAgentUntil) > now();
+}
+
+/** What is being written outlives a reload, the session, and the way to an identity provider; it is theirs who wrote it. */
+function written() {
+  return JSON.parse(sessionStorage.getItem(draft()) ?? "{}");
+}
+
+function write(news) {
+  sessionStorage.setItem(draft(), JSON.stringify({ ...written(), ...news }));
+}
+
+function draft() {
+  return `heddle:written:${me.id}:${ID}`;
+}
+
+/** Up to where it was read when it was written: what came since, Heddle wants to be read first. */
+async function send(ticket, way, text) {
+  const { seq: lastSeenSeq = ticket.seq } = written();
+  write({ text, to: way.id });
+  const input = { ticketId: ticket.id, identityId: way.id, text, lastSeenSeq, humanAgent: isForPeople(way) };
+  const payload = await change(`answer:${ID}:${way.id}:${text}`, SEND, input, { keptFor: A_DAY });
+  if (payload.userErrors.some(({ code }) => code === "SOMEBODY_ANSWERED")) write({ seq: undefined });
+  if (payload.userErrors.length) throw new Error(refusals(payload));
+  if (written().text === text) sessionStorage.removeItem(draft());
+  return say("sent");
+}
+
+async function solve(ticket) {
+  const payload = await change(`solve:${ID}:${ticket.seq}`, SOLVE, { ids: [ticket.id], status: "SOLVED" });
+  if (payload.userErrors.length) throw new Error(refusals(payload));
+  return say("solved");
+}
+
+noteOpened();
+const { refresh, doing } = showing(() => ask(READ, { id: ID, before: BEFORE }), draw);
+addEventListener("hashchange", () => {
+  noteOpened();
+  refresh();
+});
