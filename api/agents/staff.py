@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Any
 
 import strawberry
-from sqlalchemy import ColumnElement, Select, select
+from sqlalchemy import ColumnElement, Select, or_, select
 
 from api.computed import MAY_LIE_READY, computed
 from api.context import Info, Part, Reading, by, fill, plain
@@ -96,7 +96,7 @@ class Team(Node):
     name: str
     row_id: strawberry.Private[uuid.UUID]
 
-    @strawberry.field(description="By name; at most 100.")
+    @strawberry.field(description="By name; at most 100: `agents(teamId:, search:)` finds the others.")
     async def members(self, info: Info) -> list[Agent]:
         return await info.context.load(_members, self.row_id) or []
 
@@ -215,7 +215,11 @@ computed(Team, id=lambda team: public_id("Team", team.row_id))
 
 
 async def agents(
-    info: Info, team_id: strawberry.ID | None = None, on_shift: bool | None = None, left: bool = False
+    info: Info,
+    team_id: strawberry.ID | None = None,
+    on_shift: bool | None = None,
+    left: bool = False,
+    search: str | None = None,
 ) -> list[Agent]:
     async with info.context.reading() as reading:
         gone = staff.Agent.left_at.is_not(None)
@@ -227,6 +231,9 @@ async def agents(
         if on_shift is not None:
             present = one_of(staff.Agent.id, await duty.on_duty(reading.connection, at=reading.at))
             query = query.where(present if on_shift else ~present)
+        seen = [staff.Agent.name, *([staff.Agent.email] if reading.actor.manages else [])]
+        for word in (search or "").split():
+            query = query.where(or_(*(column.icontains(word, autoescape=True) for column in seen)))
         found = await reading.connection.objects(Agent, query.order_by(staff.Agent.name).limit(MOST))
         await fill(PARTS, reading, found, wanted(info))
         return found
@@ -243,6 +250,6 @@ class StaffQueries:
     agents: list[Agent] = strawberry.field(
         resolver=agents,
         description="Who works here, by name; `teamId`: in that team; `onShift`: only those who are, or who are not; `left`: "
-        "who worked here once, instead; at most 100.",
+        "who worked here once, instead; each word of `search` is in the name, or, for who manages, in the address; at most 100.",
     )
     teams: list[Team] = strawberry.field(resolver=_teams, description="By name; at most 100.")

@@ -12,16 +12,21 @@ from api.house import House
 from demo.farends import SmtpSink
 from domain.agents.invitations import PasswordLink
 from domain.agents.second_factor import SecondFactor
+from domain.agents.staff import save_team
 from domain.agents.system_mail import SYSTEM_MAIL
 from domain.agents.tries import FREE, Guessed
 from domain.db import database_time
+from domain.ids import public_id
 from integrations.mail.sending.system import SystemPost
 from integrations.settings import IntegrationSettings
 from tests.browser import LOSE_THE_NEXT_ANSWER, browsing, in_a_browser
 from tests.client import PASSWORD, SIGN_IN, Client
+from tests.factories import an_agent
 
 LEFT = "{ agents(left: true) { id name email presence onShift load { open } } }"
 WHERE = "{ viewer { agent { locale timezone } } }"
+FIND = "query($search: String, $team: ID) { agents(search: $search, teamId: $team) { name } }"
+MEMBERS = "{ teams { members { name } } }"
 STAFF = "{ agents { name email } }"
 VIEWER = "{ viewer { hasSecondFactor email agent { name } } }"
 CHANGE = "mutation($input: PasswordChangeInput!) { passwordChange(input: $input) { ok userErrors { code field } } }"
@@ -111,6 +116,24 @@ async def test_who_manages_sees_by_which_address_each_colleague_signs_in(
         ("Mia", "mia@shop.example"),
     ]
     assert [error["extensions"]["code"] for error in await ben.errors(STAFF)] == ["NOT_ALLOWED"]
+
+
+async def test_a_colleague_behind_a_hundred_others_is_found_by_a_piece_of_the_name_or_address(
+    house: House, mia: Client, ben: Client
+) -> None:
+    async with house.db.transaction() as session:
+        returns = await save_team(session, None, "Returns")
+        for name in (*(f"Ben{number}" for number in range(100)), "Bo"):
+            await an_agent(session, name, team=returns)
+    team = public_id("Team", returns.id)
+    (shown,) = (await ben.ask(MEMBERS))["teams"]
+    assert "Bo" not in [one["name"] for one in shown["members"]]
+
+    for asks, search in ((ben, " bO "), (mia, "Bo@"), (mia, "shop.example bo")):
+        assert (await asks.ask(FIND, search=search, team=team))["agents"] == [{"name": "Bo"}]
+
+    assert (await ben.ask(FIND, search="bo@"))["agents"] == [], "an address is for who manages"
+    assert (await mia.ask(FIND, search="%"))["agents"] == []
 
 
 async def test_everybody_chooses_in_which_language_and_zone_they_are_spoken_to(ben: Client) -> None:
