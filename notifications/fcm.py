@@ -50,7 +50,7 @@ class Fcm:
         async with self._starting:
             if self._app is None:
                 self._app = await asyncio.to_thread(self._start)
-        from firebase_admin import exceptions, messaging
+        from firebase_admin import messaging
 
         try:
             await asyncio.to_thread(self._app.credential.get_access_token)  # the library would block the loop
@@ -62,7 +62,7 @@ class Fcm:
         answer = batch.responses[0]
         if answer.success:
             return Accepted(answer.message_id)
-        return _judged(answer.exception, messaging, exceptions)
+        return _judged(answer.exception, messaging)
 
     def _start(self) -> Any:
         import firebase_admin  # 1.2 s and 28 MB: only where something is pushed
@@ -126,24 +126,17 @@ def _is_google(failure: Exception) -> bool:
     return isinstance(failure, FirebaseError | GoogleAuthError)
 
 
-def _judged(refusal: Any, messaging: Any, exceptions: Any) -> Failed:
-    """404 UNREGISTERED and a device of another project are gone for good; 429, 5xx and silence are tried again."""
-    code = str(refusal.code)
+def _judged(refusal: Any, messaging: Any) -> Failed:
+    """404 UNREGISTERED and a device of another project are gone for good; other 4xx are final. 429, 5xx and silence are tried
+    again."""
+    code, answer = str(refusal.code), refusal.http_response
     match refusal:
         case messaging.UnregisteredError():
             return Failed("UNREGISTERED", again=False, device_gone=True)
         case messaging.SenderIdMismatchError():
             return Failed("SENDER_ID_MISMATCH", again=False, device_gone=True)
-        case (
-            exceptions.InvalidArgumentError()
-            | exceptions.PermissionDeniedError()
-            | exceptions.UnauthenticatedError()
-        ):
-            return Failed(code, again=False)
-        case _:
-            return Failed(code, again=True, after=_retry_after(refusal))
-
-
-def _retry_after(refusal: Any) -> float | None:
-    answer = getattr(refusal, "http_response", None)
-    return seconds_of(answer.headers.get("Retry-After")) if answer is not None else None
+    if answer is None:
+        return Failed(code, again=True)
+    if answer.status_code == 429 or answer.status_code >= 500:
+        return Failed(code, again=True, after=seconds_of(answer.headers.get("Retry-After")))
+    return Failed(code, again=False)

@@ -25,13 +25,14 @@ ACCOUNT = f"heddle@{PROJECT}.iam.gserviceaccount.com"
 AUDIENCE = "https://oauth2.googleapis.com/token"  # google-auth signs for it, whatever token_uri says
 
 Refusal = Literal[
-    "unregistered", "invalid", "unauthorized", "forbidden", "wrong_sender",
+    "unregistered", "no_project", "invalid", "unauthorized", "forbidden", "wrong_sender",
     "quota", "quota_silent", "unavailable", "internal",
 ]  # fmt: skip
 Fault = Refusal | Literal["reset", "truncated", "hang", "token_down"]
 
 REFUSALS: dict[Refusal, tuple[int, str, str, str | None]] = {
     "unregistered": (404, "NOT_FOUND", "Requested entity was not found.", "UNREGISTERED"),
+    "no_project": (404, "NOT_FOUND", "Requested entity was not found.", None),
     "invalid": (400, "INVALID_ARGUMENT", "The token is not a valid FCM registration token", "INVALID_ARGUMENT"),
     "unauthorized": (401, "UNAUTHENTICATED", "Request had invalid authentication credentials.", None),
     "forbidden": (403, "PERMISSION_DENIED", "Permission 'cloudmessaging.messages.create' denied.", None),

@@ -40,6 +40,7 @@ async def test_an_accepted_push_has_the_providers_id() -> None:
     [
         ("unregistered", Failed("UNREGISTERED", again=False, device_gone=True)),
         ("wrong_sender", Failed("SENDER_ID_MISMATCH", again=False, device_gone=True)),
+        ("no_project", Failed("NOT_FOUND", again=False)),
         ("invalid", Failed("INVALID_ARGUMENT", again=False)),
         ("forbidden", Failed("PERMISSION_DENIED", again=False)),
         ("quota", Failed("RESOURCE_EXHAUSTED", again=True, after=1.0)),
