@@ -10,15 +10,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from domain.agents.staff import Agent
 from domain.alerting import notices
 from domain.alerting.alert_preferences import AlertPreferences, Silence, preferences_of
-from domain.alerting.alerts import UNRESOLVED, Alert, AlertKind, AlertState
+from domain.alerting.alerts import UNRESOLVED, Alert, AlertState
 from domain.alerting.devices import Transport
 from domain.alerting.ladders import Ladder, Way
 from domain.alerting.notices import Notice, NoticeKind, NoticeState
-from domain.complaints.complaints import complaint_of
 from domain.db import database_time, new_id
 from domain.events import Event
 from domain.sla.clocks import ladder_of
-from notifications.recipients import concern_of, next_after, people_of_the_shop, who_is_told
+from notifications.recipients import concern_of, next_after, owner_of, people_of_the_shop, who_is_told
 
 STORM = 5
 """More alerts than this within the time below, for one person, are told as one."""
@@ -39,7 +38,7 @@ async def tell(session: AsyncSession, event: Event) -> None:
     now = await database_time(session)
     people = await people_of_the_shop(session, at=now)
     reached = 0
-    owner_id = await _owner_of(session, alert)
+    owner_id = await owner_of(session, alert)
     for agent_id in await who_is_told(session, step, people, alert.ticket_id, owner_id=owner_id):
         notice = Notice(
             id=new_id(), agent_id=agent_id, event_seq=event.seq, alert_id=alert.id, ticket_id=alert.ticket_id,
@@ -52,14 +51,6 @@ async def tell(session: AsyncSession, event: Event) -> None:
         return
     if alert.warns:
         await _mail_who_is_quiet(session, event, at=now)
-
-
-async def _owner_of(session: AsyncSession, alert: Alert) -> uuid.UUID | None:
-    """Of the complaint that it is about."""
-    if alert.ticket_id is None or alert.kind not in (AlertKind.COMPLAINT_DUE, AlertKind.COMPLAINT_STALLED):
-        return None
-    complaint = await complaint_of(session, alert.ticket_id)
-    return complaint.owner_id if complaint else None
 
 
 async def _mail_who_is_quiet(session: AsyncSession, event: Event, *, at: datetime) -> None:

@@ -16,7 +16,7 @@ from domain.alerting.ladders import Way
 from domain.alerting.notices import Notice, NoticeKind, NoticeState
 from domain.db import new_id
 from domain.sla.clocks import ladder_of
-from notifications.recipients import people_of_the_shop, who_is_told
+from notifications.recipients import owner_of, people_of_the_shop, who_is_told
 
 AN_HOUR = timedelta(hours=1)
 A_DAY = timedelta(days=1)
@@ -41,7 +41,8 @@ async def digest(session: AsyncSession, *, at: datetime) -> int:
     hourly: set[uuid.UUID] = set()
     for alert, is_new in found.all():
         top = (await ladder_of(session, alert)).top
-        for agent_id in await who_is_told(session, top, people, alert.ticket_id):
+        owner_id = await owner_of(session, alert)
+        for agent_id in await who_is_told(session, top, people, alert.ticket_id, owner_id=owner_id):
             counts[agent_id] = counts.get(agent_id, 0) + 1
             if is_new:
                 hourly.add(agent_id)

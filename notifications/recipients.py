@@ -13,7 +13,9 @@ from domain.access import who_may_see
 from domain.actors import Role
 from domain.agents import duty
 from domain.agents.staff import Agent, TeamMember
+from domain.alerting.alerts import Alert, AlertKind
 from domain.alerting.ladders import Step, Told
+from domain.complaints.complaints import complaint_of
 from domain.desk.tickets import Ticket
 
 
@@ -100,6 +102,14 @@ async def concern_of(session: AsyncSession, ticket_id: uuid.UUID | None) -> Conc
         return Concern()
     ticket = await session.get_one(Ticket, ticket_id)
     return Concern(ticket.assignee_id, ticket.team_id)
+
+
+async def owner_of(session: AsyncSession, alert: Alert) -> uuid.UUID | None:
+    """Of the complaint that an alert is about."""
+    if alert.ticket_id is None or alert.kind not in (AlertKind.COMPLAINT_DUE, AlertKind.COMPLAINT_STALLED):
+        return None
+    complaint = await complaint_of(session, alert.ticket_id)
+    return complaint.owner_id if complaint else None
 
 
 async def people_of_the_shop(session: AsyncSession, *, at: datetime) -> Sequence[Person]:

@@ -3,15 +3,22 @@
 from datetime import datetime, timedelta
 
 import pytest
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, func, select, update
 
+from domain.agents.staff import Agent
 from domain.alerting.alert_preferences import AlertPreferences
 from domain.alerting.alerts import Alert
+from domain.alerting.ladders import Step, Told, Way
 from domain.alerting.notices import Notice, NoticeKind, NoticeState
+from domain.complaints.opening import open_complaint
+from domain.complaints.stalling import fire_stalled
+from domain.desk.tickets import Ticket
 from notifications.digest import digest
-from tests.notifications.shop import Shop
+from tests.factories import NOON, an_agent
+from tests.notifications.shop import Shop, register
 
 AN_HOUR = timedelta(hours=1)
+A_DAY = timedelta(days=1)
 
 
 @pytest.fixture
@@ -77,3 +84,23 @@ async def test_one_that_was_silenced_does_not_use_up_the_day(shop: Shop, rang: d
     await _quiet(shop, "", "")
 
     assert await _told(shop, rang, *range(30, 60)) == [30, 54]
+
+
+async def test_a_complaint_in_which_nothing_moves_is_told_again_to_its_owner(shop: Shop) -> None:
+    await shop.ladder(Step(1, 0, (Told.ASSIGNEE,), ways=(Way.PUSH,)))
+    async with shop.db.transaction() as session:
+        ben, ticket = await an_agent(session, "Ben"), (await session.scalars(select(Ticket))).one()
+        await register(session, ben, "ben:1")
+        await open_complaint(session, ticket, promised_at=NOON + 7 * A_DAY, by=ben.as_actor(), at=NOON)
+        assert await fire_stalled(session, at=NOON + 7 * A_DAY) == 1
+    await shop.told()
+    async with shop.db.transaction() as session:
+        await session.execute(update(Alert).values(next_at=None))
+        rang = (await session.scalars(select(func.max(Notice.created_at)))).one()
+
+    assert await _told(shop, rang, 1) == [1]
+
+    told = select(Agent.name, Notice.count).join(Notice, Notice.agent_id == Agent.id).order_by(Agent.name)
+    async with shop.db.reading() as connection:
+        counted = (await connection.execute(told.where(Notice.kind == NoticeKind.DIGEST))).all()
+    assert [tuple(row) for row in counted] == [("Ben", 1), ("Mia", 1)]
