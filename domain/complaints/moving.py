@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.actors import Actor
 from domain.complaints.complaints import Complaint, ComplaintStep
-from domain.complaints.decision_dates import counts_as_accepted, legal_date
+from domain.complaints.decision_dates import counts_as_accepted, due_at, hours_for, legal_date
 from domain.complaints.opening import check_promise
 from domain.complaints.refusals import CountsAsAccepted
 from domain.complaints.stages import UNDECIDED, Outcome, Remedy, Stage
@@ -20,6 +20,7 @@ from domain.desk.tickets import Ticket, TicketStatus
 from domain.errors import InvalidInput
 from domain.events import EventKind
 from domain.languages import N_
+from domain.planning import applying
 from domain.sla import reckoning
 from domain.sla.promises import Deed
 
@@ -136,9 +137,19 @@ async def change(
     if owner_id is not Left.OUT:
         complaint.owner_id = owner_id
     if promised_at is not Left.OUT:
-        complaint.promised_at = promised_at
         legal = await legal_date(session, ticket.id)
-        check_promise(legal.due_at if legal else None, complaint.promised_at, at=at)
+        law = legal.due_at if legal else None
+        check_promise(law, promised_at, at=at)
+        before, complaint.promised_at = complaint.promised_at, promised_at
+        await applying.follow(
+            session,
+            complaint,
+            before=due_at(law, before),
+            decision=due_at(law, promised_at),
+            hours=await hours_for(session, legal),
+            by=by,
+            at=at,
+        )
     if next_step is not None:
         complaint.next_step, complaint.moved_at = next_step.strip(), at
         complaint.next_step_at = None

@@ -15,7 +15,7 @@ from domain.complaints.decision_dates import due_at, hours_for, legal_date
 from domain.db import new_id
 from domain.desk.tasks import Task
 from domain.desk.tickets import Ticket
-from domain.planning.templates import Planned, TaskTemplate, Whose
+from domain.planning.templates import Anchor, Planned, TaskTemplate, Whose, planned_as
 from domain.sla.hours import Hours
 
 
@@ -72,6 +72,30 @@ async def apply(
             task.saved(by=by, at=at)
             made.append(task)
     return made
+
+
+async def follow(
+    session: AsyncSession,
+    complaint: Complaint,
+    *,
+    before: datetime | None,
+    decision: datetime | None,
+    hours: Hours,
+    by: Actor,
+    at: datetime,
+) -> None:
+    """What counts from the decision's date is due by the new one, unless somebody has moved or done it. The ticket is held."""
+    found = await session.scalars(
+        select(Task).where(Task.complaint_id == complaint.id, Task.done_at.is_(None)).with_for_update()
+    )
+    for task in found.all():
+        planned = await planned_as(session, str(task.step), complaint.template)
+        if planned is None or planned.anchor != Anchor.DECISION:
+            continue
+        due_at = planned.due_at(hours, at, decision)
+        if due_at != task.due_at and task.due_at == planned.due_at(hours, task.updated_at, before):
+            task.due_at = due_at
+            task.saved(by=by, at=at)
 
 
 async def _whose(

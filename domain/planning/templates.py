@@ -158,6 +158,7 @@ SHIPPED: dict[Template | None, tuple[Planned, ...]] = {
     ),
 }
 """What a complaint makes as long as the shop has saved nothing of its own."""
+SHIPPED_BY_US = "shipped"
 
 
 def shipped(law: Template | None, locale: str) -> list[Planned]:
@@ -183,7 +184,15 @@ async def for_complaints(
         .limit(1)
     )
     template = found.one_or_none()
-    return (str(template.id), template.planned) if template else ("shipped", shipped(law, locale))
+    return (str(template.id), template.planned) if template else (SHIPPED_BY_US, shipped(law, locale))
+
+
+async def planned_as(session: AsyncSession, step: str, law: Template | None) -> Planned | None:
+    """What a complaint's step says now, by the name that `for_complaints` gave and its number."""
+    name, _, number = step.partition("/")
+    template = None if name == SHIPPED_BY_US else await session.get_one(TaskTemplate, uuid.UUID(name))
+    planned = template.planned if template else shipped(law, "en")
+    return planned[int(number)] if int(number) < len(planned) else None
 
 
 async def save_template(

@@ -25,6 +25,7 @@ from tests.browser import browsing, in_a_browser
 from tests.client import Client
 from tests.complaining import under_the_law
 from tests.factories import a_channel, a_mail, receive
+from tests.feed import all_told, cursor_of
 from tests.reading import a_token
 
 OPEN = """mutation($input: ComplaintOpenInput!) { complaintOpen(input: $input) {
@@ -44,6 +45,10 @@ SAVE_TEMPLATE = """mutation($input: TaskTemplateSaveInput!) { taskTemplateSave(i
   template { id } userErrors { code field } } }"""
 APPLY = """mutation($input: TaskTemplateApplyInput!) { taskTemplateApply(input: $input) {
   tasks { title dueAt assignee { name } } userErrors { code } } }"""
+
+TASKS = "{ tasks { id title dueAt } }"
+SAVE_TASK = "mutation($input: TaskSaveInput!) { taskSave(input: $input) { userErrors { code } } }"
+CHANGES = """query($since: Cursor!) { changes(since: $since) { changes { ... on TaskChanged { task { title } } } } }"""
 
 EVIL = "<script>alert('x')</script> <img src=https://evil.example/p.png> & <b>bold</b>"
 
@@ -152,6 +157,32 @@ async def test_what_a_complaint_makes_is_the_shops_to_say(mia: Client, ben: Clie
     tasks = (await ben.ask("{ tasks { title assignee { name } } }"))["tasks"]
     assert tasks == [{"title": "Write to Ada", "assignee": {"name": "Mia"}}]
     assert again == {"tasks": [], "userErrors": []}
+
+
+async def test_the_deciding_tasks_follow_what_the_shop_promises_anew_unless_somebody_has_moved_them(
+    house: House, mia: Client, ben: Client, ticket_id: str
+) -> None:
+    days: dict[str, Any] = {"whose": "OWNER", "unit": "DAYS"}
+    own = [days | {"title": title, "amount": 2, "anchor": "DECISION"} for title in ("Look", "Decide", "Call")]
+    own.append(days | {"title": "Confirm", "amount": 1})
+    await mia.do(SAVE_TEMPLATE, name="Ours", tasks=own, onComplaint=True)
+    opened = await ben.do(OPEN, ticketId=ticket_id, template="COMPLAINT_PL", promisedAt=soon(13))
+    before = {task["title"]: task for task in (await ben.ask(TASKS))["tasks"]}
+    moved = soon(4)
+    assert await ben.refused(SAVE_TASK, id=before["Look"]["id"], dueAt=moved) == []
+    assert await ben.refused(SAVE_TASK, id=before["Call"]["id"], done=True) == []
+    since, promised = await cursor_of(house, ben), soon(5)
+
+    assert await ben.refused(UPDATE, id=opened["complaint"]["id"], promisedAt=promised) == []
+
+    after = {task["title"]: task for task in (await ben.ask(TASKS))["tasks"]}
+    assert {title for title in after if after[title] != before[title]} == {"Look", "Decide"}
+    assert datetime.fromisoformat(after["Look"]["dueAt"]) == datetime.fromisoformat(moved)
+    first, second = (datetime.fromisoformat(tasks["Decide"]["dueAt"]) for tasks in (before, after))
+    assert second < datetime.fromisoformat(promised) < first
+    await all_told(house)
+    told = (await ben.ask(CHANGES, since=since))["changes"]["changes"]
+    assert [change["task"] for change in told if change] == [{"title": "Decide"}]
 
 
 async def test_a_task_of_a_template_is_due_after_hours_of_opening_and_is_whose_the_template_says(
