@@ -102,6 +102,7 @@ class PolicyTemplate:
     code: PolicyTemplateCode
     name: str
     about: str
+    conditions: PolicyConditions
     targets: list[PolicyTarget]
 
 
@@ -206,6 +207,7 @@ async def _templates(info: Info) -> list[PolicyTemplate]:
             code=code,
             name=translate(info.context.locale, one.name),
             about=translate(info.context.locale, one.about),
+            conditions=_conditions(one.conditions, {}),
             targets=[_target(target) for target in one.targets],
         )
         for code, one in SUGGESTED.items()

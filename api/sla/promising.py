@@ -13,7 +13,7 @@ from api.sla.policies import Policy, policies_where
 from domain import access
 from domain.actors import Actor
 from domain.agents import staff
-from domain.alerting.ladders import Ladder, Step, Told, Way
+from domain.alerting.ladders import DEFAULT, Ladder, Step, Told, Way
 from domain.customers import profiles
 from domain.db import Json
 from domain.desk.tickets import TicketStatus
@@ -80,7 +80,9 @@ class PolicySaveInput:
     targets: list[PolicyTargetInput] | None = None
     pauses: list[TicketStatus] | None = None
     reopen_seconds: int | None = None
-    ladder: PolicyLadderInput | None = None
+    ladder: strawberry.Maybe[PolicyLadderInput | None] = strawberry.field(
+        description="null: the house's own again."
+    )
     client_mutation_id: strawberry.ID
 
 
@@ -151,7 +153,9 @@ async def _read_conditions(session: AsyncSession, given: PolicyConditionsInput, 
     )
 
 
-async def _read_ladder(session: AsyncSession, given: PolicyLadderInput, actor: Actor) -> Ladder:
+async def _read_ladder(session: AsyncSession, given: PolicyLadderInput | None, actor: Actor) -> Ladder:
+    if given is None:
+        return DEFAULT
     steps = []
     for step in given.steps:
         agents = [row_id("Agent", id, field="ladder.steps.agentIds") for id in step.agent_ids]
@@ -192,7 +196,7 @@ async def _policy_save(info: Info, input: PolicySaveInput) -> PolicyPayload:
             position=input.position,
             pauses=input.pauses,
             reopen_seconds=input.reopen_seconds,
-            ladder=await _read_ladder(session, input.ladder, actor) if input.ladder else None,
+            ladder=await _read_ladder(session, input.ladder.value, actor) if input.ladder else None,
             default=input.is_default,
         )
         await recounts.recount(session, at=now)

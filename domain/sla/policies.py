@@ -13,7 +13,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from domain import naming
 from domain.abreast import asked, one_at_a_time
-from domain.alerting.ladders import Ladder
+from domain.alerting.ladders import DEFAULT, Ladder
 from domain.db import Base, Json, new_id
 from domain.desk import tags
 from domain.desk.tickets import TicketStatus
@@ -252,7 +252,7 @@ async def save_policy(
     if reopen_seconds is not None:
         policy.reopen_seconds = reopen_seconds
     if ladder is not None:
-        policy.ladder = ladder.to_json()
+        policy.ladder = ladder.to_json() if ladder != DEFAULT else None
     if default is False and policy.is_default:
         raise InvalidInput(N_("Make another policy the default first."), field=["isDefault"])
     if default is True and not policy.is_default:

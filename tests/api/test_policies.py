@@ -33,6 +33,7 @@ POLICY = """mutation($input: PolicySaveInput!) { policySave(input: $input) { pol
     targets { metric seconds days workingDays warnDays channel priority }
     conditions { tags channels } pauses ladder { rounds steps { level afterSeconds tells ways } } }
   userErrors { code field message } } }"""
+TEMPLATES = "{ policyTemplates { code conditions { tags teams { name } } } }"
 DELETE = "mutation($input: PolicyDeleteInput!) { policyDelete(input: $input) { ok userErrors { code } } }"
 TICKETS = (
     """{ tickets { edges { node { id clocks { metric state dueAt targetSeconds policy { name } } } } } }"""
@@ -137,6 +138,30 @@ async def test_a_template_is_a_policy_to_begin_with(mia: Client) -> None:
     (legal,) = [target for target in policy["targets"] if target["metric"] == "RESOLUTION"]
     assert (legal["days"], legal["workingDays"], legal["warnDays"]) == (14, False, [7, 3, 1])
     assert policy["ladder"] == {"rounds": 3, "steps": DEFAULT_LADDER}
+
+
+async def test_who_chooses_a_template_sees_by_which_tags_its_tickets_are_known(mia: Client) -> None:
+    shown = (await mia.ask(TEMPLATES))["policyTemplates"]
+
+    assert {one["code"]: one["conditions"] for one in shown} == {
+        "SHOP": {"tags": [], "teams": []},
+        "COMPLAINT_PL": {"tags": ["reklamacja"], "teams": []},
+        "COMPLAINT_ES": {"tags": ["reclamación", "reclamació"], "teams": []},
+    }
+
+
+async def test_a_policy_with_a_ladder_of_its_own_goes_back_to_the_houses(mia: Client) -> None:
+    calendar = (await mia.do(CALENDAR, name="Office", hours=OFFICE))["calendar"]
+    own = {"steps": [{"level": 1, "afterSeconds": 0, "tells": ["ADMINS"]}], "rounds": 1}
+    policy = (await mia.do(POLICY, name="New", calendarId=calendar["id"], ladder=own))["policy"]
+    assert len(policy["ladder"]["steps"]) == 1
+    renamed = (await mia.do(POLICY, id=policy["id"], name="Newer"))["policy"]
+    assert renamed["ladder"] == policy["ladder"]
+
+    again = await mia.do(POLICY, id=policy["id"], ladder=None)
+
+    assert again["userErrors"] == []
+    assert again["policy"]["ladder"] == {"rounds": 3, "steps": DEFAULT_LADDER}
 
 
 async def test_editing_a_policy_moves_the_clocks_of_open_tickets_and_says_how_many(
