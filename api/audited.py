@@ -93,6 +93,7 @@ AUDITED = {
     ),
     "policyDelete": Audited(AuditKind.POLICY_DELETED, ("id",)),
     "calendarSave": Audited(AuditKind.CALENDAR_SAVED, ("id", "name", "hours")),
+    "calendarDelete": Audited(AuditKind.CALENDAR_DELETED, ("id",)),
     "taskTemplateSave": Audited(
         AuditKind.TASK_TEMPLATE_SAVED, ("id", "name", "tasks", "on_complaint", "law")
     ),

@@ -98,6 +98,7 @@ class AuditKind(StrEnum):
     POLICY_SAVED = "policy_saved"
     POLICY_DELETED = "policy_deleted"
     CALENDAR_SAVED = "calendar_saved"
+    CALENDAR_DELETED = "calendar_deleted"
     TAG_RENAMED = "tag_renamed"
     TAG_REMOVED = "tag_removed"
     TASK_TEMPLATE_SAVED = "task_template_saved"

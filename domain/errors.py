@@ -29,6 +29,7 @@ Refused                      an expected refusal: reaches the caller as a user e
 │   ├── AlreadyCalling
 │   ├── TagsChanging         on their tickets, one after another
 │   └── MutationIdReused
+├── InUse                    something else of the shop needs it
 ├── TagInUse                 a shared rule names it
 ├── TagFixed                 complaints are known by it
 ├── Undecided                a complaint waits for its decision
@@ -201,6 +202,13 @@ class IdentityTaken(Conflict):
 class MutationIdReused(Conflict):
     code = "MUTATION_ID_REUSED"
     sentence = N_("This clientMutationId was used with another input.")
+
+
+class InUse(Refused):
+    """`names`: what needs it."""
+
+    code = "IN_USE"
+    sentence = N_("Still in use: {names}. Change that first.")
 
 
 class Undecided(Refused):

@@ -215,9 +215,12 @@ async def _places(session: AsyncSession, team: str | None, hours: str | None) ->
     for column, what, model, name in named:
         if name is None:
             continue
-        found[column] = await session.scalar(select(model.id).where(model.name == name)) if name else None
+        there = [Calendar.archived_at.is_(None)] if model is Calendar else []
+        asked = select(model.id).where(model.name == name, *there)
+        found[column] = await session.scalar(asked) if name else None
         if name and found[column] is None:
-            known = ", ".join(await session.scalars(select(model.name).order_by(model.name))) or "none"
+            names = select(model.name).where(*there).order_by(model.name)
+            known = ", ".join(await session.scalars(names)) or "none"
             raise WrongSetting(f"There is no {what} {name!r}; there is {known}.")
     return found
 

@@ -9,9 +9,10 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.context import Info, Reading, plain
-from api.errors import UserError
+from api.errors import OkPayload, UserError
 from api.mutations import changed, mutation
 from api.node import Node
+from domain import access
 from domain.access import may_see
 from domain.actors import Actor
 from domain.db import Json, one_of
@@ -82,6 +83,12 @@ class CalendarSaveInput:
     client_mutation_id: strawberry.ID
 
 
+@strawberry.input
+class CalendarDeleteInput:
+    id: strawberry.ID
+    client_mutation_id: strawberry.ID
+
+
 @strawberry.type
 class CalendarPayload:
     calendar: Calendar | None = None
@@ -144,7 +151,7 @@ async def _calendars(info: Info) -> list[Calendar]:
     async with info.context.reading() as reading:
         rows = await reading.connection.execute(
             select(policies.Calendar.__table__)
-            .where(may_see(policies.Calendar, reading.actor))
+            .where(may_see(policies.Calendar, reading.actor), policies.Calendar.archived_at.is_(None))
             .order_by(policies.Calendar.name)
             .limit(100)
         )
@@ -165,6 +172,16 @@ async def _calendar_save(info: Info, input: CalendarSaveInput) -> CalendarPayloa
         return CalendarPayload(calendar=(await calendars_by_id(reading, {id})).get(id))
 
 
+async def _calendar_delete(info: Info, input: CalendarDeleteInput) -> OkPayload:
+    async def change(session: AsyncSession, actor: Actor, now: datetime) -> Json:
+        calendar = await access.one(session, policies.Calendar, row_id("Calendar", input.id), to=actor)
+        await policies.archive_calendar(session, calendar, at=now)
+        return {}
+
+    await changed(info, input, change)
+    return OkPayload(ok=True)
+
+
 @strawberry.type
 class CalendarQueries:
     calendars: list[Calendar] = strawberry.field(resolver=_calendars, description="By name; at most 100.")
@@ -173,3 +190,7 @@ class CalendarQueries:
 @strawberry.type
 class CalendarMutations:
     calendar_save: CalendarPayload = mutation(resolver=_calendar_save)
+    calendar_delete: OkPayload = mutation(
+        resolver=_calendar_delete,
+        description="Refused as `IN_USE` while a policy or a channel goes by it; what was promised by it once is still told.",
+    )

@@ -16,7 +16,7 @@ from domain import access
 from domain.actors import Actor
 from domain.agents import staff
 from domain.db import Json
-from domain.errors import InvalidInput
+from domain.errors import InvalidInput, NotFound
 from domain.ids import public_id, row_id
 from domain.languages import N_
 from domain.sla import policies
@@ -173,7 +173,9 @@ async def _places(
         team = await access.one(session, staff.Team, row_id("Team", team_id, field="teamId"), to=actor)
     if calendar_id:
         asked = row_id("Calendar", calendar_id, field="calendarId")
-        calendar = await access.one(session, policies.Calendar, asked, to=actor)
+        calendar = await access.one(session, policies.Calendar, asked, to=actor, lock=True)
+        if calendar.archived_at:
+            raise NotFound(field=["calendarId"])
     return {"team_id": team.id if team else None, "calendar_id": calendar.id if calendar else None}
 
 

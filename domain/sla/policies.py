@@ -17,20 +17,25 @@ from domain.alerting.ladders import DEFAULT, Ladder
 from domain.db import Base, Json, new_id
 from domain.desk import tags
 from domain.desk.tickets import TicketStatus
-from domain.errors import InvalidInput, NotFound
+from domain.errors import InUse, InvalidInput, NotFound
 from domain.languages import N_
 from domain.sla.hours import Hours, NeverOpen
 from domain.sla.promises import Terms
 from domain.sla.targets import Target
-from domain.ways_in.channels import ChannelKind
+from domain.ways_in.channels import Channel, ChannelKind
 
 
 class Calendar(Base):
     __tablename__ = "calendar"
+    __table_args__ = (
+        Index("uq_calendar_name", "name", unique=True, postgresql_where=text("archived_at IS NULL")),
+    )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
-    name: Mapped[str] = mapped_column(unique=True)
+    name: Mapped[str]
     hours: Mapped[Json]
+    archived_at: Mapped[datetime | None]
+    """What was promised by it once is still reckoned."""
 
 
 @dataclass(frozen=True)
@@ -180,12 +185,11 @@ async def save_calendar(
     """In place of what it was; without an id, a new one."""
     await one_at_a_time(session, "policies")
     name = naming.name(name)
-    if await session.scalar(
-        select(Calendar.id).where(Calendar.name == name, Calendar.id.is_distinct_from(calendar_id))
-    ):
+    others = (Calendar.archived_at.is_(None), Calendar.id.is_distinct_from(calendar_id))
+    if await session.scalar(select(Calendar.id).where(Calendar.name == name, *others)):
         raise InvalidInput(N_("There is a calendar with this name already."), field=["name"])
     calendar = await session.get(Calendar, calendar_id) if calendar_id else Calendar(id=new_id())
-    if calendar is None:
+    if calendar is None or calendar.archived_at:
         raise NotFound(field=["id"])
     try:
         hours.add(datetime.now(UTC), 1)
@@ -195,6 +199,20 @@ async def save_calendar(
     session.add(calendar)
     await session.flush()
     return calendar
+
+
+async def archive_calendar(session: AsyncSession, calendar: Calendar, *, at: datetime) -> None:
+    """One by which a policy counts, or a channel is open, stays."""
+    await one_at_a_time(session, "policies")
+    await session.refresh(calendar, with_for_update={"key_share": True})  # as whoever gives it to a channel
+    if calendar.archived_at:
+        raise NotFound(field=["id"])
+    policies = select(Policy.name).where(Policy.calendar_id == calendar.id, Policy.archived_at.is_(None))
+    channels = select(Channel.name).where(Channel.calendar_id == calendar.id)
+    if using := [*await session.scalars(policies.order_by(Policy.name)), *await session.scalars(channels)]:
+        raise InUse(field=["id"], names=", ".join(using))
+    calendar.archived_at = at
+    await session.flush()
 
 
 async def save_policy(
@@ -233,7 +251,8 @@ async def save_policy(
             if await session.scalar(select(Policy.id).where(same)):
                 raise InvalidInput(N_("A policy needs a name that no other has."), field=["name"])
     if calendar_id is not None:
-        if await session.get(Calendar, calendar_id) is None:
+        calendar = await session.get(Calendar, calendar_id)
+        if calendar is None or calendar.archived_at:
             raise NotFound(field=["calendarId"])
         policy.calendar_id = calendar_id
     if targets is not None:
@@ -288,7 +307,8 @@ async def set_default_policy(
 ) -> Policy:
     """One policy and its calendar, in place of what had that name."""
     name = naming.name(name)
-    calendar_id = await session.scalar(select(Calendar.id).where(Calendar.name == name))
+    named = (Calendar.name == name, Calendar.archived_at.is_(None))
+    calendar_id = await session.scalar(select(Calendar.id).where(*named))
     calendar = await save_calendar(session, calendar_id, name, hours)
     policy_id = await session.scalar(
         select(Policy.id).where(Policy.name == name, Policy.archived_at.is_(None))

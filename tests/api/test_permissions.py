@@ -58,7 +58,8 @@ from domain.joining.suggestions import Suggestion
 from domain.macros import macros
 from domain.macros.macros import Visibility
 from domain.planning import templates
-from domain.sla.policies import save_policy
+from domain.sla.hours import ALWAYS
+from domain.sla.policies import save_calendar, save_policy
 from domain.tagging.changes import TagChange
 from domain.ways_in import blocking
 from domain.ways_in.channels import Channel, ChannelKind
@@ -436,6 +437,12 @@ async def _a_policy(asking: Asking) -> Values:
         return {"id": public_id("Policy", policy.id)}
 
 
+async def _a_calendar(asking: Asking) -> Values:
+    async with asking.house.db.transaction() as session:
+        calendar = await save_calendar(session, None, asking.new_address(), ALWAYS)
+        return {"id": public_id("Calendar", calendar.id)}
+
+
 async def _bens(session: AsyncSession, asking: Asking) -> tuple[Ticket, Actor]:
     """Ben, and a ticket of Support."""
     ben = await actor_by_id(session, row_id("Agent", asking.Ben))
@@ -582,6 +589,7 @@ MUTATIONS: dict[str, Callable[[Asking, Principal], Any]] = {
     "policySave": lambda a, p: {"name": a.new_address(), "calendarId": a.Calendar},
     "policyDelete": lambda a, p: _a_policy(a),
     "calendarSave": lambda a, p: {"name": a.new_address(), "hours": HOURS},
+    "calendarDelete": lambda a, p: _a_calendar(a),
     "assignmentSave": lambda a, p: {"teamId": a.Team, "capacity": 10},
     "rotaSave": lambda a, p: {"agentId": a.Bo, "hours": HOURS},
     "arrivalRetry": lambda a, p: {"id": a.Arrival},

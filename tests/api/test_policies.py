@@ -12,6 +12,7 @@ from api.house import House
 from domain.agents.staff import Agent
 from domain.audit import AuditEntry, AuditKind
 from domain.db import database_time
+from domain.ids import public_id
 from domain.sla import recounts
 from domain.ways_in.channels import ChannelKind
 from tests.client import Client
@@ -33,6 +34,10 @@ POLICY = """mutation($input: PolicySaveInput!) { policySave(input: $input) { pol
     targets { metric seconds days workingDays warnDays channel priority }
     conditions { tags channels } pauses ladder { rounds steps { level afterSeconds tells ways } } }
   userErrors { code field message } } }"""
+DELETE_CALENDAR = """mutation($input: CalendarDeleteInput!) {
+  calendarDelete(input: $input) { ok userErrors { code message } } }"""
+SET_HOURS = "mutation($input: ChannelUpdateInput!) { channelUpdate(input: $input) { userErrors { code } } }"
+LEFT = "{ tickets { edges { node { clocks { secondsLeft policy { name calendar { name } } } } } } }"
 TEMPLATES = "{ policyTemplates { code conditions { tags teams { name } } } }"
 DELETE = "mutation($input: PolicyDeleteInput!) { policyDelete(input: $input) { ok userErrors { code } } }"
 TICKETS = (
@@ -162,6 +167,43 @@ async def test_a_policy_with_a_ladder_of_its_own_goes_back_to_the_houses(mia: Cl
 
     assert again["userErrors"] == []
     assert again["policy"]["ladder"] == {"rounds": 3, "steps": DEFAULT_LADDER}
+
+
+async def test_a_calendar_that_nothing_goes_by_is_deleted_and_what_it_promised_is_still_told(
+    admin: Client, mia: Client, house: House
+) -> None:
+    calendar = (await mia.do(CALENDAR, name="Office", hours=OFFICE))["calendar"]["id"]
+    other = (await mia.do(CALENDAR, name="Night", hours=OFFICE))["calendar"]["id"]
+    targets = [{"metric": "FIRST_REPLY", "seconds": 60}]
+    policy = (await mia.do(POLICY, name="All", calendarId=calendar, targets=targets, isDefault=True))[
+        "policy"
+    ]
+    async with house.db.transaction() as session:
+        mailbox = await a_channel(session, house.keys, ChannelKind.EMAIL)
+        await receive(session, mailbox, a_mail("ada@example.org", at=NOON))
+    channel = public_id("Channel", mailbox.id)
+    assert await admin.refused(SET_HOURS, id=channel, calendarId=calendar) == []
+
+    (refusal,) = (await mia.do(DELETE_CALENDAR, id=calendar))["userErrors"]
+    assert refusal["code"] == "IN_USE"
+    assert f"All, {mailbox.name}" in refusal["message"]
+    await mia.do(DELETE, id=policy["id"])
+    assert await mia.refused(DELETE_CALENDAR, id=calendar) == ["IN_USE"]
+    await admin.do(SET_HOURS, id=channel, calendarId=None)
+
+    once = {"id": calendar, "clientMutationId": "once"}
+    assert [(await mia.do(DELETE_CALENDAR, **once))["ok"] for _ in range(2)] == [True, True]
+
+    assert [one["name"] for one in (await mia.ask("{ calendars { name } }"))["calendars"]] == ["Night"]
+    assert await mia.refused(DELETE_CALENDAR, id=calendar) == ["NOT_FOUND"]
+    assert await admin.refused(SET_HOURS, id=channel, calendarId=calendar) == ["NOT_FOUND"]
+    assert await mia.refused(POLICY, name="New", calendarId=calendar) == ["NOT_FOUND"]
+    assert await mia.refused(CALENDAR, id=calendar, name="Office", hours=OFFICE) == ["NOT_FOUND"]
+    assert await mia.refused(CALENDAR, id=other, name="Office", hours=OFFICE) == []
+    (ticket,) = (await mia.ask(LEFT))["tickets"]["edges"]
+    (clock,) = ticket["node"]["clocks"]
+    assert clock["policy"] == {"name": "All", "calendar": {"name": "Office"}}
+    assert clock["secondsLeft"] < 0
 
 
 async def test_editing_a_policy_moves_the_clocks_of_open_tickets_and_says_how_many(
