@@ -37,6 +37,7 @@ AUDITED = {
         AuditKind.AGENT_CHANGED, ("role", "team_ids", "line", "skills", "capacity", "left")
     ),
     "teamSave": Audited(AuditKind.TEAM_SAVED, ("id", "name")),
+    "teamDelete": Audited(AuditKind.TEAM_DELETED, ("id",)),
     "importStart": Audited(AuditKind.IMPORTED, ("kind", "dry_run")),
     "assignmentSave": Audited(AuditKind.TEAM_SAVED, ("team_id", "mode", "capacity", "skills")),
     "shopUpdate": Audited(

@@ -107,7 +107,9 @@ def may_see(model: type[Base], actor: Actor) -> ColumnElement[bool]:
         case ActorKind.TOKEN:
             if SCOPES.get(model) not in actor.scopes:
                 return false()
-            return View.owner_id.is_(None) if model is View else true()
+            if model is View:
+                return View.owner_id.is_(None)
+            return Team.archived_at.is_(None) if model is Team else true()
         case ActorKind.VISITOR:
             return _visitors(model, actor)
         case ActorKind.CUSTOMER:
@@ -126,7 +128,9 @@ def _agents(model: type[Base], actor: Actor) -> ColumnElement[bool]:
         return _own(model.agent_id, actor)
     if model is View:
         return or_(View.owner_id.is_(None), _own(View.owner_id, actor))
-    if model in (Agent, Team, Channel, Policy, Calendar, CustomField, TaskTemplate):
+    if model is Team:
+        return Team.archived_at.is_(None)
+    if model in (Agent, Channel, Policy, Calendar, CustomField, TaskTemplate):
         return true()
     if model is Macro:
         return shown_to(actor)

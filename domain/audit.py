@@ -52,6 +52,7 @@ class AuditKind(StrEnum):
     AGENT_ADDED = "agent_added"
     AGENT_CHANGED = "agent_changed"
     TEAM_SAVED = "team_saved"
+    TEAM_DELETED = "team_deleted"
     SHOP_CHANGED = "shop_changed"
     TOKEN_CREATED = "token_created"
     TOKEN_REVOKED = "token_revoked"

@@ -9,13 +9,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from api.agents.staff import Agent, Team, agents_by_id, teams_by_id
 from api.complaints.complaints import StalledDays, StalledDaysInput
 from api.context import Info
-from api.errors import UserError
+from api.errors import OkPayload, UserError
 from api.mutations import changed, mutation
 from domain import access, shop
 from domain.actors import Actor, Role
 from domain.agents import invitations, sign_in, staff
 from domain.agents.invitations import Purpose
 from domain.agents.sign_in import Ended
+from domain.assigning.dissolving import archive_team
 from domain.complaints import stalling
 from domain.db import Json
 from domain.ids import row_id
@@ -91,6 +92,12 @@ class AgentUpdateInput:
 class TeamSaveInput:
     id: strawberry.ID | None = None
     name: str
+    client_mutation_id: strawberry.ID
+
+
+@strawberry.input
+class TeamDeleteInput:
+    id: strawberry.ID
     client_mutation_id: strawberry.ID
 
 
@@ -216,6 +223,16 @@ async def _team_save(info: Info, input: TeamSaveInput) -> TeamPayload:
     return await team_payload(info, await changed(info, input, change))
 
 
+async def _team_delete(info: Info, input: TeamDeleteInput) -> OkPayload:
+    async def change(session: AsyncSession, actor: Actor, now: datetime) -> Json:
+        team = await access.one(session, staff.Team, row_id("Team", input.id), to=actor)
+        await archive_team(session, team, by=actor, at=now)
+        return {}
+
+    await changed(info, input, change)
+    return OkPayload(ok=True)
+
+
 async def team_payload(info: Info, done: Json) -> TeamPayload:
     id = uuid.UUID(done["team"])
     async with info.context.reading() as reading:
@@ -271,4 +288,9 @@ class AdministrationMutations:
     agent_invite: AgentPayload = mutation(resolver=_agent_invite)
     agent_update: AgentPayload = mutation(resolver=_agent_update)
     team_save: TeamPayload = mutation(resolver=_team_save)
+    team_delete: OkPayload = mutation(
+        resolver=_team_delete,
+        description="Refused as `IN_USE` while it has open tickets or tasks, or a channel, a number, a policy or a macro names "
+        "it. What is over keeps its name, and is seen by who was in it.",
+    )
     shop_update: ShopPayload = mutation(resolver=_shop_update)

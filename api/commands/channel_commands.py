@@ -215,11 +215,11 @@ async def _places(session: AsyncSession, team: str | None, hours: str | None) ->
     for column, what, model, name in named:
         if name is None:
             continue
-        there = [Calendar.archived_at.is_(None)] if model is Calendar else []
-        asked = select(model.id).where(model.name == name, *there)
+        there = model.archived_at.is_(None)
+        asked = select(model.id).where(model.name == name, there)
         found[column] = await session.scalar(asked) if name else None
         if name and found[column] is None:
-            names = select(model.name).where(*there).order_by(model.name)
+            names = select(model.name).where(there).order_by(model.name)
             known = ", ".join(await session.scalars(names)) or "none"
             raise WrongSetting(f"There is no {what} {name!r}; there is {known}.")
     return found

@@ -64,7 +64,8 @@ async def set_number(
     """Says where a number stands: `heddle channel numbers set line +48221112233 --campaign Spring --language pl`."""
     async with house_here() as (house, _), house.db.transaction() as session:
         line = await _line(session, slug)
-        team_id = await session.scalar(select(Team.id).where(Team.name == team)) if team else None
+        named = select(Team.id).where(Team.name == team, Team.archived_at.is_(None))
+        team_id = await session.scalar(named) if team else None
         if team and team_id is None:
             raise WrongSetting(f"There is no team {team!r}.")
         now = await database_time(session)

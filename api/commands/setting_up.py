@@ -100,7 +100,7 @@ async def list_agents() -> None:
     teams = (
         select(func.string_agg(Team.name, aggregate_order_by(literal(", "), Team.name)))
         .join(TeamMember, TeamMember.team_id == Team.id)
-        .where(TeamMember.agent_id == Agent.id)
+        .where(TeamMember.agent_id == Agent.id, Team.archived_at.is_(None))
         .scalar_subquery()
     )
     async with house_here() as (house, _), house.db.transaction() as session:

@@ -28,7 +28,9 @@ team = App(name="team", version_flags=[])
 async def list_teams() -> None:
     """The teams, by name: their members, and their rules."""
     async with house_here() as (house, _), house.db.transaction() as session:
-        teams = (await session.scalars(select(Team).order_by(Team.name))).all()
+        teams = (
+            await session.scalars(select(Team).where(Team.archived_at.is_(None)).order_by(Team.name))
+        ).all()
         said = await policies.terms_of(session, [one.id for one in teams])
         rows = []
         for one in teams:
@@ -67,7 +69,8 @@ async def set_team(
 ) -> None:
     """Makes a team, or says how its work is handed out; what is left out stays."""
     async with house_here() as (house, _), house.db.transaction() as session:
-        found = await session.scalar(select(Team).where(Team.name == naming.name(name)))
+        named = (Team.name == naming.name(name), Team.archived_at.is_(None))
+        found = await session.scalar(select(Team).where(*named))
         kept = found or await save_team(session, None, name)
         before = (await policies.terms_of(session, [kept.id])).get(kept.id, Terms())
         given: Json = {
@@ -128,7 +131,7 @@ async def set_agent(
 
 
 async def _team_id(session: AsyncSession, name: str) -> uuid.UUID:
-    id = await session.scalar(select(Team.id).where(Team.name == name))
+    id = await session.scalar(select(Team.id).where(Team.name == name, Team.archived_at.is_(None)))
     if id is None:
         raise WrongSetting(f"--team: there is no team {name!r}.")
     return id

@@ -25,9 +25,13 @@ LONGEST_EMAIL = 254
 
 class Team(Base):
     __tablename__ = "team"
+    __table_args__ = (
+        Index("uq_team_name", "name", unique=True, postgresql_where=text("archived_at IS NULL")),
+    )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
-    name: Mapped[str] = mapped_column(unique=True)
+    name: Mapped[str]
+    archived_at: Mapped[datetime | None]
 
 
 class TeamMember(Base):
@@ -123,10 +127,11 @@ async def save_team(session: AsyncSession, team_id: uuid.UUID | None, name: str)
     """Renames it; without an id, a new one."""
     name = naming.name(name)
     await one_at_a_time(session, "teams")
-    if await session.scalar(select(Team.id).where(Team.name == name, Team.id.is_distinct_from(team_id))):
+    others = (Team.archived_at.is_(None), Team.id.is_distinct_from(team_id))
+    if await session.scalar(select(Team.id).where(Team.name == name, *others)):
         raise InvalidInput(N_("There is a team with this name already."), field=["name"])
     team = await session.get(Team, team_id) if team_id else Team(id=new_id())
-    if team is None:
+    if team is None or team.archived_at:
         raise NotFound(field=["id"])
     team.name = name
     session.add(team)

@@ -93,9 +93,10 @@ def _said(line: Line) -> dict[str, Any]:
 
 
 async def _teams_to_join(session: AsyncSession, agent: Agent, names: list[str]) -> list[TeamMember]:
-    teams = {team.name.lower(): team.id for team in await session.scalars(select(Team))} if names else {}
+    there = select(Team).where(Team.archived_at.is_(None))
+    teams = {team.name.lower(): team.id for team in await session.scalars(there)} if names else {}
     if unknown := [name for name in names if name.lower() not in teams]:
         raise InvalidInput(N_("There is no team {name}."), field=["teams"], name=unknown[0])
-    there = set(await session.scalars(select(TeamMember.team_id).where(TeamMember.agent_id == agent.id)))
+    joined = set(await session.scalars(select(TeamMember.team_id).where(TeamMember.agent_id == agent.id)))
     wanted = {teams[name.lower()] for name in names}
-    return [TeamMember(agent_id=agent.id, team_id=id) for id in sorted(wanted - there)]
+    return [TeamMember(agent_id=agent.id, team_id=id) for id in sorted(wanted - joined)]

@@ -48,7 +48,7 @@ async def check_named(session: AsyncSession, actions: Sequence[Action]) -> None:
     """Refuses whom and what is not there, or not any more."""
     for named, there in (
         (agents_of(actions), select(Agent.id).where(Agent.left_at.is_(None))),
-        (teams_of(actions), select(Team.id)),
+        (teams_of(actions), select(Team.id).where(Team.archived_at.is_(None))),
         (templates_of(actions), select(TaskTemplate.id).where(TaskTemplate.archived_at.is_(None))),
     ):
         if named and named - set(await session.scalars(there)):

@@ -50,6 +50,12 @@ async def do(
         case HandTo(team_id):
             members = select(TeamMember.agent_id).where(TeamMember.team_id == team_id)
             team = await session.get_one(Team, team_id)
+            if team.archived_at:
+                raise InvalidInput(
+                    N_("This macro hands over to {name}, which is deleted: change the macro."),
+                    field=["macroId"],
+                    name=team.name,
+                )
             ticket.hand_to(team, set(await session.scalars(members)), by=by, at=at)
         case Snooze(None):
             ticket.change(by=by, at=at, status=TicketStatus.PENDING)

@@ -126,11 +126,12 @@ async def test_an_address_of_one_and_a_number_of_another_is_refused(admin: Clien
 async def test_colleagues_come_along_with_their_teams_and_are_invited(admin: Client, house: House) -> None:
     async with house.db.transaction() as session:
         await save_team(session, None, "Zwroty")
+        (await save_team(session, None, "Gone")).archived_at = NOON
     sheet = (
         "Nazwa,E-mail,Rola,Zespół,Języki,Umiejętności,Capacity\n"
         "Bo,bo@shop.example,manager,zwroty,pl;ca,Returns;Looms,12\n"
         "Nobody,no@shop.example,chief,,,,\n"
-        "Somebody,some@shop.example,,Nowhere,,,\n"
+        "Somebody,some@shop.example,,Gone,,,\n"
         "Anybody,any@shop.example,,,,,a lot\n"
         "Everybody,all@shop.example,,,,,2000\n"
     )

@@ -30,7 +30,7 @@ from domain.agents import invitations, tokens
 from domain.agents.invitations import Purpose
 from domain.agents.second_factor import SecondFactor
 from domain.agents.sign_in import actor_by_id
-from domain.agents.staff import Agent, Team
+from domain.agents.staff import Agent, Team, save_team
 from domain.agents.tries import Try
 from domain.alerting import devices
 from domain.alerting.devices import Transport
@@ -443,6 +443,12 @@ async def _a_calendar(asking: Asking) -> Values:
         return {"id": public_id("Calendar", calendar.id)}
 
 
+async def _a_team(asking: Asking) -> Values:
+    async with asking.house.db.transaction() as session:
+        team = await save_team(session, None, asking.new_address())
+        return {"id": public_id("Team", team.id)}
+
+
 async def _bens(session: AsyncSession, asking: Asking) -> tuple[Ticket, Actor]:
     """Ben, and a ticket of Support."""
     ben = await actor_by_id(session, row_id("Agent", asking.Ben))
@@ -613,6 +619,7 @@ MUTATIONS: dict[str, Callable[[Asking, Principal], Any]] = {
     "agentUpdate": lambda a, p: {"id": a.Bo, "name": "Bo"},
     "secondFactorTakeOff": lambda a, p: {"agentId": a.Bo},
     "teamSave": lambda a, p: {"name": a.new_address()},
+    "teamDelete": lambda a, p: _a_team(a),
     "shopUpdate": lambda a, p: {"agentsSee": "TEAMS"},
     "messengerPageConnect": lambda a, p: {"pageToken": "another-token", "appSecret": "app-secret"},
     "surveySave": lambda a, p: {"kind": "CSAT", "againAfterDays": 30},
