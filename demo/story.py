@@ -72,7 +72,7 @@ async def _scene(shop: Shop, narrator: Narrator) -> AsyncIterator[Scene]:
         await mia.sign_in("mia@shop.example", shop.secrets.mia)
         await ben.sign_in("ben@shop.example", shop.secrets.ben)
         phone = f"{secrets.token_urlsafe(16)}:{secrets.token_urlsafe(48)}"
-        device = {"handle": phone, "label": "Mia's phone", "locale": "en", "timezone": "Europe/Madrid"}
+        device = {"handle": phone, "label": "Mia's phone", "locale": "en"}
         known = await mia.do("deviceRegister", "device { healthy }", transport="FCM", **device)
         narrator.check("Heddle knows them, and the phone", known["device"], equals={"healthy": True})
         async with mia.live() as told, zofia.in_the_chat() as chat:

@@ -39,7 +39,7 @@ async def capitals(house: House, shop: TwoTeams) -> dict[str, str]:
         mia = await session.get_one(Agent, row_id("Agent", shop.mia.agent_id))
         device_id = await register_device(
             session, owner=mia.as_actor(), transport=Transport.FCM, handle="mias-phone", label="Mia's phone",
-            locale="en", timezone="Europe/Madrid", at=now,
+            locale="en", at=now,
         )  # fmt: skip
         notice = Notice(id=new_id(), agent_id=mia.id, kind=NoticeKind.TEST, created_at=now)
         session.add(notice)

@@ -202,7 +202,6 @@ async def _worked_on(session: AsyncSession, house: House, clients: dict[str, Cli
         handle="bens-phone",
         label="Ben's phone",
         locale="en",
-        timezone="Europe/Madrid",
         at=NOON,
     )
     notice = Notice(

@@ -3,7 +3,6 @@
 import uuid
 from datetime import datetime
 from typing import Any
-from zoneinfo import available_timezones
 
 import strawberry
 from sqlalchemy import ColumnElement, Select, case, func, select
@@ -119,7 +118,9 @@ class DeviceRegisterInput:
     auth: str | None = None
     label: str
     locale: str
-    timezone: str
+    timezone: str | None = strawberry.field(
+        default=None, deprecation_reason="Use the agent's own, as in `viewerUpdate`. Remove after 2027-05"
+    )
     client_mutation_id: strawberry.ID
 
 
@@ -139,8 +140,6 @@ async def _device_register(info: Info, input: DeviceRegisterInput) -> DevicePayl
     session_id = info.context.session_id
 
     async def change(session: AsyncSession, actor: Actor, now: datetime) -> Json:
-        if input.timezone not in available_timezones():
-            raise InvalidInput(N_("There is no such time zone."), field=["timezone"])
         if input.transport == Transport.WEB_PUSH:
             _check_endpoint(input.handle, info.context.house.pushing)
             check_keys(input.p256dh or "", input.auth or "")
@@ -154,7 +153,6 @@ async def _device_register(info: Info, input: DeviceRegisterInput) -> DevicePayl
             auth=input.auth,
             label=input.label,
             locale=input.locale,
-            timezone=input.timezone,
             at=now,
         )
         if actor.agent_id:

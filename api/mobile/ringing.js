@@ -85,7 +85,6 @@ async function register(viewer, subscription) {
     auth: keys.auth,
     label: device(),
     locale: document.documentElement.lang,
-    timezone: Intl.DateTimeFormat().resolvedOptions().timeZone,
   });
   if (!payload.device) throw new Error(refusals(payload));
   localStorage.setItem(MINE, JSON.stringify({ agent: viewer.agent.id, id: payload.device.id }));

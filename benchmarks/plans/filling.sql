@@ -49,8 +49,8 @@ ON CONFLICT DO NOTHING;  -- some were loaded with their alerts
 INSERT INTO notice (id, agent_id, kind, alert_id, ticket_id, level, rung, count, state, created_at)
 SELECT gen_random_uuid(), agents[1 + abs(hashtext(alert.id::text)) % 12], 'alert', alert.id, ticket_id, 1, 1, 1, 'over', fired_at
 FROM alert, (SELECT array_agg(id) AS agents FROM agent) AS all_of_them;
-INSERT INTO device (id, agent_id, transport, handle, label, locale, timezone, created_at, last_seen_at)
-SELECT gen_random_uuid(), id, 'fcm', email, 'phone', 'en', 'UTC', created_at, created_at FROM agent;
+INSERT INTO device (id, agent_id, transport, handle, label, locale, created_at, last_seen_at)
+SELECT gen_random_uuid(), id, 'fcm', email, 'phone', 'en', created_at, created_at FROM agent;
 INSERT INTO delivery (id, notice_id, device_id, transport, stage, created_at, sent_at, accepted_at)
 SELECT gen_random_uuid(), notice.id, device.id, 'fcm', 'accepted', notice.created_at, notice.created_at, notice.created_at
 FROM notice JOIN device USING (agent_id);

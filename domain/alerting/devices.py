@@ -56,7 +56,6 @@ class Device(Base):
     """The keys of a Web Push subscription."""
     label: Mapped[str]
     locale: Mapped[str]
-    timezone: Mapped[str]
     created_at: Mapped[datetime]
     last_seen_at: Mapped[datetime]
     last_push_at: Mapped[datetime | None]
@@ -102,7 +101,6 @@ async def register_device(
     handle: str,
     label: str,
     locale: str,
-    timezone: str,
     at: datetime,
     session_id: uuid.UUID | None = None,
     p256dh: str | None = None,
@@ -130,11 +128,10 @@ async def register_device(
         auth=auth,
         label=label,
         locale=best_language(locale),
-        timezone=timezone,
         created_at=at,
         last_seen_at=at,
     )
-    refreshed = ("agent_id", "session_id", "p256dh", "auth", "label", "locale", "timezone", "last_seen_at")
+    refreshed = ("agent_id", "session_id", "p256dh", "auth", "label", "locale", "last_seen_at")
     registered = await session.execute(
         row.on_conflict_do_update(
             index_elements=["transport", "handle"],

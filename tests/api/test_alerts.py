@@ -48,13 +48,7 @@ ESCALATE = (
 NEXT = "query($id: ID!) { alert(id: $id) { nextEscalation { level targets } } }"
 CAUSE = "{ alerts { cause nextAction } }"
 MAILS = "{ pushHealth { state sentAt error attempts } }"
-PHONE = {
-    "transport": "FCM",
-    "handle": "mias-phone",
-    "label": "Phone",
-    "locale": "es",
-    "timezone": "Europe/Madrid",
-}
+PHONE = {"transport": "FCM", "handle": "mias-phone", "label": "Phone", "locale": "es"}
 
 
 @pytest.fixture
@@ -329,6 +323,10 @@ async def test_a_push_service_that_is_not_trusted_is_named_without_the_secret(mi
     )
 
 
-async def test_a_device_needs_a_handle_and_a_time_zone_that_exists(mia: Client) -> None:
+async def test_a_device_needs_a_handle(mia: Client) -> None:
     assert await mia.refused(REGISTER, **{**PHONE, "handle": " "}) == ["INVALID"]
-    assert await mia.refused(REGISTER, **{**PHONE, "timezone": "Europe/Shopville"}) == ["INVALID"]
+
+
+async def test_a_phone_is_registered_whatever_it_calls_its_time_zone(mia: Client) -> None:
+    for zone in ({"timezone": "Europe/Madrid"}, {"timezone": "GMT+02:00"}, {}):
+        assert await mia.refused(REGISTER, **PHONE, **zone) == []

@@ -383,7 +383,7 @@ async def _own_device(session: AsyncSession, principal: Principal) -> tuple[uuid
     agent = (await session.scalars(select(Agent).where(Agent.name == name))).one()
     device_id = await devices.register_device(
         session, owner=agent.as_actor(), transport=Transport.FCM, handle=f"{principal.name} {uuid.uuid4()}",
-        label="Phone", locale="en", timezone="Europe/Madrid", at=await database_time(session),
+        label="Phone", locale="en", at=await database_time(session),
     )  # fmt: skip
     return device_id, agent.id
 

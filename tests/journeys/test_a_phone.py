@@ -88,12 +88,7 @@ class Phone:
 
     async def registers(self) -> None:
         registered = await self._does(
-            "Register",
-            transport="FCM",
-            handle=self._handle,
-            label="Mia's phone",
-            locale="pl",
-            timezone="Europe/Warsaw",
+            "Register", transport="FCM", handle=self._handle, label="Mia's phone", locale="pl"
         )
         assert registered["userErrors"] == []
 

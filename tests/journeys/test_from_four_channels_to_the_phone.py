@@ -146,9 +146,7 @@ async def test_from_four_raw_inputs_to_the_phone_and_back(
             return dict(adas[0])
         return None
 
-    await mia.do(
-        REGISTER, transport="FCM", handle="mias-phone", label="Phone", locale="pl", timezone="Europe/Madrid"
-    )
+    await mia.do(REGISTER, transport="FCM", handle="mias-phone", label="Phone", locale="pl")
 
     # Ada writes, chats, opens the signed link, sends a photo and rings: one ticket.
     await writes_a_mail(world, ADA, "Broken mug", "It came broken.", Message_ID="<first@example.org>")

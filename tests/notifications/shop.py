@@ -156,5 +156,5 @@ async def register(
 ) -> uuid.UUID:
     return await register_device(
         session, owner=owner.as_actor(), transport=Transport.FCM, handle=handle, label=handle, locale="en",
-        timezone="Europe/Madrid", at=at, session_id=session_id,
+        at=at, session_id=session_id,
     )  # fmt: skip

@@ -56,7 +56,7 @@ async def test_a_notice_of_no_kind_names_a_customer_or_quotes_a_word_unless_one_
             for transport, handle in ((Transport.FCM, "phone"), (Transport.WEB_PUSH, browser.endpoint)):
                 await register_device(
                     session, owner=mia.as_actor(), transport=transport, handle=handle, label=handle,
-                    locale="en", timezone="Europe/Madrid", at=NOON,
+                    locale="en", at=NOON,
                     p256dh=browser.p256dh if transport == Transport.WEB_PUSH else None,
                     auth=browser.auth if transport == Transport.WEB_PUSH else None,
                 )  # fmt: skip

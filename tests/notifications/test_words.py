@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import select, update
 
+from domain.agents.staff import Agent
 from domain.alerting.alert_preferences import Privacy
 from domain.alerting.alerts import Alert, AlertKind
 from domain.alerting.devices import Device
@@ -33,7 +34,8 @@ async def test_the_last_day_of_a_complaint_is_that_of_the_shops_calendar_whereve
     await shop.told()
     async with shop.db.transaction() as session:
         (await session.scalars(select(Calendar))).one().hours = warsaw.to_json()
-        await session.execute(update(Device).values(timezone="Pacific/Auckland", locale=locale))
+        await session.execute(update(Agent).values(timezone="Pacific/Auckland"))
+        await session.execute(update(Device).values(locale=locale))
         await session.execute(
             update(Clock).values(is_legal=True, due_at=datetime(2026, 3, 16, 23, tzinfo=UTC))
         )
