@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import TypeVar
 
@@ -68,6 +69,10 @@ class TicketAssignInput:
 @strawberry.input(description="What is left out stays.")
 class TicketUpdateInput(TicketChangeInput):
     ids: list[strawberry.ID]
+    subject: str | None = strawberry.field(
+        default=None,
+        description="What the ticket is called. Its conversations keep their own subjects, so a customer's answers come under theirs.",
+    )
     policy_id: strawberry.Maybe[strawberry.ID | None] = strawberry.field(
         description="Promised by hand, whatever the policies' conditions say; null: as these say."
     )
@@ -202,6 +207,8 @@ async def _conflict(info: Info, input: TicketAssignInput) -> Agent | None:
 async def _ticket_update(info: Info, input: TicketUpdateInput) -> TicketsPayload:
     async def change(session: AsyncSession, actor: Actor, now: datetime) -> Json:
         policy_id, wish = await _policy(session, input, actor), await asked_change(session, input)
+        if input.subject is not None:
+            wish = replace(wish, subject=input.subject.strip())
         tickets = await held_tickets(session, input.ids, actor)
         before = pictures(tickets)
         for ticket in tickets:

@@ -154,17 +154,21 @@ class Ticket(Base):
         *,
         by: Actor,
         at: datetime,
+        subject: str | None = None,
         status: TicketStatus | None = None,
         priority: int | None = None,
         add_tags: list[str] | None = None,
         remove_tags: list[str] | None = None,
         fields: Mapping[str, str | None] | None = None,
     ) -> None:
-        """What is left out stays; of `fields`, none takes a value away."""
+        """What is left out stays; of `fields`, none takes a value away. Conversations keep subjects of their own."""
         check(priority, add_tags)
         changed: Json = {}
         if status in OVER and self.undecided:
             raise Undecided(field=["status"])
+        if subject is not None and subject != self.subject:
+            changed["subject"] = True
+            self.subject = subject
         if status and status != self.status:
             changed["status"] = [self.status, status]
             self.status, self.snoozed_until = status, None

@@ -101,7 +101,7 @@ async def catch_up(session: AsyncSession, event: Event) -> None:
 async def take(session: AsyncSession, events: Sequence[Event]) -> None:
     """What these events changed, as it is now."""
     items = {event.item_id for event in events if event.kind in OF_ITEMS and event.item_id}
-    tickets = {event.ticket_id for event in events if event.kind in OF_TICKETS and event.ticket_id}
+    tickets = {event.ticket_id for event in events if _is_called_anew(event) and event.ticket_id}
     contacts = {event.contact_id for event in events if event.kind in OF_CONTACTS and event.contact_id}
     firms = {uuid.UUID(event.data["company"]) for event in events if event.kind == EventKind.COMPANY_CHANGED}
     await index_items(session, items)
@@ -119,6 +119,10 @@ async def take(session: AsyncSession, events: Sequence[Event]) -> None:
     for event in events:
         if event.kind == EventKind.CONTACT_ERASED and event.contact_id:
             await forget_person(session, event.contact_id)
+
+
+def _is_called_anew(event: Event) -> bool:
+    return event.kind in OF_TICKETS or (event.kind == EventKind.TICKET_CHANGED and "subject" in event.data)
 
 
 def entries_of(contact_id: uuid.UUID) -> Select[Any]:

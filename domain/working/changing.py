@@ -25,6 +25,7 @@ from domain.working.edits import FIELD, Edit, EditedTicket, Outcome
 class Change:
     """What is left out stays."""
 
+    subject: str | None = None
     status: TicketStatus | None = None
     priority: int | None = None
     add_tags: list[str] = field(default_factory=list)
@@ -39,6 +40,8 @@ class Change:
     def check(self) -> None:
         """Refuses what no ticket can have."""
         check(self.priority, self.add_tags)
+        if self.subject == "":
+            raise InvalidInput(N_("This may not be empty."), field=["subject"])
         if self.sleeps_until and self.status not in (None, TicketStatus.PENDING):
             raise InvalidInput(N_("A snoozed ticket is pending: leave the status out."), field=["status"])
 
@@ -61,6 +64,7 @@ async def make(session: AsyncSession, ticket: Ticket, change: Change, *, by: Act
     ticket.change(
         by=by,
         at=at,
+        subject=change.subject,
         status=change.status,
         priority=change.priority,
         add_tags=change.add_tags,
@@ -114,6 +118,7 @@ def _put_back(ticket: Ticket, back: Mapping[str, Any], *, by: Actor, at: datetim
     ticket.change(
         by=by,
         at=at,
+        subject=back.get("subject"),
         priority=back.get("priority"),
         add_tags=[tag for tag in tags if tag not in ticket.tags],
         remove_tags=[tag for tag in ticket.tags if tag not in tags],

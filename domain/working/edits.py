@@ -1,7 +1,7 @@
 """What somebody changed on tickets, with what was there before, so that it can be taken back: by hand for some seconds, a
 change of many tickets at once (`domain/working/bulk.py`) for an hour. Whatever has been changed since stays as it is.
 
-The history holds no words, so it cannot say which tags there were: these rows can, and go after a day.
+The history holds no words, so it cannot say which subject and tags there were: these rows can, and go after a day.
 """
 
 import uuid
@@ -106,6 +106,7 @@ def picture(ticket: Ticket) -> Json:
     """Of what can be taken back, by name. A status goes with what it means: since when it is solved, until when it sleeps."""
     times = [at and at.isoformat() for at in (ticket.solved_at, ticket.snoozed_until)]
     return {
+        "subject": ticket.subject,
         "status": [str(ticket.status), *times],
         "priority": ticket.priority,
         "assignee": str(ticket.assignee_id) if ticket.assignee_id else None,
@@ -135,7 +136,7 @@ def touched(kind: EventKind, data: Mapping[str, Any]) -> set[str]:
             return {"status"}
         case EventKind.TICKET_CHANGED:
             fields = {f"{FIELD}{id}" for id in data.get("fields", ())}
-            return names | fields | ({"priority"} & data.keys())
+            return names | fields | ({"subject", "priority"} & data.keys())
         case EventKind.TICKET_MERGED | EventKind.MOVE_UNDONE:
             return {EVERYTHING}
         case _:

@@ -165,6 +165,23 @@ async def test_a_change_is_taken_back_for_ten_seconds_by_who_made_it(
     assert (await ben.do(UPDATE, ids=[one], priority=1))["changeId"] is None, "nothing was changed"
 
 
+async def test_what_a_ticket_was_called_comes_back_unless_somebody_else_has_changed_it_since(
+    ben: Client, mia: Client, many: list[str]
+) -> None:
+    one, two, *_ = many
+    changed = await ben.do(UPDATE, ids=[one, two], subject="Two mugs of three")
+    await mia.do(UPDATE, ids=[two], subject="All the mugs")
+
+    undone = await ben.do(UNDO, id=changed["changeId"])
+
+    assert undone["kept"] == [{"what": ["subject"]}]
+    called = [
+        (await ben.ask("query($id: ID!) { ticket(id: $id) { subject } }", id=id))["ticket"]
+        for id in (one, two)
+    ]
+    assert called == [{"subject": "Mug 0"}, {"subject": "All the mugs"}]
+
+
 async def test_what_a_complaint_keeps_open_is_not_solved_by_taking_a_change_back(
     house: House, ben: Client, many: list[str]
 ) -> None:

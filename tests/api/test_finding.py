@@ -25,6 +25,7 @@ from domain.ways_in.channels import ChannelKind
 from domain.webhooks import Post, tell
 from tests.client import Client
 from tests.factories import NOON, a_channel, a_mail, a_promise, receive
+from tests.feed import all_told
 from tests.papers import shown
 from tests.statements import statements
 
@@ -102,6 +103,23 @@ async def test_pages_by_due_time_neither_skip_nor_repeat_and_end_with_what_nothi
 
     assert read == ["2", "0", "1", "4", "3", "5", "6"]
     assert await numbers(ben, orderBy="CREATED", first=2) == ["6", "5"]
+
+
+async def test_a_ticket_is_found_by_what_an_agent_calls_it_and_no_more_by_what_it_was_called(
+    house: House, shop: None, ben: Client
+) -> None:
+    of_mug = '{ tickets(filter: {query: "mug"}) { edges { node { id } } } }'
+    rename = "mutation($input: TicketUpdateInput!) { ticketUpdate(input: $input) { userErrors { code } } }"
+    (edge,) = (await ben.ask(of_mug))["tickets"]["edges"]
+
+    await ben.do(rename, ids=[edge["node"]["id"]], subject="Teapot")
+    await all_told(house)
+    async with house.db.transaction() as session:
+        while await indexing.step(session):
+            pass
+
+    assert await numbers(ben, filter={"query": "teapots"}) == ["Teapot"]
+    assert await numbers(ben, filter={"query": "mug"}) == []
 
 
 ORDERS = ("DUE", "UPDATED", "CREATED")

@@ -13,7 +13,8 @@ from domain.agents.staff import Team
 from domain.arriving.inbound import InboundAttachment
 from domain.ways_in.channels import Channel, ChannelKind
 from tests.client import Client
-from tests.factories import NOON, a_channel, a_chat, a_mail, a_promise, an_agent, receive, tickets
+from tests.factories import NOON, a_channel, a_chat, a_mail, a_promise, an_agent, messages, receive, tickets
+from tests.feed import all_told, cursor_of
 
 INBOX = """query($first: Int, $after: String, $filter: TicketFilter) {
   tickets(first: $first, after: $after, filter: $filter) {
@@ -36,6 +37,9 @@ ASSIGN = """mutation($input: TicketAssignInput!) { ticketAssign(input: $input) {
   tickets { status assignee { name } } conflict { name } userErrors { code field } } }"""
 UPDATE = """mutation($input: TicketUpdateInput!) { ticketUpdate(input: $input) {
   tickets { status priority tags } userErrors { code field } } }"""
+RENAME = """mutation($input: TicketUpdateInput!) { ticketUpdate(input: $input) {
+  tickets { subject } userErrors { code field } } }"""
+NEWS = "query($since: Cursor!) { changes(since: $since) { changes { ... on TicketChanged { ticket { subject } } } } }"
 NOTE = """mutation($input: NoteAddInput!) { noteAdd(input: $input) { note { id text author } userErrors { code field } } }"""
 SEND = """mutation($input: MessageSendInput!) { messageSend(input: $input) {
   message { id seq delivery author } ticket { status } collision { ... on Message { text } } userErrors { code field } } }"""
@@ -150,6 +154,40 @@ async def test_status_priority_and_tags_change_and_the_history_tells(ben: Client
     assert wrong == ["INVALID"]
     timeline = (await ben.ask(TICKET, id=id))["ticket"]["timeline"]["edges"]
     assert timeline[0]["node"]["text"] == "Ben changed the ticket."
+
+
+@pytest.mark.usefixtures("two_threads")
+async def test_a_ticket_is_called_what_an_agent_says_and_its_mails_keep_the_customers_subject(
+    house: House, ben: Client
+) -> None:
+    id = (await only_ticket(ben))["id"]
+    since = await cursor_of(house, ben)
+    once = {"clientMutationId": str(uuid.uuid4()), "ids": [id], "subject": " Two mugs of three "}
+
+    changed = await ben.do(RENAME, **once)
+    again = await ben.do(RENAME, **once)
+    nothing = await ben.do(RENAME, ids=[id], subject="  ")
+
+    assert changed["tickets"] == again["tickets"] == [{"subject": "Two mugs of three"}]
+    assert [(error["code"], error["field"]) for error in nothing["userErrors"]] == [("INVALID", ["subject"])]
+    ticket = (await ben.ask(TICKET, id=id))["ticket"]
+    assert (ticket["subject"], ticket["threads"][0]["subject"]) == ("Two mugs of three", "Broken mug")
+    told = [edge["node"].get("text") for edge in ticket["timeline"]["edges"]]
+    assert told.count("Ben changed the ticket.") == 1
+    await all_told(house)
+    news = (await ben.ask(NEWS, since=since))["changes"]["changes"]
+    assert {"ticket": {"subject": "Two mugs of three"}} in news
+
+    by_mail = next(channel["id"] for channel in ticket["replyChannels"] if channel["channel"] == "EMAIL")
+    await ben.do(
+        SEND, ticketId=id, identityId=by_mail, text="New ones are on their way.", lastSeenSeq=ticket["seq"]
+    )
+
+    async with house.db.transaction() as session:
+        (row,) = await tickets(session)
+        *_, answer = await messages(session, row)
+    assert answer.mail is not None
+    assert answer.mail["subject"] == f"Re: [#{ticket['number']}] Broken mug"
 
 
 @pytest.mark.usefixtures("two_threads")
