@@ -29,15 +29,22 @@ from domain.ids import public_id, row_id
 from domain.languages import N_
 
 
-@strawberry.input(
-    description="`template`: whose law holds; without it, the one that is set up, of several that of the ticket's tags or the "
-    "customer's language. `promisedAt`: when the shop itself promises to decide, never later than the law; needed where none holds."
-)
-class ComplaintOpenInput:
-    ticket_id: strawberry.ID
-    template: PolicyTemplateCode | None = None
-    promised_at: datetime | None = None
+@strawberry.input
+class ComplaintTermsInput:
+    template: PolicyTemplateCode | None = strawberry.field(
+        default=None,
+        description="Whose law holds; without it, the one that is set up, of several that of the ticket's tags or the customer's language.",
+    )
+    promised_at: datetime | None = strawberry.field(
+        default=None,
+        description="When the shop itself promises to decide, never later than the law; needed where none holds.",
+    )
     note: str = ""
+
+
+@strawberry.input
+class ComplaintOpenInput(ComplaintTermsInput):
+    ticket_id: strawberry.ID
     client_mutation_id: strawberry.ID
 
 
@@ -84,21 +91,27 @@ class ComplaintPayload:
 
 async def _complaint_open(info: Info, input: ComplaintOpenInput) -> ComplaintPayload:
     async def change(session: AsyncSession, actor: Actor, now: datetime) -> Json:
-        if input.template is not None and input.template not in LAWS:
-            raise InvalidInput(N_("This is no law on complaints."), field=["template"])
         ticket = await held(session, input.ticket_id, actor)
-        complaint = await opening.open_complaint(
-            session,
-            ticket,
-            law=input.template or await likely_law(session, ticket),
-            promised_at=input.promised_at,
-            note=input.note,
-            by=actor,
-            at=now,
-        )
+        complaint = await opened(session, ticket, input, actor, now)
         return {"complaint": str(complaint.id)}
 
     return await _payload(info, await changed(info, input, change))
+
+
+async def opened(
+    session: AsyncSession, ticket: Ticket, terms: ComplaintTermsInput, actor: Actor, now: datetime
+) -> complaints.Complaint:
+    if terms.template is not None and terms.template not in LAWS:
+        raise InvalidInput(N_("This is no law on complaints."), field=["template"])
+    return await opening.open_complaint(
+        session,
+        ticket,
+        law=terms.template or await likely_law(session, ticket),
+        promised_at=terms.promised_at,
+        note=terms.note,
+        by=actor,
+        at=now,
+    )
 
 
 async def _complaint_update(info: Info, input: ComplaintUpdateInput) -> ComplaintPayload:

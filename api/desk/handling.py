@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.agents.staff import Agent
 from api.answering.messages import undo_for
+from api.complaints.handling import ComplaintTermsInput, opened
 from api.context import Info
 from api.desk.tickets import MOST_AT_ONCE, Ticket, held, read_ticket, tickets_by_id
 from api.errors import UserError
@@ -26,7 +27,7 @@ from domain.alerting.alerts import Alert, AlertState
 from domain.arriving.opening import open_ticket
 from domain.db import Json
 from domain.desk.tickets import Ticket as TicketRow
-from domain.errors import InvalidInput, NotFound, SomebodyElseAssigned
+from domain.errors import InvalidInput, NotFound, Refused, SomebodyElseAssigned
 from domain.ids import public_id, row_id
 from domain.languages import N_
 from domain.sla import policies, reckoning
@@ -40,7 +41,13 @@ class TicketCreateInput:
     subject: str
     text: str | None = None
     priority: int = 3
+    team_id: strawberry.ID | None = strawberry.field(
+        default=None, description="In whose queue it is; without it everybody sees it."
+    )
     assignee_id: strawberry.ID | None = None
+    complaint: ComplaintTermsInput | None = strawberry.field(
+        default=None, description="It is a complaint, as `complaintOpen` would open one; `{}` says no more."
+    )
     client_mutation_id: strawberry.ID
 
 
@@ -107,7 +114,16 @@ async def _ticket_create(info: Info, input: TicketCreateInput) -> TicketPayload:
         contact = await access.contact(
             session, row_id("Contact", input.contact_id, field="contactId"), to=actor, lock=True
         )
-        ticket = open_ticket(session, contact, subject=input.subject.strip(), by=actor, at=now)
+        team_id = row_id("Team", input.team_id, field="teamId") if input.team_id else None
+        team = await access.one(session, staff.Team, team_id, to=actor) if team_id else None
+        ticket = open_ticket(
+            session,
+            contact,
+            subject=input.subject.strip(),
+            by=actor,
+            at=now,
+            team_id=team.id if team else None,
+        )
         await session.flush()
         ticket.change(by=actor, at=now, priority=input.priority)
         if input.text:
@@ -115,10 +131,22 @@ async def _ticket_create(info: Info, input: TicketCreateInput) -> TicketPayload:
         if input.assignee_id:
             ticket.assign(to=await _agent(session, input.assignee_id, actor, "assigneeId"), by=actor, at=now)
         await reckoning.reckon(session, ticket, by=actor, at=now)
+        if input.complaint:
+            await _complain(session, ticket, input.complaint, actor, now)
         return {"ticket": str(ticket.id)}
 
     done = await changed(info, input, change)
     return TicketPayload(ticket=await read_ticket(info, done["ticket"]))
+
+
+async def _complain(
+    session: AsyncSession, ticket: TicketRow, terms: ComplaintTermsInput, actor: Actor, now: datetime
+) -> None:
+    try:
+        await opened(session, ticket, terms, actor, now)
+    except Refused as refusal:
+        refusal.field = ["complaint", *(refusal.field or ())]
+        raise
 
 
 async def _agent(session: AsyncSession, id: str, actor: Actor, field: str) -> staff.Agent:

@@ -39,6 +39,8 @@ ASSIGN = """mutation($input: TicketAssignInput!) { ticketAssign(input: $input) {
   tickets { status team { name } assignee { name presence } clock { policy { name } } } conflict { name } userErrors { code field } } }"""
 SAVE = """mutation($input: AssignmentSaveInput!) { assignmentSave(input: $input) {
   team { assignment { mode capacity languageWaitSeconds offShiftAfterSeconds } } userErrors { code field } } }"""
+CREATE = """mutation($input: TicketCreateInput!) { ticketCreate(input: $input) {
+  ticket { id team { name } } userErrors { code field } } }"""
 AWAY = "mutation($input: AwaySetInput!) { awaySet(input: $input) { agent { presence } userErrors { code field } } }"
 DUTY = "mutation($input: DutySetInput!) { dutySet(input: $input) { rota { isOnShift } userErrors { code } } }"
 AGENT = """mutation($input: AgentUpdateInput!) { agentUpdate(input: $input) {
@@ -275,6 +277,28 @@ async def test_a_mail_finds_whoever_comes_on_shift_and_the_timeline_says_why(
             await asyncio.sleep(0.05)
 
     assert line == gone
+
+
+async def test_a_ticket_that_is_written_down_for_a_team_is_handed_out_as_its_others(
+    house: House, support: str, ben: Client, mia: Client
+) -> None:
+    contact = "query($id: ID!) { ticket(id: $id) { contact { id } } }"
+    ada = (await mia.ask(contact, id=await only_ticket(house)))["ticket"]["contact"]["id"]
+    await mia.do(SAVE, teamId=support, mode="ROUND_ROBIN")
+
+    made = await mia.do(CREATE, contactId=ada, subject="She called", teamId=support)
+    nowhere = await mia.do(CREATE, contactId=ada, subject="She called", teamId=ada)
+
+    assert made["ticket"]["team"] == {"name": "Support"}
+    assert nowhere["userErrors"] == [{"code": "NOT_FOUND", "field": ["teamId"]}]
+    async with at_work(house), asyncio.timeout(20):
+        await ben.do(DUTY, onDuty=True)
+        while (
+            line := await newest(mia, made["ticket"]["id"])
+        ) != "Heddle gave the ticket to Ben (their turn).":
+            await asyncio.sleep(0.05)
+
+    assert line
 
 
 async def newest(client: Client, id: str) -> str:

@@ -30,6 +30,8 @@ from tests.reading import a_token
 
 OPEN = """mutation($input: ComplaintOpenInput!) { complaintOpen(input: $input) {
   complaint { id number template stage dueAt legalDueAt promisedAt ownerName channel following } userErrors { code field } } }"""
+CREATE = """mutation($input: TicketCreateInput!) { ticketCreate(input: $input) {
+  ticket { number status tags complaint { number template legalDueAt ownerName history { note } } } userErrors { code field } } }"""
 UPDATE = """mutation($input: ComplaintUpdateInput!) { complaintUpdate(input: $input) {
   complaint { nextStep nextStepAt ownerName } userErrors { code field } } }"""
 ADVANCE = """mutation($input: ComplaintAdvanceInput!) { complaintAdvance(input: $input) {
@@ -99,6 +101,33 @@ async def test_a_complaint_is_opened_decided_and_told(ben: Client, ticket_id: st
         ("DECIDED", "Ben"),
     ]
     assert complaint["history"][-1]["note"] == "The kettle leaks: the price is paid back.\n\nTold by mail"
+
+
+async def test_who_complains_on_the_phone_gets_a_ticket_that_is_a_complaint_at_once(
+    ben: Client, mia: Client, ticket_id: str
+) -> None:
+    contact = "query($id: ID!) { ticket(id: $id) { contact { id } } }"
+    ada = (await ben.ask(contact, id=ticket_id))["ticket"]["contact"]["id"]
+    once = {"contactId": ada, "subject": "The kettle leaks", "clientMutationId": "kettle"}
+    terms = {"template": "COMPLAINT_PL", "note": "By phone"}
+
+    made = await ben.do(CREATE, **once, assigneeId=mia.agent_id, complaint=terms)
+    again = await ben.do(CREATE, **once, assigneeId=mia.agent_id, complaint=terms)
+    no_law = await ben.do(CREATE, contactId=ada, subject="Tea", complaint={"template": "SHOP"})
+    which = await ben.do(CREATE, contactId=ada, subject="Tea", complaint={})
+
+    opened = made["ticket"]["complaint"]
+    assert (opened["template"], opened["ownerName"], opened["history"][0]["note"]) == (
+        "COMPLAINT_PL", "Mia", "By phone",
+    )  # fmt: skip
+    assert opened["legalDueAt"]
+    assert made["ticket"]["tags"] == ["reklamacja"]
+    assert made["ticket"]["status"] == "OPEN"
+    assert again["ticket"]["number"] == made["ticket"]["number"] == opened["number"]
+    assert no_law["userErrors"] == [{"code": "INVALID", "field": ["complaint", "template"]}]
+    assert which["userErrors"] == [{"code": "INVALID", "field": ["complaint", "promisedAt"]}]
+    inbox = (await ben.ask("{ tickets { edges { node { id } } } }"))["tickets"]["edges"]
+    assert len(inbox) == 2, "nothing is left of what was refused"
 
 
 async def test_the_list_shows_what_is_open_and_a_ticket_its_complaint(
