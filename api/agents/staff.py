@@ -69,6 +69,13 @@ class Agent(Node):
     async def presence(self, info: Info) -> Presence:
         return (await self._standing(info)).presence
 
+    @strawberry.field(
+        description="Who said that they are away: until then. Null where they said no time, or are not away.",
+        metadata=MAY_LIE_READY,
+    )
+    async def away_until(self, info: Info) -> datetime | None:
+        return (await self._standing(info)).away_until
+
     @strawberry.field(metadata=MAY_LIE_READY)
     async def activity(self, info: Info) -> Activity:
         return (await self._standing(info)).activity
@@ -136,7 +143,9 @@ async def _stand(reading: Reading, found: list[Agent], selection: Selection) -> 
     known = await _standings(reading, {agent.row_id for agent in found})
     for agent in found:
         if one := known.get(agent.row_id):  # otherwise there is nobody of this id
-            vars(agent).update(presence=one.presence, activity=one.activity, on_shift=one.on_shift)
+            vars(agent).update(
+                presence=one.presence, away_until=one.away_until, activity=one.activity, on_shift=one.on_shift
+            )
 
 
 async def _carry(reading: Reading, found: list[Agent], selection: Selection) -> None:
@@ -146,7 +155,13 @@ async def _carry(reading: Reading, found: list[Agent], selection: Selection) -> 
             vars(agent).update(load=loads[agent.row_id])
 
 
-PARTS: dict[str, Part[Agent]] = {"presence": _stand, "activity": _stand, "onShift": _stand, "load": _carry}
+PARTS: dict[str, Part[Agent]] = {
+    "presence": _stand,
+    "awayUntil": _stand,
+    "activity": _stand,
+    "onShift": _stand,
+    "load": _carry,
+}
 
 
 async def _members(reading: Reading, ids: set[uuid.UUID]) -> dict[uuid.UUID, list[Agent]]:

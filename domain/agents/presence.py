@@ -81,6 +81,7 @@ class Standing:
     rings: bool = False
     away: bool = False
     """By their own word."""
+    away_until: datetime | None = None
     activity: Activity = Activity.IDLE
     gone_since: datetime | None = None
     """As the roll has it."""
@@ -142,12 +143,14 @@ _named = _standings(
 
 
 def _standing(row: Any, at: datetime) -> Standing:
+    away = row.away_since is not None and (row.away_until is None or at < row.away_until)
     return Standing(
         row.id,
         on_shift=duty.is_on(row, rings=bool(row.devices), at=at),
         on_screen=row.on_screen,
         rings=any(_rings_well(*map(_read, device), at=at) for device in row.devices or ()),
-        away=row.away_since is not None and (row.away_until is None or at < row.away_until),
+        away=away,
+        away_until=row.away_until if away else None,
         activity=Activity.ON_CALL if row.talking else Activity.WRAP_UP if row.hung_up else Activity.IDLE,
         gone_since=row.gone_since,
         off_shift_since=row.off_shift_since,

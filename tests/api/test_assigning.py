@@ -3,11 +3,11 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from api.house import House
 from domain import following
@@ -21,8 +21,8 @@ from domain.ids import public_id, row_id
 from domain.sla import deadlines
 from domain.ways_in.channels import ChannelKind
 from tests.client import Client
-from tests.factories import a_call_step, a_channel, a_mail, a_promise, receive
-from tests.feed import cursor_of
+from tests.factories import NOON, a_call_step, a_channel, a_mail, a_promise, receive
+from tests.feed import all_told, cursor_of
 from tests.statements import statements
 from tests.two_teams import TwoTeams
 
@@ -188,6 +188,33 @@ async def test_agents_show_who_is_there_and_what_they_have_to_do(
     assert (await mia.ask(AGENTS, teamId=support))["agents"][0]["presence"] == "AWAY"
     assert await ben.refused(AWAY, away=True, agentId=mia.agent_id) == ["NOT_ALLOWED"]
     assert (await mia.do(AWAY, away=False, agentId=ben.agent_id))["agent"] == {"presence": "ONLINE"}
+
+
+async def test_colleagues_see_until_when_somebody_is_away(
+    house: House, support: str, ben: Client, mia: Client
+) -> None:
+    asked = "query($teamId: ID) { agents(teamId: $teamId) { presence awayUntil } }"
+    lunch = "mutation($input: AwaySetInput!) { awaySet(input: $input) { agent { presence awayUntil } userErrors { code field } } }"
+    told = """query($since: Cursor!) { changes(since: $since, topics: [AGENTS]) {
+      changes { ... on AgentChanged { agent { name awayUntil } } } } }"""
+    since = await cursor_of(house, mia)
+    until = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+
+    gone = await ben.do(lunch, away=True, until=until)
+    passed = await ben.do(lunch, away=True, until=NOON.isoformat())
+
+    assert gone["agent"] == {"presence": "AWAY", "awayUntil": until}
+    assert passed["userErrors"] == [{"code": "INVALID", "field": ["until"]}]
+    assert (await mia.ask(asked, teamId=support))["agents"] == [gone["agent"]]
+    await all_told(house)
+    news = (await mia.ask(told, since=since))["changes"]["changes"]
+    assert {"agent": {"name": "Ben", "awayUntil": until}} in news
+
+    async with house.db.transaction() as session:
+        await session.execute(update(presence.Attendance).values(away_until=NOON))
+    assert (await mia.ask(asked, teamId=support))["agents"] == [{"presence": "ONLINE", "awayUntil": None}]
+    await ben.do(lunch, away=True)
+    assert (await mia.ask(asked, teamId=support))["agents"] == [{"presence": "AWAY", "awayUntil": None}]
 
 
 async def test_who_signs_out_is_gone_at_once(ben: Client, mia: Client) -> None:
