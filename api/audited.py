@@ -48,6 +48,7 @@ AUDITED = {
         AuditKind.SURVEY_SAVED,
         ("kind", "channel_id", "enabled", "scale", "again_after_days", "sample_percent", "tells_of_low"),
     ),
+    "surveyDelete": Audited(AuditKind.SURVEY_DELETED, ("id",)),
     "messengerPageConnect": Audited(AuditKind.CHANNEL_CONNECTED, ("name",)),
     "tokenCreate": Audited(AuditKind.TOKEN_CREATED, ("name", "scopes", "expires_at")),
     "tokenRevoke": Audited(AuditKind.TOKEN_REVOKED, ("id",)),

@@ -90,6 +90,7 @@ class AuditKind(StrEnum):
     SENDER_UNBLOCKED = "sender_unblocked"
     RETENTION_APPLIED = "retention_applied"
     SURVEY_SAVED = "survey_saved"
+    SURVEY_DELETED = "survey_deleted"
     VIEW_SAVED = "view_saved"
     """The shop's."""
     VIEW_DELETED = "view_deleted"

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.answering.texting import SmsSegments, segments_shown
 from api.context import Info, Reading, plain
-from api.errors import UserError
+from api.errors import OkPayload, UserError
 from api.feedback import feedback  # noqa: F401 - whose enums these are
 from api.mutations import changed, mutation
 from api.node import Node
@@ -20,7 +20,7 @@ from domain import access
 from domain.access import may_see
 from domain.actors import Actor
 from domain.db import Json
-from domain.errors import InvalidInput
+from domain.errors import InvalidInput, NotFound
 from domain.feedback import surveys, wording
 from domain.feedback.requests import SurveyRequest
 from domain.feedback.scales import Scale, SurveyKind
@@ -83,6 +83,12 @@ class SurveySaveInput:
     client_mutation_id: strawberry.ID
 
 
+@strawberry.input
+class SurveyDeleteInput:
+    id: strawberry.ID
+    client_mutation_id: strawberry.ID
+
+
 @strawberry.type
 class SurveyPayload:
     survey: Survey | None = None
@@ -101,7 +107,7 @@ async def _load(reading: Reading, selection: Selection, *conditions: ColumnEleme
     row_of = surveys.Survey
     found = await reading.connection.execute(
         select(row_of.__table__)
-        .where(may_see(row_of, reading.actor), *conditions)
+        .where(may_see(row_of, reading.actor), row_of.given_up_at.is_(None), *conditions)
         .order_by(row_of.channel_id.is_not(None), row_of.kind, row_of.id)
         .limit(100)
     )
@@ -155,6 +161,18 @@ async def _save(info: Info, input: SurveySaveInput) -> SurveyPayload:
     return SurveyPayload(survey=found[0])
 
 
+async def _delete(info: Info, input: SurveyDeleteInput) -> OkPayload:
+    async def change(session: AsyncSession, actor: Actor, now: datetime) -> Json:
+        survey = await access.one(session, surveys.Survey, row_id("Survey", input.id), to=actor, lock=True)
+        if survey.given_up_at:
+            raise NotFound(field=["id"])
+        survey.give_up(at=now)
+        return {}
+
+    await changed(info, input, change)
+    return OkPayload(ok=True)
+
+
 async def _preview(
     info: Info, id: strawberry.ID, language: str = "en", channel: ChannelKind = ChannelKind.EMAIL
 ) -> SurveyPreview:
@@ -196,3 +214,7 @@ class SurveyQueries:
 @strawberry.type
 class SurveyMutations:
     survey_save: SurveyPayload = mutation(resolver=_save)
+    survey_delete: OkPayload = mutation(
+        resolver=_delete,
+        description="In its channel the shop's survey is asked again; without that one, or by text message, nothing is.",
+    )

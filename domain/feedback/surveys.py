@@ -47,6 +47,12 @@ class Survey(Base):
     tells_of_low: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
     """Is somebody of the shop told of a bad answer?"""
     updated_at: Mapped[datetime]
+    given_up_at: Mapped[datetime | None]
+    """As if there were none, until it is saved again; what was asked by it points here."""
+
+    def give_up(self, *, at: datetime) -> None:
+        """Whoever waits to be asked by it is asked no more."""
+        self.enabled, self.given_up_at, self.updated_at = False, at, at
 
     def delay(self, channel: ChannelKind) -> timedelta:
         usual = 0 if channel == ChannelKind.CHAT else MAIL_DELAY
@@ -102,7 +108,7 @@ async def save(
     if choice.questions is not None:
         asked = survey.questions | {name: said.strip() for name, said in choice.questions.items()}
         survey.questions = {name: said for name, said in asked.items() if said}
-    survey.updated_at = at
+    survey.updated_at, survey.given_up_at = at, None
     await session.flush()
     return survey
 
@@ -134,7 +140,7 @@ async def surveys_for(session: AsyncSession, channel: Channel) -> dict[SurveyKin
     own, of_shop = Survey.channel_id == channel.id, Survey.channel_id.is_(None)
     found = await session.scalars(
         select(Survey)
-        .where(own if channel.kind == ChannelKind.SMS else own | of_shop)
+        .where(own if channel.kind == ChannelKind.SMS else own | of_shop, Survey.given_up_at.is_(None))
         .order_by(Survey.channel_id.is_not(None))
     )
     return {kind: one for kind, one in {one.kind: one for one in found}.items() if one.enabled}

@@ -51,6 +51,8 @@ from domain.desk.messages import Attachment, Call
 from domain.desk.scans import Scan
 from domain.desk.threads import Placement, Thread
 from domain.desk.tickets import Ticket
+from domain.feedback import surveys
+from domain.feedback.scales import SurveyKind
 from domain.ids import public_id, row_id
 from domain.joining import merging
 from domain.joining.reasons import JoinCode, SuggestionCode
@@ -449,6 +451,13 @@ async def _a_team(asking: Asking) -> Values:
         return {"id": public_id("Team", team.id)}
 
 
+async def _a_survey(asking: Asking) -> Values:
+    channel_id = row_id("Channel", asking.shop.ids["chat channel"])
+    async with asking.house.db.transaction() as session:
+        survey = await surveys.save(session, SurveyKind.NPS, channel_id, surveys.Choice(), at=NOON)
+        return {"id": public_id("Survey", survey.id)}
+
+
 async def _bens(session: AsyncSession, asking: Asking) -> tuple[Ticket, Actor]:
     """Ben, and a ticket of Support."""
     ben = await actor_by_id(session, row_id("Agent", asking.Ben))
@@ -623,6 +632,7 @@ MUTATIONS: dict[str, Callable[[Asking, Principal], Any]] = {
     "shopUpdate": lambda a, p: {"agentsSee": "TEAMS"},
     "messengerPageConnect": lambda a, p: {"pageToken": "another-token", "appSecret": "app-secret"},
     "surveySave": lambda a, p: {"kind": "CSAT", "againAfterDays": 30},
+    "surveyDelete": lambda a, p: _a_survey(a),
     "contactFieldSave": lambda a, p: {"id": a.ContactField, "options": ["M", "L"]},
     "contactFieldArchive": lambda a, p: {"id": a.ContactField, "archived": False},
     "ticketFieldSave": lambda a, p: {"id": a.TicketField, "label": "Shade"},
