@@ -21,7 +21,7 @@ from tests.api.test_audiences import all_wait
 from tests.api.test_live import BATCH, Phone
 from tests.client import Client
 from tests.factories import NOON
-from tests.feed import cursor_of
+from tests.feed import all_told, cursor_of
 from tests.statements import statements
 from tests.two_teams import TwoTeams
 
@@ -60,6 +60,7 @@ async def told(
         ]
         await all_wait(house, len(streams))
         await happens()
+        await all_told(house)
         alone = [(await one.post(f"query{asked}", {"since": since})).text for one in listening]
 
         async def heard(stream: Any, read: str) -> str | None:
