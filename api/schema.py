@@ -42,6 +42,7 @@ from api.customers.profiles import ProfileMutations
 from api.desk.handling import TicketMutations
 from api.desk.inbox import InboxQueries
 from api.desk.infected import InfectedMutations
+from api.desk.opening import OpeningMutations
 from api.desk.spam import SpamMutations, SpamQueries
 from api.desk.ticket_fields import TicketFieldMutations, TicketFieldQueries
 from api.desk.tickets import TicketQueries
@@ -152,6 +153,7 @@ class Mutation(
     TokenMutations,
     WebhookMutations,
     ChannelMutations,
+    OpeningMutations,
     TicketMutations,
     BulkMutations,
     TagMutations,

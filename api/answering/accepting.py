@@ -6,7 +6,7 @@ import strawberry
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.context import Info
-from api.desk.handling import TicketPayload
+from api.desk.changed_tickets import TicketPayload
 from api.desk.tickets import read_ticket
 from api.mutations import changed, mutation
 from domain import access

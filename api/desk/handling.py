@@ -1,54 +1,33 @@
-"""What agents do with tickets: open, hand over, change."""
+"""What agents do with tickets: hand over, change."""
 
 import uuid
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import TypeVar
 
 import strawberry
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.agents.staff import Agent
-from api.answering.messages import undo_for
-from api.complaints.handling import ComplaintTermsInput, opened
 from api.context import Info
-from api.desk.tickets import MOST_AT_ONCE, Ticket, held, read_ticket, tickets_by_id
+from api.desk.changed_tickets import TicketsPayload, held_tickets, kept_for_undo, pictures, tickets_payload
+from api.desk.tickets import tickets_by_id
 from api.errors import UserError
 from api.mutations import changed, mutation
-from api.selection import Selection, wanted
+from api.selection import Selection
 from api.working.changing import TicketChangeInput, asked_change
 from domain import access
 from domain.actors import Actor
 from domain.agents import staff
 from domain.alerting import ledger
 from domain.alerting.alerts import Alert, AlertState
-from domain.arriving.opening import open_ticket
 from domain.db import Json
-from domain.desk.tickets import Ticket as TicketRow
-from domain.errors import InvalidInput, NotFound, Refused, SomebodyElseAssigned
-from domain.ids import public_id, row_id
+from domain.errors import InvalidInput, NotFound, SomebodyElseAssigned
+from domain.ids import row_id
 from domain.languages import N_
 from domain.sla import policies, reckoning
-from domain.working import changing, edits
+from domain.working import changing
 from domain.working.noting import add_note
-
-
-@strawberry.input
-class TicketCreateInput:
-    contact_id: strawberry.ID
-    subject: str
-    text: str | None = None
-    priority: int = 3
-    team_id: strawberry.ID | None = strawberry.field(
-        default=None, description="In whose queue it is; without it everybody sees it."
-    )
-    assignee_id: strawberry.ID | None = None
-    complaint: ComplaintTermsInput | None = strawberry.field(
-        default=None, description="It is a complaint, as `complaintOpen` would open one; `{}` says no more."
-    )
-    client_mutation_id: strawberry.ID
 
 
 @strawberry.input(
@@ -86,70 +65,7 @@ class TicketUpdateInput(TicketChangeInput):
     client_mutation_id: strawberry.ID
 
 
-@strawberry.type
-class TicketPayload:
-    ticket: Ticket | None = None
-    user_errors: list[UserError] = strawberry.field(default_factory=list)
-
-
-@strawberry.type
-class TicketsPayload:
-    tickets: list[Ticket] = strawberry.field(default_factory=list)
-    conflict: Agent | None = strawberry.field(default=None, description="Who has the ticket, unexpectedly.")
-    merge_id: strawberry.ID | None = strawberry.field(
-        default=None, description="Of a merge or a move: what `joinUndo` takes."
-    )
-    change_id: strawberry.ID | None = strawberry.field(
-        default=None,
-        description="What `changeUndo` takes, until `undoUntil`; null where nothing was changed that it could take back.",
-    )
-    undo_until: datetime | None = None
-    user_errors: list[UserError] = strawberry.field(default_factory=list)
-
-
-async def _ticket_create(info: Info, input: TicketCreateInput) -> TicketPayload:
-    async def change(session: AsyncSession, actor: Actor, now: datetime) -> Json:
-        if not input.subject.strip():
-            raise InvalidInput(N_("This may not be empty."), field=["subject"])
-        contact = await access.contact(
-            session, row_id("Contact", input.contact_id, field="contactId"), to=actor, lock=True
-        )
-        team_id = row_id("Team", input.team_id, field="teamId") if input.team_id else None
-        team = await access.one(session, staff.Team, team_id, to=actor) if team_id else None
-        ticket = open_ticket(
-            session,
-            contact,
-            subject=input.subject.strip(),
-            by=actor,
-            at=now,
-            team_id=team.id if team else None,
-        )
-        await session.flush()
-        ticket.change(by=actor, at=now, priority=input.priority)
-        if input.text:
-            await add_note(session, ticket, input.text, by=actor, at=now)
-        if input.assignee_id:
-            ticket.assign(to=await _agent(session, input.assignee_id, actor, "assigneeId"), by=actor, at=now)
-        await reckoning.reckon(session, ticket, by=actor, at=now)
-        if input.complaint:
-            await _complain(session, ticket, input.complaint, actor, now)
-        return {"ticket": str(ticket.id)}
-
-    done = await changed(info, input, change)
-    return TicketPayload(ticket=await read_ticket(info, done["ticket"]))
-
-
-async def _complain(
-    session: AsyncSession, ticket: TicketRow, terms: ComplaintTermsInput, actor: Actor, now: datetime
-) -> None:
-    try:
-        await opened(session, ticket, terms, actor, now)
-    except Refused as refusal:
-        refusal.field = ["complaint", *(refusal.field or ())]
-        raise
-
-
-async def _agent(session: AsyncSession, id: str, actor: Actor, field: str) -> staff.Agent:
+async def still_here(session: AsyncSession, id: str, actor: Actor, field: str) -> staff.Agent:
     agent = await access.one(session, staff.Agent, row_id("Agent", id, field=field), to=actor)
     if agent.left_at:
         raise NotFound(field=[field])
@@ -164,7 +80,7 @@ async def _ticket_assign(info: Info, input: TicketAssignInput) -> TicketsPayload
         if input.take_over:
             to = await access.one(session, staff.Agent, actor.agent_id, to=actor)
         elif input.agent_id:
-            to = await _agent(session, input.agent_id, actor, "agentId")
+            to = await still_here(session, input.agent_id, actor, "agentId")
         team, members = await _team(session, input, actor)
         tickets = await held_tickets(session, input.ticket_ids, actor, field="ticketIds")
         teams = {ticket.id: ticket.team_id for ticket in tickets}
@@ -259,62 +175,7 @@ async def _policy(session: AsyncSession, input: TicketUpdateInput, actor: Actor)
     return policy.id
 
 
-AnId = TypeVar("AnId", bound=str)
-
-
-async def held_tickets(
-    session: AsyncSession, ids: list[strawberry.ID], actor: Actor, *, field: str = "ids"
-) -> list[TicketRow]:
-    """Each once: several may have become part of one."""
-    found = [await held(session, id, actor, field=field) for id in few_tickets(ids, field=field)]
-    return list(dict.fromkeys(found))
-
-
-def few_tickets(ids: list[strawberry.ID], *, field: str = "ids") -> list[strawberry.ID]:
-    """In the order in which everybody holds tickets: two people who change the same ones do not wait for each other in a circle."""
-    if len(ids) > MOST_AT_ONCE:
-        raise InvalidInput(N_("At most {most} tickets at once."), field=[field], most=MOST_AT_ONCE)
-    return in_order(dict.fromkeys(ids, field))
-
-
-def in_order(fields: Mapping[AnId, str]) -> list[AnId]:
-    """Ids of tickets, each with the field that names it, as the rows lie; the letters of an id are in another order."""
-    return sorted(fields, key=lambda id: row_id("Ticket", id, field=fields[id]))
-
-
-Pictures = list[tuple[TicketRow, Json]]
-"""Tickets in hand, each as it was before."""
-
-
-def pictures(tickets: Sequence[TicketRow]) -> Pictures:
-    return [(ticket, edits.picture(ticket)) for ticket in tickets]
-
-
-async def kept_for_undo(
-    info: Info, session: AsyncSession, before: Pictures, actor: Actor, now: datetime
-) -> Json:
-    """What a change of these tickets has come to, and how to take it back."""
-    done: Json = {"tickets": [str(ticket.id) for ticket, _ in before]}
-    edit = await edits.keep(session, before, by=actor, at=now, undo_for=undo_for(info))
-    if edit and edit.undo_until:
-        done |= {"change": str(edit.id), "undo_until": edit.undo_until.isoformat()}
-    return done
-
-
-async def tickets_payload(info: Info, done: Json) -> TicketsPayload:
-    async with info.context.reading() as reading:
-        ids = [uuid.UUID(id) for id in done["tickets"]]
-        found = await tickets_by_id(reading, ids, wanted(info).below("tickets"))
-    return TicketsPayload(
-        tickets=[found[id] for id in ids if id in found],
-        merge_id=strawberry.ID(public_id("Move", uuid.UUID(done["move"]))) if "move" in done else None,
-        change_id=strawberry.ID(public_id("Change", uuid.UUID(done["change"]))) if "change" in done else None,
-        undo_until=datetime.fromisoformat(done["undo_until"]) if "change" in done else None,
-    )
-
-
 @strawberry.type
 class TicketMutations:
-    ticket_create: TicketPayload = mutation(resolver=_ticket_create)
     ticket_assign: TicketsPayload = mutation(resolver=_ticket_assign)
     ticket_update: TicketsPayload = mutation(resolver=_ticket_update)

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.agents.staff import Agent, agents_by_id
 from api.context import Info, plain
-from api.desk.handling import TicketsPayload, held_tickets, tickets_payload
+from api.desk.changed_tickets import TicketsPayload, held_tickets, tickets_payload
 from api.errors import OkPayload, UserError
 from api.mutations import changed, mutation
 from api.node import Node

@@ -10,7 +10,7 @@ from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.context import Info, Reading
-from api.desk.handling import TicketsPayload, in_order, tickets_payload
+from api.desk.changed_tickets import TicketsPayload, in_order, tickets_payload
 from api.desk.tickets import held
 from api.joining.merging import few
 from api.mutations import changed, mutation

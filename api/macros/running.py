@@ -15,7 +15,7 @@ from api.answering.texting import SmsSegments, segments_shown
 from api.changes import too_old
 from api.context import Info, plain
 from api.cursors import place
-from api.desk.handling import few_tickets
+from api.desk.changed_tickets import few_tickets
 from api.desk.messages import Message
 from api.desk.tickets import MOST_AT_ONCE, Ticket, held, tickets_by_id
 from api.desk.timeline import items_by_id

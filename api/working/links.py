@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.agents.staff import Agent, agents_by_id
 from api.context import Info, Reading, by, plain
-from api.desk.handling import TicketsPayload, in_order, tickets_payload
+from api.desk.changed_tickets import TicketsPayload, in_order, tickets_payload
 from api.desk.tickets import Ticket, held, tickets_by_id
 from api.mutations import changed, mutation
 from api.node import Node
