@@ -49,7 +49,8 @@ from domain.planning.templates import TaskTemplate
 from domain.privacy.erasure import Erasure, SealedPart
 from domain.privacy.exports import ContactExport
 from domain.reporting.measurements import Measurement
-from domain.sla.policies import Calendar, Policy
+from domain.sla.calendars import Calendar
+from domain.sla.policies import Policy
 from domain.tagging.changes import TagChange
 from domain.tagging.tags import Tag
 from domain.telling import rows

@@ -22,9 +22,10 @@ from domain.desk.tickets import Ticket
 from domain.ids import public_id
 from domain.keys import Keys
 from domain.languages import N_, translate
+from domain.sla.calendars import Calendar
 from domain.sla.clocks import Clock
 from domain.sla.hours import Hours
-from domain.sla.policies import Calendar, Policy
+from domain.sla.policies import Policy
 from domain.ways_in.channels import Channel
 from notifications.push import Action, Push, Urgency
 from notifications.wording import Matter, Words, words

@@ -13,7 +13,7 @@ from domain.complaints.stages import Stage
 from domain.desk.survivors import locked
 from domain.desk.tasks import Task
 from domain.desk.tickets import Ticket
-from domain.sla import policies
+from domain.sla import calendars, policies
 from domain.sla.hours import Hours
 from domain.sla.templates import SUGGESTED, Template
 from domain.ways_in.channels import Channel
@@ -29,7 +29,7 @@ async def under_the_law(session: AsyncSession, *laws: Template, zone: str = "Eur
     hours = Hours.from_json({"zone": zone, "weekly": WEEK, "holidays": ["PL"]})
     shop = SUGGESTED[Template.SHOP]
     await policies.set_default_policy(session, name="Everybody", hours=hours, targets=shop.targets)
-    calendar = await policies.save_calendar(session, None, "Law", hours)
+    calendar = await calendars.save_calendar(session, None, "Law", hours)
     for law in laws:
         await policies.save_policy(
             session,

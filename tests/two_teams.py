@@ -58,7 +58,8 @@ from domain.privacy.exports import ContactExport
 from domain.privacy.retention import Retention
 from domain.reporting import keeping
 from domain.sla import deadlines, recounts
-from domain.sla.policies import Calendar, Policy
+from domain.sla.calendars import Calendar
+from domain.sla.policies import Policy
 from domain.tagging import renaming
 from domain.ways_in import blocking
 from domain.ways_in.blocking import BlockedSender

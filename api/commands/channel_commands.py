@@ -25,7 +25,7 @@ from domain.audit import AuditKind
 from domain.db import database_time
 from domain.ids import public_id
 from domain.settings import WrongSetting
-from domain.sla.policies import Calendar
+from domain.sla.calendars import Calendar
 from domain.ways_in import channels, switching
 from domain.ways_in.channels import Channel, ChannelKind
 from domain.ways_in.fetching import Box

@@ -18,7 +18,7 @@ from domain.actors import Actor
 from domain.db import Json, one_of
 from domain.errors import InvalidInput
 from domain.ids import public_id, row_id
-from domain.sla import policies, recounts
+from domain.sla import calendars, policies, recounts
 from domain.sla.hours import DAYS, Hours
 from domain.sla.nonsense import Nonsense
 
@@ -127,7 +127,7 @@ def hours_of(stored: Json) -> WeeklyHours:
 
 
 async def calendars_by_id(reading: Reading, ids: set[uuid.UUID]) -> dict[uuid.UUID, Calendar]:
-    calendar = policies.Calendar
+    calendar = calendars.Calendar
     rows = await reading.connection.execute(
         select(calendar.__table__).where(one_of(calendar.id, ids), may_see(calendar, reading.actor))
     )
@@ -150,9 +150,9 @@ def _calendar(row: Any, at: datetime) -> Calendar:
 async def _calendars(info: Info) -> list[Calendar]:
     async with info.context.reading() as reading:
         rows = await reading.connection.execute(
-            select(policies.Calendar.__table__)
-            .where(may_see(policies.Calendar, reading.actor), policies.Calendar.archived_at.is_(None))
-            .order_by(policies.Calendar.name)
+            select(calendars.Calendar.__table__)
+            .where(may_see(calendars.Calendar, reading.actor), calendars.Calendar.archived_at.is_(None))
+            .order_by(calendars.Calendar.name)
             .limit(100)
         )
         return [_calendar(row, reading.at) for row in rows]
@@ -160,7 +160,7 @@ async def _calendars(info: Info) -> list[Calendar]:
 
 async def _calendar_save(info: Info, input: CalendarSaveInput) -> CalendarPayload:
     async def change(session: AsyncSession, actor: Actor, now: datetime) -> Json:
-        saved = await policies.save_calendar(
+        saved = await calendars.save_calendar(
             session, row_id("Calendar", input.id) if input.id else None, input.name, read_hours(input.hours)
         )
         await recounts.recount(session, at=now)
@@ -174,7 +174,7 @@ async def _calendar_save(info: Info, input: CalendarSaveInput) -> CalendarPayloa
 
 async def _calendar_delete(info: Info, input: CalendarDeleteInput) -> OkPayload:
     async def change(session: AsyncSession, actor: Actor, now: datetime) -> Json:
-        calendar = await access.one(session, policies.Calendar, row_id("Calendar", input.id), to=actor)
+        calendar = await access.one(session, calendars.Calendar, row_id("Calendar", input.id), to=actor)
         await policies.archive_calendar(session, calendar, at=now)
         return {}
 

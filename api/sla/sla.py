@@ -17,7 +17,7 @@ from api.selection import Selection
 from api.sla.policies import Policy, policies_by_id
 from domain.db import one_of, one_of_given
 from domain.ids import public_id
-from domain.sla import clocks, policies
+from domain.sla import calendars, clocks, policies
 from domain.sla.clocks import ClockState
 from domain.sla.hours import Hours
 from domain.sla.targets import Metric
@@ -107,7 +107,7 @@ COLUMNS = Columns(
             _table.met_at,
             _table.paused_since,
             policies.Policy.calendar_id,
-            policies.Calendar.hours,
+            calendars.Calendar.hours,
         ),
         "pausedSince": _table.paused_since,
         "metAt": _table.met_at,
@@ -128,7 +128,7 @@ def _running(asked: frozenset[str]) -> Select[Any]:
 def _rows(asked: frozenset[str]) -> Select[Any]:
     query = select(*COLUMNS.of(asked)).select_from(clocks.Clock.__table__)
     if HOURS in asked:
-        policy, calendar = policies.Policy, policies.Calendar
+        policy, calendar = policies.Policy, calendars.Calendar
         query = query.join(policy, policy.id == _table.policy_id).join(
             calendar, calendar.id == policy.calendar_id
         )

@@ -19,7 +19,7 @@ from domain.db import Json
 from domain.errors import InvalidInput, NotFound
 from domain.ids import public_id, row_id
 from domain.languages import N_
-from domain.sla import policies
+from domain.sla import calendars
 from domain.ways_in import channels, switching
 from domain.ways_in.channels import ChannelKind
 from integrations import setting_up
@@ -173,7 +173,7 @@ async def _places(
         team = await access.one(session, staff.Team, row_id("Team", team_id, field="teamId"), to=actor)
     if calendar_id:
         asked = row_id("Calendar", calendar_id, field="calendarId")
-        calendar = await access.one(session, policies.Calendar, asked, to=actor, lock=True)
+        calendar = await access.one(session, calendars.Calendar, asked, to=actor, lock=True)
         if calendar.archived_at:
             raise NotFound(field=["calendarId"])
     return {"team_id": team.id if team else None, "calendar_id": calendar.id if calendar else None}

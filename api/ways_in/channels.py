@@ -20,8 +20,8 @@ from api.ways_in.channel_health import ChannelHealth, healths_of, trouble
 from domain.access import may_see
 from domain.db import one_of
 from domain.ids import public_id
+from domain.sla.calendars import Calendar as CalendarRow
 from domain.sla.hours import Hours
-from domain.sla.policies import Calendar as CalendarRow
 from domain.ways_in import channels
 from domain.ways_in.channels import ChannelKind
 from domain.ways_in.fetching import Box

@@ -21,8 +21,9 @@ from domain.desk.messages import Call, CallState, Direction
 from domain.desk.tasks import Task
 from domain.desk.tickets import LIVE, Ticket
 from domain.planning import days
+from domain.sla.calendars import Calendar
 from domain.sla.clocks import RUNNING, Clock
-from domain.sla.policies import Calendar, Policy
+from domain.sla.policies import Policy
 
 ON_THE_LINE = (
     Call.due_at.is_not(None),  # its end is waited for

@@ -11,9 +11,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from domain.complaints.complaints import Complaint
 from domain.complaints.laws import SILENCE_ACCEPTS
 from domain.complaints.stages import Outcome
+from domain.sla.calendars import Calendar
 from domain.sla.clocks import RUNNING, Clock
 from domain.sla.hours import ALWAYS, Hours
-from domain.sla.policies import Calendar, Policy, default_hours
+from domain.sla.policies import Policy, default_hours
 from domain.sla.targets import Metric
 
 LEGAL = (Clock.is_legal, Clock.metric == Metric.RESOLUTION, Clock.ended_at.is_(None))

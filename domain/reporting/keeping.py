@@ -20,9 +20,10 @@ from domain.events import Event, EventKind, Reader
 from domain.reporting.histories import histories
 from domain.reporting.measurements import Measurement
 from domain.reporting.measuring import Found, Spent, measured
+from domain.sla.calendars import Calendar
 from domain.sla.facts import SETS_STATUS
 from domain.sla.hours import ALWAYS, Hours
-from domain.sla.policies import Calendar, Policy
+from domain.sla.policies import Policy
 
 log = structlog.get_logger()
 

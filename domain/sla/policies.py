@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Self, TypeVar
 
 from sqlalchemy import ForeignKey, Index, Integer, func, select, text, update
@@ -19,23 +19,11 @@ from domain.desk import tags
 from domain.desk.tickets import TicketStatus
 from domain.errors import InUse, InvalidInput, NotFound
 from domain.languages import N_
-from domain.sla.hours import Hours, NeverOpen
+from domain.sla.calendars import Calendar, save_calendar
+from domain.sla.hours import Hours
 from domain.sla.promises import Terms
 from domain.sla.targets import Target
 from domain.ways_in.channels import Channel, ChannelKind
-
-
-class Calendar(Base):
-    __tablename__ = "calendar"
-    __table_args__ = (
-        Index("uq_calendar_name", "name", unique=True, postgresql_where=text("archived_at IS NULL")),
-    )
-
-    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
-    name: Mapped[str]
-    hours: Mapped[Json]
-    archived_at: Mapped[datetime | None]
-    """What was promised by it once is still reckoned."""
 
 
 @dataclass(frozen=True)
@@ -177,28 +165,6 @@ async def default_hours(session: AsyncSession | AsyncConnection) -> Hours | None
         select(Calendar.hours).join(Policy, Policy.calendar_id == Calendar.id).where(Policy.is_default)
     )
     return Hours.from_json(stored) if stored else None
-
-
-async def save_calendar(
-    session: AsyncSession, calendar_id: uuid.UUID | None, name: str, hours: Hours
-) -> Calendar:
-    """In place of what it was; without an id, a new one."""
-    await one_at_a_time(session, "policies")
-    name = naming.name(name)
-    others = (Calendar.archived_at.is_(None), Calendar.id.is_distinct_from(calendar_id))
-    if await session.scalar(select(Calendar.id).where(Calendar.name == name, *others)):
-        raise InvalidInput(N_("There is a calendar with this name already."), field=["name"])
-    calendar = await session.get(Calendar, calendar_id) if calendar_id else Calendar(id=new_id())
-    if calendar is None or calendar.archived_at:
-        raise NotFound(field=["id"])
-    try:
-        hours.add(datetime.now(UTC), 1)
-    except NeverOpen:
-        raise InvalidInput(N_("These hours never open."), field=["weekly"]) from None
-    calendar.name, calendar.hours = name, hours.to_json()
-    session.add(calendar)
-    await session.flush()
-    return calendar
 
 
 async def archive_calendar(session: AsyncSession, calendar: Calendar, *, at: datetime) -> None:

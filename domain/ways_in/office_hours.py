@@ -5,8 +5,8 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
+from domain.sla.calendars import Calendar
 from domain.sla.hours import Hours, NeverOpen
-from domain.sla.policies import Calendar
 from domain.ways_in.channels import Channel
 
 

@@ -10,7 +10,7 @@ from domain.agents.staff import Team
 from domain.audit import AuditEntry
 from domain.db import Database
 from domain.keys import Keys
-from domain.sla.policies import Calendar
+from domain.sla.calendars import Calendar
 from domain.ways_in.channels import Channel
 from integrations.phone.line import PhoneLine
 from tests.conftest import another_database

@@ -24,7 +24,7 @@ from domain.desk.tickets import Ticket
 from domain.events import Event, EventKind
 from domain.ids import public_id
 from domain.keys import Keys
-from domain.sla.policies import Calendar
+from domain.sla.calendars import Calendar
 from domain.ways_in.channels import Channel, forget_retired
 from integrations.mailroom import Mailroom
 from integrations.signatures import messenger_signature, phone_signature

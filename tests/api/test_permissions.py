@@ -60,8 +60,9 @@ from domain.joining.suggestions import Suggestion
 from domain.macros import macros
 from domain.macros.macros import Visibility
 from domain.planning import templates
+from domain.sla.calendars import save_calendar
 from domain.sla.hours import ALWAYS
-from domain.sla.policies import save_calendar, save_policy
+from domain.sla.policies import save_policy
 from domain.tagging.changes import TagChange
 from domain.ways_in import blocking
 from domain.ways_in.channels import Channel, ChannelKind

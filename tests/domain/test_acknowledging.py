@@ -14,8 +14,8 @@ from domain.customers.contacts import Identity
 from domain.desk.messages import DeliveryState, Direction, Message
 from domain.desk.tickets import Ticket, TicketStatus
 from domain.keys import Keys
+from domain.sla.calendars import Calendar
 from domain.sla.clocks import Clock
-from domain.sla.policies import Calendar
 from domain.ways_in.blocking import block_identity
 from domain.ways_in.channels import Channel, ChannelKind
 from tests.factories import NOON, a_channel, a_chat, a_mail, a_messenger_message, a_promise

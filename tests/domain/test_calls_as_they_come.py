@@ -27,8 +27,8 @@ from domain.events import Event, EventKind
 from domain.joining.reasons import JoinCode
 from domain.joining.suggestions import Suggestion
 from domain.keys import Keys
+from domain.sla.calendars import Calendar
 from domain.sla.hours import Hours
-from domain.sla.policies import Calendar
 from domain.ways_in import blocking
 from domain.ways_in.blocking import BlockedSender
 from domain.ways_in.channels import Channel, ChannelKind

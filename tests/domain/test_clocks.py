@@ -17,7 +17,7 @@ from domain.desk.tickets import Ticket, TicketStatus
 from domain.events import Event, EventKind
 from domain.joining.merging import merge_tickets
 from domain.keys import Keys
-from domain.sla import clocks, policies, reckoning
+from domain.sla import calendars, clocks, policies, reckoning
 from domain.sla.clocks import Clock, ClockState, clock_state
 from domain.sla.deadlines import WHEEL, fire_due
 from domain.sla.facts import facts_of
@@ -349,7 +349,7 @@ async def test_no_policy_hides_what_a_law_promises(
 
 
 async def a_policy(session: AsyncSession, name: str, *targets: Target, **conditions: Any) -> policies.Policy:
-    calendar = await policies.save_calendar(session, None, name, ALWAYS)
+    calendar = await calendars.save_calendar(session, None, name, ALWAYS)
     return await policies.save_policy(
         session, None, name=name, calendar_id=calendar.id, targets=targets,
         conditions=Conditions(**conditions),

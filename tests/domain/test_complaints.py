@@ -24,7 +24,7 @@ from domain.events import Event, EventKind
 from domain.planning import applying
 from domain.planning.templates import Planned, Whose, save_template
 from domain.privacy.retention import due
-from domain.sla import policies, reckoning
+from domain.sla import calendars, policies, reckoning
 from domain.sla.clocks import Clock
 from domain.sla.hours import ALWAYS, Hours
 from domain.sla.targets import Metric, Target
@@ -257,7 +257,7 @@ async def test_the_days_of_a_law_are_those_of_its_own_calendar(
     shop = await session.scalar(
         select(policies.Policy.calendar_id).where(policies.Policy.name == "Everybody")
     )
-    await policies.save_calendar(session, shop, "Shop", in_madrid)
+    await calendars.save_calendar(session, shop, "Shop", in_madrid)
 
     legal = await legal_date(session, ticket.id)
 

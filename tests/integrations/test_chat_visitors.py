@@ -22,8 +22,8 @@ from domain.desk.tickets import Ticket
 from domain.errors import InvalidInput
 from domain.ids import public_id, row_id
 from domain.privacy.holdings import HOLDINGS
+from domain.sla.calendars import Calendar
 from domain.sla.hours import Hours
-from domain.sla.policies import Calendar
 from domain.ways_in.blocking import BlockedSender
 from domain.ways_in.channels import Channel, ChannelKind
 from integrations.channel_settings import read_settings

@@ -10,9 +10,9 @@ from domain.alerting.alert_preferences import Privacy
 from domain.alerting.alerts import Alert, AlertKind
 from domain.alerting.devices import Device
 from domain.alerting.notices import NoticeKind
+from domain.sla.calendars import Calendar
 from domain.sla.clocks import Clock
 from domain.sla.hours import Hours
-from domain.sla.policies import Calendar
 from domain.sla.targets import Metric
 from notifications.wording import Matter, words
 from tests.factories import NOON

@@ -17,8 +17,8 @@ from domain.calling.dialled_numbers import save_number
 from domain.customers.contacts import IdentityKind
 from domain.db import database_time, new_id
 from domain.desk.messages import Call, CallState
+from domain.sla.calendars import Calendar
 from domain.sla.hours import Hours
-from domain.sla.policies import Calendar
 from domain.ways_in.blocking import BlockedSender
 from domain.ways_in.channels import Channel, ChannelKind
 from integrations.channel_settings import read_settings

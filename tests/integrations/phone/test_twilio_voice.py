@@ -21,8 +21,8 @@ from domain.calling.dialled_numbers import DialledNumber
 from domain.customers.contacts import IdentityKind
 from domain.db import new_id
 from domain.desk.messages import Attachment, Call, CallState
+from domain.sla.calendars import Calendar
 from domain.sla.hours import Hours
-from domain.sla.policies import Calendar
 from domain.ways_in.blocking import BlockedSender
 from domain.ways_in.channels import Channel
 from integrations.mailroom import Mailroom
