@@ -229,6 +229,8 @@ class Play:
                         killer = asyncio.create_task(self._kill(pid))
                     freed = await handing_back.from_who_left(session, at=at)
                     done = await handing_out.look(session, at=at) or freed
+                    if killer:
+                        await killer  # at the latest before what it did is kept
         except DBAPIError:
             self.kills += 1
         finally:
