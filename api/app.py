@@ -74,7 +74,7 @@ def _identity_provider(house: House) -> list[BaseRoute]:
 
 
 async def _home(request: Request) -> Response:
-    return RedirectResponse("/graphql")
+    return RedirectResponse("/m/tickets")
 
 
 async def _icon(request: Request) -> Response:

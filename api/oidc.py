@@ -40,7 +40,9 @@ log = structlog.get_logger()
 
 COOKIE = "heddle_oidc"
 PATH = "/auth/oidc"
-PAGE = re.compile(r"/m/(alerts|[at]/[\w=-]+)(\?(do=[a-z]+|before=[\w=-]+))?", re.ASCII)
+PAGE = re.compile(
+    r"/m/(tickets(\?[\w%+.=&-]+)?|(alerts|[at]/[\w=-]+)(\?(do=[a-z]+|before=[\w=-]+))?)", re.ASCII
+)
 LONGEST = 600
 """Seconds from the beginning to the way back."""
 KNOWN_FOR = 3600.0
@@ -80,7 +82,7 @@ class Oidc:
         """`to`: the page of an alert, of a ticket, or of all alerts, to which it leads back."""
         begun = {"state": secrets.token_urlsafe(32), "nonce": secrets.token_urlsafe(32), "at": time.time()}
         asked_for = request.query_params.get("to", "")
-        begun["to"] = asked_for if PAGE.fullmatch(asked_for) else "/"
+        begun["to"] = asked_for if PAGE.fullmatch(asked_for) else "/graphql"
         verifier = begun["verifier"] = secrets.token_urlsafe(48)
         asked = {
             "response_type": "code",

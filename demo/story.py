@@ -116,6 +116,7 @@ def _what_to_open(shop: Shop, narrator: Narrator) -> None:
     narrator.chapter("Heddle stays up: look around")
     places = {
         "Website": f"{shop.website.origin}: write in the chat there, as anybody or as Ada",
+        "Tickets": f"{shop.url}/m/tickets",
         "Explorer": f"{shop.url}/graphql",
         "sign in as": f"mia@shop.example, password {shop.secrets.mia} (a manager)",
         "or as": f"ben@shop.example, password {shop.secrets.ben} (an agent)",

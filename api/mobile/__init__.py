@@ -1,4 +1,4 @@
-"""`/m/`: the pages that a push opens on a phone: one alert, one ticket, all alerts, and the worker that shows pushes.
+"""`/m/`: the pages for a phone's browser: one alert, one ticket, all of both, and the worker that shows pushes.
 
 The pages are the same for everybody. What they show, their scripts ask `/graphql` for, with the browser's session.
 """
@@ -53,13 +53,17 @@ def routes(house: House) -> list[Route]:
 
         return page
 
-    async def alerts(request: Request) -> Response:
-        return _page(request, PAGE, "alerts", no_provider=no_provider)
+    def all_of(kind: str) -> Callable[[Request], Awaitable[Response]]:
+        async def page(request: Request) -> Response:
+            return _page(request, PAGE, kind, no_provider=no_provider)
+
+        return page
 
     return [
         Route("/m/a/{id}", one("alert"), methods=["GET"]),
         Route("/m/t/{id}", one("ticket"), methods=["GET"]),
-        Route("/m/alerts", alerts, methods=["GET"]),
+        Route("/m/alerts", all_of("alerts"), methods=["GET"]),
+        Route("/m/tickets", all_of("tickets"), methods=["GET"]),
         Route("/m/{file}", _asset, methods=["GET"]),
     ]
 

@@ -8,7 +8,7 @@ import { showing } from "/m/shown.js";
 
 const ID = location.pathname.split("/").pop();
 const READ = `query MobileAlert($id: ID!) {
-  serverTime
+  serverTime changeCursor
   viewer { agent { id name } }
   alert(id: $id) {
     id kind state level firedAt ackedBy { id name } ackExpiresAt snoozedUntil resolvedAt cause nextAction
@@ -204,7 +204,10 @@ async function give({ ticket }, to) {
 }
 
 noteOpened();
-const { refresh, doing } = showing(() => ask(READ, { id: ID }), draw);
+const { refresh, doing } = showing(() => ask(READ, { id: ID }), draw, {
+  topics: ["ALERTS"],
+  concerns: ({ alert }) => (alert?.id ?? ID) === ID,
+});
 addEventListener("hashchange", () => {
   noteOpened();
   refresh();

@@ -7,7 +7,7 @@ import { noteOpened } from "/m/opened.js";
 import { showing } from "/m/shown.js";
 
 const READ = `query MobileAlerts {
-  serverTime
+  serverTime changeCursor
   viewer { agent { id name } vapidPublicKey devices { id label transport lastSeenAt lastError fitness } }
   alerts(states: [FIRING, ACKED, SNOOZED], first: 100) {
     id kind state level firedAt ackedBy { name } ackExpiresAt snoozedUntil resolvedAt
@@ -24,7 +24,7 @@ function draw({ viewer, alerts }) {
   return [
     make("h1", {}, say("alerts")),
     alerts.length
-      ? make("ol", { class: "alerts" }, ...alerts.toSorted(byPressure).map((alert) => make("li", {}, entry(alert))))
+      ? make("ol", { class: "lines" }, ...alerts.toSorted(byPressure).map((alert) => make("li", {}, entry(alert))))
       : make("p", {}, say("no_alerts")),
     make("h2", {}, say("devices")),
     make("section", { class: "card actions" }, ...ringing(viewer)),
@@ -114,7 +114,7 @@ async function test(id, label) {
 }
 
 noteOpened();
-const { refresh, doing } = showing(() => ask(READ), draw);
+const { refresh, doing } = showing(() => ask(READ), draw, { topics: ["ALERTS"] });
 addEventListener("hashchange", () => {
   noteOpened();
   refresh();

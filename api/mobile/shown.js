@@ -1,20 +1,25 @@
-// A page's picture of things: read when it opens, when it comes back to the front, and every half a minute.
+// A page's picture of things: read when it opens, when it comes back to the front, when something changes, and every half a minute.
 
+import { hear } from "/m/live.js";
 import { ringAgain } from "/m/ringing.js";
 import { NotSignedIn, hasComeIn, make, open, say, showDoor, showPlace, tell } from "/m/talk.js";
 import { moment, now, setServerTime } from "/m/telling.js";
 
 const part = (id) => document.getElementById(id);
 const EVERY = 30_000; // milliseconds
+const SOON = 500; // milliseconds in which changes are gathered
 
 /**
  * `read` asks; `draw` makes elements of the answer. Returned are `refresh`, true if it could be read, and `doing`, for what
  * is done on the page: it says what came of it, the words that `act` returns or throws, and shows how things are then.
+ * Changes of these `topics` that `concern` the page are read at once, from the answer's `changeCursor` on.
  */
-export function showing(read, draw) {
+export function showing(read, draw, { topics, concerns = () => true }) {
   let wasThere = false;
   let isBusy = false;
   let last = null;
+  let line = null;
+  let soon = 0;
 
   async function refresh() {
     try {
@@ -23,6 +28,7 @@ export function showing(read, draw) {
       setServerTime(last.serverTime);
       wasThere = true;
       redraw();
+      listen();
       return true;
     } catch (problem) {
       if (problem instanceof NotSignedIn) {
@@ -34,6 +40,16 @@ export function showing(read, draw) {
       }
       return false;
     }
+  }
+
+  async function listen() {
+    if (line || document.hidden) return;
+    const opened = (line = new AbortController());
+    const news = (changes) => {
+      if (changes.some(concerns)) soon ||= setTimeout(() => (soon = 0, again()), SOON);
+    };
+    await hear(last.changeCursor, topics, news, opened.signal);
+    if (line === opened) line = null;
   }
 
   function redraw() {
@@ -77,7 +93,11 @@ export function showing(read, draw) {
     tell(isRead || bad ? words : `${words} ${say("not_read")}`, { bad: bad || !isRead });
   }
 
-  document.addEventListener("visibilitychange", again);
+  document.addEventListener("visibilitychange", () => {
+    if (!document.hidden) return again();
+    line?.abort();
+    line = null;
+  });
   addEventListener("online", again);
   setInterval(again, EVERY);
   open(refresh);

@@ -35,6 +35,9 @@ export function tell(text, { bad = false } = {}) {
 /** No answer, or none that says what became of the question. */
 export class Unanswered extends Error {}
 
+/** Heddle says what is wrong with the question. */
+export class Refused extends Unanswered {}
+
 /** Nobody is signed in: the door is open. */
 export class NotSignedIn extends Error {}
 
@@ -42,26 +45,30 @@ export async function ask(query, variables) {
   let response;
   let answer;
   try {
-    response = await fetch("/graphql", {
-      method: "POST",
-      credentials: "same-origin",
-      headers: {
-        "Content-Type": "application/json",
-        Accept: "application/json",
-        "Accept-Language": LANGUAGE,
-        ...(csrfToken() && { "X-CSRF-Token": csrfToken() }),
-      },
-      body: JSON.stringify({ query, variables }),
-      signal: AbortSignal.timeout(PATIENCE),
-    });
+    response = await post("/graphql", { query, variables }, { accept: "application/json", signal: AbortSignal.timeout(PATIENCE) });
     answer = await response.json().catch(() => ({}));
   } catch {
     throw new Unanswered(say("offline"));
   }
   if (response.status === 401 || response.status === 403 || answer.errors?.some(isUnauthenticated)) throw new NotSignedIn();
-  if (answer.errors) throw new Unanswered(answer.errors.map(({ message }) => message).join(" "));
+  if (answer.errors) throw new Refused(answer.errors.map(({ message }) => message).join(" "));
   if (!answer.data) throw new Unanswered(say("server_failed", { status: response.status }));
   return answer.data;
+}
+
+export function post(path, asked, { accept, signal }) {
+  return fetch(path, {
+    method: "POST",
+    credentials: "same-origin",
+    headers: {
+      "Content-Type": "application/json",
+      Accept: accept,
+      "Accept-Language": LANGUAGE,
+      ...(csrfToken() && { "X-CSRF-Token": csrfToken() }),
+    },
+    body: JSON.stringify(asked),
+    signal,
+  });
 }
 
 function isUnauthenticated(error) {

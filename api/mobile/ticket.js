@@ -12,7 +12,7 @@ const A_DAY = 24 * 60 * 60_000; // milliseconds for which Heddle knows an answer
 const DONE = ["SOLVED", "CLOSED"];
 
 const READ = `query MobileTicket($id: ID!, $before: String) {
-  serverTime
+  serverTime changeCursor
   viewer { agent { id name } }
   ticket(id: $id) {
     id number subject status seq lastChannel assignee { id name }
@@ -215,7 +215,10 @@ async function solve(ticket) {
 }
 
 noteOpened();
-const { refresh, doing } = showing(() => ask(READ, { id: ID, before: BEFORE }), draw);
+const { refresh, doing } = showing(() => ask(READ, { id: ID, before: BEFORE }), draw, {
+  topics: ["TICKETS", "TIMELINE"],
+  concerns: ({ ticket, ticketId }) => (ticketId ?? ticket?.id ?? ID) === ID,
+});
 addEventListener("hashchange", () => {
   noteOpened();
   refresh();

@@ -49,7 +49,12 @@ CONFIRM = """mutation($input: SecondFactorCodeInput!) {
   secondFactorConfirm(input: $input) { recoveryCodes userErrors { code } }
 }"""
 SOME_ID = uuid.UUID(int=7)
-PAGES = ["/m/alerts", f"/m/a/{public_id('Alert', SOME_ID)}", f"/m/t/{public_id('Ticket', SOME_ID)}"]
+PAGES = [
+    "/m/alerts",
+    "/m/tickets",
+    f"/m/a/{public_id('Alert', SOME_ID)}",
+    f"/m/t/{public_id('Ticket', SOME_ID)}",
+]
 
 WITH_A_PROVIDER = ApiSettings.model_construct(
     oidc_issuer="http://localhost:1", oidc_client_id="heddle", oidc_client_secret="a secret of the client"
@@ -58,7 +63,7 @@ WITH_A_PROVIDER = ApiSettings.model_construct(
 SCREENSHOTS = os.environ.get("SCREENSHOTS")
 
 
-@pytest.mark.parametrize("path", [*PAGES, f"{PAGES[1]}?do=ack"])
+@pytest.mark.parametrize("path", [*PAGES, f"{PAGES[2]}?do=ack"])
 async def test_a_page_runs_nothing_but_our_own_files(anybody: Client, path: str) -> None:
     answer = await anybody.http.get(path)
 
@@ -79,7 +84,7 @@ async def test_a_page_is_the_same_for_everybody_and_for_every_alert(
         f"/m/a/{two_teams.ids['Alert']}", headers={"authorization": f"Bearer {ben.token}"}
     )
 
-    other = await anybody.http.get(PAGES[1])
+    other = await anybody.http.get(PAGES[2])
 
     assert mine.text == other.text
 
@@ -325,7 +330,7 @@ async def test_a_ticket_without_a_subject_is_named_by_its_number_alone(
     named = "document.querySelector('.subject').textContent"
     listed = await phone.value(named)
 
-    await phone.tap(".alerts a")
+    await phone.tap(".lines a")
     await phone.until("document.querySelector('#ack')?.checkVisibility()")
 
     assert listed.startswith("Ticket ")
@@ -450,7 +455,7 @@ async def test_all_alerts_lead_to_their_pages(two_teams: TwoTeams, phone: Page) 
     assert await phone.value("document.documentElement.scrollWidth") == 390
     assert await phone.value(SMALL) == []
 
-    await phone.tap(".alerts a")
+    await phone.tap(".lines a")
 
     await phone.until("document.querySelector('#ack')?.checkVisibility()")
     assert await phone.value("location.pathname") == f"/m/a/{two_teams.ids['Alert']}"
@@ -462,12 +467,12 @@ async def test_who_moves_by_keyboard_stays_where_they_are_while_the_list_is_read
 ) -> None:
     await phone.go(f"{two_teams.ben.address}/m/alerts")
     await _sign_in(phone, "ben")
-    await phone.value("void (window.before = document.querySelector('.alerts a')).focus()")
+    await phone.value("void (window.before = document.querySelector('.lines a')).focus()")
 
     await phone.value("void document.dispatchEvent(new Event('visibilitychange'))")
 
     await phone.until("!window.before.isConnected")
-    assert await phone.value("document.activeElement === document.querySelector('.alerts a')")
+    assert await phone.value("document.activeElement === document.querySelector('.lines a')")
 
 
 @in_a_browser
@@ -643,7 +648,7 @@ SUBSCRIBE = """void (PushManager.prototype.subscribe = async ({ applicationServe
 async def test_who_signs_in_by_an_identity_provider_can_from_the_page_of_an_alert(
     house: House, door: str, phone: Page
 ) -> None:
-    page, seen = f"{PAGES[1]}?do=take", "document.querySelector('#provider')?.checkVisibility()"
+    page, seen = f"{PAGES[2]}?do=take", "document.querySelector('#provider')?.checkVisibility()"
     await phone.go(f"{door}{page}")
     await phone.until("document.querySelector('#email')?.checkVisibility()")
     assert not await phone.value(seen)

@@ -67,7 +67,7 @@ async def test_whom_the_provider_vouches_for_has_a_session(
 
     async with a_browser(house, provider) as browser:
         answer = await comes_back(browser, await goes_there(browser, "ben"))
-        assert (answer.status_code, answer.headers["location"]) == (303, "/")
+        assert (answer.status_code, answer.headers["location"]) == (303, "/graphql")
         csrf = {"x-csrf-token": browser.cookies["heddle_csrf"]}
         said = await browser.post("/graphql", json=VIEWER, headers=csrf)
         assert said.json() == {"data": {"viewer": {"agent": {"name": "Ben"}}}}
@@ -82,12 +82,14 @@ async def test_whom_the_provider_vouches_for_has_a_session(
     [
         ("/m/a/QWxlcnQ6MDE?do=take", "/m/a/QWxlcnQ6MDE?do=take"),
         ("/m/alerts", "/m/alerts"),
+        ("/m/tickets?q=is%3Aopen+buty&after=dGlja2V0", "/m/tickets?q=is%3Aopen+buty&after=dGlja2V0"),
+        ("/m/tickets?q=//elsewhere.example", "/graphql"),
         ("/m/t/VGlja2V0OjAx", "/m/t/VGlja2V0OjAx"),
         ("/m/t/VGlja2V0OjAx?before=dGltZWxpbmU=", "/m/t/VGlja2V0OjAx?before=dGltZWxpbmU="),
-        ("/m/t/x?before=//elsewhere.example", "/"),
-        ("//elsewhere.example/m/alerts", "/"),
-        ("https://elsewhere.example/m/alerts", "/"),
-        ("/m/a/x\r\nSet-Cookie: a=b", "/"),
+        ("/m/t/x?before=//elsewhere.example", "/graphql"),
+        ("//elsewhere.example/m/alerts", "/graphql"),
+        ("https://elsewhere.example/m/alerts", "/graphql"),
+        ("/m/a/x\r\nSet-Cookie: a=b", "/graphql"),
     ],
 )
 async def test_who_came_from_a_page_of_the_phone_is_led_back_to_it_and_nowhere_else(
