@@ -23,6 +23,7 @@ from domain.errors import NotFound, SomebodyAnswered
 from domain.gathering import gathered
 from domain.ids import row_id
 from domain.telling import row_of
+from domain.working import drafts
 from domain.working.noting import add_note
 
 
@@ -144,6 +145,7 @@ async def _note_add(info: Info, input: NoteAddInput) -> NotePayload:
         ticket = await held(session, input.ticket_id, actor)
         mentioned = [row_id("Agent", id, field="mentionIds") for id in input.mention_ids]
         note = await add_note(session, ticket, input.text, mentioned, by=actor, at=now)
+        await drafts.is_noted(session, ticket.id, by=actor, at=now)
         return {"item": str(note.id), "ticket": str(ticket.id)}
 
     done = await changed(info, input, change)

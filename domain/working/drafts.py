@@ -108,6 +108,11 @@ async def is_sent(session: AsyncSession, ticket_id: uuid.UUID, *, by: Actor, at:
     await tell(session, _sent, {"id": new_id(), "ticket": ticket_id, "agent": by.agent_id, "now": at})
 
 
+async def is_noted(session: AsyncSession, ticket_id: uuid.UUID, *, by: Actor, at: datetime) -> None:
+    """What was begun as a note has become one; an answer that was begun stays."""
+    await tell(session, _noted, {"ticket": ticket_id, "agent": by.agent_id, "now": at})
+
+
 _nothing: Json = {"identity_id": None, "body": "", "cc": [], "bcc": [], "files": []}
 _emptied = (
     update(Draft)
@@ -117,6 +122,7 @@ _emptied = (
     .values(**_nothing, written_at=bindparam("now"))
 )
 _emptied_until = _emptied.where(Draft.written_at <= bindparam("now"))
+_noted = _emptied.where(Draft.identity_id.is_(None))
 _empty = insert(Draft).values(
     id=bindparam("id"), ticket_id=bindparam("ticket"), agent_id=bindparam("agent"), **_nothing,
     written_at=bindparam("now"),

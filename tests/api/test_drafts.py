@@ -110,6 +110,18 @@ async def test_it_survives_a_refusal_and_is_gone_when_the_answer_is_sent(
         assert await session.scalar(select(func.count()).select_from(Draft)) == 0
 
 
+async def test_a_notes_draft_is_gone_when_the_note_is_kept_and_an_answers_stays(two_teams: TwoTeams) -> None:
+    ben, ticket, mail = two_teams.ben, two_teams.ids["Ticket"], two_teams.ids["Identity"]
+    await saved(ben, ticketId=ticket, body="She was here befo")
+
+    await ben.do(NOTE, ticketId=ticket, text="She was here before.")
+
+    assert await body(ben, ticket) is None
+    await saved(ben, ticketId=ticket, identityId=mail, body="Dear Ada,")
+    await ben.do(NOTE, ticketId=ticket, text="She was here twice.")
+    assert await body(ben, ticket) == "Dear Ada,"
+
+
 async def test_what_was_sent_before_its_draft_came_is_no_draft(two_teams: TwoTeams) -> None:
     """A phone in a lift: its first request is lost, the answer leaves, and then it is sent again."""
     mia, ticket, mail = two_teams.mia, two_teams.ids["Ticket"], two_teams.ids["Identity"]
