@@ -1,4 +1,4 @@
-// One ticket: who waits, what was said, and what can be done about it on the way: take it over, answer, solve it.
+// One ticket: who waits, what was said, and what can be done about it: take it over or give it to somebody, answer, note, settle.
 
 import { ask, change, knows, make, refusals, say } from "/m/talk.js";
 import { customer, deadline, lateness, moment, now, subject, title } from "/m/telling.js";
@@ -14,6 +14,7 @@ const DONE = ["SOLVED", "CLOSED"];
 const READ = `query MobileTicket($id: ID!, $before: String) {
   serverTime changeCursor
   viewer { agent { id name } }
+  agents { id name }
   ticket(id: $id) {
     id number subject status seq lastChannel assignee { id name }
     contact { name identities { label } }
@@ -39,12 +40,14 @@ const READ = `query MobileTicket($id: ID!, $before: String) {
   }
 }`;
 const SEND = "mutation Send($input: MessageSendInput!) { messageSend(input: $input) { userErrors { code message } } }";
-const SOLVE = "mutation Solve($input: TicketUpdateInput!) { ticketUpdate(input: $input) { userErrors { message } } }";
+const NOTE = "mutation Note($input: NoteAddInput!) { noteAdd(input: $input) { userErrors { message } } }";
+const UPDATE = "mutation Update($input: TicketUpdateInput!) { ticketUpdate(input: $input) { userErrors { message } } }";
 
 const part = (id) => document.getElementById(id);
 let me = null;
+let isNoting = false;
 
-function draw({ viewer, ticket }) {
+function draw({ viewer, agents, ticket }) {
   me = viewer.agent;
   if (!ticket) return [make("p", {}, say("no_such_ticket"))];
   document.title = `${say("ticket", ticket)} · Heddle`;
@@ -54,11 +57,15 @@ function draw({ viewer, ticket }) {
   return [
     heading(ticket),
     facts(ticket),
-    make("h2", {}, say("history")),
-    pageInfo.hasNextPage && make("a", { id: "earlier", class: "button", href: `?before=${pageInfo.endCursor}` }, say("earlier")),
-    make("ol", { class: "entries" }, ...entries.map(entry)),
-    BEFORE ? make("a", { id: "newest", class: "button best", href: location.pathname }, say("newest")) : actions(ticket),
-  ].filter(Boolean);
+    make(
+      "section",
+      { class: "page" },
+      make("h2", {}, say("history")),
+      pageInfo.hasNextPage && make("a", { id: "earlier", class: "button", href: `?before=${pageInfo.endCursor}` }, say("earlier")),
+      make("ol", { class: "entries" }, ...entries.map(entry)),
+    ),
+    BEFORE ? make("a", { id: "newest", class: "button best", href: location.pathname }, say("newest")) : actions(ticket, agents),
+  ];
 }
 
 /** Whoever reads what was said before is left there. */
@@ -135,15 +142,28 @@ function delivery({ delivery: state, deliveryError }) {
 
 // What one can do
 
-function actions(ticket) {
+function actions(ticket, agents) {
   const isMine = ticket.assignee?.id === me.id;
+  const others = agents.filter(({ id }) => id !== me.id && id !== ticket.assignee?.id);
   return make(
     "section",
     { class: "card actions", "aria-label": say("actions") },
     !isMine && button("take", say("take"), () => assign(ticket, null)),
     ...answering(ticket),
-    !DONE.includes(ticket.status) && button("solve", say("solve"), () => solve(ticket)),
+    noting(ticket),
+    ...(others.length ? handing(ticket, others) : []),
+    ["NEW", "OPEN"].includes(ticket.status) && button("wait", say("wait"), () => settle(ticket, "PENDING")),
+    !DONE.includes(ticket.status) && button("solve", say("solve"), () => settle(ticket, "SOLVED")),
   );
+}
+
+function handing(ticket, others) {
+  const field = make("select", { id: "to" }, ...others.map(({ id, name }) => make("option", { value: id }, name)));
+  const chosen = () => others.find(({ id }) => id === field.value);
+  return [
+    make("label", { for: "to" }, say("assign")),
+    make("div", { class: "row" }, field, button("give", say("give"), () => assign(ticket, chosen()))),
+  ];
 }
 
 function button(id, words, act, kind = "button") {
@@ -166,6 +186,20 @@ function answering(ticket) {
     field,
     button("send", say("send"), () => send(ticket, way(), field.value), "button best"),
   ];
+}
+
+/** Apart from the answer, so that nobody sends a customer what was meant for colleagues. */
+function noting(ticket) {
+  const begun = ticket.draft?.identityId ? "" : ticket.draft?.body;
+  const { note = begun } = written();
+  const field = make("textarea", { id: "note", rows: 3, "aria-label": say("note"), input: () => write({ note: field.value }) }, note);
+  return make(
+    "details",
+    { id: "noting", class: "note", open: isNoting || Boolean(note), toggle: ({ target }) => (isNoting = target.open) },
+    make("summary", { class: "leads" }, say("note_for_colleagues")),
+    field,
+    button("keep", say("keep_note"), () => keepNote(ticket, field.value)),
+  );
 }
 
 function choice(ways, to) {
@@ -204,14 +238,22 @@ async function send(ticket, way, text) {
   const payload = await change(`answer:${ID}:${way.id}:${text}`, SEND, input, { keptFor: A_DAY });
   if (payload.userErrors.some(({ code }) => code === "SOMEBODY_ANSWERED")) write({ seq: undefined });
   if (payload.userErrors.length) throw new Error(refusals(payload));
-  if (written().text === text) sessionStorage.removeItem(draft());
+  if (written().text === text) write({ text: undefined, to: undefined, seq: undefined });
   return say("sent");
 }
 
-async function solve(ticket) {
-  const payload = await change(`solve:${ID}:${ticket.seq}`, SOLVE, { ids: [ticket.id], status: "SOLVED" });
+async function keepNote(ticket, text) {
+  const payload = await change(`note:${ID}:${text}`, NOTE, { ticketId: ticket.id, text }, { keptFor: A_DAY });
   if (payload.userErrors.length) throw new Error(refusals(payload));
-  return say("solved");
+  if (written().note === text) write({ note: undefined });
+  isNoting = false;
+  return say("noted");
+}
+
+async function settle(ticket, status) {
+  const payload = await change(`${status}:${ID}:${ticket.seq}`, UPDATE, { ids: [ticket.id], status });
+  if (payload.userErrors.length) throw new Error(refusals(payload));
+  return say(status === "SOLVED" ? "solved" : "waits");
 }
 
 noteOpened();

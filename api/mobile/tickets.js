@@ -84,7 +84,7 @@ function list({ edges, pageInfo }) {
     "section",
     { class: "page", "aria-label": say("tickets") },
     make("ol", { class: "lines" }, ...edges.map(({ node }) => make("li", {}, line(node)))),
-    pageInfo.hasNextPage && make("a", { id: "next", class: "button", href: `?${next}` }, say("more")),
+    pageInfo.hasNextPage && make("a", { id: "next", class: "button", href: `?${next}` }, say("more_tickets")),
   );
 }
 

@@ -707,3 +707,64 @@ async def test_who_is_writing_is_not_interrupted(ben: Client, ticket_id: str, ph
     await phone.say("Input.insertText", text="ft.")
 
     assert await phone.value("window.field.isConnected && window.field.value") == "It left."
+
+
+@in_a_browser
+async def test_a_note_is_written_apart_from_the_answer_and_neither_is_lost(
+    ben: Client, ticket_id: str, phone: Page
+) -> None:
+    await ben.ask(DRAFT, input={"ticketId": ticket_id, "body": "She was here befo"})
+    await _opens(phone, ben, ticket_id)
+    await _types(phone, "Dear Ada,")
+    assert await phone.value("document.querySelector('#note').value") == "She was here befo"
+
+    await phone.value("void document.querySelector('#note').focus()")
+    await phone.value("void document.querySelector('#note').setSelectionRange(17, 17)")
+    await phone.say("Input.insertText", text="re.")
+    await phone.tap("#keep")
+
+    await phone.until(f"{SAID} === 'The note is kept.'")
+    assert "She was here before." in (await phone.value(ENTRIES))[-1]
+    assert await _answers(ben, ticket_id) == []
+    assert await phone.value("document.querySelector('#answer').value") == "Dear Ada,"
+    assert await phone.value("document.querySelector('#note').value") == ""
+
+
+@in_a_browser
+async def test_a_ticket_is_given_to_a_colleague_and_waits_for_the_customer(
+    ben: Client, mia: Client, ticket_id: str, phone: Page
+) -> None:
+    await _opens(phone, ben, ticket_id)
+    await phone.until("!!document.querySelector('#to')")
+
+    await phone.tap("#give")
+
+    await phone.until(f"{SAID} === 'Mia has the ticket now.'")
+    await phone.tap("#wait")
+    await phone.until(f"{SAID} === 'The ticket waits for the customer.'")
+    found = await _ticket(ben, ticket_id)
+    assert (found["assignee"], found["status"]) == ({"name": "Mia"}, "PENDING")
+    assert not await phone.value("!!document.querySelector('#wait')")
+
+
+@in_a_browser
+async def test_at_a_desk_what_was_said_stands_beside_what_can_be_done(
+    house: House, ben: Client, ticket_id: str, phone: Page
+) -> None:
+    await _much(house, ticket_id, 12)
+    await phone.say(
+        "Emulation.setDeviceMetricsOverride", width=1280, height=800, deviceScaleFactor=1, mobile=False
+    )
+    await _opens(phone, ben, ticket_id)
+    await phone.until("document.querySelector('#send')?.checkVisibility()")
+
+    said, done = [
+        await phone.value(
+            f"(({{ left, right, top }}) => [left, right, top])(document.querySelector('{one}').getBoundingClientRect())"
+        )
+        for one in (".entries > :last-child", ".actions")
+    ]
+
+    assert said[1] <= done[0]
+    assert 0 <= done[2] < 800
+    await _look(phone, "ticket-wide")
