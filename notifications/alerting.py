@@ -1,6 +1,5 @@
 """Who is rung by an alert: the people of its step, then the next, unless they want to be left alone; many at once are told as one."""
 
-import uuid
 from collections.abc import Collection
 from datetime import datetime, timedelta
 
@@ -10,8 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from domain.agents.staff import Agent
 from domain.alerting import notices
 from domain.alerting.alert_preferences import AlertPreferences, Silence, preferences_of
-from domain.alerting.alerts import UNRESOLVED, Alert, AlertState
-from domain.alerting.devices import Transport
+from domain.alerting.alerts import Alert, AlertState
 from domain.alerting.ladders import Ladder, Way
 from domain.alerting.notices import Notice, NoticeKind, NoticeState
 from domain.db import database_time, new_id
@@ -178,28 +176,3 @@ async def _fold(session: AsyncSession, notice: Notice, ways: Collection[Way], *,
     notice.end(NoticeState.FOLDED)
     notice.folded_into_id = storm.id
     session.add(notice)
-
-
-async def clear(session: AsyncSession, alert_id: uuid.UUID) -> None:
-    """Phones that showed the alert may take it away, unless another has taken its place."""
-    alert, now = await session.get_one(Alert, alert_id), await database_time(session)
-    open_still = (
-        select(Alert.id).where(Alert.ticket_id == alert.ticket_id, Alert.state.in_(UNRESOLVED)).limit(1)
-    )
-    if alert.ticket_id and await session.scalar(open_still):
-        return
-    devices_of: dict[uuid.UUID, list[tuple[uuid.UUID | None, Transport]]] = {}
-    for row in (await session.execute(notices.told_devices(alert_id))).all():
-        devices_of.setdefault(row.agent_id, []).append((row.device_id, row.transport))
-    for agent_id, devices in devices_of.items():
-        if await notices.is_cleared(session, agent_id, alert):
-            continue
-        cleared = Notice(
-            id=new_id(), agent_id=agent_id, kind=NoticeKind.CLEARED, alert_id=alert_id,
-            ticket_id=alert.ticket_id, created_at=now,
-        )  # fmt: skip
-        cleared.end(NoticeState.OVER)
-        session.add(cleared)
-        await session.flush()
-        for device_id, transport in devices:
-            notices.deliver(session, cleared, device_id, transport, at=now)

@@ -16,6 +16,7 @@ from domain.alerting.notices import Delivery, Notice, NoticeKind
 from domain.alerting.refusals import LASTS, Refusal, refusal_of
 from domain.customers.contacts import Contact
 from domain.db import database_time
+from domain.desk.messages import Call
 from domain.desk.tasks import Task
 from domain.desk.threads import Thread
 from domain.desk.tickets import Ticket
@@ -51,6 +52,7 @@ class Told:
     """Alerts of which this person was told and that nobody has answered."""
     now: datetime
     task_id: uuid.UUID | None = None
+    call_id: uuid.UUID | None = None
 
     @property
     def locale(self) -> str:
@@ -74,6 +76,8 @@ async def told_by(session: AsyncSession, delivery: Delivery) -> Told | Refusal:
     if notice.task_id:
         task = await session.get_one(Task, notice.task_id)
         matter = replace(matter, task=task.title, due_at=task.due_at)
+    if notice.call_id:
+        matter = await _called(session, notice.call_id, matter)
     said = words(
         notice.kind,
         device.locale if device else agent.locale,
@@ -85,8 +89,19 @@ async def told_by(session: AsyncSession, delivery: Delivery) -> Told | Refusal:
     return Told(
         delivery.id, notice.kind, notice.level, notice.count, agent, device, alert, ticket, matter, said,
         await _ringing(session, agent.id), now,
-        task_id=notice.task_id,
+        task_id=notice.task_id, call_id=notice.call_id,
     )  # fmt: skip
+
+
+async def _called(session: AsyncSession, call_id: uuid.UUID, matter: Matter) -> Matter:
+    """On which line; and who has no name is known by their number."""
+    called = (
+        select(Channel.name, Call.number)
+        .join(Channel, Channel.id == Call.channel_id)
+        .where(Call.id == call_id)
+    )
+    name, number = (await session.execute(called)).one()
+    return replace(matter, channel_name=name, customer=matter.customer or number or "")
 
 
 async def _ringing(session: AsyncSession, agent_id: uuid.UUID) -> int:
@@ -182,6 +197,8 @@ def _data(told: Told, keys: Keys) -> dict[str, str]:
         data |= {"t": public_id("Ticket", told.ticket.id), "n": str(told.ticket.number)}
     if told.task_id:
         data["task"] = public_id("Task", told.task_id)
+    if told.call_id:
+        data["call"] = public_id("Call", told.call_id)
     if told.matter.due_at:
         data["due"] = told.matter.due_at.isoformat()
     return data
@@ -198,7 +215,7 @@ def _haste(told: Told) -> tuple[Urgency, timedelta]:
             return Urgency.HIGH, timedelta(hours=1)
         case NoticeKind.ALERT:
             return Urgency.HIGH, ALERT_LASTS
-        case NoticeKind.STORM | NoticeKind.DIGEST | NoticeKind.TEST:
+        case NoticeKind.STORM | NoticeKind.DIGEST | NoticeKind.TEST | NoticeKind.CALL_RINGING:
             return Urgency.HIGH, LASTS[told.kind]
         case (
             NoticeKind.ASSIGNED
@@ -218,9 +235,9 @@ def _haste(told: Told) -> tuple[Urgency, timedelta]:
 
 
 def _replaces(told: Told) -> str:
-    """One notification for a ticket on a device, the newest; one for each task; one for storms; one for digests."""
-    if told.task_id:
-        return told.task_id.hex
+    """One notification for a ticket on a device, the newest; one for each task and each call; one for storms; one for digests."""
+    if about := told.task_id or told.call_id:
+        return about.hex
     if told.ticket:
         return told.ticket.id.hex
     return told.alert.id.hex if told.alert else told.kind.value

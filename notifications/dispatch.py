@@ -22,7 +22,7 @@ from domain.desk.tickets import Ticket
 from domain.events import Event, EventKind
 from domain.feedback.requests import SurveyRequest
 from domain.feedback.surveys import Survey
-from notifications import alerting
+from notifications import alerting, clearing, ringing
 from notifications.recipients import people_of_the_shop, who_is_told
 
 NAME = "notifications"
@@ -36,11 +36,13 @@ async def dispatch(session: AsyncSession, event: Event) -> None:
             await notices.over(session, event.alert_id)
         case EventKind.ALERT_RESOLVED if event.alert_id:
             await notices.over(session, event.alert_id)
-            await alerting.clear(session, event.alert_id)
+            await clearing.of_alert(session, event.alert_id)
         case EventKind.TICKET_ASSIGNED:
             await _tell_assignee(session, event)
         case EventKind.MESSAGE_RECEIVED if event.item_id:
             await _tell_of_reply(session, event, event.item_id)
+        case EventKind.CALL_CHANGED if event.item_id and "state" in event.data:
+            await ringing.tell(session, event, event.item_id)
         case EventKind.TICKET_WOKE:
             await _tell_who_has_it(session, event)
         case EventKind.NOTE_ADDED if event.data.get("mentioned"):

@@ -32,7 +32,7 @@ class Push:
     words: Words
     data: dict[str, str]
     """Ids, as the API has them, and codes for the app. `v` is the version of this shape, `k` the kind, `a` the alert, `t` the
-    ticket, `n` its number, `task` the task, `lvl` the level, `due` the promised moment, `c` the count, `b` the badge, `d` the delivery, and `r` what its
+    ticket, `n` its number, `task` the task, `call` the call, `lvl` the level, `due` the promised moment, `c` the count, `b` the badge, `d` the delivery, and `r` what its
     receipt at `/push/receipt` shows."""
     link: str = ""
     """Where it leads, as a full address."""

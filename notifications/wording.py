@@ -47,7 +47,7 @@ class Matter:
     number: int | None = None
     channel: ChannelKind | None = None
     channel_name: str = ""
-    """Of the one that a notice is about: a shop may have several mailboxes."""
+    """Of the one that a notice is about: a shop may have several mailboxes, or lines."""
     metric: Metric | None = None
     due_at: datetime | None = None
     last_day: date | None = None
@@ -93,6 +93,8 @@ def _said(kind: NoticeKind, locale: str, matter: Matter, now: datetime, count: i
             return Words(line(N_("Ticket {number} is yours now")), channel)
         case NoticeKind.REPLY:
             return Words(line(N_("Ticket {number}: the customer has written")), channel)
+        case NoticeKind.CALL_RINGING:
+            return Words(line(N_("Ticket {number}: the customer is calling")), matter.channel_name)
         case NoticeKind.MENTION:
             return Words(line(N_("Ticket {number}: you are mentioned in a note")), channel)
         case NoticeKind.WOKE:
@@ -125,6 +127,11 @@ def _cleared(locale: str, matter: Matter, channel: str) -> Words:
         case AlertKind.CHANNEL_FLOODED:
             return Words(
                 translate(locale, N_("No longer flooded: {channel}"), channel=matter.channel_name), ""
+            )
+        case None:
+            return Words(
+                translate(locale, N_("Ticket {number}: the call has stopped ringing"), number=matter.number),
+                "",
             )
         case _:
             return Words(translate(locale, N_("Ticket {number}: settled"), number=matter.number), channel)

@@ -57,6 +57,7 @@ class AlertPrefs:
     replies: bool = strawberry.field(
         description="Pushes when a customer writes in a ticket of one's own, and one does not have it open."
     )
+    calls: bool = strawberry.field(description="Pushes while a call rings that one could take.")
 
 
 async def alert_prefs_of(reading: Reading) -> AlertPrefs:
@@ -73,6 +74,7 @@ async def alert_prefs_of(reading: Reading) -> AlertPrefs:
         muted=[AlertKind(kind) for kind in row.muted] if row else [],
         group_storms=row.group_storms if row else True,
         replies=row.replies if row else True,
+        calls=row.calls if row else True,
     )
 
 
@@ -135,6 +137,7 @@ class AlertPrefsSaveInput:
     muted: list[AlertKind] | None = None
     group_storms: bool | None = None
     replies: bool | None = None
+    calls: bool | None = None
     client_mutation_id: strawberry.ID
 
 
@@ -196,6 +199,8 @@ async def _alert_prefs_save(info: Info, input: AlertPrefsSaveInput) -> OkPayload
             prefs.group_storms = input.group_storms
         if input.replies is not None:
             prefs.replies = input.replies
+        if input.calls is not None:
+            prefs.calls = input.calls
         session.add(prefs)
         return {}
 

@@ -17,6 +17,7 @@ from domain.access import may_see
 from domain.agents import duty
 from domain.agents.staff import TeamMember
 from domain.bell import heard
+from domain.calling import ringing
 from domain.calling.dialled_numbers import DialledNumber
 from domain.desk import messages
 from domain.desk.messages import CALLS
@@ -62,22 +63,18 @@ async def _ringing(reading: Reading) -> list[tuple[uuid.UUID, uuid.UUID]]:
     call, me = messages.Call, reading.actor.agent_id
     if me is None:
         return []
-    team_id = func.coalesce(DialledNumber.team_id, Channel.team_id)
     mine = select(TeamMember.team_id).where(TeamMember.agent_id == me)
     found = await reading.connection.execute(
         select(call.id, call.ticket_id, call.ringing)
         .join(Channel, Channel.id == call.channel_id)
-        .outerjoin(
-            DialledNumber,
-            (DialledNumber.channel_id == call.channel_id) & (DialledNumber.number == call.dialled),
-        )
+        .outerjoin(DialledNumber, ringing.NUMBER)
         .where(
             call.ringing.is_not(None),
             may_see(messages.Item, reading.actor),
             or_(
                 call.ringing.has_key(str(me)),
                 (func.jsonb_array_length(call.ringing) == literal(0))
-                & (team_id.is_(None) | team_id.in_(mine)),
+                & (ringing.TEAM_ID.is_(None) | ringing.TEAM_ID.in_(mine)),
             ),
         )
         .order_by(call.at.desc(), call.id)

@@ -49,6 +49,8 @@ class AlertPreferences(Base):
     group_storms: Mapped[bool] = mapped_column(default=True)
     replies: Mapped[bool] = mapped_column(default=True, server_default=text("true"))
     """To be told of what customers write in one's own tickets."""
+    calls: Mapped[bool] = mapped_column(default=True, server_default=text("true"))
+    """To be told of calls that ring and that one could take."""
 
     def silence(
         self, kind: AlertKind, level: int, *, is_top: bool, zone: str, at: datetime
@@ -99,4 +101,5 @@ async def preferences_of(session: AsyncSession, agent_id: uuid.UUID) -> AlertPre
         muted=[],
         group_storms=True,
         replies=True,
+        calls=True,
     )

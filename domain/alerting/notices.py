@@ -9,18 +9,7 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import (
-    BigInteger,
-    ForeignKey,
-    Index,
-    Integer,
-    Select,
-    UniqueConstraint,
-    func,
-    select,
-    text,
-    update,
-)
+from sqlalchemy import BigInteger, ForeignKey, Index, Integer, UniqueConstraint, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -45,6 +34,8 @@ class NoticeKind(StrEnum):
     ASSIGNED = "assigned"
     REPLY = "reply"
     """A customer has written in a ticket of one's own."""
+    CALL_RINGING = "call_ringing"
+    """Somebody calls, and one could take it."""
     MENTION = "mention"
     """A note calls one."""
     WOKE = "woke"
@@ -97,8 +88,8 @@ INSISTING = (
 """They end in mail, and an alert with the next person, if nothing says that they were seen."""
 
 
-TOLD_AFTER = {NoticeKind.REPLY: timedelta(seconds=10)}
-"""Whoever sits before the ticket has seen it by then."""
+TOLD_AFTER = {NoticeKind.REPLY: timedelta(seconds=10), NoticeKind.CALL_RINGING: timedelta(seconds=3)}
+"""Whoever sits before the ticket, or beside the telephone, has seen or taken it by then."""
 
 
 class Notice(Base):
@@ -106,10 +97,12 @@ class Notice(Base):
     __table_args__ = (
         UniqueConstraint("agent_id", "event_seq"),
         UniqueConstraint("agent_id", "kind", "period"),
+        UniqueConstraint("agent_id", "kind", "call_id"),
         Index("ix_notice_alert", "alert_id"),
         Index("ix_notice_agent", "agent_id", "created_at"),
         Index("ix_notice_ticket", "ticket_id", postgresql_where=text("ticket_id IS NOT NULL")),
         Index("ix_notice_task", "task_id", postgresql_where=text("task_id IS NOT NULL")),
+        Index("ix_notice_call", "call_id", postgresql_where=text("call_id IS NOT NULL")),
         Index("ix_notice_next", "next_at", postgresql_where=text("next_at IS NOT NULL")),
         Index("ix_notice_storm", "folded_into_id", postgresql_where=text("folded_into_id IS NOT NULL")),
         Index("ix_notice_asleep", "id", postgresql_where=text("state = 'trying' AND next_at IS NULL")),
@@ -125,6 +118,7 @@ class Notice(Base):
     alert_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("alert.id"))
     ticket_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("ticket.id"))
     task_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("task.id"))
+    call_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("item.id"))
     level: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
     rung: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
     count: Mapped[int] = mapped_column(Integer, default=1, server_default="1")
@@ -249,36 +243,6 @@ async def over(session: AsyncSession, alert_id: uuid.UUID) -> None:
         .where(Notice.alert_id == alert_id, Notice.state == NoticeState.TRYING)
         .values(state=NoticeState.OVER, next_at=None)
     )
-
-
-def told_devices(alert_id: uuid.UUID) -> Select[uuid.UUID | None, Transport, uuid.UUID]:
-    """The devices that have a push of this alert, with whose they are."""
-    return (
-        select(Delivery.device_id, Delivery.transport, Notice.agent_id)
-        .distinct()
-        .join(Notice, Notice.id == Delivery.notice_id)
-        .where(
-            Notice.alert_id == alert_id,
-            Notice.kind == NoticeKind.ALERT,
-            Delivery.device_id.is_not(None),
-            Delivery.stage.not_in((DeliveryStage.CREATED, DeliveryStage.FAILED)),
-        )
-    )
-
-
-async def is_cleared(session: AsyncSession, agent_id: uuid.UUID, alert: Alert) -> bool:
-    """Has this person been told already that it is settled? One word is enough for all alerts of a ticket."""
-    last = await session.scalar(
-        select(Notice.kind)
-        .where(
-            Notice.agent_id == agent_id,
-            Notice.ticket_id == alert.ticket_id if alert.ticket_id else Notice.alert_id == alert.id,
-            Notice.kind.in_((NoticeKind.ALERT, NoticeKind.CLEARED)),
-        )
-        .order_by(Notice.created_at.desc(), Notice.id.desc())
-        .limit(1)
-    )
-    return last == NoticeKind.CLEARED
 
 
 async def look_again(session: AsyncSession, notice_id: uuid.UUID) -> None:

@@ -13,6 +13,7 @@ from domain.agents.system_mail import SystemMail
 from domain.alerting import unseen
 from domain.alerting.alerts import Alert, AlertState
 from domain.alerting.notices import Delivery, Notice, NoticeKind, NoticeState
+from domain.calling import ringing
 from domain.db import database_time
 from domain.desk.tasks import Task
 from domain.desk.tickets import Ticket
@@ -23,6 +24,7 @@ LASTS = {
     NoticeKind.CLEARED: timedelta(minutes=5),
     NoticeKind.ASSIGNED: timedelta(hours=1),
     NoticeKind.REPLY: timedelta(hours=1),
+    NoticeKind.CALL_RINGING: timedelta(seconds=30),
     NoticeKind.MENTION: timedelta(hours=1),
     NoticeKind.WOKE: timedelta(hours=1),
     NoticeKind.MESSAGE_FAILED: timedelta(hours=12),
@@ -92,6 +94,8 @@ async def _is_over(session: AsyncSession, notice: Notice, *, at: datetime) -> bo
             return await session.scalar(has_it) is None
         case NoticeKind.REPLY:
             return not await unseen.by_who_has_it(session, notice.agent_id, notice.ticket_id, at=at)
+        case NoticeKind.CALL_RINGING:
+            return notice.agent_id not in await ringing.whose(session, notice.call_id, at=at)
         case NoticeKind.TASK_DUE:
             due = select(Task.id).where(Task.id == notice.task_id, Task.done_at.is_(None))
             return await session.scalar(due) is None

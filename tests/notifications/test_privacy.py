@@ -17,8 +17,10 @@ from domain.alerting.alert_preferences import AlertPreferences, Privacy
 from domain.alerting.alerts import OF_CHANNELS, Alert, AlertKind, AlertState
 from domain.alerting.devices import Device, Transport, register_device
 from domain.alerting.notices import Notice, NoticeKind, NoticeState, deliver
+from domain.arriving.inbound import CallStep
 from domain.customers.contacts import Contact
 from domain.db import Database, database_time, new_id
+from domain.desk.messages import Call
 from domain.desk.tasks import Task
 from domain.keys import Keys
 from domain.sla.clocks import Clock
@@ -28,7 +30,7 @@ from notifications.fcm import Fcm
 from notifications.settings import NotificationSettings
 from notifications.vapid import vapid_key
 from notifications.web_push import WebPush
-from tests.factories import NOON, a_channel, a_mail, a_promise, an_agent, receive, tickets
+from tests.factories import NOON, a_call_step, a_channel, a_mail, a_promise, an_agent, receive, tickets
 
 CANARY = "canary"
 TOLD = [
@@ -62,7 +64,7 @@ async def test_a_notice_of_no_kind_names_a_customer_or_quotes_a_word_unless_one_
                 )  # fmt: skip
             await a_promise(session, 60)
             await _ada_writes(session, keys)
-            await _tell_everything(session, mia)
+            await _tell_everything(session, keys, mia)
         pusher = Pusher(
             clean, keys, "http://heddle.test",
             {Transport.FCM: fcm, Transport.WEB_PUSH: WebPush(settings, vapid, subject="https://heddle.test")},
@@ -102,7 +104,7 @@ async def _ada_writes(session: AsyncSession, keys: Keys) -> None:
     await session.execute(update(Clock).values(is_legal=True))
 
 
-async def _tell_everything(session: AsyncSession, mia: Agent) -> None:
+async def _tell_everything(session: AsyncSession, keys: Keys, mia: Agent) -> None:
     ticket, silent = await tickets(session)
     clock = (await session.scalars(select(Clock).where(Clock.ticket_id == ticket.id))).one()
     ticket.assignee_id = silent.assignee_id = mia.id
@@ -110,6 +112,9 @@ async def _tell_everything(session: AsyncSession, mia: Agent) -> None:
     devices = (await session.scalars(select(Device).order_by(Device.transport))).all()
     task = Task(id=new_id(), title=CANARY, ticket_id=ticket.id, created_at=NOON, updated_at=NOON)
     session.add(task)
+    line = await a_channel(session, keys, ChannelKind.PHONE)
+    await receive(session, line, a_call_step("c1", CallStep.RINGING, CANARY, at=now))
+    call = (await session.scalars(select(Call))).one()
     for number, (kind, about) in enumerate(TOLD):
         is_of_ticket = about not in (*OF_CHANNELS, AlertKind.NO_AGENT_ON_SHIFT)
         is_of_promise = is_of_ticket and about != AlertKind.CALL_MISSED
@@ -123,6 +128,7 @@ async def _tell_everything(session: AsyncSession, mia: Agent) -> None:
             id=new_id(), agent_id=mia.id, kind=kind, alert_id=None if is_reply else alert.id, count=7,
             ticket_id=silent.id if is_reply else alert.ticket_id, created_at=now,
             task_id=task.id if kind == NoticeKind.TASK_DUE else None,
+            call_id=call.id if kind == NoticeKind.CALL_RINGING else None,
         )  # fmt: skip
         session.add(alert)
         await session.flush()

@@ -1,6 +1,7 @@
 """What is told no more when its turn comes: it is over, it waited too long, or the ticket is not theirs to see any more."""
 
-from datetime import timedelta
+import uuid
+from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import select, update
@@ -14,10 +15,14 @@ from domain.alerting.alerts import Alert
 from domain.alerting.ladders import Step, Way
 from domain.alerting.notices import Notice, NoticeKind, NoticeState
 from domain.alerting.refusals import LASTS
+from domain.arriving.inbound import CallStep
 from domain.db import database_time, new_id
+from domain.desk.messages import Call
 from domain.desk.tasks import Task
 from domain.desk.tickets import Ticket
-from tests.factories import NOON, an_agent, tickets
+from domain.keys import Keys
+from domain.ways_in.channels import ChannelKind
+from tests.factories import NOON, a_call_step, a_channel, an_agent, receive, tickets
 from tests.notifications.shop import A_MINUTE, Shop, register
 
 BOTH = (Way.PUSH, Way.EMAIL)
@@ -151,9 +156,9 @@ async def test_a_storm_goes_on_to_the_next_device_while_one_of_its_alerts_fires(
 @pytest.mark.parametrize("kind", list(LASTS))
 @pytest.mark.parametrize("late", [True, False])
 async def test_what_waited_too_long_for_the_push_service_is_not_told(
-    shop: Shop, kind: NoticeKind, late: bool
+    shop: Shop, keys: Keys, kind: NoticeKind, late: bool
 ) -> None:
-    notice = await _waited(shop, kind, LASTS[kind] + (1 if late else -1) * A_MINUTE)
+    notice = await _waited(shop, keys, kind, LASTS[kind] + (1 if late else -1) * A_MINUTE)
 
     await shop.ring()
 
@@ -175,7 +180,7 @@ async def test_an_alert_is_told_however_long_it_waited_as_long_as_it_fires(shop:
     assert [push.handle for push in shop.far_end.pushed] == ["phone:1"]
 
 
-async def _waited(shop: Shop, kind: NoticeKind, time: timedelta) -> Notice:
+async def _waited(shop: Shop, keys: Keys, kind: NoticeKind, time: timedelta) -> Notice:
     """A notice of this kind to Mia, whom nothing has reached for so long."""
     async with shop.db.transaction() as session:
         now = await database_time(session)
@@ -187,6 +192,7 @@ async def _waited(shop: Shop, kind: NoticeKind, time: timedelta) -> Notice:
         await session.flush()
         notice = Notice(
             task_id=task.id if kind == NoticeKind.TASK_DUE else None,
+            call_id=await _call(session, keys, at=now) if kind == NoticeKind.CALL_RINGING else None,
             id=new_id(), agent_id=shop.mia.id, kind=kind, created_at=now - time,
             alert_id=alert.id if kind == NoticeKind.CLEARED else None,
             ticket_id=ticket.id if kind in OF_A_TICKET else None,
@@ -201,6 +207,13 @@ async def _waited(shop: Shop, kind: NoticeKind, time: timedelta) -> Notice:
             session.add(folded)
         await session.flush()
         return notice
+
+
+async def _call(session: AsyncSession, keys: Keys, *, at: datetime) -> uuid.UUID:
+    """One that rings."""
+    line = await a_channel(session, keys, ChannelKind.PHONE)
+    await receive(session, line, a_call_step("c1", CallStep.RINGING, at=at))
+    return (await session.scalars(select(Call.id))).one()
 
 
 async def _state(shop: Shop, kind: NoticeKind) -> NoticeState:
