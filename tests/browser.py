@@ -80,6 +80,18 @@ class Page:
         assert "exceptionDetails" not in found, found
         return found["result"].get("value")
 
+    async def in_worker(self, expression: str) -> Any:
+        """Its value in the service worker of this page."""
+        (own,) = [
+            one["targetId"]
+            for one in (await self.say("Target.getTargets"))["targetInfos"]
+            if one["type"] == "service_worker"
+            and one.get("browserContextId") == self._own["browserContextId"]
+        ]
+        worker = Page(self._socket)
+        worker._session = (await self.say("Target.attachToTarget", targetId=own, flatten=True))["sessionId"]
+        return await worker.value(expression)
+
     async def until(self, expression: str) -> Any:
         """Its value, once it is true."""
         try:

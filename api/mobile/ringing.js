@@ -1,12 +1,14 @@
 // This browser as a device that rings.
 
-import { change, refusals, say } from "/m/talk.js";
+import { ask, change, refusals, say } from "/m/talk.js";
 
 const REGISTER = `mutation Register($input: DeviceRegisterInput!) {
   deviceRegister(input: $input) { device { id } userErrors { message } }
 }`;
 const REMOVE = "mutation Remove($input: DeviceInput!) { deviceRemove(input: $input) { ok userErrors { message } } }";
-const MINE = "heddle-device"; // whose it is and its id, as long as it should ring
+const KEY = "query PushKey { viewer { vapidPublicKey } }";
+const MINE = "heddle-device"; // whose it is, its id and its address, as long as it should ring
+const SHELF = "heddle"; // the same for the worker, which reads no localStorage: with what it needs to register it anew
 
 export const canRing = "serviceWorker" in navigator && "PushManager" in window && "Notification" in window;
 
@@ -32,21 +34,25 @@ export async function ring(viewer) {
   if (!canRing) throw new Error(say("cannot_ring"));
   if (!viewer.vapidPublicKey) throw new Error(say("no_key"));
   if ((await Notification.requestPermission()) !== "granted") throw new Error(say("not_permitted"));
-  await navigator.serviceWorker.register("/m/worker.js", { scope: "/m/" });
-  const { pushManager } = await navigator.serviceWorker.ready;
-  await register(viewer, await subscribed(pushManager, viewer.vapidPublicKey));
+  await register(viewer, await subscribed(viewer.vapidPublicKey));
 }
 
 /**
  * True, if this device was registered anew: a session that ends takes its devices along, and whoever signs in again on theirs, by
- * whatever way, is rung again. Somebody else is not rung in their place.
+ * whatever way, is rung again; and so is a browser that its push service calls otherwise than before, or not at all any more. Somebody
+ * else is not rung in their place.
  */
-export async function ringAgain(viewer) {
+export async function ringAgain(viewer, hasComeIn) {
   if (!canRing || !kept()) return false;
-  if (!mine(viewer)) await forget();
-  const subscription = kept() && Notification.permission === "granted" && (await subscribedHere());
-  if (subscription) await register(viewer, subscription);
-  return Boolean(subscription);
+  if (!mine(viewer)) {
+    if (hasComeIn) await forget();
+    return false;
+  }
+  if (Notification.permission !== "granted") return false;
+  const subscription = (await subscribedHere()) ?? (await subscribedAnew());
+  if (!hasComeIn && subscription.toJSON().endpoint === kept().endpoint) return false;
+  await register(viewer, subscription);
+  return true;
 }
 
 export async function ringNoMore(id) {
@@ -58,13 +64,21 @@ export async function ringNoMore(id) {
 async function forget() {
   await (await subscribedHere())?.unsubscribe();
   localStorage.removeItem(MINE);
+  await caches.delete(SHELF);
 }
 
 async function subscribedHere() {
   return (await navigator.serviceWorker?.getRegistration("/m/"))?.pushManager.getSubscription();
 }
 
-async function subscribed(pushManager, key) {
+async function subscribedAnew() {
+  const { viewer } = await ask(KEY);
+  return subscribed(viewer.vapidPublicKey);
+}
+
+async function subscribed(key) {
+  await navigator.serviceWorker.register("/m/worker.js", { scope: "/m/" });
+  const { pushManager } = await navigator.serviceWorker.ready;
   const options = { userVisibleOnly: true, applicationServerKey: bytes(key) };
   try {
     return await pushManager.subscribe(options);
@@ -78,16 +92,16 @@ async function subscribed(pushManager, key) {
 
 async function register(viewer, subscription) {
   const { endpoint, keys } = subscription.toJSON();
-  const payload = await change(`register:${endpoint}`, REGISTER, {
-    transport: "WEB_PUSH",
-    handle: endpoint,
-    p256dh: keys.p256dh,
-    auth: keys.auth,
-    label: device(),
-    locale: document.documentElement.lang,
-  });
+  const { p256dh, auth } = keys;
+  const called = { transport: "WEB_PUSH", label: device(), locale: document.documentElement.lang };
+  const payload = await change(`register:${endpoint}`, REGISTER, { ...called, handle: endpoint, p256dh, auth });
   if (!payload.device) throw new Error(refusals(payload));
-  localStorage.setItem(MINE, JSON.stringify({ agent: viewer.agent.id, id: payload.device.id }));
+  const before = kept()?.id;
+  const { id } = payload.device;
+  const agent = viewer.agent.id;
+  localStorage.setItem(MINE, JSON.stringify({ agent, id, endpoint }));
+  await (await caches.open(SHELF)).put("/m/device", Response.json({ agent, id, called }));
+  if (before && before !== id) await change(`remove:${before}`, REMOVE, { id: before });
 }
 
 function bytes(base64url) {

@@ -24,7 +24,7 @@ export function showing(read, draw, { topics, concerns = () => true }) {
   async function refresh() {
     try {
       last = await read();
-      if (hasComeIn() && (await ringAgain(last.viewer).catch(() => false))) last = await read();
+      if (await ringAgain(last.viewer, hasComeIn()).catch(() => false)) last = await read();
       setServerTime(last.serverTime);
       wasThere = true;
       redraw();

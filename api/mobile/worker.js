@@ -3,6 +3,12 @@
 // Shows what is pushed, and says so: a push that nobody confirms goes to the next device, and then to the next person.
 
 const WAITS = [0, 2_000, 10_000]; // milliseconds before each try of a receipt
+const SHELF = "heddle"; // where the page left what it knows of this device
+const WHO = "query Who { viewer { agent { id } vapidPublicKey } }";
+const MOVE = `mutation Move($device: DeviceRegisterInput!, $old: DeviceInput!) {
+  deviceRegister(input: $device) { device { id } }
+  deviceRemove(input: $old) { ok }
+}`;
 
 addEventListener("install", () => skipWaiting());
 addEventListener("activate", (event) => event.waitUntil(clients.claim()));
@@ -17,6 +23,8 @@ addEventListener("notificationclick", (event) => {
   const { links = {}, ...data } = notification.data ?? {};
   event.waitUntil(Promise.all([receipt(data, "opened"), open(links[action] ?? links.page ?? "/m/alerts")]));
 });
+
+addEventListener("pushsubscriptionchange", (event) => event.waitUntil(ringOn(event)));
 
 /** A browser that reads the message itself gives it as `event.notification`. */
 function pushed(event) {
@@ -78,4 +86,31 @@ async function open(link) {
     // a window that this worker does not control yet
   }
   return clients.openWindow(address);
+}
+
+/** The push service calls this browser otherwise from now on. Where that cannot be said here, the page says it that is opened next. */
+async function ringOn({ newSubscription }) {
+  const shelf = await caches.open(SHELF);
+  const kept = await (await shelf.match("/m/device"))?.json();
+  const viewer = kept && (await ask(WHO))?.viewer;
+  if (viewer?.agent.id !== kept?.agent || !viewer?.vapidPublicKey) return;
+  const options = { userVisibleOnly: true, applicationServerKey: viewer.vapidPublicKey };
+  const { endpoint, keys } = (newSubscription ?? (await registration.pushManager.subscribe(options))).toJSON();
+  const { p256dh, auth } = keys;
+  const device = { ...kept.called, handle: endpoint, p256dh, auth, clientMutationId: crypto.randomUUID() };
+  const moved = await ask(MOVE, { device, old: { id: kept.id, clientMutationId: crypto.randomUUID() } });
+  const id = moved?.deviceRegister.device?.id;
+  if (id) await shelf.put("/m/device", Response.json({ ...kept, id }));
+}
+
+/** Nothing, where no session is left or its second cookie is not to be read here. */
+async function ask(query, variables) {
+  const cookies = (await self.cookieStore?.getAll()) ?? [];
+  const csrf = cookies.find(({ name }) => name.endsWith("heddle_csrf"))?.value;
+  const response = await fetch("/graphql", {
+    method: "POST",
+    headers: { "Content-Type": "application/json", Accept: "application/json", "X-CSRF-Token": csrf ?? "" },
+    body: JSON.stringify({ query, variables }),
+  });
+  return response.ok ? (await response.json()).data : null;
 }

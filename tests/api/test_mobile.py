@@ -23,6 +23,7 @@ from api.house import House
 from api.mobile import assets
 from api.settings import ApiSettings
 from domain.alerting import alerts
+from domain.alerting.devices import Device
 from domain.alerting.notices import Delivery, DeliveryStage, Notice
 from domain.desk.tickets import Ticket
 from domain.ids import public_id, row_id
@@ -642,6 +643,75 @@ SUBSCRIBE = """void (PushManager.prototype.subscribe = async ({ applicationServe
   PushManager.prototype.getSubscription = async () => made;
   return made;
 })"""
+
+
+ELSEWHERE = SUBSCRIBE.replace("/v2/x", "/v2/y")
+HAS_MOVED = f"{ELSEWHERE}; PushManager.prototype.subscribe({{ applicationServerKey: [] }})"
+HAS_NONE = f"{ELSEWHERE}; PushManager.prototype.getSubscription = async () => null"
+
+
+async def _handles(house: House) -> list[str]:
+    """Of the browsers that ring."""
+    async with house.db.transaction() as session:
+        return list(await session.scalars(select(Device.handle).where(Device.removed_at.is_(None))))
+
+
+@in_a_browser
+@pytest.mark.parametrize("happens", [HAS_MOVED, HAS_NONE])
+async def test_a_browser_that_its_push_service_calls_otherwise_rings_on_and_its_old_name_is_forgotten(
+    house: House, ben: Client, phone: Page, happens: str
+) -> None:
+    vapid = VapidKey(ec.generate_private_key(ec.SECP256R1()))
+    async with answering(replace(house, vapid=vapid)) as address:
+        await phone.may_notify(address)
+        await phone.go(f"{address}/m/alerts")
+        await _sign_in(phone, "ben")
+        await phone.value(SUBSCRIBE)
+        await phone.tap("#ring")
+        await phone.until("document.querySelector('#ring').ariaChecked === 'true'")
+        (before,) = await _handles(house)
+
+        await phone.value(happens)
+        await phone.value("void document.dispatchEvent(new Event('visibilitychange'))")
+
+        async with asyncio.timeout(20):
+            while len(handles := await _handles(house)) != 1 or handles == [before]:
+                await asyncio.sleep(0.05)
+        await phone.until("document.querySelectorAll('.devices > li').length === 1")
+        assert await phone.until("document.querySelector('#ring').ariaChecked === 'true'")
+        assert (before[-1], handles[0][-1]) == ("x", "y")
+
+
+@in_a_browser
+async def test_a_browser_with_no_page_open_rings_on_by_its_worker_unless_somebody_else_has_come(
+    house: House, ben: Client, mia: Client, phone: Page
+) -> None:
+    vapid = VapidKey(ec.generate_private_key(ec.SECP256R1()))
+    async with answering(replace(house, vapid=vapid)) as address:
+        await phone.may_notify(address)
+        await phone.go(f"{address}/m/alerts")
+        await _sign_in(phone, "ben")
+        await phone.value(SUBSCRIBE)
+        await phone.tap("#ring")
+        await phone.until("document.querySelector('#ring').ariaChecked === 'true'")
+        (before,) = await _handles(house)
+        await phone.in_worker(ELSEWHERE.replace("window.", "self."))
+
+        await phone.in_worker(CHANGES)
+        (after,) = await _handles(house)
+        await phone.say("Network.clearBrowserCookies")
+        await phone.value(COMES_BACK_SIGNED_IN.replace("ben@", "mia@"))
+        await phone.in_worker(CHANGES)
+
+        assert (before[-1], after[-1]) == ("x", "y")
+        (device,) = (await ben.ask("{ viewer { devices { label } } }"))["viewer"]["devices"]
+        assert device["label"] == "Chrome, Linux"
+        assert (await mia.ask(DEVICES))["viewer"]["devices"] == []
+
+
+# A worker lets only what the browser itself tells be waited for.
+CHANGES = """(ExtendableEvent.prototype.waitUntil = (done) => { self.done = done; },
+  dispatchEvent(new ExtendableEvent("pushsubscriptionchange")), self.done.then(() => 1))"""
 
 
 @in_a_browser
