@@ -11,8 +11,8 @@ const SOON = 500; // milliseconds in which changes are gathered
 
 /**
  * `read` asks; `draw` makes elements of the answer. Returned are `refresh`, true if it could be read, and `doing`, for what
- * is done on the page: it says what came of it, the words that `act` returns or throws, and shows how things are then.
- * Changes of these `topics` that `concern` the page are read at once, from the answer's `changeCursor` on.
+ * is done on the page: it says what came of it, the words that `act` returns or throws, and shows how things are then. With the
+ * words, `act` may return what takes it back. Changes of these `topics` that `concern` the page are read at once, from the answer's `changeCursor` on.
  */
 export function showing(read, draw, { topics, concerns = () => true }) {
   let wasThere = false;
@@ -36,7 +36,7 @@ export function showing(read, draw, { topics, concerns = () => true }) {
         wasThere = false;
       } else {
         tell(say("not_read"), { bad: true });
-        part("said").append(" ", make("button", { id: "again", type: "button", click: again }, say("try_again")));
+        offer("again", say("try_again"), again);
       }
       return false;
     }
@@ -78,19 +78,28 @@ export function showing(read, draw, { topics, concerns = () => true }) {
     if (isBusy) return;
     isBusy = true;
     tell(say("sending"));
-    let words;
+    let done;
     let bad = false;
     try {
-      words = await act();
+      done = await act();
     } catch (problem) {
       if (problem instanceof NotSignedIn) return showDoor(say("session_ended"));
-      words = problem.message;
+      done = problem.message;
       bad = true;
     } finally {
       isBusy = false;
     }
+    const { words = done, undo, until } = done;
     const isRead = await refresh();
     tell(isRead || bad ? words : `${words} ${say("not_read")}`, { bad: bad || !isRead });
+    if (undo && until > now()) setTimeout(offer("undo", say("undo"), () => doing(undo)), until - now());
+  }
+
+  /** A button beside what was said; returned is what takes it away. */
+  function offer(id, words, act) {
+    const button = make("button", { id, type: "button", click: act }, words);
+    part("said").append(" ", button);
+    return () => button.remove();
   }
 
   document.addEventListener("visibilitychange", () => {

@@ -41,11 +41,11 @@ export class Refused extends Unanswered {}
 /** Nobody is signed in: the door is open. */
 export class NotSignedIn extends Error {}
 
-export async function ask(query, variables) {
+export async function ask(query, variables, { keepalive = false } = {}) {
   let response;
   let answer;
   try {
-    response = await post("/graphql", { query, variables }, { accept: "application/json", signal: AbortSignal.timeout(PATIENCE) });
+    response = await post("/graphql", { query, variables }, { accept: "application/json", signal: AbortSignal.timeout(PATIENCE), keepalive });
     answer = await response.json().catch(() => ({}));
   } catch {
     throw new Unanswered(say("offline"));
@@ -56,7 +56,7 @@ export async function ask(query, variables) {
   return answer.data;
 }
 
-export function post(path, asked, { accept, signal }) {
+export function post(path, asked, { accept, signal, keepalive }) {
   return fetch(path, {
     method: "POST",
     credentials: "same-origin",
@@ -68,6 +68,7 @@ export function post(path, asked, { accept, signal }) {
     },
     body: JSON.stringify(asked),
     signal,
+    keepalive,
   });
 }
 

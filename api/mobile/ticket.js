@@ -1,10 +1,12 @@
 // One ticket: who waits, what was said, and what can be done about it: take it over or give it to somebody, answer, note, settle.
 
-import { ask, change, knows, make, refusals, say } from "/m/talk.js";
+import { ask, change, knows, make, refusals, say, tell } from "/m/talk.js";
 import { customer, deadline, lateness, moment, now, subject, title } from "/m/telling.js";
 import { assign } from "/m/assigning.js";
 import { noteOpened } from "/m/opened.js";
 import { showing } from "/m/shown.js";
+import { undoable } from "/m/undoing.js";
+import { viewing } from "/m/viewing.js";
 
 const ID = location.pathname.split("/").pop();
 const BEFORE = new URLSearchParams(location.search).get("before"); // an earlier page: to read, not to answer on
@@ -27,10 +29,10 @@ const READ = `query MobileTicket($id: ID!, $before: String) {
         node {
           __typename
           ... on Message {
-            id at author channel direction side folded unsentAt delivery deliveryError
+            id at author channel direction side folded quotedHidden unsentAt delivery deliveryError
             attachments { name url scan lost }
           }
-          ... on Call { id at direction state number agent { name } notes }
+          ... on Call { id at direction state number agent { name } notes recordings { name url scan lost } }
           ... on Note { id at author text }
           ... on SystemEvent { id at text }
         }
@@ -39,11 +41,13 @@ const READ = `query MobileTicket($id: ID!, $before: String) {
     }
   }
 }`;
+const WHOLE = "query Whole($id: ID!) { node(id: $id) { ... on Message { text } } }";
 const SEND = "mutation Send($input: MessageSendInput!) { messageSend(input: $input) { userErrors { code message } } }";
 const NOTE = "mutation Note($input: NoteAddInput!) { noteAdd(input: $input) { userErrors { message } } }";
-const UPDATE = "mutation Update($input: TicketUpdateInput!) { ticketUpdate(input: $input) { userErrors { message } } }";
+const UPDATE = "mutation Update($input: TicketUpdateInput!) { ticketUpdate(input: $input) { changeId undoUntil userErrors { message } } }";
 
 const part = (id) => document.getElementById(id);
+const whole = new Map(); // what was unfolded, by its message
 let me = null;
 let isNoting = false;
 
@@ -54,6 +58,7 @@ function draw({ viewer, agents, ticket }) {
   const { edges, pageInfo } = ticket.timeline;
   const entries = edges.map(({ node }) => node).reverse();
   goToNewest(entries.at(-1));
+  viewing(ticket.id);
   return [
     heading(ticket),
     facts(ticket),
@@ -115,17 +120,35 @@ const TOLD = {
   Message: (message) => ({
     kind: message.direction === "IN" ? "theirs" : "ours",
     by: [make("strong", {}, message.author), ` · ${say(`channel_${message.channel.toLowerCase()}`)}`, message.side && ` · ${say("aside")}`],
-    words: message.unsentAt ? say("taken_back") : message.folded,
-    below: [...message.attachments.map(file), delivery(message)],
+    words: message.unsentAt ? say("taken_back") : (whole.get(message.id) ?? message.folded),
+    below: [message.quotedHidden && folding(message), ...message.attachments.map(file), delivery(message)],
   }),
-  Call: ({ direction, number, state, agent, notes }) => ({
+  Call: ({ direction, number, state, agent, notes, recordings }) => ({
     kind: direction === "IN" ? "theirs" : "ours",
     by: [make("strong", {}, say(`call_${direction.toLowerCase()}`, { number }))],
     words: [[say(`line_${state.toLowerCase()}`), agent?.name].filter(Boolean).join(" · "), notes].filter(Boolean).join("\n"),
+    below: recordings.map(file),
   }),
   Note: ({ author, text }) => ({ kind: "note", by: [make("strong", {}, author), ` · ${say("note")}`], words: text }),
   SystemEvent: ({ text }) => ({ kind: "event", by: [text] }),
 };
+
+/** What a mail quotes, and its signature, are shown and hidden by a tap. */
+function folding({ id, folded }) {
+  const label = () => say(whole.has(id) ? "less" : "more");
+  const button = make("button", { id: `more-${id}`, type: "button", "aria-expanded": String(whole.has(id)), click: turn }, label());
+  async function turn() {
+    try {
+      if (!whole.delete(id)) whole.set(id, (await ask(WHOLE, { id })).node.text);
+    } catch {
+      return tell(say("not_read"), { bad: true });
+    }
+    document.querySelector(`[id="${id}"] .words`).textContent = whole.get(id) ?? folded;
+    button.textContent = label();
+    button.ariaExpanded = String(whole.has(id));
+  }
+  return button;
+}
 
 function file({ name, url, scan, lost }) {
   if (url) return make("a", { class: "leads", href: url, target: "_blank", rel: "noopener" }, name);
@@ -253,7 +276,7 @@ async function keepNote(ticket, text) {
 async function settle(ticket, status) {
   const payload = await change(`${status}:${ID}:${ticket.seq}`, UPDATE, { ids: [ticket.id], status });
   if (payload.userErrors.length) throw new Error(refusals(payload));
-  return say(status === "SOLVED" ? "solved" : "waits");
+  return undoable(say(status === "SOLVED" ? "solved" : "waits"), payload);
 }
 
 noteOpened();

@@ -142,6 +142,9 @@ WORDS = {
     "waits": N_("The ticket waits for the customer."),
     "solve": N_("Solve"),
     "solved": N_("The ticket is solved."),
+    "undo": N_("Undo"),
+    "undone": N_("Taken back."),
+    "undone_in_part": N_("Taken back, but for what somebody has changed since."),
     # A ticket
     "status": N_("Status"),
     "status_new": N_("new"),
@@ -153,6 +156,8 @@ WORDS = {
     "newest": N_("To the newest"),
     "aside": N_("not with the customer"),
     "note": N_("Note"),
+    "more": N_("Show all of it"),
+    "less": N_("Show less"),
     "taken_back": N_("Its writer took it back."),
     "call_in": N_("Call from {number}"),
     "call_out": N_("Call to {number}"),

@@ -43,6 +43,7 @@ TICKET = """query($id: ID!) { ticket(id: $id) {
   number status seq assignee { name }
   timeline(kinds: [MESSAGE]) { edges { node { ... on Message { text direction channel } } } }
 } }"""
+SOLVE = "mutation($input: TicketUpdateInput!) { ticketUpdate(input: $input) { userErrors { code } } }"
 NOTE = "mutation($input: NoteAddInput!) { noteAdd(input: $input) { userErrors { code } } }"
 DRAFT = "mutation($input: DraftSaveInput!) { draftSave(input: $input) { ok } }"
 PHOTO = b"\x89PNG\r\n\x1a\n" + b"0" * 100
@@ -298,6 +299,62 @@ async def test_a_mail_is_shown_as_its_words_and_its_files_by_their_names(
 
 
 @in_a_browser
+async def test_what_a_mail_quotes_is_unfolded_by_a_tap_stays_so_and_is_folded_again(
+    house: House, ben: Client, phone: Page
+) -> None:
+    id = await _written(house, a_mail("ada@example.org", "It is broken.\n\n> It left this morning."))
+    async with house.db.transaction() as session:
+        await session.execute(update(Message).values(folded="It is broken."))
+    await _opens(phone, ben, id)
+    words = "document.querySelector('.entries .words').textContent"
+    folded = await phone.value(words)
+    await _look(phone, "folded")
+
+    await phone.tap(".entries button")
+    await phone.until(f"{words}.endsWith('> It left this morning.')")
+    await phone.value("void (window.before = document.querySelector('.entries'))")
+    await phone.value("void document.dispatchEvent(new Event('visibilitychange'))")
+    await phone.until("!window.before.isConnected")
+    stays = await phone.value(words)
+    await _look(phone, "unfolded")
+    assert await phone.value(SMALL) == []
+    await phone.tap(".entries button")
+
+    assert await phone.until(f"{words} === 'It is broken.'")
+    assert (folded, stays) == ("It is broken.", "It is broken.\n\n> It left this morning.")
+
+
+@in_a_browser
+async def test_a_call_that_was_recorded_can_be_listened_to(
+    house: House, ben: Client, ticket_id: str, phone: Page
+) -> None:
+    async with house.db.transaction() as session:
+        ticket = await session.get_one(Ticket, row_id("Ticket", ticket_id))
+        line = await a_channel(session, house.keys, ChannelKind.PHONE)
+        call = Call(
+            id=new_id(), ticket_id=ticket.id, contact_id=ticket.contact_id, channel_id=line.id, at=NOON,
+            direction=Direction.IN, call_state=CallState.ENDED, number="+48600100200",
+        )  # fmt: skip
+        session.add(call)
+        await session.flush()
+        told = await house.files.put(PHOTO)
+        session.add_all(
+            [
+                Attachment(id=new_id(), item_id=call.id, name="call.mp3", mime="audio/mpeg", file=told),
+                Attachment(id=new_id(), item_id=call.id, name="later.mp3", mime="audio/mpeg"),
+            ]
+        )
+
+    await _opens(phone, ben, ticket_id)
+
+    link = await phone.until("document.querySelector('.entries a')?.getAttribute('href')")
+    assert await phone.value("document.querySelector('.entries a').textContent") == "call.mp3"
+    got = await ben.http.get(link.replace("http://heddle.test", ben.address))
+    assert got.content == PHOTO
+    assert "later.mp3 is still on its way" in await phone.text()
+
+
+@in_a_browser
 @pytest.mark.parametrize(
     ("file", "infection", "trouble", "why"),
     [
@@ -401,7 +458,7 @@ async def test_a_ticket_is_taken_over_answered_and_solved(ben: Client, ticket_id
     assert "Answer by: Email, ada@example.org" in await phone.text()
 
     await phone.tap("#take")
-    await phone.until(f"{SAID} === 'The ticket is yours.'")
+    await phone.until(f"{SAID}.startsWith('The ticket is yours.')")
     await _types(phone, "It left this morning.")
     await _look(phone, "typed")
     await phone.tap("#send")
@@ -410,7 +467,7 @@ async def test_a_ticket_is_taken_over_answered_and_solved(ben: Client, ticket_id
     shown = await phone.value(f"{ENTRIES}.at(-1)")
     answered = await _ticket(ben, ticket_id)
     await phone.tap("#solve")
-    await phone.until(f"{SAID} === 'The ticket is solved.'")
+    await phone.until(f"{SAID}.startsWith('The ticket is solved.')")
 
     assert (answered["assignee"], answered["status"], emptied) == ({"name": "Ben"}, "OPEN", "")
     assert "It left this morning." in shown
@@ -419,6 +476,105 @@ async def test_a_ticket_is_taken_over_answered_and_solved(ben: Client, ticket_id
     assert await phone.value("document.querySelector('#solve, #take')") is None
     await phone.value("scrollTo(0, 99999)")
     assert await phone.value(COVERED) is False
+
+
+@in_a_browser
+async def test_what_was_taken_over_or_solved_by_mistake_is_taken_back_by_a_tap(
+    house: House, ben: Client, ticket_id: str, phone: Page
+) -> None:
+    house.settings.undo_seconds = 60
+    before = await _ticket(ben, ticket_id)
+    await _opens(phone, ben, ticket_id)
+
+    await phone.tap("#take")
+    await phone.until(f"{SAID}.startsWith('The ticket is yours.')")
+    await _look(phone, "undo")
+    await phone.tap("#undo")
+    await phone.until(f"{SAID} === 'Taken back.'")
+    given_back = await _ticket(ben, ticket_id)
+    await phone.tap("#solve")
+    await phone.until(f"{SAID}.startsWith('The ticket is solved.')")
+    assert await phone.value(SMALL) == []
+    await phone.tap("#undo")
+    await phone.until(f"{SAID} === 'Taken back.'")
+
+    reopened = await _ticket(ben, ticket_id)
+    assert [(one["assignee"], one["status"]) for one in (given_back, reopened)] == [
+        (None, before["status"])
+    ] * 2
+    assert await phone.until("document.querySelector('#solve')?.checkVisibility()")
+
+
+@in_a_browser
+async def test_what_somebody_has_changed_since_is_not_taken_back_and_it_says_so(
+    house: House, ben: Client, mia: Client, ticket_id: str, phone: Page
+) -> None:
+    house.settings.undo_seconds = 60
+    await _opens(phone, ben, ticket_id)
+    await phone.tap("#take")
+    await phone.until(f"{SAID}.startsWith('The ticket is yours.')")
+    await mia.do(SOLVE, ids=[ticket_id], status="SOLVED")
+
+    await phone.tap("#undo")
+    await phone.until(f"{SAID} === 'Taken back, but for what somebody has changed since.'")
+    in_part = await _ticket(ben, ticket_id)
+    await phone.tap("#take")
+    await phone.until(f"{SAID}.startsWith('The ticket is yours.')")
+    await mia.do(ASSIGN, ticketIds=[ticket_id], takeOver=True)
+    await phone.tap("#undo")
+
+    await phone.until(f"{SAID} === 'Somebody has changed this since: nothing was taken back.'")
+    assert (in_part["assignee"], in_part["status"]) == (None, "SOLVED")
+    assert (await _ticket(ben, ticket_id))["assignee"] == {"name": "Mia"}
+
+
+@in_a_browser
+async def test_what_can_be_taken_back_no_more_is_not_offered(
+    house: House, ben: Client, ticket_id: str, phone: Page
+) -> None:
+    house.settings.undo_seconds = 5
+    await _opens(phone, ben, ticket_id)
+
+    await phone.tap("#solve")
+
+    await phone.until("document.querySelector('#undo') !== null")
+    await phone.until("document.querySelector('#undo') === null")
+    assert (await phone.value(SAID)).strip() == "The ticket is solved."
+
+
+@in_a_browser
+async def test_colleagues_see_who_has_a_ticket_open_on_a_phone_and_who_types_there_as_long_as_it_is_on_the_screen(
+    ben: Client, mia: Client, ticket_id: str, phone: Page
+) -> None:
+    await _opens(phone, ben, ticket_id)
+    await _is_seen_there(mia, ticket_id, ("Ben", "VIEWING", "WEB"))
+
+    await _types(phone, "It left.")
+    await _is_seen_there(mia, ticket_id, ("Ben", "TYPING", "WEB"))
+    await phone.value(HIDES)
+    await _is_seen_there(mia, ticket_id)
+    await phone.value(IS_BACK)
+    await _is_seen_there(mia, ticket_id, ("Ben", "TYPING", "WEB"))
+    await phone.go(f"{ben.address}/m/alerts")
+
+    await _is_seen_there(mia, ticket_id)
+
+
+VIEWERS = "query($id: ID!) { ticket(id: $id) { viewers { agent { name } intent device } } }"
+TURNS = """document.dispatchEvent(new Event("visibilitychange"))"""
+HIDES = (
+    f"""void (Object.defineProperty(document, "hidden", {{ value: true, configurable: true }}), {TURNS})"""
+)
+IS_BACK = f"void (delete document.hidden, {TURNS})"
+
+
+async def _is_seen_there(client: Client, id: str, *who: tuple[str, str, str]) -> None:
+    async with asyncio.timeout(20):
+        while True:
+            viewers = (await client.ask(VIEWERS, id=id))["ticket"]["viewers"]
+            if [(one["agent"]["name"], one["intent"], one["device"]) for one in viewers] == list(who):
+                return
+            await asyncio.sleep(0.05)
 
 
 @in_a_browser
