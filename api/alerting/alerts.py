@@ -96,7 +96,6 @@ class Alert(Node):
 
 MOST_SUGGESTED = 10
 NEWEST = (alerts.Alert.fired_at.desc(), alerts.Alert.id.desc())
-URGENT = (alerts.Alert.level.desc(), *NEWEST)
 PRESSING = (
     case({state: place for place, state in enumerate(UNRESOLVED)}, value=alerts.Alert.state),
     alerts.Alert.level.desc(),
@@ -119,7 +118,7 @@ async def alerts_where(
 async def pressing_alerts(
     reading: Reading, ticket_ids: Collection[uuid.UUID], selection: Selection
 ) -> dict[uuid.UUID, Alert]:
-    """By ticket, of those that are not resolved: the highest, then the newest."""
+    """By ticket, of those that are not resolved."""
     found = await _load(reading, _pressing(sight(reading.actor)), selection, {"ids": list(ticket_ids)})
     return {alert.ticket_id: alert for alert in found if alert.ticket_id}
 
@@ -129,7 +128,7 @@ def _pressing(actor: Actor) -> Select[Any]:
     alert = alerts.Alert
     seen = select(alert.__table__).where(may_see(alert, actor))
     pressing = seen.where(one_of_given(alert.ticket_id), alert.state.in_(UNRESOLVED))
-    return of_each(pressing, alert.ticket_id, *URGENT, most=1)
+    return of_each(pressing, alert.ticket_id, *PRESSING, most=1)
 
 
 def _seen(reading: Reading, *conditions: ColumnElement[bool]) -> Select[Any]:

@@ -80,7 +80,7 @@ class Ticket(Node):
     clock: Clock | None = strawberry.field(description="The most urgent promise.")
     clocks: list[Clock]
     alert: Annotated["Alert", strawberry.lazy("api.alerting.alerts")] | None = strawberry.field(
-        description="Of those that are not resolved, the highest."
+        description="Of those that are not resolved, the one that `alerts` tells first: one that fires before one that somebody has, then the highest."
     )
     complaint: Annotated["Complaint", strawberry.lazy("api.complaints.complaints")] | None
     threads: list[Thread]

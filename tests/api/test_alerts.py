@@ -20,6 +20,7 @@ from domain.db import database_time, new_id
 from domain.desk.threads import Thread
 from domain.events import any_pending
 from domain.following import begin, read_on
+from domain.ids import public_id, row_id
 from domain.sla.deadlines import fire_due
 from domain.ways_in.channels import ChannelKind
 from domain.work import Lease, Queue, Row, TryLater
@@ -47,6 +48,7 @@ ESCALATE = (
 )
 NEXT = "query($id: ID!) { alert(id: $id) { nextEscalation { level targets } } }"
 CAUSE = "{ alerts { cause nextAction } }"
+OF_TICKET = "{ tickets { edges { node { alert { id } } } } }"
 MAILS = "{ pushHealth { state sentAt error attempts } }"
 PHONE = {"transport": "FCM", "handle": "mias-phone", "label": "Phone", "locale": "es"}
 
@@ -133,6 +135,26 @@ async def test_one_acknowledges_and_the_second_learns_that_it_was_done(mia: Clie
     assert (first["applied"], second["applied"]) == (True, False)
     assert second["alert"] == {"state": "ACKED", "ackedBy": {"name": "Mia"}}
     assert (await mia.ask(ALERTS))["alerts"] == []
+
+
+@pytest.mark.usefixtures("broken")
+async def test_a_ticket_shows_the_alert_that_fires_before_a_higher_one_that_somebody_has(
+    house: House, mia: Client
+) -> None:
+    (higher,) = (await mia.ask(ALERTS))["alerts"]
+    async with house.db.transaction() as session:
+        broken = await session.get_one(Alert, row_id("Alert", higher["id"]))
+        lower = Alert(
+            id=new_id(), kind=AlertKind.CALL_MISSED, state=AlertState.FIRING, level=0, about_id=new_id(),
+            ticket_id=broken.ticket_id, fired_at=broken.fired_at,
+        )  # fmt: skip
+        session.add(lower)
+
+    first = (await mia.ask(OF_TICKET))["tickets"]["edges"][0]["node"]["alert"]["id"]
+    await mia.do(ACK, id=higher["id"])
+    then = (await mia.ask(OF_TICKET))["tickets"]["edges"][0]["node"]["alert"]["id"]
+
+    assert (first, then) == (higher["id"], public_id("Alert", lower.id))
 
 
 @pytest.mark.usefixtures("broken")
