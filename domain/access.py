@@ -294,6 +294,19 @@ def _one(model: type[Row], actor: Actor, lock: bool) -> Select[Any]:
     return query.with_for_update(of=model, key_share=True) if lock else query
 
 
+async def team(session: AsyncSession, id: uuid.UUID, *, to: Actor) -> Team:
+    """That something is to go to: whoever deletes it waits, and finds what has come."""
+    found: Team | None = await session.scalar(
+        visible(Team, to=to)
+        .where(Team.id == id)
+        .with_for_update(read=True, key_share=True)
+        .execution_options(populate_existing=True)
+    )
+    if found is None:
+        raise NotFound
+    return found
+
+
 async def who_may_see(
     session: AsyncSession, agent_ids: Iterable[uuid.UUID], ticket_id: uuid.UUID | None
 ) -> list[uuid.UUID]:

@@ -203,9 +203,7 @@ async def _agent_update(info: Info, input: AgentUpdateInput) -> AgentPayload:
 async def _put_in_teams(
     session: AsyncSession, agent: staff.Agent, ids: list[strawberry.ID], actor: Actor
 ) -> None:
-    teams = [
-        await access.one(session, staff.Team, row_id("Team", id, field="teamIds"), to=actor) for id in ids
-    ]
+    teams = [await access.team(session, row_id("Team", id, field="teamIds"), to=actor) for id in ids]
     await staff.put_in_teams(session, agent, [team.id for team in teams])
 
 

@@ -99,7 +99,7 @@ async def _conversation_start(info: Info, input: ConversationStartInput) -> Send
             subject=input.subject,
             text=input.text,
             extras=Extras(input.cc, input.bcc, upload_ids(input.attachment_ids)),
-            team=await access.one(session, staff.Team, team_id, to=actor) if team_id else None,
+            team=await access.team(session, team_id, to=actor) if team_id else None,
             assignee=await _working(session, assignee_id, actor) if assignee_id else None,
             after=input.after,
             agreed=input.agreed,

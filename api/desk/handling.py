@@ -126,7 +126,7 @@ async def _team(
     if input.team_id is None or input.team_id.value is None:
         return None, frozenset()
     id = row_id("Team", input.team_id.value, field="teamId")
-    team = await access.one(session, staff.Team, id, to=actor)
+    team = await access.team(session, id, to=actor)
     members = select(staff.TeamMember.agent_id).where(staff.TeamMember.team_id == team.id)
     return team, frozenset(await session.scalars(members))
 

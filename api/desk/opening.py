@@ -48,7 +48,7 @@ async def _ticket_create(info: Info, input: TicketCreateInput) -> TicketPayload:
             session, row_id("Contact", input.contact_id, field="contactId"), to=actor, lock=True
         )
         team_id = row_id("Team", input.team_id, field="teamId") if input.team_id else None
-        team = await access.one(session, staff.Team, team_id, to=actor) if team_id else None
+        team = await access.team(session, team_id, to=actor) if team_id else None
         ticket = open_ticket(
             session,
             contact,

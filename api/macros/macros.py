@@ -17,7 +17,6 @@ from api.node import Node
 from domain import access
 from domain.access import may_see
 from domain.actors import Actor
-from domain.agents import staff
 from domain.db import Json, by_name, one_of
 from domain.errors import NotFound
 from domain.gathering import gathered
@@ -158,7 +157,7 @@ async def _macro_save(info: Info, input: MacroSaveInput) -> MacroPayload:
         macro = await held(session, input.id, actor) if input.id else None
         was_shared = macro is not None and macro.visibility != Visibility.PRIVATE
         team_id = row_id("Team", input.team_id, field="teamId") if input.team_id else None
-        team = await access.one(session, staff.Team, team_id, to=actor) if team_id else None
+        team = await access.team(session, team_id, to=actor) if team_id else None
         actions, bodies = input.actions, input.bodies
         saved = await macros.save(
             session,

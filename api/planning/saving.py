@@ -122,7 +122,7 @@ async def _give(session: AsyncSession, task: tasks.Task, input: TaskSaveInput, a
     if input.team_id is not None:
         task.team_id = None
         if named := input.team_id.value:
-            team = await access.one(session, staff.Team, row_id("Team", named, field="teamId"), to=actor)
+            team = await access.team(session, row_id("Team", named, field="teamId"), to=actor)
             task.team_id = team.id
 
 

@@ -143,7 +143,7 @@ async def _read_conditions(session: AsyncSession, given: PolicyConditionsInput, 
         raise
     teams = [row_id("Team", id, field="conditions.teamIds") for id in given.team_ids]
     for team in teams:
-        await access.one(session, staff.Team, team, to=actor)
+        await access.team(session, team, to=actor)
     return Conditions(
         channels=tuple(given.channels),
         teams=tuple(teams),

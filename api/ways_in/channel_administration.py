@@ -14,7 +14,6 @@ from api.selection import wanted
 from api.ways_in.channels import Channel, channels_where
 from domain import access
 from domain.actors import Actor
-from domain.agents import staff
 from domain.db import Json
 from domain.errors import InvalidInput, NotFound
 from domain.ids import public_id, row_id
@@ -170,7 +169,7 @@ async def _places(
 ) -> dict[str, uuid.UUID | None]:
     team = calendar = None
     if team_id:
-        team = await access.one(session, staff.Team, row_id("Team", team_id, field="teamId"), to=actor)
+        team = await access.team(session, row_id("Team", team_id, field="teamId"), to=actor)
     if calendar_id:
         asked = row_id("Calendar", calendar_id, field="calendarId")
         calendar = await access.one(session, calendars.Calendar, asked, to=actor, lock=True)

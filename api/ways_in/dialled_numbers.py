@@ -17,7 +17,6 @@ from api.ways_in.channels import Channel, channels_by_id
 from domain import access
 from domain.access import may_see
 from domain.actors import Actor
-from domain.agents import staff
 from domain.calling import dialled_numbers
 from domain.db import Json
 from domain.ids import public_id, row_id
@@ -98,7 +97,7 @@ async def _save(info: Info, input: DialledNumberSaveInput) -> DialledNumberPaylo
         line = await access.one(session, channels.Channel, asked, to=actor)
         team_id = None
         if input.team_id is not None and (given := input.team_id.value):
-            team = await access.one(session, staff.Team, row_id("Team", given, field="teamId"), to=actor)
+            team = await access.team(session, row_id("Team", given, field="teamId"), to=actor)
             team_id = team.id
         saved = await dialled_numbers.save_number(
             session,

@@ -1,13 +1,14 @@
 """What a macro could do to no ticket at all, and whom and what it names that is not there."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.agents.staff import Agent, Team
+from domain.db import one_of
 from domain.desk import tags
 from domain.desk.tickets import LONGEST_SNOOZE
 from domain.errors import InvalidInput, NotFound
@@ -48,11 +49,17 @@ async def check_named(session: AsyncSession, actions: Sequence[Action]) -> None:
     """Refuses whom and what is not there, or not any more."""
     for named, there in (
         (agents_of(actions), select(Agent.id).where(Agent.left_at.is_(None))),
-        (teams_of(actions), select(Team.id).where(Team.archived_at.is_(None))),
+        (teams_of(actions), _teams(teams_of(actions))),
         (templates_of(actions), select(TaskTemplate.id).where(TaskTemplate.archived_at.is_(None))),
     ):
         if named and named - set(await session.scalars(there)):
             raise NotFound(field=["actions"])
+
+
+def _teams(ids: Collection[uuid.UUID]) -> Select[uuid.UUID]:
+    """Held: they are not deleted meanwhile."""
+    there = select(Team.id).where(one_of(Team.id, ids), Team.archived_at.is_(None))
+    return there.with_for_update(read=True, key_share=True)
 
 
 def check(action: Action, *, path: list[str]) -> None:

@@ -49,7 +49,8 @@ async def do(
             ticket.assign(to=await _agent(session, to, by), by=by, at=at)
         case HandTo(team_id):
             members = select(TeamMember.agent_id).where(TeamMember.team_id == team_id)
-            team = await session.get_one(Team, team_id)
+            stays = {"read": True, "key_share": True}
+            team = await session.get_one(Team, team_id, with_for_update=stays, populate_existing=True)
             if team.archived_at:
                 raise InvalidInput(
                     N_("This macro hands over to {name}, which is deleted: change the macro."),

@@ -1,19 +1,25 @@
 """A team that nobody needs any more goes; what it did stays readable."""
 
+import asyncio
+from typing import Any
+
 import pytest
 from sqlalchemy import select
 
 from api.house import House
-from domain.agents.staff import TeamMember, save_team
+from domain.actors import SYSTEM
+from domain.agents.staff import Team, TeamMember, save_team
+from domain.assigning.dissolving import archive_team
 from domain.audit import AuditEntry, AuditKind
 from domain.calling.dialled_numbers import save_number
 from domain.db import database_time
 from domain.desk.tickets import Ticket
 from domain.ids import public_id, row_id
 from domain.shop import AgentsSee, set_agents_see
-from domain.ways_in.channels import ChannelKind
+from domain.ways_in.channels import Channel, ChannelKind
 from tests.client import Client
 from tests.factories import a_channel, a_mail, a_promise, receive
+from tests.locks import who_waits
 
 DELETE = "mutation($input: TeamDeleteInput!) { teamDelete(input: $input) { ok userErrors { code message } } }"
 SAVE = "mutation($input: TeamSaveInput!) { teamSave(input: $input) { team { id } userErrors { code } } }"
@@ -28,6 +34,8 @@ POLICY = (
 TICKET = "mutation($input: TicketUpdateInput!) { ticketUpdate(input: $input) { userErrors { code } } }"
 HAND_OVER = "mutation($input: TicketAssignInput!) { ticketAssign(input: $input) { userErrors { code } } }"
 SEEN = 'query($id: ID!) { ticket(id: $id) { status team { name } } search: tickets(filter: {query: "team:Returns"}) { totalCount } }'
+CREATE = "mutation($input: TicketCreateInput!) { ticketCreate(input: $input) { userErrors { code } } }"
+CONTACT = "query($id: ID!) { ticket(id: $id) { contact { id } } }"
 REMOVE_TAG = "mutation($input: TagRemoveInput!) { tagRemove(input: $input) { userErrors { code } } }"
 TEAMS = "{ teams { name } }"
 CALENDARS = "{ calendars { id } }"
@@ -126,3 +134,37 @@ async def test_a_macro_of_ones_own_that_hands_over_to_a_deleted_team_says_so(
     (refusal,) = (await ben.do(RUN, macroId=macro, ticketIds=[ticket]))["userErrors"]
 
     assert refusal["message"] == "This macro hands over to Returns, which is deleted: change the macro."
+
+
+@pytest.mark.parametrize("what", ["hand over", "open", "task", "channel", "policy", "macro", "share", "run"])
+async def test_nothing_comes_to_a_team_in_the_moment_in_which_it_is_deleted(
+    house: House, admin: Client, returns: str, ticket: str, what: str
+) -> None:
+    ada = (await admin.ask(CONTACT, id=ticket))["ticket"]["contact"]["id"]
+    (calendar,) = (await admin.ask(CALENDARS))["calendars"]
+    over: dict[str, Any] = {"name": "Over", "actions": [{"teamId": returns}]}
+    macro = (await admin.do(MACRO, **over))["macro"]["id"]
+    assert await admin.refused(HAND_OVER, ticketIds=[ticket], teamId=None) == []
+    async with house.db.transaction() as session:
+        mailbox = (await session.scalars(select(Channel))).one()
+    ways: dict[str, tuple[str, dict[str, Any]]] = {
+        "hand over": (HAND_OVER, {"ticketIds": [ticket], "teamId": returns}),
+        "open": (CREATE, {"contactId": ada, "subject": "Boots", "teamId": returns}),
+        "task": (TASK, {"title": "Look", "teamId": returns}),
+        "channel": (CHANNEL, {"id": public_id("Channel", mailbox.id), "teamId": returns}),
+        "policy": (
+            POLICY,
+            {"name": "Ours", "calendarId": calendar["id"], "conditions": {"teamIds": [returns]}},
+        ),
+        "macro": (MACRO, over | {"visibility": "EVERYONE"}),
+        "share": (MACRO, {"id": macro, "visibility": "TEAM", "teamId": returns}),
+        "run": (RUN, {"macroId": macro, "ticketIds": [ticket]}),
+    }
+    mutation, input = ways[what]
+    async with house.db.transaction() as session:
+        team = await session.get_one(Team, row_id("Team", returns))
+        await archive_team(session, team, by=SYSTEM, at=await database_time(session))
+        asked = asyncio.create_task(admin.refused(mutation, **input))
+        await who_waits(house)
+
+    assert await asked == (["INVALID"] if what == "run" else ["NOT_FOUND"])
