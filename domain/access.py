@@ -110,7 +110,7 @@ def may_see(model: type[Base], actor: Actor) -> ColumnElement[bool]:
                 return false()
             if model is View:
                 return View.owner_id.is_(None)
-            return Team.archived_at.is_(None) if model is Team else true()
+            return true()
         case ActorKind.VISITOR:
             return _visitors(model, actor)
         case ActorKind.CUSTOMER:
@@ -129,9 +129,7 @@ def _agents(model: type[Base], actor: Actor) -> ColumnElement[bool]:
         return _own(model.agent_id, actor)
     if model is View:
         return or_(View.owner_id.is_(None), _own(View.owner_id, actor))
-    if model is Team:
-        return Team.archived_at.is_(None)
-    if model in (Agent, Channel, Policy, Calendar, CustomField, TaskTemplate):
+    if model in (Agent, Team, Channel, Policy, Calendar, CustomField, TaskTemplate):
         return true()
     if model is Macro:
         return shown_to(actor)
@@ -298,7 +296,7 @@ async def team(session: AsyncSession, id: uuid.UUID, *, to: Actor) -> Team:
     """That something is to go to: whoever deletes it waits, and finds what has come."""
     found: Team | None = await session.scalar(
         visible(Team, to=to)
-        .where(Team.id == id)
+        .where(Team.id == id, Team.archived_at.is_(None))
         .with_for_update(read=True, key_share=True)
         .execution_options(populate_existing=True)
     )

@@ -256,7 +256,7 @@ async def agents(
 
 async def _teams(info: Info) -> list[Team]:
     async with info.context.reading() as reading:
-        seen = _team_columns.where(may_see(staff.Team, reading.actor))
+        seen = _team_columns.where(may_see(staff.Team, reading.actor), staff.Team.archived_at.is_(None))
         return await reading.connection.objects(Team, seen.order_by(staff.Team.name).limit(MOST))
 
 

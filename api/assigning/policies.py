@@ -19,7 +19,7 @@ from domain.assigning.choosing import AssignmentMode
 from domain.assigning.policies import SkillRule as Rule
 from domain.assigning.policies import Terms
 from domain.db import Json
-from domain.errors import InvalidInput, NotAllowed
+from domain.errors import InvalidInput, NotAllowed, NotFound
 from domain.ids import public_id, row_id
 from domain.languages import N_
 from domain.ways_in.channels import Channel, ChannelKind
@@ -137,6 +137,8 @@ async def _assignment_save(info: Info, input: AssignmentSaveInput) -> TeamPayloa
         team = await access.one(
             session, staff.Team, row_id("Team", input.team_id, field="teamId"), to=actor, lock=True
         )
+        if team.archived_at:
+            raise NotFound(field=["teamId"])
         before = (await policies.terms_of(session, [team.id])).get(team.id, Terms())
         await policies.save(session, team, await _terms(session, before, input, actor))
         return {"team": str(team.id)}

@@ -38,6 +38,7 @@ CREATE = "mutation($input: TicketCreateInput!) { ticketCreate(input: $input) { u
 CONTACT = "query($id: ID!) { ticket(id: $id) { contact { id } } }"
 REMOVE_TAG = "mutation($input: TagRemoveInput!) { tagRemove(input: $input) { userErrors { code } } }"
 TEAMS = "{ teams { name } }"
+NODE = "query($id: ID!) { node(id: $id) { ... on Team { name members { name } } } }"
 CALENDARS = "{ calendars { id } }"
 
 
@@ -78,10 +79,12 @@ async def test_a_team_is_deleted_and_its_old_tickets_stay_readable_to_who_was_in
         seen = await reader.ask(SEEN, id=ticket)
         assert seen["ticket"] == {"status": "SOLVED", "team": {"name": "Returns"}}
         assert seen["search"]["totalCount"] == 1
+    assert (await ben.ask(NODE, id=returns))["node"] == {"name": "Returns", "members": [{"name": "Ben"}]}
     assert (await eve.ask(SEEN, id=ticket))["ticket"] is None
     for refused in (
         await admin.refused(DELETE, id=returns),
         await admin.refused(SAVE, id=returns, name="Returns"),
+        await admin.refused(HAND_OUT, teamId=returns, capacity=1),
         await admin.refused(HAND_OVER, ticketIds=[ticket], teamId=returns),
         await admin.refused(TASK, title="Look", teamId=returns),
         await admin.refused(MACRO, name="Over", actions=[{"teamId": returns}]),
