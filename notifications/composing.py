@@ -14,6 +14,8 @@ from domain.alerting.alerts import OF_CHANNELS, Alert, AlertKind, AlertState
 from domain.alerting.devices import RINGS, Device
 from domain.alerting.notices import Delivery, Notice, NoticeKind
 from domain.alerting.refusals import LASTS, Refusal, refusal_of
+from domain.complaints.complaints import Complaint
+from domain.complaints.warning import promised_day
 from domain.customers.contacts import Contact
 from domain.db import database_time
 from domain.desk.messages import Call
@@ -123,16 +125,29 @@ async def _matter(session: AsyncSession, alert: Alert | None, ticket: Ticket | N
         .order_by(Thread.last_inbound_at.desc().nulls_last())
         .limit(1)
     )
+    due_at, last_day = await _due(session, alert, clock)
     return Matter(
         kind,
         number=ticket.number,
         channel=clock.channel if clock and clock.channel else await session.scalar(latest),
         metric=clock.metric if clock else None,
-        due_at=clock.due_at if clock else None,
-        last_day=await _last_day(session, clock) if clock and clock.is_legal else None,
+        due_at=due_at,
+        last_day=last_day,
         customer=await session.scalar(select(Contact.name).where(Contact.id == ticket.contact_id)) or "",
         subject=ticket.subject,
     )
+
+
+async def _due(
+    session: AsyncSession, alert: Alert | None, clock: Clock | None
+) -> tuple[datetime | None, date | None]:
+    """What was promised; and the last day, of what counts in days."""
+    if clock:
+        return clock.due_at, await _last_day(session, clock) if clock.is_legal else None
+    if alert and alert.kind == AlertKind.COMPLAINT_DUE:
+        complaint = await session.get_one(Complaint, alert.about_id)
+        return complaint.promised_at, await promised_day(session, complaint)
+    return None, None
 
 
 async def _last_day(session: AsyncSession, clock: Clock) -> date:

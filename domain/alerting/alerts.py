@@ -47,7 +47,7 @@ class AlertKind(StrEnum):
     SLA_AT_RISK = "sla_at_risk"
     SLA_BREACHED = "sla_breached"
     COMPLAINT_DUE = "complaint_due"
-    """A legal deadline comes nearer."""
+    """A legal deadline comes nearer, or an earlier day that the shop has promised itself."""
     COMPLAINT_STALLED = "complaint_stalled"
     """Nothing has moved in it."""
     CALL_MISSED = "call_missed"

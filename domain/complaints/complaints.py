@@ -33,6 +33,7 @@ class Complaint(Base):
             postgresql_where=text("closed_at IS NULL AND merged_into_id IS NULL"),
         ),
         Index("ix_complaint_stalls", "stalls_at", postgresql_where=text("stalls_at IS NOT NULL")),
+        Index("ix_complaint_warns", "warns_at", postgresql_where=text("warns_at IS NOT NULL")),
     )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
@@ -57,6 +58,8 @@ class Complaint(Base):
     """When the stage or the next step was set last."""
     stalls_at: Mapped[datetime | None]
     """When somebody is told, unless it moves before."""
+    warns_at: Mapped[datetime | None]
+    """When somebody is told next that what the shop has promised comes nearer."""
     outcome: Mapped[Outcome | None]
     remedy: Mapped[Remedy | None]
     amount: Mapped[Decimal | None] = mapped_column(Numeric(12, 2))

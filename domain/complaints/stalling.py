@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import case, exists, select, update
+from sqlalchemy import and_, case, exists, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain import shop
@@ -13,7 +13,8 @@ from domain.alerting.firing import Cause, fire
 from domain.complaints.complaints import OPEN, Complaint
 from domain.complaints.decision_dates import hours_for, legal_date
 from domain.complaints.stages import Stage
-from domain.db import database_time, ring
+from domain.complaints.warning import fire_promised, next_of, warnings_of
+from domain.db import database_time, one_of, ring
 from domain.desk.tickets import Ticket
 from domain.sla.clocks import ladders_of
 from domain.sla.hours import Hours
@@ -33,18 +34,24 @@ def stalls_at(hours: Hours, *, moved_at: datetime, next_step_at: datetime | None
 
 
 async def watch(session: AsyncSession, complaint: Complaint, *, by: Actor, at: datetime) -> None:
-    """After something has moved: what was told of it is over, and the days begin anew."""
-    complaint.stalls_at = None
+    """After something has moved: what was told of it is over, and the days begin anew; so is what warned of a promise that is
+    another now."""
+    complaint.stalls_at = complaint.warns_at = None
+    warnings: list[datetime] = []
     if complaint.closed_at is None and complaint.merged_into_id is None:
-        hours = await hours_for(session, await legal_date(session, complaint.ticket_id))
+        legal = await legal_date(session, complaint.ticket_id)
+        hours = await hours_for(session, legal)
         days = (await shop.stalled_days(session))[complaint.stage]
         complaint.stalls_at = stalls_at(
             hours, moved_at=complaint.moved_at, next_step_at=complaint.next_step_at, days=days
         )
+        warnings = warnings_of(complaint, legal, hours)
+        complaint.warns_at = next_of(warnings, after=at)
         ring(session, TOPIC)
     await session.flush()  # the wheel may hold the row, with an alert that is to be seen below
-    told = (Alert.kind == AlertKind.COMPLAINT_STALLED, Alert.about_id == complaint.id)
-    await alerts.resolve(session, *told, by=by, at=at)
+    stood = Alert.kind == AlertKind.COMPLAINT_STALLED
+    warned = and_(Alert.kind == AlertKind.COMPLAINT_DUE, ~one_of(Alert.fired_at, warnings))
+    await alerts.resolve(session, Alert.about_id == complaint.id, or_(stood, warned), by=by, at=at)
 
 
 async def fire_stalled(session: AsyncSession, *, at: datetime | None = None) -> int:
@@ -86,4 +93,4 @@ async def watch_all(session: AsyncSession, stages: list[Stage], *, by: Actor, at
         await watch(session, complaint, by=by, at=at)
 
 
-WHEEL = Wheel(TOPIC, (Complaint.stalls_at,), (fire_stalled,), BATCH)
+WHEEL = Wheel(TOPIC, (Complaint.stalls_at, Complaint.warns_at), (fire_stalled, fire_promised), BATCH)

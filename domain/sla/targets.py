@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Self
 
@@ -48,10 +48,7 @@ class Target:
         """When it is due, and when to warn before. Raises NeverOpen."""
         if self.legal:
             last = hours.last_day(start, self.days, working=self.working)
-            first = hours.last_day(start, 0, working=False)
-            days = {hours.open_day(last - timedelta(days=before), after=first) for before in self.warn_days}
-            mornings = sorted(hours.morning_of(day) for day in days)
-            return hours.end_of(last), [moment for moment in mornings if moment > start]
+            return hours.end_of(last), warnings(hours, last, self.warn_days, since=start)
         at_risk = int(max(self.seconds * AT_RISK_SHARE, self.seconds - AT_RISK_SECONDS))
         return hours.add(start, self.seconds, breaks), [hours.add(start, at_risk, breaks)]
 
@@ -66,6 +63,13 @@ class Target:
             priority=stored.get("priority"),
             channel=ChannelKind(stored["channel"]) if stored.get("channel") else None,
         )
+
+
+def warnings(hours: Hours, last: date, days_before: Iterable[int], *, since: datetime) -> list[datetime]:
+    """In the morning of those days, or of the last open one until then."""
+    first = hours.last_day(since, 0, working=False)
+    days = {hours.open_day(last - timedelta(days=before), after=first) for before in days_before}
+    return [moment for moment in sorted(map(hours.morning_of, days)) if moment > since]
 
 
 def choose(

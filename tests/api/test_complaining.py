@@ -9,11 +9,12 @@ from zoneinfo import ZoneInfo
 import httpx
 import pytest
 from babel.dates import format_date
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 
 from api.house import House
 from domain.agents.staff import Team
-from domain.complaints.stalling import fire_stalled
+from domain.complaints.complaints import Complaint
+from domain.complaints.stalling import WHEEL, fire_stalled
 from domain.db import new_id
 from domain.desk.messages import Attachment, DeliveryState, Item, ItemKind, Message
 from domain.desk.tickets import Ticket
@@ -37,6 +38,7 @@ UPDATE = """mutation($input: ComplaintUpdateInput!) { complaintUpdate(input: $in
 ADVANCE = """mutation($input: ComplaintAdvanceInput!) { complaintAdvance(input: $input) {
   complaint { stage outcome remedy amount { amount currency } decision history { stage actor note outcome } }
   userErrors { code field message } } }"""
+ALERTS = "{ alerts { kind level ticket { id } } }"
 LIST = "{ complaints { number stage isStalled ticket { number contact { name } } } }"
 NARROWED = """query($open: Boolean! = true, $stages: [ComplaintStage!], $mine: Boolean, $stalled: Boolean) {
   complaints(open: $open, stages: $stages, mine: $mine, stalled: $stalled) { number } }"""
@@ -174,6 +176,28 @@ async def test_a_ticket_that_waits_for_a_decision_is_not_solved(
     ben: Client, ticket_id: str, complaint_id: str
 ) -> None:
     assert await ben.refused(TICKET, ids=[ticket_id], status="SOLVED") == ["COMPLAINT_UNDECIDED"]
+
+
+async def test_who_owns_a_complaint_is_told_before_the_shops_own_promise_is_broken(
+    house: House, ben: Client, mia: Client, ticket_id: str
+) -> None:
+    promised = datetime.now(UTC) + timedelta(days=8)
+    opened = await ben.do(OPEN, ticketId=ticket_id, template="COMPLAINT_PL", promisedAt=promised.isoformat())
+
+    async def warned() -> list[Any]:
+        for does in WHEEL.does:
+            async with house.db.transaction() as session:
+                await does(session)
+        return list((await mia.ask(ALERTS))["alerts"])
+
+    assert await warned() == []
+    async with house.db.transaction() as session:
+        await session.execute(
+            update(Complaint).where(Complaint.warns_at < promised).values(warns_at=func.now())
+        )
+    assert await warned() == [{"kind": "COMPLAINT_DUE", "level": 0, "ticket": {"id": ticket_id}}]
+    assert await ben.refused(ADVANCE, id=opened["complaint"]["id"], stage="DECIDED", outcome="ACCEPTED") == []
+    assert await warned() == []
 
 
 async def test_what_a_complaint_makes_is_the_shops_to_say(mia: Client, ben: Client, ticket_id: str) -> None:

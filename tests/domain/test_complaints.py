@@ -18,6 +18,8 @@ from domain.complaints.opening import notice, open_complaint
 from domain.complaints.refusals import AlreadyComplaint, CountsAsAccepted, LawNotSetUp, NotFromThisStage
 from domain.complaints.stages import FOLLOWING, Outcome, Remedy, Stage
 from domain.complaints.stalling import fire_stalled, stalls_at
+from domain.complaints.warning import fire_promised
+from domain.desk import spam
 from domain.desk.tickets import Ticket, TicketStatus
 from domain.errors import InvalidInput, Undecided
 from domain.events import Event, EventKind
@@ -418,11 +420,16 @@ async def test_a_tag_of_a_policy_of_the_shops_own_brings_no_law_that_is_set_up_b
 
 
 async def stalled(session: AsyncSession) -> list[AlertState]:
+    return await fired(session, AlertKind.COMPLAINT_STALLED)
+
+
+async def warned(session: AsyncSession) -> list[AlertState]:
+    return await fired(session, AlertKind.COMPLAINT_DUE)
+
+
+async def fired(session: AsyncSession, kind: AlertKind) -> list[AlertState]:
     found = await session.scalars(
-        select(Alert)
-        .where(Alert.kind == AlertKind.COMPLAINT_STALLED)
-        .order_by(Alert.id)
-        .execution_options(populate_existing=True)
+        select(Alert).where(Alert.kind == kind).order_by(Alert.id).execution_options(populate_existing=True)
     )
     return [alert.state for alert in found]
 
@@ -450,6 +457,73 @@ async def test_what_does_not_move_is_told_once_and_is_over_when_it_moves(
 
     assert await stalled(session) == [AlertState.RESOLVED]
     assert complaint.stalls_at == datetime(2026, 3, 17, 8, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("law", "promised", "mornings"),
+    [
+        (PL, datetime(2026, 3, 10, 12, tzinfo=UTC), [6, 9, 10]),  # three days before is a Saturday
+        (None, datetime(2026, 3, 10, 23, tzinfo=UTC), [6, 9, 10]),  # the end of a day in Warsaw
+        (None, datetime(2026, 3, 3, 12, tzinfo=UTC), [3]),
+        (None, datetime(2026, 3, 10, 7, tzinfo=UTC), [6, 9]),  # before the shop opens
+        (PL, POLISH_DUE - timedelta(hours=9), []),  # on the law's own day
+    ],
+)
+async def test_who_promised_a_day_is_told_in_the_mornings_before(
+    session: AsyncSession,
+    ticket: Ticket,
+    ben: Agent,
+    law: Template | None,
+    promised: datetime,
+    mornings: list[int],
+) -> None:
+    at = NOON + timedelta(hours=1)
+    await open_complaint(session, ticket, law=law, promised_at=promised, by=ben.as_actor(), at=at)
+
+    told = []
+    for hour in range(9 * 24):
+        moment = NOON + timedelta(hours=hour)
+        if await fire_promised(session, at=moment):
+            told.append(moment)
+
+    assert told == [datetime(2026, 3, day, 8, tzinfo=UTC) for day in mornings]
+
+
+async def test_what_warned_of_a_promise_is_over_when_it_comes_nearer_is_another_or_is_kept(
+    session: AsyncSession, ticket: Ticket, ben: Agent
+) -> None:
+    by, friday = ben.as_actor(), datetime(2026, 3, 6, 8, tzinfo=UTC)
+    monday, wednesday = friday + 3 * A_DAY, friday + 5 * A_DAY
+    complaint = await open_complaint(session, ticket, promised_at=monday + A_DAY, by=by, at=NOON)
+
+    await fire_promised(session, at=friday)
+    await moving.change(session, complaint, ticket, next_step="Ask the maker", by=by, at=friday)
+    assert await warned(session) == [AlertState.FIRING]
+    await fire_promised(session, at=monday)
+    assert await warned(session) == [AlertState.RESOLVED, AlertState.FIRING]
+
+    later = wednesday + timedelta(hours=9)
+    await moving.change(session, complaint, ticket, promised_at=later, by=by, at=monday)
+    assert await warned(session) == [AlertState.RESOLVED] * 2
+    await fire_promised(session, at=wednesday)
+    await go(session, complaint, Stage.DECIDED, YES, by=by, at=wednesday)
+
+    assert await warned(session) == [AlertState.RESOLVED] * 3
+    assert complaint.warns_at is None
+
+
+async def test_nobody_is_told_of_what_was_promised_in_spam(
+    session: AsyncSession, ticket: Ticket, ben: Agent
+) -> None:
+    by, monday = ben.as_actor(), datetime(2026, 3, 9, 8, tzinfo=UTC)
+    promised = monday + timedelta(days=1, hours=9)
+    complaint = await open_complaint(session, ticket, promised_at=promised, by=by, at=NOON)
+    await spam.mark(session, ticket, by=by, at=NOON)
+
+    await fire_promised(session, at=monday)
+
+    assert await warned(session) == []
+    assert complaint.warns_at == monday + A_DAY, "it may turn out to be none"
 
 
 async def test_another_owner_alone_moves_nothing_but_is_heard(

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 
 from domain.agents.staff import Agent
 from domain.alerting.alert_preferences import Privacy
@@ -11,6 +11,9 @@ from domain.alerting.alerts import Alert, AlertKind
 from domain.alerting.devices import Device
 from domain.alerting.notices import NoticeKind
 from domain.sla.calendars import Calendar
+from domain.complaints.opening import open_complaint
+from domain.complaints.warning import fire_promised
+from domain.desk.tickets import Ticket
 from domain.sla.clocks import Clock
 from domain.sla.hours import Hours
 from domain.sla.targets import Metric
@@ -45,6 +48,23 @@ async def test_the_last_day_of_a_complaint_is_that_of_the_shops_calendar_whereve
 
     (push,) = shop.far_end.pushed
     assert push.data["title"].endswith(said)
+
+
+async def test_a_promise_of_the_shops_own_is_told_with_its_day(shop: Shop) -> None:
+    promised = NOON + timedelta(days=7)
+    async with shop.db.transaction() as session:
+        await session.execute(delete(Alert))
+        ticket = (await session.scalars(select(Ticket))).one()
+        await open_complaint(session, ticket, promised_at=promised, by=shop.mia.as_actor(), at=NOON)
+        assert await fire_promised(session, at=NOON + timedelta(days=4)) == 1
+    await shop.told()
+
+    await shop.ring()
+
+    assert {push.data["title"] for push in shop.far_end.pushed} == {
+        f"Ticket {ticket.number}: the complaint is to be answered by 9 March"
+    }
+    assert {push.data["due"] for push in shop.far_end.pushed} == {promised.isoformat()}
 
 
 @pytest.mark.parametrize(
