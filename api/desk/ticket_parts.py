@@ -13,6 +13,7 @@ from api.fields import fields_of, values_of
 from api.scalars import BigInt
 from api.selection import Selection
 from api.sla.sla import clocks_of
+from domain.assigning.queues import why_waiting
 
 Tickets = list[Any]
 """Of `api/desk/tickets.py`, which reads these."""
@@ -38,6 +39,13 @@ async def _team(reading: Reading, tickets: Tickets, selection: Selection) -> Non
     teams = await teams_by_id(reading, [ticket.team_id for ticket in tickets])
     for ticket in tickets:
         ticket.team = teams.get(ticket.team_id)
+
+
+async def _waits(reading: Reading, tickets: Tickets, selection: Selection) -> None:
+    queued = [ticket.row_id for ticket in tickets if ticket.assignee_id is None]
+    why = await why_waiting(reading.connection, queued, at=reading.at) if queued else {}
+    for ticket in tickets:
+        ticket.waits_because = why.get(ticket.row_id)
 
 
 async def _newest(reading: Reading, tickets: Tickets, selection: Selection) -> None:
@@ -163,6 +171,7 @@ PARTS: dict[str, Part[Any]] = {
     "contact": _contact,
     "assignee": _assignee,
     "team": _team,
+    "waitsBecause": _waits,
     "preview": _newest,
     "seq": _newest,
     "unreadCount": _unread,

@@ -29,6 +29,7 @@ from api.sla.sla import Clock
 from domain import access
 from domain.access import may_see
 from domain.actors import Actor
+from domain.assigning.choosing import Nobody
 from domain.db import Json, among, one_of_given
 from domain.desk.history import TimelineKind
 from domain.desk.survivors import became
@@ -50,6 +51,14 @@ if TYPE_CHECKING:
     from api.working.viewing import Viewing
 
 strawberry.enum(TicketStatus)
+strawberry.enum(
+    Nobody,
+    name="WaitsBecause",
+    description="Of all reasons the one nearest to somebody. `BY_HAND`: it has no team, or its team's tickets are taken by hand. "
+    "`NOT_THERE`: of its team nobody is on shift, back and in reach; for a live chat, at a screen and not on the telephone. "
+    "`UNSKILLED`: none of them has the skill it needs. `OTHER_LANGUAGE`: none speaks the customer's, who is waited for. "
+    "`LET_GO`: only who gave it back could have it. `FULL`: each of them has as much as they can carry.",
+)
 
 NEWEST = (TicketRow.updated_at.desc(), TicketRow.id.desc())
 MOST_AT_ONCE = 100
@@ -68,6 +77,9 @@ class Ticket(Node):
     contact: Contact
     assignee: Agent | None
     team: Team | None
+    waits_because: Nobody | None = strawberry.field(
+        description="Why nobody is given it, as things are now. Null: somebody has it, or is about to be given it, or it is not the shop's turn."
+    )
     preview: str = strawberry.field(description="The beginning of what was written last.")
     channels: list[ChannelKind]
     last_channel: ChannelKind | None

@@ -18,9 +18,9 @@ from domain.assigning import handing_back
 from domain.assigning.candidates import Waiting, candidates, waiting
 from domain.assigning.choosing import AssignmentMode, Candidate, Chosen, Job, Nobody, choose
 from domain.assigning.policies import LIGHTEST, TOPIC, AssignmentPolicy, Terms
-from domain.assigning.workload import COUNTS
+from domain.assigning.queues import QUEUED
 from domain.db import database_time, one_of
-from domain.desk.tickets import OURS, Ticket
+from domain.desk.tickets import Ticket
 from domain.sla import reckoning
 from domain.wheel import Wheel
 
@@ -57,7 +57,7 @@ async def _give(session: AsyncSession, team_id: uuid.UUID, terms: Terms, *, at: 
     """How many were given, and whether any are left."""
     if terms.mode == AssignmentMode.BY_HAND:
         return 0, False
-    queued = and_(Ticket.team_id == team_id, Ticket.assignee_id.is_(None), Ticket.status.in_(OURS), COUNTS)
+    queued = and_(Ticket.team_id == team_id, QUEUED)
     if not await session.scalar(select(Ticket.id).where(queued).limit(1)):
         return 0, False
     members = select(TeamMember.agent_id).where(TeamMember.team_id == team_id)

@@ -14,12 +14,15 @@ from domain import following
 from domain.agents import presence
 from domain.agents.staff import Team, TeamMember
 from domain.arriving.inbound import CallStep
-from domain.assigning import handing_out, listening
+from domain.assigning import handing_out, listening, policies
+from domain.assigning.choosing import AssignmentMode
+from domain.assigning.policies import Terms
 from domain.db import database_time, new_id
 from domain.desk.tickets import Ticket
 from domain.ids import public_id, row_id
+from domain.shop import AgentsSee, set_agents_see
 from domain.sla import deadlines
-from domain.ways_in.channels import ChannelKind
+from domain.ways_in.channels import Channel, ChannelKind
 from tests.client import Client
 from tests.factories import NOON, a_call_step, a_channel, a_mail, a_promise, receive
 from tests.feed import all_told, cursor_of
@@ -45,6 +48,9 @@ AWAY = "mutation($input: AwaySetInput!) { awaySet(input: $input) { agent { prese
 DUTY = "mutation($input: DutySetInput!) { dutySet(input: $input) { rota { isOnShift } userErrors { code } } }"
 AGENT = """mutation($input: AgentUpdateInput!) { agentUpdate(input: $input) {
   agent { skills load { capacity } } userErrors { code field } } }"""
+WHY = "query($id: ID!) { ticket(id: $id) { waitsBecause contact { id } } }"
+UPDATE = "mutation($input: TicketUpdateInput!) { ticketUpdate(input: $input) { userErrors { code } } }"
+CONTACT = "mutation($input: ContactSaveInput!) { contactSave(input: $input) { userErrors { code } } }"
 TIMELINE = "query($id: ID!) { ticket(id: $id) { timeline(kinds: [EVENT]) { edges { node { ... on SystemEvent { text } } } } } }"
 CHANGES = f"""query($since: Cursor!, $topics: [ChangeTopic!]) {{ changes(since: $since, topics: $topics) {{ cursor changes {{
   __typename ... on AgentChanged {{ agent {{ {CARD} }} }} ... on CallChanged {{ call {{ state number }} }}
@@ -269,6 +275,60 @@ async def test_the_feed_tells_of_people_calls_and_counts(
         await receive(session, line, a_call_step("1", CallStep.RINGING))
     (rings,) = await changes(mia, since, "CALLS", until="CallChanged")
     assert rings["call"] == {"state": "RINGING", "number": "+48600100200"}
+
+
+async def test_a_ticket_says_why_nobody_is_given_it(
+    house: House, support: str, ben: Client, mia: Client, eve: Client
+) -> None:
+    async with house.db.transaction() as session:
+        await set_agents_see(session, AgentsSee.TEAMS)
+    id = await only_ticket(house)
+    assert (await eve.ask(WHY, id=id))["ticket"] is None
+    ticket = (await ben.ask(WHY, id=id))["ticket"]
+    assert ticket["waitsBecause"] == "BY_HAND"
+
+    async def after(client: Client, mutation: str, **input: Any) -> Any:
+        assert await client.refused(mutation, **input) == []
+        return (await mia.ask(WHY, id=id))["ticket"]["waitsBecause"]
+
+    assert await after(mia, SAVE, teamId=support, mode="ROUND_ROBIN", capacity=0) == "NOT_THERE"
+    assert await after(ben, DUTY, onDuty=True) == "FULL"
+    assert await after(mia, SAVE, teamId=support, capacity=1) is None, "it is about to be given"
+    assert await after(ben, ASSIGN, ticketIds=[id], takeOver=True) is None
+    assert await after(ben, ASSIGN, ticketIds=[id]) == "LET_GO"
+    spoken = {"id": ticket["contact"]["id"], "locale": "ca"}
+    assert await after(mia, CONTACT, **spoken) == "LET_GO", "the language is not asked for"
+    assert await after(mia, SAVE, teamId=support, byLanguage=True) == "OTHER_LANGUAGE"
+    skills = [{"skill": "returns", "tags": ["return"]}]
+    assert await after(mia, SAVE, teamId=support, skills=skills) == "OTHER_LANGUAGE"
+    assert await after(mia, UPDATE, ids=[id], addTags=["return"]) == "UNSKILLED"
+    assert await after(mia, ASSIGN, ticketIds=[id], teamId=None) == "BY_HAND"
+    assert await after(mia, UPDATE, ids=[id], status="PENDING") is None
+
+
+async def test_a_list_says_why_its_tickets_wait_in_as_many_statements_as_one_of_them(
+    house: House, support: str, mia: Client
+) -> None:
+    asked = "query($first: Int!) { tickets(first: $first) { edges { node { waitsBecause } } } }"
+    await mia.do(SAVE, teamId=support, mode="ROUND_ROBIN")
+    async with house.db.transaction() as session:
+        returns = Team(id=new_id(), name="Returns")
+        session.add(returns)
+        await session.flush()
+        await policies.save(session, returns, Terms(mode=AssignmentMode.BY_LOAD))
+        mailbox = (await session.scalars(select(Channel))).one()
+        for team_id in (None, returns.id, mailbox.team_id):
+            mailbox.team_id = team_id
+            await receive(session, mailbox, a_mail(f"{new_id()}@example.org"))
+
+    with statements(house.db) as of_one:
+        await mia.ask(asked, first=1)
+    with statements(house.db) as of_all:
+        edges = (await mia.ask(asked, first=4))["tickets"]["edges"]
+
+    why = sorted(edge["node"]["waitsBecause"] for edge in edges)
+    assert why == ["BY_HAND", "NOT_THERE", "NOT_THERE", "NOT_THERE"]
+    assert len(of_all) == len(of_one), of_all
 
 
 @contextlib.asynccontextmanager
