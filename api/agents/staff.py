@@ -254,9 +254,11 @@ async def agents(
         return found
 
 
-async def _teams(info: Info) -> list[Team]:
+async def _teams(info: Info, search: str | None = None) -> list[Team]:
     async with info.context.reading() as reading:
         seen = _team_columns.where(may_see(staff.Team, reading.actor), staff.Team.archived_at.is_(None))
+        for word in (search or "").split():
+            seen = seen.where(staff.Team.name.icontains(word, autoescape=True))
         return await reading.connection.objects(Team, seen.order_by(staff.Team.name).limit(MOST))
 
 
@@ -267,4 +269,6 @@ class StaffQueries:
         description="Who works here, by name; `teamId`: in that team; `onShift`: only those who are, or who are not; `left`: "
         "who worked here once, instead; each word of `search` is in the name, or, for who manages, in the address; at most 100.",
     )
-    teams: list[Team] = strawberry.field(resolver=_teams, description="By name; at most 100.")
+    teams: list[Team] = strawberry.field(
+        resolver=_teams, description="By name; each word of `search` is in the name; at most 100."
+    )

@@ -38,6 +38,7 @@ TODAY = f"""{{ serverTime changeCursor counters {{ {COUNTS} }} agents {{ {CARD} 
   liveCalls {{ id state number at agent {{ id name }} contact {{ id name }} }} }}"""
 TEAMS = """{ teams { name members { name } assignment { mode byLanguage languageWaitSeconds capacity offShiftAfterSeconds
   weights { channel weight } skills { skill tags } } } }"""
+FIND = "query($search: String) { teams(search: $search) { name } }"
 ASSIGN = """mutation($input: TicketAssignInput!) { ticketAssign(input: $input) {
   tickets { status team { name } assignee { name presence } clock { policy { name } } } conflict { name } userErrors { code field } } }"""
 SAVE = """mutation($input: AssignmentSaveInput!) { assignmentSave(input: $input) {
@@ -170,6 +171,22 @@ async def test_a_policy_is_saved_piece_by_piece(support: str, mia: Client, ben: 
     assert await mia.refused(SAVE, teamId=support, capacity=1001) == ["INVALID"]
     assert await mia.refused(SAVE, teamId=support, weights=[{"channel": "CHAT", "weight": 0}]) == ["INVALID"]
     assert await ben.refused(SAVE, teamId=support, capacity=1) == ["NOT_ALLOWED"]
+
+
+async def test_a_team_behind_the_first_hundred_is_found_by_a_piece_of_its_name(
+    house: House, ben: Client
+) -> None:
+    async with house.db.transaction() as session:
+        session.add_all(Team(id=new_id(), name=f"A {number}") for number in range(100))
+        session.add(Team(id=new_id(), name="Returns of boots"))
+        session.add(Team(id=new_id(), name="Returns", archived_at=NOON))
+
+    listed = (await ben.ask("{ teams { name } }"))["teams"]
+    found = [(await ben.ask(FIND, search=piece))["teams"] for piece in (" boot return", "A 99", "%")]
+
+    assert len(listed) == 100
+    assert {"name": "Returns of boots"} not in listed
+    assert found == [[{"name": "Returns of boots"}], [{"name": "A 99"}], []]
 
 
 async def test_agents_show_who_is_there_and_what_they_have_to_do(
