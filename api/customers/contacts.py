@@ -61,8 +61,12 @@ class Contact(Node):
         description="Since then nothing here names anybody: the person asked for it, or the shop did."
     )
     identities: list[Identity]
-    open_tickets: list[Annotated["Ticket", strawberry.lazy("api.desk.tickets")]]
-    tasks: list[Annotated["Task", strawberry.lazy("api.desk.tasks")]]
+    open_tickets: list[Annotated["Ticket", strawberry.lazy("api.desk.tickets")]] = strawberry.field(
+        description="The newest hundred: `tickets(filter: {contactId:})` pages through all."
+    )
+    tasks: list[Annotated["Task", strawberry.lazy("api.desk.tasks")]] = strawberry.field(
+        description="The first hundred, in the order of `tasks(filter: {contactId:})`."
+    )
     row_id: strawberry.Private[uuid.UUID]
     company_id: strawberry.Private[uuid.UUID | None]
     kept_fields: strawberry.Private[Json]

@@ -61,13 +61,18 @@ class Task(Node):
     assignee_id: strawberry.Private[uuid.UUID | None]
 
 
-SOONEST = (tasks.Task.done_at.is_not(None), tasks.Task.due_at.nulls_last(), tasks.Task.id)
+SOONEST = (
+    tasks.Task.done_at.is_not(None),
+    tasks.Task.done_at.desc(),
+    tasks.Task.due_at.nulls_last(),
+    tasks.Task.id,
+)
 
 
 async def tasks_where(
     reading: Reading, *conditions: ColumnElement[bool], selection: Selection, limit: int | None = None
 ) -> list[Task]:
-    """What this person sees, what is due soonest first."""
+    """What this person sees: what is due soonest first, and behind what is open, what was done last."""
     return await _load(
         reading, _seen(reading.actor).where(*conditions).order_by(*SOONEST).limit(limit), selection
     )

@@ -99,7 +99,9 @@ class Ticket(Node):
     suggestions: list[Annotated["TicketSuggestion", strawberry.lazy("api.joining.joining")]] = (
         strawberry.field(description="Other tickets that may be the same matter, the likeliest first.")
     )
-    tasks: list[Annotated["Task", strawberry.lazy("api.desk.tasks")]]
+    tasks: list[Annotated["Task", strawberry.lazy("api.desk.tasks")]] = strawberry.field(
+        description="The first hundred, in the order of `tasks(filter: {ticketId:})`."
+    )
     feedback: Annotated["Feedback", strawberry.lazy("api.feedback.feedback")] | None = strawberry.field(
         description="The newest answer to a survey about it."
     )

@@ -106,6 +106,6 @@ async def _task_counts(info: Info) -> TaskCounts:
 class TaskQueries:
     tasks: list[Task] = strawberry.field(
         resolver=_tasks,
-        description="Open ones first, what is due soonest first; at most 100: who has more narrows the filter.",
+        description="Open ones first, what is due soonest first; then what was done last; at most 100: who has more narrows the filter.",
     )
     task_counts: TaskCounts = strawberry.field(resolver=_task_counts)

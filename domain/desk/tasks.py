@@ -28,7 +28,7 @@ class Task(Base):
     __table_args__ = (
         Index("ix_task_open", "assignee_id", "due_at", postgresql_where=text("done_at IS NULL")),
         Index("ix_task_given", "created_by_id", "due_at", postgresql_where=text("done_at IS NULL")),
-        Index("ix_task_order", text("(done_at IS NOT NULL)"), "due_at", "id"),
+        Index("ix_task_order", text("(done_at IS NOT NULL)"), text("done_at DESC"), "due_at", "id"),
         Index("ix_task_ticket", "ticket_id"),
         Index("ix_task_contact", "contact_id"),
         Index("ix_task_next", "next_at", postgresql_where=text("next_at IS NOT NULL")),

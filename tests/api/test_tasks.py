@@ -12,7 +12,7 @@ from domain.agents.staff import Team, TeamMember
 from domain.arriving.opening import open_ticket
 from domain.audit import AuditEntry, AuditKind
 from domain.customers.contacts import Contact, add_contact
-from domain.db import database_time
+from domain.db import database_time, new_id
 from domain.desk.tasks import Task
 from domain.desk.tickets import Ticket
 from domain.ids import public_id, row_id
@@ -28,6 +28,7 @@ from tests.two_teams import TwoTeams
 SAVE = """mutation($input: TaskSaveInput!) { taskSave(input: $input) {
   task { id title done dueAt assignee { name } ticket { number } contact { name } } userErrors { code field } } }"""
 TASKS = "query($filter: TaskFilter) { tasks(filter: $filter) { title done } }"
+OF_TICKET = "query($id: ID!) { ticket(id: $id) { tasks { title } contact { tasks { title } } } }"
 
 
 def titles(answer: dict[str, Any]) -> list[str]:
@@ -56,6 +57,28 @@ async def test_a_task_on_a_ticket_is_also_its_contacts(ben: Client, ticket_id: s
         {"name": "Ada"},
     )
     assert task["dueAt"] == due
+
+
+async def test_what_was_done_last_is_not_behind_a_hundred_that_were_done_long_ago(
+    house: House, ben: Client, ticket_id: str
+) -> None:
+    async with house.db.transaction() as session:
+        ticket = await session.get_one(Ticket, row_id("Ticket", ticket_id))
+        long_ago = {"due_at": NOON, "done_at": NOON, "created_at": NOON, "updated_at": NOON}
+        about = {"ticket_id": ticket.id, "contact_id": ticket.contact_id}
+        session.add_all(Task(id=new_id(), title="Water", **about, **long_ago) for _ in range(100))
+    await ben.do(SAVE, ticketId=ticket_id, title="Call her", done=True)
+    await ben.do(SAVE, ticketId=ticket_id, title="Open")
+
+    listed = (await ben.ask("query($filter: TaskFilter) { tasks(filter: $filter, first: 2) { title } }"))[
+        "tasks"
+    ]
+    done = titles(await ben.ask(TASKS, filter={"done": True, "ticketId": ticket_id}))
+    of_ticket = (await ben.ask(OF_TICKET, id=ticket_id))["ticket"]
+
+    assert [task["title"] for task in listed] == ["Open", "Call her"]
+    assert done[0] == "Call her"
+    assert titles(of_ticket)[:2] == titles(of_ticket["contact"])[:2] == ["Open", "Call her"]
 
 
 async def test_what_is_left_out_stays_and_null_takes_away(ben: Client, ticket_id: str) -> None:
