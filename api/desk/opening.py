@@ -13,7 +13,6 @@ from api.desk.tickets import read_ticket
 from api.mutations import changed, mutation
 from domain import access
 from domain.actors import Actor
-from domain.agents import staff
 from domain.arriving.opening import open_ticket
 from domain.db import Json
 from domain.desk.tickets import Ticket as TicketRow

@@ -10,10 +10,10 @@ from domain.alerting.alert_preferences import Privacy
 from domain.alerting.alerts import Alert, AlertKind
 from domain.alerting.devices import Device
 from domain.alerting.notices import NoticeKind
-from domain.sla.calendars import Calendar
 from domain.complaints.opening import open_complaint
 from domain.complaints.warning import fire_promised
 from domain.desk.tickets import Ticket
+from domain.sla.calendars import Calendar
 from domain.sla.clocks import Clock
 from domain.sla.hours import Hours
 from domain.sla.targets import Metric

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "20e87f3bf73c"
-down_revision = "8c799ba78cba"
+down_revision = "13a286eb1e5c"
 
 
 def upgrade() -> None:
