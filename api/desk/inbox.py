@@ -170,7 +170,7 @@ async def _chosen(
     view = await view_row(reading, filter.view_id) if filter.view_id else None
     written = [(view.query, "viewId")] if view else []
     written += [(filter.query, "query")] if filter.query else []
-    queries, asking = await asked(reading, written, within="filter")
+    queries, asking = await asked(reading, written, saved=["viewId"], within="filter")
     query = Every(tuple(queries))
     found = [holds(query, asking), *_named(filter, asking)]
     if filter.spam:

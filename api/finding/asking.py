@@ -1,6 +1,6 @@
 """Queries as they come: read, and asked as whoever sent them."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from api.context import Reading
 from domain.finding.conditions import Asking
@@ -11,14 +11,20 @@ from domain.finding.tree import Query
 
 
 async def asked(
-    reading: Reading, written: Sequence[tuple[str, str]], *, within: str | None = None
+    reading: Reading,
+    written: Sequence[tuple[str, str]],
+    *,
+    saved: Collection[str] = (),
+    within: str | None = None,
 ) -> tuple[list[Query], Asking]:
-    """`written`: each query with the field it stands in, which a refusal names beside the word."""
+    """`written`: each query with the field it stands in, which a refusal names beside the word. `saved`: the fields whose queries
+    somebody has saved, who may know more than the asker: the names in them are not looked at again."""
     queries = []
     for text, field in written:
         try:
             query = parse(text)
-            await check(reading.connection, query, by=reading.actor)
+            if field not in saved:
+                await check(reading.connection, query, by=reading.actor)
         except WrongQuery as refusal:
             refusal.field = [field] if within is None else [within, field]
             raise

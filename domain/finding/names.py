@@ -32,13 +32,17 @@ def _knows_staff(actor: Actor) -> bool:
     return actor.kind != ActorKind.TOKEN or Scope.STAFF_READ in actor.scopes
 
 
+def _knows_addresses(actor: Actor) -> bool:
+    return actor.kind == ActorKind.SYSTEM or actor.manages
+
+
 def _speaks_of_days(query: Query) -> bool:
     return any(TERMS[one.key].values == Times() for one in asked_in(query))
 
 
 async def check(connection: Reads, query: Query, *, by: Actor = SYSTEM, nobody_asks: bool = False) -> None:
     """Refuses names that nobody has, and `me` where a program asks; points at them. To a token that may not read who works
-    here, nobody has a name: it shall not guess them."""
+    here, nobody has a name, and to who does not manage, nobody an address: they shall not guess them."""
     named = [
         (term.names, one.key, value, span)
         for one in asked_in(query)
@@ -51,7 +55,7 @@ async def check(connection: Reads, query: Query, *, by: Actor = SYSTEM, nobody_a
     asked = [(of, key, value, span) for of, key, value, span in named if value not in _also(key)]
     if not asked:
         return
-    known = await _known(connection) if _knows_staff(by) else {"agent": [], "team": []}
+    known = await _known(connection, by)
     for of, key, value, span in asked:
         names = known[of]
         if value.lower() not in {name.lower() for name in names}:
@@ -64,12 +68,12 @@ def _also(key: str) -> tuple[str, ...]:
     return also
 
 
-async def _known(connection: Reads) -> dict[str, list[str]]:
-    people, addresses = (
-        select(literal("agent").label("of"), said.label("name")) for said in (Agent.name, Agent.email)
-    )
-    teams = select(literal("team"), Team.name)
+async def _known(connection: Reads, by: Actor) -> dict[str, list[str]]:
     known: dict[str, list[str]] = {"agent": [], "team": []}
-    for of, name in await connection.execute(union_all(people, addresses, teams)):
+    if not _knows_staff(by):
+        return known
+    said = {"agent": [Agent.name, *([Agent.email] if _knows_addresses(by) else [])], "team": [Team.name]}
+    asked = [select(literal(of).label("of"), name.label("name")) for of in said for name in said[of]]
+    for of, name in await connection.execute(union_all(*asked)):
         known[of].append(name)
     return known

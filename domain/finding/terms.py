@@ -86,7 +86,7 @@ TERMS = {
     "assignee": Term(
         Anything((ME, NOBODY), names="agent"),
         conditions.is_assigned,
-        "who has it, by name or address; `me`, or `none`",
+        "who has it, by name, or for who manages by address; `me`, or `none`",
     ),
     "mentions": Term(Anything((ME,), names="agent"), conditions.calls, "a note calls this agent; `me`"),
     "csat": Term(Numbers(), conditions.is_rated, "how the customer rated the help, of 5: `<3`"),

@@ -102,7 +102,7 @@ async def save_view(
         asked["shortcut"] = _short(asked["shortcut"].strip(), LONGEST_SHORTCUT, field="shortcut") or None
     if "query" in asked:
         try:
-            await check(session, parse(asked["query"]))
+            await check(session, parse(asked["query"]), by=by)
         except WrongQuery as refusal:
             refusal.field = ["query"]
             raise

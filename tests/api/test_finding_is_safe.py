@@ -70,6 +70,33 @@ async def test_a_token_that_reads_no_staff_is_told_no_names_or_addresses_of_thei
     assert not [name for name in ("ben@shop.example", "Ben", "Support") if name in str(told)]
 
 
+async def test_an_agent_who_reads_no_addresses_of_colleagues_cannot_guess_them_by_asking_for_tickets(
+    two_teams: TwoTeams,
+) -> None:
+    made = await two_teams.admin.do(TOKEN, name="Rota", scopes=["TICKETS_READ", "STAFF_READ"])
+    guesses = ("assignee:mia@shop.example", "assignee:mia@shop.exampl", "mentions:ben@shop")
+
+    async with Client(two_teams.admin.address) as rota:
+        rota.token = made["secret"]
+        told = [await who.errors(NUMBERS, asked=guess) for who in (two_teams.eve, rota) for guess in guesses]
+    saved = [await two_teams.eve.refused(SAVE, name="guess", query=guess) for guess in guesses]
+    managed = await two_teams.mia.ask(NUMBERS, asked=guesses[0])
+
+    assert {(error["extensions"]["code"], error["extensions"]["nearest"]) for (error,) in told} == {
+        ("QUERY_UNKNOWN_VALUE", None)
+    }
+    assert saved == [["QUERY_UNKNOWN_VALUE"]] * 3
+    assert managed == {"tickets": {"edges": []}}
+
+
+async def test_a_view_of_the_shop_that_names_somebody_by_address_is_everybodys(two_teams: TwoTeams) -> None:
+    shared = await two_teams.mia.do(SAVE, name="Ben's", query="assignee:ben@shop.example", shared=True)
+    query = "query($id: ID!) { tickets(filter: {viewId: $id}) { totalCount } }"
+
+    for who in (two_teams.eve, two_teams.mia):
+        assert (await who.ask(query, id=shared["view"]["id"]))["tickets"]["totalCount"] == 0
+
+
 async def test_a_word_of_any_letters_and_any_length_is_looked_for(two_teams: TwoTeams) -> None:
     for word in ("漢" * 990, "order:" + "漢" * 900, "contact:" + "漢" * 900, "😀a" * 490, "ﷺ" * 50):
         assert (await two_teams.ben.ask(SEARCH, text=word))["search"] == []
