@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from domain.answering.uploads import plain_name
 from domain.arriving.inbound import InboundAttachment
 from domain.languages import N_, translate
 from integrations.storable import storable
@@ -14,7 +15,6 @@ MIMES = {"image": "image/jpeg", "audio": "audio/mpeg", "video": "video/mp4", "st
 FILES = {*MIMES, "file", "reel", "ig_reel"}
 """Kinds of attachments whose address leads to bytes. Any other address is a page, and is not fetched."""
 
-LONGEST_NAME = 120
 NOT_SHOWN = N_("(Messenger does not hand this message over: open it in the page's inbox.)")
 
 
@@ -57,7 +57,7 @@ def files(message: dict[str, Any]) -> Iterator[InboundAttachment]:
             suffix = "." + name.rpartition(".")[2] if "." in name else ""
             name = f"{kind}-{sticker or position}{suffix}"
         yield InboundAttachment(
-            name=storable(name)[-LONGEST_NAME:],
+            name=plain_name(storable(name)),
             mime=MIMES.get(kind, "application/octet-stream"),
             url=storable(url),
         )

@@ -57,6 +57,7 @@ def attached(kind: str, **payload: Any) -> dict[str, Any]:
         (attached("audio", url="https://cdn.fbsbx.com/v/clip.mp4"), "", [("clip.mp4", "audio/mpeg")]),
         (attached("video", url="https://video.xx.fbcdn.net/v/film.mp4"), "", [("film.mp4", "video/mp4")]),
         (attached("file", url="https://cdn.fbsbx.com/v/invoice.pdf"), "", [("invoice.pdf", "application/octet-stream")]),
+        (attached("file", url="https://cdn.fbsbx.com/v/..%2Fin%0Avoice.%E2%80%AEfdp.exe"), "", [("invoice.fdp.exe", "application/octet-stream")]),
         (attached("image", url="https://scontent.xx.fbcdn.net/v/3/a.png", sticker_id=369239), "", [("sticker-369239.png", "image/png")]),
         (attached("sticker", url="https://scontent.xx.fbcdn.net/v/3/b.png", sticker_id=369240), "", [("sticker-369240.png", "image/png")]),
         (message(attachments=[{"type": "location", "title": "Ada's place", "url": "https://maps.example/1",

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from domain.answering.uploads import plain_name
 from domain.arriving.afterwards import InboundReport
 from domain.arriving.inbound import Arrival, Inbound, InboundAttachment, InboundPart, Unread
 from domain.desk.messages import DeliveryState
@@ -93,7 +94,7 @@ def _of_messages_api(channel: Channel, arrival: Arrival, said: dict[str, Any]) -
         name = (
             storable(file.get("name")) or storable(file["url"]).partition("?")[0].rpartition("/")[2] or kind
         )
-        attached = InboundAttachment(name=name, mime="application/octet-stream", url=storable(file["url"]))
+        attached = InboundAttachment(plain_name(name), "application/octet-stream", url=storable(file["url"]))
         text = storable(file.get("caption") or said.get("text"))
         return message(sender_of(channel, sender), id=id, text=text, at=at, attachments=(attached,))
     if kind != "text":

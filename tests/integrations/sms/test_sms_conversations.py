@@ -371,6 +371,22 @@ async def test_a_picture_that_vonage_keeps_is_fetched_there(house: House, vonage
     assert await house.files.get(kept.file or "") == b"a picture"
 
 
+async def test_a_file_by_text_message_wears_no_disguise(vonage: Texting, house: House) -> None:
+    """A mark turns what follows it around: this program is shown as `invoice.exe.pdf`."""
+    file = {"url": "https://api-us.nexmo.com/v3/media/1b456509", "name": "../in\nvoice.\u202efdp.exe"}
+    said = {
+        "message_uuid": "aaaaaaaa-bbbb-4ccc-8ddd-0123456789ab", "channel": "mms", "message_type": "file",
+        "from": ADA.removeprefix("+"), "to": "48732100200", "timestamp": "2026-11-05T11:55:00Z", "file": file,
+    }  # fmt: skip
+    body = orjson.dumps(said)
+
+    assert await vonage.post("/hooks/sms/sms", body, bearing(body)) == 200
+    await vonage.opened()
+
+    async with house.db.transaction() as session:
+        assert (await session.scalars(select(Attachment.name))).all() == ["invoice.fdp.exe"]
+
+
 @pytest.mark.parametrize("elsewhere", ["https://mms.twiliocdn.com/AC1/ME1", "http://169.254.169.254/latest"])
 async def test_a_picture_that_lies_elsewhere_is_fetched_there_without_the_accounts_secret(
     house: House, texting: Texting, elsewhere: str
