@@ -396,6 +396,21 @@ async def test_an_agents_address_or_a_mailboxs_in_from_is_neither_the_agent_nor_
         assert (message.mail or {})["from_ourselves"] is True
 
 
+@pytest.mark.parametrize("name", ["zofia@example.com", "Zofia (zofia@example.com)", "zofia＠example.com"])
+async def test_who_is_called_by_somebody_elses_address_is_shown_by_their_own(
+    mailing: Mailing, name: str
+) -> None:
+    """The mail proves whose it is; the name beside the mark would say that it was Zofia's."""
+    await mailing.comes(f'"{name}" <eve@example.net>', "Send my parcel elsewhere.")
+    await mailing.comes('"Mugs @ Home" <ada@example.org>', "Hello?")
+
+    eves, adas = await mailing.tickets()
+    assert await mailing.said(eves) == [("eve@example.net", "Send my parcel elsewhere.")]
+    assert await mailing.said(adas) == [("Mugs @ Home", "Hello?")]
+    async with mailing.house.db.transaction() as session:
+        assert (await session.get_one(Contact, eves.contact_id)).name == ""
+
+
 async def test_newsletter_replies_of_many_people_are_a_ticket_each(mailing: Mailing) -> None:
     for name in ("ada", "zofia", "eve"):
         await mailing.comes(
