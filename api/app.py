@@ -31,6 +31,7 @@ def application(house: House) -> ASGIApp:
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
+        redirect_slashes=False,
         telemetry=telemetry(house.settings.otlp_url),
     )
     app.router.routes.extend(

@@ -76,6 +76,15 @@ async def test_a_query_that_cannot_be_read_is_not_our_mistake(anybody: Client, q
     assert error.get("extensions", {}).get("code") != "INTERNAL"
 
 
+@pytest.mark.parametrize("path", ["/graphql/", "/files/", "/m/alerts/", "/healthz/"])
+async def test_who_asks_with_a_slash_too_many_is_sent_nowhere(anybody: Client, path: str) -> None:
+    """What a request calls our host may be anybody's: whoever follows there takes a password or a token along."""
+    for method in ("GET", "POST"):
+        answer = await anybody.http.request(method, path, headers={"host": "eve.test"})
+
+        assert (answer.status_code, answer.headers.get("location")) == (404, None)
+
+
 async def test_a_body_that_is_too_large_is_refused_before_all_of_it_came(door: str) -> None:
     address = httpx.URL(door)
     async with asyncio.timeout(30):
