@@ -6,12 +6,19 @@ what the address would join.
 
 import re
 
-from domain.joining.words import listed, vocabulary, words_of
+from domain.joining.words import folded, listed, vocabulary, words_of
 
 TITLES, NOBODY = listed("names", "titles"), listed("names", "nobody")
 NICKNAMES = [frozenset(group.split()) for group in vocabulary()["names"]["nicknames"]]
 SHORTENED = (1, *range(6, 40))
 """Letters of an initial, and of `Montse` for Montserrat; Ada is not Adam, and Maria not Mariana."""
+
+_ADDRESS = re.compile(r"\S@[^\s@]+\.\w")
+
+
+def unless_an_address(name: str) -> str:
+    """As whoever writes calls themselves. An address would be shown beside the mark of who is proven, and prove another."""
+    return "" if _ADDRESS.search(folded(name)) else name
 
 
 def parts_of(name: str) -> tuple[str, ...]:

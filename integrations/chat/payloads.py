@@ -8,6 +8,7 @@ import orjson
 from domain.arriving.inbound import Arrival, Inbound, InboundAttachment, InboundMessage, Unread
 from domain.customers.contacts import Claim, IdentityKind, Proof, phone_number
 from domain.customers.mailboxes import mail_address
+from domain.customers.names import unless_an_address
 from domain.db import Json
 from domain.keys import Keys
 from domain.ways_in.channels import Channel
@@ -28,7 +29,7 @@ def read(channel: Channel, keys: Keys, arrival: Arrival) -> Iterator[Inbound | U
         claims=tuple(claims(channel, visitor)),
         at=arrival.received_at,
         thread_key=visitor["session"],
-        sender_name=visitor.get("identity", {}).get("name") or _answered(visitor, "name"),
+        sender_name=visitor.get("identity", {}).get("name") or unless_an_address(_answered(visitor, "name")),
         locale=visitor.get("locale"),
         text=storable(form.frame.get("text")),
         attachments=tuple(InboundAttachment(file.name, file.mime, file.content) for file in form.files),

@@ -19,7 +19,8 @@ from domain.arriving.inbound import (
 )
 from domain.customers.contacts import Claim, IdentityKind, Proof
 from domain.customers.mailboxes import mail_address, reads_nothing
-from domain.joining.words import folded, language_of
+from domain.customers.names import unless_an_address
+from domain.joining.words import language_of
 from domain.keys import Keys
 from domain.languages import N_, translate
 from domain.ways_in.channels import Channel
@@ -31,7 +32,6 @@ from integrations.mail.reading.words import one_line
 
 HANDED_OVER = ("imap", "webhook")
 """Ways of an arrival on which the box's own server, or who knows the webhook's secret, gave it to us."""
-_ADDRESS = re.compile(r"\S@[^\s@]+\.\w")
 NOT_WHOLE = N_(
     "Only the headers of this mail are here: with {megabytes} MB it was too large to be fetched, or its server did not "
     "hand it over. It lies in the mailbox."
@@ -76,15 +76,10 @@ def read(channel: Channel, keys: Keys, arrival: Arrival) -> Iterator[Inbound | U
         IdentityKind.EMAIL, address, Proof.MAIL_AUTHENTICATED if proven else None, label=sender.address
     )
     yield replace(
-        message_of(mail, arrival.raw, claim, name=_name(sender), at=arrival.received_at),
+        message_of(mail, arrival.raw, claim, name=unless_an_address(sender.name), at=arrival.received_at),
         thread_number=number,
         answerable=_may_be_answered(arrival, mail),
     )
-
-
-def _name(sender: parse.Address) -> str:
-    """None that is an address too: it would be shown beside the mark of who is proven, and prove another."""
-    return "" if _ADDRESS.search(folded(sender.name)) else sender.name
 
 
 def _as_delivered(arrival: Arrival) -> bytes:

@@ -47,6 +47,9 @@ READS = "mutation Reads($input: ChatReadInput!) { chatRead(input: $input) { ok u
 SAID = """query Said($id: ID!) { ticket(id: $id) { timeline(first: 5) { edges { node { ... on Message {
   text page { url title referrer } answers { name label value } attachments { name mime } } } } } } }"""
 
+WROTE = """query Wrote($id: ID!) { ticket(id: $id) { contact { name } timeline(first: 5) { edges { node { ... on Message {
+  author senderVerified answers { value } } } } } } }"""
+
 
 @pytest.fixture(autouse=True)
 async def widget(house: House) -> None:
@@ -248,6 +251,25 @@ async def test_what_is_asked_before_is_answered_once_and_proves_nothing(
     found = await ben.ask(SAID, id=await ticket_id(house))
     (node,) = [one["node"] for one in found["ticket"]["timeline"]["edges"] if "text" in one["node"]]
     assert {"name": "about", "label": "About", "value": "order"} in node["answers"]
+
+
+async def test_a_visitor_who_is_called_by_somebody_elses_address_is_not_shown_by_it(
+    door: str, house: House, ben: Client
+) -> None:
+    """The session proves that the same visitor writes on; the name beside the mark would say that it was Zofia."""
+    await sets(house, fields=[FIELDS[0]])
+    async with Poster(door) as eve:
+        await eve.greets()
+        answers = {"name": "Zofia <zofia@example.com>"}
+        await eve.says("messages", id="m1", text="Send my parcel elsewhere.", answers=answers)
+    await placed(house)
+
+    found = await ben.ask(WROTE, id=await ticket_id(house))
+    (node,) = [one["node"] for one in found["ticket"]["timeline"]["edges"] if "author" in one["node"]]
+    assert node["author"].startswith("Chat ")
+    assert node["senderVerified"] is True
+    assert node["answers"] == [{"value": "Zofia <zofia@example.com>"}]
+    assert found["ticket"]["contact"]["name"] == ""
 
 
 async def test_what_the_shop_has_signed_is_not_asked(door: str, house: House) -> None:
