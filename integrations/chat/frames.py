@@ -11,6 +11,7 @@ Frame = dict[str, Any]
 
 LARGEST_FRAME = 64 * 1024
 LONGEST_TEXT = 8000
+_REORDERS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 STATUS = {
     "no_session": 401,
@@ -80,8 +81,9 @@ def whole_number(frame: Frame, name: str, otherwise: int | None = None) -> int:
 
 
 def one_line(value: Any, longest: int) -> str:
-    """What was said, as it can be shown in one line; "" for what is no text."""
+    """What was said, as it can be shown in one line, in the order of its letters; "" for what is no text."""
     if not isinstance(value, str):
         return ""
-    shown = (" " if unicodedata.category(letter) in ("Cc", "Zl", "Zp") else letter for letter in value)
+    letters = (letter for letter in value if letter not in _REORDERS)
+    shown = (" " if unicodedata.category(letter) in ("Cc", "Zl", "Zp") else letter for letter in letters)
     return " ".join(storable("".join(shown)).split())[:longest]

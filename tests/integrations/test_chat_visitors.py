@@ -233,7 +233,7 @@ async def test_what_is_asked_before_is_answered_once_and_proves_nothing(
         wrong = await ada.says(
             "messages", id="m1", text="Hello?", answers={"email": "none", "about": "x", "odd": "x"}
         )
-        named = await ada.greets(session=greeting["session"], answers={"name": "Ada"})
+        named = await ada.greets(session=greeting["session"], answers={"name": "\u202eAda"})
         answers = {"email": "Ada@example.org", "phone": "+48 600 100 200", "about": "order"}
         assert (await ada.says("messages", id="m1", text="Hello?", answers=answers))["type"] == "ack"
         assert (await ada.greets(session=greeting["session"]))["fields"] == []
@@ -285,7 +285,10 @@ async def test_the_page_goes_along_with_the_message_that_is_written_there(
     door: str, house: House, ben: Client
 ) -> None:
     async with visiting(door) as visitor:
-        first = {"url": "https://ada:pw@shop.example/dress?size=m&access_token=abc#x", "title": "A\ndress"}
+        first = {
+            "url": "https://ada:pw@shop.example/dress?size=m&access_token=abc#x",
+            "title": "A\n\u202edress",
+        }
         await visitor.say(type="hello", page=first)
         await visitor.say(type="message", id="m1", text="One")
         await visitor.say(type="message", id="m2", text="Two")
