@@ -119,8 +119,14 @@ async def _password_reset_request(info: Info, input: PasswordResetRequestInput) 
     house = context.house
     async with house.db.transaction() as session:
         now = await database_time(session)
-        account = f"reset {input.email.strip()}"
-        await tries.count(session, house.keys, account=account, address=context.address, at=now)
+        await tries.count(
+            session,
+            house.keys,
+            account=input.email,
+            address=context.address,
+            at=now,
+            guessing=tries.Guessed.RESET,
+        )
 
     async def change(session: AsyncSession, actor: Actor, now: datetime) -> Json:
         if agent := await staff.account(session, input.email):
@@ -221,8 +227,10 @@ async def _counted(info: Info) -> None:
     context: Context = info.context
     async with context.house.db.transaction() as session:
         now = await database_time(session)
-        account = f"code {context.actor.id}"
-        await tries.count(session, context.house.keys, account=account, address=None, at=now)
+        account = str(context.actor.id)
+        await tries.count(
+            session, context.house.keys, account=account, address=None, at=now, guessing=tries.Guessed.CODE
+        )
 
 
 @strawberry.type

@@ -24,11 +24,15 @@ LONGEST_WAIT = timedelta(minutes=15)
 
 class Guessed(StrEnum):
     ACCOUNT = "account"
+    RESET = "reset"
+    """No guess, but a mail to the account."""
+    CODE = "code"
+    """Of the second factor, by somebody who is signed in already."""
     ADDRESS = "address"
     """Of the network, which many people may share."""
 
 
-FREE = {Guessed.ACCOUNT: 10, Guessed.ADDRESS: 50}
+FREE = {Guessed.ACCOUNT: 10, Guessed.RESET: 10, Guessed.CODE: 10, Guessed.ADDRESS: 50}
 """Tries in a row without a wait; from then on 1, 2, 4 … seconds."""
 
 
@@ -44,10 +48,16 @@ class Try(Base):
 
 
 async def count(
-    session: AsyncSession, keys: Keys, *, account: str, address: str | None, at: datetime
+    session: AsyncSession,
+    keys: Keys,
+    *,
+    account: str,
+    address: str | None,
+    at: datetime,
+    guessing: Guessed = Guessed.ACCOUNT,
 ) -> None:
     """One more try. Refused while a wait lasts, and then not counted."""
-    guesses = {Guessed.ACCOUNT: account, Guessed.ADDRESS: address}
+    guesses = {guessing: account, Guessed.ADDRESS: address}
     for guessed, name in guesses.items():
         if name is None:
             continue

@@ -16,7 +16,7 @@ from domain.agents.staff import save_team
 from domain.agents.system_mail import SYSTEM_MAIL
 from domain.agents.tries import FREE, Guessed
 from domain.db import database_time
-from domain.ids import public_id
+from domain.ids import public_id, row_id
 from integrations.mail.sending.system import SystemPost
 from integrations.settings import IntegrationSettings
 from tests.browser import LOSE_THE_NEXT_ANSWER, browsing, in_a_browser
@@ -432,3 +432,17 @@ async def test_codes_are_not_guessed_by_a_signed_in_thief(ben: Client) -> None:
     codes = [await ben.refused(REMOVE, code=f"{number:06}") for number in range(12)]
 
     assert codes[-1] == ["TOO_MANY_TRIES"]
+
+
+async def test_strangers_who_sign_in_under_odd_names_use_up_nobodys_tries_at_codes_or_resets(
+    ben: Client, anybody: Client
+) -> None:
+    totp, _ = await _with_second_factor(ben)
+    id = (await ben.ask("{ viewer { agent { id } } }"))["viewer"]["agent"]["id"]
+    for name in (f"code {row_id('Agent', id)}", "reset ben@shop.example"):
+        for _ in range(FREE[Guessed.ACCOUNT] + 1):
+            await anybody.refused(SIGN_IN, email=name, password="a guess")
+
+    assert await anybody.refused(RESET, email="ben@shop.example") == []
+    wrong = "000000" if totp.now() != "000000" else "000001"
+    assert await ben.refused(REMOVE, code=wrong) == ["WRONG_CODE"]
