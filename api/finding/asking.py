@@ -18,13 +18,12 @@ async def asked(
     within: str | None = None,
 ) -> tuple[list[Query], Asking]:
     """`written`: each query with the field it stands in, which a refusal names beside the word. `saved`: the fields whose queries
-    somebody has saved, who may know more than the asker: the names in them are not looked at again."""
+    somebody has saved."""
     queries = []
     for text, field in written:
         try:
             query = parse(text)
-            if field not in saved:
-                await check(reading.connection, query, by=reading.actor)
+            await check(reading.connection, query, by=reading.actor, is_saved=field in saved)
         except WrongQuery as refusal:
             refusal.field = [field] if within is None else [within, field]
             raise

@@ -40,9 +40,12 @@ def _speaks_of_days(query: Query) -> bool:
     return any(TERMS[one.key].values == Times() for one in asked_in(query))
 
 
-async def check(connection: Reads, query: Query, *, by: Actor = SYSTEM, nobody_asks: bool = False) -> None:
+async def check(
+    connection: Reads, query: Query, *, by: Actor = SYSTEM, is_saved: bool = False, nobody_asks: bool = False
+) -> None:
     """Refuses names that nobody has, and `me` where a program asks; points at them. To a token that may not read who works
-    here, nobody has a name, and to who does not manage, nobody an address: they shall not guess them."""
+    here, nobody has a name, and to who does not manage, nobody an address: they shall not guess them. `is_saved`: by somebody
+    who may have known more."""
     named = [
         (term.names, one.key, value, span)
         for one in asked_in(query)
@@ -55,11 +58,12 @@ async def check(connection: Reads, query: Query, *, by: Actor = SYSTEM, nobody_a
     asked = [(of, key, value, span) for of, key, value, span in named if value not in _also(key)]
     if not asked:
         return
-    known = await _known(connection, by)
+    known = await _known(connection, SYSTEM if is_saved else by)
     for of, key, value, span in asked:
         names = known[of]
         if value.lower() not in {name.lower() for name in names}:
-            raise UnknownValue(*span, value, nearest=nearest(value, names), term=key)
+            told = (await _known(connection, by))[of] if is_saved else names
+            raise UnknownValue(*span, value, nearest=nearest(value, told), term=key)
 
 
 def _also(key: str) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ import asyncio
 from api.house import House
 from domain.actors import SYSTEM
 from domain.agents.sign_in import actor_by_id
+from domain.agents.staff import Agent
 from domain.db import database_time
 from domain.desk.tickets import Ticket
 from domain.finding.views import MOST, save_view
@@ -95,6 +96,20 @@ async def test_a_view_of_the_shop_that_names_somebody_by_address_is_everybodys(t
 
     for who in (two_teams.eve, two_teams.mia):
         assert (await who.ask(query, id=shared["view"]["id"]))["tickets"]["totalCount"] == 0
+
+
+async def test_a_view_that_names_somebody_by_what_is_theirs_no_more_says_so_and_tells_no_address(
+    house: House, two_teams: TwoTeams
+) -> None:
+    shared = await two_teams.mia.do(SAVE, name="Ben's", query="assignee:ben@shop.example", shared=True)
+    async with house.db.transaction() as session:
+        ben = await session.get_one(Agent, row_id("Agent", two_teams.ben.agent_id))
+        ben.email = "benn@shop.example"
+    query = "query($id: ID!) { tickets(filter: {viewId: $id}) { totalCount } }"
+
+    told = [await who.errors(query, id=shared["view"]["id"]) for who in (two_teams.eve, two_teams.mia)]
+
+    assert [error["extensions"]["nearest"] for (error,) in told] == [None, "benn@shop.example"]
 
 
 async def test_a_word_of_any_letters_and_any_length_is_looked_for(two_teams: TwoTeams) -> None:
