@@ -18,7 +18,8 @@ const READ = `query MobileTicket($id: ID!, $before: String) {
   viewer { agent { id name } }
   agents { id name }
   ticket(id: $id) {
-    id number subject status seq lastChannel assignee { id name }
+    id number subject status seq lastChannel assignee { id name } waitsBecause
+    viewers { agent { id name } intent }
     contact { name identities { label } }
     clock { metric state dueAt }
     alert { id kind state clock { metric } }
@@ -95,12 +96,19 @@ function heading(ticket) {
   );
 }
 
-function facts({ status, assignee }) {
+function facts({ status, assignee, waitsBecause, viewers }) {
+  const why = waitsBecause && say(`waits_${waitsBecause.toLowerCase()}`);
+  const others = viewers.filter(({ agent }) => agent.id !== me.id);
   const rows = [
     ["status", say(`status_${status.toLowerCase()}`)],
-    ["has_ticket", assignee?.name ?? say("nobody")],
+    ["has_ticket", assignee?.name ?? [say("nobody"), why].filter(Boolean).join(": ")],
+    ...(others.length ? [["open_at", others.map(seen).join(", ")]] : []),
   ];
   return make("dl", { class: "card" }, ...rows.flatMap(([term, words]) => [make("dt", {}, say(term)), make("dd", {}, words)]));
+}
+
+function seen({ agent: { name }, intent }) {
+  return intent === "TYPING" ? say("types", { name }) : name;
 }
 
 // What was said

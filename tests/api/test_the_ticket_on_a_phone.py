@@ -44,6 +44,7 @@ TICKET = """query($id: ID!) { ticket(id: $id) {
   timeline(kinds: [MESSAGE]) { edges { node { ... on Message { text direction channel } } } }
 } }"""
 SOLVE = "mutation($input: TicketUpdateInput!) { ticketUpdate(input: $input) { userErrors { code } } }"
+PRESENCE = "mutation($input: PresenceInput!) { presence(input: $input) { ok } }"
 NOTE = "mutation($input: NoteAddInput!) { noteAdd(input: $input) { userErrors { code } } }"
 DRAFT = "mutation($input: DraftSaveInput!) { draftSave(input: $input) { ok } }"
 PHOTO = b"\x89PNG\r\n\x1a\n" + b"0" * 100
@@ -137,12 +138,22 @@ async def test_a_ticket_says_who_waits_since_when_and_for_what(two_teams: TwoTea
     assert "First reply: " in told
     assert " late" in told
     assert "Promised for " in told
-    assert "Nobody" in await phone.value("document.querySelector('dl').textContent")
+    assert "Nobody: it is taken by hand" in await phone.value("document.querySelector('dl').textContent")
     assert "Where is my parcel?" in told
     assert "She is right." in told
     assert await phone.value("document.documentElement.scrollWidth") == 360
     assert await phone.value(SMALL) == []
     await _look(phone, "ticket")
+
+
+@in_a_browser
+async def test_who_else_has_the_ticket_open_is_seen(two_teams: TwoTeams, phone: Page) -> None:
+    id = two_teams.ids["Ticket"]
+    await two_teams.mia.ask(PRESENCE, input={"ticketId": id, "intent": "TYPING"})
+
+    await _opens(phone, two_teams.ben, id)
+
+    assert "Has it open too\nMia is writing" in await phone.value("document.querySelector('dl').innerText")
 
 
 @in_a_browser
