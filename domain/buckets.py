@@ -17,11 +17,12 @@ class Buckets:
         self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
         """What is left, and when that was."""
 
-    def take(self, name: str, amount: int, *, per_minute: float) -> int:
-        """0 when it was there; otherwise nothing is taken, and these are the seconds until it will be."""
-        rate, now = per_minute / 60, self._clock()
-        left, at = self._left.get(name, (per_minute, now))
-        left = min(per_minute, left + (now - at) * rate) - amount
+    def take(self, name: str, amount: int, *, per_minute: float, minutes: float = 1) -> int:
+        """0 when it was there; otherwise nothing is taken, and these are the seconds until it will be. A bucket holds what comes
+        in so many `minutes`."""
+        rate, most, now = per_minute / 60, per_minute * minutes, self._clock()
+        left, at = self._left.get(name, (most, now))
+        left = min(most, left + (now - at) * rate) - amount
         if left < 0:
             return int(-left / rate) + 1
         self._left[name] = left, now

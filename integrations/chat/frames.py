@@ -26,6 +26,7 @@ STATUS = {
     "too_fast": 429,
     "too_many_messages": 429,
     "too_many_files": 429,
+    "too_many_bytes": 429,
     "too_many_ratings": 429,
     "too_many_sessions": 429,
     "too_many_streams": 429,

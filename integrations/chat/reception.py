@@ -19,6 +19,7 @@ from integrations.chat.widget import ChatWidget
 
 TYPES_EVERY = 3.0
 REMEMBERED = 10_000
+MEGABYTE = 1024 * 1024
 RATINGS = 10
 """In a minute, of one session."""
 SHARE = 10
@@ -33,6 +34,7 @@ class Reception:
     keys: Keys
     base_url: str
     _sessions: Buckets = field(default_factory=Buckets)
+    _bytes: Buckets = field(default_factory=Buckets)
     _ratings: Buckets = field(default_factory=Buckets)
     _open: Counter[str] = field(default_factory=Counter)
     _typed: OrderedDict[str, float] = field(default_factory=OrderedDict)
@@ -56,6 +58,13 @@ class Reception:
         who = f"{channel.slug} {counted_as(address)}"
         if seconds := self._sessions.take(who, 1, per_minute=widget.sessions_per_minute):
             raise BadFrame("too_many_sessions", "too many new sessions from this address", retryAfter=seconds)
+
+    def keeps(self, channel: Channel, widget: ChatWidget, address: str | None, bytes: int) -> None:
+        """Whoever comes from there, and however many sessions they began."""
+        who = f"{channel.slug} {counted_as(address)}"
+        per_minute = widget.megabytes_per_hour * MEGABYTE / 60
+        if seconds := self._bytes.take(who, bytes, per_minute=per_minute, minutes=60):
+            raise BadFrame("too_many_bytes", "too much comes from this address", retryAfter=seconds)
 
     def rates(self, key: str) -> None:
         if seconds := self._ratings.take(key, 1, per_minute=RATINGS):

@@ -152,6 +152,7 @@ class Visit:
                     )
                 return
             await self._let_in(session, row, len(files))
+            self._house.keeps(self.channel, self.widget, self.address, len(form[0] if form else raw))
         self._page = None
 
     async def _let_in(self, session: AsyncSession, row: Visitor, files: int) -> None:

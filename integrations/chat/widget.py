@@ -44,6 +44,8 @@ class ChatWidget(ChannelSettings):
     """Of one session."""
     sessions_per_minute: int = Field(default=60, ge=1)
     """New ones from one address: offices and mobile networks share one."""
+    megabytes_per_hour: int = Field(default=500, ge=25)
+    """All that comes from one address, words and files; one message with files may have 25."""
     streams_per_session: int = Field(default=8, ge=1)
     """Open sockets and streams of one session."""
     streams: int = Field(default=5000, ge=1)

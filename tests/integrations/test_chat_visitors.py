@@ -187,6 +187,32 @@ async def test_only_so_many_files_come_in_an_hour(door: str, house: House) -> No
     assert int(refused.headers["retry-after"]) > 0
 
 
+async def test_many_visitors_of_one_address_leave_no_more_than_it_may_and_others_are_heard(
+    door: str, house: House
+) -> None:
+    await sets(house, megabytes_per_hour=25)
+    photo = ("a.png", PHOTO + bytes(2 * 1024 * 1024), "image/png")
+    said = []
+    for _ in range(13):
+        async with Poster(door) as eve:
+            await eve.greets()
+            said.append(await eve.sends("f1", photo))
+
+    async with Poster(door) as neighbour, Poster(door, **{"x-forwarded-for": "198.51.100.7"}) as ada:
+        await neighbour.greets()
+        words = await neighbour.says("messages", id="m1", text="Where is my parcel?")
+        await ada.greets()
+        elsewhere = await ada.sends("f1", photo)
+
+    assert [one.status_code for one in said] == [200] * 12 + [429]
+    assert said[-1].json()["code"] == "too_many_bytes"
+    assert 0 < int(said[-1].headers["retry-after"]) < 3600
+    assert words == {"type": "ack", "id": "m1"}
+    assert elsewhere.status_code == 200
+    async with house.db.transaction() as session:
+        assert await session.scalar(select(func.count()).select_from(Arrival)) == 14
+
+
 async def test_a_link_to_an_agents_file_is_the_visitors_alone_and_is_given_anew(
     door: str, house: House, ben: Client
 ) -> None:
