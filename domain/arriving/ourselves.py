@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.abreast import asked
 from domain.agents.staff import Agent
-from domain.customers.mailboxes import without_plus
+from domain.customers.mailboxes import in_letters, without_plus
 from domain.db import one_of
 from domain.telling import tell
 from domain.ways_in.channels import Channel, ChannelKind
@@ -43,7 +43,10 @@ async def ours_among(session: AsyncSession, addresses: Collection[str]) -> froze
 async def _agents(
     session: AsyncSession, many: Sequence[frozenset[str]]
 ) -> Mapping[frozenset[str], frozenset[str]]:
-    address = func.lower(Agent.email, type_=Text)
-    found = await tell(session, select(address).where(one_of(address, frozenset[str]().union(*many))))
-    agents = frozenset(found.scalars())
+    """Theirs are kept as somebody wrote them."""
+    letters = {address: in_letters(address) for addresses in many for address in addresses}
+    email = func.lower(Agent.email, type_=Text)
+    found = await tell(session, select(email).where(one_of(email, {*letters.keys(), *letters.values()})))
+    ours = set(found.scalars())
+    agents = {address for address, written in letters.items() if address in ours or written in ours}
     return {addresses: addresses & agents for addresses in many}

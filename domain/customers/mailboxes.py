@@ -4,6 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+import idna
+
 from domain.customers.contacts import IdentityKind, normalised
 from domain.customers.names import may_be_one_person, parts_of
 from domain.errors import InvalidInput
@@ -21,6 +23,15 @@ def mail_address(written: str) -> str | None:
         return normalised(IdentityKind.EMAIL, written)
     except InvalidInput:
         return None
+
+
+def in_letters(address: str) -> str:
+    """With its domain name as people write it: `bücher.example`."""
+    local, _, domain = address.rpartition("@")
+    try:
+        return f"{local}@{idna.decode(domain)}"
+    except idna.IDNAError:
+        return address
 
 
 def without_plus(address: str) -> str:

@@ -6,13 +6,13 @@ No column says whose they are. They are looked through for the person's addresse
 import uuid
 from collections.abc import Sequence
 
-import idna
 import phonenumbers
 from sqlalchemy import CTE, ColumnElement, Text, and_, cast, exists, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.arriving.inbound import Arrival
 from domain.customers.contacts import IdentityKind
+from domain.customers.mailboxes import in_letters
 from domain.customers.survivors import same_person
 from domain.desk.messages import Call, Item
 from domain.ways_in.channels import Channel, ChannelKind
@@ -71,19 +71,10 @@ def _names(loose: CTE, kind: str, value: str) -> ColumnElement[bool]:
         value = _without_country(value)
     elif kind in (IdentityKind.CUSTOMER, CALL):  # "42" is in many things
         value = f'"{value}"'
-    written = {value, _unicode(value)} if kind == IdentityKind.EMAIL else {value}
+    written = {value, in_letters(value)} if kind == IdentityKind.EMAIL else {value}
     looked_for = {one.lower() for one in written} | {_escaped(one).lower() for one in written}
     said = or_(*(func.strpos(loose.c.said, one) > 0 for one in sorted(looked_for)))
     return and_(loose.c.kind.in_(CHANNELS_OF[kind]), said)
-
-
-def _unicode(address: str) -> str:
-    """With its domain name as people write it: `bücher.example`."""
-    local, _, domain = address.rpartition("@")
-    try:
-        return f"{local}@{idna.decode(domain)}"
-    except idna.IDNAError:
-        return address
 
 
 def _escaped(value: str) -> str:

@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import select
 
 from domain.actors import SYSTEM
+from domain.agents.staff import Agent
 from domain.arriving import intake, participants
 from domain.arriving.inbound import Arrival, ArrivalState
 from domain.customers.contacts import Claim, Contact, Identity, IdentityKind
@@ -23,7 +24,7 @@ from domain.joining.subjects import answering, beginning, passing_on, plain, tag
 from domain.joining.suggestions import Suggestion
 from domain.ways_in.channels import Channel
 from tests.factories import a_mail
-from tests.integrations.mailing import ADA, EVE, HELP, SALES, ZOFIA, Mailing
+from tests.integrations.mailing import ADA, EVE, HELP, SALES, ZOFIA, Mailing, written
 
 
 async def suggested(mailing: Mailing, ticket: Ticket) -> list[tuple[SuggestionCode, int]]:
@@ -409,6 +410,23 @@ async def test_who_is_called_by_somebody_elses_address_is_shown_by_their_own(
     assert await mailing.said(adas) == [("Mugs @ Home", "Hello?")]
     async with mailing.house.db.transaction() as session:
         assert (await session.get_one(Contact, eves.contact_id)).name == ""
+
+
+@pytest.mark.parametrize("domain", ["bücher.example", "BÜCHER.example", "XN--BCHER-KVA.example"])
+async def test_an_agents_address_is_known_as_ours_however_its_domain_name_is_written(
+    mailing: Mailing, domain: str
+) -> None:
+    ben = await mailing.agent("Ben")
+    async with mailing.house.db.transaction() as session:
+        (await session.get_one(Agent, ben.id)).email = "Ben@Bücher.example"
+
+    raw = written("Ben <ben@books.example>", "We pay it all back.")
+    await mailing.brought(raw.replace(b"books.example", domain.encode()))
+
+    (forged,) = await mailing.tickets()
+    (message,) = await mailing.received(forged)
+    assert (message.agent_id, message.sender_verified) == (None, False)
+    assert (message.mail or {})["from_ourselves"] is True
 
 
 async def test_newsletter_replies_of_many_people_are_a_ticket_each(mailing: Mailing) -> None:
