@@ -16,6 +16,10 @@ import httpx
 from domain.addresses import is_public
 from integrations.outbound import SendRefused
 
+PORTS = {"https": 443, "http": 80}
+CONNECTING = 4.0
+"""Seconds that one address has, where there are others."""
+
 
 @dataclass(frozen=True)
 class Target:
@@ -51,13 +55,29 @@ def check_url(url: str, *, private: bool) -> httpx.URL:
 
 
 async def target_of(url: str, *, private: bool) -> Target:
-    return (await targets_of(url, private=private))[0]
+    """Of the addresses of its name the first that takes a connection, or the last."""
+    *others, last = await targets_of(url, private=private)
+    for target in others:
+        if await _somebody_is_at(target):
+            return target
+    return last
+
+
+async def _somebody_is_at(target: Target) -> bool:
+    port = target.url.port or PORTS[target.url.scheme]
+    try:
+        async with asyncio.timeout(CONNECTING):
+            _, there = await asyncio.open_connection(target.url.host, port)
+    except OSError:
+        return False
+    there.close()
+    return True
 
 
 async def targets_of(url: str, *, private: bool) -> list[Target]:
     """All addresses of its name, that to try first before the others."""
     parsed = check_url(url, private=private)
-    name, port = parsed.raw_host.decode("ascii"), parsed.port or {"https": 443, "http": 80}[parsed.scheme]
+    name, port = parsed.raw_host.decode("ascii"), parsed.port or PORTS[parsed.scheme]
     try:
         found = await asyncio.get_running_loop().getaddrinfo(name, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as failure:

@@ -1,9 +1,10 @@
 """Somebody's webhook receiver: keeps what is posted, and can fail in every way a receiver fails."""
 
 import asyncio
+import socket
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Any, Self
 
 FOREVER = 3600
 
@@ -23,6 +24,12 @@ ANSWERS = {
     "silent": b"",
     "slow": b"HTTP/1.1 200 OK\r\n",
 }
+
+
+async def nobody_at_the_first(host: str, port: int, **_: Any) -> list[Any]:
+    """What a name means that has two addresses."""
+    first = (socket.AF_INET6, socket.SOCK_STREAM, 6, "", ("::1", port, 0, 0))
+    return [first, (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
 
 
 @dataclass

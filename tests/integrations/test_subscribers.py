@@ -35,7 +35,7 @@ from integrations.subscribers.posting import READER, WAITS, Subscribers
 from tests.client import Client
 from tests.doors import answering
 from tests.factories import a_call_step, a_channel, a_mail, receive
-from tests.integrations.receiver import Receiver
+from tests.integrations.receiver import Receiver, nobody_at_the_first
 
 SAVE = """mutation($input: WebhookSaveInput!) { webhookSave(input: $input) {
   webhook { id url events enabled } secret userErrors { code field } } }"""
@@ -536,14 +536,10 @@ async def test_the_address_that_was_checked_is_the_one_connected_to(
 async def test_an_endpoint_of_two_addresses_is_reached_by_the_second_where_nobody_is_at_the_first(
     house: House, admin: Client, receiver: Receiver, subscribers: Subscribers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def both(host: str, port: int, **_: Any) -> list[Any]:
-        dead = (socket.AF_INET6, socket.SOCK_STREAM, 6, "", ("::1", port, 0, 0))
-        return [dead, (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
-
     id, _ = await subscribed(admin, f"http://both.example:{receiver.port}/hook")
     await admin.do(TEST, id=id)
     with monkeypatch.context() as patched:
-        patched.setattr(asyncio.get_running_loop(), "getaddrinfo", both)
+        patched.setattr(asyncio.get_running_loop(), "getaddrinfo", nobody_at_the_first)
         post = await posted(house, subscribers)
 
     assert post.state == PostState.DELIVERED

@@ -35,7 +35,7 @@ from tests.factories import NOON, SETTINGS, a_call_step, a_channel, receive
 from tests.fetching import running, until
 from tests.integrations.phone.test_asterisk import caught_up, listening, over
 from tests.integrations.phone.test_twilio_voice import one, read, said, verbs
-from tests.integrations.receiver import ANSWERS, Receiver
+from tests.integrations.receiver import ANSWERS, Receiver, nobody_at_the_first
 from tests.voice import TwilioFarEnd, Voice
 
 ADAS = "+48600100200"
@@ -305,6 +305,23 @@ async def test_a_pbx_is_asked_with_a_signature_and_may_have_a_name_of_its_own_fo
     async with house.db.transaction() as session:
         (ours,) = await session.scalars(select(Call).where(Call.direction == "out"))
     assert (public_id("Call", ours.id), ours.call_state) == (begun["call"]["id"], CallState.ANSWERED)
+
+
+async def test_a_pbx_of_two_addresses_is_asked_at_the_second_where_nobody_is_at_the_first(
+    house: House, ben: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with Receiver() as pbx:
+        there = f"http://both.example:{pbx.port}/dial"
+        async with house.db.transaction() as session:
+            line = await a_channel(session, house.keys, ChannelKind.PHONE, dial_url=there)
+        desk = await a_desk(house, ben, line, telephone="101")
+        monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", nobody_at_the_first)
+        async with dialling(house):
+            await desk.calls()
+            dial, _ = await settled(house)
+
+    assert (dial.state, dial.last_error) == (DialState.MADE, None)
+    assert [one.headers["host"] for one in pbx.posted] == [f"both.example:{pbx.port}"]
 
 
 async def test_an_unknown_call_is_known_again_by_its_first_step(house: House, ben: Client) -> None:

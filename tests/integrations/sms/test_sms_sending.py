@@ -34,6 +34,7 @@ from integrations.courier import Courier
 from integrations.settings import IntegrationSettings
 from integrations.sms import posting
 from tests.factories import NOON, a_channel, an_agent, receive, tickets
+from tests.integrations.receiver import nobody_at_the_first
 from tests.integrations.sms.provider import Fault, SmsStandIn
 from tests.locks import cut_off_who_waits
 
@@ -198,6 +199,18 @@ async def test_nothing_is_sent_within_our_own_network_and_the_answer_waits(
     assert list(far.sent) == []
     assert (done.delivery, done.last_error) == (WAITS, "127.0.0.1 lies in a private network")
     assert await shop.health() == done.last_error
+
+
+async def test_a_provider_of_two_addresses_is_asked_at_the_second_where_nobody_is_at_the_first(
+    house: House, far: SmsStandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = await a_shop(house, far, "infobip", base_url=far.url.replace("127.0.0.1", "both.example"))
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", nobody_at_the_first)
+    await shop.answers()
+
+    done = await shop.carried()
+
+    assert (done.delivery, len(far.sent)) == (DeliveryState.SENT, 1)
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
