@@ -14,10 +14,10 @@ from pydantic_core import ErrorDetails
 
 from domain.db import Json
 from domain.errors import InvalidInput
-from domain.languages import N_
+from domain.languages import N_, translate
 from domain.ways_in.channels import ChannelKind
 from integrations.chat.widget import ChatWidget
-from integrations.keeping import ChannelSettings, said_below
+from integrations.keeping import ChannelSettings, WrongSetting, said_below
 from integrations.mail.mailbox import Mailbox
 from integrations.messenger.page import MessengerPage
 from integrations.phone.line import PhoneLine
@@ -102,13 +102,15 @@ def _words(annotation: Any) -> list[Any]:
 
 
 _PROBLEMS = {
-    "extra_forbidden": "there is no such setting",
-    "missing": "it is needed",
-    "dict_type": "it is said by language, as `acknowledgement.es=…`",
-    "list_type": "it is a list",
-    "int_parsing": "it is a number",
-    "bool_parsing": "it is true or false",
-    "literal_error": "it is {expected}",
+    "extra_forbidden": N_("there is no such setting"),
+    "missing": N_("it is needed"),
+    "dict_type": N_("it is said by language, as `acknowledgement.es=…`"),
+    "list_type": N_("it is a list"),
+    "int_parsing": N_("it is a number"),
+    "bool_parsing": N_("it is true or false"),
+    "literal_error": N_("it is one of {expected}"),
+    "greater_than_equal": N_("it is at least {ge}"),
+    "less_than_equal": N_("it is at most {le}"),
 }
 """In words of ours, by pydantic's type."""
 
@@ -119,18 +121,33 @@ def read_settings(kind: ChannelKind, values: dict[str, Any]) -> ChannelSettings:
     except ValidationError as refusal:
         first = refusal.errors(include_input=False, include_url=False)[0]
         loc = [str(part) for part in first["loc"] if part != "[key]"]
-        raise InvalidInput(
-            N_("{name}: {problem}"),
-            field=["settings", *loc[:1]],
-            name=".".join(loc) or kind.value,
-            problem=_problem(first),
-        ) from None
+        name, (problem, more) = ".".join(loc) or kind.value, _problem(first)
+        raise SettingRefused(name, problem, field=["settings", *loc[:1]], **more) from None
 
 
-def _problem(found: ErrorDetails) -> str:
+class SettingRefused(InvalidInput):
+    """Both what is wrong and how that is said of a setting are in the reader's language."""
+
+    def __init__(self, name: str, problem: str, *, field: list[str], **more: Any) -> None:
+        self._problem, self._more = problem, more
+        said = translate("en", problem, **more)
+        super().__init__(N_("{name}: {problem}"), field=field, name=name, problem=said)
+
+    def in_language(self, locale: str) -> str:
+        problem = translate(locale, self._problem, **self._more)
+        return translate(locale, self.sentence, name=self.values["name"], problem=problem)
+
+
+def _problem(found: ErrorDetails) -> tuple[str, Mapping[str, Any]]:
+    """The sentence, and what fills it."""
+    more = found.get("ctx", {})
+    if isinstance(wrong := more.get("error"), WrongSetting):
+        return wrong.sentence, wrong.values
+    if "expected" in more:
+        more = {"expected": more["expected"].removeprefix("'', ").replace(" or ", ", ")}
     if ours := _PROBLEMS.get(found["type"]):
-        return ours.format_map({"expected": "", **found.get("ctx", {})}).replace("it is '', ", "it is ")
-    return found["msg"].removeprefix("Value error, ")
+        return ours, more
+    return found["msg"], {}
 
 
 def otherwise(kind: ChannelKind, before: Json, said: Mapping[str, Any]) -> Json:
@@ -140,8 +157,7 @@ def otherwise(kind: ChannelKind, before: Json, said: Mapping[str, Any]) -> Json:
     after = dict(before)
     for name, value in said.items():
         if name not in shapes:
-            problem = _PROBLEMS["extra_forbidden"]
-            raise InvalidInput(N_("{name}: {problem}"), field=["settings", name], name=name, problem=problem)
+            raise SettingRefused(name, _PROBLEMS["extra_forbidden"], field=["settings", name])
         if shapes[name] == Shape.JSON and isinstance(value, str) and value:
             value = _from_json(name, value)
         if shapes[name] == Shape.BY_LANGUAGE and isinstance(value, Mapping) and value:
@@ -155,9 +171,7 @@ def _from_json(name: str, text: str) -> Any:
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError:
-        raise InvalidInput(
-            N_("{name}: {problem}"), field=["settings", name], name=name, problem="it is JSON"
-        ) from None
+        raise SettingRefused(name, N_("it is JSON"), field=["settings", name]) from None
 
 
 def with_ours(kind: ChannelKind, values: Mapping[str, Any]) -> tuple[Json, dict[str, str]]:

@@ -24,7 +24,17 @@ from pydantic import (
 
 from domain.db import Json
 from domain.keys import Keys
+from domain.languages import N_
 from domain.ways_in.channels import Channel, Retired, retired_in
+
+
+class WrongSetting(ValueError):
+    """What is wrong with one: `values` fill the sentence, in the language of whoever reads it."""
+
+    def __init__(self, sentence: str, **values: Any) -> None:
+        super().__init__(sentence.format(**values) if values else sentence)
+        self.sentence, self.values = sentence, values
+
 
 Language: TypeAlias = Literal["en", "pl", "es", "ca"]
 
@@ -35,13 +45,13 @@ def _known_region(said: str | None, how: ValidationInfo) -> str | None:
     if region and region not in phonenumbers.SUPPORTED_REGIONS:
         if how.context:
             return None
-        raise ValueError("it is a country's two letters, such as PL")
+        raise WrongSetting(N_("it is a country's two letters, such as PL"))
     return region
 
 
 def _of_twilio(said: str) -> str:
     if said and not re.fullmatch(r"AC[0-9a-f]{32}", said):
-        raise ValueError("it is AC and 32 letters and digits, as Twilio's console shows it")
+        raise WrongSetting(N_("it is AC and 32 letters and digits, as Twilio's console shows it"))
     return said
 
 
@@ -54,7 +64,7 @@ SHORTEST_KEY = 32
 
 def web_address(url: str) -> str:
     if url and not url.startswith(("https://", "http://")):
-        raise ValueError("should begin with http:// or https://")
+        raise WrongSetting(N_("should begin with http:// or https://"))
     return url
 
 
@@ -64,7 +74,7 @@ def check_needed(provider: str, told: Mapping[str, str | SecretStr]) -> None:
         name: one.get_secret_value() if isinstance(one, SecretStr) else one for name, one in told.items()
     }
     if missing := [name for name, value in values.items() if not value]:
-        raise ValueError(f"{provider} needs {' and '.join(missing)}")
+        raise WrongSetting(N_("{provider} needs {names}"), provider=provider, names=", ".join(missing))
 
 
 @cache
@@ -111,7 +121,7 @@ class ChannelSettings(BaseModel):
     @classmethod
     def _secret_can_be_sent(cls, value: Any) -> Any:
         if isinstance(value, SecretStr) and not (value.get_secret_value() or "-").isascii():
-            raise ValueError("a token or key is made of plain letters, digits and signs")
+            raise WrongSetting(N_("a token or key is made of plain letters, digits and signs"))
         return value
 
     _retired: dict[str, list[Retired]] = PrivateAttr(default_factory=dict)

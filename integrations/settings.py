@@ -7,14 +7,16 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
 
+from domain.languages import N_
 from domain.settings import HeddleSettings, web_address
+from integrations.keeping import WrongSetting
 from integrations.mail.reading.address_lists import is_plain
 
 
 def smtp_address(url: str) -> str:
     parts = urlsplit(url)
     if url and (parts.scheme not in ("smtp", "smtps", "smtp+starttls") or not parts.hostname):
-        raise ValueError("should be smtp://user:password@host:port, smtps://… or smtp+starttls://…")
+        raise WrongSetting(N_("should be smtp://user:password@host:port, smtps://… or smtp+starttls://…"))
     return url
 
 

@@ -15,13 +15,14 @@ from api.ways_in.channels import Channel, channels_where
 from domain import access
 from domain.actors import Actor
 from domain.db import Json
-from domain.errors import InvalidInput, NotFound
+from domain.errors import NotFound
 from domain.ids import public_id, row_id
 from domain.languages import N_
 from domain.sla import calendars
 from domain.ways_in import channels, switching
 from domain.ways_in.channels import ChannelKind
 from integrations import setting_up
+from integrations.channel_settings import SettingRefused
 from integrations.checking import findings_of
 from integrations.outbound import Means
 
@@ -45,12 +46,8 @@ class ChannelSettingInput:
     def said(self) -> Any:
         given = [one for one in (self.value, self.values, self.by_language) if one is not None]
         if len(given) > 1:
-            raise InvalidInput(
-                N_("{name}: {problem}"),
-                field=["settings", self.name],
-                name=self.name,
-                problem="say one of value, values and byLanguage",
-            )
+            wrong = N_("say one of value, values and byLanguage")
+            raise SettingRefused(self.name, wrong, field=["settings", self.name])
         if self.by_language is not None:
             return {one.language: one.text for one in self.by_language}
         return given[0] if given else None

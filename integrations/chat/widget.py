@@ -7,7 +7,8 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, fi
 
 from domain.customers.visitors import MAIL_AFTER, Room
 from domain.db import Json
-from integrations.keeping import SHORTEST_KEY, ChannelSettings, Language, Region
+from domain.languages import N_
+from integrations.keeping import SHORTEST_KEY, ChannelSettings, Language, Region, WrongSetting
 
 
 class Question(BaseModel):
@@ -58,7 +59,7 @@ class ChatWidget(ChannelSettings):
     @classmethod
     def _long_enough(cls, key: SecretStr) -> SecretStr:
         if 0 < len(key.get_secret_value()) < SHORTEST_KEY:
-            raise ValueError(f"the key needs at least {SHORTEST_KEY} characters")
+            raise WrongSetting(N_("the key needs at least {least} characters"), least=SHORTEST_KEY)
         return key
 
     @field_validator("origins")
@@ -66,16 +67,16 @@ class ChatWidget(ChannelSettings):
     def _as_browsers_say_them(cls, origins: list[str], how: ValidationInfo) -> list[str]:
         said = [origin.strip().rstrip("/").lower() for origin in origins]
         if not how.context and not all(map(is_origin, said)):
-            raise ValueError("an origin is like https://shop.example, without a path")
+            raise WrongSetting(N_("an origin is like https://shop.example, without a path"))
         return said
 
     @field_validator("fields")
     @classmethod
     def _make_sense(cls, fields: list[Question]) -> list[Question]:
         if len({field.name for field in fields}) < len(fields):
-            raise ValueError("each field has a name of its own")
+            raise WrongSetting(N_("each field has a name of its own"))
         if any((field.type == "select") != bool(field.options) for field in fields):
-            raise ValueError("a select has options, and nothing else has")
+            raise WrongSetting(N_("a select has options, and nothing else has"))
         return fields
 
     def config(self) -> Json:

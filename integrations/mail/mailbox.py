@@ -9,8 +9,9 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from sqlalchemy import and_
 
 from domain.customers.contacts import IdentityKind, normalised
+from domain.languages import N_
 from domain.ways_in.channels import Channel, ChannelKind
-from integrations.keeping import ChannelSettings
+from integrations.keeping import ChannelSettings, WrongSetting
 from integrations.mail.sending.signing import check_key
 from integrations.settings import smtp_address
 
@@ -110,7 +111,7 @@ class Mailbox(ChannelSettings):
     @classmethod
     def _cannot_be_guessed(cls, token: SecretStr) -> SecretStr:
         if 0 < len(token.get_secret_value()) < SHORTEST_TOKEN:
-            raise ValueError(f"the token needs at least {SHORTEST_TOKEN} characters")
+            raise WrongSetting(N_("the token needs at least {least} characters"), least=SHORTEST_TOKEN)
         return token
 
     @field_validator("oauth_token_url")
@@ -118,7 +119,7 @@ class Mailbox(ChannelSettings):
     def _token_url(cls, url: str) -> str:
         server = urlsplit(url)
         if url and not (server.scheme == "https" or (server.scheme == "http" and _is_here(server.hostname))):
-            raise ValueError("should begin with https://")
+            raise WrongSetting(N_("should begin with https://"))
         return url
 
     @model_validator(mode="after")
@@ -127,13 +128,15 @@ class Mailbox(ChannelSettings):
             return self
         server = urlsplit(self.imap_url)
         if server.scheme not in ("imaps", "imap", "imap+starttls") or not server.hostname or server.username:
-            raise ValueError("imap_url should be imaps://host, imaps://host:port or imap+starttls://host")
+            raise WrongSetting(
+                N_("imap_url should be imaps://host, imaps://host:port or imap+starttls://host")
+            )
         if server.scheme == "imap" and not (self.imap_unencrypted or _is_here(server.hostname)):
-            raise ValueError(
-                "imap:// shows everybody the password: use imaps://, or say imap_unencrypted=true"
+            raise WrongSetting(
+                N_("imap:// shows everybody the password: use imaps://, or say imap_unencrypted=true")
             )
         if not (self.imap_password.get_secret_value() or self.signs_in_with_tokens):
-            raise ValueError("imap_url needs imap_password, or oauth_token_url and oauth_refresh_token")
+            raise WrongSetting(N_("imap_url needs imap_password, or oauth_token_url and oauth_refresh_token"))
         self.imap_user = self.imap_user or self.address
         return self
 
@@ -152,12 +155,12 @@ class Mailbox(ChannelSettings):
     @model_validator(mode="after")
     def _can_send(self) -> Self:
         if "@" in urlsplit(self.smtp_url).netloc:
-            raise ValueError(
-                "smtp_url: user and password have settings of their own, which are kept encrypted"
+            raise WrongSetting(
+                N_("smtp_url: user and password have settings of their own, which are kept encrypted")
             )
         signs = [self.dkim_domain, self.dkim_selector, self.dkim_key.get_secret_value()]
         if any(signs) and not all(signs):
-            raise ValueError("dkim_domain, dkim_selector and dkim_key go together")
+            raise WrongSetting(N_("dkim_domain, dkim_selector and dkim_key go together"))
         if all(signs):
             check_key(self.dkim_key.get_secret_value())
         return self

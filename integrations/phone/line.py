@@ -9,8 +9,9 @@ from sqlalchemy import and_
 
 from domain.calling.call_backs import MINUTES, SHORT_SECONDS
 from domain.customers.contacts import IdentityKind, normalised
+from domain.languages import N_
 from domain.ways_in.channels import Channel, ChannelKind
-from integrations.keeping import ChannelSettings, Region, check_needed, web_address
+from integrations.keeping import ChannelSettings, Region, WrongSetting, check_needed, web_address
 from integrations.phone.asterisk.exchange import Exchange
 from integrations.phone.twilio.account import TwilioAccount, target
 
@@ -52,7 +53,7 @@ class PhoneLine(TwilioAccount, Exchange, ChannelSettings):
     @classmethod
     def _can_be_dialled(cls, value: str) -> str:
         if value and not _DIALLED.match(value):
-            raise ValueError("it is reject, a number or an extension")
+            raise WrongSetting(N_("it is reject, a number or an extension"))
         return value
 
     provider: Literal["generic", "twilio", "asterisk"] = "generic"
@@ -88,7 +89,7 @@ class PhoneLine(TwilioAccount, Exchange, ChannelSettings):
         }
         check_needed(self.provider, needed[self.provider])
         if self.context and self.trunk:
-            raise ValueError("context and trunk are two ways to the same number: say one of them")
+            raise WrongSetting(N_("context and trunk are two ways to the same number: say one of them"))
         return self
 
     def doors(self, slug: str) -> dict[str, str]:

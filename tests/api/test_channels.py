@@ -124,7 +124,7 @@ async def test_of_two_who_make_the_same_channel_one_does_and_the_other_is_told(a
         (
             [ADDRESS, {"name": "language", "value": "de"}],
             "language",
-            "language: it is 'en', 'pl', 'es' or 'ca'",
+            "language: it is one of 'en', 'pl', 'es', 'ca'",
         ),
         ([ADDRESS, {"name": "adress"}], "adress", "adress: there is no such setting"),
         (
@@ -143,7 +143,7 @@ async def test_of_two_who_make_the_same_channel_one_does_and_the_other_is_told(a
                 {"name": "acknowledgement", "byLanguage": [{"language": "de", "text": "Nummer {number}"}]},
             ],
             "acknowledgement",
-            "acknowledgement.de: it is 'en', 'pl', 'es' or 'ca'",
+            "acknowledgement.de: it is one of 'en', 'pl', 'es', 'ca'",
         ),
     ],
 )
@@ -152,6 +152,30 @@ async def test_a_wrong_setting_is_named(admin: Client, settings: list[Any], fiel
 
     assert (error["code"], error["field"]) == ("INVALID", ["settings", field])
     assert error["message"].startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ([], "address: hace falta"),
+        ([ADDRESS, {"name": "language", "value": "de"}], "language: es uno de 'en', 'pl', 'es', 'ca'"),
+        ([ADDRESS, {"name": "inbound_per_minute", "value": "-1"}], "inbound_per_minute: es al menos 0"),
+        (
+            [ADDRESS, {"name": "webhook_token", "value": "short"}],
+            "webhook_token: el token necesita al menos 16 caracteres",
+        ),
+        ([ADDRESS, {"name": "adress", "value": "x"}], "adress: no hay tal ajuste"),
+    ],
+)
+async def test_what_is_wrong_with_a_setting_is_said_in_the_admins_language(
+    house: House, admin: Client, settings: list[Any], said: str
+) -> None:
+    async with house.db.transaction() as session:
+        await session.execute(update(Agent).values(locale="es"))
+
+    (error,) = (await admin.do(CREATE, **MAIL, settings=settings))["userErrors"]
+
+    assert error["message"] == said
 
 
 async def test_what_is_named_changes_and_the_rest_stays_but_for_the_address(

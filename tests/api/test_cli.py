@@ -325,7 +325,7 @@ async def test_what_is_said_in_several_languages_is_set_one_by_one(database_url:
 
     assert done.stdout == "The email channel 'help' is set up.\n"
     assert wrong == [
-        "heddle: acknowledgement.de: it is 'en', 'pl', 'es' or 'ca'\n",
+        "heddle: acknowledgement.de: it is one of 'en', 'pl', 'es', 'ca'\n",
         "heddle: acknowledgement: it is said by language, as `acknowledgement.es=…`\n",
         "heddle: signatur: there is no such setting\n",
     ]

@@ -13,6 +13,9 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
+from domain.languages import N_
+from integrations.keeping import WrongSetting
+
 SMALLEST_KEY = 1024
 """Bits: below, receivers take a signature for none (RFC 8301)."""
 
@@ -68,7 +71,7 @@ def _key(pem: str) -> bytes:
     try:
         key = load_pem_private_key(pem.encode(), None)
     except (ValueError, TypeError, UnsupportedAlgorithm):
-        raise ValueError("dkim_key is no private key in PEM without a password") from None
+        raise WrongSetting(N_("dkim_key is no private key in PEM without a password")) from None
     if not isinstance(key, RSAPrivateKey) or key.key_size < SMALLEST_KEY:
-        raise ValueError(f"dkim_key should be an RSA key of at least {SMALLEST_KEY} bits")
+        raise WrongSetting(N_("dkim_key should be an RSA key of at least {bits} bits"), bits=SMALLEST_KEY)
     return key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())

@@ -4,6 +4,9 @@ import re
 
 from pydantic import BaseModel, Field, SecretStr, field_validator
 
+from domain.languages import N_
+from integrations.keeping import WrongSetting
+
 
 class Exchange(BaseModel):
     ami_host: str = ""
@@ -34,21 +37,21 @@ class Exchange(BaseModel):
     def _one_word(cls, value: str) -> str:
         """Anything else could end a line of the manager's protocol and begin another command."""
         if not value.isprintable() or " " in value:
-            raise ValueError("is made of visible letters, digits and signs")
+            raise WrongSetting(N_("is made of visible letters, digits and signs"))
         return value
 
     @field_validator("agent_channel")
     @classmethod
     def _names_a_line(cls, channel: str) -> str:
         if channel.count("{line}") != 1:
-            raise ValueError("should hold {line}, as PJSIP/{line}")
+            raise WrongSetting(N_("should hold {line}, as PJSIP/{line}"))
         return channel
 
     @field_validator("trunk")
     @classmethod
     def _names_a_number(cls, trunk: str) -> str:
         if trunk and not ("{number}" in trunk or "{digits}" in trunk):
-            raise ValueError("should hold {number} or {digits}, as PJSIP/{number}@trunk")
+            raise WrongSetting(N_("should hold {number} or {digits}, as PJSIP/{number}@trunk"))
         return trunk
 
     def channel_of(self, line: str) -> str:

@@ -5,7 +5,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field, SecretStr, field_validator
 
 from domain.customers.contacts import phone_number
-from integrations.keeping import AccountSid, Language
+from domain.languages import N_
+from integrations.keeping import AccountSid, Language, WrongSetting
 
 MOST_AT_ONCE = 10
 """Telephones that one `<Dial>` rings."""
@@ -45,17 +46,19 @@ class TwilioAccount(BaseModel):
     @classmethod
     def _can_ring(cls, telephones: list[str]) -> list[str]:
         if len(telephones) > MOST_AT_ONCE:
-            raise ValueError(f"at most {MOST_AT_ONCE} telephones ring at once")
+            raise WrongSetting(N_("at most {most} telephones ring at once"), most=MOST_AT_ONCE)
         for one in telephones:
             if target(one) is None:
-                raise ValueError(f"{one!r} is no number in E.164, no SIP address and no client:…")
+                raise WrongSetting(
+                    N_("{said} is no number in E.164, no SIP address and no client:…"), said=repr(one)
+                )
         return [target(one) or "" for one in telephones]
 
     @field_validator("consent_notice")
     @classmethod
     def _short(cls, notices: dict[str, str]) -> dict[str, str]:
         if any(len(notice) > LONGEST_NOTICE for notice in notices.values()):
-            raise ValueError(f"a notice has at most {LONGEST_NOTICE} letters")
+            raise WrongSetting(N_("a notice has at most {most} letters"), most=LONGEST_NOTICE)
         return notices
 
 
