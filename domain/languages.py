@@ -49,6 +49,12 @@ def translate(locale: str, sentence: str, **values: Any) -> str:
     return found.format(**values) if values else found
 
 
+def as_said(locale: str, kept: str | None) -> str | None:
+    """What was kept for a reader: a sentence of ours in their language, and below it, or in its place, what somebody else said."""
+    sentence, below, words = (kept or "").partition("\n")
+    return translate(locale, sentence) + below + words if sentence else kept
+
+
 def day_said(day: date, language: str) -> str:
     """Without its year: `5 December`, `5 de diciembre`."""
     return str(format_skeleton("MMMMd", day, locale={"en": "en_GB"}.get(language, language)))

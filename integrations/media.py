@@ -17,6 +17,7 @@ from domain.desk.messages import FETCHES, Attachment, Item
 from domain.events import EventKind
 from domain.hands import work
 from domain.keys import Keys
+from domain.languages import N_
 from domain.ways_in.channels import Channel, ChannelKind
 from domain.work import Lease, TryLater
 from integrations.phone.twilio.recordings import Recordings
@@ -28,6 +29,9 @@ log = structlog.get_logger()
 
 LARGEST_FILE = 50 * 1024 * 1024
 REDIRECTS = 3
+
+NOT_GIVEN = N_("The provider does not give this file out.")
+NOT_ALLOWED = N_("Files are not fetched from this address.")
 
 
 class Media:
@@ -56,7 +60,7 @@ class Media:
                 await lease.give_up(session, error=str(refusal))
             return
         except httpx.HTTPError as failure:
-            raise TryLater(type(failure).__name__) from failure
+            raise TryLater(f"{NOT_GIVEN}\n{type(failure).__name__}") from failure
         file = await self._files.put(content)
         try:
             async with self._db.transaction() as session:
@@ -123,17 +127,17 @@ class Media:
                     url, sign_in = urljoin(url, answer.headers["location"]), None
                     continue
                 if recordings and answer.status_code == httpx.codes.NOT_FOUND:
-                    raise TryLater("the recording is not there yet")
+                    raise TryLater(N_("The recording is not there yet."))
                 if answer.status_code in (401, 403, 404, 410):
-                    raise _Refused(f"the provider answered {answer.status_code}")
+                    raise _Refused(f"{NOT_GIVEN}\nHTTP {answer.status_code}")
                 answer.raise_for_status()
                 content = bytearray()
                 async for part in answer.aiter_bytes():
                     content += part
                     if len(content) > LARGEST_FILE:
-                        raise _Refused(f"larger than {LARGEST_FILE} bytes")
+                        raise _Refused(N_("The file is too large."))
                 return bytes(content), answer.headers.get("content-type", "").partition(";")[0] or None
-        raise _Refused("too many redirects")
+        raise _Refused(NOT_GIVEN)
 
     def _allowed(self, url: str) -> None:
         """Only the provider's own hosts: an address in a message must not make us knock on doors of our network."""
@@ -141,7 +145,7 @@ class Media:
         host = (parts.hostname or "").lower()
         named = any(host == suffix or host.endswith("." + suffix) for suffix in self._suffixes)
         if parts.scheme not in ("http", "https") or not named:
-            raise _Refused(f"files are not fetched from {host or 'nowhere'}")
+            raise _Refused(f"{NOT_ALLOWED}\n{host}")
 
 
 class _Refused(Exception):

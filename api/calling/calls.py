@@ -31,6 +31,7 @@ from domain.desk.survivors import locked
 from domain.errors import NotFound
 from domain.gathering import gathered
 from domain.ids import public_id, row_id
+from domain.languages import as_said
 from domain.ways_in.channels import Channel
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ class Call(Node):
         description="Of one that was begun here. `UNKNOWN`: somebody's telephone may have rung, and it is not tried again."
     )
     trouble: str | None = strawberry.field(
-        description="Why a call that was begun here was not made, or is not known to have been: in the provider's words."
+        description="Why a call that was begun here was not made, or is not known to have been; below it the provider's words."
     )
     cause: str | None = strawberry.field(
         description="Why it ended, in the provider's word; `no_end` where nobody told of its end."
@@ -127,7 +128,9 @@ async def calls_of(reading: Reading, rows: Sequence[Any], selection: Selection) 
     )
     known = {row.id: row for row in more}
     found = {
-        row.id: _shown(row, known[row.id], [agents[id] for id in had_it[row.id] if id in agents], recorded.attachments)
+        row.id: _shown(
+            row, known[row.id], [agents[id] for id in had_it[row.id] if id in agents], recorded.attachments, reading.locale
+        )
         for row in rows
     }  # fmt: skip
     for id, its in around.items():
@@ -144,7 +147,9 @@ def _recordings(selection: Selection) -> Selection:
     return Selection(attachments=selection.below("recordings")) if "recordings" in selection else Selection()
 
 
-def _shown(row: Any, more: Any, agents: list[Agent], recordings: dict[uuid.UUID, list[Attachment]]) -> Call:
+def _shown(
+    row: Any, more: Any, agents: list[Agent], recordings: dict[uuid.UUID, list[Attachment]], locale: str
+) -> Call:
     told = Told.from_json(more.steps) if more.steps else Told()
     talked = row.ended_at and row.answered_at and more.cause != NO_END and row.ended_at - row.answered_at
     return plain(
@@ -165,7 +170,7 @@ def _shown(row: Any, more: Any, agents: list[Agent], recordings: dict[uuid.UUID,
                 max(0, int((row.answered_at - row.at).total_seconds())) if row.answered_at else None
             ),
             "dialling": more.dialling,
-            "trouble": more.trouble,
+            "trouble": as_said(locale, more.trouble),
             "cause": more.cause,
             "voicemail": standing(told).voicemail,
             "pressed": [key for _, key in sorted(told.pressed)],

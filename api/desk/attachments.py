@@ -24,6 +24,7 @@ from domain.desk.originals import with_original
 from domain.desk.scans import LET_OUT, Scan, ScanState, state_of
 from domain.gathering import gathered
 from domain.ids import public_id
+from domain.languages import as_said
 from integrations.pictures.previews import may_have_one
 
 strawberry.enum(
@@ -147,7 +148,9 @@ computed(
     thumb_url=_thumb_url,
     scan=lambda attachment: state_of(attachment, due_at=attachment.scan_due_at),
     lost=lambda attachment: (
-        attachment.trouble if attachment.file is None and attachment.due_at is None else None
+        as_said(attachment.reading.locale, attachment.trouble)
+        if attachment.file is None and attachment.due_at is None
+        else None
     ),
 )
 

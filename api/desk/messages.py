@@ -18,6 +18,7 @@ from domain.db import Json
 from domain.desk import revisions
 from domain.desk.messages import DeliveryState, Direction
 from domain.ids import public_id
+from domain.languages import as_said
 from domain.ways_in.channels import ChannelKind
 from integrations.mail.reading import markup
 
@@ -218,7 +219,12 @@ computed(
     claims_to_be_us=lambda message: bool((message.row.mail or {}).get("from_ourselves")),
     undo_until=lambda message: _undo_until(message.reading, message.row),
     recipients=lambda message: [
-        MessageRecipient(address=one.address, name=one.name, role=one.role, refused=one.refused)
+        MessageRecipient(
+            address=one.address,
+            name=one.name,
+            role=one.role,
+            refused=as_said(message.reading.locale, one.refused),
+        )
         for one in addressing.recipients(message.row.mail)[:MOST_RECIPIENTS]
     ],
     payload=lambda message: (message.row.particulars or {}).get("payload"),

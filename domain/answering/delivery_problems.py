@@ -26,6 +26,7 @@ class Problem(StrEnum):
     LATE = "late"
     TAKEN_BACK = "taken_back"
     STOPPED = "stopped"
+    PARTLY = "partly"
     REFUSED = "refused"
 
 
@@ -61,6 +62,7 @@ SENTENCES = {
     Problem.LATE: N_("It has not arrived yet. The customer's mail server goes on trying."),
     Problem.TAKEN_BACK: N_("It was taken back before it left: the ticket is marked as spam."),
     Problem.STOPPED: RecipientStopped.sentence,
+    Problem.PARTLY: N_("Only a part of this was taken: the customer has it without the rest."),
     Problem.REFUSED: N_("The provider does not take this message."),
 }
 

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from domain.actors import Actor, customer
 from domain.alerting import alerts
 from domain.alerting.alerts import Alert
-from domain.answering.delivery_problems import Problem, with_problem
+from domain.answering.delivery_problems import SENTENCES, Problem, with_problem
 from domain.complaints.complaints import complaint_of
 from domain.complaints.stalling import watch
 from domain.customers.contacts import Identity
@@ -19,7 +19,7 @@ from domain.desk.threads import Thread
 from domain.desk.tickets import Ticket
 from domain.sla import reckoning
 
-TAKEN_BACK = "taken back: the ticket is spam"
+TAKEN_BACK = SENTENCES[Problem.TAKEN_BACK]
 """Of a copy, as if its recipient's side had said so."""
 
 

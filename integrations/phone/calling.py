@@ -4,12 +4,19 @@ from dataclasses import dataclass
 
 import httpx
 
+from domain.languages import N_
 from integrations.outbound import MaybeSent, SendFailed, SendRefused
 from integrations.phone.line import PhoneLine
 from integrations.settings import IntegrationSettings
 
 RINGS = 30
 """Seconds for which the agent's telephone rings."""
+
+NOT_REACHED = N_("The provider cannot be reached.")
+REFUSED = N_("The provider refuses the call.")
+TOO_MANY = N_("The provider makes no more calls at once: try again in a while.")
+UNSURE = N_("The provider did not say whether it makes the call.")
+NOT_RUNG = N_("The agent's telephone is none that this line can ring.")
 
 
 @dataclass(frozen=True)
@@ -42,15 +49,15 @@ async def asked(
     try:
         answer = await http.send(request, auth=auth)
     except (httpx.ConnectError, httpx.ConnectTimeout, httpx.UnsupportedProtocol) as failure:
-        raise SendFailed(f"no connection: {type(failure).__name__}") from failure
+        raise SendFailed(f"{NOT_REACHED}\n{type(failure).__name__}") from failure
     except httpx.HTTPError as failure:
-        raise MaybeSent(f"no answer: {type(failure).__name__}") from failure
+        raise MaybeSent(f"{UNSURE}\n{type(failure).__name__}") from failure
     if answer.status_code == 429:
-        raise SendFailed("too many calls at once")
+        raise SendFailed(TOO_MANY)
     if answer.is_server_error:
-        raise MaybeSent(f"answered {answer.status_code}")
+        raise MaybeSent(f"{UNSURE}\nHTTP {answer.status_code}")
     if not answer.is_success:
-        raise SendRefused(_said(answer))
+        raise SendRefused(f"{REFUSED}\n{_said(answer)}")
     return answer
 
 
@@ -58,6 +65,6 @@ def _said(answer: httpx.Response) -> str:
     """Twilio gives its errors a `code` and a `message`."""
     try:
         told = answer.json()
-        return f"answered {answer.status_code}: {told['code']} {told['message']}"[:300]
+        return f"HTTP {answer.status_code}: {told['code']} {told['message']}"[:300]
     except (ValueError, KeyError, TypeError):
-        return f"answered {answer.status_code}"
+        return f"HTTP {answer.status_code}"

@@ -7,8 +7,8 @@ import time
 
 import orjson
 
-from integrations.outbound import SendFailed
-from integrations.phone.calling import CallMeans, Order, asked
+from integrations.outbound import SendFailed, SendRefused
+from integrations.phone.calling import NOT_REACHED, CallMeans, Order, asked
 from integrations.signatures import phone_signature
 from integrations.subscribers.addresses import target_of
 
@@ -32,8 +32,8 @@ async def dial(order: Order, means: CallMeans) -> str | None:
     }
     try:
         target = await target_of(order.line.dial_url, private=means.settings.webhooks_private)
-    except ConnectionError as failure:
-        raise SendFailed(str(failure)) from failure
+    except (SendRefused, ConnectionError) as failure:
+        raise SendFailed(f"{NOT_REACHED}\n{failure}") from failure
     request = means.http.build_request("POST", content=body, **target.asked(headers))
     answer = await asked(request, means.http)
     try:

@@ -19,12 +19,13 @@ from domain.db import Database, database_time
 from domain.desk.messages import Call
 from domain.hands import work
 from domain.keys import Keys
+from domain.languages import N_
 from domain.ways_in.channels import Channel
 from domain.work import Lease
 from integrations.outbound import MaybeSent, SendFailed, SendRefused
 from integrations.phone import client as generic
 from integrations.phone.asterisk import client as asterisk
-from integrations.phone.calling import CallMeans, Order
+from integrations.phone.calling import UNSURE, CallMeans, Order
 from integrations.phone.line import PhoneLine
 from integrations.phone.twilio import client as twilio
 from integrations.settings import IntegrationSettings
@@ -56,7 +57,7 @@ class Dialler:
 
     async def dial(self, dial: Dial, lease: Lease[Dial]) -> None:
         if dial.state == DialState.ASKED:
-            await self._unknown(dial, lease, "whoever asked for it was interrupted")
+            await self._unknown(dial, lease, UNSURE)
             return
         try:
             order = await self._order(dial)
@@ -75,7 +76,7 @@ class Dialler:
             await self._refused(dial, lease, str(refusal))
         except Exception as failure:
             log.error("dialling_failed", id=str(dial.id), exc_info=failure)
-            await self._unknown(dial, lease, type(failure).__name__)
+            await self._unknown(dial, lease, f"{UNSURE}\n{type(failure).__name__}")
         else:
             await self._made(dial, lease, name)
 
@@ -86,13 +87,13 @@ class Dialler:
             channel = await session.get_one(Channel, call.channel_id)
             late = await database_time(session) - call.at > PROMPT
         if late or call.ended_at:
-            raise SendRefused("it could not be made in time")
+            raise SendRefused(N_("It could not be made in time."))
         if channel.disabled_at or agent is None or not agent.line or not call.number:
-            raise SendRefused("the line or the agent's telephone is no more")
+            raise SendRefused(N_("The line or the agent's telephone is not there any more."))
         try:
             line = PhoneLine.of(channel, self._keys)
         except (ValidationError, InvalidToken) as problem:
-            raise SendRefused("the line's settings cannot be read") from problem
+            raise SendRefused(N_("The line's settings cannot be read.")) from problem
         return Order(call.external_id or "", channel.slug, line, agent.line, call.number)
 
     async def _made(self, dial: Dial, lease: Lease[Dial], name: str | None) -> None:

@@ -9,7 +9,7 @@ from sqlalchemy import update
 from api.house import House
 from demo.farends import messenger_events as meta
 from demo.farends.graph import Page
-from domain.agents.staff import Team
+from domain.agents.staff import Agent, Team
 from domain.db import new_id
 from domain.desk.messages import Attachment, Message
 from domain.desk.threads import Thread
@@ -144,7 +144,8 @@ async def test_an_agent_sees_edits_hearts_what_was_taken_back_and_files_that_are
         meta.unsent(ADA, PAGE_ID, "m2", at=lately(minutes=6)),
         meta.reaction(ADA, PAGE_ID, "m1", "😢", at=lately(minutes=6)),
     )
-    await page.set(Attachment, due_at=None, last_error="the provider answered 403")
+    await page.set(Attachment, due_at=None, last_error="The provider does not give this file out.\nHTTP 403")
+    await page.set(Agent, locale="es")
 
     seen = await shown(ben, page)
 
@@ -153,7 +154,9 @@ async def test_an_agent_sees_edits_hearts_what_was_taken_back_and_files_that_are
     assert edited["editedAt"]
     assert (taken_back["text"], edited["unsentAt"]) == ("", None)
     assert taken_back["unsentAt"]
-    assert photo["attachments"] == [{"name": "expired", "url": None, "lost": "the provider answered 403"}]
+    assert photo["attachments"] == [
+        {"name": "expired", "url": None, "lost": "El proveedor no entrega este archivo.\nHTTP 403"}
+    ]
 
 
 async def test_an_agent_sees_which_button_a_customer_pressed(ben: Client, page: Messaging) -> None:

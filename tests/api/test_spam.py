@@ -14,7 +14,7 @@ from domain.arriving.inbound import Arrival, CallStep, Inbound, InboundCall, Inb
 from domain.audit import AuditEntry, AuditKind
 from domain.customers.contacts import Identity
 from domain.db import database_time
-from domain.desk.messages import Message
+from domain.desk.messages import DeliveryState, Message
 from domain.desk.threads import Thread
 from domain.ids import public_id, row_id
 from domain.ways_in.blocking import BlockedSender
@@ -24,6 +24,7 @@ from tests.factories import a_call_step, a_channel, a_chat, a_messenger_message
 from tests.integrations.mailing import ADA, EVE, ZOFIA, Mailing
 
 TICKETS = "query($filter: TicketFilter) { tickets(filter: $filter, first: 5) { edges { node { id isSpam preview threads { participants { id address acceptedAt acceptedBy { name } } } } } } }"
+COPIES = "query Copies($id: ID!) { node(id: $id) { ... on Message { recipients { refused } } } }"
 MARK = "mutation($input: TicketMarkSpamInput!) { ticketMarkSpam(input: $input) { tickets { isSpam } userErrors { code } } }"
 UNMARK = "mutation($input: TicketUnmarkSpamInput!) { ticketUnmarkSpam(input: $input) { tickets { isSpam } userErrors { code } } }"
 BLOCKED = "{ blockedSenders { id kind sender label reason createdBy { name } } }"
@@ -118,6 +119,30 @@ async def test_an_answer_that_is_late_says_so_in_the_agents_language_until_it_ha
     assert late.splitlines()[0].startswith("Todavía no ha llegado")
     assert "451 4.4.7 no connection" in late
     assert failed == "550 5.1.1 no such user"
+
+
+async def test_a_copy_that_was_taken_back_says_so_in_the_agents_language(
+    mailing: Mailing, ben: Client
+) -> None:
+    await mailing.comes(ADA, "Is it in stock?")
+    (ticket,) = await mailing.tickets()
+    answer = await mailing.answered(ticket, by="Bo")
+    copied = {
+        "to": [["Ada", "ada@example.org"]],
+        "cc": [["Zofia", "zofia@example.com"]],
+        "taken": ["ada@example.org"],
+    }
+    async with mailing.house.db.transaction() as session:
+        sent = {"mail": copied, "delivery": DeliveryState.SENT}
+        await session.execute(update(Message).where(Message.id == answer.id).values(**sent))
+        await session.execute(update(Agent).values(locale="es"))
+
+    await ben.do(MARK, ids=[public_id("Ticket", ticket.id)])
+
+    found = await ben.ask(COPIES, id=public_id("Message", answer.id))
+    assert [one["refused"] for one in found["node"]["recipients"]] == [
+        None, "Se retiró antes de salir: el ticket está marcado como spam.",
+    ]  # fmt: skip
 
 
 def report(answer: Message, action: str, status: str, said: str) -> bytes:

@@ -201,8 +201,8 @@ async def test_stickers_and_photos_are_fetched_and_an_address_that_has_expired_s
     assert (here.name, here.mime) == ("sticker-369239.png", "image/png")
     assert here.file
     assert (await page.house.files.get(here.file)).startswith(b"\x89PNG")
-    assert (expired.file, expired.last_error) == (None, "the provider answered 403")
-    assert (refused.file, refused.last_error) == (None, "files are not fetched from 192.0.2.1")
+    assert (expired.file, expired.last_error) == (None, "The provider does not give this file out.\nHTTP 403")
+    assert (refused.file, refused.last_error) == (None, "Files are not fetched from this address.\n192.0.2.1")
     assert await told(page, EventKind.ATTACHMENT_LOST) == [EventKind.ATTACHMENT_LOST] * 2
     assert FETCHES.topic == "attachments"
 

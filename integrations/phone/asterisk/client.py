@@ -1,8 +1,9 @@
 """Asks an Asterisk for a call: the agent's telephone rings, and once it is picked up, the dialplan or a trunk reaches the customer."""
 
+from domain.languages import N_
 from integrations.outbound import MaybeSent, SendFailed, SendRefused
 from integrations.phone.asterisk.connection import ExchangeFailed, SignInRefused, Unanswered, connected
-from integrations.phone.calling import RINGS, CallMeans, Order
+from integrations.phone.calling import NOT_REACHED, NOT_RUNG, REFUSED, RINGS, UNSURE, CallMeans, Order
 
 REACHES = 60
 
@@ -10,9 +11,9 @@ REACHES = 60
 async def dial(order: Order, means: CallMeans) -> str | None:
     line = order.line
     if not (line.context or line.trunk):
-        raise SendRefused("the line says neither a context nor a trunk to call by")
+        raise SendRefused(N_("The line's settings do not say how calls are made."))
     if not order.telephone.isprintable() or " " in order.telephone:
-        raise SendRefused("the agent's telephone is none that the PBX can ring")
+        raise SendRefused(NOT_RUNG)
     if line.context:
         then = {"Context": line.context, "Exten": order.number, "Priority": "1"}
     else:
@@ -32,11 +33,11 @@ async def dial(order: Order, means: CallMeans) -> str | None:
                 }
             )
     except Unanswered as doubt:
-        raise MaybeSent(str(doubt)) from doubt
+        raise MaybeSent(f"{UNSURE}\n{doubt}") from doubt
     except SignInRefused as refusal:
-        raise SendRefused(str(refusal)) from refusal
+        raise SendRefused(f"{REFUSED}\n{refusal}") from refusal
     except ExchangeFailed as failure:
-        raise SendFailed(str(failure)) from failure
+        raise SendFailed(f"{NOT_REACHED}\n{failure}") from failure
     if answers[0].get("Response") != "Success":
-        raise SendRefused(str(answers[0].get("Message", "refused"))[:300])
+        raise SendRefused(f"{REFUSED}\n{answers[0].get('Message', '')}"[:300])
     return None

@@ -3,7 +3,7 @@
 from urllib.parse import quote, urlencode
 
 from integrations.outbound import SendRefused
-from integrations.phone.calling import RINGS, CallMeans, Order, asked
+from integrations.phone.calling import NOT_RUNG, RINGS, CallMeans, Order, asked
 from integrations.phone.twilio.account import target
 from integrations.twilio import account_url, sign_in
 
@@ -15,7 +15,7 @@ async def dial(order: Order, means: CallMeans) -> str | None:
     of Twilio is not needed."""
     telephone = target(order.telephone)
     if telephone is None:
-        raise SendRefused(f"Twilio cannot ring {order.telephone}")
+        raise SendRefused(NOT_RUNG)
     hook = f"{means.base_url}/hooks/twilio/{order.slug}/voice"
     form = {
         "To": telephone,

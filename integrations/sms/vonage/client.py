@@ -48,7 +48,7 @@ async def send(letter: Letter, number: SmsNumber, to: str, means: Means) -> str:
     code, words = wrong[0]
     said = cause("vonage_sending", code, words)
     if taken:  # sent again, the customer would have those twice
-        raise SendRefused(f"Only {len(taken)} of {len(parts)} parts were taken: {said}")
+        raise SendRefused(f"{len(taken)}/{len(parts)}: {said}", problem=Problem.PARTLY)
     if code in OF_THE_ACCOUNT:
         raise not_let_in(said)
     if code in PASSING:

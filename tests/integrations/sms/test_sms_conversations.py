@@ -416,7 +416,7 @@ async def test_a_picture_that_lies_elsewhere_is_fetched_there_without_the_accoun
     assert asked == [(url, True), *([(elsewhere, False)] if is_ours else [])]
     assert (kept.file is not None, kept.last_error) == (
         is_ours,
-        None if is_ours else "files are not fetched from 169.254.169.254",
+        None if is_ours else "Files are not fetched from this address.\n169.254.169.254",
     )
 
 

@@ -166,7 +166,7 @@ REFUSALS: dict[str, tuple[Refusal, ...]] = {
         ("refuse", "7", FAILS, "barred"),
         ("refuse", "1", WAITS, "too many at once"),
         ("refuse", "9", WAITS, "no money"),
-        ("refuse", "0 7", FAILS, "Only 1 of 2 parts"),
+        ("refuse", "0 7", FAILS, "Only a part of this"),
         ("unauthorized", "", WAITS, "the key or the secret is wrong"),
         *PASSING,
     ),
@@ -182,7 +182,13 @@ async def test_each_refusal_has_its_own_end(house: House, far: SmsStandIn, provi
         await shop.answers(name=f"Ben {place}")
         far.misbehave(fault)
         done = await shop.carried()
-        ends.append((done.delivery, says in (done.last_error or ""), await shop.health() is None))
+        ends.append(
+            (
+                done.delivery,
+                says in (told(done.particulars, done.last_error, "en") or ""),
+                await shop.health() is None,
+            )
+        )
         await shop.put_aside()
 
     assert ends == [(state, True, state == FAILS) for *_, state, _ in REFUSALS[provider]]
