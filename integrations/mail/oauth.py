@@ -5,9 +5,11 @@ https://datatracker.ietf.org/doc/html/rfc6749#section-6
 
 import asyncio
 import uuid
+from collections import OrderedDict
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from time import monotonic
+from weakref import WeakValueDictionary
 
 import httpx
 import orjson
@@ -25,6 +27,8 @@ EARLY = 60.0
 """Seconds before its end from which on a token is not used any more."""
 SHORTEST = 300.0
 """Seconds for which a token is good whose answer does not say."""
+KEPT = 1000
+"""Tokens; who has not been asked for longest is forgotten first, and asked for anew."""
 
 
 class TokenRefused(Exception):
@@ -42,24 +46,25 @@ class _Token:
     good_until: float
 
 
-_tokens: dict[bytes, _Token] = {}
+_tokens: OrderedDict[bytes, _Token] = OrderedDict()
 """By what the channel's settings say, in this process."""
-_asking: dict[bytes, asyncio.Lock] = {}
-"""A refresh token that is shown twice at once is dead at some providers."""
+_asking: WeakValueDictionary[bytes, asyncio.Lock] = WeakValueDictionary()
+"""A refresh token that is shown twice at once is dead at some providers. Each is there while somebody asks."""
 
 
 async def access_token(mailbox: Mailbox, *, fresh: bool = False) -> str:
     """One that is good now; with `fresh` another one, as when a server has refused the last."""
     name = _name(mailbox)
-    known = _tokens.get(name)
+    known = _known(name)
     if known and not fresh and monotonic() < known.good_until:
         return known.access
     async with _asking.setdefault(name, asyncio.Lock()):
-        newest = _tokens.get(name)
+        newest = _known(name)
         if newest and newest is not known:  # somebody else has asked meanwhile
             return newest.access
         refresh = newest.refresh if newest else mailbox.oauth_refresh_token.get_secret_value()
-        token = _tokens[name] = await _ask(mailbox, refresh)
+        token = await _ask(mailbox, refresh)
+        _keep(name, token)
     return token.access
 
 
@@ -72,10 +77,23 @@ async def keep_newest(db: Database, keys: Keys, channel_id: uuid.UUID, mailbox: 
     newer = mailbox.model_copy(update={"oauth_refresh_token": SecretStr(known.refresh)})
     async with db.transaction() as session:
         await channels.change_secret(session, keys, channel_id, "oauth_refresh_token", known.refresh)
-    _tokens[_name(newer)] = known
     # Who still has the settings from before uses it up: the refresh token that stands there is dead.
-    _tokens[_name(mailbox)] = replace(known, refresh=mailbox.oauth_refresh_token.get_secret_value())
+    _keep(_name(mailbox), replace(known, refresh=mailbox.oauth_refresh_token.get_secret_value()))
+    _keep(_name(newer), known)
     return newer
+
+
+def _known(name: bytes) -> _Token | None:
+    if token := _tokens.get(name):
+        _tokens.move_to_end(name)
+    return token
+
+
+def _keep(name: bytes, token: _Token) -> None:
+    _tokens[name] = token
+    _tokens.move_to_end(name)
+    if len(_tokens) > KEPT:
+        _tokens.popitem(last=False)
 
 
 async def _ask(mailbox: Mailbox, refresh: str) -> _Token:

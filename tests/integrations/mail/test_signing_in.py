@@ -267,6 +267,25 @@ async def test_two_who_need_a_token_at_once_ask_once_and_both_keep_it(
     assert await oauth.access_token(kept[0]) == "token1"
 
 
+async def test_tokens_of_refresh_tokens_that_changed_again_and_again_are_not_kept_for_ever(
+    house: House, tokens: TokenServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(oauth, "KEPT", 5)
+    tokens.rotates = True
+    async with house.db.transaction() as session:
+        channel = await a_channel(session, house.keys, ChannelKind.EMAIL, **tokens.settings())
+        mailbox = Mailbox.of(channel, house.keys)
+
+    for _ in range(20):
+        newest = await oauth.access_token(mailbox, fresh=True)
+        mailbox = await oauth.keep_newest(house.db, house.keys, channel.id, mailbox)
+
+    assert (newest, await oauth.access_token(mailbox)) == ("token20", "token20")
+    assert mailbox.oauth_refresh_token.get_secret_value() == "refresh token 20"
+    assert len(oauth._tokens) <= 5
+    assert len(oauth._asking) <= 1
+
+
 @pytest.mark.parametrize(
     ("wrong", "problem"),
     [
