@@ -24,13 +24,18 @@ class Period:
     def __post_init__(self) -> None:
         if self.begin >= self.end:
             raise InvalidInput(N_("The end is not after the beginning."), field=["range", "to"])
-        if self.end - self.begin > timedelta(days=MOST_DAYS, hours=1):
+        begin, end = self._on_the_wall()  # as the one before it is measured
+        if end - begin > timedelta(days=MOST_DAYS, hours=1):
             raise InvalidInput(N_("At most {most} days at once."), field=["range"], most=MOST_DAYS)
 
     def before(self) -> datetime:
         """When the period before it begins: a week before Monday, midnight, is a Monday, midnight."""
-        begin, end = (moment.astimezone(self.zone).replace(tzinfo=None) for moment in (self.begin, self.end))
+        begin, end = self._on_the_wall()
         return min(_moment(begin - (end - begin), self.zone), self.begin - timedelta(seconds=1))
+
+    def _on_the_wall(self) -> tuple[datetime, datetime]:
+        begin, end = (moment.astimezone(self.zone).replace(tzinfo=None) for moment in (self.begin, self.end))
+        return begin, end
 
     def days(self) -> Iterator[tuple[date, datetime]]:
         """With the moment at which each is over, or the period is."""

@@ -267,6 +267,21 @@ async def test_handling_stops_while_the_customer_is_waited_for(
     assert total == {"handle_p50": 2 * 3600, "resolution_p50": 7 * 3600, "next_reply_p50": 3600}
 
 
+@pytest.mark.parametrize("hours", [-1, 0, 1])
+def test_whatever_period_may_be_asked_for_so_may_the_one_before_it(hours: int) -> None:
+    """Also where a clock changes in one of the two only."""
+    for day in range(2 * 366):
+        begin = datetime(2024, 1, 1, tzinfo=MADRID) + timedelta(days=day)
+        try:
+            asked = Period(
+                begin.astimezone(UTC), begin.astimezone(UTC) + timedelta(days=366, hours=hours), MADRID
+            )
+        except InvalidInput:
+            continue
+
+        assert Period(asked.before(), asked.begin, MADRID).end == asked.begin
+
+
 @pytest.mark.parametrize(
     ("day", "hours"), [(date(2026, 3, 29), 23), (date(2026, 10, 25), 25), (date(2026, 7, 1), 24)]
 )
