@@ -99,6 +99,17 @@ async def test_a_number_opens_its_tickets_page_by_page(house: House, two_teams: 
     assert (reply["node"]["id"], reply["count"], reply["seconds"]) == (two_teams.ids["Ticket"], 1, 3600)
 
 
+async def test_the_period_before_a_year_and_a_day_opens_its_tickets_though_a_clock_changed(
+    house: House, two_teams: TwoTeams
+) -> None:
+    await ben_has_answered(house, two_teams)
+    range = {"from": "2026-10-25T23:00:00Z", "to": "2027-10-26T23:00:00Z", "zone": "Europe/Madrid"}
+
+    behind = await two_teams.mia.ask(BEHIND, range=range, key="previous", figure="OPENED")
+
+    assert behind["metricTickets"]["totalCount"] == 2
+
+
 async def test_a_report_is_narrowed_to_channels_teams_and_agents_and_grouped_by_hour_and_by_team(
     house: House, two_teams: TwoTeams
 ) -> None:
