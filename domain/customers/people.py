@@ -171,7 +171,6 @@ async def _opened_by_link(session: AsyncSession, like: Like, contact: Contact, a
             return False
     others = select(Identity.id).where(
         Identity.contact_id == contact.id,
-        Identity.kind == claim.kind,
         Identity.scope == claim.scope,
         Identity.value != claim.value,
         Identity.verified_by == Proof.MESSENGER_LINK,

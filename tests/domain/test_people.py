@@ -17,11 +17,13 @@ from domain.desk.threads import Placement
 from domain.desk.tickets import TicketStatus
 from domain.errors import IdentityTaken
 from domain.joining.reasons import JoinCode
+from domain.keys import Keys
 from domain.sla.clocks import Clock
-from domain.ways_in.channels import Channel
+from domain.ways_in.channels import Channel, ChannelKind
 from tests.factories import (
     NOON,
     a_call_step,
+    a_channel,
     a_chat,
     a_mail,
     a_messenger_message,
@@ -71,6 +73,18 @@ async def test_two_signed_people_on_one_browser_are_two_contacts_with_a_conversa
     assert adas.contact_id != zofias.contact_id
     assert [message.text for message in await messages(session, adas)] == ["I am Ada", "Ada is back"]
     assert [message.text for message in await messages(session, zofias)] == ["I am Zofia", "Zofia again"]
+
+
+async def test_who_types_their_address_in_the_chat_and_then_signs_in_with_it_is_one_customer(
+    session: AsyncSession, chat: Channel
+) -> None:
+    await receive(session, chat, a_chat("s1", "Hello", email=ADA, signed=False))
+
+    await receive(session, chat, a_chat("s1", "It is me", email=ADA))
+
+    (ticket,) = await tickets(session)
+    assert [message.text for message in await messages(session, ticket)] == ["Hello", "It is me"]
+    assert len(await contacts(session)) == 1
 
 
 async def test_a_session_that_another_signed_in_with_is_not_handed_on(
@@ -133,6 +147,21 @@ async def test_a_link_works_for_one_person(session: AsyncSession, mailbox: Chann
     adas, strangers = await tickets(session)
     assert [thread.joined_code for thread in await threads(session, adas)][-1] == JoinCode.MESSENGER_LINK
     assert strangers.contact_id != ada.id
+
+
+async def test_a_link_works_on_each_page_of_the_shop(
+    session: AsyncSession, mailbox: Channel, page: Channel, keys: Keys
+) -> None:
+    await receive(session, mailbox, a_mail(ADA))
+    (ada,) = await contacts(session)
+    other = await a_channel(session, keys, ChannelKind.MESSENGER, slug="outlet", page_id="9002")
+    said = a_messenger_message("p2", linked_contact=ada.id)
+    there = replace(said, claims=(replace(said.claims[0], scope="9002"),))
+
+    await receive(session, page, a_messenger_message("p1", linked_contact=ada.id))
+    await receive(session, other, there)
+
+    assert [one.id for one in await contacts(session)] == [ada.id]
 
 
 async def test_a_link_works_though_an_agent_has_said_of_another_account_that_it_is_theirs(
