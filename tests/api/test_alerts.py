@@ -1,8 +1,9 @@
 """A broken promise, a phone, and who has seen it."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
@@ -16,7 +17,9 @@ from domain.agents.system_mail import SYSTEM_MAIL, SystemMail
 from domain.alerting.alerts import Alert, AlertKind, AlertState
 from domain.alerting.devices import Transport
 from domain.alerting.notices import PUSHES, Delivery, DeliveryStage, Notice
+from domain.customers.contacts import Identity
 from domain.db import database_time, new_id
+from domain.desk.messages import Item
 from domain.desk.threads import Thread
 from domain.events import any_pending
 from domain.following import begin, read_on
@@ -33,12 +36,17 @@ from notifications.pursuit import pursue
 from notifications.settings import NotificationSettings
 from tests.client import PASSWORD, SIGN_IN, Client
 from tests.doors import answering
-from tests.factories import NOON, a_channel, a_chat, a_mail, a_promise, an_agent, receive
+from tests.factories import NOON, a_channel, a_chat, a_mail, a_promise, an_agent, receive, tickets
+from tests.locks import who_waits
 
 ALERTS = "query($states: [AlertState!]) { alerts(states: $states) { id kind state level ticket { number } ackedBy { name } } }"
 FIRST = "query($states: [AlertState!], $first: Int!) { alerts(states: $states, first: $first) { state level firedAt } }"
 ACK = """mutation($input: AlertAckInput!) { alertAck(input: $input) {
-  applied alert { state ackedBy { name } } userErrors { code } } }"""
+  applied alert { state snoozedUntil ackedBy { name } } userErrors { code field } } }"""
+SNOOZE = """mutation($input: AlertSnoozeInput!) { alertSnooze(input: $input) {
+  applied alert { state ackedBy { name } } userErrors { code field } } }"""
+SEND = "mutation($input: MessageSendInput!) { messageSend(input: $input) { userErrors { code } } }"
+HISTORY = "query($id: ID!) { alert(id: $id) { history { kind note actor { name } } } }"
 REGISTER = """mutation($input: DeviceRegisterInput!) { deviceRegister(input: $input) {
   device { id label healthy } userErrors { code field message } } }"""
 TEST = "mutation($input: DeviceInput!) { deviceTest(input: $input) { ok userErrors { code message } } }"
@@ -133,8 +141,74 @@ async def test_one_acknowledges_and_the_second_learns_that_it_was_done(mia: Clie
     second = await ben.do(ACK, id=alert["id"])
 
     assert (first["applied"], second["applied"]) == (True, False)
-    assert second["alert"] == {"state": "ACKED", "ackedBy": {"name": "Mia"}}
+    assert second["alert"] == {"state": "ACKED", "snoozedUntil": None, "ackedBy": {"name": "Mia"}}
     assert (await mia.ask(ALERTS))["alerts"] == []
+
+
+async def test_a_promise_that_is_kept_as_it_breaks_rings_nobody_afterwards(house: House, ben: Client) -> None:
+    async with house.db.transaction() as session:
+        await a_promise(session, 60)
+        mailbox = await a_channel(session, house.keys, ChannelKind.EMAIL)
+        await receive(session, mailbox, a_mail("ada@example.org"))
+        id = public_id("Ticket", (await tickets(session))[0].id)
+        ada = public_id("Identity", (await session.scalars(select(Identity.id))).one())
+        seq = await session.scalar(select(func.max(Item.seq)))
+
+    async with house.db.transaction() as wheel:
+        assert await fire_due(wheel) == 1
+        await wheel.flush()
+        answer = {"ticketId": id, "identityId": ada, "text": "It is on its way.", "lastSeenSeq": seq}
+        sending = asyncio.create_task(ben.do(SEND, **answer))
+        await who_waits(house)
+
+    assert (await sending)["userErrors"] == []
+    (alert,) = (await ben.ask(ALERTS, states=[state.name for state in AlertState]))["alerts"]
+    assert alert["state"] == "RESOLVED"
+
+
+@pytest.mark.usefixtures("broken")
+@pytest.mark.parametrize(("minutes", "allowed"), [(0, False), (1, True), (480, True), (481, False)])
+async def test_an_alert_is_acknowledged_for_a_minute_to_eight_hours(
+    mia: Client, minutes: int, allowed: bool
+) -> None:
+    (alert,) = (await mia.ask(ALERTS))["alerts"]
+
+    done = await mia.do(ACK, id=alert["id"], minutes=minutes)
+
+    refused = [] if allowed else [{"code": "INVALID", "field": ["minutes"]}]
+    assert (done["applied"], done["userErrors"]) == (allowed, refused)
+
+
+@pytest.mark.usefixtures("broken")
+@pytest.mark.parametrize(("late", "allowed"), [(timedelta(0), True), (timedelta(minutes=5), False)])
+async def test_an_alert_sleeps_for_at_most_seven_days(mia: Client, late: timedelta, allowed: bool) -> None:
+    (alert,) = (await mia.ask(ALERTS))["alerts"]
+
+    until = (datetime.now(UTC) + timedelta(days=7) + late).isoformat()
+    done = await mia.do(SNOOZE, id=alert["id"], until=until, reason="Ada is away.")
+
+    refused = [] if allowed else [{"code": "INVALID", "field": ["until"]}]
+    assert (done["applied"], done["userErrors"]) == (allowed, refused)
+
+
+@pytest.mark.usefixtures("broken")
+async def test_what_is_done_about_an_alert_is_told_with_who_did_it_and_why(mia: Client, ben: Client) -> None:
+    (alert,) = (await mia.ask(ALERTS))["alerts"]
+    tomorrow = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+
+    await ben.do(ACK, id=alert["id"], note=" I ring her. ")
+    asleep = await ben.do(SNOOZE, id=alert["id"], until=tomorrow, reason="The carrier looks for it.")
+    has_it = await mia.do(ACK, id=alert["id"], note=" ")
+
+    assert asleep["alert"] == {"state": "SNOOZED", "ackedBy": None}
+    assert has_it["alert"] == {"state": "ACKED", "snoozedUntil": None, "ackedBy": {"name": "Mia"}}
+    history = (await mia.ask(HISTORY, id=alert["id"]))["alert"]["history"]
+    assert [(one["kind"], one["note"], one["actor"] and one["actor"]["name"]) for one in history] == [
+        ("alert_fired", None, None),
+        ("alert_acked", "I ring her.", "Ben"),
+        ("alert_snoozed", "The carrier looks for it.", "Ben"),
+        ("alert_acked", None, "Mia"),
+    ]
 
 
 @pytest.mark.usefixtures("broken")
