@@ -1,5 +1,6 @@
 """A conversation that was split becomes one again, and the ticket that the split had made stays for what else is in it."""
 
+from dataclasses import dataclass
 from datetime import timedelta
 
 import pytest
@@ -18,11 +19,23 @@ from domain.desk.threads import Thread
 from domain.desk.tickets import Ticket, TicketStatus
 from domain.joining import merging, splitting, undoing
 from domain.joining.moves import Move
+from domain.planning.templates import save_template
 from domain.ways_in.channels import Channel
-from tests.factories import NOON, a_mail, a_messenger_message, an_agent, messages, receive, tickets
+from tests.factories import NOON, a_mail, a_messenger_message, an_agent, messages, receive, threads, tickets
 
 MINUTE = timedelta(minutes=1)
 TOMORROW = NOON + timedelta(days=1)
+
+
+@dataclass
+class Parted:
+    """A conversation that was split, and the tickets of two mails."""
+
+    split: Move
+    first: Ticket
+    made: Ticket
+    adas: Ticket
+    zofias: Ticket
 
 
 @pytest.fixture
@@ -116,7 +129,9 @@ async def test_what_came_last_to_the_earlier_part_stays_its_last_word(
     assert (thread.last_inbound_at, await said(session)) == (TOMORROW, [["One", "Two", "Three"]])
 
 
-@pytest.mark.parametrize("what", ["nothing", "a note", "a complaint", "a number that leads there", "a task"])
+@pytest.mark.parametrize(
+    "what", ["nothing", "a note", "a complaint", "a complaint alone", "a number that leads there", "a task"]
+)
 async def test_the_ticket_that_a_split_made_stays_for_what_else_is_in_it(
     session: AsyncSession, page: Channel, mia: Actor, what: str
 ) -> None:
@@ -125,7 +140,9 @@ async def test_the_ticket_that_a_split_made_stays_for_what_else_is_in_it(
     first, made = await tickets(session)
     if what == "a note":
         made.note("She rang.", by=mia, at=NOON)
-    elif what == "a complaint":
+    elif what.startswith("a complaint"):
+        if what == "a complaint alone":  # this shop has no tasks made of it
+            await save_template(session, None, name="None", tasks=[], on_complaint=True, law=None)
         await open_complaint(session, made, promised_at=TOMORROW, by=mia, at=NOON)
     elif what == "a task":
         task = Task(
@@ -152,4 +169,67 @@ async def test_the_ticket_that_a_split_made_stays_for_what_else_is_in_it(
         TicketStatus.CLOSED if what == "nothing" else TicketStatus.NEW
     )
     assert await said(session) == [["One", "Two"], []][: len(stand)]
-    assert bool(await complaint_of(session, made.id)) == (what == "a complaint")
+    assert bool(await complaint_of(session, made.id)) == what.startswith("a complaint")
+
+
+@pytest.fixture
+async def parted(session: AsyncSession, page: Channel, mailbox: Channel, mia: Actor) -> Parted:
+    await written(session, page, "One", "Two")
+    split = await split_at(session, "Two", mia)
+    for address in ("ada@example.org", "zofia@example.com"):
+        await receive(session, mailbox, a_mail(address, "By mail"))
+    return Parted(split, *await tickets(session))
+
+
+async def test_the_ticket_that_a_split_made_goes_with_the_last_that_is_in_it(
+    session: AsyncSession, parted: Parted, mia: Actor
+) -> None:
+    (mail,) = await threads(session, parted.adas)
+    moved = await splitting.move(session, mail, parted.made, by=mia, at=NOON + 6 * MINUTE)
+
+    await undone(session, parted.split, mia)
+    assert await said(session) == [["One", "Two"], ["By mail"], [], ["By mail"]]
+    await undone(session, moved, mia)
+
+    assert await said(session) == [["One", "Two"], ["By mail"], ["By mail"]]
+    assert (await session.get_one(Ticket, parted.made.id)).merged_into_id == parted.first.id
+
+
+async def test_a_ticket_that_others_have_emptied_stays_as_long_as_its_split_stands(
+    session: AsyncSession, parted: Parted, mia: Actor
+) -> None:
+    (part,) = await threads(session, parted.made)
+    await splitting.move(session, part, parted.adas, by=mia, at=NOON + 6 * MINUTE)
+    merge = await merging.merge_tickets(session, parted.first, [parted.zofias], by=mia, at=NOON + 7 * MINUTE)
+
+    await undone(session, merge, mia)
+
+    assert parted.made.id in [ticket.id for ticket in await tickets(session)]
+
+
+async def test_the_number_that_a_split_gave_leads_to_where_it_was_split_from_whatever_becomes_of_that(
+    session: AsyncSession, parted: Parted, mia: Actor
+) -> None:
+    one = await merging.merge_tickets(session, parted.adas, [parted.first], by=mia, at=NOON + 6 * MINUTE)
+    await merging.merge_tickets(session, parted.zofias, [parted.adas], by=mia, at=NOON + 7 * MINUTE)
+    made = await session.get_one(Ticket, parted.made.id)
+
+    await undone(session, parted.split, mia)
+    assert made.merged_into_id == parted.zofias.id
+    await undone(session, one, mia)
+
+    assert made.merged_into_id == parted.first.id
+
+
+@pytest.mark.parametrize("taken_back", [True, False])
+async def test_the_ticket_that_a_split_made_stays_part_of_what_somebody_has_merged_it_into(
+    session: AsyncSession, parted: Parted, mia: Actor, taken_back: bool
+) -> None:
+    merge = await merging.merge_tickets(session, parted.adas, [parted.made], by=mia, at=NOON + 6 * MINUTE)
+    if taken_back:
+        await undone(session, merge, mia)
+    made = await session.get_one(Ticket, parted.made.id)
+
+    await undone(session, parted.split, mia)
+
+    assert made.merged_into_id == (parted.first if taken_back else parted.adas).id
