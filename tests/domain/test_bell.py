@@ -1,6 +1,33 @@
 import asyncio
 
+from sqlalchemy import text
+
 from domain.bell import heard
+from domain.db import Database, ring
+
+CUT_OFF = text("""SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                  WHERE datname = current_database() AND query ILIKE 'LISTEN%'""")
+
+
+async def test_a_bell_that_lost_its_line_wakes_who_waits_and_hears_the_next_ring(clean: Database) -> None:
+    with clean.bell.listening("a topic") as rung:
+        while not rung.is_set():
+            await rings(clean)
+            await heard(rung, 0.1)
+        rung.clear()
+
+        async with clean.reading() as connection:
+            await connection.execute(CUT_OFF)
+        async with asyncio.timeout(30):
+            await rung.wait()
+            rung.clear()
+            await rings(clean)
+            await rung.wait()
+
+
+async def rings(db: Database) -> None:
+    async with db.transaction() as session:
+        ring(session, "a topic")
 
 
 async def test_who_waits_for_a_ring_can_be_ended_though_it_rings_at_that_moment() -> None:
