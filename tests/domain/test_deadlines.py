@@ -3,10 +3,12 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
-from domain.alerting.alerts import TOPIC, Alert
-from domain.db import Database, new_id, ring
+from api.house import House
+from domain.actors import SYSTEM
+from domain.alerting.alerts import TOPIC, Alert, AlertState
+from domain.db import Database, database_time, new_id, ring
 from domain.desk.tickets import Ticket
 from domain.keys import Keys
 from domain.sla import deadlines
@@ -15,6 +17,7 @@ from domain.sla.policies import Policy
 from domain.sla.targets import Metric
 from domain.ways_in.channels import ChannelKind
 from tests.factories import NOON, a_channel, a_mail, a_promise, receive
+from tests.locks import cut_off_who_waits
 
 
 async def test_many_workers_fire_each_of_many_deadlines_once(clean: Database, keys: Keys) -> None:
@@ -41,6 +44,36 @@ async def test_an_earlier_deadline_wakes_the_wheel(clean: Database, keys: Keys) 
             await asyncio.sleep(0.02)
     turning.cancel()
     await asyncio.gather(turning, return_exceptions=True)
+
+
+async def test_a_wheel_that_loses_its_database_goes_on(house: House) -> None:
+    await _deadlines(house.db, house.keys, count=1, due_at=NOON)
+    async with house.db.transaction() as session:
+        await session.execute(text("LOCK TABLE clock"))
+        turning = asyncio.create_task(deadlines.WHEEL.turn(house.db))
+        await cut_off_who_waits(house)
+
+    async with asyncio.timeout(30):
+        while not await _alerts(house.db):
+            await asyncio.sleep(0.02)
+    turning.cancel()
+    await asyncio.gather(turning, return_exceptions=True)
+
+
+async def test_an_alert_does_not_climb_while_somebody_acknowledges_it(clean: Database, keys: Keys) -> None:
+    await _deadlines(clean, keys, count=1, due_at=NOON)
+    await _fire_all(clean)
+
+    async with clean.transaction() as bens, clean.transaction() as wheels:
+        now = await database_time(wheels) + timedelta(minutes=10)
+        alert = (await bens.scalars(select(Alert).with_for_update(key_share=True))).one()
+        assert alert.acknowledge(by=SYSTEM, at=now)
+        await bens.flush()
+        assert await deadlines.climb_due(wheels, at=now) == 0
+
+    async with clean.transaction() as session:
+        (alert,) = (await session.scalars(select(Alert))).all()
+        assert (alert.state, alert.level) == (AlertState.ACKED, 1)
 
 
 async def _alerts(db: Database) -> int:
