@@ -190,6 +190,22 @@ async def test_after_a_receipt_nothing_further_is_tried(shop: Shop) -> None:
     assert await shop.deliveries() == [("Mia", "phone:1")]
 
 
+async def test_a_receipt_that_comes_as_the_minute_ends_rings_no_other_device(shop: Shop) -> None:
+    await shop.told()
+    await shop.ring()
+
+    async with shop.db.transaction() as session:
+        now = await database_time(session)
+        await ledger.receive_receipt(session, (await shop.delivery()).id, DeliveryStage.SHOWN, at=now)
+        await session.flush()
+        pursuing = asyncio.create_task(shop.pursued(now + 2 * A_MINUTE))
+        await asyncio.wait({pursuing}, timeout=2)
+    await pursuing
+
+    assert await shop.notices() == [("Mia", NoticeState.SEEN, None)]
+    assert await shop.deliveries() == [("Mia", "phone:1")]
+
+
 async def test_a_phone_whose_clock_is_slow_is_well_all_the_same(shop: Shop) -> None:
     await shop.told()
     await shop.ring()
