@@ -73,9 +73,23 @@ async def test_a_warning_that_everybody_has_muted_is_mailed_to_nobody(shop: Shop
     assert await shop.deliveries() == []
 
 
+async def test_a_warning_that_is_mailed_at_last_is_no_storm_by_itself(shop: Shop) -> None:
+    await shop.another_breach(times=3)
+    await shop.told()
+    async with shop.db.transaction() as session:
+        for agent in (shop.mia, shop.admin):
+            session.add(AlertPreferences(agent_id=agent.id, muted=[], **QUIET))
+        await warn(session)
+
+    await shop.told()
+
+    assert await shop.deliveries() == [("Mia", "phone:1")] * 4 + [("Mia", "mail")]
+    assert await shop.deliveries(STORM) == []
+
+
 async def warn(session: AsyncSession) -> None:
     """Of a complaint whose date comes nearer."""
-    clock = (await session.scalars(select(Clock))).one()
+    clock = (await session.scalars(select(Clock).limit(1))).one()
     cause = Cause(AlertKind.COMPLAINT_DUE, NOON, ticket_id=clock.ticket_id, clock_id=clock.id)
     assert await fire(session, [cause], now=NOON)
 
