@@ -180,11 +180,22 @@ async def test_the_same_cause_fires_once_while_it_lasts(session: AsyncSession) -
         ((Step(1, 60, (Told.ADMINS,)),), "comes at once"),
         ((Step(1, 0, (Told.ADMINS,)), Step(2, 0, (Told.ADMINS,))), "later than the one before"),
         ((Step(2, 0, (Told.ADMINS,)), Step(1, 60, (Told.ADMINS,))), "rise"),
+        ((Step(-1, 0, (Told.ADMINS,)), Step(1, 60, (Told.ADMINS,))), "a level from 0"),
+        ((Step(1, -60, (Told.ADMINS,)), Step(2, 0, (Told.ADMINS,))), "a time from 0"),
+        ((Step(0, 60, (Told.ADMINS,)), Step(1, 0, (Told.ADMINS,))), "comes at once"),
     ],
 )
 def test_a_ladder_that_nobody_could_climb_is_refused(steps: tuple[Step, ...], problem: str) -> None:
     with pytest.raises(ValueError, match=problem):
         Ladder(steps)
+
+
+@pytest.mark.parametrize(
+    "again", [{"rounds": 0}, {"rounds": 11}, {"round_seconds": 59}, {"round_seconds": 86_401}]
+)
+def test_a_ladder_that_says_its_last_step_too_often_or_never_is_refused(again: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match="1 to 10 rounds"):
+        Ladder(DEFAULT.steps, **again)
 
 
 def test_a_ladder_is_data() -> None:
