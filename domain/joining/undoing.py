@@ -160,12 +160,7 @@ _standing = aliased(Move)
 _merged_by_a_move = exists(
     select(Step.id)
     .join(_standing, _standing.id == Step.move_id)
-    .where(
-        Step.row_id == Ticket.id,
-        Step.field == "merged_into_id",
-        Step.after.is_not(None),
-        _standing.undone_at.is_(None),
-    )
+    .where(Step.row_id == Ticket.id, Step.field == "merged_into_id", _standing.undone_at.is_(None))
 )
 
 

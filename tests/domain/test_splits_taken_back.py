@@ -17,6 +17,7 @@ from domain.desk.messages import Message
 from domain.desk.tasks import Task
 from domain.desk.threads import Thread
 from domain.desk.tickets import Ticket, TicketStatus
+from domain.events import Event
 from domain.joining import merging, splitting, undoing
 from domain.joining.moves import Move
 from domain.planning.templates import save_template
@@ -233,3 +234,15 @@ async def test_the_ticket_that_a_split_made_stays_part_of_what_somebody_has_merg
     await undone(session, parted.split, mia)
 
     assert made.merged_into_id == (parted.first if taken_back else parted.adas).id
+
+
+async def test_that_the_ticket_of_a_split_is_gone_is_told_once_whatever_is_taken_back_later(
+    session: AsyncSession, parted: Parted, mia: Actor
+) -> None:
+    merge = await merging.merge_tickets(session, parted.first, [parted.zofias], by=mia, at=NOON + 6 * MINUTE)
+    await undone(session, parted.split, mia)
+
+    await undone(session, merge, mia)
+
+    gone = Event.data.contains({"merged": str(parted.made.id)})
+    assert len((await session.scalars(select(Event).where(gone))).all()) == 1
