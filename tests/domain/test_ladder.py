@@ -126,6 +126,28 @@ async def test_a_promise_broken_at_the_same_moment_again_fires_anew_and_nobody_h
     assert await session.scalar(broken) == 1
 
 
+async def test_what_fires_anew_leaves_alone_what_else_its_clock_has_settled(
+    session: AsyncSession, alert: Alert
+) -> None:
+    again, earlier, warning = [
+        Cause(kind, at, ticket_id=alert.ticket_id, clock_id=alert.clock_id)
+        for kind, at in (
+            (Kind.SLA_BREACHED, BROKEN),
+            (Kind.SLA_BREACHED, BROKEN - MINUTE),
+            (Kind.SLA_AT_RISK, BROKEN),
+        )
+    ]
+    assert len(await fire(session, [earlier, warning], now=BROKEN)) == 2
+    for one in await session.scalars(select(Alert)):
+        one.resolve(by=SYSTEM, at=after(1))
+    await session.flush()
+
+    assert await fire(session, [again], now=after(2)) == [alert.id]
+
+    firing = select(Alert.id).where(Alert.state == AlertState.FIRING)
+    assert list(await session.scalars(firing)) == [alert.id]
+
+
 async def test_a_snooze_has_a_reason_and_an_end(session: AsyncSession, alert: Alert, ben: Actor) -> None:
     with pytest.raises(InvalidInput):
         alert.snooze(by=ben, at=after(0), until=after(60), reason=" ")
