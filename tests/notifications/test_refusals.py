@@ -4,7 +4,7 @@ import uuid
 from datetime import datetime, timedelta
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain import auditor
@@ -21,6 +21,7 @@ from domain.desk.messages import Call
 from domain.desk.tasks import Task
 from domain.desk.tickets import Ticket
 from domain.keys import Keys
+from domain.sla.deadlines import climb_due
 from domain.ways_in.channels import ChannelKind
 from tests.factories import NOON, a_call_step, a_channel, an_agent, receive, tickets
 from tests.notifications.shop import A_MINUTE, Shop, register
@@ -113,6 +114,29 @@ async def test_who_has_a_ticket_is_told_that_its_snooze_is_over_unless_they_ende
     await shop.told()
 
     assert await shop.deliveries(NoticeKind.WOKE) == [("Ben", "ben:1")]
+
+
+async def test_an_alert_that_wakes_within_the_minute_is_told_anew_and_not_on_the_next_device(
+    shop: Shop,
+) -> None:
+    await shop.told()
+    async with shop.db.transaction() as session:
+        alert = (await session.scalars(select(Alert))).one()
+        now = await database_time(session)
+        soon = now + A_MINUTE / 2
+        assert alert.snooze(by=shop.admin.as_actor(), at=now, until=soon, reason="She rings back.")
+    await shop.told()
+    assert await shop.notices() == [("Mia", NoticeState.OVER, None)]
+    async with shop.db.transaction() as session:
+        await climb_due(session, at=soon)
+    await shop.told()
+
+    async with shop.db.transaction() as session:
+        first = await session.scalar(select(func.min(Notice.created_at)))
+    assert first
+    await shop.pursued(first + A_MINUTE)
+
+    assert await shop.deliveries() == [("Mia", "phone:1"), ("Mia", "phone:1")]
 
 
 async def test_of_a_storm_nothing_is_told_when_each_of_its_alerts_is_acknowledged(shop: Shop) -> None:
