@@ -190,6 +190,20 @@ async def test_after_a_receipt_nothing_further_is_tried(shop: Shop) -> None:
     assert await shop.deliveries() == [("Mia", "phone:1")]
 
 
+async def test_the_next_person_who_hears_this_level_in_quiet_hours_is_rung(shop: Shop) -> None:
+    async with shop.db.transaction() as session:
+        quiet = AlertPreferences(agent_id=shop.admin.id, muted=[], quiet_from="00:00", quiet_to="24:00")
+        quiet.min_level_in_quiet = 1
+        session.add(quiet)
+        now = await database_time(session)
+    await shop.told()
+
+    for minute in (2, 4, 6):
+        await shop.pursued(now + minute * A_MINUTE)
+
+    assert (await shop.deliveries())[-1] == ("Admin", "admin:1")
+
+
 async def test_a_receipt_that_comes_as_the_minute_ends_rings_no_other_device(shop: Shop) -> None:
     await shop.told()
     await shop.ring()
