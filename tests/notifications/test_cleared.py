@@ -2,11 +2,12 @@
 
 import uuid
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from domain import auditor
 from domain.actors import SYSTEM
 from domain.alerting.alerts import Alert, AlertKind
+from domain.alerting.devices import Device
 from domain.alerting.firing import Cause, fire
 from domain.db import database_time
 from domain.keys import Keys
@@ -38,6 +39,18 @@ async def test_a_settled_ticket_is_taken_off_each_device_that_was_told_of_it(sho
     cleared = await _resolved(shop)
 
     assert cleared == [("phone:1", "Ticket …: settled"), ("tablet:1", "Ticket …: settled")]
+
+
+async def test_a_phone_that_owes_no_word_of_what_is_settled_is_well(shop: Shop) -> None:
+    await shop.told()
+    await shop.ring()
+    async with shop.db.transaction() as session:
+        pushed = await session.scalar(select(func.max(Device.last_push_at)))
+
+    assert await _resolved(shop)
+
+    async with shop.db.transaction() as session:
+        assert await session.scalar(select(func.max(Device.last_push_at))) == pushed
 
 
 async def test_the_icon_of_the_app_counts_what_rings_and_nobody_has_answered(shop: Shop) -> None:
