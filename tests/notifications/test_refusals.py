@@ -11,6 +11,7 @@ from domain import auditor
 from domain.actors import SYSTEM, Role
 from domain.agents.staff import Agent, Team
 from domain.alerting import notices
+from domain.alerting.alert_preferences import AlertPreferences
 from domain.alerting.alerts import Alert
 from domain.alerting.ladders import Step, Way
 from domain.alerting.notices import Notice, NoticeKind, NoticeState
@@ -114,6 +115,21 @@ async def test_who_has_a_ticket_is_told_that_its_snooze_is_over_unless_they_ende
     await shop.told()
 
     assert await shop.deliveries(NoticeKind.WOKE) == [("Ben", "ben:1")]
+
+
+async def test_whose_ticket_it_is_or_is_again_is_pushed_in_quiet_hours_too(shop: Shop) -> None:
+    async with shop.db.transaction() as session:
+        ben = await _agent(session, "Ben", "ben:1")
+        session.add(AlertPreferences(agent_id=ben.id, muted=[], quiet_from="00:00", quiet_to="24:00"))
+        (ticket,) = await tickets(session)
+        ticket.assign(to=ben, by=shop.admin.as_actor(), at=NOON)
+        ticket.snooze(NOON + A_MINUTE, by=SYSTEM, at=NOON)
+        ticket.wake(by=SYSTEM, at=NOON + A_MINUTE)
+
+    await shop.told()
+
+    for kind in (NoticeKind.ASSIGNED, NoticeKind.WOKE):
+        assert await shop.deliveries(kind) == [("Ben", "ben:1")]
 
 
 async def test_an_alert_that_wakes_within_the_minute_is_told_anew_and_not_on_the_next_device(
