@@ -34,7 +34,7 @@ AUDITED = {
     "secondFactorTakeOff": Audited(AuditKind.SECOND_FACTOR_REMOVED),
     "agentInvite": Audited(AuditKind.AGENT_ADDED, ("role", "team_ids")),
     "agentUpdate": Audited(
-        AuditKind.AGENT_CHANGED, ("role", "team_ids", "line", "skills", "capacity", "left")
+        AuditKind.AGENT_CHANGED, ("email", "role", "team_ids", "line", "skills", "capacity", "left")
     ),
     "teamSave": Audited(AuditKind.TEAM_SAVED, ("id", "name")),
     "teamDelete": Audited(AuditKind.TEAM_DELETED, ("id",)),

@@ -10,6 +10,7 @@ from api.agents.staff import Agent, Team, agents_by_id, teams_by_id
 from api.complaints.complaints import StalledDays, StalledDaysInput
 from api.context import Info
 from api.errors import OkPayload, UserError
+from api.house import House
 from api.mutations import changed, mutation
 from domain import access, shop
 from domain.actors import Actor, Role
@@ -67,6 +68,10 @@ class AgentInviteInput:
 class AgentUpdateInput:
     id: strawberry.ID
     name: str | None = None
+    email: str | None = strawberry.field(
+        default=None,
+        description="By which they sign in and are mailed from now on. Who has no password yet is invited there.",
+    )
     role: Role | None = None
     team_ids: list[strawberry.ID] | None = None
     locale: str | None = None
@@ -176,6 +181,9 @@ async def _agent_update(info: Info, input: AgentUpdateInput) -> AgentPayload:
         agent = await access.one(session, staff.Agent, row_id("Agent", input.id), to=actor, lock=True)
         if input.line:
             await staff.free_line(session, agent, input.line)
+        before = agent.email
+        if input.email is not None:
+            agent.email = await staff.free_address(session, input.email, of=agent.id)
         agent.change(
             by=actor,
             at=now,
@@ -188,6 +196,8 @@ async def _agent_update(info: Info, input: AgentUpdateInput) -> AgentPayload:
             skills=input.skills,
             left=input.left,
         )
+        if agent.email != before:
+            await _moved(session, info.context.house, agent, at=now)
         if input.left:  # for good: who comes back signs in anew
             await sign_in.end_all(session, agent.id, Ended.ENDED, at=now)
             await invitations.spend_all(session, agent.id, at=now)
@@ -198,6 +208,14 @@ async def _agent_update(info: Info, input: AgentUpdateInput) -> AgentPayload:
         return {"agent": str(agent.id)}
 
     return await agent_payload(info, await changed(info, input, change))
+
+
+async def _moved(session: AsyncSession, house: House, agent: staff.Agent, *, at: datetime) -> None:
+    """What was mailed to their former address opens nothing."""
+    if agent.password_hash or agent.left_at:
+        await invitations.spend_all(session, agent.id, at=at)
+    else:
+        await send_link(session, house.keys, house.base_url, agent, Purpose.INVITATION, at=at)
 
 
 async def _put_in_teams(

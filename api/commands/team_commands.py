@@ -13,7 +13,8 @@ from api.commands.columns import print_table
 from api.running import house_here
 from domain import audit, naming
 from domain.actors import SYSTEM
-from domain.agents.staff import Agent, Team, TeamMember, account, put_in_teams, save_team
+from domain.agents.invitations import spend_all
+from domain.agents.staff import Agent, Team, TeamMember, account, free_address, put_in_teams, save_team
 from domain.assigning import policies
 from domain.assigning.choosing import AssignmentMode
 from domain.assigning.policies import SkillRule, Terms
@@ -103,6 +104,9 @@ def _rules(written: list[str]) -> tuple[SkillRule, ...]:
 async def set_agent(
     email: str,
     *,
+    address: Annotated[
+        str | None, Parameter(help="By which they sign in and are mailed from now on.")
+    ] = None,
     skill: Annotated[list[str] | None, Parameter(help="Given once for each; replaces those before.")] = None,
     language: Annotated[
         list[str] | None,
@@ -113,18 +117,21 @@ async def set_agent(
     ] = None,
     team: Annotated[list[str] | None, Parameter(help="In these, and in no others.")] = None,
 ) -> None:
-    """What somebody can do and carry, and in which teams they are; what is left out stays."""
+    """Where somebody is mailed, what they can do and carry, and in which teams they are; what is left out stays."""
     async with house_here() as (house, _), house.db.transaction() as session:
         agent = await account(session, email)
         if agent is None:
             raise WrongSetting(f"Nobody works here as {email!r}: `heddle agent list` shows who does.")
         now = await database_time(session)
+        if address is not None:
+            agent.email = await free_address(session, address, of=agent.id)
+            await spend_all(session, agent.id, at=now)
         agent.change(by=SYSTEM, at=now, skills=skill, languages=language)
         if capacity is not None:
             agent.set_capacity(capacity if capacity >= 0 else None)
         if team is not None:
             await put_in_teams(session, agent, [await _team_id(session, name) for name in team])
-        said = {"skills": skill, "languages": language, "capacity": capacity, "teams": team}
+        said = {"email": address, "skills": skill, "languages": language, "capacity": capacity, "teams": team}
         told = {what: value for what, value in said.items() if value is not None}
         audit.note(session, AuditKind.AGENT_CHANGED, by=SYSTEM, at=now, agent_id=agent.id, data=told)
     print(f"{agent.name} is set up.")

@@ -151,14 +151,8 @@ async def add_agent(
     locale: str = "en",
     timezone: str = "Europe/Madrid",
 ) -> Agent:
-    email = email.strip()
-    if "@" not in email[1:-1] or len(email) > LONGEST_EMAIL:
-        raise InvalidInput(N_("This is not an email address."), field=["email"])
-    taken = await session.scalar(select(Agent.id).where(func.lower(Agent.email) == email.lower()))
-    if taken:
-        raise InvalidInput(N_("There is an agent with this email address already."), field=["email"])
     agent = Agent(
-        email=email,
+        email=await free_address(session, email),
         name=naming.name(name),
         role=role,
         password_hash=password_hash,
@@ -170,6 +164,17 @@ async def add_agent(
     await session.flush()
     record(session, EventKind.AGENT_ADDED, by=by, at=at, data={"agent": str(agent.id)})
     return agent
+
+
+async def free_address(session: AsyncSession, email: str, *, of: uuid.UUID | None = None) -> str:
+    """As it is kept; refuses what is no address, and what is another's."""
+    email = email.strip()
+    if "@" not in email[1:-1] or len(email) > LONGEST_EMAIL:
+        raise InvalidInput(N_("This is not an email address."), field=["email"])
+    others = (func.lower(Agent.email) == email.lower(), Agent.id.is_distinct_from(of))
+    if await session.scalar(select(Agent.id).where(*others)):
+        raise InvalidInput(N_("There is an agent with this email address already."), field=["email"])
+    return email
 
 
 async def account(session: AsyncSession, email: str) -> Agent | None:

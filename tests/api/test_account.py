@@ -105,6 +105,44 @@ async def test_who_left_the_shop_is_found_there_and_comes_back(
     assert (await admin.ask(LEFT))["agents"] == []
 
 
+async def test_a_colleagues_address_is_put_right_and_what_went_to_the_wrong_one_opens_nothing(
+    admin: Client, anybody: Client, letterbox: Letterbox
+) -> None:
+    invited = await admin.do(INVITE, email="bo@shop.exmple", name="Bo")
+    bo = invited["agent"]["id"]
+    ((_, _, lost),) = await letterbox.empty()
+
+    assert await admin.refused(UPDATE, id=bo, email="bo@shop.example") == []
+
+    ((to, _, text),) = await letterbox.empty()
+    assert to == "bo@shop.example"
+    assert await anybody.refused(SET, token=_token(lost), password=NEW) != []
+    assert await anybody.refused(SET, token=_token(text), password=NEW) == []
+    assert await anybody.refused(SIGN_IN, email="bo@shop.exmple", password=NEW) != []
+    assert await anybody.refused(SIGN_IN, email="bo@shop.example", password=NEW) == []
+
+
+async def test_an_address_of_a_colleague_who_is_there_changes_without_a_mail_and_is_nobody_elses(
+    admin: Client, ben: Client, anybody: Client, letterbox: Letterbox
+) -> None:
+    await admin.do(INVITE, email="mia@shop.example", name="Mia")
+    await letterbox.empty()
+    await anybody.do(RESET, email="ben@shop.example")
+    ((_, _, asked),) = await letterbox.empty()
+
+    taken = await admin.do(UPDATE, id=ben.agent_id, email="MIA@shop.example")
+    wrong = await admin.do(UPDATE, id=ben.agent_id, email="ben")
+    same = await admin.refused(UPDATE, id=ben.agent_id, email="Ben@shop.example")
+    assert [payload["userErrors"][0]["field"] for payload in (taken, wrong)] == [["email"]] * 2
+    assert same == []
+    assert await admin.refused(UPDATE, id=ben.agent_id, email="benn@shop.example") == []
+
+    assert await letterbox.empty() == []
+    assert await anybody.refused(SET, token=_token(asked), password=NEW) != []
+    assert (await ben.ask(VIEWER))["viewer"]["email"] == "benn@shop.example"
+    assert await anybody.refused(SIGN_IN, email="benn@shop.example", password=PASSWORD) == []
+
+
 async def test_who_manages_sees_by_which_address_each_colleague_signs_in(
     admin: Client, mia: Client, ben: Client
 ) -> None:
