@@ -20,7 +20,7 @@ const READ = `query MobileTicket($id: ID!, $before: String) {
   ticket(id: $id) {
     id number subject status seq lastChannel assignee { id name } waitsBecause
     viewers { agent { id name } intent }
-    contact { name identities { label } }
+    contact { id name identities { label } }
     clock { metric state dueAt }
     alert { id kind state clock { metric } }
     draft { body identityId }
@@ -74,22 +74,23 @@ function draw({ viewer, agents, ticket }) {
   ];
 }
 
-/** Whoever reads what was said before is left there. */
+/** Whoever reads what was said before is left there; at a desk the history scrolls by itself. */
 function goToNewest(newest) {
+  const history = () => document.querySelector("#place > .page");
   const last = () => document.querySelector(".entries > :last-child");
-  const shown = last();
-  if (shown && (shown.id === newest.id || shown.getBoundingClientRect().top > innerHeight)) return;
-  queueMicrotask(() => last()?.scrollIntoView({ block: "nearest" }));
+  const [shown, scrolled] = [last(), history()?.scrollTop];
+  const stays = shown && (shown.id === newest.id || shown.getBoundingClientRect().top > innerHeight);
+  queueMicrotask(() => (stays ? history().scrollTo(0, scrolled) : last()?.scrollIntoView({ block: "nearest" })));
 }
 
 function heading(ticket) {
-  const { alert, clock } = ticket;
+  const { alert, clock, contact } = ticket;
   const isLate = clock?.state === "BREACHED";
   return make(
     "header",
     { class: `card level-${isLate ? 1 : 0} ${DONE.includes(ticket.status) ? "resolved" : ""}` },
     make("h1", {}, subject(ticket)),
-    make("p", {}, customer(ticket)),
+    make("a", { id: "customer", class: "leads", href: `/m/tickets?q=${encodeURIComponent(`contact:"${contact.id}"`)}` }, customer(ticket)),
     clock && make("p", { class: "clock" }, [say(`promise_${clock.metric.toLowerCase()}`), lateness(ticket)].filter(Boolean).join(": ")),
     clock && make("p", {}, say("promised_for", { time: deadline(clock.dueAt) })),
     alert?.state === "FIRING" && make("a", { id: "alert", class: "leads", href: `/m/a/${alert.id}` }, title(alert)),

@@ -44,13 +44,23 @@ function draw({ views, tickets, wrong }) {
   const chosen = views.find(isChosen);
   const name = chosen?.name ?? SOUGHT ?? say("tickets");
   document.title = `${name} · Heddle`;
-  queueMicrotask(() => document.querySelector(".views [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" }));
+  showChosen();
   return [
     make("h1", {}, say("tickets")),
     make("nav", { "aria-label": say("views") }, make("ul", { class: "views" }, ...views.map((view) => make("li", {}, choice(view))))),
     seeking(),
     wrong ? make("p", { id: "wrong", class: "wrong" }, wrong) : list(tickets),
   ];
+}
+
+/** Once; then the views are left where somebody has moved them. */
+function showChosen() {
+  const views = () => document.querySelector(".views");
+  const moved = views()?.scrollLeft;
+  queueMicrotask(() => {
+    if (moved === undefined) views().querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+    else views().scrollTo(moved, 0);
+  });
 }
 
 function isChosen({ id, query }) {

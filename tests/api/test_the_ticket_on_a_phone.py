@@ -147,6 +147,16 @@ async def test_a_ticket_says_who_waits_since_when_and_for_what(two_teams: TwoTea
 
 
 @in_a_browser
+async def test_the_customers_name_leads_to_all_their_tickets(two_teams: TwoTeams, phone: Page) -> None:
+    await _opens(phone, two_teams.ben, two_teams.ids["Ticket"])
+
+    await phone.tap("#customer")
+
+    await phone.until("location.pathname === '/m/tickets' && !!document.querySelector('.lines')")
+    assert await phone.value(f"!!document.querySelector(\"[id='ticket-{two_teams.ids['Ticket']}']\")")
+
+
+@in_a_browser
 async def test_who_else_has_the_ticket_open_is_seen(two_teams: TwoTeams, phone: Page) -> None:
     id = two_teams.ids["Ticket"]
     await two_teams.mia.ask(PRESENCE, input={"ticketId": id, "intent": "TYPING"})
@@ -935,3 +945,7 @@ async def test_at_a_desk_what_was_said_stands_beside_what_can_be_done(
     assert said[1] <= done[0]
     assert 0 <= done[2] < 800
     await _look(phone, "ticket-wide")
+    await phone.value("void (window.before = document.querySelector('.page')).scrollTo(0, 5)")
+    await phone.value(TURNS)
+    await phone.until("!window.before.isConnected")
+    assert await phone.value("document.querySelector('.page').scrollTop") == 5

@@ -140,9 +140,10 @@ async def test_what_comes_while_one_looks_is_there_at_once(house: House, ben: Cl
     await _writes(house, "ada@example.org")
     await _opens(phone, ben)
     await phone.until(f"{LINES}.length === 1")
-    await phone.value("void (window.isThere = true)")
+    await phone.value("void (window.isThere = true, document.querySelector('.views').scrollTo(7, 0))")
 
     await _writes(house, "zofia@example.org")
 
     await phone.until(f"{LINES}.length === 2")
     assert await phone.value("window.isThere")
+    assert await phone.value("document.querySelector('.views').scrollLeft") == 7
