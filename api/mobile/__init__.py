@@ -17,8 +17,10 @@ from api.explorer import Asset
 from api.house import House
 from api.mobile.words import WORDS
 from domain.ids import typed
-from domain.languages import preferred_language, translate
+from domain.languages import LANGUAGES, preferred_language, translate
 
+LANGUAGE_COOKIE = "heddle_language"
+"""Kept by a page for who has signed in there: until then it speaks the browser's language."""
 FOLDER = Path(__file__).parent
 TYPES = {".js": "text/javascript", ".css": "text/css", ".webmanifest": "application/manifest+json"}
 PAGE, NO_SUCH = (
@@ -69,7 +71,8 @@ def routes(house: House) -> list[Route]:
 
 
 def _page(request: Request, page: Template, name: str, *, status: int = 200, **filled: str) -> Response:
-    locale = preferred_language(request.headers.get("accept-language", ""))
+    kept = request.cookies.get(LANGUAGE_COOKIE)
+    locale = kept if kept in LANGUAGES else preferred_language(request.headers.get("accept-language", ""))
     words = {key: translate(locale, sentence) for key, sentence in WORDS.items()}
     shown = page.substitute(
         {key: escape(word) for key, word in words.items()},
@@ -79,7 +82,7 @@ def _page(request: Request, page: Template, name: str, *, status: int = 200, **f
         **filled,
         words=json.dumps(words, ensure_ascii=False).replace("<", "\\u003c"),
     )
-    headers = {**HEADERS, "Vary": "Accept-Language"}
+    headers = {**HEADERS, "Vary": "Accept-Language, Cookie"}
     return Response(shown, status_code=status, media_type="text/html", headers=headers)
 
 

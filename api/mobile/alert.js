@@ -9,7 +9,7 @@ import { showing } from "/m/shown.js";
 const ID = location.pathname.split("/").pop();
 const READ = `query MobileAlert($id: ID!) {
   serverTime changeCursor
-  viewer { agent { id name } }
+  viewer { agent { id name locale } }
   alert(id: $id) {
     id kind state level firedAt ackedBy { id name } ackExpiresAt snoozedUntil resolvedAt cause nextAction
     nextEscalation { level at targets }

@@ -8,7 +8,7 @@ import { showing } from "/m/shown.js";
 
 const READ = `query MobileAlerts {
   serverTime changeCursor
-  viewer { agent { id name } vapidPublicKey devices { id label transport lastSeenAt lastError fitness } }
+  viewer { agent { id name locale } vapidPublicKey devices { id label transport lastSeenAt lastError fitness } }
   alerts(states: [FIRING, ACKED, SNOOZED], first: 100) {
     id kind state level firedAt ackedBy { name } ackExpiresAt snoozedUntil resolvedAt
     ticket { number subject lastChannel contact { name identities { label } } }

@@ -13,7 +13,12 @@ const KEPT = 10 * 60_000; // milliseconds for which a change without an answer m
 const SIGN_IN = `mutation SignIn($input: SignInInput!) {
   signIn(input: $input) { viewer { agent { id } } userErrors { message field } }
 }`;
+const SPEAK = `mutation Speak($input: ViewerUpdateInput!) {
+  viewerUpdate(input: $input) { agent { locale } userErrors { message } }
+}`;
 const SIGN_OUT = "mutation SignOut($input: SignOutInput!) { signOut(input: $input) { ok userErrors { message } } }";
+
+const INSIDE = ["top", "place", "foot"];
 
 const part = (id) => document.getElementById(id);
 const form = part("sign-in");
@@ -132,7 +137,25 @@ export function open(show) {
       else tell(problem.message, { bad: true });
     }
   });
+  part("language").value = LANGUAGE;
+  part("language").addEventListener("change", async ({ target }) => {
+    try {
+      const payload = (await ask(SPEAK, { input: { locale: target.value, clientMutationId: uuid() } })).viewerUpdate;
+      if (payload.agent) speak(payload.agent.locale);
+      else tell(refusals(payload), { bad: true });
+    } catch (problem) {
+      tell(problem.message || say("session_ended"), { bad: true });
+    }
+  });
   return show();
+}
+
+/** As Heddle does, with who is signed in: the page began in the browser's language. */
+function speak(locale) {
+  const kept = `heddle_language=${locale}`;
+  if (locale === LANGUAGE || document.cookie.includes(kept)) return;
+  document.cookie = `${kept}; path=/m; max-age=31536000; samesite=lax`;
+  if (document.cookie.includes(kept)) location.reload();
 }
 
 function comesIn() {
@@ -160,7 +183,7 @@ async function signIn() {
 /** What somebody saw is taken off the screen. */
 export function showDoor(message = "") {
   part("place").replaceChildren();
-  part("place").hidden = part("top").hidden = part("code").hidden = true;
+  for (const id of [...INSIDE, "code"]) part(id).hidden = true;
   part("door").hidden = false;
   part("refusal").textContent = message;
   tell("");
@@ -169,8 +192,9 @@ export function showDoor(message = "") {
 
 export function showPlace(viewer, children) {
   part("door").hidden = true;
-  part("place").hidden = part("top").hidden = false;
+  for (const id of INSIDE) part(id).hidden = false;
   part("who").textContent = viewer.agent.name;
+  speak(viewer.agent.locale);
   part("place").replaceChildren(...children);
 }
 

@@ -15,7 +15,7 @@ const DONE = ["SOLVED", "CLOSED"];
 
 const READ = `query MobileTicket($id: ID!, $before: String) {
   serverTime changeCursor
-  viewer { agent { id name } }
+  viewer { agent { id name locale } }
   agents { id name }
   ticket(id: $id) {
     id number subject status seq lastChannel assignee { id name } waitsBecause

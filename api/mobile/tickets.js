@@ -12,7 +12,7 @@ const OPEN = "is:open";
 
 const HEAD = `
   serverTime changeCursor
-  viewer { agent { id name } }
+  viewer { agent { id name locale } }
   views { id name query count breached }`;
 const READ = `query MobileTickets($filter: TicketFilter!, $orderBy: TicketOrder, $after: String) {
   ${HEAD}

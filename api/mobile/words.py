@@ -12,6 +12,7 @@ WORDS = {
     "sign_in": N_("Sign in"),
     "sign_in_by_provider": N_("Sign in with your work account"),
     "sign_out": N_("Sign out"),
+    "language": N_("Language"),
     "session_ended": N_("Your session has ended. Please sign in again."),
     "signed_out": N_("You are signed out."),
     # What became of a request

@@ -44,6 +44,8 @@ ACK = "mutation($input: AlertAckInput!) { alertAck(input: $input) { applied user
 ON_DUTY = "mutation($input: DutySetInput!) { dutySet(input: $input) { userErrors { code } } }"
 KNOWN_BY = "mutation($input: IdentityLinkInput!) { identityLink(input: $input) { userErrors { code } } }"
 ASSIGN = "mutation($input: TicketAssignInput!) { ticketAssign(input: $input) { userErrors { code } } }"
+SPEAK = "mutation($input: ViewerUpdateInput!) { viewerUpdate(input: $input) { userErrors { code } } }"
+LOCALE = "{ viewer { agent { locale } } }"
 DEVICES = "{ viewer { devices { transport fitness } } }"
 BEGIN = "mutation($input: SecondFactorBeginInput!) { secondFactorBegin(input: $input) { secret userErrors { code } } }"
 CONFIRM = """mutation($input: SecondFactorCodeInput!) {
@@ -170,7 +172,7 @@ async def _sign_in(phone: Page, name: str) -> None:
     await phone.write("#email", f"{name}@shop.example")
     await phone.write("#password", PASSWORD)
     await phone.tap("#sign-in button")
-    await phone.until("!document.querySelector('#place').hidden")
+    await phone.until("document.querySelector('#place')?.hidden === false")
 
 
 async def _look(phone: Page, name: str) -> None:
@@ -246,6 +248,33 @@ async def test_times_are_written_as_the_readers_browser_writes_them(
 
 
 @in_a_browser
+async def test_the_pages_speak_the_language_of_who_signed_in_and_it_is_chosen_there(
+    two_teams: TwoTeams, phone: Page
+) -> None:
+    page = f"{two_teams.ben.address}/m/alerts"
+    await two_teams.ben.do(SPEAK, locale="es")
+    await phone.go(page)
+    await _sign_in(phone, "ben")
+    await phone.until(
+        "document.documentElement?.lang === 'es' && document.querySelector('#place h1')?.checkVisibility()"
+    )
+
+    await phone.value(
+        "void (document.querySelector('#language').value = 'ca',"
+        " document.querySelector('#language').dispatchEvent(new Event('change')))"
+    )
+
+    await phone.until(
+        "document.documentElement?.lang === 'ca' && document.querySelector('#place h1')?.checkVisibility()"
+    )
+    assert await phone.value("document.querySelector('#language').value") == "ca"
+    assert (await two_teams.ben.ask(LOCALE))["viewer"] == {"agent": {"locale": "ca"}}
+    await phone.go(page)
+    await phone.until("document.querySelector('#place h1')?.checkVisibility()")
+    assert await phone.value("document.documentElement.lang") == "ca"
+
+
+@in_a_browser
 async def test_what_is_due_at_the_end_of_a_day_is_promised_for_that_day_and_not_for_the_next(
     two_teams: TwoTeams, house: House, phone: Page
 ) -> None:
@@ -254,10 +283,13 @@ async def test_what_is_due_at_the_end_of_a_day_is_promised_for_that_day_and_not_
             update(Clock).values(is_legal=True, due_at=datetime(2099, 12, 12, 23, tzinfo=UTC))
         )
     await phone.say("Emulation.setTimezoneOverride", timezoneId="Europe/Warsaw")
-    await phone.say("Emulation.setUserAgentOverride", userAgent="", acceptLanguage="pl")
+    await two_teams.ben.do(SPEAK, locale="pl")
     await phone.go(f"{two_teams.ben.address}/m/a/{two_teams.ids['Alert']}")
 
     await _sign_in(phone, "ben")
+    await phone.until(
+        "document.documentElement?.lang === 'pl' && document.querySelector('#place h1')?.checkVisibility()"
+    )
 
     assert "Obiecano na sob., 12 gru\n" in await phone.text()
 

@@ -24,7 +24,7 @@ from domain.ids import public_id, row_id
 from domain.joining.reasons import JoinCode
 from domain.ways_in.channels import Channel, ChannelKind
 from notifications.composing import receipt_token
-from tests.api.test_mobile import ASSIGN, COVERED, SMALL, _look, _settled, _sign_in
+from tests.api.test_mobile import ASSIGN, COVERED, SMALL, SPEAK, _look, _settled, _sign_in
 from tests.browser import FAINT, LOSE_THE_NEXT_ANSWER, Page, browsing, in_a_browser
 from tests.client import Client
 from tests.factories import (
@@ -411,9 +411,12 @@ async def test_the_page_of_a_ticket_speaks_the_readers_language(
     house: House, ben: Client, ticket_id: str, phone: Page
 ) -> None:
     await _much(house, ticket_id, 40)
-    await phone.say("Emulation.setUserAgentOverride", userAgent="", acceptLanguage="pl")
+    await ben.do(SPEAK, locale="pl")
 
     await _opens(phone, ben, ticket_id)
+    await phone.until(
+        "document.documentElement?.lang === 'pl' && document.querySelector('#answer')?.checkVisibility()"
+    )
 
     told = await phone.text()
     assert "Zgłoszenie" in told
