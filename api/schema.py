@@ -8,10 +8,11 @@ from strawberry.schema.config import StrawberryConfig
 from strawberry.types import ExecutionContext
 
 from api.agents.account import AccountMutations
-from api.agents.administration import AdministrationMutations, AdministrationQueries
+from api.agents.administration import AdministrationMutations
 from api.agents.devices import DeviceMutations
 from api.agents.duty import DutyMutations, DutyQueries
 from api.agents.sessions import SessionMutations
+from api.agents.shop import ShopMutations, ShopQueries
 from api.agents.staff import StaffQueries
 from api.agents.tokens import TokenMutations, TokenQueries
 from api.agents.viewer import ViewerQueries
@@ -95,7 +96,7 @@ class Query(
     ViewerQueries,
     StaffQueries,
     BoardQueries,
-    AdministrationQueries,
+    ShopQueries,
     TokenQueries,
     AuditQueries,
     WebhookQueries,
@@ -149,6 +150,7 @@ class Mutation(
     SessionMutations,
     AccountMutations,
     AdministrationMutations,
+    ShopMutations,
     AssignmentMutations,
     TokenMutations,
     WebhookMutations,

@@ -108,9 +108,7 @@ def may_see(model: type[Base], actor: Actor) -> ColumnElement[bool]:
         case ActorKind.TOKEN:
             if SCOPES.get(model) not in actor.scopes:
                 return false()
-            if model is View:
-                return View.owner_id.is_(None)
-            return true()
+            return View.owner_id.is_(None) if model is View else true()
         case ActorKind.VISITOR:
             return _visitors(model, actor)
         case ActorKind.CUSTOMER:
