@@ -194,3 +194,14 @@ async def _address(file: Path) -> str:
             await asyncio.sleep(0.02)
     port, path = file.read_text().split("\n")
     return f"ws://127.0.0.1:{port}{path}"
+
+
+@pytest.fixture
+async def phone(browser: str) -> AsyncIterator[Page]:
+    """As small as they come."""
+    async with browsing(browser) as page:
+        await page.say(
+            "Emulation.setDeviceMetricsOverride", width=360, height=740, deviceScaleFactor=2, mobile=True
+        )
+        yield page
+        assert page.complaints() == []

@@ -23,7 +23,7 @@ from domain.keys import Keys
 from domain.migrations import migrate
 from domain.operations.postgres import embedded
 from domain.writing import Writing
-from tests.browser import browser  # noqa: F401 - a fixture
+from tests.browser import browser, phone  # noqa: F401 - fixtures
 from tests.client import QUICK
 from tests.doors import admin, anybody, ben, door, eve, house, mia, porch  # noqa: F401 - fixtures
 from tests.integrations.mailing import mailing  # noqa: F401 - a fixture

@@ -1,7 +1,6 @@
 """The page of a ticket that a push opens: what was said, the newest in view, and to take over, answer and solve it from there."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
@@ -25,7 +24,7 @@ from domain.joining.reasons import JoinCode
 from domain.ways_in.channels import Channel, ChannelKind
 from notifications.composing import receipt_token
 from tests.api.test_mobile import ASSIGN, COVERED, SMALL, SPEAK, _look, _settled, _sign_in
-from tests.browser import FAINT, LOSE_THE_NEXT_ANSWER, Page, browsing, in_a_browser
+from tests.browser import FAINT, LOSE_THE_NEXT_ANSWER, Page, in_a_browser
 from tests.client import Client
 from tests.factories import (
     NOON,
@@ -55,17 +54,6 @@ IN_VIEW = """(() => {
   const { top, bottom } = document.querySelector(".entries > :last-child").getBoundingClientRect();
   return top >= 0 && bottom <= innerHeight;
 })()"""
-
-
-@pytest.fixture
-async def phone(browser: str) -> AsyncIterator[Page]:
-    """As small as they come."""
-    async with browsing(browser) as page:
-        await page.say(
-            "Emulation.setDeviceMetricsOverride", width=360, height=740, deviceScaleFactor=2, mobile=True
-        )
-        yield page
-        assert page.complaints() == []
 
 
 @pytest.fixture

@@ -1,7 +1,5 @@
 """The page of all tickets: the views with their numbers, what is looked for, and what comes while somebody looks at it."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 from sqlalchemy import select
 
@@ -9,7 +7,7 @@ from api.house import House
 from domain.finding.furnishing import furnish
 from domain.ways_in.channels import Channel, ChannelKind
 from tests.api.test_mobile import SMALL, _look, _sign_in
-from tests.browser import FAINT, Page, browsing, in_a_browser
+from tests.browser import FAINT, Page, in_a_browser
 from tests.client import Client
 from tests.factories import a_channel, a_mail, receive
 from tests.finding.playing import indexed
@@ -20,17 +18,6 @@ LINES = "[...document.querySelectorAll('.lines > li')].map((one) => one.innerTex
 CHOSEN = "document.querySelector('.views [aria-current]')?.innerText"
 VIEWS = "[...document.querySelectorAll('.views a')].map((one) => one.innerText.replace(/\\s+/g, ' '))"
 TOO_WIDE = "document.documentElement.scrollWidth > innerWidth"
-
-
-@pytest.fixture
-async def phone(browser: str) -> AsyncIterator[Page]:
-    """As small as they come."""
-    async with browsing(browser) as page:
-        await page.say(
-            "Emulation.setDeviceMetricsOverride", width=360, height=740, deviceScaleFactor=2, mobile=True
-        )
-        yield page
-        assert page.complaints() == []
 
 
 @pytest.fixture(autouse=True)
